@@ -1,0 +1,47 @@
+# make run   set everything up and open the page
+# make test  set everything up and run every check
+# Both start from a fresh clone, can be called again at any time, and are quick the second time.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: run test fast lint types snapshots clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.installed
+	$(BIN)/python -m models fetch smollm2-135m
+	$(BIN)/streamlit run app.py
+
+test: lint types
+	$(BIN)/python -m models fetch smollm2-135m
+	$(BIN)/python -m models fetch minilm-l6
+	$(BIN)/python -m pytest --junitxml=build/tests.xml
+
+# The tests that need neither a real checkpoint nor a browser.
+fast: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "not real and not browser"
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-test
+	$(BIN)/pyright
+
+# Writes the snapshots anew: read the difference before you commit it.
+snapshots: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "not browser" --snapshot-update
+	git diff --stat -- '*__snapshots__*'
+
+$(VENV)/.installed: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	touch $@
+
+$(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --requirement requirements-test.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) build

@@ -1,0 +1,67 @@
+"""A panel's own controls as plain values: each reads its setting from a link and falls back, never raises."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few named options. `name` is the key in the link; options are the slugs that stand there."""
+
+    name: str
+    label: str
+    options: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+
+    @property
+    def default(self) -> str:
+        return self.options[0]
+
+    def read(self, text: str | None) -> str | None:
+        """The option that the text names, or None."""
+        return text if text in self.options else None
+
+    def shown(self, option: str) -> str:
+        """What the page prints for an option."""
+        return dict(zip(self.options, self.labels, strict=False)).get(option, option)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """On or off; `1` and `0` in the link."""
+
+    name: str
+    label: str
+    default: bool = False
+
+    def read(self, text: str | None) -> bool | None:
+        return {"1": True, "0": False}.get(text or "")
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A number between low and high, in steps."""
+
+    name: str
+    label: str
+    low: float
+    high: float
+    step: float
+    default: float
+
+    def read(self, text: str | None) -> float | None:
+        try:
+            value = float(text or "")
+        except ValueError:
+            return None
+        return value if math.isfinite(value) and self.low <= value <= self.high else None
+
+
+Control = Choice | Switch | Slider
+
+
+def written(value: str | bool | float) -> str:
+    """A setting as it stands in a link."""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return value if isinstance(value, str) else f"{value:g}"

@@ -1,0 +1,125 @@
+"""Maths on arrays: what engines reduce and panels derive. Pure numpy, float64 inside where sums are long."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+Array = np.ndarray
+
+
+def softmax(logits: Float[Array, "... n"], temperature: float = 1.0) -> Float[Array, "... n"]:
+    """Probabilities from logits divided by the temperature, over the last axis. float64, sums to 1."""
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}: it has to be above 0")
+    scaled = logits.astype(np.float64) / temperature
+    weights = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def entropy(probabilities: Float[Array, "... n"]) -> Float[Array, "..."]:
+    """Entropy over the last axis, in nats (Shannon 1948); 0 · log 0 counts as 0."""
+    p = probabilities.astype(np.float64)
+    return -(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=-1)
+
+
+def nucleus(probabilities: Float[Array, " n"], mass: float) -> int:
+    """How many of the most probable entries it takes to hold at least `mass`."""
+    running = np.cumsum(np.sort(probabilities.astype(np.float64))[::-1])
+    return int(np.searchsorted(running, mass * running[-1] - 1e-12) + 1)
+
+
+def norms(vectors: Float[Array, "... d"]) -> Float[Array, "..."]:
+    """Euclidean length over the last axis."""
+    return np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=-1))
+
+
+def cosines(a: Float[Array, "... d"], b: Float[Array, "... d"]) -> Float[Array, "..."]:
+    """Cosine of the angle between paired vectors; 0 where one of them has no length."""
+    lengths = norms(a) * norms(b)
+    dots = (a.astype(np.float64) * b.astype(np.float64)).sum(axis=-1)
+    return np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
+
+
+def cosine_matrix(vectors: Float[Array, "n d"]) -> Float[Array, "n n"]:
+    """Cosine between every two rows; the diagonal is 1."""
+    lengths = norms(vectors)[:, None]
+    unit = np.divide(vectors, lengths, out=np.zeros(vectors.shape), where=lengths > 0)
+    return np.clip(unit @ unit.T, -1.0, 1.0)
+
+
+def principal_plane(points: Float[Array, "n d"]) -> tuple[Float[Array, "n 2"], tuple[float, float]]:
+    """(coordinates, share of the variance on each axis) of the two main directions (PCA, Pearson 1901).
+
+    Signs are fixed so that the coordinate of largest size on each axis is positive: same text, same picture.
+    """
+    centred = points.astype(np.float64) - points.mean(axis=0, dtype=np.float64)
+    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    flat = np.zeros((len(points), 2))
+    kept = min(2, len(sizes))
+    flat[:, :kept] = left[:, :kept] * sizes[:kept]
+    largest = np.abs(flat).argmax(axis=0)
+    flat *= np.where(flat[largest, (0, 1)] < 0, -1.0, 1.0)
+    total = float((sizes**2).sum())
+    shares = [float(size**2) / total if total > 0 else 0.0 for size in (*sizes[:2], 0.0, 0.0)[:2]]
+    return flat, (shares[0], shares[1])
+
+
+def earlier_copies(ids: Int[Array, " n"]) -> np.ndarray:
+    """[pos src] True where src is another place of the same token as pos."""
+    same = ids[:, None] == ids[None, :]
+    np.fill_diagonal(same, False)
+    return same
+
+
+def head_scores(pattern: Float[Array, "head pos src"], ids: Int[Array, " pos"]) -> dict[str, Float[Array, " head"]]:
+    """What kind of head each is, from its weights on this text. Keys as the sites `head_…`; NaN where the text
+    offers no case (no repeated token, a single token).
+
+    previous, first, distance: means over the tokens after the first. entropy: mean over all rows, in nats.
+    duplicate: weight on other places of the same token. induction: weight on the tokens that followed those
+    places (Olsson et al. 2022, "In-context Learning and Induction Heads"), the token itself not counted.
+    """
+    n = len(ids)
+    copies = earlier_copies(ids)
+    followers = np.zeros_like(copies)
+    followers[:, 1:] = copies[:, :-1] & (np.arange(n)[:, None] > np.arange(n - 1)[None, :])
+    np.fill_diagonal(followers, False)
+    place = np.arange(n)
+    after_first = pattern[:, 1:]
+    weights = {
+        "previous": pattern[:, place[1:], place[:-1]],
+        "first": after_first[:, :, 0],
+        "duplicate": _mass(pattern, copies),
+        "induction": _mass(pattern, followers),
+        "entropy": entropy(pattern),
+        "distance": (after_first * np.abs(place[1:, None] - place[None, :])).sum(axis=-1, dtype=np.float64),
+    }
+    return {name: _mean(values).astype(np.float32) for name, values in weights.items()}
+
+
+def _mass(pattern: Float[Array, "head pos src"], where: np.ndarray) -> Float[Array, "head rows"]:
+    """Weight on the marked sources, for the rows that have any."""
+    rows = where.any(axis=1)
+    return np.einsum("hps,ps->hp", pattern[:, rows].astype(np.float64), where[rows].astype(np.float64))
+
+
+def _mean(values: Float[Array, "head rows"]) -> Float[Array, " head"]:
+    return values.mean(axis=1, dtype=np.float64) if values.shape[1] else np.full(len(values), np.nan)
+
+
+def max_pool(maps: Float[Array, "... n m"], side: int) -> Float[Array, "... r c"]:
+    """The largest value of each cell when the last two axes are cut into at most side × side cells."""
+    for axis in (-2, -1):
+        edges = _edges(maps.shape[axis], side)
+        maps = np.maximum.reduceat(maps, edges, axis=axis)
+    return maps
+
+
+def _edges(length: int, side: int) -> np.ndarray:
+    """First index of each of min(length, side) nearly equal cells."""
+    cells = min(length, side)
+    return np.arange(cells) * length // cells
+
+
+def as_bytes(weights: Float[Array, "..."]) -> np.ndarray:
+    """Probabilities in 256 steps, as uint8."""
+    return np.rint(np.clip(weights, 0.0, 1.0) * 255).astype(np.uint8)

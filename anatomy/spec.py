@@ -1,0 +1,126 @@
+"""ModelSpec: what kind of transformer this is, as plain fields. Code asks these facts, never the model's name."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack of equal layers. causal: each token sees only itself and what stands before it."""
+
+    name: Literal["dec", "enc"]
+    layers: int
+    causal: bool
+
+
+@dataclass(frozen=True)
+class Rope:
+    """Rotary positions: pairs of q and k components turn by position × frequency.
+
+    theta        base of the frequencies
+    frequencies  [d_head / 2] radians per token, as the model uses them (rescaling applied)
+    scaling      name of the rescaling ("llama3", "linear", …) or None
+    """
+
+    theta: float
+    frequencies: tuple[float, ...]
+    scaling: str | None = None
+
+
+@dataclass(frozen=True)
+class LearnedPositions:
+    """A trained table of one vector per position, added to the embedding."""
+
+    rows: int
+
+
+@dataclass(frozen=True)
+class Norm:
+    """kind "rms" (RMSNorm) or "layer" (LayerNorm); place: before each branch, after the sum, or both."""
+
+    kind: Literal["rms", "layer"]
+    place: Literal["pre", "post", "both"]
+    eps: float
+
+
+@dataclass(frozen=True)
+class Ffn:
+    """gated: act(gate) × up (SwiGLU and its kin) instead of act(up). act: the activation function's name."""
+
+    gated: bool
+    act: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the numbers come from: title, licence, source (a page), how they are stored, their count."""
+
+    title: str
+    licence: str
+    source: str
+    stored: str
+    parameters: int
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One loaded model.
+
+    name       catalog name or address; with revision and dtype it makes `id`, the model part of every cache key
+    family     which table of `models/families` reads it
+    head       "causal" (names the next token), "masked" (names a hidden one) or None (no output head)
+    max_pos    longest text, in tokens
+    tied       the output layer is the embedding table
+    embed_scale   factor on the embedding rows (1 for most)
+    """
+
+    name: str
+    revision: str
+    dtype: str
+    family: str
+    stacks: tuple[Stack, ...]
+    d_model: int
+    n_heads: int
+    n_kv: int
+    d_head: int
+    d_ff: int
+    vocab: int
+    max_pos: int
+    position: Rope | LearnedPositions | None
+    norm: Norm
+    ffn: Ffn
+    head: Literal["causal", "masked"] | None
+    tied: bool
+    weights: Weights
+    embed_scale: float = 1.0
+
+    @property
+    def id(self) -> str:
+        """ "name@revision/dtype": what `Run.model` holds."""
+        return f"{self.name}@{self.revision}/{self.dtype}"
+
+    def stack(self, name: str | None = None) -> Stack:
+        """The stack of that name; the last one when None."""
+        if name is None:
+            return self.stacks[-1]
+        for stack in self.stacks:
+            if stack.name == name:
+                return stack
+        raise KeyError(f"{self.name} has no stack {name!r}, only {[s.name for s in self.stacks]}")
+
+    @property
+    def layers(self) -> int:
+        """Layers of the last stack."""
+        return self.stacks[-1].layers
+
+    def sizes(self, stack: str | None = None) -> dict[str, int]:
+        """Length of every axis that the model fixes."""
+        return {
+            "layer": self.stack(stack).layers,
+            "head": self.n_heads,
+            "kv": self.n_kv,
+            "d_head": self.d_head,
+            "d_model": self.d_model,
+            "d_ff": self.d_ff,
+            "vocab": self.vocab,
+        }

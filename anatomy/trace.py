@@ -1,0 +1,120 @@
+"""The answer: tokens and arrays by `Want`, each checked against the table of sites when it is built."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from anatomy.request import Run, Want
+from anatomy.sites import SITES, axes_of
+from anatomy.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token of the text.
+
+    id       row of the vocabulary
+    piece    the vocabulary's own spelling ("Ġcapital", "##ing")
+    text     the characters it stands for, or None where it holds only a part of a character
+    bytes    its UTF-8 bytes, always
+    start    first character of the input that it covers
+    end      one past the last; start == end for a token that covers no text (added by the model)
+    special  added or control token, not text
+    """
+
+    id: int
+    piece: str
+    text: str | None
+    bytes: bytes
+    start: int
+    end: int
+    special: bool = False
+
+    @property
+    def label(self) -> str:
+        """What a figure prints: spaces as ·, newlines as ⏎, part-characters as their bytes (`‹E6 82›`)."""
+        return readable(self.piece if self.special else self.text, self.bytes)
+
+
+def readable(text: str | None, raw: bytes) -> str:
+    """A label that is never empty and never U+FFFD: visible white space, bytes where no text exists."""
+    if text is None or text == "":
+        return "‹" + " ".join(f"{b:02X}" for b in raw) + "›"
+    shown = text.translate(_VISIBLE)
+    return "".join(c if c.isprintable() else _code_point(c) for c in shown)
+
+
+def _code_point(character: str) -> str:
+    """Invisible characters by their number, save those that join emoji or scripts, which have to stay."""
+    return character if character in _JOINERS else f"‹U+{ord(character):04X}›"
+
+
+_VISIBLE = {ord(" "): "·", ord("\n"): "⏎", ord("\t"): "⇥", ord("\r"): "␍", 0xA0: "⍽", 0x3000: "□"}
+_JOINERS = {"\u200c", "\u200d", "\ufe0f"}
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What one run gave. `trace[want]` is a read-only array; asking for one that is not there says what to do.
+
+    names   label of every vocabulary id that the arrays mention (near_ids, next_ids, lens_ids), as `readable` gives it
+    """
+
+    run: Run
+    spec: ModelSpec
+    tokens: tuple[Token, ...]
+    arrays: Mapping[Want, np.ndarray]
+    names: Mapping[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        frozen = {want: self._checked(want, array) for want, array in self.arrays.items()}
+        object.__setattr__(self, "arrays", MappingProxyType(frozen))
+        object.__setattr__(self, "names", MappingProxyType(dict(self.names)))
+
+    def __getitem__(self, want: Want) -> np.ndarray:
+        try:
+            return self.arrays[want]
+        except KeyError:
+            raise KeyError(f"{want} is not in this trace: add it to the panel's needs()") from None
+
+    def __contains__(self, want: Want) -> bool:
+        return want in self.arrays
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """One label per token, as figures print them."""
+        return tuple(token.label for token in self.tokens)
+
+    def name(self, token_id: int) -> str:
+        """Label of a vocabulary id: of a token that the arrays mention, or that stands in the text."""
+        if token_id in self.names:
+            return self.names[token_id]
+        for token in self.tokens:
+            if token.id == token_id:
+                return token.label
+        raise KeyError(f"no name for token id {token_id}: the engine has to give one for every id in its arrays")
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in self.arrays.values())
+
+    def plus(self, arrays: Mapping[Want, np.ndarray], names: Mapping[int, str] = MappingProxyType({})) -> "Trace":
+        """The same answer with more arrays in it, and the names of the ids they mention."""
+        return replace(self, arrays={**self.arrays, **arrays}, names={**self.names, **names})
+
+    def _checked(self, want: Want, array: np.ndarray) -> np.ndarray:
+        if want.site not in SITES:
+            raise ValueError(f"no site is called {want.site!r}: the table is anatomy/sites.py")
+        axes = axes_of(want)
+        if array.ndim != len(axes):
+            raise ValueError(f"{want} has shape {array.shape}, the site table says {axes}")
+        sizes = self.spec.sizes(want.stack) | {"pos": len(self.tokens), "src": len(self.tokens)}
+        for axis, length in zip(axes, array.shape, strict=True):
+            if sizes.get(axis, length) != length:
+                raise ValueError(f"{want}: axis {axis} is {length} long, the model and text say {sizes[axis]}")
+        if array.flags.writeable:
+            array = array.view()
+            array.flags.writeable = False
+        return array

@@ -1,0 +1,128 @@
+"""View: what the reader has selected, to and from the query of a link. The link is the only place where it lives."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import overload
+
+from anatomy.control import Choice, Control, Slider, Switch, written
+from anatomy.request import Run
+from anatomy.spec import ModelSpec
+from anatomy.trace import Token
+
+DEFAULT_TEXT = "Paris is the capital of France. Berlin is the capital of"
+DEFAULT_MODEL = "smollm2-135m"
+DEFAULT_PANEL = "attention"
+
+
+@dataclass(frozen=True)
+class View:
+    """The selection. None means "not chosen": `fit` fills in what the model and the text suggest.
+
+    panel     id of the panel
+    model     catalog name
+    text      the reader's text
+    layer     0 … layers − 1
+    head      0 … query heads − 1
+    pos       chosen token: looks (query) in attention, is drawn or predicted from elsewhere
+    src       token looked at (key), for the attention cell
+    settings  the panels' own controls, (name, value as it stands in the link), sorted
+    """
+
+    panel: str = DEFAULT_PANEL
+    model: str = DEFAULT_MODEL
+    text: str = DEFAULT_TEXT
+    layer: int | None = None
+    head: int | None = None
+    pos: int | None = None
+    src: int | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+
+    @overload
+    def __getitem__(self, control: Choice) -> str: ...
+    @overload
+    def __getitem__(self, control: Switch) -> bool: ...
+    @overload
+    def __getitem__(self, control: Slider) -> float: ...
+    def __getitem__(self, control: Control) -> str | bool | float:
+        """The value of a panel's control: the link's, or the default."""
+        value = control.read(dict(self.settings).get(control.name))
+        return control.default if value is None else value
+
+    def with_setting(self, control: Control, value: str | bool | float) -> "View":
+        """The same view with one control moved; a value equal to the default leaves the link."""
+        rest = {name: text for name, text in self.settings if name != control.name}
+        if value != control.default:
+            rest[control.name] = written(value)
+        return replace(self, settings=tuple(sorted(rest.items())))
+
+    def with_text(self, text: str) -> "View":
+        """The same view on another text: the token choices belong to the old text and go."""
+        return replace(self, text=text, pos=None, src=None)
+
+    def fit(self, spec: ModelSpec, tokens: tuple[Token, ...]) -> "View":
+        """Every choice made and inside the model and the text."""
+        layer = _FIRST_LAYER * spec.layers // 100 if self.layer is None else self.layer
+        head = _FIRST_HEAD if self.head is None else self.head
+        pos = _last_text_token(tokens) if self.pos is None else self.pos
+        return replace(
+            self,
+            layer=min(layer, spec.layers - 1),
+            head=min(head, spec.n_heads - 1),
+            pos=min(pos, len(tokens) - 1),
+            src=None if self.src is None else min(self.src, len(tokens) - 1),
+        )
+
+    def run(self, spec: ModelSpec) -> Run:
+        """The question's forward pass."""
+        return Run(spec.id, self.text)
+
+    def query(self) -> dict[str, str]:
+        """The view as a link's query: only what differs from the default."""
+        plain = {name: getattr(self, name) for name in _FIELDS}
+        chosen = {name: str(value) for name, value in plain.items() if value != getattr(_DEFAULT, name)}
+        return chosen | dict(self.settings)
+
+
+# The first view opens on a head worth seeing: in the default model layer 17 of 30, head 5, which copies.
+_FIRST_LAYER, _FIRST_HEAD = 57, 5
+_FIELDS = tuple(field.name for field in fields(View) if field.name != "settings")
+_NUMBERS = ("layer", "head", "pos", "src")
+_DEFAULT = View()
+
+
+def _last_text_token(tokens: tuple[Token, ...]) -> int:
+    """Where the eye starts: the last token that is text."""
+    return max((i for i, token in enumerate(tokens) if not token.special), default=max(len(tokens) - 1, 0))
+
+
+def read_view(
+    query: Mapping[str, str], panels: Iterable[str], controls: Iterable[Control]
+) -> tuple[View, tuple[str, ...]]:
+    """(view, complaints): a bad value falls back by itself, and a sentence says so. Unknown keys are left alone."""
+    known = tuple(panels)
+    complaints = {name: _complaint(name, query[name], known) for name in _FIELDS if name in query}
+    good = {name: query[name] for name, complaint in complaints.items() if complaint is None}
+    settings = {}
+    for control in controls:
+        text = query.get(control.name)
+        if text is not None and control.read(text) is None:
+            complaints[control.name] = f"The link's {control.name} cannot be {_short(text)}: the default is used."
+        elif text is not None:
+            settings[control.name] = text
+    fields_read = {name: int(text) if name in _NUMBERS else text for name, text in good.items()}
+    view = replace(_DEFAULT, **fields_read, settings=tuple(sorted(settings.items())))
+    return view, tuple(complaint for complaint in complaints.values() if complaint)
+
+
+def _complaint(name: str, text: str, panels: tuple[str, ...]) -> str | None:
+    """What is wrong with one field of a link, or None."""
+    if name in _NUMBERS and not (text.isascii() and text.isdigit() and len(text) < 10):
+        return f"The link's {name} is not a whole number: {_short(text)}. The default is used."
+    if name == "panel" and text not in panels:
+        return f"No panel is called {_short(text)}. There are: {', '.join(panels)}."
+    return None
+
+
+def _short(text: str) -> str:
+    """A reader's value as an error may repeat it."""
+    return f"“{text[:40]}…”" if len(text) > 40 else f"“{text}”"

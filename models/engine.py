@@ -1,0 +1,51 @@
+"""Engine: what answers a `Run`. `connect` gives one for an address; torch is imported only when it has to be."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from anatomy.request import Run, Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+
+
+class Refused(Exception):
+    """A question that the engine does not answer. Its message is a sentence for the reader, with what to do."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a slow step is. total 0: not known."""
+
+    step: str
+    done: int = 0
+    total: int = 0
+
+
+Report = Callable[[Progress], None]
+
+
+class Engine(Protocol):
+    """Anything that answers runs: a model here, a recording, a server."""
+
+    def specs(self) -> tuple[ModelSpec, ...]:
+        """The models it can run."""
+        ...
+
+    def run(self, run: Run, wants: Iterable[Want] = ()) -> Trace:
+        """Tokens and the wanted arrays. No wants: tokens only, no forward pass. Refused: with a sentence."""
+        ...
+
+
+def connect(address: str, report: Report | None = None) -> Engine:
+    """An engine for "local:NAME" (catalog name, folder or hub name) or "recorded:FILE"."""
+    kind, _, rest = address.partition(":")
+    if kind == "local" and rest:
+        from models.local import LocalEngine
+
+        return LocalEngine.load(rest, report)
+    if kind == "recorded" and rest:
+        from models.recorded import RecordedEngine
+
+        return RecordedEngine(rest)
+    raise ValueError(f"no engine at {address!r}: write local:smollm2-135m, local:path/to/model or recorded:file.npz")

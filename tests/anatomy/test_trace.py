@@ -1,0 +1,81 @@
+"""Trace and Token: arrays are checked when the answer is built, labels are always readable."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anatomy.request import Run, Want
+from anatomy.trace import Token, Trace, readable
+from tests.anatomy.spec import SPEC
+
+TOKENS = (Token(5, "a", "a", b"a", 0, 1), Token(6, "Ġb", " b", b" b", 1, 3))
+RUN = Run(SPEC.id, "a b")
+
+
+def trace(**arrays):
+    return Trace(RUN, SPEC, TOKENS, {Want(site): array for site, array in arrays.items()})
+
+
+def test_an_array_of_the_right_shape_is_kept_and_frozen():
+    given_array = np.zeros((2, 8), np.float32)
+    kept = trace(tok_embed=given_array)[Want("tok_embed")]
+    with pytest.raises(ValueError, match="read-only"):
+        kept[0, 0] = 1
+    given_array[0, 0] = 1  # the caller's own array stays his
+
+
+@pytest.mark.parametrize(
+    ("want", "shape", "message"),
+    [
+        (Want("tok_embed"), (2, 9), "axis d_model is 9 long, the model and text say 8"),
+        (Want("tok_embed"), (3, 8), "axis pos is 3"),
+        (Want("tok_embed"), (2,), "the site table says"),
+        (Want("pattern", 0), (2, 2, 2), "axis head is 2"),
+        (Want("logits", pos=1), (2, 50), "the site table says"),
+        (Want("nowhere"), (1,), "no site is called 'nowhere'"),
+        (Want("pattern"), (4, 2, 2), "exists in every layer"),
+        (Want("tok_embed", 1), (2, 8), "exists once per model"),
+        (Want("head_first", pos=1), (3, 4), "has no position"),
+    ],
+)
+def test_a_wrong_array_is_refused_with_the_reason(want, shape, message):
+    with pytest.raises(ValueError, match=message):
+        Trace(RUN, SPEC, TOKENS, {want: np.zeros(shape)})
+
+
+def test_asking_for_what_is_not_there_says_what_to_do():
+    with pytest.raises(KeyError, match=r"pattern\[layer 2\] is not in this trace: add it to the panel's needs"):
+        trace()[Want("pattern", 2)]
+
+
+def test_plus_adds_arrays_and_keeps_the_others():
+    more = trace(tok_embed=np.zeros((2, 8))).plus({Want("entropy"): np.ones(2)})
+    assert Want("tok_embed") in more
+    assert more[Want("entropy")].sum() == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "raw", "label"),
+    [
+        (" capital", b" capital", "·capital"),
+        ("\n\n", b"\n\n", "⏎⏎"),
+        ("\t", b"\t", "⇥"),
+        (None, b"\xe6\x82", "‹E6 82›"),
+        ("", b"", "‹›"),
+        ("\x00", b"\x00", "‹U+0000›"),
+        ("\u202e", "\u202e".encode(), "‹U+202E›"),
+        ("👩\u200d", "👩\u200d".encode(), "👩\u200d"),
+        ("患者", "患者".encode(), "患者"),
+    ],
+)
+def test_labels_show_what_is_otherwise_invisible(text, raw, label):
+    assert readable(text, raw) == label
+
+
+@given(st.text(min_size=1, max_size=20))
+def test_a_label_is_never_empty_and_never_a_replacement_made_by_us(text):
+    label = readable(text, text.encode("utf-8", "surrogatepass"))
+    assert label
+    assert ("\ufffd" in label) == ("\ufffd" in text)
+    assert all(c.isprintable() or c in "\u200c\u200d\ufe0f" for c in label)

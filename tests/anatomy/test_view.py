@@ -1,0 +1,84 @@
+"""View: the link is the only memory of the page; anything may stand in a link."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anatomy.control import Choice, Slider, Switch
+from anatomy.trace import Token
+from anatomy.view import View, read_view
+from tests.anatomy.spec import spec
+
+SCALE = Choice("scale", "Scale", ("linear", "log"), ("%", "log"))
+FIRST = Switch("first", "Leave out the first token")
+TEMPERATURE = Slider("temp", "Temperature", 0.1, 2.0, 0.1, 1.0)
+CONTROLS = (SCALE, FIRST, TEMPERATURE)
+PANELS = ("tokens", "attention")
+
+views = st.builds(
+    View,
+    panel=st.sampled_from(PANELS),
+    model=st.sampled_from(("smollm2-135m", "other")),
+    text=st.text(max_size=30),
+    layer=st.none() | st.integers(0, 500),
+    head=st.none() | st.integers(0, 500),
+    pos=st.none() | st.integers(0, 500),
+    src=st.none() | st.integers(0, 500),
+)
+
+
+@given(views, st.booleans(), st.sampled_from(SCALE.options), st.integers(1, 20))
+def test_every_view_survives_its_link(view, first, scale, tenths):
+    view = view.with_setting(FIRST, first).with_setting(SCALE, scale).with_setting(TEMPERATURE, tenths / 10)
+    assert read_view(view.query(), PANELS, CONTROLS) == (view, ())
+
+
+@given(
+    st.dictionaries(st.sampled_from(["panel", "layer", "head", "pos", "src", "scale", "first", "temp", "x"]), st.text())
+)
+def test_nothing_in_a_link_raises_and_what_is_bad_is_said(query):
+    view, complaints = read_view(query, PANELS, CONTROLS)
+    assert view.panel in PANELS
+    assert view[SCALE] in SCALE.options
+    assert 0.1 <= view[TEMPERATURE] <= 2.0
+    assert len(complaints) <= len(query)
+
+
+@pytest.mark.parametrize("value", ["abc", "-1", "1.5", "٣", "9" * 40, "nan"])
+def test_a_bad_number_falls_back_alone(value):
+    view, complaints = read_view({"layer": value, "head": "3"}, PANELS, CONTROLS)
+    assert (view.layer, view.head) == (None, 3)
+    assert "layer is not a whole number" in complaints[0]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-5", "1e3", "warm", ""])
+def test_a_bad_temperature_is_the_default_and_said(value):
+    view, complaints = read_view({"temp": value}, PANELS, CONTROLS)
+    assert view[TEMPERATURE] == 1.0
+    assert "temp cannot be" in complaints[0]
+
+
+def test_a_default_leaves_the_link():
+    view = View().with_setting(FIRST, True)
+    assert view.query() == {"first": "1"}
+    assert view.with_setting(FIRST, False).query() == {}
+
+
+def tokens(*special):
+    return tuple(Token(i, "x", "x", b"x", i, i + 1, flag) for i, flag in enumerate(special))
+
+
+def test_fit_chooses_what_is_open_and_bounds_the_rest():
+    fitted = View(layer=99, head=99, pos=99, src=99).fit(spec(), tokens(False, False))
+    assert (fitted.layer, fitted.head, fitted.pos, fitted.src) == (2, 3, 1, 1)
+    assert View().fit(spec(), tokens(False, False)).pos == 1
+
+
+def test_the_eye_starts_on_text_not_on_an_added_token():
+    assert View().fit(spec(), tokens(True, False, False, True)).pos == 2
+    assert View().fit(spec(), tokens(True, True)).pos == 1
+
+
+def test_another_text_forgets_the_tokens_of_the_old_one():
+    view = View(layer=3, head=1, pos=4, src=2).with_text("new")
+    assert (view.text, view.layer, view.head, view.pos, view.src) == ("new", 3, 1, None, None)
