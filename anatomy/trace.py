@@ -43,7 +43,7 @@ def readable(text: str | None, raw: bytes) -> str:
     if text is None or text == "":
         return "‹" + " ".join(f"{b:02X}" for b in raw) + "›"
     shown = text.translate(_VISIBLE)
-    return "".join(c if c.isprintable() else _code_point(c) for c in shown)
+    return "".join(c if c.isprintable() and c != "\ufffd" else _code_point(c) for c in shown)
 
 
 def _code_point(character: str) -> str:
@@ -86,6 +86,13 @@ class Trace:
     def labels(self) -> tuple[str, ...]:
         """One label per token, as figures print them."""
         return tuple(token.label for token in self.tokens)
+
+    @property
+    def lost(self) -> str:
+        """Characters of the text, each once, that no token covers: the vocabulary cannot spell them."""
+        covered = {place for token in self.tokens for place in range(token.start, token.end)}
+        missed = (c for place, c in enumerate(self.run.text) if place not in covered and not c.isspace())
+        return "".join(dict.fromkeys(missed))
 
     def name(self, token_id: int) -> str:
         """Label of a vocabulary id: of a token that the arrays mention, or that stands in the text."""

@@ -1,0 +1,54 @@
+"""Command line: `python -m models list` and `python -m models fetch [NAME]`."""
+
+import argparse
+import sys
+
+from models import catalog
+from models.errors import WeightsError
+from models.progress import TerminalBar
+from models.weights import is_ready, locate
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code is 1 with a sentence where it could not be done."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        print(fetched(chosen.address) if chosen.command == "fetch" else listed())
+    except WeightsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped. Nothing half-done is left; the same command starts again.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def fetched(address: str) -> str:
+    """Fetch a checkpoint unless it is here, and say where it is."""
+    with TerminalBar() as bar:
+        found = locate(address, progress=bar)
+    return f"{found.title} ({found.licence}; {found.stored}, computed in {found.computed}) is in {found.folder}"
+
+
+def listed() -> str:
+    """The catalog as a table."""
+    rows = [("NAME", "TITLE", "DOWNLOAD", "ON DISK", "LICENCE", "FETCHED")]
+    for entry in catalog.entries().values():
+        sizes = (f"{entry.wheel_bytes / 1e6:.0f} MB", f"{entry.cache_bytes / 1e6:.0f} MB")
+        rows.append((entry.name, entry.title, *sizes, entry.licence, "yes" if is_ready(entry.name) else "no"))
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m models", description="The checkpoints that Stagelight can show.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="what the catalog has, and what is already here")
+    fetch = commands.add_parser("fetch", help="fetch one and convert it; does nothing when it is here")
+    fetch.add_argument("address", nargs="?", default=catalog.DEFAULT, help="a name, a path, or owner/name on the hub")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

