@@ -1,5 +1,8 @@
 """Maths on arrays: what engines reduce and panels derive. Pure numpy, float64 inside where sums are long."""
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -63,6 +66,36 @@ def principal_plane(points: Float[Array, "n d"]) -> tuple[Float[Array, "n 2"], t
     return flat, (shares[0], shares[1])
 
 
+NEAR_ZERO = 0.01  # of a token's strongest neuron: what counts as next to nothing
+
+
+def near_zero(act: Float[Array, "... d_ff"]) -> Float[Array, "..."]:
+    """Share of the neurons whose size is at most NEAR_ZERO of the largest of the same token; 1 where all are 0."""
+    sizes = np.abs(act)
+    return (sizes <= NEAR_ZERO * sizes.max(axis=-1, keepdims=True)).mean(axis=-1)
+
+
+def rms_normalized(x: Float[Array, "... d"], eps: float) -> Float[Array, "... d"]:
+    """x / √(mean(x²) + ε), before any gain. RMSNorm (Zhang and Sennrich 2019), eq. 4."""
+    x = x.astype(np.float64)
+    return x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + eps)
+
+
+def layer_normalized(x: Float[Array, "... d"], eps: float) -> Float[Array, "... d"]:
+    """(x − mean) / √(variance + ε), before any gain and bias. LayerNorm (Ba, Kiros and Hinton 2016), eq. 4."""
+    centred = x.astype(np.float64) - x.mean(axis=-1, keepdims=True, dtype=np.float64)
+    return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + eps)
+
+
+def contributions(parts: Float[Array, "... part d"]) -> Float[Array, "... part"]:
+    """Each part's share in the squared length of their sum: part · sum / ‖sum‖². They add up to 1; one that points
+    away from the sum is below 0. 0 for all where the sum is 0."""
+    parts = parts.astype(np.float64)
+    total = parts.sum(axis=-2, keepdims=True)
+    squared = (total**2).sum(axis=-1)
+    return np.divide((parts * total).sum(axis=-1), squared, out=np.zeros(parts.shape[:-1]), where=squared > 0)
+
+
 def earlier_copies(ids: Int[Array, " n"]) -> np.ndarray:
     """[pos src] True where src is another place of the same token as pos."""
     same = ids[:, None] == ids[None, :]
@@ -123,3 +156,39 @@ def _edges(length: int, side: int) -> np.ndarray:
 def as_bytes(weights: Float[Array, "..."]) -> np.ndarray:
     """Probabilities in 256 steps, as uint8."""
     return np.rint(np.clip(weights, 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """max(x, 0). Nair and Hinton 2010."""
+    return np.maximum(x.astype(np.float64), 0.0)
+
+
+def silu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """x · sigmoid(x), also called swish. Elfwing, Uchibe and Doya 2018; Ramachandran, Zoph and Le 2017."""
+    x = x.astype(np.float64)
+    return x * (0.5 + 0.5 * np.tanh(x / 2))  # the sigmoid, in a form that does not overflow
+
+
+def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """x · Φ(x), Φ the distribution function of the normal distribution. Hendrycks and Gimpel 2016."""
+    x = x.astype(np.float64)
+    erf = np.array([math.erf(value) for value in (x / math.sqrt(2)).ravel()]).reshape(x.shape)
+    return x * 0.5 * (1 + erf)
+
+
+def gelu_tanh(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """GELU by a hyperbolic tangent instead of Φ. Hendrycks and Gimpel 2016, sec. 2."""
+    x = x.astype(np.float64)
+    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+# Activation functions by the names that configurations give them.
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": relu,
+    "silu": silu,
+    "swish": silu,
+    "gelu": gelu,
+    "gelu_new": gelu_tanh,
+    "gelu_fast": gelu_tanh,
+    "gelu_pytorch_tanh": gelu_tanh,
+}

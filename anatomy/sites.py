@@ -22,25 +22,29 @@ class Site:
 
 
 _ONE_LAYER = """
-resid_pre  | pos d_model     | activation  | residual  | stream entering the layer
-resid_mid  | pos d_model     | activation  | residual  | stream between attention and FFN
-resid_post | pos d_model     | activation  | residual  | stream leaving the layer
-attn_in    | pos d_model     | activation  | residual  | what attention reads: the stream, or its normalized form
-ffn_in     | pos d_model     | activation  | residual  | what the FFN reads: the stream, or its normalized form
-q          | head pos d_head | activation  | attention | queries, after rotation where the model rotates
-k          | kv src d_head   | activation  | attention | keys, after rotation, one set per key/value head
-v          | kv src d_head   | activation  | attention | values, one set per key/value head
-scores     | head pos src    | logit       | attention | q·k scaled, biased and masked; −inf where the mask forbids
-pattern    | head pos src    | probability | attention | attention weights: softmax of scores; each row sums to 1
-z          | head pos d_head | activation  | attention | weighted sum of values, per query head
-attn_out   | pos d_model     | activation  | attention | what attention adds to the stream
-gate       | pos d_ff        | activation  | ffn       | gate projection, before the activation function
-up         | pos d_ff        | activation  | ffn       | up projection: the other factor of a gated FFN
-act        | pos d_ff        | activation  | ffn       | neurons: what enters the down projection
-ffn_out    | pos d_model     | activation  | ffn       | what the FFN adds to the stream
+resid_pre      | pos d_model     | activation  | residual  | stream entering the layer
+resid_mid      | pos d_model     | activation  | residual  | stream between attention and FFN
+resid_post     | pos d_model     | activation  | residual  | stream leaving the layer
+attn_in        | pos d_model     | activation  | residual  | what attention reads: the stream, or its normalized form
+ffn_in         | pos d_model     | activation  | residual  | what the FFN reads: the stream, or its normalized form
+q              | head pos d_head | activation  | attention | queries, after rotation where the model rotates
+k              | kv src d_head   | activation  | attention | keys, after rotation, one set per key/value head
+v              | kv src d_head   | activation  | attention | values, one set per key/value head
+scores         | head pos src    | logit       | attention | q·k scaled, biased and masked; −inf where the mask forbids
+pattern        | head pos src    | probability | attention | attention weights: softmax of scores; each row sums to 1
+z              | head pos d_head | activation  | attention | weighted sum of values, per query head
+attn_out       | pos d_model     | activation  | attention | what attention adds to the stream
+gate           | pos d_ff        | activation  | ffn       | gate projection, before the activation function
+up             | pos d_ff        | activation  | ffn       | up projection: the other factor of a gated FFN
+act            | pos d_ff        | activation  | ffn       | neurons: what enters the down projection
+ffn_out        | pos d_model     | activation  | ffn       | what the FFN adds to the stream
+attn_gain      | d_model         | activation  | residual  | gain of attention's norm: a factor per dimension
+ffn_gain       | d_model         | activation  | residual  | gain of the FFN's norm: a factor per dimension
+attn_norm_bias | d_model         | activation  | residual  | what attention's norm adds per dimension (LayerNorm)
+ffn_norm_bias  | d_model         | activation  | residual  | what the FFN's norm adds per dimension (LayerNorm)
 """
 
-# The norm_, cos_ and head_ sites cover every layer at once; an engine reduces them while the model runs.
+# The norm_, cos_, act_ and head_ sites cover every layer at once; an engine reduces them while the model runs.
 _WHOLE_MODEL = """
 tok_embed      | pos d_model        | activation  | embedding | rows of the embedding table for the text's tokens
 pos_embed      | pos d_model        | activation  | position  | rows of a learned position table, added to the embedding
@@ -54,6 +58,7 @@ norm_attn      | layer pos          | L2 norm     | residual  | length of what a
 norm_ffn       | layer pos          | L2 norm     | residual  | length of what the FFN adds
 cos_attn       | layer pos          | cosine      | residual  | attention's write against the stream it is added to
 cos_ffn        | layer pos          | cosine      | residual  | the FFN's write against the stream it is added to
+act_small      | layer pos          | share       | ffn       | neurons of at most 1 % of the token's strongest
 head_previous  | layer head         | probability | attention | mean weight on the token just before
 head_first     | layer head         | probability | attention | mean weight on the first token
 head_duplicate | layer head         | probability | attention | mean weight on other places of the same token

@@ -42,6 +42,8 @@ def readable(text: str | None, raw: bytes) -> str:
     """A label that is never empty and never U+FFFD: visible white space, bytes where no text exists."""
     if text is None or text == "":
         return "‹" + " ".join(f"{b:02X}" for b in raw) + "›"
+    if set(text) <= _JOINERS:  # with nothing to join they would leave the label blank
+        return "".join(f"‹U+{ord(c):04X}›" for c in text)
     shown = text.translate(_VISIBLE)
     return "".join(c if c.isprintable() and c != "\ufffd" else _code_point(c) for c in shown)
 

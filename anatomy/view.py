@@ -59,18 +59,18 @@ class View:
         """The same view on another text: the token choices belong to the old text and go."""
         return replace(self, text=text, pos=None, src=None)
 
-    def fit(self, spec: ModelSpec, tokens: tuple[Token, ...]) -> "View":
+    def fit(self, spec: ModelSpec, tokens: tuple[Token, ...]) -> "Fitted":
         """Every choice made and inside the model and the text."""
         layer = _FIRST_LAYER * spec.layers // 100 if self.layer is None else self.layer
         head = _FIRST_HEAD if self.head is None else self.head
         pos = _last_text_token(tokens) if self.pos is None else self.pos
-        return replace(
-            self,
-            layer=min(layer, spec.layers - 1),
-            head=min(head, spec.n_heads - 1),
-            pos=min(pos, len(tokens) - 1),
-            src=None if self.src is None else min(self.src, len(tokens) - 1),
-        )
+        fitted = {
+            "layer": min(layer, spec.layers - 1),
+            "head": min(head, spec.n_heads - 1),
+            "pos": min(pos, len(tokens) - 1),
+            "src": None if self.src is None else min(self.src, len(tokens) - 1),
+        }
+        return Fitted(**vars(self) | fitted)
 
     def run(self, spec: ModelSpec) -> Run:
         """The question's forward pass."""
@@ -81,6 +81,15 @@ class View:
         plain = {name: getattr(self, name) for name in _FIELDS}
         chosen = {name: str(value) for name, value in plain.items() if value != getattr(_DEFAULT, name)}
         return chosen | dict(self.settings)
+
+
+@dataclass(frozen=True)
+class Fitted(View):
+    """A view in which layer, head and pos are chosen and inside the model and the text: what panels are given."""
+
+    layer: int = 0
+    head: int = 0
+    pos: int = 0
 
 
 # The first view opens on a head worth seeing: in the default model layer 17 of 30, head 5, which copies.

@@ -13,7 +13,7 @@ from anatomy.control import Control
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
-from anatomy.view import View
+from anatomy.view import Fitted
 from viz.chips import Chips
 from viz.grid import Grid
 
@@ -59,12 +59,12 @@ class Panel:
     order: int
     name: str
     title: str
-    needs: Callable[[ModelSpec, View], Sequence[Want]]
-    draw: Callable[[Trace, View], Figure]
-    says: Callable[[Trace, View], str]
-    table: Callable[[Trace, View], Table]
-    formula: Callable[[Trace, View], str]
-    snippet: Callable[[ModelSpec, View], str]
+    needs: Callable[[ModelSpec, Fitted], Sequence[Want]]
+    draw: Callable[[Trace, Fitted], Figure]
+    says: Callable[[Trace, Fitted], str]
+    table: Callable[[Trace, Fitted], Table]
+    formula: Callable[[Trace, Fitted], str]
+    snippet: Callable[[ModelSpec, Fitted], str]
     controls: tuple[Control, ...] = ()
     applies: Callable[[ModelSpec], str | None] = lambda spec: None
     chooser: str | None = None

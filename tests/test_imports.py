@@ -13,7 +13,19 @@ MAY_IMPORT = {
     "viz": {"anatomy", "viz", "numpy", "jaxtyping", "plotly"},
     "panels": {"anatomy", "viz", "panels", "numpy", "jaxtyping", "plotly"},
     "articles": {"anatomy", "panels", "articles"},
-    "ui": {"anatomy", "viz", "panels", "articles", "ui", "models", "streamlit", "numpy", "pandas", "plotly"},
+    "ui": {
+        "anatomy",
+        "viz",
+        "panels",
+        "articles",
+        "ui",
+        "models",
+        "streamlit",
+        "numpy",
+        "jaxtyping",
+        "pandas",
+        "plotly",
+    },
 }
 UI_MODELS = {"models.engine", "models.store", "models.recorded"}
 TORCH_FREE_MODELS = {"engine", "store", "recorded", "catalog", "weights", "fetch", "__main__"}

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from transformers.activations import ACT2FN
 
 from anatomy import measure
 
@@ -112,3 +114,32 @@ def test_pooling_keeps_every_peak_and_never_grows(weights):
 def test_bytes_are_off_by_half_a_step_at_most():
     weights = RNG.random((4, 5))
     assert np.abs(measure.as_bytes(weights) / 255 - weights).max() <= 0.5 / 255 + 1e-12
+
+
+def test_what_is_next_to_nothing_is_measured_against_the_tokens_own_strongest():
+    act = np.array([[10.0, -0.1, 0.11, 0.0], [0.01, 0.005, -0.02, 1.0], [0.0, 0.0, 0.0, 0.0]])
+    np.testing.assert_array_equal(measure.near_zero(act), [0.5, 0.5, 1.0])
+
+
+def test_a_normalized_vector_has_a_root_mean_square_of_one():
+    x = RNG.normal(3, 5, (4, 64)).astype(np.float32)
+    plain, centred = measure.rms_normalized(x, 1e-6), measure.layer_normalized(x, 1e-6)
+    for normalized in (plain, centred):
+        np.testing.assert_allclose((normalized**2).mean(axis=-1), 1, atol=1e-6)
+    assert abs(plain.mean(axis=-1)).min() > 0.3
+    np.testing.assert_allclose(centred.mean(axis=-1), 0, atol=1e-12)
+    np.testing.assert_array_equal(measure.rms_normalized(np.zeros((1, 8), np.float32), 1e-6), np.zeros((1, 8)))
+
+
+def test_contributions_add_up_to_one_and_what_points_away_is_below_zero():
+    parts = RNG.normal(0, 1, (5, 7, 16)).astype(np.float32)
+    np.testing.assert_allclose(measure.contributions(parts).sum(axis=-1), 1)
+    np.testing.assert_allclose(measure.contributions(np.array([[3.0, 0.0], [-1.0, 5.0], [0.0, -5.0]])), [1.5, -0.5, 0])
+    np.testing.assert_array_equal(measure.contributions(np.array([[1.0, 2.0], [-1.0, -2.0]])), [0, 0])
+
+
+@pytest.mark.parametrize("name", measure.ACTIVATIONS)
+def test_an_activation_function_is_the_librarys_own(name):
+    x = np.concatenate([np.linspace(-12, 12, 2001), [-800.0, 800.0, 0.0]]).astype(np.float32)
+    expected = ACT2FN[name](torch.from_numpy(x).double()).numpy()
+    np.testing.assert_allclose(measure.ACTIVATIONS[name](x), expected, atol=1e-7, rtol=1e-6)

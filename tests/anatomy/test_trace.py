@@ -73,6 +73,7 @@ def test_characters_without_a_token_are_named_once():
         ("\u202e", "\u202e".encode(), "‹U+202E›"),
         ("👩\u200d", "👩\u200d".encode(), "👩\u200d"),
         ("患者", "患者".encode(), "患者"),
+        ("\ufe0f", b"\xef\xb8\x8f", "‹U+FE0F›"),
     ],
 )
 def test_labels_show_what_is_otherwise_invisible(text, raw, label):

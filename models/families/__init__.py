@@ -1,0 +1,109 @@
+"""A family: the table that says where a kind of model keeps what. Each module here with a FAMILY is found by itself."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, Literal
+
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from anatomy.spec import ModelSpec, Weights
+from models.engine import Refused
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A place inside a layer: the first input or the (first) output of one of its modules."""
+
+    module: str
+    side: Literal["in", "out"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """Where models of one kind keep their parts. Paths are those of `get_submodule`.
+
+    name            of the file here, and in links
+    model_types     `config.model_type` of the models it fits
+    layers          the list of layers, inside the model's body (`model.base_model`)
+    attention       the module that calls the attention function, inside a layer
+    taps            the sites of a layer that modules show; q, k, v, scores, pattern and z come from the seam
+    tokens          the embedding table, inside the body
+    positions       a learned position table, inside the body; None where positions are rotated in
+    final_norm      inside the body; None where the last layer ends with its own norm
+    head            what scores the vocabulary, inside the model; a model without it has no predictions
+    norms           attention's norm and the FFN's, inside a layer; `spec.norm.place` says whether they stand before
+                    these parts or after the sums with them
+    missing         sites that these models do not have, each with a sentence that says why
+    facts           (config, body) → the fields of ModelSpec that the configuration decides
+    tiny            a configuration of a few thousand parameters, for tests
+    """
+
+    name: str
+    model_types: tuple[str, ...]
+    layers: str
+    attention: str
+    taps: Mapping[str, Tap]
+    tokens: str
+    positions: str | None
+    final_norm: str | None
+    head: str
+    norms: tuple[str, str]
+    missing: Mapping[str, str]
+    facts: Callable[[Any, nn.Module], dict[str, Any]]
+    tiny: Callable[[], PreTrainedConfig]
+
+    def spec(self, model: PreTrainedModel, name: str, revision: str, weights: Weights) -> ModelSpec:
+        """What kind of transformer this model is."""
+        body = model.base_model
+        table = self.token_table(model)
+        head = model.get_output_embeddings() if self.has_head(model) else None
+        facts = self.facts(model.config, body)
+        return ModelSpec(
+            name=name,
+            revision=revision,
+            dtype=str(table.dtype).removeprefix("torch."),
+            family=self.name,
+            vocab=table.shape[0],
+            head=None if head is None else "causal" if facts["stacks"][-1].causal else "masked",
+            tied=head is not None and head.weight.data_ptr() == table.data_ptr(),
+            weights=weights,
+            **facts,
+        )
+
+    def layers_of(self, model: PreTrainedModel) -> tuple[nn.Module, ...]:
+        """The model's layers, first to last."""
+        return tuple(model.base_model.get_submodule(self.layers).children())
+
+    def token_table(self, model: PreTrainedModel) -> Tensor:
+        """The embedding table: [vocab d_model]."""
+        return model.base_model.get_submodule(self.tokens).get_parameter("weight")
+
+    def position_table(self, model: PreTrainedModel) -> Tensor | None:
+        """The learned position table: [max_pos d_model]."""
+        if self.positions is None:
+            return None
+        return model.base_model.get_submodule(self.positions).get_parameter("weight")
+
+    def has_head(self, model: PreTrainedModel) -> bool:
+        """Was this model loaded with what scores the vocabulary?"""
+        return hasattr(model, self.head)
+
+
+@cache
+def load() -> dict[str, Family]:
+    """Every family by name."""
+    modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
+    return {module.FAMILY.name: module.FAMILY for module in modules if hasattr(module, "FAMILY")}
+
+
+def family_of(model_type: str) -> Family:
+    """The family that fits a `config.model_type`; Refused, with the types there are, when none does."""
+    for family in load().values():
+        if model_type in family.model_types:
+            return family
+    known = ", ".join(sorted(kind for family in load().values() for kind in family.model_types))
+    raise Refused(f"Models of type “{model_type}” cannot be opened yet. These can: {known}.")

@@ -1,0 +1,200 @@
+"""What has to hold if the numbers shown are the model's own; checked when a model is opened, and in tests.
+
+Each error is the largest difference between two ways to the same numbers, as a share of the largest of them where that
+is above 1. A site whose identity fails is refused, with the reason; the rest of the model can still be looked at.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from transformers.activations import ACT2FN
+
+from anatomy.sites import SITES
+from models import norms as norms_of
+from models import readout
+from models.collect import STREAMS
+from models.opened import Opened
+from models.recorder import Sites
+from models.reduce import REDUCTIONS
+from models.tape import Tape
+
+TOLERANCE = 1e-5  # float32 sums in another order
+LOGIT_TOLERANCE = 1e-4  # after a final norm and a sum over d_model
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One thing that has to hold, how far it is off, and the sites that cannot be trusted when it does not hold."""
+
+    name: str
+    sites: frozenset[str]
+    error: float
+    tolerance: float
+
+    @property
+    def holds(self) -> bool:
+        """False too when the error is not a number."""
+        return self.error <= self.tolerance
+
+
+@dataclass(frozen=True)
+class _Law:
+    """An identity of one layer: the sites it compares, those it vouches for, and its two sides."""
+
+    name: str
+    reads: frozenset[str]
+    vouches: frozenset[str]
+    sides: Callable[[Opened, int, Sites], tuple[Tensor, Tensor]]
+
+
+def check(opened: Opened, ids: Int[np.ndarray, " pos"]) -> tuple[Identity, ...]:
+    """Every identity that one model can be held to by itself, on one short text."""
+    with torch.inference_mode():
+        inside, tape = _inside(opened, ids)
+        return (*inside, _replay(opened, tape), *_way_out(opened, ids, tape))
+
+
+def broken(identities: Iterable[Identity]) -> dict[str, str]:
+    """The sites that cannot be trusted, each with the sentence that refuses it; what is reduced from them included."""
+    reasons: dict[str, str] = {}
+    for identity in identities:
+        if not identity.holds:
+            reasons |= dict.fromkeys(
+                identity.sites,
+                f"This is not shown: “{identity.name}” is off by {identity.error:.2g} in this model, "
+                f"{identity.tolerance:g} is allowed, so the numbers cannot be trusted.",
+            )
+    for reduction in REDUCTIONS:
+        for site in reduction.needs & reasons.keys():
+            reasons |= dict.fromkeys(reduction.gives, reasons[site])
+    return reasons
+
+
+def off(found: Tensor, expected: Tensor) -> float:
+    """Largest difference, as a share of the largest expected size where that is above 1; NaN where a number is."""
+    return float((found - expected).abs().max() / expected.abs().max().clamp(min=1.0))
+
+
+def _inside(opened: Opened, ids: Int[np.ndarray, " pos"]) -> tuple[list[Identity], Tape]:
+    """The laws of a layer, each with its worst error over all layers, and the tape of the run."""
+    laws = _laws(opened)
+    errors: dict[str, list[float]] = {law.name: [] for law in laws}
+
+    def visit(layer: int, sites: Sites) -> None:
+        for law in laws:
+            errors[law.name].append(off(*law.sides(opened, layer, sites)))
+
+    reads = frozenset().union(*(law.reads for law in laws))
+    tape = opened.record(ids, dict.fromkeys(range(opened.spec.layers), reads), visit)
+    return [Identity(law.name, law.vouches, _worst(errors[law.name]), TOLERANCE) for law in laws], tape
+
+
+def _replay(opened: Opened, tape: Tape) -> Identity:
+    """Each layer run again from the tape gives what it gave."""
+    errors: list[float] = []
+
+    def visit(layer: int, sites: Sites) -> None:
+        errors.append(off(sites["resid_post"], tape.stream(layer + 1)))
+
+    opened.replay(tape, dict.fromkeys(range(opened.spec.layers), frozenset({"resid_mid"})), visit)
+    inside = frozenset(site.name for site in SITES.values() if site.per_layer) - STREAMS - norms_of.SITES
+    return Identity("a layer run again from its input = its output", inside, _worst(errors), TOLERANCE)
+
+
+def _way_out(opened: Opened, ids: Int[np.ndarray, " pos"], tape: Tape) -> list[Identity]:
+    """The lens on the last stream is the model's own prediction, as its own forward pass gives it."""
+    if opened.readout is None:
+        return []
+    logits = opened.model(input_ids=torch.from_numpy(ids)[None]).logits[0]
+    error = off(opened.readout.logits(tape.stream(opened.spec.layers)), logits)
+    return [Identity("final norm and head of the last stream = logits", readout.SITES, error, LOGIT_TOLERANCE)]
+
+
+def _worst(errors: list[float]) -> float:
+    """The largest; NaN when one of them is; endless when nothing was compared."""
+    return float(np.max(errors)) if errors else float("inf")
+
+
+def _laws(opened: Opened) -> tuple[_Law, ...]:
+    """The laws of one layer, in the form that the model's family gives them."""
+    gated, after = opened.spec.ffn.gated, opened.spec.norm.place == "post"
+    norm, norms = ("norm of ", opened.family.norms) if after else ("", None)
+    return (
+        _Law("each row of attention sums to 1", frozenset({"pattern"}), frozenset({"pattern", "scores"}), _rows),
+        _Law(
+            "attention · values = z",
+            reads=frozenset({"pattern", "v", "z"}),
+            vouches=frozenset({"pattern", "scores", "v", "z"}),
+            sides=_weighted_values,
+        ),
+        _Law(
+            f"{norm}(stream + attention's write) = stream between attention and FFN",
+            reads=frozenset({"attn_out", "resid_mid"}),
+            vouches=frozenset({"attn_out", "resid_mid", "ffn_in"}),
+            sides=_sum("resid_pre", "attn_out", "resid_mid", norms and norms[0]),
+        ),
+        _Law(
+            f"{norm}(that stream + FFN's write) = stream leaving the layer",
+            reads=frozenset({"resid_mid", "ffn_out"}),
+            vouches=frozenset({"resid_mid", "ffn_out", "ffn_in"}),
+            sides=_sum("resid_mid", "ffn_out", "resid_post", norms and norms[1]),
+        ),
+        _Law(
+            "activation function of what enters the FFN's width = its neurons",
+            reads=frozenset({"gate", "up", "act"} if gated else {"up", "act"}),
+            vouches=frozenset({"gate", "up", "act"}),
+            sides=_neurons,
+        ),
+        _normalization(norms_of.ATTENTION, ("attn_gain", "attn_norm_bias"), after),
+        _normalization(norms_of.FFN, ("ffn_gain", "ffn_norm_bias"), after),
+    )
+
+
+def _normalization(which: int, vouches: tuple[str, str], after: bool) -> _Law:
+    """The norm's formula with its gain and bias, before attention or the FFN or after the sum with it."""
+    part, stream, write, read, summed = _NORMALIZED[which]
+    name = f"(stream + {part}'s write) normalized × gain" if after else f"normalized stream × gain = what {part} reads"
+
+    def sides(opened: Opened, layer: int, sites: Sites) -> tuple[Tensor, Tensor]:
+        before = sites[stream] + sites[write] if after else sites[stream]
+        return opened.norms.applied(which, layer, before), sites[summed if after else read]
+
+    return _Law(name, frozenset({stream, write, summed} if after else {stream, read}), frozenset(vouches), sides)
+
+
+# For each of the two norms: its part, the stream before it, the part's write, what the part reads, the sum's stream.
+_NORMALIZED = (
+    ("attention", "resid_pre", "attn_out", "attn_in", "resid_mid"),
+    ("the FFN", "resid_mid", "ffn_out", "ffn_in", "resid_post"),
+)
+
+
+def _rows(opened: Opened, layer: int, sites: Sites) -> tuple[Tensor, Tensor]:
+    sums = sites["pattern"].sum(-1)  # [head pos]
+    return sums, torch.ones_like(sums)
+
+
+def _weighted_values(opened: Opened, layer: int, sites: Sites) -> tuple[Tensor, Tensor]:
+    pattern, v = sites["pattern"], sites["v"]
+    group = len(pattern) // len(v)  # query heads that share a key/value head
+    return pattern @ v.repeat_interleave(group, 0), sites["z"]  # [head pos d_head]
+
+
+def _sum(before: str, write: str, after: str, norm: str | None) -> Callable[..., tuple[Tensor, Tensor]]:
+    """Stream and write added, and normalized where the family does, against the stream that follows."""
+
+    def sides(opened: Opened, layer: int, sites: Sites) -> tuple[Tensor, Tensor]:
+        total = sites[before] + sites[write]
+        return (opened.layers[layer].get_submodule(norm)(total) if norm else total), sites[after]
+
+    return sides
+
+
+def _neurons(opened: Opened, layer: int, sites: Sites) -> tuple[Tensor, Tensor]:
+    ffn = opened.spec.ffn
+    active = ACT2FN[ffn.act](sites["gate" if ffn.gated else "up"])
+    return active * sites["up"] if ffn.gated else active, sites["act"]

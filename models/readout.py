@@ -1,0 +1,93 @@
+"""From stream to vocabulary: the model's own final norm and head on chosen rows, and the best of what they give.
+
+On the last stream that is the model's prediction; on an earlier one it is the logit lens (nostalgebraist 2020).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from anatomy.request import Want
+from models.families import Family
+from models.tape import Tape
+
+SITES = frozenset({"logits", "next_ids", "next_logp", "entropy", "lens_ids", "lens_logp"})
+CHUNK = 64  # rows scored at a time: 64 × 49,152 logits take 12.6 MB
+NEXT_K = 50  # tokens kept of each prediction
+LENS_K = 10  # tokens kept of each layer's
+
+
+@dataclass(frozen=True)
+class Best:
+    """ids and logp [… k], best first; entropy […] of the whole distribution, in nats."""
+
+    ids: Int[Tensor, "... k"]
+    logp: Float[Tensor, "... k"]
+    entropy: Float[Tensor, "..."]
+
+
+class Readout:
+    """The end of one model that has a head."""
+
+    def __init__(self, model: PreTrainedModel, family: Family) -> None:
+        self._norm = model.base_model.get_submodule(family.final_norm) if family.final_norm else None
+        self._head = model.get_submodule(family.head)
+
+    def logits(self, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
+        """The score of every token of the vocabulary, for as many rows at once as the caller gives."""
+        return self._head(rows if self._norm is None else self._norm(rows))
+
+    def best(self, rows: Float[Tensor, "row d_model"], k: int) -> Best:
+        """The k most probable tokens of each row, scored in chunks."""
+        parts = [_best(self.logits(chunk), k) for chunk in rows.split(CHUNK)]
+        columns = zip(*((part.ids, part.logp, part.entropy) for part in parts), strict=True)
+        return Best(*(torch.cat(column) for column in columns))
+
+    def answer(self, tape: Tape, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+        """The wanted arrays among SITES; positions that nobody asks for are not scored."""
+        last = tape.stream(len(tape.calls))
+        logits = {want: self.logits(last[want.pos, None])[0].float().numpy() for want in wants if want.site == "logits"}
+        return logits | self._next(last, wants) | self._lens(tape, wants)
+
+    def _next(self, last: Float[Tensor, "pos d_model"], wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+        mine = [want for want in wants if want.site in ("next_ids", "next_logp", "entropy")]
+        if not mine:
+            return {}
+        places = _places(mine, len(last))
+        best = self.best(last[places], NEXT_K)
+        columns = {"next_ids": best.ids, "next_logp": best.logp, "entropy": best.entropy}
+        return {want: _at(columns[want.site].numpy(), want, places, axis=0) for want in mine}
+
+    def _lens(self, tape: Tape, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+        mine = [want for want in wants if want.site in ("lens_ids", "lens_logp")]
+        if not mine:
+            return {}
+        layers = len(tape.calls)
+        places = _places(mine, len(tape.stream(0)))
+        rows = torch.stack([tape.stream(layer + 1)[places] for layer in range(layers)])  # [layer pos d_model]
+        best = self.best(rows.flatten(0, 1), LENS_K)
+        columns = {"lens_ids": best.ids, "lens_logp": best.logp}
+        shaped = {site: column.unflatten(0, (layers, len(places))).numpy() for site, column in columns.items()}
+        return {want: _at(shaped[want.site], want, places, axis=1) for want in mine}
+
+
+def _best(logits: Float[Tensor, "row vocab"], k: int) -> Best:
+    logp = logits.float().log_softmax(dim=-1)
+    top = logp.topk(min(k, logp.shape[-1]), dim=-1)
+    return Best(top.indices, top.values, torch.special.entr(logp.exp()).sum(dim=-1))
+
+
+def _places(wants: Sequence[Want], length: int) -> list[int]:
+    """The positions that any of the wants asks for, in order."""
+    chosen = {want.pos for want in wants}
+    return list(range(length)) if None in chosen else sorted(pos for pos in chosen if pos is not None)
+
+
+def _at(array: np.ndarray, want: Want, places: list[int], axis: int) -> np.ndarray:
+    """All of the array, or the wanted position of it as an array of its own."""
+    return array if want.pos is None else np.asarray(array.take(places.index(want.pos), axis=axis))

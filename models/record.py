@@ -1,0 +1,51 @@
+"""`python -m models.record`: writes what the first page shows, so that it is there before the model is."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from anatomy.request import Run, Want
+from anatomy.sites import SITES
+from anatomy.spec import ModelSpec
+from anatomy.trace import Token
+from anatomy.view import DEFAULT_MODEL, DEFAULT_TEXT, View
+from anatomy.wire import pack
+from models.local import LocalEngine
+from models.recorded import FIRST_VIEW
+
+_EVERY_LAYER = ("pattern", "scores")
+_OPEN_LAYER = tuple(site.name for site in SITES.values() if site.per_layer)
+_ONCE = tuple(site.name for site in SITES.values() if not site.per_layer)
+_LAST_ONLY = ("logits", "lens_ids", "lens_logp")  # too large, or too slow, at every position
+
+
+def first_view(spec: ModelSpec, tokens: tuple[Token, ...]) -> tuple[Want, ...]:
+    """The wants of the page as it opens: all of the layer on view, attention of every layer, all that is reduced."""
+    view = View().fit(spec, tokens)
+    layers = [Want(site, layer) for site in _EVERY_LAYER for layer in range(spec.layers)]
+    layer = [Want(site, view.layer) for site in _OPEN_LAYER]
+    once = [Want(site, pos=view.pos if site in _LAST_ONLY else None) for site in _ONCE]
+    return tuple(dict.fromkeys((*layers, *layer, *once)))
+
+
+def record(engine: LocalEngine) -> bytes:
+    """The first view of the engine's model, as far as the model has it, packed. Same model, same bytes."""
+    run = Run(engine.spec.id, DEFAULT_TEXT)
+    wants = first_view(engine.spec, engine.run(run).tokens)
+    return pack(engine.run(run, [want for want in wants if want.site not in engine.missing]))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the recording and say how large it is."""
+    parser = argparse.ArgumentParser(prog="python -m models.record", description=__doc__)
+    parser.add_argument("address", nargs="?", default=DEFAULT_MODEL, help="catalog name, folder or hub name")
+    parser.add_argument("--to", type=Path, default=FIRST_VIEW, help="the file to write")
+    chosen = parser.parse_args(arguments)
+    data = record(LocalEngine.load(chosen.address))
+    chosen.to.write_bytes(data)
+    print(f"{chosen.to}: {len(data) / 1e6:.2f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,49 @@
+"""RecordedEngine: answers from a file what has been recorded, nothing else. For the first page while a model loads."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from anatomy.request import Run, Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.wire import unpack
+from models.engine import Refused
+from models.parts import found, mentioned
+
+FIRST_VIEW = Path(__file__).with_name("first_view.npz")
+
+
+class NotRecorded(Refused):
+    """The question may have an answer, but this recording does not hold it: a model has to be opened."""
+
+
+class RecordedEngine:
+    """One recorded trace as an engine. A position of a site recorded at all positions counts as recorded."""
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise Refused(f"The recording {path} cannot be read: {error.strerror}.") from error
+        self._trace = unpack(data)
+
+    @property
+    def recorded(self) -> Run:
+        """The one run it holds."""
+        return self._trace.run
+
+    def specs(self) -> tuple[ModelSpec, ...]:
+        """The model that was recorded."""
+        return (self._trace.spec,)
+
+    def run(self, run: Run, wants: Iterable[Want] = ()) -> Trace:
+        """Tokens and the wanted arrays as they were recorded. NotRecorded for anything else."""
+        trace = self._trace
+        if run != trace.run:
+            raise NotRecorded(f"Only “{trace.run.text}” by {trace.run.model} is recorded: open the model to run this.")
+        arrays = {want: found(trace.arrays.get, want) for want in dict.fromkeys(wants)}
+        absent = [str(want) for want, array in arrays.items() if array is None]
+        if absent:
+            raise NotRecorded(f"The recording does not hold {', '.join(absent)}: open the model to see it.")
+        held = {want: array for want, array in arrays.items() if array is not None}
+        return Trace(run, trace.spec, trace.tokens, held, {row: trace.names[row] for row in mentioned(held)})

@@ -1,0 +1,84 @@
+"""What one thread wants to see while a model runs. A ContextVar holds it, so no other thread's run is touched."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from torch import Tensor
+
+Sites = dict[str, Tensor]  # name of a site → its tensor, without the batch axis
+Visit = Callable[[int, Sites], None]  # called when a layer is done, with the layer's number and its sites
+
+
+@dataclass(frozen=True)
+class Call:
+    """How a layer was called: enough to call it again."""
+
+    args: tuple
+    kwargs: Mapping[str, object]
+
+    @property
+    def stream(self) -> Tensor:
+        """The stream entering the layer: [1 pos d_model]."""
+        stream = self.args[0] if self.args else self.kwargs["hidden_states"]
+        assert isinstance(stream, Tensor)
+        return stream
+
+
+class Recorder:
+    """Keeps each layer's call, and of each layer the wanted sites until the layer is done and they are visited.
+
+    wanted  sites to keep by layer; layers that are not named are not visited
+    calls   how each layer was called, first to last
+    last    the stream that left the last of them: [1 pos d_model]
+    kept    the wanted sites of the layer that is running
+    visit   called at the end of every wanted layer; `resid_pre` and `resid_post` are always among its sites
+    """
+
+    def __init__(self, wanted: Mapping[int, frozenset[str]], visit: Visit) -> None:
+        self.calls: list[Call] = []
+        self.last: Tensor | None = None
+        self._wanted = wanted
+        self._visit = visit
+        self.kept: Sites = {}
+
+    def wants(self, layer: int, *sites: str) -> bool:
+        """Is any of these sites wanted in this layer?"""
+        return not self._wanted.get(layer, frozenset()).isdisjoint(sites)
+
+    def enter(self, layer: int, args: tuple, kwargs: Mapping[str, object]) -> None:
+        """A layer begins."""
+        self.calls.append(Call(args, kwargs))
+        self.kept = {}
+
+    def keep(self, layer: int, site: str, tensor: Tensor) -> None:
+        """A tensor [1 …] passes a site."""
+        if self.wants(layer, site):
+            self.kept[site] = tensor[0]
+
+    def leave(self, layer: int, stream: Tensor) -> None:
+        """A layer is done; stream: [1 pos d_model]."""
+        self.last = stream
+        if layer in self._wanted:
+            ends = {"resid_pre": self.calls[-1].stream[0], "resid_post": stream[0]}
+            self._visit(layer, self.kept | ends)
+        self.kept = {}
+
+
+_current: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
+
+
+def current() -> Recorder | None:
+    """The recorder of the run on this thread, if one is going on."""
+    return _current.get()
+
+
+@contextmanager
+def recording(recorder: Recorder) -> Iterator[Recorder]:
+    """While this is open, what runs on this thread is shown to the recorder."""
+    before = _current.set(recorder)
+    try:
+        yield recorder
+    finally:
+        _current.reset(before)

@@ -1,0 +1,61 @@
+"""The way in: rows of the embedding table, and the rows of other tokens that point the same way."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anatomy.request import Want
+from models.collect import array_of
+
+SITES = frozenset({"tok_embed", "pos_embed", "near_ids", "near_cos", "near_rows"})
+NEAR_K = 8  # nearest tokens kept of each
+CHUNK = 64  # rows compared at a time with the whole table
+
+
+class Vocabulary:
+    """One model's embedding table [vocab d_model] and, where positions are learned, its position table."""
+
+    def __init__(
+        self, table: Float[Tensor, "vocab d_model"], positions: Float[Tensor, "max_pos d_model"] | None
+    ) -> None:
+        self._table = table
+        self._positions = positions
+
+    def answer(self, ids: Int[Tensor, " pos"], wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+        """The wanted arrays among SITES. Needs no forward pass."""
+        asked = {want.site for want in wants}
+        columns: dict[str, Tensor] = {}
+        if "tok_embed" in asked:
+            columns["tok_embed"] = self._table[ids]
+        if "pos_embed" in asked and self._positions is not None:
+            columns["pos_embed"] = self._positions[: len(ids)]
+        if asked & {"near_ids", "near_cos", "near_rows"}:
+            near, cosines = self.near(ids, NEAR_K)
+            columns |= {"near_ids": near, "near_cos": cosines}
+            if "near_rows" in asked:
+                columns["near_rows"] = self._table[near]
+        return {want: array_of(columns[want.site], want) for want in wants}
+
+    def near(self, ids: Int[Tensor, " pos"], k: int) -> tuple[Int[Tensor, "pos k"], Float[Tensor, "pos k"]]:
+        """(ids, cosines) of the k other tokens whose rows point most nearly the same way, best first."""
+        distinct, where = ids.unique(return_inverse=True)
+        parts = [self._near(chunk, min(k, len(self._table) - 1)) for chunk in distinct.split(CHUNK)]
+        near, cosines = (torch.cat(column)[where] for column in zip(*parts, strict=True))
+        return near, cosines
+
+    @cached_property
+    def _lengths(self) -> Float[Tensor, " vocab"]:
+        """Length of every row; 1 for rows of zeros, whose cosine is 0 with anything."""
+        lengths = torch.linalg.vector_norm(self._table, dim=-1)
+        return torch.where(lengths > 0, lengths, 1.0)
+
+    def _near(self, ids: Int[Tensor, " row"], k: int) -> tuple[Tensor, Tensor]:
+        rows = self._table[ids] / self._lengths[ids, None]  # [row d_model]
+        cosines = (rows @ self._table.T) / self._lengths  # [row vocab]
+        cosines.scatter_(1, ids[:, None], -torch.inf)
+        best = cosines.topk(k, dim=-1)
+        return best.indices, best.values

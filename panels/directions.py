@@ -1,0 +1,184 @@
+"""In which direction attention and FFN write: along the stream, across it, or against it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from anatomy.control import Choice
+from anatomy.measure import cosines, norms
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels import Panel, Table
+from panels.sheet import WRITES, written
+from panels.snippet import LAYERS, opening, paths
+from viz.format import cosine, many, number, quoted
+from viz.pairs import Pairs, paired
+
+TOWARD = Choice("toward", "Compare with", ("stream", "write"), ("the stream", "the write before it"))
+_PARTS = ("attention", "FFN")
+_REDUCED = (Want("cos_attn"), Want("cos_ffn"))
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """Cosines with the stream in every layer and the chosen layer's vectors; or every write of the chosen token."""
+    if view[TOWARD] == "stream":
+        return (*_REDUCED, *(want for pair in _vectors(view) for want in pair))
+    writes = [Want(site, layer, pos=view.pos) for site in WRITES for layer in range(spec.layers)]
+    return (*writes, Want("resid_pre", 0, pos=view.pos))
+
+
+def _vectors(view: Fitted) -> tuple[tuple[Want, Want], tuple[Want, Want]]:
+    """For attention and FFN: the write, and the stream that it is added to."""
+    at = {"layer": view.layer, "pos": view.pos}
+    return (Want("attn_out", **at), Want("resid_pre", **at)), (Want("ffn_out", **at), Want("resid_mid", **at))
+
+
+def directions(trace: Trace, view: Fitted) -> Float[np.ndarray, "2 layer"]:
+    """Cosine of each write of attention and FFN with the stream, or with the write before it."""
+    if view[TOWARD] == "stream":
+        return np.stack([trace[want][:, view.pos] for want in _REDUCED])
+    now, before = _in_turn(trace, view)
+    return cosines(now, before).reshape(-1, 2).T
+
+
+def _in_turn(trace: Trace, view: Fitted) -> tuple[Float[np.ndarray, "write d"], Float[np.ndarray, "write d"]]:
+    """Every write in the order of the model, and what was written before it: by layer, attention and FFN in turn."""
+    writes = written(trace, view).swapaxes(0, 1).reshape(-1, trace.spec.d_model)  # [2 · layer, d_model]
+    return writes, np.concatenate([trace[Want("resid_pre", 0, pos=view.pos)][None], writes[:-1]])
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure:
+    """Two bars per layer from −1 (against) over 0 (at a right angle) to 1 (along); the chosen layer framed."""
+    found = directions(trace, view)
+    other = TOWARD.shown(view[TOWARD])
+    notes = tuple(
+        tuple(f"layer {i}: {part}'s write, cosine with {other} {cosine(float(value))}" for i, value in enumerate(row))
+        for part, row in zip(_PARTS, found, strict=True)
+    )
+    return paired(
+        Pairs(
+            values=found,
+            names=_PARTS,
+            notes=(notes[0], notes[1]),
+            x_axis="layer",
+            y_axis=f"cosine with {other}",
+            focus=view.layer,
+            ends=(-1.0, 1.0),
+        )
+    )
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """The chosen layer's two directions in words, and the writes that lie most along and most against."""
+    found, other = directions(trace, view), TOWARD.shown(view[TOWARD])
+    attention, ffn = (float(value) for value in found[:, view.layer])
+    against = int((found < 0).sum())
+    return (
+        f"In layer {view.layer} attention's write to {quoted(trace.tokens[view.pos].label)} points {_way(attention)} "
+        f"{other} (cosine {cosine(attention)}), the FFN's {_way(ffn)} {'it' if view[TOWARD] == 'stream' else 'that'} "
+        f"({cosine(ffn)}). Of {many(found.size, 'write')} {against} {'has' if against == 1 else 'have'} a cosine below "
+        f"0; highest is {_place(found, int(found.argmax()))}, lowest {_place(found, int(found.argmin()))}."
+    )
+
+
+def _way(value: float) -> str:
+    """Where a cosine points: within 60° of it, of its opposite, or of neither."""
+    return "along" if value >= 0.5 else "against" if value <= -0.5 else "mostly across"
+
+
+def _place(found: Float[np.ndarray, "2 layer"], flat: int) -> str:
+    which, layer = np.unravel_index(flat, found.shape)
+    return f"{_PARTS[which]} in layer {layer} ({cosine(float(found[which, layer]))})"
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """Per layer both cosines, and the angles that they are."""
+    found = directions(trace, view)
+    angles = np.degrees(np.arccos(np.clip(found, -1, 1)))
+    return Table(
+        ("layer", "attention (cosine)", "FFN (cosine)", "attention (degrees)", "FFN (degrees)"),
+        tuple((layer, *map(float, (*found[:, layer], *angles[:, layer]))) for layer in range(found.shape[1])),
+    )
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """Both cosines of the chosen layer from their vectors, with the numbers."""
+    found, other = directions(trace, view), TOWARD.shown(view[TOWARD])
+    lines = [
+        f"layer {view.layer}, {quoted(trace.tokens[view.pos].label)}",
+        f"cosine = write · other / (‖write‖ ‖other‖), other: {other}",
+    ]
+    for i, (write, against) in enumerate(_pairs(trace, view)):
+        dot = float(write.astype(np.float64) @ against.astype(np.float64))
+        lengths = f"{number(float(norms(write)))} × {number(float(norms(against)))}"
+        off = abs(float(cosines(write, against)) - float(found[i, view.layer]))
+        shown = f"{cosine(float(found[i, view.layer]))} (difference from the figure {number(off, 2)})"
+        lines.append(f"{_PARTS[i]}: {number(dot)} / ({lengths}) = {shown}")
+    return "\n".join(lines)
+
+
+def _pairs(trace: Trace, view: Fitted) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The chosen layer's writes, each with what it is compared with."""
+    if view[TOWARD] == "stream":
+        return [(trace[write], trace[stream]) for write, stream in _vectors(view)]
+    now, before = _in_turn(trace, view)
+    return [(now[i], before[i]) for i in (2 * view.layer, 2 * view.layer + 1)]
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """The cosines of both writes in every layer, for the chosen token."""
+    return f"""{opening(spec, view)}
+{LAYERS}
+{_seen(spec, view)}
+with torch.no_grad():
+    model(**inputs)
+
+writes = torch.stack(writes)  # [2 · layers, d_model]: attention and FFN in turn
+{_OTHERS[view[TOWARD]]}
+result = torch.cosine_similarity(writes, others, dim=-1).view(-1, 2).T  # [2, layers]
+print(result)
+"""
+
+
+_OTHERS = {
+    "stream": "others = torch.stack(streams)  # what each is added to",
+    "write": "others = torch.cat([streams[0][None], writes[:-1]])  # what was written before each",
+}
+
+
+def _seen(spec: ModelSpec, view: Fitted) -> str:
+    """Hooks that collect the writes, and the streams that they are added to."""
+    where = paths(spec)
+    between = where.norms[1] if spec.norm.place == "pre" else where.inner[0]
+    return f'''writes, streams = [], []
+for layer in layers:
+    layer.register_forward_pre_hook(
+        lambda layer, given, named: streams.append((given[0] if given else named["hidden_states"])[0, {view.pos}]),
+        with_kwargs=True,
+    )
+    layer.get_submodule("{between}").register_forward_pre_hook(
+        lambda module, given: streams.append(given[0][0, {view.pos}])
+    )
+    for path in ("{where.attention}", "{where.ffn}"):
+        layer.get_submodule(path).register_forward_hook(lambda module, given, out: writes.append(out[0, {view.pos}]))'''
+
+
+PANEL = Panel(
+    id="directions",
+    stage="residual",
+    order=3,
+    name="Directions",
+    title="Which way does each part write?",
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    controls=(TOWARD,),
+    places=("layer",),
+)

@@ -1,0 +1,188 @@
+"""How the score of one query and one key would change with the distance between them: the rotation alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from anatomy import rotary
+from anatomy.control import Choice
+from anatomy.request import Want
+from anatomy.spec import ModelSpec, Rope
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels import Panel, Table, chosen_cell
+from panels.chosen_cell import Cell, cell_of, place
+from panels.rotation import applies
+from panels.snippet import opening
+from viz.curves import Curve, Curves, Mark, curves
+from viz.dots import Level
+from viz.format import many, number, quoted, thousands
+
+REACH = Choice("reach", "Distances", ("near", "far"), ("to 256 tokens", "to the longest text"))
+_NEAR = 256
+_LISTED = 2048  # rows of the table: longer curves are listed in equal steps
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """The layer's queries and keys; its scores, for the model's own."""
+    return chosen_cell.wants(view)
+
+
+@dataclass(frozen=True)
+class Fall:
+    """Scores of the cell's query and key by distance.
+
+    distances  0 … the farthest shown
+    scores     q·k / √d_head at each of them
+    distance   how far apart they are in the text; negative where the key stands later
+    here       the formula's score at that distance
+    """
+
+    cell: Cell
+    distances: Float[np.ndarray, " distance"]
+    scores: Float[np.ndarray, " distance"]
+    distance: int
+    here: float
+
+    @property
+    def masked(self) -> bool:
+        """The model forbids this cell, so it has no score to compare with."""
+        return not np.isfinite(self.cell.score)
+
+    @property
+    def off(self) -> float:
+        """The formula's score against the model's own."""
+        return abs(self.here - self.cell.score)
+
+
+def fall(trace: Trace, view: Fitted) -> Fall:
+    """Undo the turn of the chosen query and key, then turn them to every distance shown."""
+    frequencies = np.array(_frequencies(trace.spec))
+    cell = cell_of(trace, view)
+    q = rotary.turned(cell.q, -rotary.angles(cell.pos, frequencies))
+    k = rotary.turned(cell.k, -rotary.angles(cell.src, frequencies))
+    distance = cell.pos - cell.src
+    distances = np.arange(_farthest(trace.spec, view, distance) + 1, dtype=np.float64)
+    dots = rotary.dots_by_distance(q, k, frequencies, np.append(distances, distance))
+    scores = dots / np.sqrt(trace.spec.d_head)
+    return Fall(cell, distances, scores[:-1], distance, float(scores[-1]))
+
+
+def _frequencies(spec: ModelSpec) -> tuple[float, ...]:
+    if not isinstance(spec.position, Rope):
+        raise TypeError(f"{spec.name} has no rotary positions: ask applies() first")
+    return spec.position.frequencies
+
+
+def _farthest(spec: ModelSpec, view: Fitted, distance: int) -> int:
+    """The last distance drawn: at least the cell's own, never beyond the model's longest text."""
+    most = spec.max_pos - 1
+    return most if view[REACH] == "far" else min(most, max(_NEAR, distance))
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure:
+    """The score over the distance, the text's own distance marked."""
+    shown = fall(trace, view)
+    marks = []
+    if not shown.masked:
+        marks = [Mark(shown.distance, shown.here, f"in this text: {many(shown.distance, 'token')} apart")]
+    return curves(
+        Curves(
+            curves=[Curve("score", shown.distances, shown.scores)],
+            x_axis="distance from key to query (tokens)",
+            y_axis="score (logit)",
+            marks=marks,
+            levels=[Level(float(shown.scores.mean()), f"mean {number(float(shown.scores.mean()))}")],
+        )
+    )
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """The score here, at no distance and at the far end, and the distance that this pair likes most."""
+    shown = fall(trace, view)
+    looking, looked = (quoted(trace.labels[place]) for place in (shown.cell.pos, shown.cell.src))
+    best = int(shown.scores.argmax())
+    return (
+        f"In layer {view.layer}, head {view.head}, the query of {looking} and the key of {looked} would score "
+        f"{number(float(shown.scores[0]))} at distance 0 and most, {number(float(shown.scores[best]))}, at distance "
+        f"{thousands(best)}; the mean up to {thousands(int(shown.distances[-1]))} is "
+        f"{number(float(shown.scores.mean()))}. {_here(trace, shown)}"
+    )
+
+
+def _here(trace: Trace, shown: Fall) -> str:
+    if shown.masked:
+        return f"In this text {quoted(trace.labels[shown.cell.src])} is masked for this query: there is no score."
+    return (
+        f"In this text they stand {many(shown.distance, 'token')} apart: {number(shown.here)}, the model's own score "
+        f"(difference {number(shown.off, 2)})."
+    )
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """Distance and score; every one up to 2,048 of them, else in equal steps."""
+    shown = fall(trace, view)
+    step = -(-len(shown.distances) // _LISTED)
+    return Table(
+        ("distance (tokens)", "score (logit)"),
+        tuple(
+            (int(distance), float(score))
+            for distance, score in zip(shown.distances[::step], shown.scores[::step], strict=True)
+        ),
+    )
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """The rotary formula and its value at the text's own distance, against the model's score."""
+    shown, pairs = fall(trace, view), len(_frequencies(trace.spec))
+    width = trace.spec.d_head
+    lines = [
+        place(trace, view, shown.cell),
+        "score(d) = Σ [(q₁k₁ + q₂k₂) cos dω + (q₁k₂ − q₂k₁) sin dω] / "
+        f"√{width},   summed over {many(pairs, 'pair')}, q and k before the turn",
+        f"d = {thousands(shown.distance)}: score = {number(shown.here)}",
+    ]
+    if shown.masked:
+        return "\n".join([*lines, "in the model: masked, −∞"])
+    return "\n".join([*lines, f"the model's own score: {number(shown.cell.score)}, difference {number(shown.off, 2)}"])
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """Scores by distance, from 0 on."""
+    farthest = f"max({min(_NEAR, spec.max_pos - 1)}, pos - src)" if view[REACH] == "near" else f"{spec.max_pos - 1}"
+    return f"""{opening(spec, view)}
+{chosen_cell.snippet(view)}rotary = next(module for module in model.modules() if hasattr(module, "inv_freq"))
+pairs, frequency = len(rotary.inv_freq), rotary.inv_freq.double()
+
+
+def turn(vector, angle):
+    a, b = vector.double().view(2, pairs)  # component i goes with i + pairs
+    return torch.stack([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()])
+
+
+query = turn(q[{view.head}, pos], -pos * frequency).flatten()  # before the turn
+key = turn(k[group, src], -src * frequency)
+result = torch.stack([(turn(query, d * frequency) * key).sum() for d in range({farthest} + 1)]) / {spec.d_head} ** 0.5
+print(result)
+"""
+
+
+PANEL = Panel(
+    id="distance",
+    stage="position",
+    order=2,
+    name="Distance",
+    title="How does a score change with distance?",
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    controls=(REACH,),
+    applies=applies,
+    places=("layer", "head"),
+)

@@ -1,0 +1,173 @@
+"""Where the text's tokens lie among their neighbours in the embedding table, on a plane (PCA)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from anatomy.control import Slider
+from anatomy.measure import cosines, norms, principal_plane
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels import Panel, Table
+from panels.snippet import TABLE, opening
+from viz.format import cosine, many, number, percent, quoted, thousands
+from viz.scatter import Point, Rank, scatter
+
+NEAR = Slider("near", "Neighbours per token", 0, 8, 1, 3)
+_ROWS, _IDS = Want("tok_embed"), Want("near_ids")
+_NEAR_ROWS = Want("near_rows")
+
+
+@dataclass(frozen=True)
+class Map:
+    """Every row drawn, each once: ids, names, rank, coordinates, cosine to the chosen row, and the axes' shares."""
+
+    ids: tuple[int, ...]
+    labels: tuple[str, ...]
+    ranks: tuple[Rank, ...]
+    flat: Float[np.ndarray, "row 2"]
+    cosines: Float[np.ndarray, " row"]
+    shares: tuple[float, float]
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """Rows of the text and of the nearest neighbours of each of its tokens."""
+    return (_ROWS, _IDS, _NEAR_ROWS)
+
+
+def lay_out(trace: Trace, view: Fitted) -> Map:
+    """The plane through the rows of the text's tokens, each once, and then of their neighbours, each once."""
+    rows = dict(zip((token.id for token in trace.tokens), trace[_ROWS], strict=True))
+    in_text = dict.fromkeys(token.id for token in trace.tokens)
+    count = int(view[NEAR])
+    for ids, vectors in zip(trace[_IDS][:, :count], trace[_NEAR_ROWS][:, :count], strict=True):
+        for token_id, vector in zip(ids.tolist(), vectors, strict=True):
+            rows.setdefault(token_id, vector)
+    chosen = trace.tokens[view.pos].id
+    near = set(trace[_IDS][view.pos, :count].tolist())
+    flat, shares = principal_plane(np.stack(list(rows.values())))
+    return Map(
+        ids=tuple(rows),
+        labels=tuple(trace.name(token_id) for token_id in rows),
+        ranks=tuple(_rank(token_id, chosen, near, in_text) for token_id in rows),
+        flat=flat,
+        cosines=cosines(np.stack(list(rows.values())), rows[chosen][None, :]),
+        shares=shares,
+    )
+
+
+def _rank(token_id: int, chosen: int, near: set[int], in_text: dict[int, None]) -> Rank:
+    if token_id == chosen:
+        return "chosen"
+    if token_id in near:
+        return "near"
+    return "text" if token_id in in_text else "faint"
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure:
+    """The map: chosen token and its neighbours in the accent, the other tokens calm, the rest as dots."""
+    plane = lay_out(trace, view)
+    times = {token.id: 0 for token in trace.tokens}
+    for token in trace.tokens:
+        times[token.id] += 1
+    points = [
+        Point(
+            x=float(plane.flat[i, 0]),
+            y=float(plane.flat[i, 1]),
+            label=label if times.get(token_id, 1) == 1 else f"{label} ×{times[token_id]}",
+            note=f"token id {token_id}, cosine with the chosen token {cosine(plane.cosines[i])}",
+            rank=rank,
+        )
+        for i, (token_id, label, rank) in enumerate(zip(plane.ids, plane.labels, plane.ranks, strict=True))
+    ]
+    return scatter(points, *(f"PC {i + 1} · {percent(share)} of the variance" for i, share in enumerate(plane.shares)))
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """The nearest row of the vocabulary, what was drawn, and how much of the spread the plane holds."""
+    plane = lay_out(trace, view)
+    token = trace.tokens[view.pos]
+    nearest = trace.name(int(trace[_IDS][view.pos, 0]))
+    near = float(cosines(trace[_NEAR_ROWS][view.pos, 0], trace[_ROWS][view.pos]))
+    different = len({token.id for token in trace.tokens})
+    drawn = many(different, "token") + (
+        f" and {many(len(plane.ids) - different, 'neighbour')}" if different < len(plane.ids) else ""
+    )
+    return (
+        f"{quoted(token.label)} is row {thousands(token.id)} of {thousands(trace.spec.vocab)}; the row that points "
+        f"most nearly its way is that of {quoted(nearest)} (cosine {cosine(near)}). Drawn are {drawn}, each once; the "
+        f"plane holds {percent(sum(plane.shares))} of their variance."
+    )
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """Every point of the map, nearest to the chosen token first."""
+    plane = lay_out(trace, view)
+    kinds = {"chosen": "chosen", "near": "neighbour of the chosen", "text": "text", "faint": "neighbour"}
+    order = np.argsort(-plane.cosines, kind="stable")
+    return Table(
+        ("token", "id", "what", "PC 1 (activation)", "PC 2 (activation)", "cosine with the chosen"),
+        tuple(
+            (plane.labels[i], plane.ids[i], kinds[plane.ranks[i]], *map(float, plane.flat[i]), float(plane.cosines[i]))
+            for i in order
+        ),
+    )
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """The chosen row, its two coordinates and the axes' shares, with the numbers."""
+    plane = lay_out(trace, view)
+    token, row = trace.tokens[view.pos], trace[_ROWS][view.pos]
+    x, y = plane.flat[plane.ids.index(token.id)]
+    first = ", ".join(number(float(value)) for value in row[:4])
+    length = number(float(norms(row)))
+    return "\n".join(
+        (
+            f"row {token.id} of the table = ({first}, … {thousands(len(row))} numbers)   length {length}",
+            f"mean = average of the {many(len(plane.ids), 'row')} drawn",
+            f"PC 1 = (row − mean) · u₁ = {number(float(x))}   σ₁² / Σσ² = {percent(plane.shares[0])}",
+            f"PC 2 = (row − mean) · u₂ = {number(float(y))}   σ₂² / Σσ² = {percent(plane.shares[1])}",
+            "u₁, u₂: directions of the largest spread (singular vectors of the centred rows)",
+        )
+    )
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """The coordinates of every row drawn: the text's tokens in order, then their neighbours."""
+    return f"""{opening(spec, view)}
+{TABLE}unit = torch.nn.functional.normalize(table, dim=-1)
+rows = list(dict.fromkeys(ids))
+for token in ids:
+    cosine = unit @ unit[token]
+    cosine[token] = -2
+    rows += [near for near in cosine.topk({int(view[NEAR])}).indices.tolist() if near not in rows]
+
+centred = (table[rows] - table[rows].mean(dim=0)).double()
+left, sizes, _ = torch.linalg.svd(centred, full_matrices=False)
+result = left[:, :2] * sizes[:2]
+largest = result.abs().argmax(dim=0)
+result = result * result[largest, [0, 1]].sign()
+for token, place in zip(rows, result.tolist()):
+    print(repr(tokenizer.decode([token])), place)
+"""
+
+
+PANEL = Panel(
+    id="embedding",
+    stage="embedding",
+    order=0,
+    name="Map",
+    title="Which tokens lie near each other?",
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    controls=(NEAR,),
+)

@@ -1,0 +1,123 @@
+"""What a head can be seen doing on a text: the scores by which heads are compared, and how sentences name them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from anatomy.control import Choice
+from anatomy.measure import earlier_copies, entropy
+from anatomy.request import Want
+from anatomy.sites import SITES
+from anatomy.trace import Trace
+
+
+@dataclass(frozen=True)
+class HeadKind:
+    """One score. slug: in links and in the site `head_…`; name: on buttons and in tables; does: a sentence's verb with
+    {} for "most" or "more"; of: what the number counts, in a sentence after it."""
+
+    slug: str
+    name: str
+    does: str
+    of: str
+
+    @property
+    def want(self) -> Want:
+        """The score of every head: [layer head]."""
+        return Want(f"head_{self.slug}")
+
+    @property
+    def unit(self) -> str:
+        return SITES[self.want.site].unit
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a share of the head's attention."""
+        return self.unit == "probability"
+
+
+KINDS = {
+    kind.slug: kind
+    for kind in (
+        HeadKind("induction", "copying", "copies {}", "to what followed an earlier copy of the token"),
+        HeadKind("previous", "previous token", "looks {} at the token just before", "to the token just before"),
+        HeadKind("first", "first token", "looks {} at the first token", "to the first token"),
+        HeadKind("duplicate", "same token", "looks {} at other copies of a token", "to other copies of the same token"),
+        HeadKind("entropy", "entropy", "spreads its attention {}", "nats of entropy per row"),
+        HeadKind("distance", "distance", "looks {} at what is far away", "tokens away on average"),
+    )
+}
+
+
+MAPS = "maps"
+# What the overview of all heads shows: one of the scores, or a small map per head.
+SHOW = Choice("show", "Show", (*KINDS, MAPS), (*(kind.name for kind in KINDS.values()), MAPS))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A head's score, and its place among all heads: 1 is higher than any other; equal scores share the lower place."""
+
+    value: float
+    rank: int
+    heads: int
+
+
+def scores(trace: Trace, kind: HeadKind) -> Float[np.ndarray, "layer head"]:
+    """The score of every head; NaN where the text offers no case."""
+    return trace[kind.want]
+
+
+def standing(values: Float[np.ndarray, "layer head"], layer: int, head: int) -> Standing:
+    """Where one head stands among all."""
+    value = float(values[layer, head])
+    return Standing(value, int((values >= value).sum()), values.size)
+
+
+def top(values: Float[np.ndarray, "layer head"]) -> tuple[int, int]:
+    """(layer, head) of the highest score; at least one has to be a number."""
+    layer, head = np.unravel_index(np.nanargmax(values), values.shape)
+    return int(layer), int(head)
+
+
+def missing(trace: Trace, kind: HeadKind) -> str:
+    """Why the text offers no case for a score that no head has."""
+    ids = [token.id for token in trace.tokens]
+    if len(ids) == 1:
+        return "The text is one token, which has no other to look at"
+    if len(set(ids)) == len(ids):
+        return "No token occurs twice" + (", so nothing can be copied" if kind.slug == "induction" else "")
+    return "Equal tokens stand only side by side, so nothing can be copied"
+
+
+def rows(
+    kind: HeadKind, pattern: Float[np.ndarray, "pos src"], ids: np.ndarray
+) -> tuple[np.ndarray, Float[np.ndarray, " row"]]:
+    """(positions, value at each) whose mean is the score of a head with this pattern."""
+    weights = pattern.astype(np.float64)
+    n = len(ids)
+    place, later = np.arange(n), np.arange(1, n)
+    if kind.slug == "entropy":
+        return place, entropy(weights)
+    if kind.slug == "distance":
+        return later, (weights * np.abs(place[:, None] - place)).sum(axis=1)[1:]
+    where = _looked_for(kind, ids)
+    found = later if kind.slug in ("previous", "first") else np.flatnonzero(where.any(axis=1))
+    return found, (weights * where).sum(axis=1)[found]
+
+
+def _looked_for(kind: HeadKind, ids: np.ndarray) -> np.ndarray:
+    """[pos src] True where the weight counts for a score."""
+    n = len(ids)
+    if kind.slug == "previous":
+        return np.eye(n, k=-1, dtype=bool)
+    if kind.slug == "first":
+        return np.arange(n)[None, :] == np.zeros((n, 1))
+    copies = earlier_copies(ids)
+    if kind.slug == "duplicate":
+        return copies
+    followers = np.zeros_like(copies)
+    followers[:, 1:] = (copies & np.tri(n, k=-1, dtype=bool))[:, :-1]
+    np.fill_diagonal(followers, False)
+    return followers

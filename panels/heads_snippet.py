@@ -1,0 +1,45 @@
+"""The Python that computes the scores of all heads with plain transformers."""
+
+from anatomy.spec import ModelSpec
+from anatomy.view import Fitted
+from panels.head_kinds import SHOW
+from panels.snippet import opening
+
+# Every head's weights, as the library's own attention gives them. Goes after `opening`.
+PATTERNS = """model.set_attn_implementation("eager")
+with torch.no_grad():
+    attentions = model(**inputs, output_attentions=True).attentions
+"""
+_SHARED = """patterns = torch.stack([layer[0] for layer in attentions]).double()  # [layer, head, pos, src]
+n = len(ids)
+pos, src = torch.arange(n)[:, None], torch.arange(n)[None, :]
+same = (torch.tensor(ids)[:, None] == torch.tensor(ids)[None, :]) & (pos != src)  # other places of the same token
+"""
+_MEAN = """rows = where.any(dim=-1)  # tokens that have a case
+result = (patterns * where).sum(dim=-1)[:, :, rows].mean(dim=-1)
+"""
+_INDUCTION = """where = torch.zeros_like(same)
+where[:, 1:] = (same & (src < pos))[:, :-1]  # what followed an earlier copy
+where &= pos != src
+"""
+_MAPS = """side = min(n, 32)
+edges = [i * n // side for i in range(side)] + [n]
+cells = [list(range(a, b)) for a, b in zip(edges, edges[1:])]
+tall = torch.stack([patterns[:, :, cell].amax(dim=2) for cell in cells], dim=2)
+small = torch.stack([tall[:, :, :, cell].amax(dim=3) for cell in cells], dim=3)
+result = (255 * small).round()  # [layer, head, row, col]
+"""
+_PROGRAMS = {
+    "induction": _INDUCTION + _MEAN,
+    "previous": "where = src == pos - 1\n" + _MEAN,
+    "first": "where = (src == 0) & (pos > 0)\n" + _MEAN,
+    "duplicate": "where = same\n" + _MEAN,
+    "entropy": "result = torch.special.entr(patterns).sum(dim=-1).mean(dim=-1)\n",
+    "distance": "result = (patterns * (pos - src).abs()).sum(dim=-1)[:, :, 1:].mean(dim=-1)\n",
+    "maps": _MAPS,
+}
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """The chosen score of every head: [layer, head]."""
+    return f"{opening(spec, view)}\n{PATTERNS}{_SHARED}{_PROGRAMS[view[SHOW]]}print(result)\n"

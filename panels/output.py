@@ -1,0 +1,159 @@
+"""The model's answer at the chosen token: softmax over the whole vocabulary, with a temperature."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from anatomy.control import Slider
+from anatomy.measure import entropy, nucleus, softmax
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels import Panel, Table
+from panels.snippet import opening
+from viz.bars import Bar, ranked
+from viz.format import many, number, percent, quoted, thousands
+
+TEMPERATURE = Slider("temp", "Temperature", 0.1, 2.0, 0.1, 1.0)
+SHOWN = 15
+_MASS = 0.9
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """Every logit at the chosen position; the best ids, for their names."""
+    return (Want("logits", pos=view.pos), Want("next_ids", pos=view.pos))
+
+
+def applies(spec: ModelSpec) -> str | None:
+    """Models without a head give vectors, not predictions."""
+    if spec.head is None:
+        return "This model has no output layer over the vocabulary: it gives a vector for each token, not a prediction."
+    return None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The distribution over the whole vocabulary, and the best tokens: ids and names, best first."""
+
+    logits: Float[np.ndarray, " vocab"]
+    probabilities: Float[np.ndarray, " vocab"]
+    ids: tuple[int, ...]
+    names: tuple[str, ...]
+
+    @property
+    def others(self) -> tuple[int, float]:
+        """How many tokens are not among the best, and the probability they hold together."""
+        shown = self.probabilities[list(self.ids)].sum()
+        return len(self.probabilities) - len(self.ids), max(0.0, 1.0 - float(shown))
+
+
+def answer(trace: Trace, view: Fitted) -> Answer:
+    """Softmax of logits / temperature. The temperature moves the probabilities, never the order."""
+    logits = trace[Want("logits", pos=view.pos)]
+    ids = tuple(trace[Want("next_ids", pos=view.pos)][:SHOWN].tolist())
+    return Answer(logits, softmax(logits, view[TEMPERATURE]), ids, tuple(trace.name(token_id) for token_id in ids))
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure:
+    """The best tokens, and set apart from them the sum of all others."""
+    found = answer(trace, view)
+    bars = [
+        Bar(
+            name,
+            100 * float(found.probabilities[token_id]),
+            percent(float(found.probabilities[token_id])),
+            f"token id {token_id}, logit {number(float(found.logits[token_id]))}, "
+            f"probability {percent(float(found.probabilities[token_id]))}",
+            accent=rank == 0,
+        )
+        for rank, (token_id, name) in enumerate(zip(found.ids, found.names, strict=True))
+    ]
+    count, rest = found.others
+    if count:
+        bars.append(Bar(f"all other {many(count, 'token')}", 100 * rest, percent(rest), apart=True))
+    return ranked(bars, "probability (%)", low=0.0)
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """The best token, the entropy, and how many tokens hold most of the probability."""
+    found = answer(trace, view)
+    here = quoted(trace.tokens[view.pos].label)
+    where = f"After {here}" if trace.spec.head == "causal" else f"In the place of {here}, with the whole text in sight,"
+    holding = nucleus(found.probabilities, _MASS)
+    heat = "" if view[TEMPERATURE] == 1 else f" at temperature {view[TEMPERATURE]:g}"
+    return (
+        f"{where} the model gives {quoted(found.names[0])} {percent(float(found.probabilities[found.ids[0]]))}{heat}. "
+        f"The entropy is {number(float(entropy(found.probabilities)))} nats, and {_holds(holding)} {percent(_MASS)} "
+        f"of the probability, out of {thousands(len(found.logits))}."
+    )
+
+
+def _holds(count: int) -> str:
+    return "1 token holds" if count == 1 else f"{thousands(count)} tokens hold"
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """The best tokens and the sum of all others."""
+    found = answer(trace, view)
+    best = tuple(
+        (rank, name, token_id, float(found.logits[token_id]), float(found.probabilities[token_id]))
+        for rank, (token_id, name) in enumerate(zip(found.ids, found.names, strict=True), start=1)
+    )
+    count, rest = found.others
+    last = ((None, f"all other {many(count, 'token')}", None, None, rest),) if count else ()
+    return Table(("rank", "token", "id", "logit", "probability"), best + last)
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """Logit to probability for the two best tokens, with the sum over the vocabulary."""
+    found = answer(trace, view)
+    heat, top = view[TEMPERATURE], float(found.logits.max())
+    total = float(np.exp((found.logits.astype(np.float64) - top) / heat).sum())
+    best = [
+        f"{quoted(name)}: e^(({number(logit, 4)} − {number(top, 4)}) / {heat:g}) / Σ = {number(weight)} / "
+        f"{number(total, 4)} = {percent(weight / total)}"
+        for name, token_id in list(zip(found.names, found.ids, strict=True))[:2]
+        for logit in (float(found.logits[token_id]),)
+        for weight in (float(np.exp((logit - top) / heat)),)
+    ]
+    return "\n".join(
+        (
+            "p = e^((logit − largest) / T) / Σ e^((logit − largest) / T)",
+            f"T = {heat:g}, largest logit = {number(top, 4)}: taking it off everywhere changes no ratio",
+            f"Σ over {many(len(found.logits), 'token')} = {number(total, 4)}",
+            *best,
+            f"Σ p over the vocabulary = {float(found.probabilities.sum()):.6f}",
+        )
+    )
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """The whole distribution at the chosen position."""
+    return f"""{opening(spec, view)}
+with torch.no_grad():
+    logits = model(**inputs).logits[0, {view.pos}].double()
+result = torch.softmax(logits / {view[TEMPERATURE]:g}, dim=-1)  # [vocab]
+for token in result.topk({SHOWN}).indices.tolist():
+    print(repr(tokenizer.decode([token])), round(result[token].item(), 4))
+"""
+
+
+PANEL = Panel(
+    id="output",
+    stage="output",
+    order=0,
+    name="Prediction",
+    title="What does the model predict here?",
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    controls=(TEMPERATURE,),
+    applies=applies,
+)

@@ -1,0 +1,121 @@
+"""How large the rows of a learned position table are beside the token's own rows that they are added to."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from anatomy.measure import cosines, norms
+from anatomy.request import Want
+from anatomy.spec import LearnedPositions, ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels import Panel, Table
+from panels.snippet import TABLE, opening, paths
+from viz.format import cosine, number, quoted
+from viz.pairs import Pairs, paired
+
+_TOKENS, _PLACES = Want("tok_embed"), Want("pos_embed")
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """Rows of both tables."""
+    return (_TOKENS, _PLACES)
+
+
+def applies(spec: ModelSpec) -> str | None:
+    """Only models with a learned table."""
+    if isinstance(spec.position, LearnedPositions):
+        return None
+    return "This model adds nothing for a position: it has no position table."
+
+
+def sizes(trace: Trace) -> Float[np.ndarray, "2 pos"]:
+    """L2 norms: of each token's row, then of its position's row."""
+    return np.stack([norms(trace[_TOKENS]), norms(trace[_PLACES])])
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure:
+    """Two bars per position."""
+    values = sizes(trace)
+    names = ("row of the token", "row of the position")
+    notes = [
+        tuple(f"{place} {label}: {name} {number(float(size))}" for place, (label, size) in enumerate(row))
+        for name, row in ((n, zip(trace.labels, v, strict=True)) for n, v in zip(names, values, strict=True))
+    ]
+    return paired(
+        Pairs(
+            values=values.astype(np.float32),
+            names=names,
+            notes=(notes[0], notes[1]),
+            x_axis="position",
+            y_axis="length (L2 norm)",
+            focus=view.pos,
+        )
+    )
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """Both lengths at the chosen position, their angle, and the means over the text."""
+    token, row = (float(value) for value in sizes(trace)[:, view.pos])
+    means = sizes(trace).mean(axis=1)
+    angle = cosine(float(cosines(trace[_TOKENS][view.pos], trace[_PLACES][view.pos])))
+    return (
+        f"{quoted(trace.labels[view.pos])} at position {view.pos}: the token's row has length {number(token)}, the "
+        f"position's {number(row)}, with cosine {angle} between them. Over this text the means are "
+        f"{number(float(means[0]))} and {number(float(means[1]))}."
+    )
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """One row per position."""
+    angles = cosines(trace[_TOKENS], trace[_PLACES])
+    columns = ("position", "token", "token's row (L2 norm)", "position's row (L2 norm)", "cosine between them")
+    return Table(
+        columns,
+        tuple(
+            (place, label, *map(float, values))
+            for place, (label, values) in enumerate(
+                zip(trace.labels, np.stack([*sizes(trace), angles], axis=1), strict=True)
+            )
+        ),
+    )
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """The two lengths and the length of the sum."""
+    token, row = trace[_TOKENS][view.pos].astype(np.float64), trace[_PLACES][view.pos].astype(np.float64)
+    return "\n".join(
+        (
+            f"token {quoted(trace.labels[view.pos])}: ‖t‖ = {number(float(norms(token)))}",
+            f"position {view.pos}: ‖p‖ = {number(float(norms(row)))}",
+            f"‖t + p‖ = √(‖t‖² + ‖p‖² + 2 t·p) = {number(float(norms(token + row)))},   t·p = "
+            f"{number(float(token @ row))}",
+        )
+    )
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """Both lengths at every position: [2, pos]."""
+    return f"""{opening(spec, view)}
+{TABLE}places = model.base_model.get_submodule("{paths(spec).positions}").weight.detach()
+result = torch.stack([table[ids].norm(dim=-1), places[: len(ids)].norm(dim=-1)])
+print(result)
+"""
+
+
+PANEL = Panel(
+    id="position_sizes",
+    stage="position",
+    order=4,
+    name="Sizes",
+    title="How large is a position beside its token?",
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    applies=applies,
+)

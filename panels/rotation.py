@@ -1,0 +1,277 @@
+"""The rotary lab: one pair of components of the model's own query and key, before and after their turn."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from anatomy import rotary
+from anatomy.control import Slider
+from anatomy.request import Want
+from anatomy.spec import LearnedPositions, ModelSpec, Rope
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels import Panel, Table, chosen_cell
+from panels.chosen_cell import Cell, cell_of, place
+from panels.snippet import opening
+from viz.format import many, number, quoted
+from viz.plane import Turn, planes
+
+PAIR = Slider("pair", "Pair of components", 0, 63, 1, 8)
+SHIFT = Slider("shift", "Move both tokens on by", 0, 512, 1, 0)
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """The layer's queries and keys; its weights, for the key that gets most where none is chosen."""
+    return chosen_cell.wants(view)
+
+
+def applies(spec: ModelSpec) -> str | None:
+    """Only rotary models turn anything."""
+    if isinstance(spec.position, Rope):
+        return None
+    added = f" It adds a learned row for each of {spec.position.rows:,} positions to the embedding instead."
+    return "This model does not turn queries and keys." + (added if isinstance(spec.position, LearnedPositions) else "")
+
+
+@dataclass(frozen=True)
+class Side:
+    """A query or key. position: where it is turned to; plain: before the turn; turned: after it. [d_head]"""
+
+    name: str
+    label: str
+    position: int
+    plain: Float[np.ndarray, " d_head"]
+    turned: Float[np.ndarray, " d_head"]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The chosen cell on the table.
+
+    pair       the pair shown: the chosen one, or the model's last
+    pairs      how many the model has
+    frequency  radians per token of that pair
+    shift      by how many tokens both were moved
+    sides      query and key, turned to their positions + shift
+    moved      q·k there, all pairs together
+    """
+
+    cell: Cell
+    pair: int
+    pairs: int
+    frequency: float
+    shift: int
+    sides: tuple[Side, Side]
+    moved: float
+
+    @property
+    def own(self) -> float:
+        """q·k of the arrays as the model turned them."""
+        return float(self.cell.q @ self.cell.k)
+
+    def angle(self, side: Side) -> float:
+        """Radians by which the pair is turned, whole turns included."""
+        return side.position * self.frequency
+
+
+def lab(trace: Trace, view: Fitted) -> Lab:
+    """Undo the model's own turn of the chosen query and key, and turn them to the shifted positions."""
+    frequencies = np.array(_rope(trace.spec).frequencies)
+    cell, shift = cell_of(trace, view), int(view[SHIFT])
+    query = _side(trace, "query", cell.q, cell.pos, shift, frequencies)
+    key = _side(trace, "key", cell.k, cell.src, shift, frequencies)
+    pair = min(int(view[PAIR]), len(frequencies) - 1)
+    moved = float(query.turned @ key.turned)
+    return Lab(cell, pair, len(frequencies), float(frequencies[pair]), shift, (query, key), moved)
+
+
+def _side(trace: Trace, name: str, own: np.ndarray, position: int, shift: int, frequencies: np.ndarray) -> Side:
+    plain = rotary.turned(own, -rotary.angles(position, frequencies))
+    there = position + shift
+    return Side(name, trace.labels[position], there, plain, rotary.turned(plain, rotary.angles(there, frequencies)))
+
+
+def _rope(spec: ModelSpec) -> Rope:
+    if not isinstance(spec.position, Rope):
+        raise TypeError(f"{spec.name} has no rotary positions: ask applies() first")
+    return spec.position
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure:
+    """The pair of the query and that of the key, each on a plane of its own."""
+    shown = lab(trace, view)
+    turns = [_turn(shown, side) for side in shown.sides]
+    return planes(turns, f"component {shown.pair}", f"component {shown.pair + shown.pairs}")
+
+
+def _turn(shown: Lab, side: Side) -> Turn:
+    before, after = _pair(shown, side.plain), _pair(shown, side.turned)
+    label = f"{side.name} of {quoted(side.label)}"
+    return Turn(
+        title=f"{label}: turned by {_degrees(shown.angle(side))}",
+        x=float(before[0]),
+        y=float(before[1]),
+        angle=shown.angle(side),
+        before=f"{label} before the turn: {_point(before)}",
+        after=f"{label} at position {side.position}: {_point(after)}",
+    )
+
+
+def _pair(shown: Lab, vector: Float[np.ndarray, " d_head"]) -> Float[np.ndarray, " 2"]:
+    return rotary.in_pairs(vector, shown.pairs)[shown.pair]
+
+
+def _point(pair: Float[np.ndarray, " 2"]) -> str:
+    return f"({number(float(pair[0]))}, {number(float(pair[1]))})"
+
+
+def _length(pair: Float[np.ndarray, " 2"]) -> float:
+    return float(np.hypot(*pair))
+
+
+def _degrees(radians: float) -> str:
+    return f"{number(math.degrees(radians))}°"
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """By how much the pair turns at the two positions, that its length stays, and that only the distance counts."""
+    shown = lab(trace, view)
+    query, key = shown.sides
+    lengths = [number(_length(_pair(shown, side.plain))) for side in shown.sides]
+    return (
+        f"In layer {view.layer}, head {view.head}, pair {shown.pair} of {shown.pairs} turns by "
+        f"{_degrees(shown.frequency)} per token: the query of {quoted(query.label)} at position {query.position} by "
+        f"{_degrees(shown.angle(query))}, the key of {quoted(key.label)} at {key.position} by "
+        f"{_degrees(shown.angle(key))}. Their lengths stay {lengths[0]} and {lengths[1]}. " + _moved(shown)
+    )
+
+
+def _moved(shown: Lab) -> str:
+    if shown.shift:
+        return (
+            f"Both stand {many(shown.shift, 'token')} further on than in the text, and q·k is still "
+            f"{number(shown.moved)} (difference {number(abs(shown.moved - shown.own), 2)})."
+        )
+    distance = shown.cell.pos - shown.cell.src
+    return (
+        f"Of the two angles only the difference enters q·k: {_degrees(distance * shown.frequency)}, for "
+        f"{many(abs(distance), 'token')} of distance."
+    )
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """Every pair: frequency, both angles, both vectors before and after, and what the pair adds to q·k."""
+    shown = lab(trace, view)
+    frequencies = np.array(_rope(trace.spec).frequencies)
+    vectors = [rotary.in_pairs(v, shown.pairs) for side in shown.sides for v in (side.plain, side.turned)]
+    parts = (vectors[1] * vectors[3]).sum(axis=-1)  # [pair]
+    places = [side.position for side in shown.sides]
+    names = ("q before", f"q at position {places[0]}", "k before", f"k at position {places[1]}")
+    return Table(
+        (
+            "pair",
+            "frequency (radians per token)",
+            "angle of q (degrees)",
+            "angle of k (degrees)",
+            *(f"{name}, {part}" for name in names for part in ("first", "second")),
+            "share of q·k",
+        ),
+        tuple(
+            (
+                pair,
+                float(frequency),
+                *(math.degrees(position * frequency) for position in places),
+                *(float(value) for vector in vectors for value in vector[pair]),
+                float(parts[pair]),
+            )
+            for pair, frequency in enumerate(frequencies)
+        ),
+    )
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """The turn of both vectors, their lengths, and q·k here and further on, against the model's own."""
+    shown = lab(trace, view)
+    query, key = shown.sides
+    return "\n".join(
+        (
+            place(trace, view, shown.cell),
+            "pair (a, b) → (a cos α − b sin α, a sin α + b cos α),   α = position × frequency",
+            *(line for side in shown.sides for line in _turn_lines(shown, side)),
+            f"q·k over all {many(shown.pairs, 'pair')} at positions {query.position} and {key.position} = "
+            f"{number(shown.moved)}",
+            f"the model's own q·k, at {shown.cell.pos} and {shown.cell.src}: {number(shown.own)}, difference "
+            f"{number(abs(shown.moved - shown.own), 2)}",
+            *_score_line(trace, shown),
+        )
+    )
+
+
+def _score_line(trace: Trace, shown: Lab) -> list[str]:
+    """What becomes of q·k: the model's score, unless the mask forbids it."""
+    if not np.isfinite(shown.cell.score):
+        return ["masked in the model: the score becomes −∞"]
+    width = trace.spec.d_head
+    scaled = shown.moved / math.sqrt(width)
+    off = abs(scaled - shown.cell.score)
+    return [
+        f"{number(shown.moved)} / √{width} = {number(scaled)}; the model's own score {number(shown.cell.score)}, "
+        f"difference {number(off, 2)}"
+    ]
+
+
+def _turn_lines(shown: Lab, side: Side) -> tuple[str, str]:
+    before, after = _pair(shown, side.plain), _pair(shown, side.turned)
+    off = abs(_length(after) - _length(before))
+    return (
+        f"{side.name} of {quoted(side.label)}: α = {side.position} × {number(shown.frequency)} = "
+        f"{number(shown.angle(side))} radians = {_degrees(shown.angle(side))}",
+        f"  {_point(before)} → {_point(after)}, length {number(_length(before))} → {number(_length(after))}, "
+        f"difference {number(off, 2)}",
+    )
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """The pair of q and of k, before and after: [q or k, before or after, 2]."""
+    pair = min(int(view[PAIR]), len(_rope(spec).frequencies) - 1)
+    return f"""{opening(spec, view)}
+{chosen_cell.snippet(view)}rotary = next(module for module in model.modules() if hasattr(module, "inv_freq"))
+pairs, pair, shift = len(rotary.inv_freq), {pair}, {int(view[SHIFT])}
+
+
+def turn(vector, angle):
+    a, b = vector.double().view(2, pairs)  # component i goes with i + pairs
+    return torch.stack([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()])
+
+
+result = []
+for vector, position in ((q[{view.head}, pos], pos), (k[group, src], src)):
+    before = turn(vector, -position * rotary.inv_freq.double())
+    after = turn(before.flatten(), (position + shift) * rotary.inv_freq.double())
+    result.append(torch.stack([before[:, pair], after[:, pair]]))
+result = torch.stack(result)  # [q or k, before or after, 2]
+print(result)
+print(result.norm(dim=-1))  # the turn keeps the length
+"""
+
+
+PANEL = Panel(
+    id="rotation",
+    stage="position",
+    order=1,
+    name="Rotary lab",
+    title="What does a position do to a query and a key?",
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    controls=(PAIR, SHIFT),
+    applies=applies,
+    places=("layer", "head"),
+)

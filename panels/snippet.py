@@ -1,0 +1,89 @@
+"""What the printed Python programs share: loading the model and the text with plain transformers."""
+
+from dataclasses import dataclass
+
+from anatomy.spec import ModelSpec
+from anatomy.view import View
+
+FOLDER = "path/to/model"
+# Leaves the embedding table in `table`, and the model's layers in `layers`, whatever the family calls them.
+TABLE = "table = model.get_input_embeddings().weight.detach()  # [vocab, d_model]\n"
+LAYERS = """from transformers.modeling_layers import GradientCheckpointingLayer
+
+layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+"""
+_LOADERS = {"causal": "AutoModelForCausalLM", "masked": "AutoModelForMaskedLM", None: "AutoModel"}
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where a family keeps what the programs read, as `get_submodule` names it.
+
+    attention, ffn   inside a layer: the projections that write into the stream
+    inner            inside a layer: the FFN's projections into its neurons, the gate first where there is one
+    norms            inside a layer: attention's norm and the FFN's, before these parts or after the sums with them
+    positions        inside the body: a learned position table
+    readout          an expression that turns `stream` into logits
+    """
+
+    attention: str
+    ffn: str
+    inner: tuple[str, ...]
+    norms: tuple[str, str]
+    positions: str
+    readout: str
+
+
+_PATHS = {
+    "llama": Paths(
+        "self_attn.o_proj",
+        "mlp.down_proj",
+        ("mlp.gate_proj", "mlp.up_proj"),
+        ("input_layernorm", "post_attention_layernorm"),
+        "",
+        "model.lm_head(model.base_model.norm(stream))",
+    ),
+    "gpt2": Paths(
+        "attn.c_proj",
+        "mlp.c_proj",
+        ("mlp.c_fc",),
+        ("ln_1", "ln_2"),
+        "wpe",
+        "model.lm_head(model.base_model.ln_f(stream))",
+    ),
+    "bert": Paths(
+        "attention.output.dense",
+        "output.dense",
+        ("intermediate.dense",),
+        ("attention.output.LayerNorm", "output.LayerNorm"),
+        "embeddings.position_embeddings",
+        "model.cls(stream)",
+    ),
+}
+
+
+def opening(spec: ModelSpec, view: View) -> str:
+    """Imports, folder, text; leaves `tokenizer`, `model`, `inputs` and `ids` to the lines that follow."""
+    loader = _LOADERS[spec.head]
+    return f"""import torch
+from transformers import AutoTokenizer, {loader}
+
+{_text(view)}model = {loader}.from_pretrained(folder, dtype=torch.{spec.dtype}).eval()
+inputs = tokenizer(text, return_tensors="pt", split_special_tokens=True)
+ids = inputs["input_ids"][0].tolist()
+"""
+
+
+def _text(view: View) -> str:
+    return f"""folder = "{FOLDER}"  # holds config.json, the weights and the tokenizer
+text = {view.text!r}
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+"""
+
+
+def paths(spec: ModelSpec) -> Paths:
+    """Where this model keeps its parts; ValueError for a family that is not in the table."""
+    if spec.family not in _PATHS:
+        raise ValueError(f"no paths are known for the family {spec.family!r}: add them to panels/snippet.py")
+    return _PATHS[spec.family]

@@ -1,0 +1,167 @@
+"""The map: one box per stage, each with something true of this model on this text. The page's navigation, no panel."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anatomy.request import Want
+from anatomy.spec import ModelSpec, Rope
+from anatomy.stages import STAGES
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels import of_stage
+from panels.lens import leads_from
+from panels.neurons import ffn_name
+from viz.format import many, number, percent, quoted, thousands
+from viz.tokens import SPECIAL, cut
+
+_NORMS = {"rms": "RMSNorm", "layer": "LayerNorm"}
+
+
+@dataclass(frozen=True)
+class Box:
+    """One stage on the map.
+
+    stage     key of `anatomy.stages.STAGES`, with its number and title
+    line      what this model does here, on this text
+    spark     a small line beside it: log10 of the chosen token's length through the stack; None for most stages
+    in_block  whether it stands inside the repeated block
+    panel     id of the panel that opens, None where the stage has none
+    """
+
+    stage: str
+    number: int
+    title: str
+    line: str
+    spark: tuple[float, ...] | None
+    in_block: bool
+    panel: str | None
+
+
+@dataclass(frozen=True)
+class Block:
+    """The repeated part: how often, and which norms stand before and after attention and FFN ("" where none)."""
+
+    line: str
+    norm_before: str
+    norm_after: str
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """What the lines are computed from: lengths through the stack and, with a head, lens and answer."""
+    answer = ("lens_ids", "next_ids", "next_logp") if spec.head else ()
+    return (Want("norm_pre"), Want("norm_post"), *(Want(site, pos=view.pos) for site in answer))
+
+
+def boxes(trace: Trace, view: Fitted) -> tuple[Box, ...]:
+    """One per stage, in order."""
+    return tuple(
+        Box(
+            stage=stage.id,
+            number=stage.number,
+            title=stage.title,
+            line=_LINES[stage.id](trace, view),
+            spark=_spark(trace, view) if stage.id == "residual" else None,
+            in_block=stage.in_block,
+            panel=_first_panel(stage.id, trace.spec),
+        )
+        for stage in STAGES.values()
+    )
+
+
+def block(spec: ModelSpec) -> Block:
+    """How often the block is repeated and where its norms stand."""
+    norm = _NORMS[spec.norm.kind]
+    return Block(
+        line=block_line(spec),
+        norm_before=norm if spec.norm.place in ("pre", "both") else "",
+        norm_after=norm if spec.norm.place in ("post", "both") else "",
+    )
+
+
+def block_line(spec: ModelSpec) -> str:
+    """How often the block is repeated: "one block, 30 times"."""
+    return "one block, once" if spec.layers == 1 else f"one block, {spec.layers} times"
+
+
+def _first_panel(stage: str, spec: ModelSpec) -> str | None:
+    """The stage's first panel that applies to the model, or its first, which says why it does not."""
+    panels = of_stage(stage)
+    fitting = [panel for panel in panels if panel.applies(spec) is None]
+    return next((panel.id for panel in (*fitting, *panels)), None)
+
+
+def _tokens(trace: Trace, view: Fitted) -> str:
+    found = cut(trace.run.text, trace.tokens)
+    own = sum(kind != SPECIAL for kind in found.kinds)
+    count = many(len(trace.tokens), "token")
+    if found.words and not found.unspaced:
+        return f"{count} · {own / len(found.words):.1f} per word"
+    return f"{count} · {own / found.characters:.1f} per character" if found.characters else count
+
+
+def _embedding(trace: Trace, view: Fitted) -> str:
+    spec = trace.spec
+    shape = f"{thousands(len(trace.tokens))} × {thousands(spec.d_model)}"
+    if spec.head is None:
+        return shape
+    return f"{shape}, {'tied with' if spec.tied else 'apart from'} the output"
+
+
+def _position(trace: Trace, view: Fitted) -> str:
+    position = trace.spec.position
+    if position is None:
+        return "none added, none rotated in"
+    if not isinstance(position, Rope):
+        return f"learned, {thousands(position.rows)} rows"
+    rescaled = ", rescaled" if position.scaling else ""
+    return f"rotary, θ = {thousands(round(position.theta))}{rescaled}"
+
+
+def _attention(trace: Trace, view: Fitted) -> str:
+    spec = trace.spec
+    if spec.n_kv == spec.n_heads:
+        return many(spec.n_heads, "head")
+    return f"{many(spec.n_heads, 'query head')} → {many(spec.n_kv, 'key/value head')}"
+
+
+def _ffn(trace: Trace, view: Fitted) -> str:
+    return f"{ffn_name(trace.spec)}, {many(trace.spec.d_ff, 'neuron')}"
+
+
+def _residual(trace: Trace, view: Fitted) -> str:
+    first, last = trace[Want("norm_pre")][0, view.pos], trace[Want("norm_post")][-1, view.pos]
+    return f"norm {number(float(first), 2)} → {number(float(last), 2)}, log scale"
+
+
+def _stack(trace: Trace, view: Fitted) -> str:
+    if trace.spec.head is None:
+        return many(trace.spec.layers, "layer")
+    ids = trace[Want("lens_ids", pos=view.pos)]
+    return f"{quoted(trace.name(int(ids[-1, 0])))} leads from layer {leads_from(ids)}"
+
+
+def _output(trace: Trace, view: Fitted) -> str:
+    if trace.spec.head is None:
+        return "vectors, no predictions"
+    best = trace.name(int(trace[Want("next_ids", pos=view.pos)][0]))
+    return f"{quoted(best)} {percent(float(np.exp(trace[Want('next_logp', pos=view.pos)][0])))}"
+
+
+def _spark(trace: Trace, view: Fitted) -> tuple[float, ...]:
+    """log10 of the chosen token's length: entering layer 0, then leaving each layer."""
+    lengths = np.concatenate([trace[Want("norm_pre")][:1, view.pos], trace[Want("norm_post")][:, view.pos]])
+    return tuple(np.log10(np.maximum(lengths.astype(np.float64), 1e-12)).tolist())
+
+
+_LINES: dict[str, Callable[[Trace, Fitted], str]] = {
+    "tokens": _tokens,
+    "embedding": _embedding,
+    "position": _position,
+    "attention": _attention,
+    "ffn": _ffn,
+    "residual": _residual,
+    "stack": _stack,
+    "output": _output,
+}

@@ -1,0 +1,20 @@
+"""The real checkpoints of the catalog, opened once for all tests that are marked `real`."""
+
+from functools import cache
+
+from transformers import PreTrainedModel
+
+from models.load import load_model
+from models.local import LocalEngine
+from models.weights import locate
+
+
+@cache
+def real_engine(name: str) -> LocalEngine:
+    """The engine of a catalog name, shared by all tests: ask it anything, change nothing of it."""
+    return LocalEngine.load(name)
+
+
+def plain_model(name: str) -> PreTrainedModel:
+    """The same weights in a plain eager model of the library."""
+    return load_model(locate(name).folder, attn_implementation="eager")

@@ -1,0 +1,87 @@
+"""How far the engine is from a plain eager forward pass, site by site. `python -m tests.models.parity` prints the table."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from anatomy.request import Run, Want
+from models.local import LocalEngine
+from tests.models.checkpoints import plain_model, real_engine
+from tests.models.reference import Plain, expected, lens_logp, near_cosines, next_logp
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Of one site, over all layers and positions: the largest difference and the largest size of what is expected."""
+
+    site: str
+    largest: float
+    size: float
+
+    @property
+    def relative(self) -> float:
+        """The difference as a share of the size, where that is above 1."""
+        return self.largest / max(1.0, self.size)
+
+
+def parity(engine: LocalEngine, plain: Plain, text: str, pos: int) -> list[Gap]:
+    """One gap per site that the engine answers. pos: where the lens is read."""
+    wanted = expected(plain, pos)
+    ids = _id_wants(engine, pos)
+    trace = engine.run(Run(engine.spec.id, text), [*wanted, *ids])
+    pairs = defaultdict(list)
+    for want, array in wanted.items():
+        pairs[want.site].append((trace[want], array))
+    for want in ids:
+        pairs[want.site].append(_best(plain, want, trace[want]))
+    return [_gap(site, found) for site, found in pairs.items()]
+
+
+def _id_wants(engine: LocalEngine, pos: int) -> list[Want]:
+    out = [Want("next_ids"), Want("lens_ids", pos=pos)] if engine.spec.head else []
+    return [Want("near_ids"), *out]
+
+
+def _best(plain: Plain, want: Want, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the reference gives the ids that the engine names, and the best that it gives to any: equal up to ties."""
+    layers = [plain.layer(number) for number in range(plain.model.config.num_hidden_layers)]
+    values = {
+        "near_ids": lambda: near_cosines(plain),
+        "next_ids": lambda: next_logp(plain),
+        "lens_ids": lambda: lens_logp(plain, layers, want.pos or 0),
+    }[want.site]()
+    return np.take_along_axis(values, ids, axis=1), -np.sort(-values, axis=1)[:, : ids.shape[1]]
+
+
+def _gap(site: str, pairs: list[tuple[np.ndarray, np.ndarray]]) -> Gap:
+    """−inf has to stand where −inf stands; elsewhere the numbers are compared."""
+    largest, size = 0.0, 0.0
+    for found, wanted in pairs:
+        if found.shape != wanted.shape or not np.array_equal(np.isfinite(found), np.isfinite(wanted)):
+            return Gap(site, float("inf"), size)
+        real = np.isfinite(wanted)
+        expected_here = wanted[real].astype(np.float64)
+        if expected_here.size:
+            largest = max(largest, float(np.abs(found[real] - expected_here).max()))
+            size = max(size, float(np.abs(expected_here).max()))
+    return Gap(site, largest, size)
+
+
+def table(gaps: list[Gap]) -> str:
+    """The gaps as lines of plain text."""
+    lines = [f"{'site':<16}{'max |Δ|':>10}{'max |x|':>12}"]
+    return "\n".join([*lines, *(f"{gap.site:<16}{gap.largest:>10.1e}{gap.size:>12.4g}" for gap in gaps)])
+
+
+def real(address: str, text: str) -> list[Gap]:
+    """The gaps of a real checkpoint, loaded twice: once for the engine, once plain."""
+    engine = real_engine(address)
+    tokens = engine.run(Run(engine.spec.id, text)).tokens
+    plain = Plain(plain_model(address), [token.id for token in tokens])
+    return parity(engine, plain, text, len(tokens) - 1)
+
+
+if __name__ == "__main__":
+    for name in ("smollm2-135m", "minilm-l6"):
+        print(name, table(real(name, "Paris is the capital of France. Berlin is the capital of")), "", sep="\n")

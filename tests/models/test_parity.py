@@ -1,0 +1,50 @@
+"""Every number of every site equals the plain eager forward pass of the library, family by family and on real weights."""
+
+import pytest
+
+from anatomy.sites import SITES
+from models.local import LocalEngine
+from tests.models.parity import Gap, parity, real
+from tests.models.reference import Plain
+from tests.models.tiny import MODELS, ByteTokenizer, tiny_engine, tiny_model
+
+TEXT = "the cat, the hat"
+FLOAT32 = 1e-5  # as a share of the largest number of the site, where that is above 1
+ROUNDED = 1.0  # one step of 256: a weight that lies on the edge between two
+REAL = 1e-4
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_every_site_equals_the_plain_forward(kind: str) -> None:
+    gaps = parity(tiny_engine(kind), _plain(kind), TEXT, pos=6)
+    assert _too_large(gaps, FLOAT32) == []
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_every_site_is_compared_or_said_to_be_missing(kind: str) -> None:
+    compared = {gap.site for gap in parity(tiny_engine(kind), _plain(kind), TEXT, pos=6)}
+    assert compared | set(tiny_engine(kind).missing) == set(SITES)
+    assert not compared & set(tiny_engine(kind).missing)
+
+
+def test_a_model_with_other_weights_is_told_apart() -> None:
+    other = LocalEngine(tiny_model("llama", seed=1), ByteTokenizer(), name="other")
+    gaps = {gap.site: gap.relative for gap in parity(other, _plain("llama"), TEXT, pos=6)}
+    assert gaps["pattern"] > 0.1
+    assert min(gaps.values()) > FLOAT32
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["smollm2-135m", "minilm-l6"])
+def test_every_site_of_a_real_model_equals_the_plain_forward(name: str) -> None:
+    gaps = real(name, "Paris is the capital of France. Berlin is the capital of")
+    assert _too_large(gaps, REAL) == []
+    assert len(gaps) >= 30
+
+
+def _plain(kind: str) -> Plain:
+    return Plain(tiny_model(kind), [token.id for token in ByteTokenizer().tokenize(TEXT)])
+
+
+def _too_large(gaps: list[Gap], tolerance: float) -> list[Gap]:
+    return [gap for gap in gaps if not (gap.largest <= ROUNDED if gap.site == "head_maps" else gap.relative <= tolerance)]

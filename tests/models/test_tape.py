@@ -1,0 +1,73 @@
+"""A layer run again from the tape gives what it gave, and the tape knows its own size."""
+
+import numpy as np
+import pytest
+import torch
+
+from anatomy.spec import Weights
+from models.families import family_of
+from models.opened import Opened
+from models.recorder import Call, Sites
+from models.tape import Tape
+from tests.models.tiny import MODELS, tiny_config, tiny_model
+
+IDS = np.frombuffer(b"a short text", dtype=np.uint8).astype(np.int64)
+
+
+def opened(kind: str) -> Opened:
+    family = family_of(tiny_config(kind).model_type)
+    return Opened(tiny_model(kind), family, kind, "0", Weights("", "", "", "", 0))
+
+
+def nothing(layer: int, sites: Sites) -> None:
+    """Nobody looks."""
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_every_layer_replays_exactly(kind: str) -> None:
+    model, outputs = opened(kind), {}
+    tape = model.record(IDS, {}, nothing)
+    wanted = dict.fromkeys(range(3), frozenset({"attn_out"}))
+    model.replay(tape, wanted, lambda layer, sites: outputs.update({layer: sites["resid_post"]}))
+    for layer in range(3):
+        assert torch.equal(outputs[layer], tape.stream(layer + 1)), layer
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_inside_of_a_replayed_layer_is_that_of_the_first_run(kind: str) -> None:
+    model, first, again = opened(kind), {}, {}
+    sites = frozenset({"q", "k", "v", "scores", "pattern", "z", "attn_in", "resid_mid", "act", "ffn_out"})
+    tape = model.record(IDS, {1: sites}, lambda layer, seen: first.update(seen))
+    model.replay(tape, {1: sites}, lambda layer, seen: again.update(seen))
+    assert set(first) == sites | {"resid_pre", "resid_post"}
+    for site in first:
+        torch.testing.assert_close(again[site], first[site], rtol=0, atol=0)
+
+
+def test_the_streams_are_given_without_running_a_layer() -> None:
+    model, ran = opened("llama"), []
+    tape = model.record(IDS, {}, nothing)
+    model.layers[1].register_forward_hook(lambda *call: ran.append(1))
+    seen = {}
+    model.replay(tape, {1: frozenset()}, lambda layer, sites: seen.update(sites))
+    assert ran == []
+    assert torch.equal(seen["resid_post"], tape.stream(2))
+
+
+def test_a_tensor_that_layers_share_is_counted_once() -> None:
+    stream, angles = torch.zeros(1, 4, 8), torch.zeros(4, 8)
+    calls = tuple(Call((stream,), {"position_embeddings": (angles, angles)}) for _ in range(3))
+    assert Tape(calls, stream).nbytes == (32 + 32) * 4
+
+
+def test_a_tape_of_the_tiny_model_is_little_more_than_its_streams() -> None:
+    tape = opened("llama").record(IDS, {}, nothing)
+    streams = 4 * len(IDS) * 32 * 4
+    assert streams <= tape.nbytes < 1.5 * streams
+
+
+def test_a_model_that_never_calls_its_layers_is_an_error() -> None:
+    model = opened("llama")
+    model.model.base_model.layers = torch.nn.ModuleList()
+    with pytest.raises(ValueError, match="without calling one of its layers"):
+        model.record(IDS, {}, nothing)

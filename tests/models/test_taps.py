@@ -1,0 +1,92 @@
+"""Hooks are there once, silent unless this thread records, and never hear another thread."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import numpy as np
+import pytest
+import torch
+
+from anatomy.spec import Weights
+from models.families import load
+from models.opened import Opened
+from models.recorder import Sites, current
+from models.tape import Tape
+from models.taps import install
+from tests.models.tiny import tiny_model
+
+ALL = frozenset({"q", "pattern", "resid_mid", "act", "ffn_out"})
+
+
+def opened(kind: str = "llama") -> Opened:
+    return Opened(tiny_model(kind), load()[kind], kind, "0", Weights("", "", "", "", 0))
+
+
+def look(model: Opened, ids: np.ndarray) -> tuple[dict[str, torch.Tensor], Tape]:
+    """Every site of ALL by layer, and the tape."""
+    seen: dict[str, torch.Tensor] = {}
+
+    def visit(layer: int, sites: Sites) -> None:
+        seen.update({f"{site} {layer}": tensor for site, tensor in sites.items()})
+
+    tape = model.record(ids, dict.fromkeys(range(3), ALL), visit)
+    return seen, tape
+
+
+def test_hooks_cannot_be_installed_twice() -> None:
+    model = opened().model
+    with pytest.raises(ValueError, match="already has the hooks of family 'llama'"):
+        install(model, load()["llama"])
+
+
+def test_a_table_that_does_not_fit_is_told_at_once() -> None:
+    with pytest.raises(AttributeError, match="encoder"):
+        install(tiny_model("llama"), load()["bert"])
+
+
+def test_a_visit_gets_the_wanted_sites_and_both_ends_of_the_layer() -> None:
+    seen, _ = look(opened(), np.arange(6))
+    assert set(seen) == {f"{site} {layer}" for site in (*ALL, "resid_pre", "resid_post") for layer in range(3)}
+
+
+def test_a_layer_that_nobody_wants_is_not_visited() -> None:
+    layers = []
+    opened().record(np.arange(6), {1: frozenset({"act"})}, lambda layer, sites: layers.append(layer))
+    assert layers == [1]
+
+
+def test_the_model_runs_unseen_when_nobody_records() -> None:
+    model = opened()
+    assert current() is None
+    with torch.inference_mode():
+        logits = model.model(torch.arange(6)[None]).logits
+        expected = tiny_model("llama")(torch.arange(6)[None]).logits
+    torch.testing.assert_close(logits, expected)
+
+
+def test_a_recorder_ends_with_its_run_even_when_the_run_fails() -> None:
+    def fail(layer: int, sites: Sites) -> None:
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        opened().record(np.arange(6), {0: ALL}, fail)
+    assert current() is None
+
+
+def test_eight_threads_in_one_model_at_once_each_see_their_own_run() -> None:
+    model, start = opened(), Barrier(8)
+    texts = [np.random.default_rng(seed).integers(0, 256, 9) for seed in range(8)]
+    alone = [look(model, ids)[0] for ids in texts]
+
+    def together(number: int) -> list[dict[str, torch.Tensor]]:
+        start.wait()
+        return [look(model, texts[number])[0] for _ in range(20)]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(together, range(8)))
+    for expected, given in zip(alone, answers, strict=True):
+        assert all(_equal(expected, seen) for seen in given)
+
+
+def _equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.allclose(one[key], other[key], atol=1e-5) for key in one)

@@ -1,0 +1,83 @@
+"""Tiny random models of every family, with a tokenizer of one token per byte: what the tests run on."""
+
+from functools import cache
+
+import torch
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedConfig, PreTrainedModel
+
+from anatomy.trace import Token, readable
+from models.families import load
+from models.local import LocalEngine
+
+MODELS = ("llama", "mistral", "qwen2", "gpt2", "bert", "bert-headless")
+MOST_PARAMETERS = 200_000
+
+
+class ByteTokenizer:
+    """One token per byte of UTF-8: every text has tokens, and characters beyond ASCII come in parts, as in BPE."""
+
+    def tokenize(self, text: str, special_tokens: bool = False) -> tuple[Token, ...]:
+        """The bytes of the text as tokens whose id is the byte."""
+        return tuple(token for place, character in enumerate(text) for token in _bytes_of(character, place))
+
+    def label(self, row: int) -> str:
+        """The character of a byte, or the byte."""
+        return readable(chr(row) if row < 128 else None, bytes([row]))
+
+
+def _bytes_of(character: str, place: int) -> list[Token]:
+    raw = character.encode()
+    whole = character if len(raw) == 1 else None
+    return [Token(byte, f"<{byte:02X}>", whole, bytes([byte]), place, place + 1) for byte in raw]
+
+
+def tiny_config(kind: str) -> PreTrainedConfig:
+    """The configuration of one of MODELS; mistral's window is shorter than the texts of the tests."""
+    if kind == "mistral":
+        return _as_type("mistral", sliding_window=4)
+    if kind == "qwen2":
+        return _as_type("qwen2")
+    return load()[kind.removesuffix("-headless")].tiny()
+
+
+def _as_type(model_type: str, **more: object) -> PreTrainedConfig:
+    """The tiny Llama configuration as one of a model type built the same way."""
+    from transformers import AutoConfig
+
+    fields = load()["llama"].tiny().to_dict()
+    kept = {name: value for name, value in fields.items() if name not in ("model_type", "architectures", "head_dim")}
+    return AutoConfig.for_model(model_type, **kept | more)
+
+
+def tiny_model(kind: str, attn_implementation: str = "eager", seed: int = 0) -> PreTrainedModel:
+    """A random model of a few ten thousand parameters. Same kind and seed: same weights.
+
+    The weights are large (0.2, norms around 1), so that attention is far from even and every part matters.
+    """
+    auto = {"bert": AutoModelForMaskedLM, "bert-headless": AutoModel}.get(kind, AutoModelForCausalLM)
+    model = auto.from_config(tiny_config(kind), attn_implementation=attn_implementation).eval()
+    randomize(model, seed)
+    assert sum(weight.numel() for weight in model.parameters()) < MOST_PARAMETERS
+    return model
+
+
+def randomize(model: PreTrainedModel, seed: int = 0) -> None:
+    """Weights that matter, from a generator of their own."""
+    source = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            spread = 0.2 if weight.dim() > 1 else 0.1
+            weight.normal_(0.0, spread, generator=source)
+            if weight.dim() == 1 and name.endswith("weight"):
+                weight += 1.0
+
+
+@cache
+def tiny_engine(kind: str = "llama") -> LocalEngine:
+    """The engine of one of MODELS, shared by all tests: ask it anything, change nothing of it."""
+    return new_tiny_engine(kind)
+
+
+def new_tiny_engine(kind: str = "llama", **options: object) -> LocalEngine:
+    """An engine of one's own, with options of LocalEngine."""
+    return LocalEngine(tiny_model(kind), ByteTokenizer(), name=f"tiny-{kind}", **options)

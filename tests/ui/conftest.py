@@ -1,0 +1,50 @@
+"""The page with a tiny model behind it, for tests without a browser."""
+
+from collections.abc import Callable, Iterator
+from time import monotonic, sleep
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.models.tiny import tiny_engine
+from ui import host
+
+Open = Callable[..., AppTest]
+
+
+def script() -> None:
+    """What app.py does."""
+    from ui import page
+
+    page.draw()
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """open_page(kind="llama", **query): the page on a tiny model of that family, loaded, run once."""
+
+    def connect(address: str, report: object = None) -> object:
+        return tiny_engine(address.removeprefix("local:tiny-"))
+
+    def opened(kind: str = "llama", embed: bool = False, **query: str) -> AppTest:
+        host.models.clear()
+        monkeypatch.setattr(host, "connect", connect)
+        monkeypatch.setenv(host.VARIABLE, f"tiny-{kind}")
+        loaded(next(iter(host.models().values())))
+        app = AppTest.from_function(script, default_timeout=30)
+        app.context = {"is_embedded": embed}
+        for name, value in query.items():
+            app.query_params[name] = value
+        return app.run()
+
+    yield opened
+    host.models.clear()
+
+
+def loaded(model: host.Model) -> None:
+    """Wait until the model's own thread has loaded it."""
+    model.begin()
+    until = monotonic() + 30
+    while not model.ready:
+        assert monotonic() < until, "the tiny model did not load"
+        sleep(0.01)

@@ -1,0 +1,75 @@
+"""The page's own elements: what their sources may not do, and what they are told about a text."""
+
+import re
+
+import pytest
+
+from anatomy.stages import STAGES
+from anatomy.trace import Token
+from panels.stagemap import Block
+from ui import components
+from ui.components import stagemap, strip
+
+SCRIPTS = sorted(path.name for path in components.FOLDER.glob("*.js"))
+MOST_BYTES = 20_000
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_write_text_as_text_and_load_nothing(name):
+    script = components.source(name).replace("http://www.w3.org/2000/svg", "")
+    for banned in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "Function(",
+        "import ",
+        "fetch(",
+    ):
+        assert banned not in script, f"{name} uses {banned}"
+    assert "http" not in script
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name != "shared.js"])
+def test_each_component_has_its_style_and_stays_small_enough_to_travel_with_a_message(name):
+    style = name.replace(".js", ".css")
+    sent = "".join(components.source(file) for file in ("shared.js", name, "shared.css", style))
+    assert "export default function" in components.source(name)
+    assert len(sent.encode()) < MOST_BYTES
+
+
+def test_styles_take_colours_from_the_theme():
+    """Colours of our own only as pairs for light and dark."""
+    for path in components.FOLDER.glob("*.css"):
+        bare = re.sub(r"light-dark\([^)]*\)", "", path.read_text("utf-8"))
+        assert not re.findall(r"#[0-9a-fA-F]{3,8}\b", bare), path.name
+
+
+BLOCK = Block(line="one block, 3 times", norm_before="RMSNorm", norm_after="")
+INSIDE = [stage.id for stage in STAGES.values() if stage.in_block]
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        (BLOCK, ["RMSNorm", "position", "attention", "⊕", "RMSNorm", "ffn", "⊕"]),
+        (Block("", "", "LayerNorm"), ["position", "attention", "⊕", "LayerNorm", "ffn", "⊕", "LayerNorm"]),
+        (Block("", "", ""), ["position", "attention", "⊕", "ffn", "⊕"]),
+    ],
+)
+def test_the_block_is_drawn_with_its_norms_where_the_model_has_them(block, expected):
+    drawn = []
+    for stage in INSIDE:
+        before, after = stagemap.around(block, INSIDE, stage)
+        drawn += [*before, stage, *after]
+    assert drawn == expected
+
+
+def test_stages_outside_the_block_stand_alone():
+    assert stagemap.around(BLOCK, INSIDE, "tokens") == ([], [])
+
+
+def test_a_chip_tells_the_bytes_that_its_label_hides():
+    assert strip.in_bytes(Token(1, "é", "é", "é".encode(), 0, 1)) == "bytes C3 A9"
+    assert strip.in_bytes(Token(2, "[CLS]", None, b"", 0, 0, special=True)) == "added by the model"

@@ -1,0 +1,72 @@
+"""The link holds the whole selection, and nothing a reader types can break out of it."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import panels
+from anatomy.view import View, read_view
+from ui import details, figure, links, text
+from viz.grid import Grid
+
+VIEWS = st.builds(
+    View,
+    panel=st.sampled_from(sorted(panels.load())),
+    text=st.text(st.characters(exclude_categories=["Cs"])),
+    layer=st.none() | st.integers(0, 99),
+    head=st.none() | st.integers(0, 99),
+    pos=st.none() | st.integers(0, 9999),
+    src=st.none() | st.integers(0, 9999),
+)
+
+
+@given(VIEWS)
+def test_a_view_comes_back_from_its_link(view):
+    query = dict(parse_qsl(links.query(view).removeprefix("?"), keep_blank_values=True))
+    assert read_view(query, panels.load(), panels.controls()) == (view, ())
+
+
+def test_the_first_view_has_a_bare_link():
+    assert links.query(View()) == ""
+
+
+def test_an_embedding_keeps_the_whole_link_inside_one_attribute():
+    view = replace(View(), text='"><script>alert(1)</script>&panel=x', layer=3)
+    found = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            found.append((tag, dict(attributes)))
+
+    address = "http://host:1/" + links.query(view, embed="true")
+    Reader().feed(details.embedding(address, 'A "title"'))
+    ((tag, attributes),) = found
+    assert tag == "iframe"
+    assert attributes["title"] == 'A "title"'
+    assert dict(parse_qsl(urlsplit(attributes["src"]).query)) == {"embed": "true", "text": view.text, "layer": "3"}
+
+
+def test_what_a_sentence_quotes_stands_out_and_nothing_in_it_is_html():
+    assert text.marked("“<b>” and “a&b”") == "<mark>“&lt;b&gt;”</mark> and <mark>“a&amp;b”</mark>"
+
+
+@pytest.mark.parametrize(
+    ("selects", "expected"),
+    [
+        ("cell", {"pos": 2, "src": 5}),
+        ("head", {"layer": 2, "head": 5}),
+        ("token", {"pos": 2, "src": None}),
+        ("none", {}),
+    ],
+)
+def test_choosing_a_cell_means_what_the_grid_says(selects, expected):
+    import numpy as np
+
+    labels = ("a",) * 6
+    grid = Grid(np.zeros((6, 6)), labels, labels, "r", "c", "u", "t", selects=selects)
+    view = View(pos=1, src=1)
+    assert figure.at_cell(view, grid, (2, 5)) == replace(view, **expected)

@@ -1,0 +1,88 @@
+"""What the grid component is sent: the same numbers, in the form its JavaScript reads."""
+
+import json
+import struct
+
+import numpy as np
+import pytest
+
+from ui.components import grid, source
+from viz.grid import Grid
+
+
+def made(z: np.ndarray, **more: object) -> Grid:
+    rows, cols = (tuple(f"{axis}{i}" for i in range(n)) for axis, n in zip("rc", z.shape, strict=True))
+    return Grid(z=z, rows=rows, cols=cols, row_axis="row", col_axis="column", unit="probability", title="Map", **more)
+
+
+def unpacked(data: bytes) -> dict:
+    """The header, with its buffers as arrays: what `unpack` in grid.js does."""
+    (length,) = struct.unpack("<I", data[:4])
+    header, at = json.loads(data[4 : 4 + length]), 4 + length
+    for name, kind, count in header["buffers"]:
+        dtype = {"f4": "<f4", "u1": "u1"}[kind]
+        header[name] = np.frombuffer(data, dtype, count, at)
+        at += header[name].nbytes
+    assert at == len(data)
+    return header
+
+
+def test_a_small_grid_arrives_with_every_number_as_it_is():
+    z = np.array([[0.25, np.nan], [0.1, 0.9]], np.float32)
+    header = unpacked(grid.pack(made(z, focus=(1, 1)), "says"))
+    np.testing.assert_array_equal(header["z"].reshape(header["shape"]), z)
+    assert header["exact"] == pytest.approx(0.9)
+    assert header["holes"]
+    assert not header["steps"]
+
+
+def test_a_large_grid_arrives_as_places_on_the_scale_with_the_chosen_number_in_full():
+    z = np.linspace(0, 1, 130 * 130, dtype=np.float32).reshape(130, 130)
+    z[0, 5] = np.nan
+    header = unpacked(grid.pack(made(z, focus=(64, 7)), "says"))
+    assert header["steps"]
+    assert header["z"].dtype == np.uint8
+    assert header["z"][5] == grid.HOLE
+    assert header["exact"] == float(z[64, 7])
+    places = np.delete(header["z"].astype(float) / 254, 5)
+    np.testing.assert_allclose(places, np.delete(z.ravel(), 5), atol=0.5 / 254 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("scale", "low_end", "middle", "high_end"),
+    [
+        ({"low": -2.0, "high": 2.0, "signed": True}, -2.0, 0.0, 2.0),
+        ({"low": 0.001, "high": 1.0, "logarithmic": True}, 0.001, 0.001**0.5, 1.0),
+        ({"low": 1.0, "high": 3.0}, 1.0, 2.0, 3.0),
+    ],
+)
+def test_each_scale_puts_its_ends_and_its_middle_where_they_belong(scale, low_end, middle, high_end):
+    z = np.array([[low_end, middle, high_end, np.nan]])
+    assert grid.steps(made(z, **scale)).tolist() == [[0, 127, 254, 255]]
+
+
+def test_what_lies_outside_the_scale_takes_the_colour_of_its_end():
+    assert grid.steps(made(np.array([[-5.0, 5.0]]))).tolist() == [[0, 254]]
+
+
+def test_tiles_travel_behind_the_numbers():
+    tiles = np.arange(2 * 3 * 4 * 4, dtype=np.uint8).reshape(2, 3, 4, 4)
+    header = unpacked(grid.pack(made(np.zeros((2, 3), np.float32), tiles=tiles), "says"))
+    assert header["tiles"] == [4, 4]
+    np.testing.assert_array_equal(header["pixels"], tiles.ravel())
+
+
+def test_a_readers_text_in_the_labels_stays_text():
+    odd = ('</script><img src=x onerror="x">', '"}\n', "‹E6›", "𝒳🙂")
+    z = np.zeros((4, 4), np.float32)
+    packed = Grid(z=z, rows=odd, cols=odd, row_axis="a", col_axis="b", unit="u", title="t")
+    assert unpacked(grid.pack(packed, "says"))["rows"] == list(odd)
+
+
+def test_the_javascript_reads_the_same_marks_that_python_writes():
+    script = source("grid.js")
+    assert f"v === {grid.HOLE}" in script
+    assert f"v / {grid.HOLE - 1}" in script
+    assert f"colours in {grid.HOLE} steps" in script
+    for name in unpacked(grid.pack(made(np.zeros((1, 1), np.float32)), "says")):
+        assert f"g.{name}" in script or f"header.{name}" in script, f"the header sends {name}, nothing reads it"

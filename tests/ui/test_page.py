@@ -1,0 +1,188 @@
+"""The page without a browser: what it draws for every panel and family, and what it says when it cannot."""
+
+import json
+import re
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import articles
+import panels
+from anatomy.stages import STAGES
+from anatomy.view import DEFAULT_PANEL, DEFAULT_TEXT
+from tests.ui.conftest import loaded
+from ui import host
+
+FAMILIES = ("llama", "gpt2", "bert-headless")
+
+
+def words(app: AppTest) -> str:
+    """Everything that stands on the page as HTML."""
+    return "\n".join(str(element.proto.body) for element in app.get("html"))
+
+
+def component(app: AppTest, key: str) -> dict:
+    """What a component of the page was given."""
+    return json.loads(app.get_by_key(key).proto.json)
+
+
+def keys(app: AppTest) -> set[str]:
+    """Keys of all components."""
+    return {element.key for element in app.get("bidi_component")}
+
+
+def drawn(app: AppTest) -> bool:
+    """Whether a figure stands on the page."""
+    figures = {key for key in keys(app) if key.endswith(".figure")}
+    return bool(figures or app.get("plotly_chart"))
+
+
+def test_the_first_view_shows_text_tokens_map_figure_and_articles(open_page):
+    app = open_page()
+    assert not app.exception
+    assert component(app, "textbox")["text"] == DEFAULT_TEXT
+    assert len(component(app, "strip")["labels"]) == len(DEFAULT_TEXT)
+    boxes = component(app, "stagemap")["boxes"]
+    assert [box["stage"] for box in boxes] == list(STAGES)
+    assert component(app, "stagemap")["current"] == panels.load()[DEFAULT_PANEL].stage
+    assert keys(app) >= {"attention.figure", "heads.figure"}
+    assert panels.load()[DEFAULT_PANEL].title in words(app)
+    for article, _ in articles.headings("attention"):
+        assert article.title in words(app)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("panel", panels.load())
+def test_every_panel_is_drawn_or_says_why_this_model_has_none(open_page, panel, family):
+    app = open_page(family, panel=panel)
+    assert not app.exception
+    spec = next(iter(host.models().values())).spec()
+    reason = panels.load()[panel].applies(spec)
+    if reason is None:
+        assert drawn(app)
+        assert '<p class="says">' in words(app)
+    else:
+        assert not drawn(app)
+        assert re.sub(r"\W", "", reason) in re.sub(r"&\w+;|\W", "", words(app))
+
+
+def test_the_link_decides_what_every_widget_shows(open_page):
+    app = open_page(panel="attention", layer="2", head="3", pos="4", scale="log", first="0", text="abcabc")
+    assert component(app, "textbox")["text"] == "abcabc"
+    assert component(app, "strip")["chosen"] == 4
+    assert app.get_by_key("attention.layer").value == 2
+    assert app.get_by_key("attention.head").value == 3
+    assert app.get_by_key("attention.scale").value == "log"
+    assert app.toggle(key="attention.first").value is False
+    assert "In layer 2, head 3" in words(app)
+
+
+def test_a_widget_writes_to_the_link_and_only_what_differs_from_the_default(open_page):
+    app = open_page(text="abcabc")
+    app.toggle(key="attention.first").set_value(False).run()
+    assert app.query_params["first"] == "0"
+    app.toggle(key="attention.first").set_value(True).run()
+    assert "first" not in app.query_params
+    app.get_by_key("attention.head").set_value(1).run()
+    assert app.query_params["head"] == "1"
+    assert "head 1" in words(app)
+    assert app.query_params["text"] == "abcabc"
+
+
+def test_another_panel_of_the_stage_is_one_choice_away(open_page):
+    app = open_page()
+    app.get_by_key("picker").set_value("heads").run()
+    assert app.query_params["panel"] == "heads"
+    assert panels.load()["heads"].title in words(app)
+
+
+def test_every_box_of_the_map_links_to_its_stage_with_text_and_choices_kept(open_page):
+    app = open_page(text="abc", layer="1")
+    for box in component(app, "stagemap")["boxes"]:
+        assert "text=abc" in box["href"]
+        assert "layer=1" in box["href"]
+        opened = panels.load()[box["panel"]]
+        assert opened.stage == box["stage"]
+
+
+def test_bad_values_in_a_link_fall_back_and_say_so(open_page):
+    app = open_page(layer="abc", panel="nope", scale="7", model="other", pos="-1")
+    assert not app.exception
+    assert drawn(app)
+    for word in ("layer", "nope", "scale", "other", "pos"):
+        assert word in "".join(re.findall(r'class="notice quiet".*', words(app)))
+
+
+def test_numbers_beyond_the_model_and_the_text_are_brought_inside(open_page):
+    app = open_page(layer="999", head="77", pos="5000", text="abc")
+    assert not app.exception
+    assert component(app, "strip")["chosen"] == 2
+    assert app.get_by_key("attention.layer").value == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x" * 30_000, "y" * 2_000], ids=["empty", "too many characters", "too many tokens"]
+)
+def test_a_refused_text_is_answered_by_a_sentence_and_stays_in_the_box(open_page, text):
+    app = open_page(text=text)
+    assert not app.exception
+    assert '<p class="notice refused"' in words(app)
+    assert component(app, "textbox")["text"] == text
+    assert not drawn(app)
+
+
+ODD = {
+    "spaces": "   \n\t  ",
+    "control": "a\x00b\x1bc\x7f",
+    "html": '<img src=x onerror="alert(1)"><script>alert(1)</script>',
+    "image": "![x](https://evil.example/x.png) **b**",
+    "markdown": "# h :red[c] $x$ [l](javascript:alert(1))",
+    "special": "<|im_end|><|endoftext|>",
+    "rtl": "שלום עולם مرحبا",
+    "emoji": "👩‍👩‍👧‍👦🏳️‍🌈",
+    "chinese": "法国的首都是巴黎",
+    "one": "x",
+}
+
+
+@pytest.mark.parametrize("panel", ["tokens", "embedding", "attention", "output"])
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_odd_texts_are_drawn_and_never_become_markup(open_page, text, panel):
+    app = open_page(panel=panel, text=text)
+    assert not app.exception
+    assert drawn(app)
+    assert component(app, "textbox")["text"] == text
+    assert "<img" not in words(app)
+    assert "<script" not in words(app)
+    assert not app.markdown, "a reader's text may not be read as Markdown"
+
+
+def test_an_embedded_panel_stands_alone(open_page):
+    app = open_page(embed=True, panel="attention", text="abc")
+    assert not app.exception
+    assert keys(app) == {"attention.figure"}
+    assert panels.load()["attention"].title in words(app)
+    assert app.get_by_key("attention.head").value is not None
+    assert not app.tabs
+    assert "What the articles say" not in words(app)
+
+
+def test_only_the_open_tabs_body_runs(open_page, monkeypatch):
+    app = open_page()
+    assert '<pre class="formula">' in words(app)
+    assert not app.dataframe
+    assert not app.code
+
+
+def test_several_models_can_be_chosen_between_by_name_only(open_page, monkeypatch):
+    app = open_page()
+    monkeypatch.setenv(host.VARIABLE, "tiny-llama,tiny-gpt2")
+    host.models.clear()
+    for model in host.models().values():
+        loaded(model)
+    app.run()
+    assert app.selectbox(key="model").options == ["tiny-llama", "tiny-gpt2"]
+    app.selectbox(key="model").select("tiny-gpt2").run()
+    assert app.query_params["model"] == "tiny-gpt2"
+    assert "GPT-2 architecture" in words(app)
+    assert not app.exception

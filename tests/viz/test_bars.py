@@ -1,0 +1,116 @@
+"""Bars with their numbers printed: equal labels apart, room for every number, only grey has a colour of its own."""
+
+import numpy as np
+import pytest
+
+from tests.snapshot import described
+from viz.bars import Bar, Column, Marks, columns, ranked
+from viz.theme import NEUTRAL
+
+
+def falling(count: int, **last) -> list[Bar]:
+    """Bars that fall by half; the first in the accent, the last with other fields."""
+    bars = [Bar(f"·word{i}", 100 / 2**i, f"{100 / 2**i:.1f} %", accent=i == 0) for i in range(count)]
+    return [*bars[:-1], Bar(bars[-1].label, bars[-1].value, bars[-1].text, **last)] if last else bars
+
+
+@pytest.mark.parametrize("count", [1, 10, 30])
+def test_the_picture(count, picture):
+    assert described(ranked(falling(count), "probability (%)", low=0.0)) == picture
+
+
+def test_the_picture_with_marks_a_legend_and_a_sum_apart(picture):
+    bars = falling(5, apart=True)
+    marks = Marks((None, 3.0, 2.0, None, 1.0), "probability of “a”")
+    figure = ranked(
+        bars, "probability (%)", "after layer", low=0.0, row=16, names=("“a” leads", "another"), marks=marks
+    )
+    assert described(figure) == picture
+
+
+def test_the_picture_of_columns(picture):
+    values = np.array([3.0, -2.0, 0.5])
+    texts = ("3.0", "−2.0", "0.50")
+    measures = [Column("act (activation)", values, texts), Column("up (activation)", -values, texts)]
+    assert described(columns(["neuron 4", "neuron 1", "neuron 0"], measures)) == picture
+
+
+def test_equal_labels_stay_apart():
+    figure = ranked([Bar("the", 3, "3"), Bar("the", 2, "2"), Bar("the", 1, "1")], "x (unit)")
+    assert list(figure.layout.yaxis.ticktext) == ["the"] * 3
+    assert list(figure.layout.yaxis.tickvals) == [0, 1, 2]
+    assert list(figure.data[1].y) == [0, 1, 2]
+
+
+def test_the_first_bar_is_on_top():
+    top, bottom = reversed(ranked(falling(3), "x (unit)").layout.yaxis.range)
+    assert top < bottom
+
+
+def test_the_accent_has_no_colour_of_its_own_and_the_others_are_grey():
+    accent, others = ranked(falling(4), "x (unit)").data
+    assert accent.marker.color is None
+    assert others.marker.color == NEUTRAL
+    assert (len(accent.x), len(others.x)) == (1, 3)
+
+
+def test_all_bars_are_equally_thick_however_few_stand_in_a_trace():
+    bars = [Bar(str(i), i, str(i), accent=i in (0, 9)) for i in range(10)]
+    assert {trace.width for trace in ranked(bars, "x (unit)").data} == {0.72}
+
+
+def test_a_sum_stands_apart_and_is_hatched():
+    figure = ranked(falling(4, apart=True), "x (unit)")
+    assert list(figure.layout.yaxis.tickvals) == [0, 1, 2, 3.5]
+    assert figure.data[1].marker.pattern.shape[-1] == "/"
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_printed_numbers_have_room(sign):
+    bars = [Bar("a", sign * 100.0, "a number of many letters"), Bar("b", sign * 1.0, "1")]
+    low, high = ranked(bars, "x (unit)").layout.xaxis.range
+    letters = (abs(low + 0.0) if sign < 0 else high) - 100
+    assert letters / (high - low) * 560 >= 7 * len(bars[0].text)
+    assert (low == 0) == (sign > 0)
+
+
+def test_no_tick_stands_beyond_the_values():
+    figure = ranked([Bar("a", 94.0, "94 %")], "probability (%)", low=0.0)
+    assert max(figure.layout.xaxis.tickvals) <= 94
+    assert figure.layout.xaxis.title.text == "probability (%)"
+
+
+def test_bars_of_no_length_have_an_axis():
+    low, high = ranked([Bar("a", 0.0, "0")], "x (unit)").layout.xaxis.range
+    assert low < high
+
+
+def test_marks_stand_at_their_bars_only():
+    figure = ranked(falling(3), "x (unit)", names=("a", "b"), marks=Marks((None, 7.0, None), "m"))
+    marks = figure.data[2]
+    assert (list(marks.x), list(marks.y), marks.name) == ([7.0], [1.0], "m")
+
+
+def test_a_legend_appears_only_with_names():
+    assert ranked(falling(3), "x (unit)").layout.showlegend is False
+    assert ranked(falling(3), "x (unit)", names=("a", "b")).layout.showlegend is True
+
+
+def test_a_row_in_focus_has_its_label_in_bold():
+    assert list(ranked([Bar("17", 1, "1", focus=True)], "x").layout.yaxis.ticktext) == ["<b>17</b>"]
+
+
+def test_columns_share_rows_and_have_axes_of_their_own():
+    measures = [Column("act", np.array([1.0, -5.0]), ("1", "−5")), Column("up", np.array([0.1, 0.2]), ("0.1", "0.2"))]
+    figure = columns(["neuron 1", "neuron 1"], measures)
+    assert list(figure.data[0].y) == list(figure.data[1].y) == [0, 1]
+    assert figure.layout.xaxis.range[0] < -5
+    assert figure.layout.xaxis2.range[1] < 1
+    assert (figure.data[0].marker.color, figure.data[1].marker.color) == (None, NEUTRAL)
+
+
+def test_labels_of_users_stay_text():
+    figure = ranked([Bar('<b>"</b>', 1, "<i>", "<u>", accent=True)], "<s>", "<q>", names=("<a>", "<p>"))
+    text = figure.to_json().replace("\\u003c", "<").replace("\\u003e", ">").replace('\\"', '"')
+    assert not any(tag in text for tag in ("<i>", "<u>", "<s>", "<q>", "<a>", "<p>"))
+    assert list(figure.layout.yaxis.ticktext) == ['&lt;b&gt;"&lt;/b&gt;']

@@ -1,0 +1,70 @@
+"""Numbers in words: leading digits, no false 0 or 100, one minus sign."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from viz.format import cosine, escaped, many, number, percent, quoted, thousands
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (1.0, "100 %"),
+        (0.9996, "99.96 %"),
+        (0.996, "99.6 %"),
+        (0.94, "94 %"),
+        (0.0999, "10 %"),
+        (0.0994, "9.9 %"),
+        (0.03, "3.0 %"),
+        (0.0045, "0.45 %"),
+        (0.00001, "< 0.01 %"),
+        (0.0, "0 %"),
+        (float("nan"), "–"),
+    ],
+)
+def test_percents(share, text):
+    assert percent(share) == text
+
+
+@given(st.floats(1e-12, 1 - 1e-5))
+def test_a_share_between_nothing_and_all_never_reads_as_either(share):
+    assert percent(share) not in ("0 %", "100 %")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.8973, "0.897"),
+        (44.12, "44.1"),
+        (9.999, "10.0"),
+        (1391.2, "1,391"),
+        (23411.0, "23,411"),
+        (-3.2, "−3.20"),
+        (2.1e-7, "2.10·10⁻⁷"),
+        (-1.234e9, "−1.23·10⁹"),
+        (0.0, "0"),
+        (float("nan"), "–"),
+        (float("-inf"), "−∞"),
+    ],
+)
+def test_measured_numbers(value, text):
+    assert number(value) == text
+
+
+def test_digits_can_be_chosen():
+    assert (number(26.785, 4), number(0.0321, 1), number(178.4, 2)) == ("26.79", "0.03", "178")
+
+
+def test_a_cosine_has_no_negative_zero():
+    assert (cosine(-0.001), cosine(-0.005001), cosine(1.0)) == ("0.00", "−0.01", "1.00")
+
+
+def test_counts_agree_with_their_noun():
+    assert (many(1, "token"), many(0, "token"), many(49137, "token")) == ("1 token", "0 tokens", "49,137 tokens")
+    assert thousands(-1200) == "−1,200"
+
+
+def test_labels_are_quoted_and_escaped():
+    assert quoted("·of") == "“·of”"
+    assert escaped('<b>"&"</b>') == '&lt;b&gt;"&amp;"&lt;/b&gt;'

@@ -1,0 +1,111 @@
+"""Lines over layers: the chosen one in the accent, a band when there are many, ticks that do not collide."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.snapshot import described
+from viz.lines import MOST_LINES, MOST_TICKS, Lines, banded, lines, log_ticks, tick_places
+
+
+def growing(count: int, layers: int = 6, **changes) -> Lines:
+    """`count` lines that grow over the embedding and the layers, each a bit longer than the one before."""
+    values = np.exp(np.arange(layers + 1) / layers)[None, :] * (1 + np.arange(count)[:, None])
+    given = Lines(
+        values=values,
+        names=tuple(f"·word{i}" for i in range(count)),
+        places=("in", *map(str, range(layers))),
+        chosen=count - 1,
+        x_axis="after layer",
+        y_axis="length (L2 norm)",
+        marked=0 if count > 1 else None,
+        lead=True,
+        logarithmic=True,
+    )
+    return replace(given, **changes)
+
+
+@pytest.mark.parametrize("count", [1, 10, 80])
+@pytest.mark.parametrize("logarithmic", [True, False], ids=["log", "linear"])
+def test_the_picture(count, logarithmic, picture):
+    assert described(lines(growing(count, logarithmic=logarithmic))) == picture
+
+
+@pytest.mark.parametrize(("count", "traces"), [(1, 1), (2, 2), (MOST_LINES, MOST_LINES), (MOST_LINES + 1, 5), (500, 5)])
+def test_many_lines_become_a_band(count, traces):
+    given = growing(count)
+    assert banded(given) == (count > MOST_LINES)
+    assert len(lines(given).data) == traces
+
+
+def test_the_band_runs_from_the_smallest_to_the_largest_of_the_others():
+    given = growing(100)
+    _, _, low, high, median = lines(given).data
+    others = given.values[1:99]
+    np.testing.assert_allclose(low.y, others.min(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(high.y, others.max(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(median.y, np.median(others, axis=0), rtol=1e-6)
+    assert (low.fill, high.fill) == (None, "tonexty")
+    assert "98 other lines" in low.hovertemplate
+
+
+def test_the_chosen_line_comes_first_without_a_colour_and_lies_on_top():
+    first, *rest = lines(growing(10)).data
+    assert (first.name, first.line.color) == ("·word9", None)
+    assert all(first.zorder > other.zorder for other in rest)
+    assert rest[0].line.dash == "dash"
+
+
+@pytest.mark.parametrize("layers", [1, 3, 6, 12, 30, 32, 48, 80, 126])
+def test_ticks_have_room_beside_each_other(layers):
+    shown = tick_places(layers + 1, lead=True)
+    assert shown[0] == 0
+    assert len(shown) <= MOST_TICKS + 1
+    assert min(np.diff(shown)) / (layers + 1) * 600 >= 15
+    figure = lines(growing(2, layers))
+    assert list(figure.layout.xaxis.ticktext) == [
+        ("in", *map(str, range(layers)))[i] for i in figure.layout.xaxis.tickvals
+    ]
+
+
+def test_ticks_without_a_lead_begin_at_the_first_place():
+    assert tick_places(30, lead=False) == list(range(0, 30, 2))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(1, 1000, (1, 10, 100, 1000)), (2.6, 23_000, (10, 100, 1000, 10_000)), (30, 80, (10, 20, 50))],
+)
+def test_powers_of_ten_and_finer_steps_for_a_short_scale(low, high, ticks):
+    assert log_ticks(low, high) == ticks
+
+
+def test_names_at_the_ends_of_close_lines_are_moved_apart():
+    given = growing(2)
+    close = replace(given, values=np.stack([given.values[0], given.values[0] * 1.001]))
+    marked, chosen = sorted(lines(close).layout.annotations, key=lambda label: label.yshift)
+    assert chosen.yshift - marked.yshift >= 16
+    assert "<b>" in chosen.text
+
+
+def test_names_of_far_lines_stay_at_their_ends():
+    assert all(label.yshift == 0 for label in lines(growing(100)).layout.annotations)
+
+
+def test_equal_names_are_lines_of_their_own():
+    given = replace(growing(3), names=("the", "the", "the"))
+    assert [trace.name for trace in lines(given).data] == ["the"] * 3
+
+
+def test_labels_of_users_stay_text():
+    given = replace(growing(2), names=("<b>x</b>", "%{y}"))
+    figure = lines(given)
+    assert [trace.name for trace in figure.data] == ["%{y}", "&lt;b&gt;x&lt;/b&gt;"]
+    assert all("%{fullData.name}" in trace.hovertemplate for trace in figure.data)
+    assert figure.layout.annotations[1].text == "&lt;b&gt;x&lt;/b&gt;"
+
+
+def test_names_have_to_fit_the_values():
+    with pytest.raises(ValueError, match=r"values are \(3, 7\)"):
+        replace(growing(3), names=("one",))

@@ -1,0 +1,51 @@
+"""Two amounts per layer: which is which, one scale for shares, ticks that do not collide."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.snapshot import described
+from viz.pairs import Pairs, paired
+from viz.theme import FOCUS, NEUTRAL
+
+
+def amounts(count: int, **changes) -> Pairs:
+    values = np.stack([np.linspace(10, 90, count), np.linspace(90, 10, count)])
+    notes = tuple(f"layer {i}" for i in range(count))
+    return replace(Pairs(values, ("attention", "FFN"), (notes, notes), "layer", "share (%)"), **changes)
+
+
+@pytest.mark.parametrize("count", [1, 6, 30])
+@pytest.mark.parametrize("stacked", [True, False], ids=["stacked", "side by side"])
+def test_the_picture(count, stacked, picture):
+    assert described(paired(amounts(count, stacked=stacked, focus=count // 2))) == picture
+
+
+def test_the_first_has_the_accent_and_both_are_named():
+    first, second = paired(amounts(6)).data
+    assert (first.marker.color, second.marker.color) == (None, NEUTRAL)
+    assert (first.name, second.name) == ("attention", "FFN")
+
+
+def test_shares_end_at_the_top():
+    assert tuple(paired(amounts(6, stacked=True)).layout.yaxis.range) == (0, 100)
+    assert paired(amounts(6)).layout.barmode == "group"
+
+
+def test_the_chosen_layer_is_framed():
+    frame = paired(amounts(6, focus=4)).layout.shapes[0]
+    assert (frame.x0, frame.x1, frame.line.color) == (3.5, 4.5, FOCUS)
+    assert not paired(amounts(6)).layout.shapes
+
+
+@pytest.mark.parametrize("count", [1, 6, 30, 80, 126])
+def test_ticks_have_room(count):
+    ticks = paired(amounts(count)).layout.xaxis.tickvals
+    assert 600 / count * (ticks[1] - ticks[0] if len(ticks) > 1 else count) >= 30
+
+
+def test_words_stay_text():
+    figure = paired(amounts(1, names=("<b>", "b"), notes=(("<i>",), ("",))))
+    assert figure.data[0].name == "&lt;b&gt;"
+    assert figure.data[0].hovertext[0] == "&lt;i&gt;"

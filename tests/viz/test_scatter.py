@@ -1,0 +1,94 @@
+"""Points on a plane: labels that do not lie on each other, one scale for both axes, the chosen in the accent."""
+
+from itertools import combinations
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from tests.snapshot import described
+from viz.scatter import Place, Point, label_places, scatter
+
+RANKS = ("chosen", "near", "near", "text", "text", "faint")
+
+
+def points(count: int) -> list[Point]:
+    """The first chosen, two near, the others text and faint in turn, at fixed random places."""
+    at = np.random.default_rng(0).normal(size=(count, 2))
+    ranks = [*RANKS[:3], *(("text", "faint")[i % 2] for i in range(count))]
+    return [
+        Point(float(x), float(y), f"·word{i}", f"token id {i}", rank)
+        for i, ((x, y), rank) in enumerate(zip(at, ranks[:count], strict=True))
+    ]
+
+
+def box(figure: go.Figure, i: int) -> tuple[float, float, float, float]:
+    """Left, bottom, right, top of a label in pixels, for a plotting area as high as this figure's."""
+    label = figure.layout.annotations[i]
+    (low, high), (left, right) = figure.layout.yaxis.range, figure.layout.xaxis.range
+    scale = min((figure.layout.height - 64) / (high - low), 640 / (right - left))
+    x, y = label.x * scale + label.ax, label.y * scale - label.ay
+    half = 3.4 * len(label.text.removeprefix("<b>").removesuffix("</b>"))
+    return x - half, y - 7, x + half, y + 7
+
+
+@pytest.mark.parametrize("count", [1, 10, 80, 500])
+def test_the_picture(count, picture):
+    assert described(scatter(points(count), "PC 1", "PC 2")) == picture
+
+
+@pytest.mark.parametrize("count", [10, 80, 500])
+def test_no_label_lies_on_another(count):
+    figure = scatter(points(count), "PC 1", "PC 2")
+    boxes = [box(figure, i) for i in range(len(figure.layout.annotations))]
+    assert len(boxes) > 3
+    for a, b in combinations(boxes, 2):
+        assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+
+
+def test_the_chosen_point_and_its_neighbours_are_labelled_even_in_a_crowd():
+    crowd = [Point(i * 1e-3, 0.0, f"·token{i}", "", rank) for i, rank in enumerate(RANKS * 20)]
+    found = label_places([point for point in crowd if point.rank != "near"] + [crowd[1]])
+    assert isinstance(found[0], Place)
+    assert isinstance(found[-1], Place)
+
+
+def test_faint_points_have_no_label():
+    given = points(10)
+    assert [point.rank for point, place in zip(given, label_places(given), strict=True) if place is None] == [
+        "faint"
+    ] * 3
+
+
+def test_a_label_far_off_has_a_line_to_its_point():
+    close = [
+        Point(0, 0, "·long-label", "", "chosen"),
+        *(Point(0, 0, f"·n{i}·long-label", "", "near") for i in range(9)),
+    ]
+    assert any(place is not None and place.line for place in label_places(close))
+
+
+def test_the_accent_is_the_first_trace_and_has_no_colour_of_its_own():
+    figure = scatter(points(10), "PC 1", "PC 2")
+    assert figure.data[0].marker.color is None
+    assert list(figure.data[0].marker.symbol) == ["circle", "circle-open", "circle-open"]
+    assert figure.data[0].zorder > figure.data[1].zorder > figure.data[2].zorder
+
+
+def test_both_axes_have_one_scale_and_their_titles():
+    layout = scatter(points(10), "PC 1 · 12 % of the variance", "PC 2").layout
+    assert (layout.yaxis.scaleanchor, layout.yaxis.scaleratio) == ("x", 1)
+    assert layout.xaxis.title.text == "PC 1 · 12 % of the variance"
+
+
+def test_every_point_is_inside_of_the_axes():
+    figure = scatter(points(80), "a", "b")
+    for trace in figure.data:
+        assert all(figure.layout.xaxis.range[0] < x < figure.layout.xaxis.range[1] for x in trace.x)
+        assert all(figure.layout.yaxis.range[0] < y < figure.layout.yaxis.range[1] for y in trace.y)
+
+
+def test_labels_of_users_stay_text():
+    figure = scatter([Point(0, 0, '<b>"x"</b>', "<i>", "chosen")], "a", "b")
+    assert figure.layout.annotations[0].text == '<b>&lt;b&gt;"x"&lt;/b&gt;</b>'
+    assert figure.data[0].hovertext[0] == '<b>&lt;b&gt;"x"&lt;/b&gt;</b><br>&lt;i&gt;'

@@ -1,0 +1,59 @@
+"""The comparison of snapshots itself: it has to see a change, and only a change."""
+
+import json
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from tests.snapshot import alike, described, plain, written
+
+
+def test_packed_arrays_become_numbers():
+    figure = go.Figure(go.Heatmap(z=np.arange(4, dtype="f4").reshape(2, 2) / 3))
+    assert "bdata" in str(figure.to_plotly_json())
+    assert described(figure)["data"][0]["z"] == [[0.0, 0.3333], [0.6667, 1.0]]
+
+
+def test_the_template_is_left_out_and_keys_are_sorted():
+    told = described(go.Figure(go.Scatter(y=[1], x=[2]), layout={"template": "plotly", "title": "t", "height": 30}))
+    assert "template" not in told["layout"]
+    assert list(told["layout"]) == sorted(told["layout"])
+
+
+@pytest.mark.parametrize(("value", "shown"), [(1e-9, 0.0), (123456.0, 123500.0), (float("nan"), "nan"), (7, 7)])
+def test_numbers_are_rounded(value, shown):
+    assert plain(value) == shown
+
+
+def test_what_is_written_is_json_with_a_line_per_row():
+    text = written({"z": [[1, 2], [3, 4]], "label": "·is"})
+    assert json.loads(text) == {"z": [[1, 2], [3, 4]], "label": "·is"}
+    assert len(text.splitlines()) == 7
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [(0.1234, 0.1235), (0.0, 1e-7), ([1.0, 2.0], [1.0, 2.001]), ("gives 73 % of", "gives 74 % of"), ("0.64", "0.65")],
+)
+def test_the_last_digit_of_a_measurement_may_differ(a, b):
+    assert alike(a, b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (0.12, 0.13),
+        (0.0, 1e-4),
+        (1, 2),
+        ([1.0], [1.0, 1.0]),
+        ({"a": 1}, {"b": 1}),
+        ("layer 17", "layer 18"),
+        ("gives 73 % of", "gives 75 % of"),
+        ("“the”", "“a”"),
+        (1.0, "1.0"),
+        (True, None),
+    ],
+)
+def test_a_change_is_seen(a, b):
+    assert not alike(a, b)

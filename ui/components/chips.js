@@ -1,0 +1,29 @@
+// Tokens as tiles with what their labels hide: id and bytes. A click chooses the token.
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".root"), box = root.querySelector(".chips"), legend = root.querySelector(".legend");
+  const tints = palette(root, "--st-chart-categorical-colors");
+  const tint = (el, i) => el.style.setProperty("--tint", tints[i % tints.length]);
+  box.setAttribute("aria-label", data.alt);
+  while (box.children.length > data.chips.length) box.lastChild.remove();
+  while (box.children.length < data.chips.length) {
+    const chip = Object.assign(document.createElement("button"), { type: "button", className: "chip" });
+    chip.append(document.createElement("span"), document.createElement("small"), document.createElement("small"));
+    box.append(chip);
+  }
+  data.chips.forEach(([label, note, detail, colour], i) => {
+    const chip = box.children[i], [name, id, bytes] = chip.children;
+    name.textContent = label;
+    id.textContent = note;
+    bytes.textContent = detail;
+    tint(chip, colour);
+    chip.setAttribute("aria-pressed", String(i === data.focus));
+    chip.onclick = () => setTriggerValue("token", i);
+  });
+  legend.replaceChildren(...data.legend.map((words, i) => {
+    const row = document.createElement("li"), mark = document.createElement("i");
+    tint(mark, i);
+    row.append(mark, words);
+    return row;
+  }));
+  legend.hidden = !data.legend.length;
+}

@@ -1,0 +1,17 @@
+"""Tokens as tiles with id and bytes: `viz.chips.Chips` on the page."""
+
+from ui.components import Chosen, register, told
+from viz.chips import Chips
+
+_MOUNT = register("chips", '<div class="chips" role="group"></div>\n<ul class="legend"></ul>')
+
+
+def show(chips: Chips, alt: str, key: str, chosen: Chosen) -> None:
+    """The tiles. chosen: called with the position that the reader picks."""
+    data = {
+        "chips": [(chip.label, chip.note, chip.detail, chip.tint) for chip in chips.chips],
+        "legend": chips.legend,
+        "focus": chips.focus,
+        "alt": alt,
+    }
+    _MOUNT(key=key, data=data, on_token_change=told(key, "token", lambda at: chosen(int(at))))

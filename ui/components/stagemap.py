@@ -1,0 +1,51 @@
+"""The map of the architecture: one link per stage, drawn from the loaded model; what repeats stands in a frame."""
+
+from collections.abc import Callable, Sequence
+
+from panels.stagemap import Block, Box
+from ui.components import Chosen, register, told
+
+_MOUNT = register("stagemap", '<nav aria-label="Stages of the model"></nav>')
+Around = tuple[list[str], list[str]]
+
+
+def show(
+    boxes: Sequence[Box], block: Block, current: str, layer: int, href: Callable[[str], str], chosen: Chosen
+) -> None:
+    """The map. current: the stage on view; href: the link that opens a panel; chosen: called with a panel's id."""
+    signs = {box.stage: around(block, [other.stage for other in boxes if other.in_block], box.stage) for box in boxes}
+    data = {
+        "boxes": [_drawn(box, href) for box in boxes],
+        "before": [signs[box.stage][0] for box in boxes],
+        "after": [signs[box.stage][1] for box in boxes],
+        "times": block.line,
+        "layer": f"layer {layer}",
+        "current": current,
+    }
+    _MOUNT(key="stagemap", data=data, on_panel_change=told("stagemap", "panel", lambda panel: chosen(str(panel))))
+
+
+def _drawn(box: Box, href: Callable[[str], str]) -> dict[str, object]:
+    return {
+        "stage": box.stage,
+        "number": box.number,
+        "title": box.title,
+        "line": box.line,
+        "spark": box.spark or (),
+        "in_block": box.in_block,
+        "panel": box.panel,
+        "href": None if box.panel is None else href(box.panel),
+    }
+
+
+def around(block: Block, inside: list[str], stage: str) -> Around:
+    """What stands before and after a stage's box inside the block: its norms, and ⊕ where the stream is added to.
+
+    The FFN is a branch of its own; everything before it in the block belongs to attention's.
+    """
+    if stage not in inside:
+        return [], []
+    own = [part for part in inside if (part == "ffn") == (stage == "ffn")]
+    before = [block.norm_before] if stage == own[0] and block.norm_before else []
+    after = ["⊕", block.norm_after] if stage == own[-1] else []
+    return before, [name for name in after if name]

@@ -1,0 +1,26 @@
+"""The token strip: the text's tokens in a row, one of them chosen."""
+
+from anatomy.trace import Token
+from ui.components import Chosen, register, told
+
+_MOUNT = register(
+    "strip",
+    """<div class="tokens" role="listbox" aria-label="Tokens of the text" aria-orientation="horizontal">
+<span class="hint" aria-hidden="true"></span></div>""",
+)
+
+
+def show(tokens: tuple[Token, ...], pos: int, chosen: Chosen) -> None:
+    """The strip. chosen: called with the position that the reader picks."""
+    data = {
+        "labels": [token.label for token in tokens],
+        "ids": [token.id for token in tokens],
+        "notes": [in_bytes(token) for token in tokens],
+        "chosen": pos,
+    }
+    _MOUNT(key="strip", data=data, on_token_change=told("strip", "token", lambda at: chosen(int(at))))
+
+
+def in_bytes(token: Token) -> str:
+    """A token's bytes in words; what kind it is where it has none."""
+    return f"bytes {token.bytes.hex(' ').upper()}" if token.bytes else "added by the model"

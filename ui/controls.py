@@ -1,0 +1,80 @@
+"""Widgets for what a panel can be set to. Each shows the link's value and writes its own back to the link."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from anatomy.control import Choice, Control, Slider, Switch
+from anatomy.spec import ModelSpec
+from anatomy.view import Fitted, View
+from panels import Panel
+from ui import links
+
+MOST_SEGMENTS = 16
+WIDE, NARROW = 90, 26
+
+
+def row(panel: Panel, spec: ModelSpec, view: Fitted, letters: int = WIDE) -> None:
+    """The steppers and controls of one panel, side by side. letters: about how many stand in a row."""
+    places = [place for place in panel.places if _count(spec, place) > 1]
+    if not places and not panel.controls:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key=f"{panel.id}.controls"):
+        for place in places:
+            _stepper(f"{panel.id}.{place}", place, _count(spec, place), view)
+        for control in panel.controls:
+            _control(f"{panel.id}.{control.name}", control, view, letters)
+
+
+def _count(spec: ModelSpec, place: str) -> int:
+    return spec.layers if place == "layer" else spec.n_heads
+
+
+def _stepper(key: str, place: str, count: int, view: Fitted) -> None:
+    """Which layer or which head: all of them in a row where they fit, else a number with − and +."""
+    value = getattr(view, place)
+    changed = _writes(key, lambda now, number: replace(now, **{place: int(number)}))
+    if count <= MOST_SEGMENTS:
+        _set(key, value)
+        st.segmented_control(place.capitalize(), range(count), key=key, required=True, on_change=changed)
+    else:
+        _set(key, value)
+        st.number_input(place.capitalize(), 0, count - 1, step=1, key=key, on_change=changed, width=140)
+
+
+def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
+    value = view[control]
+    changed = _writes(key, lambda now, setting: now.with_setting(control, setting))
+    _set(key, value)
+    match control:
+        case Choice() if sum(len(control.shown(option)) + 3 for option in control.options) > letters:
+            st.selectbox(control.label, control.options, format_func=control.shown, key=key, on_change=changed)
+        case Choice():
+            st.segmented_control(
+                control.label, control.options, format_func=control.shown, key=key, required=True, on_change=changed
+            )
+        case Switch():
+            st.toggle(control.label, key=key, on_change=changed)
+        case Slider():
+            st.slider(
+                control.label, control.low, control.high, step=control.step, key=key, on_change=changed, width=260
+            )
+
+
+def _set(key: str, value: Any) -> None:
+    """The link decides what a widget shows; written only where it differs, so that a drag is not cut short."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+
+
+def _writes(key: str, change: Callable[[View, Any], View]) -> Callable[[], None]:
+    """A callback that puts the widget's new value into the link."""
+
+    def call() -> None:
+        value = st.session_state[key]
+        if value is not None:
+            links.go(lambda view: change(view, value))
+
+    return call

@@ -1,0 +1,44 @@
+"""A panel's figure on the page: a grid or chips through the page's own components, anything else through plotly."""
+
+from dataclasses import replace
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from anatomy.view import View
+from panels import Figure
+from ui import links
+from ui.components import chips, grid
+from viz.chips import Chips
+from viz.grid import Grid
+
+CLEAR = "rgba(0,0,0,0)"
+
+
+def show(figure: Figure, says: str, key: str) -> None:
+    """The figure, with its sentence as the alternative text."""
+    if isinstance(figure, Grid):
+        grid.show(figure, says, key, lambda cell: links.go(lambda view: at_cell(view, figure, cell)))
+    elif isinstance(figure, Chips):
+        chips.show(figure, says, key, lambda pos: links.go(lambda view: at_token(view, pos)))
+    else:
+        on_card = go.Figure(figure).update_layout(paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
+        st.plotly_chart(on_card, key=key, theme="streamlit", config={"displayModeBar": False}, alt=says)
+
+
+def at_cell(view: View, figure: Grid, cell: tuple[int, int]) -> View:
+    """The view after a cell of a grid was chosen."""
+    row, column = cell
+    match figure.selects:
+        case "cell":
+            return replace(view, pos=row, src=column)
+        case "head":
+            return replace(view, layer=row, head=column)
+        case "token":
+            return at_token(view, row)
+    return view
+
+
+def at_token(view: View, pos: int) -> View:
+    """The view after a token was chosen: what the old one looked at goes."""
+    return replace(view, pos=pos, src=None)

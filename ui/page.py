@@ -1,0 +1,95 @@
+"""The page: reads the link, asks the model, lays out what it answered."""
+
+from pathlib import Path
+
+import streamlit as st
+
+import panels
+from anatomy.stages import STAGES
+from anatomy.trace import Trace
+from anatomy.view import Fitted, View
+from models.engine import Refused
+from panels import Panel, stagemap
+from ui import aside, figure, host, links, stage, text, top, waiting
+from ui.components import stagemap as drawn_map
+from ui.components import strip
+from ui.host import Loading, Model
+
+CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+ICON = Path(__file__).parent.parent / "static" / "icon.svg"
+
+
+def draw() -> None:
+    """One run of the page."""
+    view, complaints = links.read()
+    panel = panels.load()[view.panel]
+    st.set_page_config(page_title=f"{panel.title} · Stagelight", page_icon=str(ICON), layout="wide")
+    st.html(f"<style>{CSS}</style>")
+    model, unknown = chosen(view)
+    model.begin()
+    embedded = bool(st.context.is_embedded)
+    free = st.container() if embedded else top.bar(model, view)
+    if not embedded:
+        top.text_row(view)
+    notices = st.container(key="notices")
+    with notices:
+        for complaint in (*complaints, *unknown):
+            text.notice(complaint)
+    try:
+        answered(model, view, panel, embedded)
+    except Loading:
+        waiting.until_loaded(model)
+    except Refused as refused:
+        text.notice(str(refused), "refused")
+    else:
+        with free:
+            waiting.in_the_background(model)
+        if model.failure is not None:
+            with notices:
+                text.notice(f"What is shown was recorded. {model.failure}", "refused")
+
+
+def chosen(view: View) -> tuple[Model, tuple[str, ...]]:
+    """(the server's model that the link names, or its first one; a complaint where it names another)."""
+    hosted = host.models()
+    if view.model in hosted:
+        return hosted[view.model], ()
+    first = next(iter(hosted))
+    said = "model" in st.query_params
+    return hosted[first], (f"This server has no model {view.model[:40]}. Shown: {first}.",) if said else ()
+
+
+def answered(model: Model, view: View, panel: Panel, embedded: bool) -> None:
+    """Everything below the text. Loading and Refused come from the model, before anything is drawn."""
+    spec = model.spec()
+    run = view.run(spec)
+    tokens = model.run(run).tokens
+    fitted = view.fit(spec, tokens)
+    if embedded:
+        model.run(run, stage.needs(spec, fitted, panel))
+        with st.container(key="alone"):
+            stage.draw(model, run, fitted)
+        return
+    trace = model.run(run, (*stagemap.needs(spec, fitted), *stage.needs(spec, fitted, panel)))
+    with st.container(key="strip_row"):
+        strip.show(tokens, fitted.pos, lambda pos: links.go(lambda now: figure.at_token(now, pos)))
+    with st.container(key="columns"):
+        left, middle, right = st.columns(3, gap="medium")
+    with left:
+        map_of(trace, fitted, panel)
+    with middle:
+        stage.draw(model, run, fitted)
+    with right:
+        aside.articles_on(STAGES[panel.stage])
+
+
+def map_of(trace: Trace, view: Fitted, panel: Panel) -> None:
+    """The stage map, every box a link that keeps the text and the choices."""
+    drawn_map.show(
+        stagemap.boxes(trace, view),
+        stagemap.block(trace.spec),
+        panel.stage,
+        view.layer,
+        lambda target: links.query(stage.at_panel(links.read()[0], target)),
+        lambda target: links.go(lambda now: stage.at_panel(now, target)),
+    )

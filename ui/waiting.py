@@ -1,0 +1,33 @@
+"""While a model loads: how far it is, as one slim line that goes away by itself."""
+
+import streamlit as st
+
+from ui import text
+from ui.host import Model
+
+EVERY = 0.4
+
+
+def until_loaded(model: Model) -> None:
+    """In place of the figures: what is being done. Draws the page again once the model is there."""
+    with st.container(key="waiting"):
+        text.heading("One moment: the model is being loaded")
+        text.answer("It is fetched once and kept. After that it starts in seconds, without a network.")
+        _line(model)
+
+
+def in_the_background(model: Model) -> None:
+    """Beside a recorded view: the same line, small. Draws the page again once the model is there."""
+    if not model.ready:
+        _line(model)
+
+
+@st.fragment(run_every=EVERY)
+def _line(model: Model) -> None:
+    if model.ready:
+        st.rerun()
+    progress = model.progress
+    share = progress.done / progress.total if progress.total else 0.0
+    size = f" · {progress.done / 1e6:.0f} of {progress.total / 1e6:.0f} MB" if progress.total else ""
+    step = progress.step[:1].upper() + progress.step[1:]
+    st.progress(min(share, 1.0), text=f"{step}{size}".replace("_", "\\_"))

@@ -1,0 +1,66 @@
+"""Chips: tokens in reading order as small tiles, each with what its label hides. One description, two pictures: the
+page's own component, where a token is chosen by click and key, and plain HTML for export and notebooks."""
+
+import html
+from dataclasses import dataclass
+
+from viz.theme import FONT, MONO, Palette, palette
+
+
+@dataclass(frozen=True)
+class Chip:
+    """label: visible form; note: small line below (the id); detail: words for its parts (bytes); tint: colour class."""
+
+    label: str
+    note: str
+    detail: str
+    tint: int = 0
+
+
+@dataclass(frozen=True)
+class Chips:
+    """The tokens of a text; focus is the chosen one. legend names the tints, in order."""
+
+    chips: tuple[Chip, ...]
+    legend: tuple[str, ...]
+    title: str
+    focus: int | None = None
+
+    def __post_init__(self) -> None:
+        strange = next((chip for chip in self.chips if not 0 <= chip.tint < len(self.legend)), None)
+        if strange is not None:
+            raise ValueError(f"the chip {strange.label!r} has tint {strange.tint}, the legend names {len(self.legend)}")
+        if self.focus is not None and not 0 <= self.focus < len(self.chips):
+            raise ValueError(f"the focus {self.focus} is outside of {len(self.chips)} chips")
+
+    def html(self, dark: bool = False) -> str:
+        """The same picture as HTML without scripts, with the colours of one theme. Labels are escaped."""
+        tiles = "".join(_tile(chip, i == self.focus) for i, chip in enumerate(self.chips))
+        names = "".join(f'<li><i class="t{i}"></i>{html.escape(name)}</li>' for i, name in enumerate(self.legend))
+        style = _style(palette(dark), len(self.legend))
+        return f'<style>{style}</style><ol class="chips">{tiles}</ol><ul class="kinds">{names}</ul>'
+
+
+def _tile(chip: Chip, chosen: bool) -> str:
+    label, note, detail = (html.escape(text) for text in (chip.label, chip.note, chip.detail))
+    mark = ' aria-current="true"' if chosen else ""
+    return f'<li class="t{chip.tint}"{mark}><b>{label}</b><span>{note}</span><small>{detail}</small></li>'
+
+
+def _style(colours: Palette, tints: int) -> str:
+    kinds = "".join(
+        f".t{i} {{ background: color-mix(in srgb, {colour} 14%, {colours.background});"
+        f" border: 1px solid color-mix(in srgb, {colour} 45%, {colours.border}) }}\n"
+        for i, colour in zip(range(tints), colours.categorical, strict=False)
+    )
+    return f"""
+.chips, .kinds {{ list-style: none; display: flex; flex-wrap: wrap; gap: 8px; margin: 0 0 12px; padding: 0; }}
+.chips, .kinds {{ font: 12px {FONT}; color: {colours.muted}; }}
+.chips li {{ border-radius: 9px; padding: 6px 10px; white-space: pre; }}
+.chips li > * {{ display: block; }}
+.chips b {{ font: 600 15px/1.4 {MONO}; color: {colours.text}; }}
+.chips small {{ font: 11px/1.5 {MONO}; }}
+.chips [aria-current] {{ outline: 2px solid {colours.accent}; }}
+.kinds {{ gap: 4px 16px; }}
+.kinds i {{ display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; }}
+{kinds}"""

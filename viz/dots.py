@@ -1,0 +1,87 @@
+"""Points over a numbered axis, on a logarithmic scale, held against levels."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from viz.format import escaped, number
+from viz.lines import log_ticks
+from viz.theme import FOCUS, NEUTRAL
+
+_HEIGHT = 380
+
+
+@dataclass(frozen=True)
+class Level:
+    """A value to hold the points against: a dashed line across, with words on it."""
+
+    value: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Dots:
+    """Points over a numbered axis: x and y, words for each in the hover box, titles with units, levels to compare."""
+
+    x: Float[np.ndarray, " point"]
+    y: Float[np.ndarray, " point"]
+    notes: tuple[str, ...]
+    accent: tuple[bool, ...]
+    x_axis: str
+    y_axis: str
+    levels: Sequence[Level] = ()
+
+
+def dots(given: Dots) -> go.Figure:
+    """The points on a logarithmic y axis, some in the accent, the levels as dashed lines."""
+    figure = go.Figure()
+    accent = np.array(given.accent, bool)
+    for where, colour in ((accent, None), (~accent, NEUTRAL)):
+        figure.add_trace(
+            go.Scatter(
+                x=given.x[where].astype(np.float32),
+                y=given.y[where].astype(np.float32),
+                mode="markers",
+                marker={"size": 8, "color": colour},
+                hovertext=[escaped(given.notes[i]) for i in np.flatnonzero(where)],
+                hovertemplate="%{hovertext}<extra></extra>",
+            )
+        )
+    values = [*given.y.tolist(), *(level.value for level in given.levels)]
+    low, high = min(values), max(values)
+    room = 0.08 * (math.log10(high / low) or 1.0)
+    for level in given.levels:
+        figure.add_hline(y=level.value, line={"width": 1.5, "dash": "dash", "color": FOCUS})
+        figure.add_annotation(_level_label(given, level))
+    ticks = log_ticks(low, high)
+    figure.update_xaxes(title_text=escaped(given.x_axis), zeroline=False)
+    figure.update_yaxes(
+        title_text=escaped(given.y_axis),
+        type="log",
+        range=[math.log10(low) - room, math.log10(high) + room],
+        tickvals=list(ticks),
+        ticktext=[number(value, 1) for value in ticks],
+        zeroline=False,
+    )
+    figure.update_layout(height=_HEIGHT, showlegend=False, margin={"l": 72, "r": 16, "t": 12, "b": 52})
+    return figure
+
+
+def _level_label(given: Dots, level: Level) -> dict:
+    """The words on a level's line, at the end where the points are farther from it."""
+    third = max(1, len(given.y) // 3)
+    distance = np.abs(np.log(given.y / level.value))
+    left = distance[:third].min() > distance[-third:].min()
+    return {
+        "x": 0.01 if left else 0.99,
+        "xref": "x domain",
+        "xanchor": "left" if left else "right",
+        "y": math.log10(level.value),
+        "yanchor": "bottom",
+        "text": escaped(level.text),
+        "showarrow": False,
+    }

@@ -1,0 +1,119 @@
+"""Figures and tables as files: a page that needs nothing but itself, JSON, and a table for spreadsheets."""
+
+import base64
+import csv
+import hashlib
+import html
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cache
+from typing import Protocol
+
+import plotly.graph_objects as go
+import plotly.io
+from plotly.offline import get_plotlyjs
+
+from viz.chips import Chips
+from viz.grid import Grid
+from viz.theme import FONT, dress, palette
+
+Figure = go.Figure | Grid | Chips
+# Spreadsheets run a cell that begins like this as a formula (the wide forms in East Asian settings).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_START = """
+const {data, layout} = JSON.parse(document.getElementById("numbers").textContent);
+Plotly.newPlot("figure", data, layout, {displaylogo: false, responsive: false});
+"""
+
+
+class Columns(Protocol):
+    """What is read of a table: `panels.Table` has it."""
+
+    @property
+    def columns(self) -> Sequence[str]: ...
+    @property
+    def rows(self) -> Sequence[Sequence[str | int | float | None]]: ...
+
+
+def to_plotly(figure: go.Figure | Grid, dark: bool = False) -> go.Figure:
+    """The figure in our own colours, ready to stand outside the page."""
+    return figure.figure(dark) if isinstance(figure, Grid) else dress(figure, dark)
+
+
+def to_html(figure: Figure, title: str, caption: str, dark: bool = False) -> str:
+    """A page of its own with the figure: everything is inside, and its policy lets nothing else run or load."""
+    if isinstance(figure, Chips):
+        return _page(title, caption, f'<div role="figure">{figure.html(dark)}</div>', (), dark)
+    numbers = to_json(figure, dark).replace("<", "\\u003c")  # cannot end the script element it stands in
+    label = html.escape(caption, quote=True)
+    body = (
+        f'<div id="figure" role="figure" aria-label="{label}"></div>'
+        f'<script type="application/json" id="numbers">{numbers}</script>'
+    )
+    return _page(title, caption, body, (_library(), _START), dark)
+
+
+def _page(title: str, caption: str, body: str, scripts: Sequence[str], dark: bool) -> str:
+    colours = palette(dark)
+    allowed = " ".join(_fingerprint(script) for script in scripts) or "'none'"
+    policy = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
+    code = "".join(f"<script>{script}</script>" for script in scripts)
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{html.escape(title)}</title>
+<style>
+:root {{ color-scheme: {"dark" if dark else "light"}; }}
+body {{ margin: 2rem auto; max-width: 60rem; padding: 0 1rem; background: {colours.background}; color: {colours.text};
+  font: 16px/1.5 {FONT}; }}
+h1 {{ font-size: 1.4rem; }}
+#figure {{ overflow-x: auto; }}
+</style>
+</head>
+<body>
+<h1>{html.escape(title)}</h1>
+<p>{html.escape(caption)}</p>
+{body}
+{code}
+</body>
+</html>
+"""
+
+
+@cache
+def _library() -> str:
+    """plotly.js, with the two sequences that end or confuse a script element broken up."""
+    return get_plotlyjs().replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+@cache
+def _fingerprint(script: str) -> str:
+    """The script as a content security policy names it."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def to_json(figure: Figure, dark: bool = False) -> str:
+    """A plotly figure as plotly's own JSON; chips as their fields."""
+    if isinstance(figure, Chips):
+        return json.dumps(asdict(figure), ensure_ascii=False)
+    return str(plotly.io.to_json(to_plotly(figure, dark), validate=False))
+
+
+def to_csv(table: Columns) -> str:
+    """Comma-separated values as spreadsheets read them: byte order mark (without it they misread “·”), CRLF, empty for
+    None, and a ' before text that they would run as a formula. Numbers in full."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerows([[_cell(value) for value in row] for row in (table.columns, *table.rows)])
+    return "\ufeff" + buffer.getvalue()
+
+
+def _cell(value: str | int | float | None) -> str | int | float:
+    if value is None:
+        return ""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,0 +1,61 @@
+"""Numbers and labels as sentences, axes and tables print them. The only place that decides on digits."""
+
+import html
+import math
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def thousands(count: int) -> str:
+    """A whole number with its thousands apart: 49,152."""
+    return f"{count:,}".replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 as percent: whole from 10 on, two digits below, never rounded up to 100 nor down to 0."""
+    if math.isnan(share):
+        return "–"
+    value = 100 * share
+    if value >= 99.5:
+        return "100 %" if value >= 99.9999 else f"{min(math.floor(value * 100) / 100, 99.99):g} %"
+    if value >= 9.95 or value == 0:
+        return f"{value:.0f} %"
+    return f"{number(value, 2)} %" if value >= 0.01 else "< 0.01 %"
+
+
+def signed_percent(share: float) -> str:
+    """A share that may lie below 0 or above 1, as percent: −146 %, 0.12 %, 267 %."""
+    return f"{number(100 * share, 2)} %"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A measured number with its leading digits: 0.897 · 44.1 · 1,391 · 2.10·10⁻⁷. Whole digits are all kept."""
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
+    if value == 0:
+        return "0"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    power = int(exponent)
+    if power < -4 or power > 6:
+        return f"{mantissa}·10{str(power).translate(_RAISED)}".replace("-", "−")
+    return f"{value:,.{max(0, digits - 1 - power)}f}".replace("-", "−")
+
+
+def cosine(value: float) -> str:
+    """A cosine with two decimals and the sign it has; −0.00 does not exist."""
+    return f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
+
+def many(count: int, noun: str) -> str:
+    """A count with its noun: 1 token, 12 tokens, 49,137 tokens."""
+    return f"{thousands(count)} {noun}" if count == 1 else f"{thousands(count)} {noun}s"
+
+
+def quoted(label: str) -> str:
+    """A token's label as a sentence quotes it."""
+    return f"“{label}”"
+
+
+def escaped(label: str) -> str:
+    """A reader's text as a plotly label shows it unchanged. Quotes stay: plotly does not know the name &quot;."""
+    return html.escape(label, quote=False)

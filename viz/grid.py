@@ -1,0 +1,71 @@
+"""Grid: a table of coloured cells described as plain values. One description, two pictures: the page's own
+component, where cells are chosen by click and key, and a plotly figure for export, notebooks and snapshots."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float, UInt8
+
+from viz.heatmap import heatmap
+
+
+@dataclass(frozen=True)
+class Grid:
+    """z: [row col], row 0 on top; NaN is an empty cell ("masked" or "no case", see `empty`).
+
+    rows, cols      labels, one per row and column; equal labels stay apart
+    row_axis …      axis titles
+    unit            of the numbers in z
+    low, high       ends of the colour scale; a signed scale runs from −high to high
+    signed          diverging colours around 0
+    logarithmic     colours follow log10(z), low > 0; what is smaller than low has its colour
+    percent         numbers print as whole percents
+    focus           the chosen cell
+    empty           what an empty cell means, in words
+    tiles           [row col h w] a small picture per cell instead of its colour, 255 = high; z is still read out
+    groups          columns between which a wider gap stands (every `groups`; 0: none)
+    selects         what choosing cell (r, c) means: "cell" token r looking at token c, "head" head c of layer r,
+                    "token" token r, "none" nothing
+    """
+
+    z: Float[np.ndarray, "row col"]
+    rows: tuple[str, ...]
+    cols: tuple[str, ...]
+    row_axis: str
+    col_axis: str
+    unit: str
+    title: str
+    low: float = 0.0
+    high: float = 1.0
+    signed: bool = False
+    logarithmic: bool = False
+    percent: bool = False
+    focus: tuple[int, int] | None = None
+    empty: str = "masked"
+    tiles: UInt8[np.ndarray, "row col h w"] | None = None
+    groups: int = 0
+    selects: Literal["cell", "head", "token", "none"] = "none"
+
+    def __post_init__(self) -> None:
+        shape = (len(self.rows), len(self.cols))
+        if self.z.shape != shape:
+            raise ValueError(f"z is {self.z.shape}, the labels say {shape}")
+        if self.tiles is not None and self.tiles.shape[:2] != shape:
+            raise ValueError(f"tiles are {self.tiles.shape[:2]}, the labels say {shape}")
+        if self.logarithmic and (self.low <= 0 or self.signed):
+            raise ValueError(f"a logarithmic scale cannot start at {self.low} or be signed: give a low above 0")
+        if not self.signed and self.low >= self.high:
+            raise ValueError(f"the scale runs from {self.low} to {self.high}: give a high above the low")
+        if self.focus is not None and not all(0 <= i < n for i, n in zip(self.focus, shape, strict=True)):
+            raise ValueError(f"the focus {self.focus} is outside of a grid of {shape}")
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """What the two ends of the colour scale stand for."""
+        return (-self.high, self.high) if self.signed else (self.low, self.high)
+
+    def figure(self, dark: bool = False) -> go.Figure:
+        """The same picture in plotly, with the colours of one theme."""
+        return heatmap(self, dark)

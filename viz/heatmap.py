@@ -1,0 +1,214 @@
+"""A Grid as a plotly heat map: numeric positions with labelled ticks, one array, numbers where cells have room."""
+
+from __future__ import annotations
+
+import html
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float, UInt8
+
+from viz.format import cosine, number
+from viz.lattice import Lattice, edges, gaps, lattice, sheet, spread
+from viz.scale import clipped, columns, decades, steps, thinned
+from viz.theme import MONO, Palette, colorscale, dress, palette
+
+if TYPE_CHECKING:
+    from viz.grid import Grid
+
+_TICK, _OUTLINE = 18, 10  # pixels: room of one tick label, smallest outline
+_LETTER, _DIGIT = 7.3, 5.9  # width of a character of the labels, and of the numbers in the cells
+_ANGLE = 50  # degrees of slanted labels
+_MOST_NUMBERS = 24  # columns
+
+
+def heatmap(grid: Grid, dark: bool) -> go.Figure:
+    """The grid in the colours of one theme: query or layer on rows from the top, key or head on columns."""
+    colours, at = palette(dark), lattice(grid)
+    figure = go.Figure(_cells(grid, at) if grid.tiles is None else _pictures(grid.tiles, at))
+    figure.data[0].update(colorscale=colorscale(dark, grid.signed), colorbar=_colour_bar(grid))
+    _axes(figure, grid, at)
+    _gaps(figure, at, colours)
+    if grid.focus is not None:
+        _outline(figure, grid.focus, at, colours)
+    _frame(figure, grid, at, colours)
+    return dress(figure, dark)
+
+
+def cell_text(grid: Grid) -> list[list[str]]:
+    """What stands in each cell: whole percents from 10 on, else two decimals or digits; "" for nothing to speak of."""
+    return [[_printed(float(value), grid) for value in row] for row in grid.z]
+
+
+def _printed(value: float, grid: Grid) -> str:
+    if math.isnan(value):
+        return ""
+    if grid.percent:
+        return f"{100 * value:.0f}" if value >= 0.095 else ""
+    if max(abs(end) for end in grid.ends) > 1:
+        return number(value, 2)
+    return cosine(value) if grid.signed or value >= 0.005 else ""
+
+
+def _cells(grid: Grid, at: Lattice) -> go.Heatmap:
+    low, high = grid.ends
+    z = spread(grid.z.astype(np.float32), at.xs, np.nan)
+    trace = go.Heatmap(z=z, zmin=low, zmax=high, hoverongaps=False)
+    if gaps(at.xs):
+        trace.x = edges(at.xs)
+    value = "%{z:.1%}" if grid.percent else "%{z:.3~g}"
+    if grid.logarithmic:
+        value = value.replace("%{z", "%{customdata")
+        trace.update(z=_logarithms(z, low), zmin=math.log10(low), zmax=math.log10(high), customdata=z)
+    rows, cols = html.escape(grid.row_axis), html.escape(grid.col_axis)
+    trace.hovertemplate = f"{rows} %{{y}}<br>{cols} %{{x}}<br>{value} {html.escape(grid.unit)}<extra></extra>"
+    gap = 1 if min(at.width, at.height) >= 8 else 0
+    trace.update(xgap=gap, ygap=gap)
+    text = cell_text(grid) if grid.z.shape[1] <= _MOST_NUMBERS and at.height >= 13 else []
+    if text and max(len(words) for row in text for words in row) * _DIGIT <= at.width - gap:
+        words = spread(np.array(text, dtype=object), at.xs, "").tolist()
+        trace.update(text=words, texttemplate="%{text}", textfont={"size": 10.5 if grid.percent else 10})
+    return trace
+
+
+def _logarithms(z: Float[np.ndarray, "row col"], low: float) -> Float[np.ndarray, "row col"]:
+    """log10 of z, with everything below `low` at `low`; NaN stays."""
+    return np.log10(np.maximum(z, np.float32(low)))
+
+
+def _pictures(tiles: UInt8[np.ndarray, "row col h w"], at: Lattice) -> go.Heatmap:
+    """All the small pictures as one array of bytes."""
+    height, width = tiles.shape[2:]
+    return go.Heatmap(
+        z=sheet(tiles, at),
+        zmin=0,
+        zmax=255,
+        x0=-0.5 + 0.5 / width,
+        dx=1 / width,
+        y0=-0.5 + 0.5 / height,
+        dy=1 / height,
+        hoverinfo="skip",
+    )
+
+
+def _colour_bar(grid: Grid) -> dict:
+    bar = {
+        "title": {"text": html.escape(grid.unit), "side": "right", "font": {"size": 12}},
+        "thickness": 12,
+        "lenmode": "pixels",
+        "len": _bar_length(grid),
+        "y": 1,
+        "yanchor": "top",
+        "xpad": 18,
+        "outlinewidth": 0,
+    }
+    if grid.tiles is not None:
+        shares = (0.0, 0.5, 1.0)
+        return bar | {"tickvals": [255 * s for s in shares], "ticktext": [_tick(s * grid.high, grid) for s in shares]}
+    if grid.logarithmic:
+        ticks = decades(grid.low, grid.high)
+        texts = [_tick(tick, grid) for tick in ticks]
+        if math.isclose(ticks[0], grid.low):
+            texts[0] = f"≤ {texts[0]}"
+        return bar | {"tickvals": [math.log10(tick) for tick in ticks], "ticktext": texts}
+    if grid.percent:
+        ticks = steps(*grid.ends)
+        return bar | {"tickvals": ticks, "ticktext": [_tick(tick, grid) for tick in ticks]}
+    return bar
+
+
+def _bar_length(grid: Grid) -> int:
+    """Pixels from one end of the colour bar to the other."""
+    return max(140, min(30 * len(grid.rows), 300))
+
+
+def _tick(value: float, grid: Grid) -> str:
+    return f"{100 * value:g} %" if grid.percent else f"{value:g}"
+
+
+def _axes(figure: go.Figure, grid: Grid, at: Lattice) -> None:
+    common = {"showgrid": False, "zeroline": False, "automargin": False, "ticks": ""}
+    common |= {"tickfont": {"family": MONO, "size": 12}, "ticklabelstandoff": 4}
+    edge_x, edge_y = _edge(at.width), _edge(at.height)
+    figure.update_xaxes(
+        **common,
+        **_ticks(grid.cols, at.xs, at.pixels[0]),
+        range=[-edge_x, at.xs[-1] + edge_x],
+        side="top",
+        tickangle=-_ANGLE if _slanted(grid, at) else 0,
+        title={"text": html.escape(grid.col_axis), "standoff": 6},
+    )
+    figure.update_yaxes(
+        **common,
+        **_ticks(grid.rows, at.ys, at.pixels[1]),
+        range=[at.ys[-1] + edge_y, -edge_y],
+        title={"text": html.escape(grid.row_axis), "standoff": 6},
+    )
+
+
+def _edge(pixels: float) -> float:
+    """How far the picture reaches beyond the middle of the outer cells, in cells: enough for an outline there."""
+    return (max(pixels, _OUTLINE) / 2 + 2) / pixels
+
+
+def _ticks(labels: tuple[str, ...], places: Float[np.ndarray, " cell"], pixels: float) -> dict:
+    """Labelled positions: equal labels stay apart, and where not all have room the rest is counted on."""
+    kept = thinned(len(labels), int(max(pixels, _TICK) / _TICK))
+    shown = _shown(labels)
+    if len(kept) < len(labels) and not all(label.isdecimal() for label in labels):
+        shown = [f"{i} {label}" for i, label in enumerate(shown)]
+    return {"tickvals": places[kept].tolist(), "ticktext": [html.escape(shown[i]) for i in kept]}
+
+
+def _shown(labels: tuple[str, ...]) -> list[str]:
+    return [clipped(label) for label in labels]
+
+
+def _widest(labels: tuple[str, ...]) -> float:
+    """Pixels of the widest label."""
+    return _LETTER * max(columns(label) for label in _shown(labels))
+
+
+def _slanted(grid: Grid, at: Lattice) -> bool:
+    """Whether the columns' labels are wider than the columns."""
+    return _widest(grid.cols) > at.width
+
+
+def _gaps(figure: go.Figure, at: Lattice, colours: Palette) -> None:
+    """The page's colour between groups of columns, and between small pictures."""
+    bare = {"fillcolor": colours.background, "line": {"width": 0}}
+    for start, end in gaps(at.xs):
+        figure.add_vrect(start, end, **bare)
+    for start, end in gaps(at.ys):
+        figure.add_hrect(start, end, **bare)
+
+
+def _outline(figure: go.Figure, focus: tuple[int, int], at: Lattice, colours: Palette) -> None:
+    """A frame around the chosen cell, never smaller than can be seen."""
+    x, y = at.xs[focus[1]], at.ys[focus[0]]
+    half_width, half_height = (max(pixels, _OUTLINE) / pixels / 2 for pixels in (at.width, at.height))
+    frame = {"x0": x - half_width, "x1": x + half_width, "y0": y - half_height, "y1": y + half_height}
+    figure.add_shape(type="rect", **frame, line={"color": colours.focus, "width": 2.4})
+
+
+def _frame(figure: go.Figure, grid: Grid, at: Lattice, colours: Palette) -> None:
+    """Title, size and margins: as much as the labels, the colour bar and the title need."""
+    width, height = at.pixels
+    title = {"text": html.escape(grid.title), "yref": "container", "y": 1, "yanchor": "top", "pad": {"t": 14}}
+    empty = grid.tiles is None and np.isnan(grid.z).any()
+    if empty:
+        words = html.escape(f"grey cells: {grid.empty}")
+        title["subtitle"] = {"text": words, "font": {"color": colours.muted}}
+    labels = _widest(grid.cols) * math.sin(math.radians(_ANGLE)) if _slanted(grid, at) else 14
+    left, top = 48 + _widest(grid.rows), (90 if empty else 68) + labels
+    right = max(110.0, 8.5 * columns(grid.title) - width)
+    below = 16 + max(0.0, _bar_length(grid) - height)
+    figure.update_layout(
+        title=title,
+        plot_bgcolor=colours.empty,
+        width=round(left + width + right),
+        height=round(top + height + below),
+        margin={"l": round(left), "r": round(right), "t": round(top), "b": round(below)},
+    )

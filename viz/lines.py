@@ -1,0 +1,195 @@
+"""Lines over layers or other places in a row: one in the accent, the rest faint, or as a band when there are many."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from viz.format import escaped, number, thousands
+from viz.scale import clipped, columns, decades, thinned
+from viz.theme import NEUTRAL
+
+# More lines than this are drawn as a band: single ones could not be told apart.
+MOST_LINES = 60
+MOST_TICKS = 16
+_HEIGHT = 380
+_FAINT = 0.45
+
+
+@dataclass(frozen=True)
+class Lines:
+    """values: [line place], one name per line and one per place.
+
+    chosen         the line in the accent
+    marked         a second line with a label of its own (dashed), or None
+    x_axis, y_axis axis titles, with units
+    lead           the first place is not of the row of the others (the embedding before layers 0, 1, 2 …)
+    logarithmic    y follows log10(values); values that are not above 0 are left out
+    """
+
+    values: Float[np.ndarray, "line place"]
+    names: tuple[str, ...]
+    places: tuple[str, ...]
+    chosen: int
+    x_axis: str
+    y_axis: str
+    marked: int | None = None
+    lead: bool = False
+    logarithmic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.values.shape != (len(self.names), len(self.places)):
+            raise ValueError(f"values are {self.values.shape}, the names say {(len(self.names), len(self.places))}")
+
+    @property
+    def others(self) -> list[int]:
+        """The lines that are neither chosen nor marked."""
+        return [i for i in range(len(self.names)) if i not in (self.chosen, self.marked)]
+
+
+def lines(given: Lines) -> go.Figure:
+    """The chosen line in the accent, the marked one dashed, all others faint; above `MOST_LINES` as a band."""
+    figure = go.Figure(_line(given, given.chosen, {"width": 3}, 3))
+    if given.marked is not None and given.marked != given.chosen:
+        figure.add_trace(_line(given, given.marked, {"width": 1.5, "dash": "dash", "color": NEUTRAL}, 2))
+    figure.add_traces(_band(given) if banded(given) else _faint(given))
+    _name_lines(figure, given)
+    shown = tick_places(len(given.places), given.lead)
+    figure.update_xaxes(
+        title_text=escaped(given.x_axis),
+        tickvals=shown,
+        ticktext=[escaped(given.places[i]) for i in shown],
+        range=[-0.4, len(given.places) - 0.6],
+        zeroline=False,
+    )
+    figure.update_yaxes(**_y_axis(given))
+    figure.update_layout(height=_HEIGHT, showlegend=False, hovermode="closest", margin=_margin(given))
+    return figure
+
+
+def tick_places(count: int, lead: bool) -> list[int]:
+    """Which places get a tick. A lead has one of its own, and the next place too while there is room beside it."""
+    if not lead:
+        return thinned(count, MOST_TICKS)
+    rest = [1 + place for place in thinned(count - 1, MOST_TICKS)]
+    return [0, *(rest if count <= 2 * MOST_TICKS else rest[1:])]
+
+
+def banded(given: Lines) -> bool:
+    """Whether the other lines are drawn as their range and median."""
+    return len(given.names) > MOST_LINES
+
+
+def _line(given: Lines, i: int, line: dict, order: int, opacity: float = 1.0) -> go.Scatter:
+    return go.Scatter(
+        x=np.arange(len(given.places), dtype=np.float32),
+        y=given.values[i].astype(np.float32),
+        mode="lines" if len(given.places) > 1 else "markers",
+        name=escaped(given.names[i]),
+        line=line,
+        opacity=opacity,
+        zorder=order,
+        customdata=[escaped(place) for place in given.places],
+        hovertemplate=_hover(given, "<b>%{fullData.name}</b>"),
+    )
+
+
+def _hover(given: Lines, name: str) -> str:
+    return f"{name}<br>{escaped(given.x_axis)} %{{customdata}}<br>{escaped(given.y_axis)} %{{y:,.4~g}}<extra></extra>"
+
+
+def _faint(given: Lines) -> list[go.Scatter]:
+    return [_line(given, i, {"width": 1, "color": NEUTRAL}, 1, _FAINT) for i in given.others]
+
+
+def _band(given: Lines) -> list[go.Scatter]:
+    """Smallest, largest and middle value of the other lines at each place; the first two enclose the area."""
+    others = given.values[given.others]
+    parts = {"smallest": others.min(axis=0), "largest": others.max(axis=0), "median": np.median(others, axis=0)}
+    traces = []
+    for name, values in parts.items():
+        traces.append(
+            go.Scatter(
+                x=np.arange(len(given.places), dtype=np.float32),
+                y=values.astype(np.float32),
+                mode="lines",
+                name=name,
+                line={"width": 1, "color": NEUTRAL, "dash": "dot" if name == "median" else "solid"},
+                fill="tonexty" if name == "largest" else None,
+                zorder=1,
+                opacity=0.6,
+                customdata=[escaped(place) for place in given.places],
+                hovertemplate=_hover(given, f"<b>{name}</b> of {thousands(len(others))} other lines"),
+            )
+        )
+    return traces
+
+
+def _name_lines(figure: go.Figure, given: Lines) -> None:
+    """The names of the chosen and the marked line at their right ends, kept one text line apart."""
+    ends = {i: float(given.values[i, -1]) for i in (given.chosen, given.marked) if i is not None}
+    heights = {i: _height(given, value) for i, value in ends.items()}
+    low_to_high = sorted(ends, key=lambda i: heights[i])
+    gap = heights[low_to_high[-1]] - heights[low_to_high[0]] if len(ends) > 1 else _HEIGHT
+    push = max(0.0, (18 - gap) / 2)
+    for i in ends:
+        label = escaped(clipped(given.names[i]))
+        figure.add_annotation(
+            x=len(given.places) - 1,
+            y=math.log10(max(ends[i], 1e-30)) if given.logarithmic else ends[i],
+            text=f"<b>{label}</b>" if i == given.chosen else label,
+            showarrow=False,
+            xanchor="left",
+            xshift=6,
+            yshift=round(push if i == low_to_high[-1] else -push) if len(ends) > 1 else 0,
+        )
+
+
+def _height(given: Lines, value: float) -> float:
+    """Where a value stands, in pixels above the axis, for a figure of the usual height."""
+    low, high = _ends(given)
+    share = _scaled(given, value) - low
+    return share / ((high - low) or 1.0) * (_HEIGHT - 80)
+
+
+def _scaled(given: Lines, value: float) -> float:
+    return math.log10(max(value, 1e-30)) if given.logarithmic else value
+
+
+def _ends(given: Lines) -> tuple[float, float]:
+    """Smallest and largest value as the axis scales them."""
+    values = given.values[given.values > 0] if given.logarithmic else given.values
+    if not values.size:
+        return 0.0, 1.0
+    return _scaled(given, float(np.nanmin(values))), _scaled(given, float(np.nanmax(values)))
+
+
+def _y_axis(given: Lines) -> dict:
+    low, high = _ends(given)
+    room = 0.06 * ((high - low) or 1.0)
+    if not given.logarithmic:
+        return {"title_text": escaped(given.y_axis), "rangemode": "tozero", "tickformat": ",.4~g", "zeroline": False}
+    ticks = log_ticks(10**low, 10**high)
+    return {
+        "title_text": escaped(given.y_axis),
+        "type": "log",
+        "range": [low - room, high + room],
+        "tickvals": list(ticks),
+        "ticktext": [number(value, 1) for value in ticks],
+        "zeroline": False,
+    }
+
+
+def log_ticks(low: float, high: float) -> tuple[float, ...]:
+    """Powers of ten between two values above 0, with 2 and 5 between them where there are fewer than three."""
+    powers = decades(low, high)
+    if len(powers) >= 3:
+        return tuple(powers)
+    return tuple(digit * power for power in decades(low / 10, high) for digit in (1.0, 2.0, 5.0))
+
+
+def _margin(given: Lines) -> dict[str, int]:
+    named = [given.names[i] for i in {given.chosen, given.marked} - {None}]
+    return {"l": 64, "r": 24 + 8 * max(columns(clipped(name)) for name in named), "t": 12, "b": 52}

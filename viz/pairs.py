@@ -1,0 +1,109 @@
+"""Two amounts per place in a row as upright bars, side by side or one on the other."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from viz.bars import CALM, LEGEND
+from viz.format import escaped
+from viz.scale import thinned
+from viz.theme import FOCUS, NEUTRAL
+
+_MOST_TICKS = 16
+
+
+@dataclass(frozen=True)
+class Lead:
+    """One amount that stands before the others (the embedding before layer 0): its name, tick, value and hover words."""
+
+    name: str
+    tick: str
+    value: float
+    note: str
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two amounts per place in a row (attention and FFN by layer).
+
+    values   [2 place]; amounts below 0 reach down, where they are not stacked
+    names    what the two are
+    notes    [2][place] words for the hover box
+    focus    the chosen place
+    stacked  one on the other instead of side by side
+    lead     an amount before the first place
+    ends     of the y axis; from the values where None
+    """
+
+    values: Float[np.ndarray, "2 place"]
+    names: tuple[str, str]
+    notes: tuple[tuple[str, ...], tuple[str, ...]]
+    x_axis: str
+    y_axis: str
+    focus: int | None = None
+    stacked: bool = False
+    lead: Lead | None = None
+    ends: tuple[float, float] | None = None
+
+
+def paired(given: Pairs) -> go.Figure:
+    """Upright bars: the first amount in the accent, the second grey; the chosen place framed."""
+    figure = go.Figure()
+    count = given.values.shape[1]
+    for i, colour in ((0, None), (1, NEUTRAL)):
+        figure.add_trace(
+            go.Bar(
+                x=np.arange(count, dtype=np.float32),
+                y=given.values[i].astype(np.float32),
+                name=escaped(given.names[i]),
+                marker={"color": colour, "opacity": CALM if colour else 1.0},
+                hovertext=[escaped(note) for note in given.notes[i]],
+                hovertemplate="%{hovertext}<extra></extra>",
+            )
+        )
+    if given.lead is not None:
+        figure.add_trace(_lead(given.lead))
+    if given.focus is not None:
+        frame = {"width": 2, "color": FOCUS}
+        figure.add_vrect(x0=given.focus - 0.5, x1=given.focus + 0.5, line=frame, fillcolor="rgba(0,0,0,0)")
+    figure.update_xaxes(title_text=escaped(given.x_axis), showgrid=False, zeroline=False, **_x_axis(given.lead, count))
+    figure.update_yaxes(title_text=escaped(given.y_axis), tickformat=",.4~g", rangemode="tozero")
+    if given.stacked:
+        figure.update_yaxes(range=[0, float(given.values.sum(axis=0).max())])
+    if given.ends is not None:
+        figure.update_yaxes(range=list(given.ends))
+    if given.values.min() < 0:
+        figure.add_hline(y=0, line={"width": 1, "color": NEUTRAL})
+    figure.update_layout(
+        height=380,
+        barmode="stack" if given.stacked else "group",
+        bargap=0.2,
+        legend=LEGEND,
+        margin={"l": 64, "r": 16, "t": 36, "b": 52},
+    )
+    return figure
+
+
+def _lead(lead: Lead) -> go.Bar:
+    """Hatched and as wide as the pairs, one place before the first."""
+    return go.Bar(
+        x=[-1],
+        y=[lead.value],
+        width=0.8,
+        offset=-0.4,
+        name=escaped(lead.name),
+        marker={"color": NEUTRAL, "pattern": {"shape": "/"}},
+        hovertext=[escaped(lead.note)],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _x_axis(lead: Lead | None, count: int) -> dict:
+    """Range and ticks; the lead has a tick of its own."""
+    shown = thinned(count, _MOST_TICKS)
+    if lead is None:
+        return {"tickvals": shown, "range": [-0.6, count - 0.4]}
+    words = [escaped(lead.tick), *map(str, shown)]
+    return {"tickvals": [-1, *shown], "ticktext": words, "range": [-1.6, count - 0.4]}

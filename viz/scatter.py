@@ -1,0 +1,171 @@
+"""Points on a plane, with labels that do not lie on each other."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import plotly.graph_objects as go
+
+from viz.format import escaped
+from viz.scale import clipped, columns
+from viz.theme import NEUTRAL
+
+Rank = Literal["chosen", "near", "text", "faint"]
+
+# The size in pixels that labels are kept apart for; the page may draw the figure somewhat wider.
+_WIDTH, _HEIGHT = 640, 330
+_LETTER, _LINE = 7.0, 15
+_ROOM = 0.14
+# Directions in which a label may stand, best first, and how far from the point's rim; the far ones get a line.
+_WAYS = ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1))
+_CLOSE, _FAR = 2, (20, 40)
+_SIZES: dict[Rank, int] = {"chosen": 13, "near": 9, "text": 8, "faint": 4}
+_SYMBOLS: dict[Rank, str] = {"chosen": "circle", "near": "circle-open", "text": "circle", "faint": "circle"}
+_OPACITY: dict[Rank, float] = {"chosen": 1.0, "near": 1.0, "text": 0.9, "faint": 0.45}
+_ORDER: tuple[Rank, ...] = ("chosen", "near", "text", "faint")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point: where, its label, a line of words for the hover box, and how much it matters.
+
+    chosen, near   in the accent, labelled first (full and open circle)
+    text           labelled while there is room
+    faint          a small dot without a label
+    """
+
+    x: float
+    y: float
+    label: str
+    note: str
+    rank: Rank
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a label's middle stands, in pixels right of and above its point, and whether a line leads to it."""
+
+    right: float
+    up: float
+    line: bool
+
+
+def scatter(points: Sequence[Point], x_axis: str, y_axis: str) -> go.Figure:
+    """The points on axes of one scale, so that distances can be compared in every direction."""
+    figure = go.Figure()
+    for ranks, colour, name, order in (
+        (("chosen", "near"), None, "chosen and its neighbours", 3),
+        (("text",), NEUTRAL, "tokens of the text", 2),
+        (("faint",), NEUTRAL, "other neighbours", 1),
+    ):
+        figure.add_trace(_trace([point for point in points if point.rank in ranks], colour, name, order))
+    for point, place in zip(points, label_places(points), strict=True):
+        if place is not None:
+            figure.add_annotation(_label(point, place))
+    x_range, y_range = _ranges(points)
+    figure.update_xaxes(title_text=escaped(x_axis), range=x_range, zeroline=False)
+    figure.update_yaxes(title_text=escaped(y_axis), range=y_range, zeroline=False, scaleanchor="x", scaleratio=1)
+    figure.update_layout(height=_HEIGHT + 90, showlegend=False, margin={"l": 56, "r": 16, "t": 12, "b": 52})
+    return figure
+
+
+def _trace(group: Sequence[Point], colour: str | None, name: str, order: int) -> go.Scatter:
+    return go.Scatter(
+        x=np.array([point.x for point in group], np.float32),
+        y=np.array([point.y for point in group], np.float32),
+        mode="markers",
+        name=name,
+        zorder=order,
+        marker={
+            "color": colour,
+            "size": [_SIZES[point.rank] for point in group],
+            "symbol": [_SYMBOLS[point.rank] for point in group],
+            "opacity": [_OPACITY[point.rank] for point in group],
+            "line": {"width": [2 if point.rank == "near" else 0 for point in group]},
+        },
+        hovertext=[f"<b>{escaped(point.label)}</b><br>{escaped(point.note)}" for point in group],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _label(point: Point, place: Place) -> dict:
+    text = escaped(clipped(point.label))
+    return {
+        "x": point.x,
+        "y": point.y,
+        "ax": place.right,
+        "ay": -place.up,
+        "text": f"<b>{text}</b>" if point.rank == "chosen" else text,
+        "borderpad": 0,
+        "arrowhead": 0,
+        "arrowwidth": 1,
+        "arrowcolor": NEUTRAL if place.line else "rgba(0,0,0,0)",
+        "standoff": _SIZES[point.rank] / 2,
+    }
+
+
+def label_places(points: Sequence[Point]) -> list[Place | None]:
+    """Where each point's label stands, or None where it would lie on another or is not wanted.
+
+    Greedy, the chosen point first, then its neighbours, which may stand farther off, then the text in order.
+    """
+    scale = _pixels_per_unit(points)
+    marks = [_box(point.x * scale, point.y * scale, *(2 * (0.4 * _SIZES[point.rank],))) for point in points]
+    taken = [mark for mark, point in zip(marks, points, strict=True) if point.rank != "faint"]
+    places: list[Place | None] = [None] * len(points)
+    for i in sorted(range(len(points)), key=lambda i: _ORDER.index(points[i].rank)):
+        for place in _candidates(points[i]):
+            box = _label_box(points[i], place, scale)
+            if not any(_overlap(box, other) for other in taken):
+                places[i] = place
+                taken.append(box)
+                break
+    return places
+
+
+def _candidates(point: Point) -> Iterator[Place]:
+    """Places for a label, best first: beside the point and, for what matters most, farther off."""
+    if point.rank == "faint":
+        return
+    rim, half = _SIZES[point.rank] / 2, _half_width(point)
+    for distance in (_CLOSE, *(_FAR if point.rank in ("chosen", "near") else ())):
+        for right, up in _WAYS:
+            yield Place(right * (rim + distance + half), up * (rim + distance + _LINE / 2), distance != _CLOSE)
+
+
+def _half_width(point: Point) -> float:
+    return columns(clipped(point.label)) * _LETTER / 2
+
+
+Box = tuple[float, float, float, float]
+
+
+def _box(x: float, y: float, half_width: float, half_height: float) -> Box:
+    return (x - half_width, y - half_height, x + half_width, y + half_height)
+
+
+def _label_box(point: Point, place: Place, scale: float) -> Box:
+    return _box(point.x * scale + place.right, point.y * scale + place.up, _half_width(point), _LINE / 2)
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _ranges(points: Sequence[Point]) -> tuple[list[float], list[float]]:
+    """Both axes with room for labels; a point alone, or points in line, get a range of their own."""
+    xs, ys = [point.x for point in points], [point.y for point in points]
+    widest = max(max(xs) - min(xs), max(ys) - min(ys)) or 1.0
+    return _padded(xs, widest), _padded(ys, widest)
+
+
+def _padded(values: Sequence[float], widest: float) -> list[float]:
+    low, high = min(values), max(values)
+    room = _ROOM * max(high - low, widest / 4)
+    return [low - room, high + room]
+
+
+def _pixels_per_unit(points: Sequence[Point]) -> float:
+    (x_low, x_high), (y_low, y_high) = _ranges(points)
+    return min(_WIDTH / (x_high - x_low), _HEIGHT / (y_high - y_low))

@@ -1,0 +1,133 @@
+"""How tokens relate to words and characters: what kind of piece each one is, and the chips that show it."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from viz.chips import Chip, Chips
+
+WHOLE, PART, CHARACTER, BYTES, BETWEEN, SPECIAL = range(6)
+KINDS = (
+    "whole word",
+    "part of a word",
+    "character of a script without spaces",
+    "part of a character",
+    "punctuation, symbol or space",
+    "special",
+)
+# First and last code points of scripts that do not put spaces between words: Thai, Lao · Myanmar · Khmer · Kana ·
+# Han (ideographs, extensions, compatibility).
+_UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x3040, 0x30FF),
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
+)
+_APOSTROPHES = "'’"
+
+
+class Piece(Protocol):
+    """What is read of a token: `anatomy.trace.Token` has all of it."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def text(self) -> str | None: ...
+    @property
+    def bytes(self) -> bytes: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def special(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a text was cut: a kind (index into KINDS) per token, the words as (start, end), and its characters.
+
+    words        runs of letters, digits and marks in scripts with spaces; an apostrophe inside does not end one
+    characters   how many characters are not white space
+    unspaced     how many of those belong to a script that does not put spaces between words
+    """
+
+    kinds: tuple[int, ...]
+    words: tuple[tuple[int, int], ...]
+    characters: int
+    unspaced: int
+
+
+def cut(text: str, tokens: Sequence[Piece]) -> Cut:
+    """What kind of piece of the text each token is."""
+    found = words(text)
+    return Cut(
+        kinds=tuple(_kind(text, token, found) for token in tokens),
+        words=found,
+        characters=sum(not c.isspace() for c in text),
+        unspaced=sum(c.isalnum() and _is_unspaced(c) for c in text),
+    )
+
+
+def words(text: str) -> tuple[tuple[int, int], ...]:
+    """(start, end) of each word, in characters."""
+    found: list[tuple[int, int]] = []
+    start = None
+    for i, c in enumerate(text + " "):
+        inside = _begins(c) or (start is not None and _goes_on(text, i))
+        if inside and start is None:
+            start = i
+        elif not inside and start is not None:
+            found.append((start, i))
+            start = None
+    return tuple(found)
+
+
+def _begins(c: str) -> bool:
+    """Letters, digits and underscores of scripts with spaces."""
+    return (c.isalnum() or c == "_") and not _is_unspaced(c)
+
+
+def _goes_on(text: str, i: int) -> bool:
+    """Whether a mark stands on a letter there, or an apostrophe between two."""
+    if i >= len(text) or _is_unspaced(text[i]):
+        return False
+    between = text[i] in _APOSTROPHES and i + 1 < len(text) and _begins(text[i + 1])
+    return between or unicodedata.category(text[i]).startswith("M")
+
+
+def _is_unspaced(c: str) -> bool:
+    return any(first <= ord(c) <= last for first, last in _UNSPACED)
+
+
+def _kind(text: str, token: Piece, found: Sequence[tuple[int, int]]) -> int:
+    if token.special or token.start == token.end:
+        return SPECIAL
+    if token.text is None:
+        return BYTES
+    written = text[token.start : token.end]
+    start = token.start + len(written) - len(written.lstrip())
+    end = token.end - len(written) + len(written.rstrip())
+    touched = [word for word in found if word[0] < end and start < word[1]]
+    if touched:
+        return WHOLE if all(start <= first and last <= end for first, last in touched) else PART
+    return CHARACTER if any(_is_unspaced(c) for c in written) else BETWEEN
+
+
+def chips(text: str, tokens: Sequence[Piece], title: str, focus: int | None = None) -> Chips:
+    """A chip per token: label, id, bytes, and a tint for its kind."""
+    kinds = cut(text, tokens).kinds
+    pieces = zip(tokens, kinds, strict=True)
+    return Chips(tuple(Chip(t.label, str(t.id), spelled(t.bytes), kind) for t, kind in pieces), KINDS, title, focus)
+
+
+def spelled(raw: bytes) -> str:
+    """Bytes in hexadecimal, two digits each: E2 96 81."""
+    return raw.hex(" ").upper()
