@@ -7,25 +7,43 @@ from dataclasses import dataclass, replace
 class Want:
     """One array that a reader asks for: a row of `anatomy.sites.SITES` at one place.
 
-    site   name of the site
-    layer  which layer; None for a site that exists once per model
-    stack  which stack of layers ("dec", "enc"); None means the model's only (or last) stack
-    pos    None for every position; a number takes that position alone and drops the `pos` axis
+    site     name of the site
+    layer    which layer; None for a site that exists once per model
+    stack    which stack of layers ("dec", "enc"); None means the model's only (or last) stack
+    pos      None for every position; a number takes that position alone and drops the `pos` axis
+    token    for sites that are asked for a token: its id, or `choice(rank)` for one that the model predicts
+    against  the token whose logit is taken off, in the same words; None for none
     """
 
     site: str
     layer: int | None = None
     stack: str | None = None
     pos: int | None = None
+    token: int | None = None
+    against: int | None = None
 
     def __str__(self) -> str:
-        places = ((name, getattr(self, name)) for name in ("stack", "layer", "pos"))
+        places = ((name, getattr(self, name)) for name in _PLACES)
         inside = ", ".join(f"{name} {value}" for name, value in places if value is not None)
         return f"{self.site}[{inside}]" if inside else self.site
 
     def sort_key(self) -> tuple:
         """A total order, `None` first (plain tuples cannot compare None with a number)."""
-        return (self.site, *(-1 if v is None else v for v in (self.layer, self.pos)), self.stack or "")
+        tokens = ((v is not None, v or 0) for v in (self.token, self.against))
+        return (self.site, *(-1 if v is None else v for v in (self.layer, self.pos)), self.stack or "", *tokens)
+
+
+_PLACES = ("stack", "layer", "pos", "token", "against")
+
+
+def choice(rank: int) -> int:
+    """The token of that rank in the model's own prediction at the wanted position, as a want names it; 1 is the best.
+
+    Vocabulary ids begin at 0, so what lies below counts ranks.
+    """
+    if rank < 1:
+        raise ValueError(f"ranks count from 1, not {rank}")
+    return -rank
 
 
 @dataclass(frozen=True)
@@ -36,12 +54,19 @@ class Run:
     text           what the reader typed, unchanged
     special_tokens True reads the likes of `<|im_end|>` in the text as special tokens; False, as on
                    the page, takes them for the plain characters they are
+    tail           ids of tokens that follow the text's own, as a model generated them: text cut anew might come out
+                   in other tokens than those that were generated
     """
 
     model: str
     text: str
     special_tokens: bool = False
+    tail: tuple[int, ...] = ()
 
     def on(self, text: str) -> "Run":
-        """The same model on another text."""
-        return replace(self, text=text)
+        """The same model on another text, which nothing follows yet."""
+        return replace(self, text=text, tail=())
+
+    def plus(self, *tokens: int) -> "Run":
+        """The same text going on with these tokens, after those that follow it already."""
+        return replace(self, tail=(*self.tail, *tokens))

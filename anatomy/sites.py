@@ -1,7 +1,8 @@
 """Every place in a transformer one can look at: name, axes, unit, stage, meaning. The only list of sites.
 
-Axes: `pos` token looked from · `src` token looked at · `head` query head · `kv` key/value head · `layer` · `k` rank ·
-`d_head`, `d_model`, `d_ff`, `vocab` widths of the model · `row`, `col` cells of a thumbnail. No batch axis.
+Axes: `pos` token looked from · `src` token looked at · `head` query head · `kv` key/value head · `layer`
+`k`, `m` rank · `part` of the final stream (`spec.parts`) · `d_head`, `d_model`, `d_ff`, `vocab` widths of the model
+`row`, `col` cells of a thumbnail · `byte` of the tokens' spelling · `chat` token of a conversation. No batch axis.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,11 @@ from anatomy.request import Want
 
 @dataclass(frozen=True)
 class Site:
-    """name, axes of one array, unit of its numbers, stage it belongs to, what it is, whether each layer has one."""
+    """name, axes of one array, unit of its numbers, stage it belongs to, what it is, whether each layer has one.
+
+    one_pos     asked for at one position at a time: all of them would be too large or too slow
+    for_token   asked for a token of the vocabulary, or for one against another
+    """
 
     name: str
     axes: tuple[str, ...]
@@ -19,6 +24,8 @@ class Site:
     stage: str
     says: str
     per_layer: bool
+    one_pos: bool = False
+    for_token: bool = False
 
 
 _ONE_LAYER = """
@@ -32,6 +39,7 @@ k              | kv src d_head   | activation  | attention | keys, after rotatio
 v              | kv src d_head   | activation  | attention | values, one set per key/value head
 scores         | head pos src    | logit       | attention | q·k scaled, biased and masked; −inf where the mask forbids
 pattern        | head pos src    | probability | attention | attention weights: softmax of scores; each row sums to 1
+contribution   | head pos src    | L2 norm     | attention | length of weight × value, through the output projection
 z              | head pos d_head | activation  | attention | weighted sum of values, per query head
 attn_out       | pos d_model     | activation  | attention | what attention adds to the stream
 gate           | pos d_ff        | activation  | ffn       | gate projection, before the activation function
@@ -42,6 +50,26 @@ attn_gain      | d_model         | activation  | residual  | gain of attention's
 ffn_gain       | d_model         | activation  | residual  | gain of the FFN's norm: a factor per dimension
 attn_norm_bias | d_model         | activation  | residual  | what attention's norm adds per dimension (LayerNorm)
 ffn_norm_bias  | d_model         | activation  | residual  | what the FFN's norm adds per dimension (LayerNorm)
+"""
+
+# The strongest neurons by size of activation × length of the row that it multiplies, and the tokens whose logits each
+# of these writes raises and lowers most, with the final norm as it was at this position.
+_ONE_LAYER_AT_ONE_POS = """
+write_ids         | pos k   | neuron     | ffn | neurons that write the longest vectors, longest first
+write_acts        | pos k   | activation | ffn | activation of each of write_ids
+write_norms       | pos k   | L2 norm    | ffn | length of what each of write_ids writes
+write_up_ids      | pos k m | token      | ffn | tokens whose logits each of write_ids raises most
+write_up_logits   | pos k m | logit      | ffn | what each of write_ids adds to the logits of write_up_ids
+write_down_ids    | pos k m | token      | ffn | tokens whose logits each of write_ids lowers most
+write_down_logits | pos k m | logit      | ffn | what each of write_ids adds to the logits of write_down_ids
+"""
+
+# What the tokenizer alone answers.
+_OF_THE_TOKENIZER = """
+merge_step | byte | merge | tokens | merge of its word that joined a byte to the one before, 1 first; 0 one from the start
+merge_rule | byte | rule  | tokens | row of the table of merges for merge_step; −1 where tokens meet, −2 where words do
+chat_ids   | chat | token | tokens | the text as a user's message, as the checkpoint's chat template writes it
+chat_role  | chat | role  | tokens | whose part each of chat_ids is: 0 system, 1 user, 2 assistant
 """
 
 # The norm_, cos_, act_ and head_ sites cover every layer at once; an engine reduces them while the model runs.
@@ -63,24 +91,51 @@ head_previous  | layer head         | probability | attention | mean weight on t
 head_first     | layer head         | probability | attention | mean weight on the first token
 head_duplicate | layer head         | probability | attention | mean weight on other places of the same token
 head_induction | layer head         | probability | attention | mean weight on what followed the same token before
+head_local     | layer head         | probability | attention | mean weight on tokens at most 4 away, itself included
 head_entropy   | layer head         | nat         | attention | mean entropy of the attention rows
 head_distance  | layer head         | tokens      | attention | mean distance looked, weighted by attention
 head_maps      | layer head row col | 1/255       | attention | each head's map, max-pooled to ≤ 32 × 32, in 256 steps
 lens_ids       | layer pos k        | token       | stack     | tokens the final norm and head name after each layer
 lens_logp      | layer pos k        | nat         | stack     | log probability of each of lens_ids
+lens_kl        | layer pos          | nat         | stack     | KL divergence of the final distribution from each lens
 next_ids       | pos k              | token       | output    | most probable tokens, best first
 next_logp      | pos k              | nat         | output    | log probability of each of next_ids
 entropy        | pos                | nat         | output    | entropy of the output over the whole vocabulary
-logits         | pos vocab          | logit       | output    | the model's score for every token of the vocabulary
+surprisal      | pos                | nat         | output    | −log p of each token after those before it; first: NaN
+"""
+
+_AT_ONE_POS = """
+watch_ids  | pos k         | token  | stack     | all tokens that lead after some layer, the final one first
+watch_logp | layer pos k   | nat    | stack     | log probability of each of watch_ids after each layer
+watch_rank | layer pos k   | rank   | stack     | place of each of watch_ids after each layer, 1 the best
+cos_tokens | layer pos src | cosine | embedding | a token's stream leaving each layer against every token's
+logits     | pos vocab     | logit  | output    | the model's score for every token of the vocabulary
+"""
+
+# Direct logit attribution: what each part of the final stream adds to the logit of a token, or to its lead over
+# another, with the final norm as it was in the run.
+_FOR_A_TOKEN = """
+dla_parts         | pos part       | logit  | output | what the embedding, each attention and each FFN add to the logit
+dla_heads         | pos layer head | logit  | output | what each head adds through the output projection, its bias apart
+dla_neuron_ids    | pos layer k    | neuron | output | each layer's neurons that add most to the logit or take most off
+dla_neuron_logits | pos layer k    | logit  | output | what each of dla_neuron_ids adds to the logit
 """
 
 
-def _rows(table: str, per_layer: bool) -> list[Site]:
+def _rows(table: str, *flags: bool) -> list[Site]:
     cells = ([cell.strip() for cell in line.split("|")] for line in table.strip().splitlines())
-    return [Site(name, tuple(axes.split()), unit, stage, says, per_layer) for name, axes, unit, stage, says in cells]
+    return [Site(name, tuple(axes.split()), unit, stage, says, *flags) for name, axes, unit, stage, says in cells]
 
 
-SITES: dict[str, Site] = {site.name: site for site in _rows(_ONE_LAYER, True) + _rows(_WHOLE_MODEL, False)}
+_ALL = (
+    *_rows(_ONE_LAYER, True),
+    *_rows(_ONE_LAYER_AT_ONE_POS, True, True),
+    *_rows(_OF_THE_TOKENIZER, False),
+    *_rows(_WHOLE_MODEL, False),
+    *_rows(_AT_ONE_POS, False, True),
+    *_rows(_FOR_A_TOKEN, False, True, True),
+)
+SITES: dict[str, Site] = {site.name: site for site in _ALL}
 
 
 def axes_of(want: Want) -> tuple[str, ...]:
@@ -90,6 +145,8 @@ def axes_of(want: Want) -> tuple[str, ...]:
         raise ValueError(f"{want.site} exists in every layer: name one, Want({want.site!r}, layer=0)")
     if not site.per_layer and want.layer is not None:
         raise ValueError(f"{want.site} exists once per model: leave layer out")
+    if site.for_token != (want.token is not None) or (want.against is not None and not site.for_token):
+        raise ValueError(f"{want}: {want.site} is asked for {'a token: name one' if site.for_token else 'no token'}")
     if want.pos is None:
         return site.axes
     if "pos" not in site.axes:

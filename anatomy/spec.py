@@ -72,6 +72,9 @@ class ModelSpec:
     max_pos    longest text, in tokens
     tied       the output layer is the embedding table
     embed_scale   factor on the embedding rows (1 for most)
+    tokenizer  how text is cut: "byte-level BPE", "BPE", "WordPiece", "Unigram"; "" where that is not known
+    special    the control tokens of the vocabulary, in the order of their ids
+    chat       the checkpoint says how a conversation is written (a chat template)
     """
 
     name: str
@@ -93,6 +96,9 @@ class ModelSpec:
     tied: bool
     weights: Weights
     embed_scale: float = 1.0
+    tokenizer: str = ""
+    special: tuple[str, ...] = ()
+    chat: bool = False
 
     @property
     def id(self) -> str:
@@ -123,4 +129,11 @@ class ModelSpec:
             "d_model": self.d_model,
             "d_ff": self.d_ff,
             "vocab": self.vocab,
+            "part": len(self.parts(stack)),
         }
+
+    def parts(self, stack: str | None = None) -> tuple[str, ...]:
+        """What the final stream is the sum of, in order: names along the axis `part`. The last is what no part of the
+        stream brings: biases of the final norm and of the output layer."""
+        layers = range(self.stack(stack).layers)
+        return ("embedding", *(f"{name} {layer}" for layer in layers for name in ("attention", "FFN")), "constants")

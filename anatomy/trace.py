@@ -1,6 +1,7 @@
 """The answer: tokens and arrays by `Want`, each checked against the table of sites when it is built."""
 
-from collections.abc import Mapping
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -19,7 +20,7 @@ class Token:
     piece    the vocabulary's own spelling ("Ġcapital", "##ing")
     text     the characters it stands for, or None where it holds only a part of a character
     bytes    its UTF-8 bytes, always
-    start    first character of the input that it covers
+    start    first character that it covers, of the text with what the run's tail goes on with
     end      one past the last; start == end for a token that covers no text (added by the model)
     special  added or control token, not text
     """
@@ -57,6 +58,24 @@ _VISIBLE = {ord(" "): "·", ord("\n"): "⏎", ord("\t"): "⇥", ord("\r"): "␍"
 _JOINERS = {"\u200c", "\u200d", "\ufe0f"}
 
 
+def continued(tokens: Iterable[Token], start: int) -> tuple[tuple[Token, ...], str]:
+    """(generated tokens with their places counted on from a text of `start` characters, the text that they spell).
+
+    Special tokens spell nothing. A character that is spread over several tokens is covered by each of them, as in a
+    text that is cut; bytes that are no character spell U+FFFD.
+    """
+    decoder = getincrementaldecoder("utf-8")("replace")
+    placed, text = [], ""
+    for token in tokens:
+        if token.special:
+            text += decoder.decode(b"", final=True)
+        first = start + len(text)
+        text += decoder.decode(b"" if token.special else token.bytes)
+        begun = len(decoder.getstate()[0]) > 0  # a character that later tokens may complete
+        placed.append(replace(token, start=first, end=start + len(text) + begun))
+    return tuple(placed), text + decoder.decode(b"", final=True)
+
+
 @dataclass(frozen=True)
 class Trace:
     """What one run gave. `trace[want]` is a read-only array; asking for one that is not there says what to do.
@@ -90,6 +109,12 @@ class Trace:
         return tuple(token.label for token in self.tokens)
 
     @property
+    def text(self) -> str:
+        """The text of the run with what its tail goes on with: what the places of the tokens count in."""
+        tail = self.tokens[len(self.tokens) - len(self.run.tail) :]
+        return self.run.text + continued(tail, 0)[1]
+
+    @property
     def lost(self) -> str:
         """Characters of the text, each once, that no token covers: the vocabulary cannot spell them."""
         covered = {place for token in self.tokens for place in range(token.start, token.end)}
@@ -120,6 +145,7 @@ class Trace:
         if array.ndim != len(axes):
             raise ValueError(f"{want} has shape {array.shape}, the site table says {axes}")
         sizes = self.spec.sizes(want.stack) | {"pos": len(self.tokens), "src": len(self.tokens)}
+        sizes["byte"] = sum(len(token.bytes) for token in self.tokens)
         for axis, length in zip(axes, array.shape, strict=True):
             if sizes.get(axis, length) != length:
                 raise ValueError(f"{want}: axis {axis} is {length} long, the model and text say {sizes[axis]}")

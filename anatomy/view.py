@@ -25,6 +25,7 @@ class View:
     head      0 … query heads − 1
     pos       chosen token: looks (query) in attention, is drawn or predicted from elsewhere
     src       token looked at (key), for the attention cell
+    tail      ids of generated tokens that follow the text
     settings  the panels' own controls, (name, value as it stands in the link), sorted
     """
 
@@ -35,6 +36,7 @@ class View:
     head: int | None = None
     pos: int | None = None
     src: int | None = None
+    tail: tuple[int, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
 
     @overload
@@ -56,8 +58,8 @@ class View:
         return replace(self, settings=tuple(sorted(rest.items())))
 
     def with_text(self, text: str) -> "View":
-        """The same view on another text: the token choices belong to the old text and go."""
-        return replace(self, text=text, pos=None, src=None)
+        """The same view on another text: the token choices and what was generated belong to the old text and go."""
+        return replace(self, text=text, pos=None, src=None, tail=())
 
     def fit(self, spec: ModelSpec, tokens: tuple[Token, ...]) -> "Fitted":
         """Every choice made and inside the model and the text."""
@@ -74,12 +76,12 @@ class View:
 
     def run(self, spec: ModelSpec) -> Run:
         """The question's forward pass."""
-        return Run(spec.id, self.text)
+        return Run(spec.id, self.text, tail=self.tail)
 
     def query(self) -> dict[str, str]:
         """The view as a link's query: only what differs from the default."""
         plain = {name: getattr(self, name) for name in _FIELDS}
-        chosen = {name: str(value) for name, value in plain.items() if value != getattr(_DEFAULT, name)}
+        chosen = {name: _in_link(value) for name, value in plain.items() if value != getattr(_DEFAULT, name)}
         return chosen | dict(self.settings)
 
 
@@ -96,6 +98,7 @@ class Fitted(View):
 _FIRST_LAYER, _FIRST_HEAD = 57, 5
 _FIELDS = tuple(field.name for field in fields(View) if field.name != "settings")
 _NUMBERS = ("layer", "head", "pos", "src")
+_LONGEST_TAIL = 1024
 _DEFAULT = View()
 
 
@@ -118,15 +121,35 @@ def read_view(
             complaints[control.name] = f"The link's {control.name} cannot be {_short(text)}: the default is used."
         elif text is not None:
             settings[control.name] = text
-    fields_read = {name: int(text) if name in _NUMBERS else text for name, text in good.items()}
+    fields_read = {name: _from_link(name, text) for name, text in good.items()}
     view = replace(_DEFAULT, **fields_read, settings=tuple(sorted(settings.items())))
     return view, tuple(complaint for complaint in complaints.values() if complaint)
 
 
+def _in_link(value: str | int | tuple[int, ...]) -> str:
+    """One field as it stands in a link."""
+    return ".".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _from_link(name: str, text: str) -> str | int | tuple[int, ...]:
+    """One field out of a link that has nothing to complain about."""
+    if name == "tail":
+        return tuple(map(int, text.split(".")))
+    return int(text) if name in _NUMBERS else text
+
+
+def _whole_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
 def _complaint(name: str, text: str, panels: tuple[str, ...]) -> str | None:
     """What is wrong with one field of a link, or None."""
-    if name in _NUMBERS and not (text.isascii() and text.isdigit() and len(text) < 10):
+    if name in _NUMBERS and not _whole_number(text):
         return f"The link's {name} is not a whole number: {_short(text)}. The default is used."
+    if name == "tail" and not all(map(_whole_number, text.split("."))):
+        return f"The link's tail is not token numbers with dots between: {_short(text)}. Nothing follows the text."
+    if name == "tail" and text.count(".") >= _LONGEST_TAIL:
+        return f"The link's tail has more than {_LONGEST_TAIL:,} tokens. Nothing follows the text."
     if name == "panel" and text not in panels:
         return f"No panel is called {_short(text)}. There are: {', '.join(panels)}."
     return None

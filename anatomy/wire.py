@@ -50,7 +50,11 @@ def unpack(data: bytes) -> Trace:
         raise ValueError(f"not a recorded trace: {problem}") from problem
     tokens = tuple(Token(**token | {"bytes": bytes.fromhex(token["bytes"])}) for token in header["tokens"])
     names = {int(token_id): name for token_id, name in header["names"].items()}
-    return Trace(Run(**header["run"]), _spec_in(header["spec"]), tokens, arrays, names)
+    return Trace(_run_in(header["run"]), _spec_in(header["spec"]), tokens, arrays, names)
+
+
+def _run_in(data: dict) -> Run:
+    return Run(**data | {"tail": tuple(data.get("tail", ()))})
 
 
 def _spec_out(spec: ModelSpec) -> dict:
@@ -71,5 +75,6 @@ def _spec_in(data: dict) -> ModelSpec:
         "norm": Norm(**data["norm"]),
         "ffn": Ffn(**data["ffn"]),
         "weights": Weights(**data["weights"]),
+        "special": tuple(data.get("special", ())),
     }
     return ModelSpec(**data | parts)

@@ -5,13 +5,14 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from anatomy.request import Want
 from anatomy.sites import SITES
 from models.parts import at_position
 from models.recorder import Sites
-from models.reduce import REDUCED, Reduction, Text
+from models.reduce import REDUCED, Text
 
 STREAMS = frozenset({"resid_pre", "resid_post"})  # on the tape for every layer: no need to run the layer again
 
@@ -22,25 +23,25 @@ class Collection:
     wanted  the sites that each layer has to show, beyond the streams at its ends
     """
 
-    def __init__(self, wants: Iterable[Want], layers: int, ids: np.ndarray) -> None:
-        self._single = defaultdict(list)
-        reduced = []
-        for want in wants:
-            if want.site in REDUCED:
-                reduced.append(want)
-            else:
-                self._single[want.layer].append(want)
-        self._reduced = tuple(reduced)
-        self._reductions: tuple[Reduction, ...] = tuple(dict.fromkeys(REDUCED[want.site] for want in reduced))
-        everywhere = frozenset().union(*(reduction.needs for reduction in self._reductions)) - STREAMS
-        visited = range(layers) if self._reductions else sorted(self._single)
-        self.wanted = {layer: everywhere | self._sites(layer) for layer in visited}
+    def __init__(self, wants: Iterable[Want], layers: int, ids: Int[np.ndarray, " pos"]) -> None:
+        asked = tuple(wants)
+        self._reduced = tuple(want for want in asked if want.site in REDUCED)
+        self._reductions = tuple(dict.fromkeys(REDUCED[want.site] for want in self._reduced))
+        self._single: dict[int, list[Want]] = {}
+        for want in asked:
+            if want.layer is not None:
+                self._single.setdefault(want.layer, []).append(want)
+        self.wanted = self._sites_by_layer(layers)
         self._text = Text(ids)
         self._rows: dict[str, dict[int, np.ndarray]] = defaultdict(dict)
         self._arrays: dict[Want, np.ndarray] = {}
 
-    def _sites(self, layer: int) -> frozenset[str]:
-        return frozenset(want.site for want in self._single.get(layer, ())) - STREAMS
+    def _sites_by_layer(self, layers: int) -> dict[int, frozenset[str]]:
+        """What reductions need, of every layer; what single wants name, of theirs."""
+        everywhere = frozenset().union(*(reduction.needs for reduction in self._reductions))
+        visited = range(layers) if self._reductions else sorted(self._single)
+        named = {layer: frozenset(want.site for want in wants) for layer, wants in self._single.items()}
+        return {layer: (everywhere | named.get(layer, frozenset())) - STREAMS for layer in visited}
 
     def visit(self, layer: int, sites: Sites) -> None:
         """Take from one layer what was wanted of it."""

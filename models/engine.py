@@ -36,6 +36,15 @@ class Engine(Protocol):
         """Tokens and the wanted arrays. No wants: tokens only, no forward pass. Refused: with a sentence."""
         ...
 
+    def extend(
+        self, run: Run, count: int = 1, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0
+    ) -> Run:
+        """The run with tokens that the model goes on with added to its tail; temperature 0 takes the best each time.
+
+        Fewer than `count` where the model ends its text. Refused: with a sentence.
+        """
+        ...
+
 
 def connect(address: str, report: Report | None = None) -> Engine:
     """An engine for "local:NAME" (catalog name, folder or hub name) or "recorded:FILE"."""

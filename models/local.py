@@ -6,6 +6,7 @@ beside each other on the same cores take longer than one after the other, and me
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from threading import Semaphore
 from typing import Protocol
 
@@ -16,12 +17,15 @@ from transformers import PreTrainedModel
 
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec, Weights
-from anatomy.trace import Token, Trace
-from models import identities, norms, readout, refuse, seam, vocabulary
+from anatomy.trace import Token, Trace, continued
+from models import chat as conversation
+from models import derived, generate, identities, likeness, norms, readout, refuse, seam, sums, vocabulary
+from models import tokenizer as tokenizing
 from models.collect import Collection
 from models.engine import Progress, Refused, Report
 from models.errors import WeightsError
 from models.families import Family, family_of
+from models.ground import Ground
 from models.load import load_model, load_tokenizer
 from models.lru import ByteLru
 from models.opened import Opened
@@ -38,9 +42,17 @@ _WITHOUT_SOURCE = Weights(title="", licence="", source="", stored="", parameters
 
 
 class Cutter(Protocol):
-    """Anything that cuts text into tokens and knows what to call each token of its vocabulary."""
+    """Anything that cuts text into tokens and knows what to call each token of its vocabulary: `models.tokenizer`."""
+
+    kind: str
+    special: tuple[str, ...]
+    missing: Mapping[str, str]
+
+    def answer(self, run: Run, wants: Sequence[Want]) -> dict[Want, np.ndarray]: ...
 
     def tokenize(self, text: str, special_tokens: bool = False) -> tuple[Token, ...]: ...
+
+    def token(self, row: int) -> Token: ...
 
     def label(self, row: int) -> str: ...
 
@@ -48,6 +60,7 @@ class Cutter(Protocol):
 class LocalEngine:
     """Answers runs with a model of the library that lives in this process.
 
+    spec        the one model it runs
     model       the library's own model, as loaded; `set_attn_implementation` has routed its attention through the seam
     missing     sites that it does not answer, because the model has none or because they failed their check when it
                 was opened (`identities`), each with the sentence that refuses it
@@ -70,12 +83,16 @@ class LocalEngine:
     ) -> None:
         self._opened = Opened(model, family or family_of(model.config.model_type), name, revision, weights)
         self._tokenizer = tokenizer
+        chat = not tokenizer.missing.keys() & conversation.SITES
+        self.spec = replace(self._opened.spec, tokenizer=tokenizer.kind, special=tokenizer.special, chat=chat)
         self._tapes: ByteLru[Run, Tape] = ByteLru(tape_bytes)
         self.max_tokens = min(max_tokens, self.spec.max_pos)
         self._labels: dict[int, str] = {}
-        self.identities = identities.check(self._opened, self._ids(tokenizer.tokenize(_CHECK_TEXT)[: self.max_tokens]))
-        self.broken = identities.broken(self.identities)
-        self.missing = {**self._opened.missing, **self.broken}
+        ids = self._ids(tokenizer.tokenize(_CHECK_TEXT)[: self.max_tokens])
+        self.identities = (*identities.check(self._opened, ids), *sums.check(self._opened, ids))
+        self.broken = derived.broken(identities.broken(self.identities))
+        lacking = {**self._opened.missing, **derived.missing(self.spec)}
+        self.missing = {**lacking, **tokenizer.missing, **self.broken}
 
     @classmethod
     def load(cls, address: str, report: Report | None = None) -> "LocalEngine":
@@ -99,21 +116,12 @@ class LocalEngine:
     def model(self) -> PreTrainedModel:
         return self._opened.model
 
-    @property
-    def spec(self) -> ModelSpec:
-        """The one model it runs."""
-        return self._opened.spec
-
     def specs(self) -> tuple[ModelSpec, ...]:
         return (self.spec,)
 
     def run(self, run: Run, wants: Iterable[Want] = ()) -> Trace:
         """Tokens and the wanted arrays. No wants: tokens only, no forward pass. Refused: with a sentence."""
-        if run.model != self.spec.id:
-            raise Refused(f"This engine runs {self.spec.id}, the question is for {run.model}.")
-        refuse.unreadable_text(run.text)
-        tokens = self._tokenizer.tokenize(run.text, run.special_tokens)
-        refuse.unfit_length(len(tokens), self.max_tokens)
+        tokens = self._tokens(run)
         asked = tuple(dict.fromkeys(wants))
         refuse.unanswerable(asked, self.spec, len(tokens), self.missing)
         if not asked:
@@ -121,6 +129,38 @@ class LocalEngine:
         with self._turn:
             arrays = self._answer(run, self._ids(tokens), asked)
         return Trace(run, self.spec, tokens, arrays, self._names(arrays))
+
+    def extend(
+        self, run: Run, count: int = 1, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0
+    ) -> Run:
+        """The run with tokens that the model goes on with added to its tail; temperature 0 takes the best each time.
+
+        Fewer than `count` where the model ends its text. Refused: with a sentence.
+        """
+        ids = self._ids(self._tokens(run))
+        generate.fit(self.spec, len(ids), count, self.max_tokens)
+        how = generate.Sampling(temperature, top_k, top_p, seed)
+        with self._turn, torch.inference_mode():
+            return run.plus(*generate.extend(self._opened, ids, count, how))
+
+    def cache_check(self, run: Run) -> float:
+        """Largest difference between the logits with the cache and without it, at the tokens of the tail; at the last
+        token of a run without one."""
+        ids = self._ids(self._tokens(run))
+        generate.fit(self.spec, len(ids), 1, self.max_tokens + 1)
+        with self._turn, torch.inference_mode():
+            return generate.cache_gap(self._opened, ids, len(ids) - max(1, len(run.tail)))
+
+    def _tokens(self, run: Run) -> tuple[Token, ...]:
+        """The tokens of the text, and those of the tail counted on. Refused for what this engine cannot run."""
+        if run.model != self.spec.id:
+            raise Refused(f"This engine runs {self.spec.id}, the question is for {run.model}.")
+        refuse.unreadable_text(run.text)
+        refuse.unknown_tail(run.tail, self.spec)
+        tail, _ = continued(map(self._tokenizer.token, run.tail), len(run.text))
+        tokens = self._tokenizer.tokenize(run.text, run.special_tokens) + tail
+        refuse.unfit_length(len(tokens), self.max_tokens)
+        return tokens
 
     def _ids(self, tokens: Sequence[Token]) -> Int[np.ndarray, " pos"]:
         """Rows of the embedding table. Refused for a tokenizer that knows more tokens than the table has rows."""
@@ -144,13 +184,21 @@ class LocalEngine:
         way_in = [want for want in wants if want.site in vocabulary.SITES]
         way_out = [want for want in wants if want.site in readout.SITES]
         parameters = [want for want in wants if want.site in norms.SITES]
-        inside = [want for want in wants if want.site not in vocabulary.SITES | readout.SITES | norms.SITES]
+        between = [want for want in wants if want.site in likeness.SITES]
+        worked_out = [want for want in wants if want.site in derived.SITES]
+        apart = vocabulary.SITES | readout.SITES | norms.SITES | likeness.SITES | tokenizing.SITES | derived.SITES
+        inside = [want for want in wants if want.site not in apart]
         arrays = self._opened.vocabulary.answer(torch.from_numpy(ids), way_in)
         arrays |= self._opened.norms.answer(parameters)
-        if inside or way_out:
-            collection = Collection(inside, self.spec.layers, ids)
+        arrays |= self._tokenizer.answer(run, [want for want in wants if want.site in tokenizing.SITES])
+        if inside or way_out or between or worked_out:
+            needed = dict.fromkeys((*inside, *derived.basis(worked_out, self.spec)))
+            collection = Collection(needed, self.spec.layers, ids)
             tape = self._visit(run, ids, collection)
-            arrays |= collection.arrays()
+            held = collection.arrays()
+            arrays |= {want: held[want] for want in inside}
+            arrays |= derived.answer(Ground(self._opened, tape, ids, held), worked_out)
+            arrays |= likeness.answer(tape, between)
             if self._opened.readout is not None:
                 arrays |= self._opened.readout.answer(tape, way_out)
         return arrays

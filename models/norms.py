@@ -42,6 +42,7 @@ class Norms:
         """What the formula of the norm makes of a stream, with this layer's parameters. The identities compare it with
         what the model's own module gives."""
         module, width = self._modules[layer][which], stream.shape[-1:]
+        gain = module.get_parameter("weight")
         if self._facts.kind == "rms":
-            return rms_norm(stream, width, module.weight, self._facts.eps)
-        return layer_norm(stream, width, module.weight, module.bias, self._facts.eps)
+            return rms_norm(stream, width, gain, self._facts.eps)
+        return layer_norm(stream, width, gain, module.get_parameter("bias"), self._facts.eps)

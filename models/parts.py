@@ -1,6 +1,6 @@
 """What arrays that are already there hold besides themselves: one position of all, and the token ids they mention."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +10,23 @@ from anatomy.request import Want
 from anatomy.sites import SITES
 
 
-def at_position(array: Shaped[np.ndarray, "..."], want: Want) -> Shaped[np.ndarray, "..."]:
-    """Of a site's array with all positions: the whole, or the wanted position as an array of its own."""
+def positions(wants: Iterable[Want], length: int) -> list[int]:
+    """The positions of a text that any of the wants asks for, in order."""
+    chosen = {want.pos for want in wants}
+    return list(range(length)) if None in chosen else sorted(pos for pos in chosen if pos is not None)
+
+
+def at_position(
+    array: Shaped[np.ndarray, "..."], want: Want, held: list[int] | None = None
+) -> Shaped[np.ndarray, "..."]:
+    """Of a site's array: the whole, or the wanted position as an array of its own.
+
+    held  the positions that the array has, in order; None: all of them
+    """
     if want.pos is None:
         return array
-    return np.asarray(array.take(want.pos, axis=SITES[want.site].axes.index("pos")))
+    row = want.pos if held is None else held.index(want.pos)
+    return np.asarray(array.take(row, axis=SITES[want.site].axes.index("pos")))
 
 
 def found(held: Callable[[Want], np.ndarray | None], want: Want) -> np.ndarray | None:

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from anatomy.request import Want
 from models.families import Family
+from models.parts import at_position, positions
 from models.tape import Tape
 
 SITES = frozenset({"logits", "next_ids", "next_logp", "entropy", "lens_ids", "lens_logp"})
@@ -51,43 +52,38 @@ class Readout:
     def answer(self, tape: Tape, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
         """The wanted arrays among SITES; positions that nobody asks for are not scored."""
         last = tape.stream(len(tape.calls))
-        logits = {want: self.logits(last[want.pos, None])[0].float().numpy() for want in wants if want.site == "logits"}
-        return logits | self._next(last, wants) | self._lens(tape, wants)
+        whole = [want for want in wants if want.site == "logits"]
+        rows = {want.pos: self.logits(last[want.pos, None]) for want in whole}  # position: [1 vocab]
+        logits = {want: rows[want.pos][0].float().numpy() for want in whole}
+        return logits | self._next(last, rows, wants) | self._lens(tape, wants)
 
-    def _next(self, last: Float[Tensor, "pos d_model"], wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    def _next(
+        self, last: Float[Tensor, "pos d_model"], rows: dict[int | None, Tensor], wants: Sequence[Want]
+    ) -> dict[Want, np.ndarray]:
+        """Predictions; a position whose logits were asked for too is not scored again."""
         mine = [want for want in wants if want.site in ("next_ids", "next_logp", "entropy")]
         if not mine:
             return {}
-        places = _places(mine, len(last))
-        best = self.best(last[places], NEXT_K)
+        places = positions(mine, len(last))
+        scored = all(place in rows for place in places)
+        best = _best(torch.cat([rows[p] for p in places]), NEXT_K) if scored else self.best(last[places], NEXT_K)
         columns = {"next_ids": best.ids, "next_logp": best.logp, "entropy": best.entropy}
-        return {want: _at(columns[want.site].numpy(), want, places, axis=0) for want in mine}
+        return {want: at_position(columns[want.site].numpy(), want, places) for want in mine}
 
     def _lens(self, tape: Tape, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
         mine = [want for want in wants if want.site in ("lens_ids", "lens_logp")]
         if not mine:
             return {}
         layers = len(tape.calls)
-        places = _places(mine, len(tape.stream(0)))
+        places = positions(mine, len(tape.stream(0)))
         rows = torch.stack([tape.stream(layer + 1)[places] for layer in range(layers)])  # [layer pos d_model]
         best = self.best(rows.flatten(0, 1), LENS_K)
         columns = {"lens_ids": best.ids, "lens_logp": best.logp}
         shaped = {site: column.unflatten(0, (layers, len(places))).numpy() for site, column in columns.items()}
-        return {want: _at(shaped[want.site], want, places, axis=1) for want in mine}
+        return {want: at_position(shaped[want.site], want, places) for want in mine}
 
 
 def _best(logits: Float[Tensor, "row vocab"], k: int) -> Best:
     logp = logits.float().log_softmax(dim=-1)
     top = logp.topk(min(k, logp.shape[-1]), dim=-1)
     return Best(top.indices, top.values, torch.special.entr(logp.exp()).sum(dim=-1))
-
-
-def _places(wants: Sequence[Want], length: int) -> list[int]:
-    """The positions that any of the wants asks for, in order."""
-    chosen = {want.pos for want in wants}
-    return list(range(length)) if None in chosen else sorted(pos for pos in chosen if pos is not None)
-
-
-def _at(array: np.ndarray, want: Want, places: list[int], axis: int) -> np.ndarray:
-    """All of the array, or the wanted position of it as an array of its own."""
-    return array if want.pos is None else np.asarray(array.take(places.index(want.pos), axis=axis))

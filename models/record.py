@@ -11,18 +11,22 @@ from anatomy.trace import Token
 from anatomy.view import DEFAULT_MODEL, DEFAULT_TEXT, View
 from anatomy.wire import pack
 from models.local import LocalEngine
+from models.progress import TerminalBar
 from models.recorded import FIRST_VIEW
 
 _EVERY_LAYER = ("pattern", "scores")
+_ONE_TOKEN = ("resid_pre", "resid_post", "attn_out", "ffn_out")  # in every layer, of the chosen token alone
 _OPEN_LAYER = tuple(site.name for site in SITES.values() if site.per_layer)
 _ONCE = tuple(site.name for site in SITES.values() if not site.per_layer)
 _LAST_ONLY = ("logits", "lens_ids", "lens_logp")  # too large, or too slow, at every position
 
 
 def first_view(spec: ModelSpec, tokens: tuple[Token, ...]) -> tuple[Want, ...]:
-    """The wants of the page as it opens: all of the layer on view, attention of every layer, all that is reduced."""
+    """The wants of the page as it opens: all of the layer on view; of every layer its attention and the chosen token's
+    stream; all that is reduced."""
     view = View().fit(spec, tokens)
     layers = [Want(site, layer) for site in _EVERY_LAYER for layer in range(spec.layers)]
+    layers += [Want(site, layer, pos=view.pos) for site in _ONE_TOKEN for layer in range(spec.layers)]
     layer = [Want(site, view.layer) for site in _OPEN_LAYER]
     once = [Want(site, pos=view.pos if site in _LAST_ONLY else None) for site in _ONCE]
     return tuple(dict.fromkeys((*layers, *layer, *once)))
@@ -41,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("address", nargs="?", default=DEFAULT_MODEL, help="catalog name, folder or hub name")
     parser.add_argument("--to", type=Path, default=FIRST_VIEW, help="the file to write")
     chosen = parser.parse_args(arguments)
-    data = record(LocalEngine.load(chosen.address))
+    with TerminalBar() as bar:
+        data = record(LocalEngine.load(chosen.address, bar))
     chosen.to.write_bytes(data)
     print(f"{chosen.to}: {len(data) / 1e6:.2f} MB")
     return 0

@@ -44,6 +44,7 @@ class RecordedEngine:
         arrays = {want: found(trace.arrays.get, want) for want in dict.fromkeys(wants)}
         absent = [str(want) for want, array in arrays.items() if array is None]
         if absent:
-            raise NotRecorded(f"The recording does not hold {', '.join(absent)}: open the model to see it.")
+            named = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
+            raise NotRecorded(f"The recording does not hold {named}: open the model to see it.")
         held = {want: array for want, array in arrays.items() if array is not None}
         return Trace(run, trace.spec, trace.tokens, held, {row: trace.names[row] for row in mentioned(held)})

@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anatomy.measure import NEAR_ZERO, earlier_copies
+from anatomy.measure import NEAR_ZERO, close_by, earlier_copies
 from models.recorder import Sites
 
 MAP_SIDE = 32  # cells on a side of a thumbnail of attention
 _TINY = 1e-30  # too small to change any weight that counts
-KINDS = ("previous", "first", "duplicate", "induction", "distance", "entropy")
+KINDS = ("previous", "first", "duplicate", "induction", "local", "distance", "entropy")
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Text:
     ids: Int[np.ndarray, " pos"]
 
     @cached_property
-    def weights(self) -> Float[Tensor, "pairs 5"]:
-        """What each (pos, src) pair counts for in the mean of KINDS[:5]; a column of NaN where there is no case."""
+    def weights(self) -> Float[Tensor, "pairs 6"]:
+        """What each (pos, src) pair counts for in the mean of KINDS[:6]; a column of NaN where there is no case."""
         n = len(self.ids)
         place = np.arange(n)
         copies = earlier_copies(self.ids)
@@ -37,11 +37,13 @@ class Text:
         followers[:, 1:] = copies[:, :-1] & (place[:, None] > place[None, :-1])
         np.fill_diagonal(followers, False)
         later = (place > 0)[:, None]
+        local = close_by(n)
         cases = (
             (place[:, None] - 1 == place, later),
             ((place == 0) & later, later),
             (copies, copies.any(axis=1)),
             (followers, followers.any(axis=1)),
+            (local, local.any(axis=1)),
             (np.abs(place[:, None] - place) * later, later),
         )
         columns = [weight.ravel() / rows.sum() if rows.any() else np.full(n * n, np.nan) for weight, rows in cases]
@@ -58,9 +60,9 @@ class Reduction:
 
 
 def head_scores(pattern: Float[Tensor, "head pos src"], text: Text) -> tuple[Float[np.ndarray, " head"], ...]:
-    """`anatomy.measure.head_scores`, in the order of KINDS. Five of the six are sums of weighted attention, so one
+    """`anatomy.measure.head_scores`, in the order of KINDS. Six of the seven are sums of weighted attention, so one
     matrix product gives them."""
-    sums = pattern.flatten(1) @ text.weights  # [head 5]
+    sums = pattern.flatten(1) @ text.weights  # [head 6]
     logs = pattern.add(_TINY).log_()  # 0 · log 0 counts as 0; `torch.special.entr` says the same at twice the time
     entropy = -logs.mul_(pattern).sum(-1).mean(-1)  # [head]
     return (*sums.T.numpy(), entropy.numpy())

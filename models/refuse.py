@@ -8,6 +8,7 @@ from anatomy.spec import ModelSpec
 from models.engine import Refused
 
 MAX_CHARACTERS = 20_000
+MOST_RANKS = 50  # of a prediction, that a want may name a token by
 
 
 def unreadable_text(text: str) -> None:
@@ -32,6 +33,13 @@ def unfit_length(tokens: int, limit: int) -> None:
         )
 
 
+def unknown_tail(tail: Iterable[int], spec: ModelSpec) -> None:
+    """Refused for a tail with a token that the model does not have."""
+    for token in tail:
+        if not 0 <= token < spec.vocab:
+            raise Refused(f"{spec.name} has tokens 0 to {spec.vocab - 1:,}, not {token}: take it off the tail.")
+
+
 def unanswerable(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: Mapping[str, str]) -> None:
     """Refused for a want that this model or this text has no answer to; `missing` says why, by site.
 
@@ -48,5 +56,9 @@ def unanswerable(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: M
             raise Refused(f"{spec.name} has layers 0 to {layers - 1}, not {want.layer}.")
         if want.pos is not None and not 0 <= want.pos < tokens:
             raise Refused(f"The text has tokens 0 to {tokens - 1}, not {want.pos}.")
-        if want.site == "logits" and want.pos is None:
-            raise Refused("Scores for the whole vocabulary are given one position at a time: name one with pos.")
+        if SITES[want.site].one_pos and want.pos is None:
+            raise Refused(f"{want.site} is given one position at a time: name one with pos.")
+        for token in (want.token, want.against):
+            if token is not None and not -MOST_RANKS <= token < spec.vocab:
+                known = f"{spec.name} has tokens 0 to {spec.vocab - 1:,}, and −1 to −{MOST_RANKS} name its own choices"
+                raise Refused(f"{known}: {token} is none of them.")

@@ -54,6 +54,10 @@ class Store:
         names = {row: text.names[row] for row in mentioned(held)}
         return Trace(run, text.spec, text.tokens, {want: held[want] for want in asked}, names)
 
+    def extend(self, run: Run, count: int = 1, **how: float) -> Run:
+        """The run with a longer tail, as the engine goes on with it; see `Engine.extend`."""
+        return self._engine.extend(run, count, **how)
+
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays held now."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from anatomy.request import Want
 from models.collect import array_of
+from models.parts import at_position, positions
 
 SITES = frozenset({"tok_embed", "pos_embed", "near_ids", "near_cos", "near_rows"})
 NEAR_K = 8  # nearest tokens kept of each
@@ -27,18 +28,7 @@ class Vocabulary:
 
     def answer(self, ids: Int[Tensor, " pos"], wants: Sequence[Want]) -> dict[Want, np.ndarray]:
         """The wanted arrays among SITES. Needs no forward pass."""
-        asked = {want.site for want in wants}
-        columns: dict[str, Tensor] = {}
-        if "tok_embed" in asked:
-            columns["tok_embed"] = self._table[ids]
-        if "pos_embed" in asked and self._positions is not None:
-            columns["pos_embed"] = self._positions[: len(ids)]
-        if asked & {"near_ids", "near_cos", "near_rows"}:
-            near, cosines = self.near(ids, NEAR_K)
-            columns |= {"near_ids": near, "near_cos": cosines}
-            if "near_rows" in asked:
-                columns["near_rows"] = self._table[near]
-        return {want: array_of(columns[want.site], want) for want in wants}
+        return self._rows(ids, wants) | self._neighbours(ids, wants)
 
     def near(self, ids: Int[Tensor, " pos"], k: int) -> tuple[Int[Tensor, "pos k"], Float[Tensor, "pos k"]]:
         """(ids, cosines) of the k other tokens whose rows point most nearly the same way, best first."""
@@ -46,6 +36,24 @@ class Vocabulary:
         parts = [self._near(chunk, min(k, len(self._table) - 1)) for chunk in distinct.split(CHUNK)]
         near, cosines = (torch.cat(column)[where] for column in zip(*parts, strict=True))
         return near, cosines
+
+    def _rows(self, ids: Int[Tensor, " pos"], wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+        arrays = {want: array_of(self._table[ids], want) for want in wants if want.site == "tok_embed"}
+        if self._positions is not None:
+            rows = self._positions[: len(ids)].clone()  # not the model's own memory
+            arrays |= {want: array_of(rows, want) for want in wants if want.site == "pos_embed"}
+        return arrays
+
+    def _neighbours(self, ids: Int[Tensor, " pos"], wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+        mine = [want for want in wants if want.site in ("near_ids", "near_cos", "near_rows")]
+        if not mine:
+            return {}
+        places = positions(mine, len(ids))
+        near, cosines = self.near(ids[places], NEAR_K)
+        columns = {"near_ids": near, "near_cos": cosines.float()}
+        if any(want.site == "near_rows" for want in mine):
+            columns["near_rows"] = self._table[near].float()
+        return {want: at_position(columns[want.site].numpy(), want, places) for want in mine}
 
     @cached_property
     def _lengths(self) -> Float[Tensor, " vocab"]:

@@ -16,8 +16,9 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from viz.chips import Chips
 from viz.grid import Grid
+from viz.heads import Heads
 
-Figure = go.Figure | Grid | Chips
+Figure = go.Figure | Grid | Chips | Heads
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table, sheet
 from panels.balance_snippet import through_layers, within_layers
-from panels.sheet import Sheet, entrance, normalizes_sums
+from panels.normed import follows_sum
+from panels.sheet import Sheet, entrance
 from viz.format import many, number, quoted, signed_percent
 from viz.pairs import Lead, Pairs, paired
 
@@ -63,8 +64,8 @@ def says(trace: Trace, view: Fitted) -> str:
     if found.lead is None:
         attention, ffn = (signed_percent(float(share)) for share in found.shares[:, view.layer])
         return (
-            f"Here the sheet does not add up over layers: each sum is normalized before the next one begins. Within layer "
-            f"{view.layer}, norm(stream + write) is the stream that follows ({error}). Of the sums for {token} "
+            f"Here the sheet does not add up over layers: each sum is normalized before the next begins. Within layer "
+            f"{view.layer} norm(stream + write) is the stream that follows ({error}). Of the sums for {token} "
             f"attention's write makes up {attention}, the FFN's {ffn}, the stream the rest; the largest is {largest}."
         )
     attention, ffn = (signed_percent(float(share)) for share in found.shares.sum(axis=1))
@@ -121,8 +122,8 @@ def _sum(trace: Trace, view: Fitted, found: Sheet) -> list[str]:
         f"share of a write = write · final / ‖final‖², ‖final‖² = {number(squared)}",
     ]
     lines += [
-        f"layer {view.layer}, {part}: {number(float(share) * squared)} / {number(squared)} = {signed_percent(float(share))}"
-        for part, share in zip(_PARTS, found.shares[:, view.layer], strict=True)
+        f"layer {view.layer}, {part}: {number(share * squared)} / {number(squared)} = {signed_percent(share)}"
+        for part, share in zip(_PARTS, found.shares[:, view.layer].tolist(), strict=True)
     ]
     shares = " + ".join(signed_percent(share) for share in (enters, attention, ffn))
     return [*lines, f"what enters + Σ attention + Σ FFN = {shares} = {signed_percent(enters + attention + ffn)}"]
@@ -143,7 +144,7 @@ def _sums(trace: Trace, view: Fitted, found: Sheet) -> list[str]:
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """The share of every write for the chosen token, and the error of the sum."""
-    return within_layers(spec, view) if normalizes_sums(spec) else through_layers(spec, view)
+    return within_layers(spec, view) if follows_sum(spec) else through_layers(spec, view)
 
 
 PANEL = Panel(

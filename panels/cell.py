@@ -149,25 +149,26 @@ def says(trace: Trace, view: Fitted) -> str:
     found = steps(trace, view)
     cell, width = found.cell, trace.spec.d_head
     looking, looked = quoted(trace.labels[cell.pos]), quoted(trace.labels[cell.src])
+    dot, scaled = number(found.dot), number(float(found.scaled[cell.src]))
     told = (
-        f"In layer {view.layer}, head {view.head}, {looking} asks and {looked} answers: {many(width, 'product')} add up "
-        f"to q·k = {number(found.dot)}, divided by √{width} {number(float(found.scaled[cell.src]))}; "
+        f"In layer {view.layer}, head {view.head}, {looking} asks and {looked} answers: {many(width, 'product')} add "
+        f"up to q·k = {dot}, and {dot} / √{width} = {scaled}; "
     )
     if not found.seen[cell.src]:
         return f"{told}the mask makes it −∞, and the weight 0."
+    weight = percent(float(found.weights[cell.src]))
     return (
-        f"{told}softmax over {many(int(found.seen.sum()), 'token')} makes it {percent(float(found.weights[cell.src]))}. "
-        f"{_kept(found)}Weight × value, summed over the row, is the model's own z "
-        f"(largest difference {number(found.off, 2)})."
+        f"{told}softmax over {many(int(found.seen.sum()), 'token')} makes it {weight}. Weight × value, summed over the "
+        f"row, is the model's own z (largest difference {number(found.off, 2)}).{_left_out(found, view)}"
     )
 
 
-def _kept(found: Steps) -> str:
-    """What a long row's picture leaves out."""
+def _left_out(found: Steps, view: Fitted) -> str:
+    """What a long row's picture does not show."""
     hidden = int(found.seen.sum()) - len(_rows_shown(found))
-    return (
-        f"The row's picture shows the {_MOST_ROWS} that get most; {thousands(hidden)} are left out. " if hidden else ""
-    )
+    if view[STEP] != "softmax" or not hidden:
+        return ""
+    return f" Shown are the {_MOST_ROWS} tokens that get most and the chosen one; {thousands(hidden)} are left out."
 
 
 def table(trace: Trace, view: Fitted) -> Table:

@@ -33,8 +33,10 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 def _vectors(view: Fitted) -> tuple[tuple[Want, Want], tuple[Want, Want]]:
     """For attention and FFN: the write, and the stream that it is added to."""
-    at = {"layer": view.layer, "pos": view.pos}
-    return (Want("attn_out", **at), Want("resid_pre", **at)), (Want("ffn_out", **at), Want("resid_mid", **at))
+    attention, enters, ffn, between = (
+        Want(site, view.layer, pos=view.pos) for site in ("attn_out", "resid_pre", "ffn_out", "resid_mid")
+    )
+    return (attention, enters), (ffn, between)
 
 
 def directions(trace: Trace, view: Fitted) -> Float[np.ndarray, "2 layer"]:
@@ -76,12 +78,14 @@ def says(trace: Trace, view: Fitted) -> str:
     """The chosen layer's two directions in words, and the writes that lie most along and most against."""
     found, other = directions(trace, view), TOWARD.shown(view[TOWARD])
     attention, ffn = (float(value) for value in found[:, view.layer])
+    same = _way(attention) == _way(ffn)
+    second = "and so does the FFN's" if same else f"the FFN's {_way(ffn)} it"
     against = int((found < 0).sum())
     return (
         f"In layer {view.layer} attention's write to {quoted(trace.tokens[view.pos].label)} points {_way(attention)} "
-        f"{other} (cosine {cosine(attention)}), the FFN's {_way(ffn)} {'it' if view[TOWARD] == 'stream' else 'that'} "
-        f"({cosine(ffn)}). Of {many(found.size, 'write')} {against} {'has' if against == 1 else 'have'} a cosine below "
-        f"0; highest is {_place(found, int(found.argmax()))}, lowest {_place(found, int(found.argmin()))}."
+        f"{other} (cosine {cosine(attention)}), {second} ({cosine(ffn)}). Of {many(found.size, 'write')} {against} "
+        f"{'has' if against == 1 else 'have'} a cosine below 0; highest is {_place(found, int(found.argmax()))}, "
+        f"lowest {_place(found, int(found.argmin()))}."
     )
 
 

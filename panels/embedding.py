@@ -19,6 +19,8 @@ from viz.format import cosine, many, number, percent, quoted, thousands
 from viz.scatter import Point, Rank, scatter
 
 NEAR = Slider("near", "Neighbours per token", 0, 8, 1, 3)
+# With more different tokens than this, only the chosen one's neighbours are drawn: the others would hide the text.
+MOST_WITH_NEIGHBOURS = 60
 _ROWS, _IDS = Want("tok_embed"), Want("near_ids")
 _NEAR_ROWS = Want("near_rows")
 
@@ -43,25 +45,31 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 def lay_out(trace: Trace, view: Fitted) -> Map:
     """The plane through the rows of the text's tokens, each once, and then of their neighbours, each once."""
     rows = dict(zip((token.id for token in trace.tokens), trace[_ROWS], strict=True))
-    in_text = dict.fromkeys(token.id for token in trace.tokens)
+    in_text = set(rows)
     count = int(view[NEAR])
-    for ids, vectors in zip(trace[_IDS][:, :count], trace[_NEAR_ROWS][:, :count], strict=True):
-        for token_id, vector in zip(ids.tolist(), vectors, strict=True):
-            rows.setdefault(token_id, vector)
+    for place in [view.pos] if crowded(trace) else range(len(trace.tokens)):
+        for token_id, row in zip(trace[_IDS][place, :count].tolist(), trace[_NEAR_ROWS][place, :count], strict=True):
+            rows.setdefault(token_id, row)
     chosen = trace.tokens[view.pos].id
     near = set(trace[_IDS][view.pos, :count].tolist())
-    flat, shares = principal_plane(np.stack(list(rows.values())))
+    points = np.stack(list(rows.values()))
+    flat, shares = principal_plane(points)
     return Map(
         ids=tuple(rows),
         labels=tuple(trace.name(token_id) for token_id in rows),
         ranks=tuple(_rank(token_id, chosen, near, in_text) for token_id in rows),
         flat=flat,
-        cosines=cosines(np.stack(list(rows.values())), rows[chosen][None, :]),
+        cosines=cosines(points, rows[chosen][None, :]),
         shares=shares,
     )
 
 
-def _rank(token_id: int, chosen: int, near: set[int], in_text: dict[int, None]) -> Rank:
+def crowded(trace: Trace) -> bool:
+    """Whether only the chosen token's neighbours are drawn."""
+    return len({token.id for token in trace.tokens}) > MOST_WITH_NEIGHBOURS
+
+
+def _rank(token_id: int, chosen: int, near: set[int], in_text: set[int]) -> Rank:
     if token_id == chosen:
         return "chosen"
     if token_id in near:
@@ -93,15 +101,15 @@ def says(trace: Trace, view: Fitted) -> str:
     plane = lay_out(trace, view)
     token = trace.tokens[view.pos]
     nearest = trace.name(int(trace[_IDS][view.pos, 0]))
-    near = float(cosines(trace[_NEAR_ROWS][view.pos, 0], trace[_ROWS][view.pos]))
+    nearness = float(cosines(trace[_NEAR_ROWS][view.pos, 0], trace[_ROWS][view.pos]))
     different = len({token.id for token in trace.tokens})
-    drawn = many(different, "token") + (
-        f" and {many(len(plane.ids) - different, 'neighbour')}" if different < len(plane.ids) else ""
-    )
+    drawn, outside = f"{many(different, 'token')} of the text", len(plane.ids) - different
+    if outside:
+        drawn += f" and {many(outside, 'neighbour')} {'of the chosen one ' if crowded(trace) else ''}from outside of it"
     return (
         f"{quoted(token.label)} is row {thousands(token.id)} of {thousands(trace.spec.vocab)}; the row that points "
-        f"most nearly its way is that of {quoted(nearest)} (cosine {cosine(near)}). Drawn are {drawn}, each once; the "
-        f"plane holds {percent(sum(plane.shares))} of their variance."
+        f"most nearly its way is that of {quoted(nearest)} (cosine {cosine(nearness)}). Drawn are {drawn}, each once; "
+        f"the plane holds {percent(sum(plane.shares))} of their variance."
     )
 
 
@@ -142,7 +150,7 @@ def snippet(spec: ModelSpec, view: Fitted) -> str:
     return f"""{opening(spec, view)}
 {TABLE}unit = torch.nn.functional.normalize(table, dim=-1)
 rows = list(dict.fromkeys(ids))
-for token in ids:
+for token in ids if len(rows) <= {MOST_WITH_NEIGHBOURS} else [ids[{view.pos}]]:
     cosine = unit @ unit[token]
     cosine[token] = -2
     rows += [near for near in cosine.topk({int(view[NEAR])}).indices.tolist() if near not in rows]
@@ -151,7 +159,7 @@ centred = (table[rows] - table[rows].mean(dim=0)).double()
 left, sizes, _ = torch.linalg.svd(centred, full_matrices=False)
 result = left[:, :2] * sizes[:2]
 largest = result.abs().argmax(dim=0)
-result = result * result[largest, [0, 1]].sign()
+result = result * result[largest, torch.arange(len(largest))].sign()
 for token, place in zip(rows, result.tolist()):
     print(repr(tokenizer.decode([token])), place)
 """

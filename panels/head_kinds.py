@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from anatomy.control import Choice
-from anatomy.measure import earlier_copies, entropy
+from anatomy.measure import LOCAL, close_by, earlier_copies, entropy
 from anatomy.request import Want
 from anatomy.sites import SITES
 from anatomy.trace import Trace
@@ -44,6 +44,7 @@ KINDS = {
         HeadKind("previous", "previous token", "looks {} at the token just before", "to the token just before"),
         HeadKind("first", "first token", "looks {} at the first token", "to the first token"),
         HeadKind("duplicate", "same token", "looks {} at other copies of a token", "to other copies of the same token"),
+        HeadKind("local", "local", "looks {} at what is close by", f"to tokens at most {LOCAL} away"),
         HeadKind("entropy", "entropy", "spreads its attention {}", "nats of entropy per row"),
         HeadKind("distance", "distance", "looks {} at what is far away", "tokens away on average"),
     )
@@ -86,6 +87,8 @@ def missing(trace: Trace, kind: HeadKind) -> str:
     ids = [token.id for token in trace.tokens]
     if len(ids) == 1:
         return "The text is one token, which has no other to look at"
+    if kind.slug == "local":
+        return f"No token has more than {LOCAL} before it, so all that it sees is close by"
     if len(set(ids)) == len(ids):
         return "No token occurs twice" + (", so nothing can be copied" if kind.slug == "induction" else "")
     return "Equal tokens stand only side by side, so nothing can be copied"
@@ -114,6 +117,8 @@ def _looked_for(kind: HeadKind, ids: np.ndarray) -> np.ndarray:
         return np.eye(n, k=-1, dtype=bool)
     if kind.slug == "first":
         return np.arange(n)[None, :] == np.zeros((n, 1))
+    if kind.slug == "local":
+        return close_by(n)
     copies = earlier_copies(ids)
     if kind.slug == "duplicate":
         return copies

@@ -1,5 +1,6 @@
 """The Python that computes the scores of all heads with plain transformers."""
 
+from anatomy.measure import LOCAL
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
 from panels.head_kinds import SHOW
@@ -34,6 +35,7 @@ _PROGRAMS = {
     "previous": "where = src == pos - 1\n" + _MEAN,
     "first": "where = (src == 0) & (pos > 0)\n" + _MEAN,
     "duplicate": "where = same\n" + _MEAN,
+    "local": f"where = ((pos - src).abs() <= {LOCAL}) & (pos > {LOCAL})\n" + _MEAN,
     "entropy": "result = torch.special.entr(patterns).sum(dim=-1).mean(dim=-1)\n",
     "distance": "result = (patterns * (pos - src).abs()).sum(dim=-1)[:, :, 1:].mean(dim=-1)\n",
     "maps": _MAPS,

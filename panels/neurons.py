@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
+from anatomy.measure import ACTIVATIONS
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -39,6 +40,9 @@ def ffn_name(spec: ModelSpec) -> str:
     return _GATED.get(function, f"gated {function}") if spec.ffn.gated else function
 
 
+_OPENED = "opened"  # the function of the gate: no site, as act = opened × up holds it
+
+
 def _measures(spec: ModelSpec) -> tuple[str, ...]:
     """Sites shown, the neurons' own value first."""
     return ("act", "gate", "up") if spec.ffn.gated else ("act", "up")
@@ -50,8 +54,12 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 
 def values(trace: Trace, view: Fitted) -> dict[str, Float[np.ndarray, " d_ff"]]:
-    """Each site's values for all neurons."""
-    return {want.site: trace[want] for want in needs(trace.spec, view)}
+    """Each site's values for all neurons, and for a gated FFN what its function makes of the gate."""
+    found = {want.site: trace[want] for want in needs(trace.spec, view)}
+    if trace.spec.ffn.gated and trace.spec.ffn.act in ACTIVATIONS:
+        opened = ACTIVATIONS[trace.spec.ffn.act](found["gate"])
+        return {"act": found["act"], "gate": found["gate"], _OPENED: opened, "up": found["up"]}
+    return found
 
 
 def strongest(act: Float[np.ndarray, " d_ff"]) -> Int[np.ndarray, " k"]:
@@ -63,7 +71,7 @@ def _title(site: str, spec: ModelSpec) -> str:
     function = function_name(spec)
     if site == "act":
         return f"{function}(gate) × up (activation)" if spec.ffn.gated else f"{function}(up) (activation)"
-    return {"gate": "gate (activation)", "up": "up (activation)"}[site]
+    return {"gate": "gate (activation)", "up": "up (activation)", _OPENED: f"{function}(gate)"}[site]
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
@@ -106,37 +114,47 @@ def formula(trace: Trace, view: Fitted) -> str:
     found = values(trace, view)
     top = int(strongest(found["act"])[0])
     at = {site: float(array[top]) for site, array in found.items()}
-    function, here = (
-        function_name(trace.spec),
-        f"layer {view.layer}, neuron {top}, {quoted(trace.tokens[view.pos].label)}",
-    )
+    function = function_name(trace.spec)
+    here = f"layer {view.layer}, neuron {top}, {quoted(trace.tokens[view.pos].label)}"
     if not trace.spec.ffn.gated:
         return f"{here}\nneuron = {function}(up) = {function}({number(at['up'])}) = {number(at['act'])}"
-    opened, up = number(at["act"] / at["up"]) if at["up"] else "…", number(at["up"])
+    up = number(at["up"])
+    lines = [here, f"neuron = {function}(gate) × up"]
+    if _OPENED not in found:
+        return "\n".join((*lines, f"= {function}({number(at['gate'])}) × {up} = {number(at['act'])}"))
+    off = float(np.abs(found[_OPENED] * found["up"] - found["act"]).max())
     return "\n".join(
         (
-            here,
-            f"neuron = {function}(gate) × up",
-            f"= {function}({number(at['gate'])}) × {up} = {opened} × {up} = {number(at['act'])}",
+            *lines,
+            f"= {function}({number(at['gate'])}) × {up} = {number(at[_OPENED])} × {up} = {number(at['act'])}",
+            f"over all {many(trace.spec.d_ff, 'neuron')}: largest difference from the model's own {number(off, 2)}",
         )
     )
 
 
+_IMPORT = "from transformers.activations import ACT2FN\n\n"
+
+
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """The neurons at the chosen token and layer, and their factors, for the strongest."""
-    where, rows = paths(spec), "neuron, gate, up" if spec.ffn.gated else "neuron, up"
+    where, rows, parts = paths(spec), "neuron, up", "neurons, up"
+    if spec.ffn.gated:
+        rows, parts = (
+            f"neuron, gate, {function_name(spec)}(gate), up",
+            f'neurons, gate, ACT2FN["{spec.ffn.act}"](gate), up',
+        )
     return f'''{opening(spec, view)}
 {LAYERS}
-layer, seen = layers[{view.layer}], []
+{_IMPORT if spec.ffn.gated else ""}layer, seen = layers[{view.layer}], []
 layer.get_submodule("{where.ffn}").register_forward_pre_hook(lambda module, given: seen.append(given[0][0, {view.pos}]))
 for path in {list(where.inner)!r}:
     layer.get_submodule(path).register_forward_hook(lambda module, given, out: seen.append(out[0, {view.pos}]))
 with torch.no_grad():
     model(**inputs)
 
-*factors, neurons = seen
+{"gate, up" if spec.ffn.gated else "up"}, neurons = seen
 strongest = neurons.abs().argsort(descending=True, stable=True)[:{SHOWN}]
-result = torch.stack([neurons, *factors])[:, strongest]  # {rows}
+result = torch.stack([{parts}])[:, strongest]  # {rows}
 print(dict(zip(strongest.tolist(), result[0].tolist())))
 '''
 

@@ -17,7 +17,7 @@ from anatomy.view import Fitted
 from panels import Panel, Table, chosen_cell
 from panels.chosen_cell import Cell, cell_of, place
 from panels.snippet import opening
-from viz.format import many, number, quoted
+from viz.format import many, number, quoted, thousands
 from viz.plane import Turn, planes
 
 PAIR = Slider("pair", "Pair of components", 0, 63, 1, 8)
@@ -31,10 +31,13 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 def applies(spec: ModelSpec) -> str | None:
     """Only rotary models turn anything."""
-    if isinstance(spec.position, Rope):
-        return None
-    added = f" It adds a learned row for each of {spec.position.rows:,} positions to the embedding instead."
-    return "This model does not turn queries and keys." + (added if isinstance(spec.position, LearnedPositions) else "")
+    told = "This model does not turn queries and keys."
+    match spec.position:
+        case Rope():
+            return None
+        case LearnedPositions(rows=rows):
+            return f"{told} It adds a learned row for each of {thousands(rows)} positions to the embedding instead."
+    return told
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from anatomy.measure import contributions, layer_normalized, norms, rms_normalized
+from anatomy.measure import contributions, norms
 from anatomy.request import Want
 from anatomy.spec import LearnedPositions, ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
+from panels.normed import ATTENTION, FFN, follows_sum, normed
+from panels.normed import needs as normed_needs
 
 WRITES = ("attn_out", "ffn_out")
-_PARAMETERS = (("attn_gain", "attn_norm_bias"), ("ffn_gain", "ffn_norm_bias"))
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,6 @@ class Sheet:
     total: float | None
 
 
-def normalizes_sums(spec: ModelSpec) -> bool:
-    """Whether a norm follows each sum, so that nothing adds up over layers."""
-    return spec.norm.place == "post"
-
-
 def entrance(spec: ModelSpec) -> str:
     """What enters layer 0."""
     return "embedding + position" if isinstance(spec.position, LearnedPositions) else "embedding"
@@ -50,16 +46,16 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """Every write to the chosen token, and the streams that the sums begin and end with."""
     layers = range(spec.layers)
     writes = [Want(site, layer, pos=view.pos) for site in WRITES for layer in layers]
-    if not normalizes_sums(spec):
+    if not follows_sum(spec):
         return (*writes, Want("resid_pre", 0, pos=view.pos), Want("resid_post", layers[-1], pos=view.pos))
     between = [Want(site, layer, pos=view.pos) for site in ("resid_pre", "resid_mid") for layer in layers]
-    parameters = [Want(site, view.layer) for pair in _PARAMETERS for site in pair]
-    return (*writes, *between, Want("resid_post", view.layer, pos=view.pos), *parameters)
+    checked = [want for which in (ATTENTION, FFN) for want in normed_needs(spec, which, view.layer, view.pos)]
+    return tuple(dict.fromkeys((*writes, *between, *checked)))
 
 
 def sheet(trace: Trace, view: Fitted) -> Sheet:
     """The chosen token's."""
-    return _by_layer(trace, view) if normalizes_sums(trace.spec) else _through(trace, view)
+    return _by_layer(trace, view) if follows_sum(trace.spec) else _through(trace, view)
 
 
 def written(trace: Trace, view: Fitted) -> Float[np.ndarray, "2 layer d_model"]:
@@ -94,20 +90,12 @@ def _by_layer(trace: Trace, view: Fitted) -> Sheet:
         for site in ("resid_pre", "resid_mid")
     ]
     pairs = np.stack([np.stack(streams), writes], axis=2)  # [2 layer 2 d_model]
-    offs, sizes = zip(*(_checked(trace, view, which, pairs[which, view.layer]) for which in (0, 1)), strict=True)
-    shares = contributions(pairs)[..., 1]  # [2 layer]
-    return Sheet(shares, norms(writes), lead=None, off=max(offs), size=max(sizes), total=None)
-
-
-def _checked(trace: Trace, view: Fitted, which: int, pair: Float[np.ndarray, "2 d_model"]) -> tuple[float, float]:
-    """(largest difference, largest number) of a normalized sum of the chosen layer against the stream after it."""
-    gain, bias = (trace[Want(site, view.layer)] for site in _PARAMETERS[which])
-    after = trace[Want(("resid_mid", "resid_post")[which], view.layer, pos=view.pos)]
-    found = normalized(trace.spec, pair.sum(axis=0, dtype=np.float64)) * gain + bias
-    return float(np.abs(found - after).max()), float(np.abs(after).max())
-
-
-def normalized(spec: ModelSpec, x: Float[np.ndarray, "... d_model"]) -> Float[np.ndarray, "... d_model"]:
-    """A vector as the model's kind of norm leaves it before gain and bias."""
-    formula = rms_normalized if spec.norm.kind == "rms" else layer_normalized
-    return formula(x, spec.norm.eps)
+    checked = [normed(trace, which, view.layer, view.pos) for which in (ATTENTION, FFN)]
+    return Sheet(
+        shares=contributions(pairs)[..., 1],
+        lengths=norms(writes),
+        lead=None,
+        off=max(each.off for each in checked),
+        size=max(float(np.abs(each.after).max()) for each in checked),
+        total=None,
+    )

@@ -35,7 +35,7 @@ def _count(spec: ModelSpec, place: str) -> int:
 def _stepper(key: str, place: str, count: int, view: Fitted) -> None:
     """Which layer or which head: all of them in a row where they fit, else a number with − and +."""
     value = getattr(view, place)
-    changed = _writes(key, lambda now, number: replace(now, **{place: int(number)}))
+    changed = _writes(key, value, lambda now, number: replace(now, **{place: int(number)}))
     if count <= MOST_SEGMENTS:
         _set(key, value)
         st.segmented_control(place.capitalize(), range(count), key=key, required=True, on_change=changed)
@@ -46,7 +46,7 @@ def _stepper(key: str, place: str, count: int, view: Fitted) -> None:
 
 def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
     value = view[control]
-    changed = _writes(key, lambda now, setting: now.with_setting(control, setting))
+    changed = _writes(key, value, lambda now, setting: now.with_setting(control, setting))
     _set(key, value)
     match control:
         case Choice() if sum(len(control.shown(option)) + 3 for option in control.options) > letters:
@@ -69,12 +69,13 @@ def _set(key: str, value: Any) -> None:
         st.session_state[key] = value
 
 
-def _writes(key: str, change: Callable[[View, Any], View]) -> Callable[[], None]:
-    """A callback that puts the widget's new value into the link."""
+def _writes(key: str, shown: Any, change: Callable[[View, Any], View]) -> Callable[[], None]:
+    """A callback that puts the widget's new value into the link. shown: its old one, which a widget that comes back
+    after it was away for a while reports as new."""
 
     def call() -> None:
         value = st.session_state[key]
-        if value is not None:
+        if value is not None and value != shown:
             links.go(lambda view: change(view, value))
 
     return call

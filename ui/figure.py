@@ -10,7 +10,9 @@ from panels import Figure
 from ui import links
 from ui.components import chips, grid
 from viz.chips import Chips
+from viz.export import to_frame
 from viz.grid import Grid
+from viz.heads import Heads
 
 CLEAR = "rgba(0,0,0,0)"
 
@@ -21,6 +23,9 @@ def show(figure: Figure, says: str, key: str) -> None:
         grid.show(figure, says, key, lambda cell: links.go(lambda view: at_cell(view, figure, cell)))
     elif isinstance(figure, Chips):
         chips.show(figure, says, key, lambda pos: links.go(lambda view: at_token(view, pos)))
+    elif isinstance(figure, Heads):
+        page = to_frame(figure, dark=st.context.theme.type == "dark")
+        st.iframe(page, height=figure.height, alt=says)
     else:
         on_card = go.Figure(figure).update_layout(paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
         st.plotly_chart(on_card, key=key, theme="streamlit", config={"displayModeBar": False}, alt=says)

@@ -1,6 +1,6 @@
 """The link: the only place where the selection lives. Reading it, and going to another one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -10,18 +10,40 @@ from anatomy.view import View, read_view
 
 FIELDS = ("panel", "model", "text", "layer", "head", "pos", "src")
 Change = Callable[[View], View]
+_KNOWN = "link"
 
 
-def read() -> tuple[View, tuple[str, ...]]:
-    """(the link's view, complaints about values that it cannot mean)."""
-    return read_view(st.query_params.to_dict(), panels.load(), panels.controls())
+def arrive() -> tuple[View, tuple[str, ...]]:
+    """At the start of a run of the page: (the link's view, complaints about values that it cannot mean)."""
+    st.session_state[_KNOWN] = st.query_params.to_dict()
+    return _meant(st.query_params.to_dict())
+
+
+def read() -> View:
+    """The link's view."""
+    return _meant(st.query_params.to_dict())[0]
 
 
 def go(change: Change) -> None:
-    """Change the view: the new one is written to the link in one step, which the browser's Back undoes."""
+    """Change the view: the new one is written to the link in one step, which the browser's Back undoes.
+
+    What the browser sends with an action is its link from before the last answer reached it. So the change starts
+    from the link that this session knows, or two quick actions would undo each other.
+    """
+    known = st.session_state.get(_KNOWN, {})
     ours = {*FIELDS, *(control.name for control in panels.controls())}
-    others = {name: value for name, value in st.query_params.to_dict().items() if name not in ours}
-    st.query_params.from_dict(others | change(read()[0]).query())
+    others = {name: value for name, value in known.items() if name not in ours}
+    st.session_state[_KNOWN] = others | change(_meant(known)[0]).query()
+    st.query_params.from_dict(st.session_state[_KNOWN])
+
+
+def current() -> bool:
+    """Whether the link that came with this run is the one this session knows, not one from before the last action."""
+    return st.query_params.to_dict() == st.session_state.get(_KNOWN)
+
+
+def _meant(query: Mapping[str, str]) -> tuple[View, tuple[str, ...]]:
+    return read_view(query, panels.load(), panels.controls())
 
 
 def query(view: View, **more: str) -> str:

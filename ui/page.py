@@ -21,7 +21,7 @@ ICON = Path(__file__).parent.parent / "static" / "icon.svg"
 
 def draw() -> None:
     """One run of the page."""
-    view, complaints = links.read()
+    view, complaints = links.arrive()
     panel = panels.load()[view.panel]
     st.set_page_config(page_title=f"{panel.title} · Stagelight", page_icon=str(ICON), layout="wide")
     st.html(f"<style>{CSS}</style>")
@@ -90,6 +90,6 @@ def map_of(trace: Trace, view: Fitted, panel: Panel) -> None:
         stagemap.block(trace.spec),
         panel.stage,
         view.layer,
-        lambda target: links.query(stage.at_panel(links.read()[0], target)),
+        lambda target: links.query(stage.at_panel(links.read(), target)),
         lambda target: links.go(lambda now: stage.at_panel(now, target)),
     )

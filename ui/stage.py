@@ -34,7 +34,7 @@ def _stage(model: Model, run: Run, drawn: Fitted) -> None:
     """drawn: what the rest of the page shows; once the link says otherwise, the whole page is drawn again."""
     spec = model.spec()
     try:
-        view = links.read()[0].fit(spec, model.run(run).tokens)
+        view = links.read().fit(spec, model.run(run).tokens)
         if replace(view, settings=()) != drawn:
             st.rerun()
         panel = panels.load()[view.panel]

@@ -1,8 +1,10 @@
 """While a model loads: how far it is, as one slim line that goes away by itself."""
 
+from html import escape
+
 import streamlit as st
 
-from ui import text
+from ui import links, text
 from ui.host import Model
 
 EVERY = 0.4
@@ -24,10 +26,13 @@ def in_the_background(model: Model) -> None:
 
 @st.fragment(run_every=EVERY)
 def _line(model: Model) -> None:
-    if model.ready:
+    # A poll may carry the link from before the reader's last action: drawing that would undo it. The next one will not.
+    if model.ready and links.current():
         st.rerun()
     progress = model.progress
-    share = progress.done / progress.total if progress.total else 0.0
-    size = f" · {progress.done / 1e6:.0f} of {progress.total / 1e6:.0f} MB" if progress.total else ""
     step = progress.step[:1].upper() + progress.step[1:]
-    st.progress(min(share, 1.0), text=f"{step}{size}".replace("_", "\\_"))
+    if not progress.total:
+        st.html(f'<p class="working">{escape(step)}</p>')
+        return
+    size = f"{progress.done / 1e6:.0f} of {progress.total / 1e6:.0f} MB"
+    st.progress(min(progress.done / progress.total, 1.0), text=f"{step} · {size}".replace("_", "\\_"))

@@ -155,7 +155,7 @@ def _with_room(bars: Sequence[Bar], lowest: float, highest: float, parts: int = 
     inside. More room makes the bars shorter: a few rounds settle it."""
     left, right = lowest, highest
     for _ in range(12):
-        letter = min(_LETTER * parts / _WIDTH, 0.03) * (right - left)  # in units of the axis
+        letter = min(_LETTER * parts / _WIDTH, 0.03 if parts <= 3 else 0.05) * (right - left)  # in units of the axis
         ends = [(bar.value, (len(bar.text) + 1) * letter) for bar in bars]
         left = min(lowest, *(value - room if value < 0 else lowest for value, room in ends))
         right = max(highest, *(value + room if value >= 0 else highest for value, room in ends))

@@ -17,9 +17,10 @@ from plotly.offline import get_plotlyjs
 
 from viz.chips import Chips
 from viz.grid import Grid
+from viz.heads import Heads
 from viz.theme import FONT, dress, palette
 
-Figure = go.Figure | Grid | Chips
+Figure = go.Figure | Grid | Chips | Heads
 # Spreadsheets run a cell that begins like this as a formula (the wide forms in East Asian settings).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _START = """
@@ -46,6 +47,8 @@ def to_html(figure: Figure, title: str, caption: str, dark: bool = False) -> str
     """A page of its own with the figure: everything is inside, and its policy lets nothing else run or load."""
     if isinstance(figure, Chips):
         return _page(title, caption, f'<div role="figure">{figure.html(dark)}</div>', (), dark)
+    if isinstance(figure, Heads):
+        return _page(title, caption, figure.body(dark), figure.scripts(), dark)
     numbers = to_json(figure, dark).replace("<", "\\u003c")  # cannot end the script element it stands in
     label = html.escape(caption, quote=True)
     body = (
@@ -55,11 +58,17 @@ def to_html(figure: Figure, title: str, caption: str, dark: bool = False) -> str
     return _page(title, caption, body, (_library(), _START), dark)
 
 
+def to_frame(figure: Heads, dark: bool = False) -> str:
+    """The same page without heading and caption, to stand in a frame of a page that has both."""
+    return _page(figure.title, "", figure.body(dark), figure.scripts(), dark)
+
+
 def _page(title: str, caption: str, body: str, scripts: Sequence[str], dark: bool) -> str:
     colours = palette(dark)
     allowed = " ".join(_fingerprint(script) for script in scripts) or "'none'"
     policy = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
     code = "".join(f"<script>{script}</script>" for script in scripts)
+    heading = f"<h1>{html.escape(title)}</h1>\n<p>{html.escape(caption)}</p>" if caption else ""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -76,8 +85,7 @@ h1 {{ font-size: 1.4rem; }}
 </style>
 </head>
 <body>
-<h1>{html.escape(title)}</h1>
-<p>{html.escape(caption)}</p>
+{heading}
 {body}
 {code}
 </body>
@@ -98,9 +106,11 @@ def _fingerprint(script: str) -> str:
 
 
 def to_json(figure: Figure, dark: bool = False) -> str:
-    """A plotly figure as plotly's own JSON; chips as their fields."""
+    """A plotly figure as plotly's own JSON; chips and heads as their fields."""
     if isinstance(figure, Chips):
         return json.dumps(asdict(figure), ensure_ascii=False)
+    if isinstance(figure, Heads):
+        return json.dumps(asdict(figure) | {"weights": figure.weights.tolist()}, ensure_ascii=False)
     return str(plotly.io.to_json(to_plotly(figure, dark), validate=False))
 
 

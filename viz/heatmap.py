@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, UInt8
 
-from viz.format import cosine, number
+from viz.format import cosine, escaped, number
 from viz.lattice import Lattice, edges, gaps, lattice, sheet, spread
 from viz.scale import clipped, columns, decades, steps, thinned
 from viz.theme import MONO, Palette, colorscale, dress, palette
@@ -62,8 +61,8 @@ def _cells(grid: Grid, at: Lattice) -> go.Heatmap:
     if grid.logarithmic:
         value = value.replace("%{z", "%{customdata")
         trace.update(z=_logarithms(z, low), zmin=math.log10(low), zmax=math.log10(high), customdata=z)
-    rows, cols = html.escape(grid.row_axis), html.escape(grid.col_axis)
-    trace.hovertemplate = f"{rows} %{{y}}<br>{cols} %{{x}}<br>{value} {html.escape(grid.unit)}<extra></extra>"
+    rows, cols = escaped(grid.row_axis), escaped(grid.col_axis)
+    trace.hovertemplate = f"{rows} %{{y}}<br>{cols} %{{x}}<br>{value} {escaped(grid.unit)}<extra></extra>"
     gap = 1 if min(at.width, at.height) >= 8 else 0
     trace.update(xgap=gap, ygap=gap)
     text = cell_text(grid) if grid.z.shape[1] <= _MOST_NUMBERS and at.height >= 13 else []
@@ -95,7 +94,7 @@ def _pictures(tiles: UInt8[np.ndarray, "row col h w"], at: Lattice) -> go.Heatma
 
 def _colour_bar(grid: Grid) -> dict:
     bar = {
-        "title": {"text": html.escape(grid.unit), "side": "right", "font": {"size": 12}},
+        "title": {"text": escaped(grid.unit), "side": "right", "font": {"size": 12}},
         "thickness": 12,
         "lenmode": "pixels",
         "len": _bar_length(grid),
@@ -138,13 +137,13 @@ def _axes(figure: go.Figure, grid: Grid, at: Lattice) -> None:
         range=[-edge_x, at.xs[-1] + edge_x],
         side="top",
         tickangle=-_ANGLE if _slanted(grid, at) else 0,
-        title={"text": html.escape(grid.col_axis), "standoff": 6},
+        title={"text": escaped(grid.col_axis), "standoff": 6},
     )
     figure.update_yaxes(
         **common,
         **_ticks(grid.rows, at.ys, at.pixels[1]),
         range=[at.ys[-1] + edge_y, -edge_y],
-        title={"text": html.escape(grid.row_axis), "standoff": 6},
+        title={"text": escaped(grid.row_axis), "standoff": 6},
     )
 
 
@@ -159,7 +158,7 @@ def _ticks(labels: tuple[str, ...], places: Float[np.ndarray, " cell"], pixels: 
     shown = _shown(labels)
     if len(kept) < len(labels) and not all(label.isdecimal() for label in labels):
         shown = [f"{i} {label}" for i, label in enumerate(shown)]
-    return {"tickvals": places[kept].tolist(), "ticktext": [html.escape(shown[i]) for i in kept]}
+    return {"tickvals": places[kept].tolist(), "ticktext": [escaped(shown[i]) for i in kept]}
 
 
 def _shown(labels: tuple[str, ...]) -> list[str]:
@@ -196,10 +195,10 @@ def _outline(figure: go.Figure, focus: tuple[int, int], at: Lattice, colours: Pa
 def _frame(figure: go.Figure, grid: Grid, at: Lattice, colours: Palette) -> None:
     """Title, size and margins: as much as the labels, the colour bar and the title need."""
     width, height = at.pixels
-    title = {"text": html.escape(grid.title), "yref": "container", "y": 1, "yanchor": "top", "pad": {"t": 14}}
+    title = {"text": escaped(grid.title), "yref": "container", "y": 1, "yanchor": "top", "pad": {"t": 14}}
     empty = grid.tiles is None and np.isnan(grid.z).any()
     if empty:
-        words = html.escape(f"grey cells: {grid.empty}")
+        words = escaped(f"grey cells: {grid.empty}")
         title["subtitle"] = {"text": words, "font": {"color": colours.muted}}
     labels = _widest(grid.cols) * math.sin(math.radians(_ANGLE)) if _slanted(grid, at) else 14
     left, top = 48 + _widest(grid.rows), (90 if empty else 68) + labels

@@ -16,7 +16,7 @@ _MOST_TICKS = 16
 
 @dataclass(frozen=True)
 class Lead:
-    """One amount that stands before the others (the embedding before layer 0): its name, tick, value and hover words."""
+    """An amount that stands before the others (the embedding before layer 0): name, tick, value, words to hover."""
 
     name: str
     tick: str

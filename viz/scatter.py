@@ -60,9 +60,8 @@ def scatter(points: Sequence[Point], x_axis: str, y_axis: str) -> go.Figure:
         (("faint",), NEUTRAL, "other neighbours", 1),
     ):
         figure.add_trace(_trace([point for point in points if point.rank in ranks], colour, name, order))
-    for point, place in zip(points, label_places(points), strict=True):
-        if place is not None:
-            figure.add_annotation(_label(point, place))
+    places = zip(points, label_places(points), strict=True)
+    figure.update_layout(annotations=[_label(point, place) for point, place in places if place is not None])
     x_range, y_range = _ranges(points)
     figure.update_xaxes(title_text=escaped(x_axis), range=x_range, zeroline=False)
     figure.update_yaxes(title_text=escaped(y_axis), range=y_range, zeroline=False, scaleanchor="x", scaleratio=1)

@@ -37,6 +37,7 @@ class Family:
     head            what scores the vocabulary, inside the model; a model without it has no predictions
     norms           attention's norm and the FFN's, inside a layer; `spec.norm.place` says whether they stand before
                     these parts or after the sums with them
+    writes          the projections into the stream, inside a layer: attention's, then the FFN's
     missing         sites that these models do not have, each with a sentence that says why
     facts           (config, body) → the fields of ModelSpec that the configuration decides
     tiny            a configuration of a few thousand parameters, for tests
@@ -52,6 +53,7 @@ class Family:
     final_norm: str | None
     head: str
     norms: tuple[str, str]
+    writes: tuple[str, str]
     missing: Mapping[str, str]
     facts: Callable[[Any, nn.Module], dict[str, Any]]
     tiny: Callable[[], PreTrainedConfig]

@@ -54,6 +54,7 @@ FAMILY = Family(
     final_norm=None,
     head="cls",
     norms=("attention.output.LayerNorm", "output.LayerNorm"),
+    writes=("attention.output.dense", "output.dense"),
     missing={"gate": "This model's feed-forward layers have no gate."},
     facts=_facts,
     tiny=_tiny,

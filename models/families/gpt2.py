@@ -49,6 +49,7 @@ FAMILY = Family(
     final_norm="ln_f",
     head="lm_head",
     norms=("ln_1", "ln_2"),
+    writes=("attn.c_proj", "mlp.c_proj"),
     missing={"gate": "This model's feed-forward layers have no gate."},
     facts=_facts,
     tiny=_tiny,

@@ -66,6 +66,7 @@ FAMILY = Family(
     final_norm="norm",
     head="lm_head",
     norms=("input_layernorm", "post_attention_layernorm"),
+    writes=("self_attn.o_proj", "mlp.down_proj"),
     missing={
         "pos_embed": "This model has no position table: it rotates queries and keys instead (RoPE).",
         "attn_norm_bias": "This model's norms have a gain and no bias (RMSNorm).",

@@ -50,6 +50,19 @@ def test_principal_plane_keeps_the_distances_of_a_flat_cloud():
     assert shares[0] >= shares[1]
 
 
+@pytest.mark.parametrize("shape", [(4, 9), (9, 9), (30, 9), (5, 1), (1, 9)])
+def test_principal_plane_is_that_of_the_singular_vectors(shape):
+    points = RNG.normal(size=shape)
+    plane, shares = measure.principal_plane(points)
+    left, sizes, _ = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
+    kept = min(2, len(sizes))
+    assert np.allclose(np.abs(plane[:, :kept]), np.abs(left[:, :kept] * sizes[:kept]), atol=1e-7)
+    assert np.allclose(plane[:, kept:], 0)
+    variance = (sizes**2).sum() or 1.0
+    assert np.allclose(shares[:kept], sizes[:kept] ** 2 / variance)
+    assert all(axis[np.abs(axis).argmax()] >= 0 for axis in plane.T)
+
+
 def test_principal_plane_of_one_point_or_equal_points_is_the_origin():
     for points in (np.ones((1, 4)), np.ones((3, 4))):
         plane, shares = measure.principal_plane(points)
@@ -73,6 +86,9 @@ def slowly(pattern, ids):
     scores["duplicate"] = np.mean([sum(pattern[i, j] for j in twins[i]) for i in twins if twins[i]])
     after = {i: [j + 1 for j in twins[i] if j < i and j + 1 != i] for i in twins}
     scores["induction"] = np.mean([sum(pattern[i, j] for j in after[i]) for i in after if after[i]])
+    late = range(measure.LOCAL + 1, n)
+    close = {i: [j for j in range(n) if abs(i - j) <= measure.LOCAL] for i in late}
+    scores["local"] = np.mean([sum(pattern[i, j] for j in close[i]) for i in late])
     return scores
 
 
@@ -97,6 +113,7 @@ def test_where_the_text_offers_no_case_the_score_is_not_a_number():
     scores = measure.head_scores(causal(3), np.array([1, 2, 3]))
     assert np.isnan(scores["induction"]).all()
     assert np.isnan(scores["duplicate"]).all()
+    assert np.isnan(measure.head_scores(causal(5), np.arange(5))["local"]).all()
     alone = measure.head_scores(np.ones((2, 1, 1)), np.array([4]))
     assert np.isnan(alone["previous"]).all()
     assert alone["entropy"].tolist() == [0, 0]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from anatomy.control import Choice, Slider, Switch
 from anatomy.trace import Token
-from anatomy.view import View, read_view
+from anatomy.view import Fitted, View, read_view
 from tests.anatomy.spec import spec
 
 SCALE = Choice("scale", "Scale", ("linear", "log"), ("%", "log"))
@@ -70,8 +70,15 @@ def tokens(*special):
 
 def test_fit_chooses_what_is_open_and_bounds_the_rest():
     fitted = View(layer=99, head=99, pos=99, src=99).fit(spec(), tokens(False, False))
+    assert isinstance(fitted, Fitted)
     assert (fitted.layer, fitted.head, fitted.pos, fitted.src) == (2, 3, 1, 1)
     assert View().fit(spec(), tokens(False, False)).pos == 1
+
+
+def test_fit_keeps_everything_else():
+    view = View(panel="output", model="m", text="t", settings=(("temp", "0.5"),))
+    fitted = view.fit(spec(), tokens(False))
+    assert (fitted.panel, fitted.model, fitted.text, fitted.settings) == ("output", "m", "t", (("temp", "0.5"),))
 
 
 def test_the_eye_starts_on_text_not_on_an_added_token():

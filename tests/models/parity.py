@@ -1,4 +1,4 @@
-"""How far the engine is from a plain eager forward pass, site by site. `python -m tests.models.parity` prints the table."""
+"""How far the engine is from a plain eager forward pass, site by site. `python -m tests.models.parity` prints it."""
 
 from collections import defaultdict
 from dataclasses import dataclass

@@ -169,6 +169,10 @@ def _reduced(plain: Plain, arrays: dict[Want, np.ndarray], layers: int) -> dict[
         Want("cos_ffn"): cosines(every("ffn_out"), every("resid_mid")),
         Want("act_small"): np.stack([near_zero(arrays[Want("act", layer)]) for layer in range(layers)]),
         Want("head_maps"): as_bytes(max_pool(every("pattern"), 32)),
+        **{
+            Want("cos_tokens", pos=pos): cosines(every("resid_post")[:, pos, None], every("resid_post"))
+            for pos in range(len(plain.ids))
+        },
     }
 
 

@@ -79,7 +79,7 @@ def test_what_a_broken_identity_vouches_for_is_refused_with_the_reason() -> None
     engine = LocalEngine(gemma2(), ByteTokenizer(), name="gemma", family=load()["llama"])
     run = Run(engine.spec.id, "some words")
     assert engine.run(run, [Want("pattern", 1)])[Want("pattern", 1)].shape == (4, 10, 10)
-    with pytest.raises(Refused, match="This is not shown: .* is off by .* cannot be trusted"):
+    with pytest.raises(Refused, match=r"This is not shown: .* is off by .* cannot be trusted"):
         engine.run(run, [Want("attn_out", 1)])
     with pytest.raises(Refused, match="cannot be trusted"):
         engine.run(run, [Want("norm_attn")])
@@ -155,4 +155,4 @@ def test_what_is_reduced_from_a_broken_site_is_broken_too() -> None:
     assert "“x = y” is off by 0.5" in reasons["head_maps"]
 
 
-_KINDS = ("previous", "first", "duplicate", "induction", "entropy", "distance")
+_KINDS = ("previous", "first", "duplicate", "induction", "local", "entropy", "distance")

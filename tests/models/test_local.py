@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -25,13 +24,13 @@ def run_of(engine: LocalEngine, text: str = TEXT) -> Run:
 
 
 @pytest.fixture
-def counted() -> Iterator[tuple[LocalEngine, list[str]]]:
+def counted() -> tuple[LocalEngine, list[str]]:
     """An engine of one's own and the names of what has run: "model" or "layer N"."""
     engine, ran = new_tiny_engine("llama"), []
     engine.model.base_model.register_forward_hook(lambda *call: ran.append("model"))
     for number, layer in enumerate(engine.model.base_model.layers):
         layer.register_forward_hook(lambda *call, number=number: ran.append(f"layer {number}"))
-    yield engine, ran
+    return engine, ran
 
 
 # what it does not answer

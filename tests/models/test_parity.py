@@ -1,4 +1,4 @@
-"""Every number of every site equals the plain eager forward pass of the library, family by family and on real weights."""
+"""Every number of every site equals the library's plain eager forward pass, family by family and on real weights."""
 
 import pytest
 
@@ -47,4 +47,6 @@ def _plain(kind: str) -> Plain:
 
 
 def _too_large(gaps: list[Gap], tolerance: float) -> list[Gap]:
-    return [gap for gap in gaps if not (gap.largest <= ROUNDED if gap.site == "head_maps" else gap.relative <= tolerance)]
+    return [
+        gap for gap in gaps if not (gap.largest <= ROUNDED if gap.site == "head_maps" else gap.relative <= tolerance)
+    ]

@@ -52,6 +52,16 @@ def test_only_the_positions_that_are_asked_for_are_scored(monkeypatch: pytest.Mo
     assert scored == [2, 3]  # positions 1 and 4 of the last stream; one position of three layers
 
 
+def test_a_position_whose_logits_are_wanted_is_scored_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, scored = tiny_engine("gpt2"), []
+    plain = Readout.logits
+    monkeypatch.setattr(Readout, "logits", lambda self, rows: scored.append(len(rows)) or plain(self, rows))
+    wants = [Want("logits", pos=4), Want("next_ids", pos=4), Want("entropy", pos=4), Want("next_logp", pos=4)]
+    trace = engine.run(Run(engine.spec.id, "some words"), wants)
+    assert scored == [1]
+    assert trace[wants[0]].argmax() == trace[wants[1]][0]
+
+
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
 def test_one_position_is_the_row_of_all_positions(kind: str) -> None:
     engine = tiny_engine(kind)

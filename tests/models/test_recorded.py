@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import panels
 from anatomy.request import Run, Want
 from anatomy.trace import Trace
-from anatomy.view import DEFAULT_TEXT
+from anatomy.view import DEFAULT_TEXT, View
 from anatomy.wire import pack
 from models.engine import Refused, connect
 from models.record import first_view, record
@@ -71,8 +72,8 @@ def test_the_first_view_of_any_model_can_be_recorded(kind: str, tmp_path: Path) 
     file = tmp_path / "first.npz"
     file.write_bytes(record(engine))
     replay = RecordedEngine(file)
-    held = [want for want in first_view(engine.spec, replay.run(replay.recorded).tokens)]
-    answered = replay.run(replay.recorded, [want for want in held if want.site not in engine.missing])
+    wants = first_view(engine.spec, replay.run(replay.recorded).tokens)
+    answered = replay.run(replay.recorded, [want for want in wants if want.site not in engine.missing])
     assert replay.recorded.text == DEFAULT_TEXT
     assert len(answered.arrays) > 20
     assert record(engine) == file.read_bytes()
@@ -85,6 +86,16 @@ def test_the_recording_that_comes_with_the_program_is_the_default_view() -> None
     trace = engine.run(Run(spec.id, DEFAULT_TEXT), first_view(spec, engine.run(engine.recorded).tokens)[:60])
     assert trace[Want("pattern", 17)][5, 11, 5] == pytest.approx(0.73, abs=0.01)
     assert FIRST_VIEW.stat().st_size < LARGEST
+
+
+@pytest.mark.parametrize("name", panels.load())
+def test_the_recording_that_comes_with_the_program_holds_what_every_panel_opens_with(name: str) -> None:
+    panel, engine = panels.load()[name], RecordedEngine(FIRST_VIEW)
+    (spec,) = engine.specs()
+    view = View().fit(spec, engine.run(engine.recorded).tokens)
+    if panel.applies(spec) is None:
+        needed = panel.needs(spec, view)
+        assert set(engine.run(engine.recorded, needed).arrays) == set(needed)
 
 
 @pytest.mark.real

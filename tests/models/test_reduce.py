@@ -60,4 +60,4 @@ def test_the_share_of_idle_neurons_equals_that_of_measure() -> None:
 
 def test_every_reduced_site_is_found_under_its_name() -> None:
     assert {site for site, reduction in REDUCED.items() if site not in reduction.gives} == set()
-    assert len(REDUCED) == 15
+    assert len(REDUCED) == 16

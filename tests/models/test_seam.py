@@ -41,7 +41,7 @@ def test_scaling_is_the_one_that_the_model_gives() -> None:
 
 
 def test_a_mask_of_numbers_is_not_taken_for_one_of_truths() -> None:
-    with pytest.raises(TypeError, match="mask is torch.float32"):
+    with pytest.raises(TypeError, match=r"mask is torch\.float32"):
         seam.masked_scores(heads(1, 0), heads(1, 1), torch.zeros(1, 1, POS, POS), None, causal=False)
 
 

@@ -80,7 +80,7 @@ def _assert_exact(tokenizer: Tokenizer, text: str) -> None:
 def test_ids_are_those_of_the_original(bpe: Tokenizer) -> None:
     ids = [token.id for token in bpe.tokenize(TEXTS[0])]
     assert ids == [38634, 314, 260, 3575, 282, 4649, 30, 11452, 314, 260, 3575, 282]
-    assert (bpe.kind, bpe.vocab_size) == ("BPE", 49152)
+    assert (bpe.kind, bpe.vocab_size) == ("byte-level BPE", 49152)
 
 
 def test_every_digit_is_a_token(bpe: Tokenizer) -> None:

@@ -1,13 +1,18 @@
 """Tiny random models of every family, with a tokenizer of one token per byte: what the tests run on."""
 
+from collections.abc import Sequence
 from functools import cache
+from typing import ClassVar
 
+import numpy as np
 import torch
 from transformers import AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedConfig, PreTrainedModel
 
+from anatomy.request import Run, Want
 from anatomy.trace import Token, readable
 from models.families import load
 from models.local import LocalEngine
+from models.tokenizer import SITES
 
 MODELS = ("llama", "mistral", "qwen2", "gpt2", "bert", "bert-headless")
 MOST_PARAMETERS = 200_000
@@ -16,9 +21,20 @@ MOST_PARAMETERS = 200_000
 class ByteTokenizer:
     """One token per byte of UTF-8: every text has tokens, and characters beyond ASCII come in parts, as in BPE."""
 
+    kind, special = "", ()
+    missing: ClassVar = dict.fromkeys(SITES, "One token per byte: nothing is merged, and nobody chats.")
+
+    def answer(self, run: Run, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+        """Nothing: all that it could be asked for is missing."""
+        return {}
+
     def tokenize(self, text: str, special_tokens: bool = False) -> tuple[Token, ...]:
         """The bytes of the text as tokens whose id is the byte."""
         return tuple(token for place, character in enumerate(text) for token in _bytes_of(character, place))
+
+    def token(self, row: int) -> Token:
+        """A byte as a token of no text."""
+        return Token(row, f"<{row:02X}>", chr(row) if row < 128 else None, bytes([row]), 0, 0)
 
     def label(self, row: int) -> str:
         """The character of a byte, or the byte."""

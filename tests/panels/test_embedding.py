@@ -6,7 +6,7 @@ import pytest
 from anatomy.measure import principal_plane
 from anatomy.request import Want
 from anatomy.view import Fitted
-from panels.embedding import NEAR, PANEL, lay_out
+from panels.embedding import MOST_WITH_NEIGHBOURS, NEAR, PANEL, crowded, lay_out
 from tests.models.tiny import MODELS
 from tests.panels.made import made
 from tests.snapshot import described
@@ -91,14 +91,32 @@ def test_the_caption_names_the_nearest_row_and_counts_what_is_drawn():
     assert told.startswith(
         "“a” is row 0 of 50; the row that points most nearly its way is that of “near-a” (cosine 1.00)"
     )
-    assert "2 tokens and 3 neighbours" in told
-    assert "2 tokens, each once" in PANEL.says(small(), showing(0))
+    assert "2 tokens of the text and 3 neighbours from outside of it" in told
+    assert "2 tokens of the text, each once" in PANEL.says(small(), showing(0))
 
 
 def test_the_caption_follows_the_chosen_token():
     told = PANEL.says(small(), Fitted(pos=1))
     assert told.startswith("“b” is row 1 of 50")
     assert "“<b>near</b>” (cosine 0.98)" in told
+
+
+def test_in_a_long_text_only_the_chosen_tokens_neighbours_are_drawn():
+    words = [f"w{i}" for i in range(MOST_WITH_NEIGHBOURS + 1)]
+    rows = np.random.default_rng(0).normal(size=(len(words), 8))
+    near = np.arange(100, 100 + 2 * len(words)).reshape(-1, 2)
+    arrays = {Want("tok_embed"): rows, Want("near_ids"): near, Want("near_rows"): rows[:, None] + np.ones((1, 2, 8))}
+    crowd = made(" ".join(words), arrays, names={int(row): f"n{row}" for row in near.ravel()})
+    assert lay_out(crowd, VIEW).ids[-2:] == (104, 105)
+    assert len(lay_out(crowd, VIEW).ids) == len(words) + 2
+    assert "61 tokens of the text and 2 neighbours of the chosen one from outside of it" in PANEL.says(crowd, VIEW)
+
+
+def test_the_printed_program_leaves_the_same_neighbours_out(answered, program):
+    text = "".join(map(chr, range(48, 48 + MOST_WITH_NEIGHBOURS + 3)))
+    trace, view = answered(PANEL, text=text)
+    assert crowded(trace)
+    np.testing.assert_allclose(program(PANEL, trace, view), lay_out(trace, view).flat, atol=1e-4)
 
 
 def test_one_token_without_neighbours_is_a_point():

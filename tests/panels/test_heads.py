@@ -140,3 +140,32 @@ def test_the_head_of_the_first_view_copies_most(really_answered):
         "copy of the token. It is the chosen one; colours run from 0 to 0.8."
     )
     assert PANEL.draw(trace, view).groups == 3
+
+
+def test_in_a_short_text_everything_is_close_by():
+    told = PANEL.says(attending("a b c d", even(4)), showing("local"))
+    assert told == "No token has more than 4 before it, so all that it sees is close by: no head has this score."
+
+
+def test_a_head_that_looks_four_tokens_back_is_local_and_one_that_looks_five_back_is_not():
+    words = " ".join("abcdefghij")
+    for back, share in ((4, 1.0), (5, 0.0)):
+        trace = attending(words, np.eye(10)[np.maximum(np.arange(10) - back, 0)])
+        assert PANEL.draw(trace, showing("local")).z[1, 0] == share
+
+
+@pytest.mark.real
+def test_a_planted_repetition_brings_the_copying_heads_to_the_top(really_answered):
+    trace, view = really_answered(PANEL, text=REPEATED)
+    ids = [token.id for token in trace.tokens]
+    assert ids[len(ids) // 2 :] == ids[: len(ids) // 2]
+    copying = np.sort(PANEL.draw(trace, view).z.ravel())[::-1]
+    assert (copying[:5] > 0.5).all(), copying[:5]
+    assert np.median(copying) < 0.1
+
+
+# Words in no order that means anything, twice.
+REPEATED = (
+    " lamp seven orbit cheese under violin rapid stone fog ladder blue eleven carpet sign ocean fork tidy maple"
+    " rocket thin glove market sudden owl paper" * 2
+)

@@ -19,9 +19,10 @@ PLAIN = spec(ffn=Ffn(False, "gelu"))
 
 
 def small(act: list[float], model=SPEC):
-    """Twelve neurons; those not given are 0. gate 2 and up half of act everywhere."""
+    """Twelve neurons; those not given are 0. Where there are gates they are 2, and up makes the product right."""
     whole = np.array([*act, *[0.0] * (12 - len(act))])
-    arrays = {Want("act", 1, pos=0): whole, Want("gate", 1, pos=0): np.full(12, 2.0), Want("up", 1, pos=0): whole / 2}
+    up = whole / (1.7616 if model.ffn.gated else 2)  # SiLU(2) = 1.7616
+    arrays = {Want("act", 1, pos=0): whole, Want("gate", 1, pos=0): np.full(12, 2.0), Want("up", 1, pos=0): up}
     return made("a", arrays, model)
 
 
@@ -45,6 +46,7 @@ def test_a_gated_neuron_is_the_product_of_its_factors(kind, answered):
     trace, view = answered(PANEL, kind)
     found = {site: array.astype(float) for site, array in values(trace, view).items()}
     np.testing.assert_allclose(found["act"], found["gate"] / (1 + np.exp(-found["gate"])) * found["up"], atol=1e-5)
+    np.testing.assert_allclose(found["act"], found["opened"] * found["up"], atol=1e-5)
 
 
 def test_the_strongest_come_first_whichever_their_sign():
@@ -75,6 +77,7 @@ def test_gates_are_shown_where_there_are_any():
     assert [axis.title.text for axis in gated.select_xaxes()] == [
         "SiLU(gate) × up (activation)",
         "gate (activation)",
+        "SiLU(gate)",
         "up (activation)",
     ]
     assert [axis.title.text for axis in plain.select_xaxes()] == ["GELU(up) (activation)", "up (activation)"]
@@ -89,7 +92,10 @@ def test_the_table_holds_the_numbers_of_the_figure():
 
 
 def test_the_formula_multiplies():
-    assert PANEL.formula(small([1, -3, 2]), VIEW).splitlines()[-1] == "= SiLU(2.00) × −1.50 = 2.00 × −1.50 = −3.00"
+    lines = PANEL.formula(small([1, -3, 2]), VIEW).splitlines()
+    assert lines[2] == "= SiLU(2.00) × −1.70 = 1.76 × −1.70 = −3.00"
+    assert lines[3].startswith("over all 12 neurons: largest difference from the model's own ")
+    assert "·10⁻" in lines[3]
     assert PANEL.formula(small([4.0], PLAIN), VIEW).splitlines()[-1] == "neuron = GELU(up) = GELU(2.00) = 4.00"
 
 

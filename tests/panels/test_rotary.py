@@ -140,6 +140,16 @@ def test_the_score_at_the_texts_own_distance_is_the_models(kind, src, answered):
     assert re.search(r"difference (0|.*·10⁻\S+)\)", distance.PANEL.says(trace, view))
 
 
+@pytest.mark.real
+@pytest.mark.parametrize("layer", [0, 15, 29])
+def test_the_real_models_scores_follow_from_the_rotation_in_every_head(layer, really_answered):
+    for head in range(9):
+        trace, view = really_answered(distance.PANEL, layer=layer, head=head)
+        assert distance.fall(trace, view).off < 1e-4
+        found = lab(trace, view.with_setting(SHIFT, 500))
+        assert found.moved == pytest.approx(found.own, abs=1e-9)
+
+
 def test_a_masked_key_has_no_score_to_compare_with(answered):
     trace, view = answered(distance.PANEL, pos=3, src=9)
     assert "masked for this query" in distance.PANEL.says(trace, view)

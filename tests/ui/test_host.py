@@ -4,13 +4,16 @@ from threading import Event
 
 import pytest
 
+import panels
 from anatomy.request import Run, Want
 from anatomy.trace import Trace
+from anatomy.view import View
 from models.engine import Progress, Refused
-from models.recorded import NotRecorded
+from models.recorded import FIRST_VIEW, NotRecorded, RecordedEngine
+from panels import stagemap
 from tests.anatomy.spec import SPEC
 from tests.ui.conftest import loaded
-from ui import host
+from ui import host, stage
 from ui.host import Loading, Model
 
 RUN = Run(SPEC.id, "text")
@@ -100,6 +103,16 @@ def test_a_mistake_while_loading_is_told_and_does_not_wait_for_ever(monkeypatch,
     with pytest.raises(Refused, match="local:x could not be loaded"):
         model.run(RUN)
     assert "RuntimeError: mistake" in caplog.text
+
+
+def test_the_recording_holds_all_that_the_first_view_asks_for():
+    engine = RecordedEngine(FIRST_VIEW)
+    (spec,) = engine.specs()
+    run = View().run(spec)
+    view = View().fit(spec, engine.run(run).tokens)
+    panel = panels.load()[view.panel]
+    wants = [*stagemap.needs(spec, view), *stage.needs(spec, view, panel)]
+    assert set(engine.run(run, wants).arrays) == set(wants)
 
 
 def test_progress_is_what_was_reported_last(monkeypatch):

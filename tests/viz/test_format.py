@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viz.format import cosine, escaped, many, number, percent, quoted, thousands
+from viz.format import cosine, escaped, many, number, percent, quoted, signed_percent, thousands
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,11 @@ def test_counts_agree_with_their_noun():
 def test_labels_are_quoted_and_escaped():
     assert quoted("·of") == "“·of”"
     assert escaped('<b>"&"</b>') == '&lt;b&gt;"&amp;"&lt;/b&gt;'
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(2.674, "267 %"), (-1.465, "−146 %"), (0.128, "13 %"), (-0.0012, "−0.12 %"), (0.0, "0 %"), (1.0, "100 %")],
+)
+def test_shares_that_may_lie_outside_of_0_and_1(share, text):
+    assert signed_percent(share) == text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.snapshot import described
-from viz.pairs import Pairs, paired
+from viz.pairs import Lead, Pairs, paired
 from viz.theme import FOCUS, NEUTRAL
 
 
@@ -49,3 +49,29 @@ def test_words_stay_text():
     figure = paired(amounts(1, names=("<b>", "b"), notes=(("<i>",), ("",))))
     assert figure.data[0].name == "&lt;b&gt;"
     assert figure.data[0].hovertext[0] == "&lt;i&gt;"
+
+
+def signed(count: int, **changes) -> Pairs:
+    values = np.stack([np.linspace(-30, 90, count), np.linspace(10, -5, count)])
+    return amounts(count, values=values, lead=Lead("embedding", "in", 12.0, "length 3"), **changes)
+
+
+@pytest.mark.parametrize("count", [1, 6, 30])
+def test_the_picture_with_a_lead_and_amounts_below_zero(count, picture):
+    assert described(paired(signed(count, focus=count // 2))) == picture
+
+
+def test_a_lead_stands_before_the_first_place_with_a_tick_of_its_own():
+    figure = paired(signed(6))
+    assert (figure.data[2].name, figure.data[2].x[0], figure.data[2].y[0]) == ("embedding", -1, 12)
+    assert (figure.layout.xaxis.tickvals[:2], figure.layout.xaxis.ticktext[:2]) == ((-1, 0), ("in", "0"))
+    assert figure.layout.xaxis.range[0] < -1.4
+
+
+def test_zero_has_a_line_where_bars_reach_below_it():
+    assert [shape.y0 for shape in paired(signed(6)).layout.shapes] == [0]
+    assert not paired(amounts(6)).layout.shapes
+
+
+def test_given_ends_are_kept():
+    assert tuple(paired(signed(6, ends=(-100.0, 100.0))).layout.yaxis.range) == (-100, 100)

@@ -1,0 +1,130 @@
+"""A text going on: one token after the other, with the library's own cache of keys and values.
+
+The token is the best one, or drawn from the distribution as the library's own logits processors leave it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.generation.logits_process import (
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from anatomy.spec import ModelSpec
+from models.engine import Refused
+from models.opened import Opened
+
+_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen.
+
+    temperature  0 takes the best; above, logits are divided by it and one is drawn
+    top_k        drawn from the k best alone; 0: from all
+    top_p        drawn from the fewest best that hold this much probability; 1: from all
+    seed         same seed, text and settings: same tokens, in one go or one by one
+    """
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or self.top_k < 0 or not 0 < self.top_p <= 1 or self.seed < 0:
+            raise ValueError(f"{self}: temperature, top_k and seed are 0 or more, top_p is above 0 and at most 1")
+
+    def token(self, logits: Float[Tensor, " vocab"], ids: Int[Tensor, " pos"]) -> int:
+        """The token that follows the ids."""
+        if self.temperature == 0:
+            return int(logits.argmax())
+        p = self.distribution(logits, ids).numpy()
+        running = np.cumsum(p)
+        drawn = np.random.default_rng((self.seed, len(ids))).random()  # a place of its own for every step
+        return int(np.searchsorted(running, drawn * running[-1], side="right"))
+
+    def distribution(self, logits: Float[Tensor, " vocab"], ids: Int[Tensor, " pos"]) -> Float[Tensor, " vocab"]:
+        """What a token is drawn from when the temperature is above 0: temperature, then top-k, then top-p."""
+        steps = LogitsProcessorList([TemperatureLogitsWarper(float(self.temperature))])
+        if self.top_k:
+            steps.append(TopKLogitsWarper(min(self.top_k, len(logits))))
+        if self.top_p < 1:
+            steps.append(TopPLogitsWarper(float(self.top_p)))
+        return steps(ids[None], logits[None].double())[0].softmax(-1)
+
+
+def fit(spec: ModelSpec, tokens: int, count: int, limit: int) -> None:
+    """Refused where the model does not go on with a text, or where it would become too long."""
+    if count < 1:
+        raise ValueError(f"{count} tokens cannot be added: ask for 1 or more")
+    if spec.head != "causal":
+        raise Refused("This model does not go on with a text: it reads all of it at once, in both directions.")
+    if tokens + count > limit:
+        raise Refused(
+            f"The text has {tokens:,} tokens and the limit is {limit:,}: {max(0, limit - tokens):,} can be added, "
+            f"not {count:,}."
+        )
+
+
+def extend(opened: Opened, ids: Int[np.ndarray, " pos"], count: int, how: Sampling) -> tuple[int, ...]:
+    """The next tokens; fewer than `count` where the model ends its text."""
+    ends, added = end_tokens(opened), []
+    given = torch.from_numpy(ids)
+    cache = DynamicCache(config=opened.model.config)
+    fresh = given
+    for _ in range(count):
+        token = how.token(_step(opened, fresh, cache)[-1], given)
+        added.append(token)
+        if token in ends:
+            break
+        fresh = torch.tensor([token])
+        given = torch.cat([given, fresh])
+    return tuple(added)
+
+
+def end_tokens(opened: Opened) -> frozenset[int]:
+    """The tokens with which the checkpoint says that its text has ended."""
+    config = opened.model.generation_config
+    named = None if config is None else config.eos_token_id
+    return frozenset([] if named is None else [named] if isinstance(named, int) else named)
+
+
+def cache_gap(opened: Opened, ids: Int[np.ndarray, " pos"], start: int) -> float:
+    """Largest difference, at `start` and after, between logits with the cache and those of one pass without it."""
+    kept = len(ids) - start
+    whole = opened.model(input_ids=torch.from_numpy(ids)[None], use_cache=False, logits_to_keep=kept).logits[0]
+    steps = zip(cached_logits(opened, ids, start), whole, strict=True)
+    return max(float((cached - plain).abs().max()) for cached, plain in steps)
+
+
+def cached_logits(opened: Opened, ids: Int[np.ndarray, " pos"], start: int) -> Iterator[Float[Tensor, " vocab"]]:
+    """The logits at `start` and after, one token at a time over the cache of what stands before."""
+    given = torch.from_numpy(ids)
+    cache = DynamicCache(config=opened.model.config)
+    if start > 0:
+        _step(opened, given[:start], cache)
+    for place in range(start, len(ids)):
+        yield _step(opened, given[place : place + 1], cache)[-1]
+
+
+def _step(opened: Opened, fresh: Int[Tensor, " pos"], cache: DynamicCache) -> Float[Tensor, "1 vocab"]:
+    """The logits after the last of these tokens, whose keys and values join the cache."""
+    out = opened.model(input_ids=fresh[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return out.logits[0].float()
+
+
+def cache_bytes(spec: ModelSpec, tokens: int) -> int:
+    """Keys and values of every layer for so many tokens: 2 × layers × key/value heads × d_head numbers for each."""
+    if spec.dtype not in _BYTES:
+        raise ValueError(f"no size is known for {spec.dtype} numbers: add it to models/generate.py")
+    return 2 * spec.layers * spec.n_kv * spec.d_head * _BYTES[spec.dtype] * tokens

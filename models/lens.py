@@ -1,0 +1,109 @@
+"""What the streams say of the answer: each lens's distance from it, tokens watched through the layers, surprisal.
+
+Whole distributions are formed for a few rows at a time and never kept: a lens of 49,152 tokens × 30 layers × 512
+positions would take 3 GB.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from models.attribution import NO_HEAD
+from models.ground import Ground
+from models.parts import at_position, positions
+from models.readout import CHUNK
+
+WATCHED = 8  # tokens at most
+_WATCH = ("watch_ids", "watch_logp", "watch_rank")
+NEEDS = dict.fromkeys(("lens_kl", "surprisal", *_WATCH), frozenset({"resid_post", "logits"}))
+_NOT_CAUSAL = (
+    "This model reads the whole text at once, in both directions: it gives a token no probability from those before it "
+    "alone, so there is no surprisal."
+)
+
+
+def basis(want: Want, spec: ModelSpec) -> list[Want]:
+    """Nothing but the streams, which are on the tape."""
+    return []
+
+
+def missing(spec: ModelSpec) -> dict[str, str]:
+    """All of it without an output layer; surprisal in models that look ahead."""
+    if spec.head is None:
+        return dict.fromkeys(NEEDS, NO_HEAD)
+    return {} if spec.stack().causal else {"surprisal": _NOT_CAUSAL}
+
+
+def answer(ground: Ground, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    """The wanted arrays among NEEDS."""
+    distance = [want for want in wants if want.site == "lens_kl"]
+    surprise = [want for want in wants if want.site == "surprisal"]
+    watched = [want for want in wants if want.site in _WATCH]
+    return _distances(ground, distance) | _surprisals(ground, surprise) | _watches(ground, watched)
+
+
+def _distances(ground: Ground, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    if not wants:
+        return {}
+    places = positions(wants, len(ground.ids))
+    columns = [divergences(ground, torch.tensor(chunk)) for chunk in _chunks(places)]
+    whole = torch.cat(columns, dim=1).numpy()
+    return {want: at_position(whole, want, places) for want in wants}
+
+
+def divergences(ground: Ground, places: Int[Tensor, " pos"]) -> Float[Tensor, "layer pos"]:
+    """Σ p · (log p − log q) over the vocabulary, in nats: p the final distribution, q each layer's lens (Kullback and
+    Leibler 1951)."""
+    final = _logp(ground, ground.last[places])
+    p, streams = final.exp(), (ground.tape.stream(layer)[places] for layer in range(1, len(ground.tape.calls)))
+    rows = [(p * (final - _logp(ground, stream))).sum(-1).clamp(min=0.0) for stream in streams]
+    return torch.stack([*rows, torch.zeros(len(places))])  # the last lens is the final distribution
+
+
+def _surprisals(ground: Ground, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    if not wants:
+        return {}
+    places = positions(wants, len(ground.ids))
+    found = {0: float("nan")}
+    for chunk in _chunks([place for place in places if place > 0]):
+        logp = _logp(ground, ground.last[[place - 1 for place in chunk]])  # [chunk vocab]
+        told = logp.gather(1, torch.from_numpy(ground.ids[chunk])[:, None])[:, 0]
+        found |= dict(zip(chunk, (-told).tolist(), strict=True))
+    whole = np.array([found[place] for place in places], np.float32)
+    return {want: at_position(whole, want, places) for want in wants}
+
+
+def _watches(ground: Ground, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    found: dict[int | None, dict[str, Tensor]] = {}
+    for want in wants:
+        if want.pos not in found:
+            found[want.pos] = _watched(ground, want.pos)
+    return {want: found[want.pos][want.site].numpy() for want in wants}
+
+
+def _watched(ground: Ground, pos: int | None) -> dict[str, Tensor]:
+    """The three sites of one position, by name."""
+    rows = torch.stack([ground.tape.stream(layer + 1)[pos] for layer in range(len(ground.tape.calls))])
+    logp = _logp(ground, rows)  # [layer vocab]
+    ids = torch.tensor(_leaders(logp.argmax(-1).tolist()))  # [k]
+    own = logp[:, ids]  # [layer k]
+    ranks = torch.stack([(logp > column[:, None]).sum(-1) + 1 for column in own.T], dim=-1)
+    return {"watch_ids": ids, "watch_logp": own, "watch_rank": ranks}
+
+
+def _leaders(best: list[int]) -> list[int]:
+    """Every token that is best after some layer, the latest first, so the final one leads; at most WATCHED."""
+    return list(dict.fromkeys(reversed(best)))[:WATCHED]
+
+
+def _logp(ground: Ground, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
+    return ground.readout.logits(rows).float().log_softmax(dim=-1)
+
+
+def _chunks(places: list[int]) -> list[list[int]]:
+    return [places[start : start + CHUNK] for start in range(0, len(places), CHUNK)]

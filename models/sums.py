@@ -1,0 +1,80 @@
+"""What is shared out has to add up: heads and neurons to what their layer writes, all writes to the model's logits."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anatomy.request import Want
+from models import attribution, neurons, value_weighted
+from models.collect import Collection
+from models.frozen import FrozenEnd
+from models.ground import Ground
+from models.identities import LOGIT_TOLERANCE, TOLERANCE, Identity, off
+from models.opened import Opened
+from models.projections import down_projection, out_projection
+
+_READS = ("attn_out", "ffn_out", "z", "act")
+_NEURONS = frozenset(neurons.NEEDS) | {"dla_neuron_ids", "dla_neuron_logits"}
+
+
+def check(opened: Opened, ids: Int[np.ndarray, " pos"]) -> tuple[Identity, ...]:
+    """Every sum that the model has, at the last position of one short text."""
+    with torch.inference_mode():
+        ground, pos = _ground(opened, ids), len(ids) - 1
+        inside = (_heads(ground, pos), _neurons(ground, pos))
+        return inside if attribution.missing(opened.spec) else (*inside, _logits(ground, pos))
+
+
+def _ground(opened: Opened, ids: Int[np.ndarray, " pos"]) -> Ground:
+    layers = range(opened.spec.layers)
+    wants = [Want(site, layer, pos=len(ids) - 1) for site in _READS for layer in layers]
+    collection = Collection(wants, opened.spec.layers, ids)
+    tape = opened.record(ids, collection.wanted, collection.visit)
+    return Ground(opened, tape, ids, collection.arrays())
+
+
+def _heads(ground: Ground, pos: int) -> Identity:
+    errors = []
+    for layer in range(ground.opened.spec.layers):
+        out = out_projection(ground.opened, layer)
+        z = ground.tensor(Want("z", layer, pos=pos)).flatten()  # [head·d_head]
+        errors.append(off(z @ out.rows + out.bias, ground.tensor(Want("attn_out", layer, pos=pos))))
+    vouches = frozenset(value_weighted.NEEDS) | {"dla_heads"}
+    return Identity("heads through the output projection = attention's write", vouches, _worst(errors), TOLERANCE)
+
+
+def _neurons(ground: Ground, pos: int) -> Identity:
+    errors = []
+    for layer in range(ground.opened.spec.layers):
+        down = down_projection(ground.opened, layer)
+        act = ground.tensor(Want("act", layer, pos=pos))
+        errors.append(off(act @ down.rows + down.bias, ground.tensor(Want("ffn_out", layer, pos=pos))))
+    return Identity("neurons × rows of the down projection = FFN's write", _NEURONS, _worst(errors), TOLERANCE)
+
+
+def _logits(ground: Ground, pos: int) -> Identity:
+    """The two best tokens, each by itself and one against the other; and what a write adds to the whole vocabulary."""
+    logits = ground.readout.logits(ground.last[pos, None])[0].double()  # [vocab]
+    best, other = logits.topk(2).indices.tolist()
+    told = torch.stack([logits[best], logits[other], logits[best] - logits[other]])
+    wants = [Want("dla_parts", pos=pos, token=token, against=None) for token in (best, other)]
+    wants.append(Want("dla_parts", pos=pos, token=best, against=other))
+    answered = attribution.answer(ground, wants)
+    summed = torch.tensor([float(answered[want].sum(dtype=np.float64)) for want in wants], dtype=torch.float64)
+    error = max(off(summed, told), _whole(ground, pos, logits))
+    vouches = frozenset(attribution.NEEDS) | frozenset(neurons.ON_TOKENS)
+    return Identity("all writes through the frozen final norm = logits", vouches, error, LOGIT_TOLERANCE)
+
+
+def _whole(ground: Ground, pos: int, logits: Float[Tensor, " vocab"]) -> float:
+    """The final stream as one write, against the logits of every token: they differ by constants alone."""
+    end = FrozenEnd(ground.opened, ground.last[pos])
+    added = end.logits(ground.last[pos, None])[0].double()
+    constants = torch.tensor([end.constant(token) for token in range(len(logits))], dtype=torch.float64)
+    return off(added + constants, logits)
+
+
+def _worst(errors: list[float]) -> float:
+    """The largest; NaN when one of them is."""
+    return float(np.max(errors))

@@ -1,0 +1,45 @@
+"""Attention weighed by what it moves: weight × length of the value after the head's part of the output projection.
+
+A large weight on a short vector moves little (Kobayashi et al. 2020, "Attention is Not Only a Weight: Analyzing
+Transformers with Vector Norms", sec. 3). The projection's bias belongs to no head and is left out.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from models.ground import Ground
+from models.projections import out_projection
+
+NEEDS = {"contribution": frozenset({"pattern", "v", "z", "attn_out"})}
+
+
+def basis(want: Want, spec: ModelSpec) -> list[Want]:
+    """The layer's weights at the wanted positions, and its values."""
+    return [Want("pattern", want.layer, pos=want.pos), Want("v", want.layer)]
+
+
+def missing(spec: ModelSpec) -> dict[str, str]:
+    """Every model with attention has it."""
+    return {}
+
+
+def answer(ground: Ground, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    """The wanted arrays among NEEDS."""
+    return {want: _contribution(ground, want).numpy() for want in wants}
+
+
+def _contribution(ground: Ground, want: Want) -> Float[Tensor, "head ... src"]:
+    assert want.layer is not None, f"{want} has passed axes_of, so it names a layer"
+    pattern = ground.tensor(Want("pattern", want.layer, pos=want.pos))  # [head (pos) src]
+    v = ground.tensor(Want("v", want.layer))  # [kv src d_head]
+    spec = ground.opened.spec
+    by_head = out_projection(ground.opened, want.layer).rows.unflatten(0, (spec.n_heads, spec.d_head))
+    moved = v.repeat_interleave(spec.n_heads // spec.n_kv, 0) @ by_head  # [head src d_model]
+    lengths = torch.linalg.vector_norm(moved, dim=-1)  # [head src]
+    return pattern * (lengths if want.pos is not None else lengths[:, None])

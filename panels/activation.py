@@ -1,0 +1,179 @@
+"""The activation function of the FFN, with the inputs that it gets in one layer."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from anatomy.measure import ACTIVATIONS
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels import Panel, Table
+from panels.neurons import function_name, strongest
+from panels.snippet import LAYERS, opening, paths
+from viz.activation import Inputs, activation
+from viz.format import many, number, percent, quoted, thousands
+
+_POINTS = 241  # of the curve
+
+
+def applies(spec: ModelSpec) -> str | None:
+    """None, or why the curve of this model's function cannot be drawn."""
+    if spec.ffn.act in ACTIVATIONS:
+        return None
+    known = ", ".join(sorted(ACTIVATIONS))
+    return f"This model's activation function is “{spec.ffn.act}”; a curve can be drawn of these: {known}."
+
+
+def _site(spec: ModelSpec) -> str:
+    """What the function is applied to."""
+    return "gate" if spec.ffn.gated else "up"
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """The chosen layer's inputs of every token, and the chosen token's neurons."""
+    return (Want(_site(spec), view.layer), Want("act", view.layer, pos=view.pos))
+
+
+def inputs(trace: Trace, view: Fitted) -> Float[np.ndarray, "pos d_ff"]:
+    """What goes into the function, for every token and neuron of the chosen layer."""
+    return trace[Want(_site(trace.spec), view.layer)]
+
+
+def _curve(given: Float[np.ndarray, "pos d_ff"]) -> Float[np.ndarray, " point"]:
+    """Places to draw the curve at: a little beyond all inputs, and 0 among them."""
+    low, high = min(float(given.min()), -1.0), max(float(given.max()), 1.0)
+    room = 0.04 * (high - low)
+    return np.linspace(low - room, high + room, _POINTS)
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure:
+    """The curve, the chosen token's inputs on it, and how often each input occurs in the text."""
+    given, function = inputs(trace, view), ACTIVATIONS[trace.spec.ffn.act]
+    own, act = given[view.pos], trace[Want("act", view.layer, pos=view.pos)]
+    x, y = _curve(given), function(own)
+    name, site = function_name(trace.spec), _site(trace.spec)
+    return activation(
+        Inputs(
+            x=x,
+            y=function(x),
+            all=given.ravel(),
+            own=own,
+            own_y=y,
+            notes=tuple(
+                f"neuron {i}: {name}({number(float(a))}) = {number(float(b))}"
+                for i, (a, b) in enumerate(zip(own, y, strict=True))
+            ),
+            accent=tuple(strongest(act).tolist()),
+            x_axis=f"{site} (activation)",
+            y_axis=f"{name}({site})",
+            own_name=f"neurons of {quoted(trace.tokens[view.pos].label)}",
+        )
+    )
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """How many inputs the function lets through, and how many it holds near zero or turns to zero."""
+    given, spec = inputs(trace, view), trace.spec
+    name, own = function_name(spec), given[view.pos]
+    below = float((given < 0).mean())
+    return (
+        f"In layer {view.layer}, {percent(below)} of all {many(given.size, 'input')} are below 0, where {name} "
+        f"{_below(spec)}; for {quoted(trace.tokens[view.pos].label)} {percent(float((own < 0).mean()))}. "
+        f"The token's inputs run from {number(float(own.min()))} to {number(float(own.max()))}; on average the "
+        f"function gives them {percent(_passed(spec, own))} of their size."
+    )
+
+
+def _below(spec: ModelSpec) -> str:
+    """What the function makes of inputs below 0."""
+    x = np.linspace(-10, 0, 10_001)
+    lowest = float(ACTIVATIONS[spec.ffn.act](x).min())
+    return "gives exactly 0" if lowest == 0 else f"gives no less than {number(lowest)}"
+
+
+def _passed(spec: ModelSpec, own: Float[np.ndarray, " d_ff"]) -> float:
+    """Sum of the sizes after the function over the sum before it; 0 where all inputs are 0."""
+    before = float(np.abs(own).sum(dtype=np.float64))
+    return float(np.abs(ACTIVATIONS[spec.ffn.act](own)).sum()) / before if before > 0 else 0.0
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """The chosen token's strongest neurons: input, the function of it, and how many tokens' inputs are below 0."""
+    given = inputs(trace, view)
+    own = given[view.pos]
+    y = ACTIVATIONS[trace.spec.ffn.act](own)
+    name, site = function_name(trace.spec), _site(trace.spec)
+    top = strongest(trace[Want("act", view.layer, pos=view.pos)]).tolist()
+    return Table(
+        ("neuron", f"{site} (activation)", f"{name}({site})", "share of tokens with an input below 0"),
+        tuple((i, float(own[i]), float(y[i]), float((given[:, i] < 0).mean())) for i in top),
+    )
+
+
+_FORMULAS = {
+    "ReLU": "ReLU(x) = max(x, 0)",
+    "SiLU": "SiLU(x) = x / (1 + e^−x)",
+    "GELU": "GELU(x) = x · Φ(x), Φ(x) = (1 + erf(x / √2)) / 2",
+    "GELU (tanh)": "GELU(x) ≈ x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))",
+}
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """The function, its value for the strongest neuron, and the difference from the model's own neurons where no second
+    factor follows."""
+    spec, own = trace.spec, inputs(trace, view)[view.pos]
+    act = trace[Want("act", view.layer, pos=view.pos)]
+    y = ACTIVATIONS[spec.ffn.act](own)
+    top, name = int(strongest(act)[0]), function_name(spec)
+    lines = [
+        f"layer {view.layer}, {quoted(trace.tokens[view.pos].label)}",
+        _FORMULAS[name],
+        f"neuron {top}: {name}({number(float(own[top]))}) = {number(float(y[top]))}",
+    ]
+    if spec.ffn.gated:
+        return "\n".join((*lines, f"neuron = {name}(gate) × up: the second factor follows"))
+    off = float(np.abs(y - act).max())
+    return "\n".join(
+        (*lines, f"over all {thousands(len(own))} neurons: largest difference from the model's own {number(off, 2)}")
+    )
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """The chosen token's inputs and what the model's own function makes of them."""
+    path = paths(spec).inner[0]
+    return f'''{opening(spec, view)}
+{LAYERS}
+from transformers.activations import ACT2FN
+
+seen = []
+layers[{view.layer}].get_submodule("{path}").register_forward_hook(lambda module, given, out: seen.append(out[0]))
+with torch.no_grad():
+    model(**inputs)
+
+inputs_of_function = seen[0]  # [pos, d_ff]
+print("below 0:", (inputs_of_function < 0).float().mean().item())
+own = inputs_of_function[{view.pos}]
+result = torch.stack([own, ACT2FN["{spec.ffn.act}"](own)])  # [2, d_ff]
+print(result)
+'''
+
+
+PANEL = Panel(
+    id="activation",
+    stage="ffn",
+    order=1,
+    name="Activation",
+    title="What does the activation function let through?",
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    applies=applies,
+    places=("layer",),
+)

@@ -1,0 +1,83 @@
+"""What a layer's norms read and give, and the formula between the two."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from anatomy.measure import layer_normalized, rms_normalized
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+
+ATTENTION, FFN = 0, 1
+# For attention's norm and the FFN's: the stream, the write, what the part reads, the stream after the sum.
+_SITES = (("resid_pre", "attn_out", "attn_in", "resid_mid"), ("resid_mid", "ffn_out", "ffn_in", "resid_post"))
+_PARAMETERS = (("attn_gain", "attn_norm_bias"), ("ffn_gain", "ffn_norm_bias"))
+
+
+@dataclass(frozen=True)
+class Normed:
+    """One token's vector on its way through one norm; all [d_model].
+
+    before   what the norm reads: the stream, or the sum with the write where the norm follows the sum
+    unit     the same, normalized
+    gain     factor per dimension
+    bias     what is added per dimension; None for RMSNorm
+    after    what the model's own norm gives
+    """
+
+    before: Float[np.ndarray, " d_model"]
+    unit: Float[np.ndarray, " d_model"]
+    gain: Float[np.ndarray, " d_model"]
+    bias: Float[np.ndarray, " d_model"] | None
+    after: Float[np.ndarray, " d_model"]
+
+    @property
+    def off(self) -> float:
+        """Largest difference between the formula and what the model's own norm gives."""
+        found = self.unit * self.gain + (0.0 if self.bias is None else self.bias)
+        return float(np.abs(found - self.after).max())
+
+
+def follows_sum(spec: ModelSpec) -> bool:
+    """Whether each norm stands after the sum of stream and write, not before the part that writes."""
+    return spec.norm.place == "post"
+
+
+def needs(spec: ModelSpec, which: int, layer: int, pos: int) -> Sequence[Want]:
+    """What `normed` reads."""
+    return (*_before(spec, which, layer, pos), *_parameters(spec, which, layer), _after(spec, which, layer, pos))
+
+
+def normed(trace: Trace, which: int, layer: int, pos: int) -> Normed:
+    """The chosen token at attention's norm or the FFN's."""
+    spec = trace.spec
+    before = np.stack([trace[want] for want in _before(spec, which, layer, pos)]).sum(axis=0, dtype=np.float64)
+    gain, *bias = (trace[want] for want in _parameters(spec, which, layer))
+    formula = rms_normalized if spec.norm.kind == "rms" else layer_normalized
+    return Normed(
+        before=before,
+        unit=formula(before, spec.norm.eps),
+        gain=gain,
+        bias=bias[0] if bias else None,
+        after=trace[_after(spec, which, layer, pos)],
+    )
+
+
+def _before(spec: ModelSpec, which: int, layer: int, pos: int) -> tuple[Want, ...]:
+    """The stream that the norm reads, or the two parts of the sum that it reads."""
+    stream, write, _, _ = _SITES[which]
+    return tuple(Want(site, layer, pos=pos) for site in ((stream, write) if follows_sum(spec) else (stream,)))
+
+
+def _after(spec: ModelSpec, which: int, layer: int, pos: int) -> Want:
+    _, _, read, summed = _SITES[which]
+    return Want(summed if follows_sum(spec) else read, layer, pos=pos)
+
+
+def _parameters(spec: ModelSpec, which: int, layer: int) -> tuple[Want, ...]:
+    """Gain, and bias where the kind of norm has one."""
+    gain, bias = _PARAMETERS[which]
+    return tuple(Want(site, layer) for site in ((gain, bias) if spec.norm.kind == "layer" else (gain,)))

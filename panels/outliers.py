@@ -1,0 +1,220 @@
+"""Outlier dimensions: the few numbers of a stream vector that hold most of its squared length."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float, Int
+
+from anatomy.control import Choice
+from anatomy.measure import nucleus
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels import Panel, Table
+from panels.snippet import LAYERS, opening
+from viz.bars import Column, columns
+from viz.format import many, number, percent, quoted, thousands
+from viz.grid import Grid
+
+OVER = Choice("outliers", "Show", ("layer", "layers"), ("one layer", "all layers"))
+SHOWN = 14
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """The chosen token's stream as it leaves the chosen layer.
+
+    top      dimensions of largest size, largest first
+    vector   [d_model] its numbers
+    shares   [d_model] each number's square over the sum of squares; zeros where there is no length
+    half     how many dimensions it takes to hold half of the squared length
+    """
+
+    top: Int[np.ndarray, " shown"]
+    vector: Float[np.ndarray, " d_model"]
+    shares: Float[np.ndarray, " d_model"]
+    half: int
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """The chosen token's stream at every place, and every token's as it leaves the chosen layer."""
+    leaving = [Want("resid_post", layer, pos=view.pos) for layer in range(spec.layers)]
+    return (Want("resid_pre", 0, pos=view.pos), *leaving, Want("resid_post", view.layer))
+
+
+def outliers(trace: Trace, view: Fitted) -> Outliers:
+    """The chosen token's, after the chosen layer."""
+    vector = trace[Want("resid_post", view.layer, pos=view.pos)]
+    shares = squared_shares(vector)
+    top = np.argsort(-np.abs(vector), kind="stable")[:SHOWN]
+    return Outliers(top, vector, shares, nucleus(shares, 0.5) if shares.any() else len(shares))
+
+
+def squared_shares(vectors: Float[np.ndarray, "... d_model"]) -> Float[np.ndarray, "... d_model"]:
+    """Each number's square over the sum of squares; zeros where there is no length."""
+    squares = vectors.astype(np.float64) ** 2
+    total = squares.sum(axis=-1, keepdims=True)
+    return np.divide(squares, total, out=np.zeros_like(squares), where=total > 0)
+
+
+def by_layer(trace: Trace, view: Fitted) -> Float[np.ndarray, "place shown"]:
+    """Shares of the chosen layer's largest dimensions, before layer 0 and after every layer."""
+    places = [Want("resid_pre", 0, pos=view.pos)]
+    places += [Want("resid_post", layer, pos=view.pos) for layer in range(trace.spec.layers)]
+    return squared_shares(np.stack([trace[place] for place in places]))[:, outliers(trace, view).top]
+
+
+def _medians(trace: Trace, view: Fitted) -> Float[np.ndarray, " shown"]:
+    """The middle size of the same dimensions over the text's tokens."""
+    return np.median(np.abs(trace[Want("resid_post", view.layer)][:, outliers(trace, view).top]), axis=0)
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure | Grid:
+    """The largest numbers of one layer's stream as bars, or the share of the same dimensions through all layers."""
+    return _bars(trace, view) if view[OVER] == "layer" else _grid(trace, view)
+
+
+def _bars(trace: Trace, view: Fitted) -> go.Figure:
+    found = outliers(trace, view)
+    measures = [
+        Column(f"after layer {view.layer} (activation)", found.vector[found.top], _texts(found.vector[found.top])),
+        Column("share of the squared length (%)", 100 * found.shares[found.top], _texts(100 * found.shares[found.top])),
+    ]
+    if _several(trace):
+        medians = _medians(trace, view)
+        measures.append(Column("median size of all tokens", medians, _texts(medians)))
+    return columns([f"dim {dim}" for dim in found.top], measures)
+
+
+def _texts(values: Float[np.ndarray, " shown"]) -> tuple[str, ...]:
+    return tuple(number(float(value), 2) for value in values)
+
+
+def _several(trace: Trace) -> bool:
+    return len(trace.tokens) > 1
+
+
+def _grid(trace: Trace, view: Fitted) -> Grid:
+    """Places by dimensions; the scale is that of every text and layer: 0 to 100 %."""
+    return Grid(
+        z=by_layer(trace, view).astype(np.float32),
+        rows=("in", *map(str, range(trace.spec.layers))),
+        cols=tuple(map(str, outliers(trace, view).top.tolist())),
+        row_axis="after layer (in: before layer 0)",
+        col_axis=f"dimension (largest after layer {view.layer} first)",
+        unit="share of the squared length",
+        title=f"Dimensions of {quoted(trace.tokens[view.pos].label)}",
+        percent=True,
+        focus=(view.layer + 1, 0),
+    )
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """The largest dimensions by name, how few hold half, and whether the other tokens have the same."""
+    found = outliers(trace, view)
+    token, width = quoted(trace.tokens[view.pos].label), trace.spec.d_model
+    first = ", ".join(f"dim {dim} ({percent(float(found.shares[dim]))})" for dim in found.top[:3].tolist())
+    return (
+        f"After layer {view.layer}, {_half(found, token)}: the largest are {first}. Evenly spread, each of "
+        f"{thousands(width)} would hold {percent(1 / width)}.{_shared(trace, view)}"
+    )
+
+
+def _half(found: Outliers, token: str) -> str:
+    if found.half == 1:
+        return f"a single dimension holds half or more of the squared length of {token}"
+    return f"{many(found.half, 'dimension')} hold half of the squared length of {token}"
+
+
+def _shared(trace: Trace, view: Fitted) -> str:
+    """In how many of the other tokens the same dimension is the largest."""
+    if not _several(trace):
+        return ""
+    sizes = np.abs(trace[Want("resid_post", view.layer)])
+    largest = sizes.argmax(axis=1)
+    own = int(largest[view.pos])
+    others = len(sizes) - 1
+    same = int((largest == own).sum()) - 1
+    return f" Dim {own} is the largest in {thousands(same)} of the {many(others, 'other token')} too."
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """The largest dimensions of the chosen layer, or their shares at every place."""
+    found = outliers(trace, view)
+    dims = found.top.tolist()
+    if view[OVER] == "layers":
+        places = ("in", *range(trace.spec.layers))
+        rows = zip(places, by_layer(trace, view).tolist(), strict=True)
+        return Table(("after layer", *(f"dim {dim} (share)" for dim in dims)), tuple((at, *row) for at, row in rows))
+    running = np.cumsum(found.shares[found.top])
+    medians = _medians(trace, view)
+    return Table(
+        ("dimension", "value (activation)", "share of the squared length", "running sum", "median size of all tokens"),
+        tuple(
+            (dim, float(found.vector[dim]), float(found.shares[dim]), float(so_far), float(median))
+            for dim, so_far, median in zip(dims, running, medians, strict=True)
+        ),
+    )
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """The share of the largest dimension, with the numbers."""
+    found = outliers(trace, view)
+    top = int(found.top[0])
+    value = float(found.vector[top])
+    total = float((found.vector.astype(np.float64) ** 2).sum())
+    return "\n".join(
+        (
+            f"stream x of {quoted(trace.tokens[view.pos].label)} after layer {view.layer}, "
+            f"{many(len(found.vector), 'number')}",
+            f"share of dim {top} = x² / ‖x‖² = ({number(value)})² / {number(total)} = {number(value**2)} / "
+            f"{number(total)} = {percent(float(found.shares[top]))}",
+            f"‖x‖ = √{number(total)} = {number(float(np.sqrt(total)))}",
+            f"the largest {thousands(found.half)} of {thousands(len(found.vector))} hold half of ‖x‖² or more",
+        )
+    )
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """The largest dimensions after one layer, with their shares there or through all layers."""
+    last = "result = torch.stack([streams[at][top], shares[at][top]])  # value and share"
+    if view[OVER] == "layers":
+        last = "result = shares[:, top]  # [layers + 1, dimensions]: before the first layer, then after each"
+    return f"""{opening(spec, view)}
+{LAYERS}
+streams = []
+layers[0].register_forward_pre_hook(
+    lambda layer, given, named: streams.append(given[0] if given else named["hidden_states"]), with_kwargs=True
+)
+for layer in layers:
+    layer.register_forward_hook(lambda layer, given, out: streams.append(out[0] if isinstance(out, tuple) else out))
+with torch.no_grad():
+    model(**inputs)
+
+streams = torch.stack([stream[0, {view.pos}] for stream in streams]).double()  # [layers + 1, d_model]
+shares = streams**2 / (streams**2).sum(dim=-1, keepdim=True)
+at = {view.layer + 1}  # after layer {view.layer}
+top = streams[at].abs().argsort(descending=True, stable=True)[:{SHOWN}]
+{last}
+print(top.tolist(), result)
+"""
+
+
+PANEL = Panel(
+    id="outliers",
+    stage="residual",
+    order=4,
+    name="Outliers",
+    title="Which dimensions stand out?",
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    controls=(OVER,),
+    places=("layer",),
+)

@@ -1,0 +1,333 @@
+"""A reader's way through the page in a real browser, with the real model and no way out of this machine."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+
+import panels
+from anatomy.view import DEFAULT_PANEL
+
+pytestmark = [pytest.mark.browser, pytest.mark.real]
+
+ROOT = Path(__file__).parent.parent.parent
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+QUIET = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 60_000  # milliseconds: the first answer waits for the model
+FRANCE = "72.9 %"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the app, started as the README says, on a port of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    options = ["--server.port", str(port), "--server.address", "127.0.0.1"]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", *options]
+    with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
+        try:
+            _answering(f"http://127.0.0.1:{port}/_stcore/health", process)
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            process.terminate()
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def _answering(address: str, process: subprocess.Popen) -> None:
+    until = monotonic() + 40
+    while monotonic() < until:
+        assert process.poll() is None, "the server stopped"
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            sleep(0.2)
+    pytest.fail("the server does not answer")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Visit:
+    """One reader's browser window: what it asked for, and what it complained about."""
+
+    page: Page
+    home: str
+    asked: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def open(self, query: str = "") -> None:
+        self.page.goto(self.home + query)
+        expect(self.page.locator(".st-key-stage h2, .notice.refused").first).to_be_visible(timeout=PATIENCE)
+
+    def type(self, text: str) -> None:
+        box = self.page.get_by_role("textbox", name="Your text")
+        box.fill(text)
+        box.press("Enter")
+
+    @property
+    def heading(self) -> Locator:
+        return self.page.locator(".st-key-stage h2")
+
+    @property
+    def answer(self) -> Locator:
+        return self.page.locator(".says")
+
+    @property
+    def refusal(self) -> Locator:
+        return self.page.locator(".notice.refused")
+
+    @property
+    def tokens(self) -> Locator:
+        return self.page.get_by_role("option")
+
+    @property
+    def readout(self) -> Locator:
+        """The line under the attention map that reads the chosen cell."""
+        return self.page.locator(".st-key-attention-figure .readout")
+
+    def canvas(self, panel: str) -> Locator:
+        return self.page.locator(f".st-key-{panel}-figure canvas")
+
+
+def visited(browser: Browser, home: str, **options: object) -> tuple[BrowserContext, Visit]:
+    """A window that takes down every request and every error."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce", **options)
+    visit = Visit(context.new_page(), home)
+    visit.page.on("request", lambda request: visit.asked.append(request.url))
+    visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    visit.page.on("console", lambda said: visit.errors.append(said.text) if said.type == "error" else None)
+    return context, visit
+
+
+@pytest.fixture
+def reader(browser: Browser, server: str) -> Iterator[Visit]:
+    """A visit that must end without an error, without an exception on the page, and without a foreign request."""
+    context, visit = visited(browser, server)
+    yield visit
+    expect(visit.page.get_by_test_id("stException")).to_have_count(0)
+    assert not visit.errors
+    foreign = [url for url in visit.asked if not url.startswith((server, "data:", "blob:"))]
+    assert not foreign, f"these requests would leave the machine: {foreign}"
+    assert visit.asked
+    context.close()
+
+
+def test_the_first_view_is_drawn_with_the_models_numbers(reader):
+    reader.open()
+    expect(reader.heading).to_have_text(panels.load()[DEFAULT_PANEL].title)
+    expect(reader.readout).to_contain_text(FRANCE)
+    expect(reader.answer).to_contain_text("“·France”")
+    expect(reader.tokens).to_have_count(12)
+    expect(reader.page.get_by_role("navigation", name="Stages of the model").get_by_role("link")).to_have_count(8)
+
+
+def test_a_new_text_changes_tokens_map_and_figure(reader):
+    reader.open()
+    reader.type("the the the")
+    expect(reader.tokens).to_have_count(3, timeout=PATIENCE)
+    expect(reader.page.locator("a[data-stage=tokens]")).to_contain_text("3 tokens")
+    expect(reader.readout).not_to_contain_text(FRANCE)
+    assert "text=the+the+the" in reader.page.url
+
+
+def test_a_token_is_chosen_by_click_and_by_keys_and_every_panel_follows(reader):
+    reader.open()
+    reader.tokens.nth(5).click()
+    expect(reader.answer).to_contain_text("“·France” gives")
+    reader.tokens.nth(5).press("ArrowLeft")
+    expect(reader.answer).to_contain_text("“·of” gives")
+    reader.page.keyboard.press("Home")
+    expect(reader.answer).to_contain_text("“Paris” gives")
+    expect(reader.tokens.nth(0)).to_be_focused()
+    expect(reader.tokens.nth(0)).to_have_attribute("aria-selected", "true")
+    assert "pos=0" in reader.page.url
+
+
+def test_a_head_is_chosen_in_the_overview_by_click_and_by_keys(reader):
+    reader.open()
+    box = reader.canvas("heads").bounding_box()
+    reader.canvas("heads").click(position={"x": box["width"] - 6, "y": 30})
+    expect(reader.answer).to_contain_text("In layer 0, head 8")
+    reader.canvas("heads").press("ArrowDown")
+    expect(reader.answer).to_contain_text("In layer 1, head 8")
+    expect(reader.canvas("heads")).to_be_focused()
+    expect(reader.page.locator(".st-key-stagemap .times")).to_contain_text("layer 1")
+
+
+def test_a_cell_is_chosen_and_read_aloud(reader):
+    reader.open()
+    reader.canvas("attention").focus()
+    reader.page.keyboard.press("ArrowLeft")
+    expect(reader.readout).to_contain_text("looked at (key) ·of: 0.00143 %")
+    expect(reader.page.locator(".st-key-attention-figure .live")).to_contain_text("·of")
+    reader.page.wait_for_url(re.compile("src=4"))
+
+
+def test_steppers_and_switches_redraw_the_figure_and_stand_in_the_link(reader):
+    reader.open()
+    reader.page.get_by_role("radiogroup", name="Head").get_by_role("radio", name="0", exact=True).click()
+    expect(reader.answer).to_contain_text("head 0")
+    reader.page.get_by_role("radiogroup", name="Scale").get_by_role("radio", name="log").click()
+    reader.page.wait_for_url(re.compile("scale=log"))
+    expect(reader.page.locator(".st-key-attention-figure .notes")).to_contain_text("log scale")
+
+
+def test_the_map_opens_stages_and_back_returns(reader):
+    reader.open()
+    titles = {stage: panels.of_stage(stage)[0].title for stage in ("attention", "output", "tokens")}
+    for stage in ("output", "tokens"):
+        reader.page.locator(f"a[data-stage={stage}]").click()
+        expect(reader.heading).to_have_text(titles[stage])
+        expect(reader.page.locator(f"a[data-stage={stage}]")).to_have_attribute("aria-current", "page")
+    reader.page.go_back()
+    expect(reader.heading).to_have_text(titles["output"])
+    reader.page.go_back()
+    expect(reader.heading).to_have_text(titles["attention"])
+    reader.page.go_forward()
+    expect(reader.heading).to_have_text(titles["output"])
+
+
+def test_a_link_restores_everything(reader):
+    reader.open("?text=one+two+three+one+two&layer=20&head=3&pos=2&scale=log&first=0")
+    expect(reader.answer).to_contain_text("In layer 20, head 3, “·three” gives", timeout=PATIENCE)
+    before = reader.readout.inner_text()
+    reader.page.reload()
+    expect(reader.readout).to_have_text(before, timeout=PATIENCE)
+    expect(reader.page.get_by_role("textbox", name="Your text")).to_have_value("one two three one two")
+    expect(reader.page.get_by_role("radio", name="log")).to_be_checked()
+
+
+def test_an_embedded_panel_stands_alone_and_still_works(reader):
+    reader.open("?embed=true&panel=attention&layer=17&head=5")
+    expect(reader.readout).to_contain_text(FRANCE, timeout=PATIENCE)
+    expect(reader.page.get_by_role("navigation", name="Stages of the model")).to_have_count(0)
+    expect(reader.tokens).to_have_count(0)
+    reader.page.get_by_role("radiogroup", name="Head").get_by_role("radio", name="1", exact=True).click()
+    expect(reader.answer).to_contain_text("head 1")
+
+
+def test_light_and_dark_follow_the_system(browser, server):
+    grounds = {}
+    for scheme in ("light", "dark"):
+        context, visit = visited(browser, server, color_scheme=scheme)
+        visit.open()
+        expect(visit.readout).to_contain_text(FRANCE)
+        grounds[scheme] = visit.page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+        assert not visit.errors
+        context.close()
+    assert grounds == {"light": "rgb(251, 251, 249)", "dark": "rgb(18, 22, 27)"}
+
+
+@pytest.mark.parametrize("width", [1440, 1280, 800, 390])
+def test_nothing_sticks_out_of_the_window(browser, server, width):
+    context, visit = visited(browser, server)
+    visit.page.set_viewport_size({"width": width, "height": 900})
+    visit.open()
+    expect(visit.readout).to_contain_text(FRANCE)
+    wide = visit.page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+    assert wide <= width
+    context.close()
+
+
+def test_the_examples_are_texts_to_begin_with(reader):
+    reader.open()
+    reader.page.get_by_role("button", name="Examples").click()
+    reader.page.get_by_role("menuitem", name="Code").click()
+    expect(reader.tokens.first).to_contain_text("def", timeout=PATIENCE)
+    assert reader.page.get_by_role("textbox", name="Your text").input_value().startswith("def add(a, b):\n    return")
+
+
+def test_the_tabs_hold_numbers_python_and_a_link_that_works(reader):
+    reader.open()
+    reader.page.get_by_role("tab", name="Numbers").click()
+    expect(reader.page.get_by_test_id("stDataFrame")).to_be_visible()
+    reader.page.get_by_role("tab", name="Python").click()
+    expect(reader.page.get_by_test_id("stCode")).to_contain_text("import torch")
+    reader.page.get_by_role("tab", name="Link").click()
+    link = reader.page.get_by_test_id("stCode").first.inner_text().strip()
+    with reader.page.expect_download() as download:
+        reader.page.get_by_role("button", name="Table (CSV)").click()
+    assert "·France" in Path(download.value.path()).read_text("utf-8-sig")
+    reader.page.goto(link)
+    expect(reader.readout).to_contain_text(FRANCE, timeout=PATIENCE)
+
+
+DRAWN = {
+    "html": '<img src=x onerror="document.title=1"><script>document.title=1</script>',
+    "markdown": "![x](https://evil.example/x.png) [l](javascript:alert(1)) $x$ :red[y]",
+    "special": "<|im_end|>",
+    "rtl": "שלום עולם مرحبا بالعالم",
+    "emoji": "👩‍👩‍👧‍👦 🏳️‍🌈 ❤️",
+    "chinese": "法国的首都是巴黎",
+    "control": "a\x07b\x1bc\x7f",
+    "spaces": "     ",
+}
+
+
+@pytest.mark.parametrize("text", DRAWN.values(), ids=DRAWN)
+def test_odd_texts_are_drawn_and_never_run(reader, text):
+    reader.open()
+    title = reader.page.title()
+    reader.type(text)
+    expect(reader.readout).not_to_contain_text(FRANCE, timeout=PATIENCE)
+    expect(reader.answer).to_be_visible()
+    expect(reader.page.get_by_role("textbox", name="Your text")).to_have_value(text)
+    assert reader.page.title() == title
+    assert reader.page.locator("img[src*=x]").count() == 0
+
+
+def test_no_text_at_all_is_answered_by_a_sentence(reader):
+    reader.open()
+    reader.type("")
+    expect(reader.refusal).to_contain_text("no text", timeout=PATIENCE)
+    expect(reader.tokens).to_have_count(0)
+
+
+def test_a_text_of_too_many_tokens_is_refused_and_stays(reader):
+    reader.open()
+    reader.type("a b " * 1500)
+    expect(reader.refusal).to_contain_text("tokens", timeout=PATIENCE)
+    assert len(reader.page.get_by_role("textbox", name="Your text").input_value()) == 6000
+
+
+def test_a_hundred_thousand_characters_never_leave_the_box(reader):
+    reader.open()
+    reader.type("x" * 100_000)
+    expect(reader.page.get_by_text("This text has 100,000 characters")).to_be_visible()
+    expect(reader.readout).to_contain_text(FRANCE)
+    assert "text=" not in reader.page.url
+
+
+def test_six_hundred_tokens_are_drawn_with_the_chosen_one_in_sight(reader):
+    reader.open()
+    reader.type("When interest rates rise, the price of a bond usually falls. " * 45)
+    expect(reader.page.locator("a[data-stage=tokens]")).to_contain_text("586 tokens", timeout=PATIENCE)
+    expect(reader.page.locator(".st-key-attention-figure .notes")).to_contain_text("colours in 255 steps")
+    expect(reader.page.get_by_role("option", selected=True)).to_be_in_viewport()

@@ -1,0 +1,96 @@
+"""BertViz's views as pages: nothing is fetched, the reader's text stays text, the libraries are those installed."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.ui.test_journey import CHROMIUM, QUIET
+from viz import heads
+from viz.export import to_frame, to_html, to_json
+from viz.heads import Heads
+
+ODD = '</script><script>document.title = "run"</script><!-- \u2028"&<img src=x onerror=alert(1)>'
+
+
+def example(view: str = "head", labels: tuple[str, ...] = ("a", ODD, "c")) -> Heads:
+    n = len(labels)
+    weights = np.broadcast_to(np.tri(n) / np.arange(1, n + 1)[:, None], (2, 4, n, n)).astype("f4")
+    layers = (3, 4) if view == "model" else (3,)
+    return Heads(weights[: len(layers)], labels, layers, view, head=1, title=f"BertViz {ODD}")
+
+
+@pytest.mark.parametrize("view", ["head", "model"])
+def test_nothing_is_fetched_and_only_our_scripts_may_run(view):
+    page = to_html(example(view), ODD, ODD)
+    assert not re.search(r"<(script|link|img|iframe)[^>]*(src|href)=", page.replace(ODD, ""))
+    assert "cdnjs" not in page
+    assert "default-src 'none'; script-src 'sha256-" in page
+
+
+def test_the_readers_text_cannot_end_its_element():
+    page = to_frame(example())
+    numbers = re.search(r'id="numbers">(.*?)</script>', page, flags=re.DOTALL)
+    assert numbers is not None
+    data = json.loads(numbers[1])
+    assert data["attention"][0]["left_text"][1] == ODD
+    elements: list[str] = []
+    reader = HTMLParser()
+    reader.handle_starttag = lambda tag, _: elements.append(tag)
+    reader.feed(page)
+    assert elements.count("script") == 1 + 4
+    assert "img" not in elements
+
+
+def test_scripts_are_the_same_for_every_text():
+    assert example().scripts() == example(labels=("x", "y")).scripts()
+    assert example().scripts() != example("model").scripts()
+
+
+def test_weights_are_rounded_and_nothing_else_is_changed():
+    data = json.loads(re.search(r'id="numbers">(.*?)</script>', example().body(False), flags=re.DOTALL)[1])
+    assert data["attention"][0]["attn"][0][0][2] == [0.333, 0.333, 0.333]
+    assert data["include_layers"] == [3]
+
+
+def test_the_figures_json_holds_the_weights_in_full():
+    assert json.loads(to_json(example()))["weights"][0][0][2] == pytest.approx([1 / 3] * 3)
+
+
+def test_packages_that_are_not_installed_are_named(monkeypatch):
+    assert heads.missing() is None
+    monkeypatch.setitem(heads._FILES, "d3", ("no-such-package", "d3.js"))
+    assert heads.missing().endswith("pip install no-such-package.")
+
+
+def test_labels_and_weights_have_to_agree():
+    with pytest.raises(ValueError, match="labels say"):
+        Heads(np.zeros((1, 2, 3, 3)), ("a",), (0,), "head", 0, "")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield opened
+        opened.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("view", ["head", "model"])
+def test_the_view_is_drawn_offline_with_every_line_and_no_script_of_the_text(view, browser: Browser):
+    page = browser.new_page(offline=True)
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: troubles.append(request.url))
+    page.set_content(to_frame(example(view)))
+    assert page.locator("#vis svg line").count() == 4 * 9 * (2 if view == "model" else 1)
+    assert page.title().startswith("BertViz </script>")
+    if view == "head":
+        assert page.locator("#vis text", has_text="onerror").count() == 2
+    assert troubles == []
+    page.close()

@@ -1,0 +1,120 @@
+"""A function of one number with the inputs that it gets: the curve, points on it, and how often each input occurs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+from plotly.subplots import make_subplots
+
+from viz.bars import CALM, LEGEND
+from viz.format import escaped, thousands
+from viz.theme import FOCUS, NEUTRAL
+
+BINS = 60
+_FAINT = 0.35
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A curve and what goes in.
+
+    x, y           the curve
+    all, own       every input; those of the chosen token, at points of the curve
+    own_y          the curve at `own`
+    notes          words for the hover box of each of the chosen token's inputs
+    accent         which of them are drawn large: numbers into `own`
+    x_axis …       axis titles, with units
+    own_name       what the chosen token's inputs are called in the legend
+    """
+
+    x: Float[np.ndarray, " point"]
+    y: Float[np.ndarray, " point"]
+    all: Float[np.ndarray, " input"]
+    own: Float[np.ndarray, " neuron"]
+    own_y: Float[np.ndarray, " neuron"]
+    notes: tuple[str, ...]
+    accent: tuple[int, ...]
+    x_axis: str
+    y_axis: str
+    own_name: str
+
+
+def activation(given: Inputs) -> go.Figure:
+    """The curve with the chosen inputs on it; below, on the same axis, how many of all inputs fall into each cell.
+    What belongs to the chosen token has the colour of what is in focus."""
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.05)
+    figure.add_trace(_curve(given), row=1, col=1)
+    figure.add_traces(_points(given), rows=[1, 1], cols=[1, 1])
+    for trace in _histograms(given):
+        figure.add_trace(trace, row=2, col=1)
+    figure.update_xaxes(zeroline=True, range=[float(given.x[0]), float(given.x[-1])])
+    figure.update_xaxes(title_text=escaped(given.x_axis), row=2, col=1)
+    figure.update_yaxes(title_text=escaped(given.y_axis), zeroline=True, row=1, col=1)
+    figure.update_yaxes(title_text="inputs (%)", rangemode="tozero", zeroline=False, row=2, col=1)
+    figure.update_layout(height=430, legend=LEGEND, bargap=0, margin={"l": 64, "r": 16, "t": 36, "b": 52})
+    return figure
+
+
+def _curve(given: Inputs) -> go.Scatter:
+    return go.Scatter(
+        x=given.x.astype(np.float32),
+        y=given.y.astype(np.float32),
+        mode="lines",
+        line={"width": 2},
+        showlegend=False,
+        hoverinfo="skip",
+    )
+
+
+def _points(given: Inputs) -> list[go.Scatter]:
+    """The chosen token's inputs: small and faint, the accented ones as diamonds."""
+    chosen = np.zeros(len(given.own), bool)
+    chosen[list(given.accent)] = True
+    looks = (
+        (~chosen, given.own_name, {"size": 5, "color": FOCUS, "opacity": _FAINT}),
+        (chosen, f"its {len(given.accent)} strongest neurons", {"size": 9, "color": FOCUS, "symbol": "diamond"}),
+    )
+    return [
+        go.Scatter(
+            x=given.own[where].astype(np.float32),
+            y=given.own_y[where].astype(np.float32),
+            mode="markers",
+            name=escaped(name),
+            marker=marker,
+            hovertext=[escaped(given.notes[i]) for i in np.flatnonzero(where)],
+            hovertemplate="%{hovertext}<extra></extra>",
+        )
+        for where, name, marker in looks
+    ]
+
+
+def _histograms(given: Inputs) -> list[go.Bar | go.Scatter]:
+    """Percent of all inputs by cell as bars; of the chosen token's, where there are others, as a line in steps."""
+    edges = np.linspace(float(given.x[0]), float(given.x[-1]), BINS + 1)
+    middles = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)
+    every, own = (_percents(values, edges) for values in (given.all, given.own))
+    width = edges[1] - edges[0]
+    bars = go.Bar(
+        x=middles,
+        y=every,
+        width=width,
+        name=f"all {thousands(len(given.all))} inputs",
+        marker={"color": NEUTRAL, "opacity": CALM},
+        hovertemplate="around %{x:.3~g}: %{y:.3~g} % of all inputs<extra></extra>",
+    )
+    steps = go.Scatter(
+        x=middles,
+        y=own,
+        mode="lines",
+        line={"shape": "hvh", "width": 1.5, "color": FOCUS},
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    return [bars, steps] if len(given.all) > len(given.own) else [bars]
+
+
+def _percents(values: Float[np.ndarray, " input"], edges: Float[np.ndarray, " edge"]) -> Float[np.ndarray, " cell"]:
+    """Percent of the values in each cell; those beyond an end count in the outer cell."""
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    return (100 * counts / max(len(values), 1)).astype(np.float32)

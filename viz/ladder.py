@@ -1,0 +1,118 @@
+"""A row of blocks, several times: how small pieces grow together, a row per step, from the top."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from viz.format import escaped
+from viz.scale import columns, thinned
+from viz.theme import MONO, NEUTRAL
+
+_ROW, _AROUND = 30, 72
+_CALM = 0.35
+_MOST_TICKS = 24
+_WIDTH, _LETTER = 600, 0.62  # pixels of a row, and width of a letter as a share of its size
+_SMALLEST, _LARGEST = 8, 13
+
+
+@dataclass(frozen=True)
+class Block:
+    """One piece: where it begins, how wide it is, its label, words for the hover box; new: it grew in this row."""
+
+    start: int
+    width: int
+    label: str
+    note: str
+    new: bool = False
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Rows of blocks from the top, each with a name; names of the axes, and of new blocks and the others."""
+
+    rows: tuple[tuple[Block, ...], ...]
+    names: tuple[str, ...]
+    x_axis: str
+    y_axis: str
+    kinds: tuple[str, str]
+
+    def __post_init__(self) -> None:
+        if len(self.rows) != len(self.names):
+            raise ValueError(f"there are {len(self.rows)} rows and {len(self.names)} names for them")
+
+
+def ladder(given: Ladder) -> go.Figure:
+    """Blocks as bars that lie in rows, those that grew in the accent."""
+    left = min(block.start for block in given.rows[0])
+    right = max(block.start + block.width for block in given.rows[0])
+    font = {"family": MONO, "size": _size(given, right - left)}
+    figure = go.Figure([_blocks(given, new, font) for new in (True, False)])
+    figure.add_trace(_labels(given, font))
+    last = len(given.rows) - 0.5
+    shown = thinned(right - left, _MOST_TICKS)
+    ticks = {"tickvals": [left + i + 0.5 for i in shown], "ticktext": [str(left + i) for i in shown]}
+    figure.update_xaxes(title_text=escaped(given.x_axis), range=[left, right], showgrid=False, zeroline=False, **ticks)
+    figure.update_yaxes(
+        title_text=escaped(given.y_axis),
+        tickvals=list(range(len(given.rows))),
+        ticktext=[escaped(name) for name in given.names],
+        range=[last, -0.5],
+        automargin=True,
+        showgrid=False,
+        zeroline=False,
+    )
+    figure.update_layout(
+        height=_AROUND + _ROW * len(given.rows),
+        barmode="overlay",
+        legend={"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom", "traceorder": "normal"},
+        margin={"l": 8, "r": 16, "t": 36, "b": 48},
+    )
+    return figure
+
+
+def _size(given: Ladder, width: int) -> int:
+    """Size of the labels at which each fits into its block, within limits."""
+    room = [
+        block.width * _WIDTH / width / max(columns(block.label), 1) / _LETTER for row in given.rows for block in row
+    ]
+    return int(min(max(min(room), _SMALLEST), _LARGEST))
+
+
+def _blocks(given: Ladder, new: bool, font: dict) -> go.Bar:
+    """The new blocks with their labels, or the others, whose labels stand in the colour of the page's writing."""
+    placed = _placed(given, new)
+    return go.Bar(
+        x=[block.width for _, block in placed],
+        base=[block.start for _, block in placed],
+        y=[row for row, _ in placed],
+        orientation="h",
+        width=0.8,
+        name=escaped(given.kinds[0 if new else 1]),
+        marker={"color": None if new else NEUTRAL, "opacity": 1.0 if new else _CALM, "line": {"width": 1}},
+        text=[escaped(block.label) for _, block in placed] if new else None,
+        textposition="inside",
+        insidetextanchor="middle",
+        textangle=0,
+        textfont=font,
+        hovertext=[f"<b>{escaped(block.label)}</b><br>{escaped(block.note)}" for _, block in placed],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _labels(given: Ladder, font: dict) -> go.Scatter:
+    placed = _placed(given, new=False)
+    return go.Scatter(
+        x=[block.start + block.width / 2 for _, block in placed],
+        y=[row for row, _ in placed],
+        mode="text",
+        text=[escaped(block.label) for _, block in placed],
+        textfont=font,
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _placed(given: Ladder, new: bool) -> Sequence[tuple[int, Block]]:
+    """(row, block) of the new blocks, or of the others."""
+    return [(row, block) for row, blocks in enumerate(given.rows) for block in blocks if block.new is new]
