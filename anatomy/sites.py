@@ -66,7 +66,7 @@ write_down_logits | pos k m | logit      | ffn | what each of write_ids adds to 
 
 # What the tokenizer alone answers.
 _OF_THE_TOKENIZER = """
-merge_step | byte | merge | tokens | merge of its word that joined a byte to the one before, 1 first; 0 one from the start
+merge_step | byte | merge | tokens | merge of its word that joined a byte to the one before, 1 first; 0 from the start
 merge_rule | byte | rule  | tokens | row of the table of merges for merge_step; −1 where tokens meet, −2 where words do
 chat_ids   | chat | token | tokens | the text as a user's message, as the checkpoint's chat template writes it
 chat_role  | chat | role  | tokens | whose part each of chat_ids is: 0 system, 1 user, 2 assistant

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
@@ -57,7 +58,7 @@ class Chat:
 
     def __init__(self, template: str, special: Mapping[str, str]) -> None:
         self._template = template
-        self._special = dict(special)
+        self._special: dict[str, Any] = dict(special)
 
     def written(self, text: str) -> Written:
         """An instruction, the text as the user's message, and what makes the model answer. Templates that know no

@@ -141,7 +141,7 @@ class LocalEngine:
         generate.fit(self.spec, len(ids), count, self.max_tokens)
         how = generate.Sampling(temperature, top_k, top_p, seed)
         with self._turn, torch.inference_mode():
-            return run.plus(*generate.extend(self._opened, ids, count, how))
+            return run.plus(*generate.extend(self._opened, ids, count, how, self._tapes.get(run)))
 
     def cache_check(self, run: Run) -> float:
         """Largest difference between the logits with the cache and without it, at the tokens of the tail; at the last

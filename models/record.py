@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from anatomy.request import Run, Want
+from anatomy.request import Run, Want, choice
 from anatomy.sites import SITES
 from anatomy.spec import ModelSpec
 from anatomy.trace import Token
-from anatomy.view import DEFAULT_MODEL, DEFAULT_TEXT, View
+from anatomy.view import DEFAULT_MODEL, DEFAULT_TEXT, Fitted, View
 from anatomy.wire import pack
 from models.local import LocalEngine
 from models.progress import TerminalBar
@@ -17,8 +17,9 @@ from models.recorded import FIRST_VIEW
 _EVERY_LAYER = ("pattern", "scores")
 _ONE_TOKEN = ("resid_pre", "resid_post", "attn_out", "ffn_out")  # in every layer, of the chosen token alone
 _OPEN_LAYER = tuple(site.name for site in SITES.values() if site.per_layer)
-_ONCE = tuple(site.name for site in SITES.values() if not site.per_layer)
-_LAST_ONLY = ("logits", "lens_ids", "lens_logp")  # too large, or too slow, at every position
+_ONCE = tuple(site.name for site in SITES.values() if not site.per_layer and not site.for_token)
+_FOR_A_TOKEN = tuple(site.name for site in SITES.values() if site.for_token)
+_LAST_ONLY = {"lens_ids", "lens_logp", "lens_kl"} | {site.name for site in SITES.values() if site.one_pos}
 
 
 def first_view(spec: ModelSpec, tokens: tuple[Token, ...]) -> tuple[Want, ...]:
@@ -27,9 +28,15 @@ def first_view(spec: ModelSpec, tokens: tuple[Token, ...]) -> tuple[Want, ...]:
     view = View().fit(spec, tokens)
     layers = [Want(site, layer) for site in _EVERY_LAYER for layer in range(spec.layers)]
     layers += [Want(site, layer, pos=view.pos) for site in _ONE_TOKEN for layer in range(spec.layers)]
-    layer = [Want(site, view.layer) for site in _OPEN_LAYER]
-    once = [Want(site, pos=view.pos if site in _LAST_ONLY else None) for site in _ONCE]
-    return tuple(dict.fromkeys((*layers, *layer, *once)))
+    layer = [Want(site, view.layer, pos=_pos(site, view)) for site in _OPEN_LAYER]
+    once = [Want(site, pos=_pos(site, view)) for site in _ONCE]
+    best = [Want(site, pos=view.pos, token=choice(1)) for site in _FOR_A_TOKEN]
+    return tuple(dict.fromkeys((*layers, *layer, *once, *best)))
+
+
+def _pos(site: str, view: Fitted) -> int | None:
+    """The chosen position for a site that is too large, or too slow, at every one."""
+    return view.pos if site in _LAST_ONLY else None
 
 
 def record(engine: LocalEngine) -> bytes:

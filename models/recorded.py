@@ -48,3 +48,9 @@ class RecordedEngine:
             raise NotRecorded(f"The recording does not hold {named}: open the model to see it.")
         held = {want: array for want, array in arrays.items() if array is not None}
         return Trace(run, trace.spec, trace.tokens, held, {row: trace.names[row] for row in mentioned(held)})
+
+    def extend(
+        self, run: Run, count: int = 1, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0
+    ) -> Run:
+        """NotRecorded: only a model goes on with a text."""
+        raise NotRecorded("A recording does not go on with its text: open the model for that.")

@@ -54,9 +54,11 @@ class Store:
         names = {row: text.names[row] for row in mentioned(held)}
         return Trace(run, text.spec, text.tokens, {want: held[want] for want in asked}, names)
 
-    def extend(self, run: Run, count: int = 1, **how: float) -> Run:
+    def extend(
+        self, run: Run, count: int = 1, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0
+    ) -> Run:
         """The run with a longer tail, as the engine goes on with it; see `Engine.extend`."""
-        return self._engine.extend(run, count, **how)
+        return self._engine.extend(run, count, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
 
     @property
     def nbytes(self) -> int:

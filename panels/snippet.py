@@ -24,6 +24,7 @@ class Paths:
     norms            inside a layer: attention's norm and the FFN's, before these parts or after the sums with them
     positions        inside the body: a learned position table
     readout          an expression that turns `stream` into logits
+    final_norm       inside the body: the norm before the output layer
     """
 
     attention: str
@@ -32,6 +33,7 @@ class Paths:
     norms: tuple[str, str]
     positions: str
     readout: str
+    final_norm: str = ""
 
 
 _PATHS = {
@@ -42,6 +44,7 @@ _PATHS = {
         ("input_layernorm", "post_attention_layernorm"),
         "",
         "model.lm_head(model.base_model.norm(stream))",
+        "norm",
     ),
     "gpt2": Paths(
         "attn.c_proj",
@@ -50,6 +53,7 @@ _PATHS = {
         ("ln_1", "ln_2"),
         "wpe",
         "model.lm_head(model.base_model.ln_f(stream))",
+        "ln_f",
     ),
     "bert": Paths(
         "attention.output.dense",
@@ -70,7 +74,7 @@ from transformers import AutoTokenizer, {loader}
 
 {_text(view)}model = {loader}.from_pretrained(folder, dtype=torch.{spec.dtype}).eval()
 inputs = tokenizer(text, return_tensors="pt", split_special_tokens=True)
-ids = inputs["input_ids"][0].tolist()
+{_tail(view)}ids = inputs["input_ids"][0].tolist()
 """
 
 
@@ -79,6 +83,15 @@ def _text(view: View) -> str:
 text = {view.text!r}
 
 tokenizer = AutoTokenizer.from_pretrained(folder)
+"""
+
+
+def _tail(view: View) -> str:
+    """Generated tokens join by their ids: cut as text they might come out as others."""
+    if not view.tail:
+        return ""
+    return f"""generated = torch.tensor([{list(view.tail)}])  # tokens that follow the text
+inputs = {{"input_ids": torch.cat([inputs["input_ids"], generated], dim=1)}}
 """
 
 

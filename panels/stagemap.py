@@ -93,7 +93,7 @@ def _first_panel(stage: str, spec: ModelSpec) -> str | None:
 
 
 def _tokens(trace: Trace, view: Fitted) -> str:
-    found = cut(trace.run.text, trace.tokens)
+    found = cut(trace.text, trace.tokens)
     own = sum(kind != SPECIAL for kind in found.kinds)
     count = many(len(trace.tokens), "token")
     if found.words and not found.unspaced:

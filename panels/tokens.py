@@ -20,12 +20,12 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 def draw(trace: Trace, view: Fitted) -> Chips:
     """A chip per token, tinted by its kind."""
-    return chips(trace.run.text, trace.tokens, many(len(trace.tokens), "token"), view.pos)
+    return chips(trace.text, trace.tokens, many(len(trace.tokens), "token"), view.pos)
 
 
 def says(trace: Trace, view: Fitted) -> str:
     """Tokens per word, or per character where words are not set apart; then which pieces are less than that."""
-    found = cut(trace.run.text, trace.tokens)
+    found = cut(trace.text, trace.tokens)
     own = sum(kind != SPECIAL for kind in found.kinds)
     return " ".join(part for part in (_rate(found, own), _pieces(found), _added(trace, found), _lost(trace)) if part)
 
@@ -65,7 +65,7 @@ def _lost(trace: Trace) -> str:
 
 def table(trace: Trace, view: Fitted) -> Table:
     """One row per token. Characters are counted from 0; the end is one past the last."""
-    kinds = cut(trace.run.text, trace.tokens).kinds
+    kinds = cut(trace.text, trace.tokens).kinds
     return Table(
         ("position", "token", "id", "bytes (hexadecimal)", "first character", "end", "kind"),
         tuple(
@@ -78,7 +78,7 @@ def table(trace: Trace, view: Fitted) -> Table:
 def formula(trace: Trace, view: Fitted) -> str:
     """From characters to bytes to a row number, for the chosen token; then the rate."""
     token = trace.tokens[view.pos]
-    text = trace.run.text
+    text = trace.text
     where = (
         "stands for no characters of the text"
         if token.start == token.end

@@ -16,15 +16,20 @@ MOST_SEGMENTS = 16
 WIDE, NARROW = 90, 26
 
 
-def row(panel: Panel, spec: ModelSpec, view: Fitted, letters: int = WIDE) -> None:
-    """The steppers and controls of one panel, side by side. letters: about how many stand in a row."""
-    places = [place for place in panel.places if _count(spec, place) > 1]
-    if not places and not panel.controls:
+def row(panel: Panel, spec: ModelSpec, view: Fitted, letters: int = WIDE, beside: Panel | None = None) -> None:
+    """The steppers and controls of one panel, side by side; without those that stand at the panel beside it.
+
+    letters  about how many stand in a row
+    """
+    theirs = (beside.places, beside.controls) if beside else ((), ())
+    places = [place for place in panel.places if _count(spec, place) > 1 and place not in theirs[0]]
+    own = [control for control in panel.controls if control not in theirs[1]]
+    if not places and not own:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key=f"{panel.id}.controls"):
         for place in places:
             _stepper(f"{panel.id}.{place}", place, _count(spec, place), view)
-        for control in panel.controls:
+        for control in own:
             _control(f"{panel.id}.{control.name}", control, view, letters)
 
 
@@ -35,19 +40,19 @@ def _count(spec: ModelSpec, place: str) -> int:
 def _stepper(key: str, place: str, count: int, view: Fitted) -> None:
     """Which layer or which head: all of them in a row where they fit, else a number with − and +."""
     value = getattr(view, place)
-    changed = _writes(key, value, lambda now, number: replace(now, **{place: int(number)}))
+    changed = writes(key, value, lambda now, number: replace(now, **{place: int(number)}))
     if count <= MOST_SEGMENTS:
-        _set(key, value)
+        hold(key, value)
         st.segmented_control(place.capitalize(), range(count), key=key, required=True, on_change=changed)
     else:
-        _set(key, value)
+        hold(key, value)
         st.number_input(place.capitalize(), 0, count - 1, step=1, key=key, on_change=changed, width=140)
 
 
 def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
     value = view[control]
-    changed = _writes(key, value, lambda now, setting: now.with_setting(control, setting))
-    _set(key, value)
+    changed = writes(key, value, lambda now, setting: now.with_setting(control, setting))
+    hold(key, value)
     match control:
         case Choice() if sum(len(control.shown(option)) + 3 for option in control.options) > letters:
             st.selectbox(control.label, control.options, format_func=control.shown, key=key, on_change=changed)
@@ -63,19 +68,31 @@ def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
             )
 
 
-def _set(key: str, value: Any) -> None:
-    """The link decides what a widget shows; written only where it differs, so that a drag is not cut short."""
-    if st.session_state.get(key) != value:
+def hold(key: str, value: Any) -> None:
+    """Let a widget show what the link says.
+
+    Until the reader has used it, it is told again on every run: a widget drawn anew before the browser had put up the
+    first one falls back to its first option, and would report that as the reader's choice. After that it is told only
+    what differs, or quick clicks would be taken back by the answers to earlier ones.
+    """
+    if key not in st.session_state:
+        st.session_state[_used(key)] = False
+    if not st.session_state[_used(key)] or st.session_state[key] != value:
         st.session_state[key] = value
 
 
-def _writes(key: str, shown: Any, change: Callable[[View, Any], View]) -> Callable[[], None]:
+def _used(key: str) -> str:
+    return f"{key} used"
+
+
+def writes(key: str, shown: Any, change: Callable[[View, Any], View]) -> Callable[[], None]:
     """A callback that puts the widget's new value into the link. shown: its old one, which a widget that comes back
     after it was away for a while reports as new."""
 
     def call() -> None:
         value = st.session_state[key]
         if value is not None and value != shown:
+            st.session_state[_used(key)] = True
             links.go(lambda view: change(view, value))
 
     return call

@@ -22,7 +22,7 @@ def show(figure: Figure, says: str, key: str) -> None:
     if isinstance(figure, Grid):
         grid.show(figure, says, key, lambda cell: links.go(lambda view: at_cell(view, figure, cell)))
     elif isinstance(figure, Chips):
-        chips.show(figure, says, key, lambda pos: links.go(lambda view: at_token(view, pos)))
+        chips.show(figure, says, key, lambda chip: links.go(lambda view: at_chip(view, figure, chip)))
     elif isinstance(figure, Heads):
         page = to_frame(figure, dark=st.context.theme.type == "dark")
         st.iframe(page, height=figure.height, alt=says)
@@ -42,6 +42,11 @@ def at_cell(view: View, figure: Grid, cell: tuple[int, int]) -> View:
         case "token":
             return at_token(view, row)
     return view
+
+
+def at_chip(view: View, figure: Chips, chip: int) -> View:
+    """The view after a chip was chosen."""
+    return at_token(view, chip) if figure.of_text else view
 
 
 def at_token(view: View, pos: int) -> View:

@@ -1,6 +1,7 @@
 """The link: the only place where the selection lives. Reading it, and going to another one."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -8,7 +9,7 @@ import streamlit as st
 import panels
 from anatomy.view import View, read_view
 
-FIELDS = ("panel", "model", "text", "layer", "head", "pos", "src")
+FIELDS = tuple(field.name for field in fields(View) if field.name != "settings")
 Change = Callable[[View], View]
 _KNOWN = "link"
 

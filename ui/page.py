@@ -6,16 +6,17 @@ import streamlit as st
 
 import panels
 from anatomy.stages import STAGES
-from anatomy.trace import Trace
+from anatomy.trace import Trace, readable
 from anatomy.view import Fitted, View
 from models.engine import Refused
 from panels import Panel, stagemap
-from ui import aside, figure, host, links, stage, text, top, waiting
+from ui import aside, continuation, figure, host, links, stage, text, top, waiting
 from ui.components import stagemap as drawn_map
 from ui.components import strip
 from ui.host import Loading, Model
 
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+MOST_LOST = 24  # characters named one by one
 ICON = Path(__file__).parent.parent / "static" / "icon.svg"
 
 
@@ -41,6 +42,7 @@ def draw() -> None:
         waiting.until_loaded(model)
     except Refused as refused:
         text.notice(str(refused), "refused")
+        continuation.way_back(view)
     else:
         with free:
             waiting.in_the_background(model)
@@ -71,8 +73,11 @@ def answered(model: Model, view: View, panel: Panel, embedded: bool) -> None:
             stage.draw(model, run, fitted)
         return
     trace = model.run(run, (*stagemap.needs(spec, fitted), *stage.needs(spec, fitted, panel)))
+    following = continuation.after(model, run)
     with st.container(key="strip_row"):
-        strip.show(tokens, fitted.pos, lambda pos: links.go(lambda now: figure.at_token(now, pos)))
+        tokens_of(trace, fitted)
+        if following is not None:
+            continuation.row(following, view)
     with st.container(key="columns"):
         left, middle, right = st.columns(3, gap="medium")
     with left:
@@ -81,6 +86,21 @@ def answered(model: Model, view: View, panel: Panel, embedded: bool) -> None:
         stage.draw(model, run, fitted)
     with right:
         aside.articles_on(STAGES[panel.stage])
+
+
+def tokens_of(trace: Trace, view: Fitted) -> None:
+    """The tokens in a row; below it, which characters of the text none of them covers."""
+    added = len(trace.run.tail)
+    strip.show(trace.tokens, added, view.pos, lambda pos: links.go(lambda now: figure.at_token(now, pos)))
+    if trace.lost:
+        text.aside(unspelled(trace.lost))
+
+
+def unspelled(lost: str) -> str:
+    """The sentence about characters that the vocabulary has no tokens for."""
+    shown = " ".join(readable(character, character.encode()) for character in lost[:MOST_LOST])
+    more = f" and {len(lost) - MOST_LOST} more" if len(lost) > MOST_LOST else ""
+    return f"The vocabulary cannot spell: {shown}{more}"
 
 
 def map_of(trace: Trace, view: Fitted, panel: Panel) -> None:

@@ -64,7 +64,7 @@ def _figures(shown: Sequence[Panel], trace: Trace, view: Fitted) -> None:
     with st.container(key="two"):
         left, right = st.columns(2, gap="small")
         with left:
-            _chooser(shown[1], trace, view)
+            _chooser(shown[1], shown[0], trace, view)
         with right:
             _card(shown[0], trace, view)
 
@@ -84,12 +84,13 @@ def _card(panel: Panel, trace: Trace, view: Fitted) -> None:
             details.tabs(panel, trace, view)
 
 
-def _chooser(panel: Panel, trace: Trace, view: Fitted) -> None:
-    """The overview beside a figure, in which the reader picks what the figure shows."""
+def _chooser(panel: Panel, chosen_for: Panel, trace: Trace, view: Fitted) -> None:
+    """The overview beside a figure, in which the reader picks what the figure shows. What both can be set to stands at
+    the figure alone."""
     with st.container(border=True, key=f"chooser-{panel.id}"):
         drawn = panel.draw(trace, view)
         st.html(f"<h3>{escape(getattr(drawn, 'title', panel.name))}</h3>")
-        controls.row(panel, trace.spec, view, controls.NARROW)
+        controls.row(panel, trace.spec, view, controls.NARROW, chosen_for)
         figure.show(drawn, panel.says(trace, view), f"{panel.id}.figure")
 
 
@@ -98,8 +99,7 @@ def _picker(panel: Panel) -> None:
     others = {shown.id: shown.name for shown in panels.of_stage(panel.stage)}
     if len(others) < 2:
         return
-    if st.session_state.get("picker") != panel.id:
-        st.session_state["picker"] = panel.id
+    controls.hold("picker", panel.id)
     st.segmented_control(
         f"Panels of {STAGES[panel.stage].title}",
         list(others),
@@ -107,7 +107,7 @@ def _picker(panel: Panel) -> None:
         key="picker",
         label_visibility="collapsed",
         required=True,
-        on_change=lambda: links.go(lambda view: at_panel(view, st.session_state["picker"])),
+        on_change=controls.writes("picker", panel.id, at_panel),
     )
 
 

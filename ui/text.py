@@ -28,6 +28,11 @@ def notice(sentence: str, kind: str = "quiet") -> None:
     st.html(f'<p class="notice {kind}" role="status">{escape(sentence)}</p>')
 
 
+def aside(sentence: str) -> None:
+    """A small sentence that belongs to what stands above it."""
+    st.html(f'<p class="aside" role="note">{escape(sentence)}</p>')
+
+
 def elsewhere(words: str, href: str) -> None:
     """A link that opens in a tab of its own."""
     st.html(f'<p class="elsewhere"><a href="{escape(href or "?")}" target="_blank">{escape(words)}</a></p>')

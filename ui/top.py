@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from anatomy.spec import ModelSpec
 from anatomy.view import View
 from models.engine import Refused
-from ui import links
+from ui import controls, links
 from ui.components import textbox
 from ui.examples import EXAMPLES
 from ui.host import Loading, Model, models
@@ -33,15 +33,15 @@ def bar(model: Model, view: View) -> DeltaGenerator:
 
 
 def _model_choice(names: list[str], view: View) -> None:
-    st.session_state["model"] = view.model if view.model in names else names[0]
-    st.selectbox(
-        "Model", names, key="model", label_visibility="collapsed", width=190, on_change=lambda: links.go(_on_model)
-    )
+    shown = view.model if view.model in names else names[0]
+    controls.hold("model", shown)
+    changed = controls.writes("model", shown, on_model)
+    st.selectbox("Model", names, key="model", label_visibility="collapsed", width=190, on_change=changed)
 
 
-def _on_model(view: View) -> View:
-    """The view on the model chosen in the box: places belong to the old model and go."""
-    return View(panel=view.panel, model=st.session_state["model"], text=view.text, settings=view.settings)
+def on_model(view: View, name: str) -> View:
+    """The view on another model: places belong to the old one and go."""
+    return View(panel=view.panel, model=name, text=view.text, settings=view.settings)
 
 
 def described(spec: ModelSpec) -> str:

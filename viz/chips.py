@@ -19,12 +19,16 @@ class Chip:
 
 @dataclass(frozen=True)
 class Chips:
-    """The tokens of a text; focus is the chosen one. legend names the tints, in order."""
+    """Tokens in reading order; focus is the chosen one. legend names the tints, in order.
+
+    of_text  they are the tokens of the reader's text, in order: choosing one chooses that token
+    """
 
     chips: tuple[Chip, ...]
     legend: tuple[str, ...]
     title: str
     focus: int | None = None
+    of_text: bool = True
 
     def __post_init__(self) -> None:
         strange = next((chip for chip in self.chips if not 0 <= chip.tint < len(self.legend)), None)

@@ -1,4 +1,4 @@
-"""Points over a numbered axis, on a logarithmic scale, held against levels."""
+"""Points over a numbered axis, held against levels."""
 
 import math
 from collections.abc import Sequence
@@ -25,7 +25,10 @@ class Level:
 
 @dataclass(frozen=True)
 class Dots:
-    """Points over a numbered axis: x and y, words for each in the hover box, titles with units, levels to compare."""
+    """Points over a numbered axis: x and y, words for each in the hover box, titles with units, levels to compare.
+
+    logarithmic  the y axis follows log10(y); else it begins at 0
+    """
 
     x: Float[np.ndarray, " point"]
     y: Float[np.ndarray, " point"]
@@ -34,10 +37,11 @@ class Dots:
     x_axis: str
     y_axis: str
     levels: Sequence[Level] = ()
+    logarithmic: bool = True
 
 
 def dots(given: Dots) -> go.Figure:
-    """The points on a logarithmic y axis, some in the accent, the levels as dashed lines."""
+    """The points, some in the accent, the levels as dashed lines."""
     figure = go.Figure()
     accent = np.array(given.accent, bool)
     for where, colour in ((accent, None), (~accent, NEUTRAL)):
@@ -51,36 +55,41 @@ def dots(given: Dots) -> go.Figure:
                 hovertemplate="%{hovertext}<extra></extra>",
             )
         )
-    values = [*given.y.tolist(), *(level.value for level in given.levels)]
-    low, high = min(values), max(values)
-    room = 0.08 * (math.log10(high / low) or 1.0)
     for level in given.levels:
         figure.add_hline(y=level.value, line={"width": 1.5, "dash": "dash", "color": FOCUS})
         figure.add_annotation(_level_label(given, level))
-    ticks = log_ticks(low, high)
     figure.update_xaxes(title_text=escaped(given.x_axis), zeroline=False)
-    figure.update_yaxes(
-        title_text=escaped(given.y_axis),
-        type="log",
-        range=[math.log10(low) - room, math.log10(high) + room],
-        tickvals=list(ticks),
-        ticktext=[number(value, 1) for value in ticks],
-        zeroline=False,
-    )
+    figure.update_yaxes(title_text=escaped(given.y_axis), zeroline=False, **_y_axis(given))
     figure.update_layout(height=_HEIGHT, showlegend=False, margin={"l": 72, "r": 16, "t": 12, "b": 52})
     return figure
+
+
+def _y_axis(given: Dots) -> dict:
+    values = [*given.y.tolist(), *(level.value for level in given.levels)]
+    low, high = min(values), max(values)
+    if not given.logarithmic:
+        return {"range": [0, 1.08 * high or 1.0], "tickformat": ",.4~g"}
+    room = 0.08 * (math.log10(high / low) or 1.0)
+    ticks = log_ticks(low, high)
+    return {
+        "type": "log",
+        "range": [math.log10(low) - room, math.log10(high) + room],
+        "tickvals": list(ticks),
+        "ticktext": [number(value, 1) for value in ticks],
+    }
 
 
 def _level_label(given: Dots, level: Level) -> dict:
     """The words on a level's line, at the end where the points are farther from it."""
     third = max(1, len(given.y) // 3)
-    distance = np.abs(np.log(given.y / level.value))
+    y, value = (np.log10(given.y), math.log10(level.value)) if given.logarithmic else (given.y, level.value)
+    distance = np.abs(y - value)
     left = distance[:third].min() > distance[-third:].min()
     return {
         "x": 0.01 if left else 0.99,
         "xref": "x domain",
         "xanchor": "left" if left else "right",
-        "y": math.log10(level.value),
+        "y": value,
         "yanchor": "bottom",
         "text": escaped(level.text),
         "showarrow": False,

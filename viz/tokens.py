@@ -90,6 +90,13 @@ def words(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
+def units(text: str) -> tuple[tuple[int, int], ...]:
+    """(start, end) of each word and of each character of a script without spaces, in order; of every character that is
+    not white space where the text has neither."""
+    alone = [(i, i + 1) for i, c in enumerate(text) if c.isalnum() and _is_unspaced(c)]
+    return tuple(sorted((*words(text), *alone))) or tuple((i, i + 1) for i, c in enumerate(text) if not c.isspace())
+
+
 def _begins(c: str) -> bool:
     """Letters, digits and underscores of scripts with spaces."""
     return (c.isalnum() or c == "_") and not _is_unspaced(c)

@@ -3,7 +3,8 @@
 from anatomy.sites import SITES
 from anatomy.stages import STAGES
 
-AXES = {"pos", "src", "head", "kv", "layer", "k", "d_head", "d_model", "d_ff", "vocab", "row", "col", "byte", "chat"}
+AXES = {"pos", "src", "head", "kv", "layer", "part", "k", "m", "d_head", "d_model", "d_ff", "vocab"}
+AXES |= {"row", "col", "byte", "chat"}
 
 
 def test_every_site_uses_the_axis_words_and_belongs_to_a_stage():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anatomy.request import Run, Want
-from anatomy.trace import Token, Trace, readable
+from anatomy.trace import Token, Trace, continued, readable
 from tests.anatomy.spec import SPEC
 
 TOKENS = (Token(5, "a", "a", b"a", 0, 1), Token(6, "Ġb", " b", b" b", 1, 3))
@@ -86,3 +86,33 @@ def test_a_label_is_never_empty_and_never_holds_a_replacement_character(text):
     assert label
     assert "\ufffd" not in label
     assert all(c.isprintable() or c in "\u200c\u200d\ufe0f" for c in label)
+
+
+def generated(*pieces: bytes, special: tuple[int, ...] = ()) -> tuple[Token, ...]:
+    return tuple(Token(i, "x", None, piece, 0, 0, i in special) for i, piece in enumerate(pieces))
+
+
+def places(tokens):
+    return [(token.start, token.end) for token in tokens]
+
+
+def test_generated_tokens_are_placed_after_the_text():
+    tokens, text = continued(generated(b" a", b"bc", "é".encode()), 10)
+    assert (places(tokens), text) == ([(10, 12), (12, 14), (14, 15)], " abcé")
+
+
+def test_each_token_of_a_split_character_covers_all_of_it():
+    raw = "日本".encode()
+    tokens, text = continued(generated(raw[:1], raw[1:4], raw[4:], b"!"), 3)
+    assert (places(tokens), text) == ([(3, 4), (3, 5), (4, 5), (5, 6)], "日本!")
+
+
+def test_special_tokens_cover_nothing_and_cut_a_character_off():
+    tokens, text = continued(generated(b"a", b"\xe6", b"<end>", b"b", special=(2,)), 0)
+    assert (places(tokens), text) == ([(0, 1), (1, 2), (2, 2), (2, 3)], "a\ufffdb")
+
+
+def test_the_text_of_a_trace_goes_on_with_its_tail():
+    tokens = (Token(1, "a", "a", b"a", 0, 1), *continued(generated(b"b", b"\xe6"), 1)[0])
+    assert Trace(Run(SPEC.id, "a", tail=(0, 1)), SPEC, tokens, {}).text == "ab\ufffd"
+    assert Trace(Run(SPEC.id, "a"), SPEC, tokens[:1], {}).text == "a"

@@ -14,6 +14,7 @@ FIRST = Switch("first", "Leave out the first token")
 TEMPERATURE = Slider("temp", "Temperature", 0.1, 2.0, 0.1, 1.0)
 CONTROLS = (SCALE, FIRST, TEMPERATURE)
 PANELS = ("tokens", "attention")
+PLAIN = ("panel", "layer", "head", "pos", "src", "tail")
 
 views = st.builds(
     View,
@@ -24,6 +25,7 @@ views = st.builds(
     head=st.none() | st.integers(0, 500),
     pos=st.none() | st.integers(0, 500),
     src=st.none() | st.integers(0, 500),
+    tail=st.lists(st.integers(0, 60_000), max_size=6).map(tuple),
 )
 
 
@@ -33,9 +35,7 @@ def test_every_view_survives_its_link(view, first, scale, tenths):
     assert read_view(view.query(), PANELS, CONTROLS) == (view, ())
 
 
-@given(
-    st.dictionaries(st.sampled_from(["panel", "layer", "head", "pos", "src", "scale", "first", "temp", "x"]), st.text())
-)
+@given(st.dictionaries(st.sampled_from([*PLAIN, "scale", "first", "temp", "x"]), st.text()))
 def test_nothing_in_a_link_raises_and_what_is_bad_is_said(query):
     view, complaints = read_view(query, PANELS, CONTROLS)
     assert view.panel in PANELS
@@ -56,6 +56,19 @@ def test_a_bad_temperature_is_the_default_and_said(value):
     view, complaints = read_view({"temp": value}, PANELS, CONTROLS)
     assert view[TEMPERATURE] == 1.0
     assert "temp cannot be" in complaints[0]
+
+
+def test_generated_tokens_stand_in_the_link_with_dots_between():
+    view = View(tail=(12, 345, 6))
+    assert view.query() == {"tail": "12.345.6"}
+    assert view.run(spec()).tail == (12, 345, 6)
+
+
+@pytest.mark.parametrize("value", ["", ".", "1.", "1,2", "-1", "1.x", "٣", "9" * 40, ".".join(["1"] * 1025)])
+def test_a_bad_tail_is_none_and_said(value):
+    view, complaints = read_view({"tail": value, "head": "3"}, PANELS, CONTROLS)
+    assert (view.tail, view.head) == ((), 3)
+    assert "Nothing follows the text." in complaints[0]
 
 
 def test_a_default_leaves_the_link():
@@ -87,5 +100,5 @@ def test_the_eye_starts_on_text_not_on_an_added_token():
 
 
 def test_another_text_forgets_the_tokens_of_the_old_one():
-    view = View(layer=3, head=1, pos=4, src=2).with_text("new")
-    assert (view.text, view.layer, view.head, view.pos, view.src) == ("new", 3, 1, None, None)
+    view = View(layer=3, head=1, pos=4, src=2, tail=(5,)).with_text("new")
+    assert (view.text, view.layer, view.head, view.pos, view.src, view.tail) == ("new", 3, 1, None, None, ())

@@ -1,7 +1,8 @@
 """How far the engine is from a plain eager forward pass, site by site. `python -m tests.models.parity` prints it."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from anatomy.request import Run, Want
 from models.local import LocalEngine
 from tests.models.checkpoints import plain_model, real_engine
 from tests.models.reference import Plain, expected, lens_logp, near_cosines, next_logp
+from tests.models.reference_derived import IDS_OF, Derived, Pair
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,19 @@ def parity(engine: LocalEngine, plain: Plain, text: str, pos: int) -> list[Gap]:
         pairs[want.site].append((trace[want], array))
     for want in ids:
         pairs[want.site].append(_best(plain, want, trace[want]))
+    for site, pair in _derived(engine, plain, text, pos):
+        pairs[site].append(pair)
     return [_gap(site, found) for site, found in pairs.items()]
+
+
+def _derived(engine: LocalEngine, plain: Plain, text: str, pos: int) -> Iterator[tuple[str, Pair]]:
+    """Each derived site that the engine answers, with what it gave and what the slow way gives."""
+    slow = Derived(plain, pos)
+    wants = [want for want in slow.wants if want.site not in engine.missing]
+    trace = engine.run(Run(engine.spec.id, text), wants)
+    for want in wants:
+        ids = trace[replace(want, site=IDS_OF[want.site])] if want.site in IDS_OF else None
+        yield want.site, slow.pairs(want, trace[want], ids)
 
 
 def _id_wants(engine: LocalEngine, pos: int) -> list[Want]:

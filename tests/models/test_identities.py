@@ -30,7 +30,7 @@ def opened_as(family: Family, kind: str = "llama") -> Opened:
 @pytest.mark.parametrize("kind", MODELS)
 def test_every_identity_holds_for_every_family(kind: str) -> None:
     found = tiny_engine(kind).identities
-    assert len(found) == (8 if kind == "bert-headless" else 9)
+    assert len(found) == {"bert-headless": 10, "bert": 11}.get(kind, 12)
     assert [identity for identity in found if not identity.holds] == []
     assert tiny_engine(kind).broken == {}
 

@@ -118,22 +118,30 @@ def test_control_characters_and_other_scripts_are_text(text: str) -> None:
 def test_every_site_that_is_not_missing_is_answered_in_its_shape(kind: str) -> None:
     engine = tiny_engine(kind)
     wants = [
-        Want(site.name, 1 if site.per_layer else None, pos=0 if site.name == "logits" else None)
+        Want(
+            site.name,
+            1 if site.per_layer else None,
+            pos=0 if site.one_pos else None,
+            token=5 if site.for_token else None,
+        )
         for site in SITES.values()
         if site.name not in engine.missing
     ]
     trace = engine.run(run_of(engine), wants)  # a Trace checks every shape against the table
     assert set(trace.arrays) == set(wants)
     assert not any(array.flags.writeable for array in trace.arrays.values())
-    kinds = {array.dtype.name for want, array in trace.arrays.items() if SITES[want.site].unit != "token"}
+    kinds = {array.dtype.name for want, array in trace.arrays.items() if SITES[want.site].unit not in _COUNTED}
     assert kinds <= {"float32", "uint8"}
+
+
+_COUNTED = {"token", "neuron", "rank"}
 
 
 @pytest.mark.parametrize("kind", ["llama", "bert"])
 def test_a_position_is_a_slice_of_all_positions(kind: str) -> None:
     engine = tiny_engine(kind)
     sites = [site for site in SITES.values() if "pos" in site.axes and site.name not in engine.missing]
-    layered = [(site, 1 if site.per_layer else None) for site in sites if site.name != "logits"]
+    layered = [(site, 1 if site.per_layer else None) for site in sites if not site.one_pos]
     wants = [Want(site.name, layer, pos=pos) for site, layer in layered for pos in (None, 2)]
     trace = engine.run(run_of(engine), wants)
     assert len(layered) > 20
@@ -283,7 +291,7 @@ def smollm2() -> LocalEngine:
 @pytest.mark.real
 def test_the_default_model_passes_every_identity(smollm2: LocalEngine) -> None:
     assert [identity for identity in smollm2.identities if not identity.holds] == []
-    assert len(smollm2.identities) == 9
+    assert len(smollm2.identities) == 12
 
 
 @pytest.mark.real

@@ -271,12 +271,56 @@ def test_the_tabs_hold_numbers_python_and_a_link_that_works(reader):
     reader.page.get_by_role("tab", name="Python").click()
     expect(reader.page.get_by_test_id("stCode")).to_contain_text("import torch")
     reader.page.get_by_role("tab", name="Link").click()
-    link = reader.page.get_by_test_id("stCode").first.inner_text().strip()
+    code = reader.page.get_by_test_id("stCode").first
+    expect(code).to_contain_text(reader.home)
+    link = code.inner_text().strip()
     with reader.page.expect_download() as download:
         reader.page.get_by_role("button", name="Table (CSV)").click()
     assert "·France" in Path(download.value.path()).read_text("utf-8-sig")
     reader.page.goto(link)
     expect(reader.readout).to_contain_text(FRANCE, timeout=PATIENCE)
+
+
+def test_two_quick_actions_both_stand(reader):
+    reader.open()
+    reader.tokens.nth(3).click()
+    reader.page.locator("a[data-stage=output]").click()
+    reader.page.wait_for_url(re.compile(r"panel=\w+.*pos=3"))
+    expect(reader.tokens.nth(3)).to_have_attribute("aria-selected", "true")
+
+
+def test_the_text_goes_on_token_by_token_and_back(reader):
+    reader.open()
+    row = reader.page.get_by_role("group", name="How the model goes on")
+    best = row.locator(".chip").first
+    expect(best).to_have_accessible_name("Go on with ·Germany, 94 %")
+    best.click()
+    expect(reader.tokens).to_have_count(13, timeout=PATIENCE)
+    expect(reader.tokens.last).to_have_accessible_name("·Germany, token 13 of 13, id 4521, added to the text")
+    expect(reader.tokens.last).to_have_attribute("aria-selected", "true")
+    expect(reader.answer).to_contain_text("“·Germany” gives")
+    assert reader.page.url.endswith("?tail=4521")
+    expect(best).not_to_contain_text("Germany")
+    row.locator(".chip").nth(1).click()  # another one than the best
+    expect(reader.tokens).to_have_count(14, timeout=PATIENCE)
+    expect(row.get_by_role("status")).to_have_text("2 tokens added")
+    expect(row.locator(".chip").nth(1)).to_be_focused()
+    labels = reader.tokens.all_inner_texts()
+    reader.page.reload()
+    expect(reader.tokens).to_have_count(14, timeout=PATIENCE)
+    assert reader.tokens.all_inner_texts() == labels
+    row.get_by_role("button", name="Take back the last added token").press("Enter")
+    expect(reader.tokens).to_have_count(13, timeout=PATIENCE)
+    row.get_by_role("button", name="Take back all added tokens").press("Enter")
+    expect(reader.tokens).to_have_count(12, timeout=PATIENCE)
+    expect(row.get_by_role("status")).to_be_empty()
+    expect(best).to_be_focused()
+    assert "tail" not in reader.page.url
+    reader.page.go_back()
+    expect(reader.tokens).to_have_count(13, timeout=PATIENCE)
+    reader.type("the the the")
+    expect(reader.tokens).to_have_count(3, timeout=PATIENCE)
+    assert "tail" not in reader.page.url
 
 
 DRAWN = {

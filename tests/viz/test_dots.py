@@ -50,3 +50,11 @@ def test_words_stay_text():
     figure = dots(waves(1, notes=("<b>",), levels=(Level(7, "<i>"),)))
     assert figure.data[0].hovertext[0] == "&lt;b&gt;"
     assert figure.layout.annotations[0].text == "&lt;i&gt;"
+
+
+def test_a_linear_axis_begins_at_zero_and_holds_points_of_no_size():
+    figure = dots(waves(4, y=np.array([0.0, 1.0, 2.0, 4.0]), levels=(Level(1.5, "median"),), logarithmic=False))
+    low, high = figure.layout.yaxis.range
+    assert (low, figure.layout.yaxis.type) == (0, None)
+    assert high > 4
+    assert figure.layout.annotations[0].y == 1.5

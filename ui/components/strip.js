@@ -19,7 +19,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     button.firstChild.textContent = label;
     button.lastChild.textContent = data.ids[i];
     button.title = data.notes[i];
-    button.setAttribute("aria-label", `${label}, token ${i + 1} of ${count}, id ${data.ids[i]}`);
+    const added = i >= count - data.added;
+    button.classList.toggle("added", added);
+    button.setAttribute("aria-label", `${label}, token ${i + 1} of ${count}, id ${data.ids[i]}${added ? ", added to the text" : ""}`);
     button.onclick = () => choose(i, true);
   });
 

@@ -10,12 +10,14 @@ _MOUNT = register(
 )
 
 
-def show(tokens: tuple[Token, ...], pos: int, chosen: Chosen) -> None:
-    """The strip. chosen: called with the position that the reader picks."""
+def show(tokens: tuple[Token, ...], added: int, pos: int, chosen: Chosen) -> None:
+    """The strip. added: how many of the last tokens follow the text; chosen: called with the position that the reader
+    picks."""
     data = {
         "labels": [token.label for token in tokens],
         "ids": [token.id for token in tokens],
         "notes": [in_bytes(token) for token in tokens],
+        "added": added,
         "chosen": pos,
     }
     _MOUNT(key="strip", data=data, on_token_change=told("strip", "token", lambda at: chosen(int(at))))

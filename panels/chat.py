@@ -1,0 +1,107 @@
+"""The text as a message to a chat model: what the checkpoint's own template writes around it."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels import Panel, Table
+from panels.snippet import FOLDER
+from viz.chips import Chip, Chips
+from viz.format import many, quoted
+
+_IDS, _ROLES = Want("chat_ids"), Want("chat_role")
+ROLES = ("system: what the model is told to be", "user: the text", "assistant: where the model goes on")
+_WHOSE = tuple(role.partition(":")[0] for role in ROLES)
+_USER = 1
+_INSTRUCTION = "You are a helpful assistant."
+
+
+def applies(spec: ModelSpec) -> str | None:
+    """None, or that this checkpoint was not made for conversations."""
+    if spec.chat:
+        return None
+    return "This checkpoint's files do not say how a conversation is written: it has no chat template."
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """The tokens of the conversation, and whose part each is: no forward pass."""
+    return (_IDS, _ROLES)
+
+
+def _tokens(trace: Trace) -> list[tuple[int, str, int]]:
+    """(id, label, role) of every token of the conversation."""
+    return [
+        (row, trace.name(row), role) for row, role in zip(trace[_IDS].tolist(), trace[_ROLES].tolist(), strict=True)
+    ]
+
+
+def draw(trace: Trace, view: Fitted) -> Chips:
+    """A chip per token, tinted by whose part it is."""
+    special = set(trace.spec.special)
+    chips = tuple(
+        Chip(label, str(row), "special" if label in special else "", role) for row, label, role in _tokens(trace)
+    )
+    return Chips(chips, ROLES, many(len(chips), "token"), of_text=False)
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """How many tokens the template adds, which special ones mark the parts, and where the model's answer begins."""
+    tokens = _tokens(trace)
+    counts = [sum(role == whose for _, _, role in tokens) for whose in range(len(ROLES))]
+    special = set(trace.spec.special)
+    marks = dict.fromkeys(quoted(label) for _, label, _ in tokens if label in special)
+    marked = f" The parts are marked by special tokens: {', '.join(marks)}." if marks else ""
+    own = len(trace.tokens)
+    parts = [f"{counts[whose]} {_WHOSE[whose]}" for whose in range(len(ROLES)) if counts[whose]]
+    return (
+        f"As a message in a conversation the text takes {many(len(tokens), 'token')} instead of {own}: "
+        f"{', '.join(parts)}.{marked} The other panels show the text alone, without a template."
+    )
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """Every token of the conversation."""
+    return Table(
+        ("place", "token", "id", "part"),
+        tuple((i, label, row, _WHOSE[role]) for i, (row, label, role) in enumerate(_tokens(trace))),
+    )
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """The conversation, a line per part."""
+    parts = groupby(_tokens(trace), key=lambda token: token[2])
+    return "\n".join(f"{_WHOSE[role]}: {''.join(label for _, label, _ in part)}" for role, part in parts)
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """The conversation's tokens, by the library's own chat template."""
+    return f"""from transformers import AutoTokenizer
+
+folder = "{FOLDER}"  # holds the tokenizer and its chat template
+text = {view.text!r}
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+messages = [{{"role": "system", "content": "{_INSTRUCTION}"}}, {{"role": "user", "content": text}}]
+print(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+result = tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
+print(result)
+"""
+
+
+PANEL = Panel(
+    id="chat",
+    stage="tokens",
+    order=3,
+    name="Chat",
+    title="What does the model read in a conversation?",
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    applies=applies,
+)

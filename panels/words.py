@@ -1,0 +1,195 @@
+"""How many tokens the words of the text take, and what the vocabulary holds besides words."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels import Panel, Table
+from panels.snippet import FOLDER
+from viz.bars import Bar, ranked
+from viz.format import many, percent, quoted, thousands
+from viz.tokens import KINDS, SPECIAL, cut, units, words
+
+_MOST_NAMED, _MOST_ROWS = 5, 200
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A word, or a character that is written without spaces: its text and the positions of the tokens that it takes."""
+
+    text: str
+    tokens: tuple[int, ...]
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """Nothing but the tokens: no forward pass."""
+    return ()
+
+
+def counted(trace: Trace) -> tuple[Unit, ...]:
+    """The words of the text in order, with the tokens that hold any of their characters."""
+    text = trace.text
+    holding: dict[int, list[int]] = {}
+    for pos, token in enumerate(trace.tokens):
+        if not token.special:
+            for place in range(token.start, token.end):
+                holding.setdefault(place, []).append(pos)
+    return tuple(
+        Unit(text[start:end], tuple(sorted({pos for place in range(start, end) for pos in holding.get(place, ())})))
+        for start, end in units(text)
+    )
+
+
+def _nouns(trace: Trace) -> tuple[str, str]:
+    """What the units of this text are: one of them, several."""
+    found = words(trace.text)
+    if not found:
+        return "character", "characters"
+    return ("word", "words") if len(found) == len(units(trace.text)) else ("word or character", "words and characters")
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure:
+    """A bar per number of tokens: how many words take so many. The chosen token's word is in the accent."""
+    found = counted(trace)
+    by_length: dict[int, list[Unit]] = {}
+    for unit in found:
+        by_length.setdefault(len(unit.tokens), []).append(unit)
+    bars = [
+        Bar(
+            many(length, "token"),
+            len(group),
+            f"{thousands(len(group))} ({percent(len(group) / len(found))})",
+            f"such as {_named(group)}",
+            accent=any(view.pos in unit.tokens for unit in group),
+        )
+        for length, group in sorted(by_length.items())
+    ]
+    one, several = _nouns(trace)
+    return ranked(bars or [Bar(f"no {one}", 0, "0")], f"{several} of the text", names=("the chosen token's", "others"))
+
+
+def _named(group: Sequence[Unit]) -> str:
+    """Some of them, each once, the most frequent first."""
+    times = Counter(unit.text for unit in group)
+    return ", ".join(quoted(text) for text, _ in times.most_common(_MOST_NAMED))
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """How many words are whole tokens, the most cut one, and what a token holds on average."""
+    found = counted(trace)
+    told = [_whole(found, *_nouns(trace)), _most_cut(trace, found), _rates(trace), _vocabulary(trace.spec)]
+    return " ".join(part for part in told if part)
+
+
+def _whole(found: Sequence[Unit], one: str, several: str) -> str:
+    if not found:
+        return "The text has no words."
+    single = sum(len(unit.tokens) == 1 for unit in found)
+    mean = len({pos for unit in found for pos in unit.tokens}) / len(found)
+    all_of_them = f"{thousands(len(found))} {one if len(found) == 1 else several}"
+    each = f"{thousands(single)} of {all_of_them} {'lies' if 1 in (single, len(found)) else 'lie'} within one token"
+    return f"{each}; on average a {one} takes {mean:.2f}."
+
+
+def _most_cut(trace: Trace, found: Sequence[Unit]) -> str:
+    """The one with most tokens, and its pieces."""
+    if not found:
+        return ""
+    most = max(found, key=lambda unit: len(unit.tokens))
+    if len(most.tokens) < 2:
+        return ""
+    return f"The most cut is {quoted(most.text)}: {len(most.tokens)} tokens, {_pieces(trace, most)}."
+
+
+def _pieces(trace: Trace, unit: Unit) -> str:
+    return " ".join(quoted(trace.tokens[pos].label) for pos in unit.tokens)
+
+
+def _rates(trace: Trace) -> str:
+    """Characters and bytes per token, white space counted."""
+    own, text = _own(trace), trace.text
+    if not own:
+        return ""
+    return f"A token holds {len(text) / own:.2f} characters, {len(text.encode()) / own:.2f} bytes, white space counted."
+
+
+def _own(trace: Trace) -> int:
+    """How many tokens stand for text."""
+    return sum(not token.special for token in trace.tokens)
+
+
+def _vocabulary(spec: ModelSpec) -> str:
+    """What the vocabulary holds that no text is cut into."""
+    if not spec.special:
+        return ""
+    named = ", ".join(quoted(piece) for piece in spec.special[:_MOST_NAMED])
+    rest = len(spec.special) - _MOST_NAMED
+    return (
+        f"Of the {thousands(spec.vocab)} rows of the vocabulary, {thousands(len(spec.special))} "
+        f"{'is' if len(spec.special) == 1 else 'are'} special: {named}{f' and {rest} more' if rest > 0 else ''}."
+    )
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """Every word as it was cut, most tokens first."""
+    found = counted(trace)
+    times = Counter((unit.text, _pieces(trace, unit), len(unit.tokens)) for unit in found)
+    order = sorted(times.items(), key=lambda entry: -entry[0][2])[:_MOST_ROWS]
+    return Table(
+        (_nouns(trace)[0], "tokens", "cut as", "times in the text"),
+        tuple((text, length, pieces, count) for (text, pieces, length), count in order),
+    )
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """The rates with their numbers, the kinds of pieces, the special tokens."""
+    found, text, own = counted(trace), trace.text, _own(trace)
+    several = _nouns(trace)[1]
+    touched = len({pos for unit in found for pos in unit.tokens})
+    kinds = cut(text, trace.tokens).kinds
+    lines = [
+        f"tokens of {several} / {several} = {touched} / {len(found)} = {touched / len(found):.2f}" if found else "",
+        f"characters / tokens = {len(text)} / {own} = {len(text) / own:.2f}" if own else "",
+        f"bytes / tokens = {len(text.encode())} / {own} = {len(text.encode()) / own:.2f}" if own else "",
+        *(f"{KINDS[kind]}: {many(kinds.count(kind), 'token')}" for kind in range(SPECIAL + 1) if kinds.count(kind)),
+        f"special tokens of the vocabulary: {' '.join(trace.spec.special)}" if trace.spec.special else "",
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """How many tokens each word separated by spaces takes, by their places in the text."""
+    return f"""import re
+from transformers import AutoTokenizer
+
+folder = "{FOLDER}"  # holds the tokenizer
+text = {view.text!r}
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+places = tokenizer(text, split_special_tokens=True, return_offsets_mapping=True)["offset_mapping"]
+words = [(found.start(), found.end()) for found in re.finditer(r"\\w+(['’]\\w+)*", text)]
+result = [sum(start < last and first < end for start, end in places) for first, last in words]
+print(list(zip([text[first:last] for first, last in words], result)))
+print("per word:", sum(result) / max(len(result), 1), "special tokens:", tokenizer.all_special_tokens)
+"""
+
+
+PANEL = Panel(
+    id="words",
+    stage="tokens",
+    order=1,
+    name="Words",
+    title="How many tokens does a word take?",
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+)

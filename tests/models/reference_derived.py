@@ -1,0 +1,177 @@
+"""The derived sites worked out the slow way from a plain forward pass, without any code of `models/`.
+
+Parts are shared out by the library's own modules: a head's or a neuron's write is what the projection makes of it
+alone, and the frozen norm is what the final norm did to each number of the stream.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from anatomy.request import Want, choice
+from tests.models.reference import Layer, Plain, lens_logp, next_logp
+
+Pair = tuple[np.ndarray, np.ndarray]
+_AGAINST = 2  # rank of the token that the best one is held against
+_PROJECTIONS = {
+    "gpt2": ("h.{}.attn.c_proj", "h.{}.mlp.c_proj"),
+    "bert": ("encoder.layer.{}.attention.output.dense", "encoder.layer.{}.output.dense"),
+}
+_LLAMA_PROJECTIONS = ("layers.{}.self_attn.o_proj", "layers.{}.mlp.down_proj")
+_FINAL_NORM = {"gpt2": "ln_f"}
+
+
+@dataclass
+class Derived:
+    """One plain run. pos: the position at which most sites are asked for; layer: whose neurons are."""
+
+    plain: Plain
+    pos: int
+    layer: int = 1
+
+    @property
+    def wants(self) -> list[Want]:
+        """One want for every derived site, two where ranks and ids name the tokens alike."""
+        best = {"token": choice(1), "against": choice(_AGAINST)}
+        attributed = [Want(f"dla_{site}", pos=self.pos, **best) for site in _ATTRIBUTED]
+        writes = [Want(f"write_{site}", self.layer, pos=self.pos) for site in _WRITTEN]
+        watched = [Want(f"watch_{site}", pos=self.pos) for site in ("ids", "logp", "rank")]
+        by_layer = [Want("contribution", layer) for layer in range(len(self.layers))]
+        by_id = [Want("dla_parts", pos=self.pos, token=int(self.best[0]))] if self.best.size else []
+        return [*attributed, *by_id, *writes, *watched, *by_layer, Want("lens_kl", pos=self.pos), Want("surprisal")]
+
+    def pairs(self, want: Want, found: np.ndarray, ids: np.ndarray | None) -> Pair:
+        """(what the engine gave, what it should have given); ids: of the neurons or tokens that its numbers are of.
+
+        Ids themselves are held to the size of what they name: equal up to ties.
+        """
+        site = want.site.removeprefix("dla_").removeprefix("write_")
+        if site in ("parts", "heads", "contribution", "lens_kl", "surprisal") or want.site.startswith("watch"):
+            return found, self._numbers(want)
+        everything = self._everything(want)  # […, all neurons or tokens]
+        if ids is not None:
+            return found, np.take_along_axis(everything, ids, axis=-1)
+        order = {"up_ids": everything, "down_ids": -everything}.get(site, np.abs(everything))
+        return np.take_along_axis(order, found, axis=-1), -np.sort(-order, axis=-1)[..., : found.shape[-1]]
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        return [self.plain.layer(number) for number in range(self.plain.model.config.num_hidden_layers)]
+
+    @cached_property
+    def best(self) -> np.ndarray:
+        """Ids at the position, best first; none from a model without a head."""
+        if not hasattr(self.plain.result, "logits"):
+            return np.array([])
+        return np.argsort(-self.plain.result.logits[0, self.pos].numpy(), kind="stable")
+
+    def _numbers(self, want: Want) -> np.ndarray:
+        match want.site:
+            case "dla_parts":
+                return self._parts(want)
+            case "dla_heads":
+                return torch.stack([self._head_writes(n) for n in range(len(self.layers))]).double().numpy() @ self._aim
+            case "contribution":
+                return self._contribution(want.layer)
+            case "surprisal":
+                told = next_logp(self.plain)[np.arange(len(self.plain.ids) - 1), self.plain.ids[1:]]
+                return np.append(np.nan, -told)
+        lens = lens_logp(self.plain, self.layers, self.pos)  # [layer vocab]
+        if want.site == "lens_kl":
+            return (np.exp(lens[-1]) * (lens[-1] - lens)).sum(axis=1)
+        ids = list(dict.fromkeys(lens.argmax(axis=1)[::-1]))[:8]
+        ranks = (-lens).argsort(axis=1).argsort(axis=1) + 1
+        return {"watch_ids": np.array(ids), "watch_logp": lens[:, ids], "watch_rank": ranks[:, ids]}[want.site]
+
+    def _everything(self, want: Want) -> np.ndarray:
+        """The number of every neuron, or of every token for each of the ten neurons that write most."""
+        if want.site.startswith("dla_neuron"):
+            return np.stack([self._neuron_writes(n).double().numpy() @ self._aim for n in range(len(self.layers))])
+        writes = self._neuron_writes(self.layer)
+        sizes = writes.norm(dim=-1)
+        if want.site in ("write_ids", "write_norms"):
+            return sizes.numpy()
+        if want.site == "write_acts":
+            return self.layers[self.layer]["act"][self.pos].numpy()
+        return self._frozen(writes[sizes.argsort(descending=True)[:10]]).numpy() @ self._unembedding.T
+
+    @cached_property
+    def _unembedding(self) -> Float[np.ndarray, "vocab d_model"]:
+        return self.plain.model.get_output_embeddings().weight.detach().double().numpy()
+
+    @cached_property
+    def _aim(self) -> Float[np.ndarray, " d_model"]:
+        """What a vector in the stream is multiplied with for its part of the lead of the best token."""
+        every = torch.eye(self.plain.model.config.hidden_size, dtype=torch.float64)
+        one, other = self._unembedding[self.best[[0, _AGAINST - 1]]]
+        return self._frozen(every).numpy() @ (one - other)
+
+    def _frozen(self, vectors: Float[Tensor, "row d_model"]) -> Float[Tensor, "row d_model"]:
+        """Vectors as the final norm scaled the numbers of the stream: its output by its input, bias and mean apart."""
+        path = _FINAL_NORM.get(self.plain.model.config.model_type, "norm")
+        norm = deepcopy(self.plain.model.base_model.get_submodule(path)).double()
+        stream = self.layers[-1]["resid_post"][self.pos].double()
+        with torch.inference_mode():
+            out = norm(stream[None])[0].double()
+        if not hasattr(norm, "bias"):
+            return vectors.double() * (out / stream)
+        scale = (out - norm.bias.detach()) / (stream - stream.mean())
+        return (vectors.double() - vectors.double().mean(dim=-1, keepdim=True)) * scale
+
+    def _parts(self, want: Want) -> np.ndarray:
+        """Each write through the frozen norm; constants are what is left of the logit that the model gave."""
+        writes = [self.layers[0]["resid_pre"], *(sites[w] for sites in self.layers for w in ("attn_out", "ffn_out"))]
+        tokens = [self.best[0], self.best[_AGAINST - 1]] if want.against else [want.token]
+        signs = [1.0, -1.0][: len(tokens)]
+        aim = np.array(signs) @ self._unembedding[tokens]
+        parts = self._frozen(torch.stack([write[self.pos] for write in writes])).numpy() @ aim
+        logit = np.array(signs) @ self.plain.result.logits[0, self.pos].double().numpy()[tokens]
+        return np.append(parts, logit - parts.sum())
+
+    def _projection(self, layer: int, which: int) -> nn.Module:
+        paths = _PROJECTIONS.get(self.plain.model.config.model_type, _LLAMA_PROJECTIONS)
+        return self.plain.model.base_model.get_submodule(paths[which].format(layer))
+
+    def _alone(self, module: nn.Module, values: Float[Tensor, "part input"]) -> Float[Tensor, "part d_model"]:
+        """What a projection makes of each row, without what it makes of nothing."""
+        with torch.inference_mode():
+            return module(values) - module(torch.zeros_like(values[:1]))
+
+    def _head_writes(self, layer: int) -> Float[Tensor, "head d_model"]:
+        z = self.layers[layer]["z"][:, self.pos]  # [head d_head]
+        apart = torch.block_diag(*z[:, None])  # [head head·d_head]
+        return self._alone(self._projection(layer, 0), apart)
+
+    def _neuron_writes(self, layer: int) -> Float[Tensor, "d_ff d_model"]:
+        return self._alone(self._projection(layer, 1), torch.diag(self.layers[layer]["act"][self.pos]))
+
+    def _contribution(self, layer: int | None) -> Float[np.ndarray, "head pos src"]:
+        """Length of weight × value after the projection, cell by cell."""
+        sites, out = self.layers[layer or 0], self._projection(layer or 0, 0)
+        pattern, v = sites["pattern"], sites["v"]
+        heads, n, width = len(pattern), len(self.plain.ids), v.shape[-1]
+        found = np.zeros(pattern.shape)
+        for head in range(heads):
+            values = v[head // (heads // len(v))]  # [src d_head]
+            for pos in range(n):
+                apart = torch.zeros(n, heads * width)
+                apart[:, head * width : (head + 1) * width] = pattern[head, pos, :, None] * values
+                found[head, pos] = self._alone(out, apart).norm(dim=-1).numpy()
+        return found
+
+
+_ATTRIBUTED = ("parts", "heads", "neuron_ids", "neuron_logits")
+_WRITTEN = ("ids", "acts", "norms", "up_ids", "up_logits", "down_ids", "down_logits")
+# Whose ids a site's numbers are of.
+IDS_OF = {
+    "dla_neuron_logits": "dla_neuron_ids",
+    "write_acts": "write_ids",
+    "write_norms": "write_ids",
+    "write_up_logits": "write_up_ids",
+    "write_down_logits": "write_down_ids",
+}

@@ -1,0 +1,89 @@
+"""The growing cache: its bytes after each token are those of the library's own cache."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import DynamicCache
+
+from panels.cache import PANEL
+from tests.models.tiny import tiny_engine, tiny_model
+from tests.panels.conftest import TEXT
+from tests.snapshot import described
+
+CAUSAL = ["llama", "qwen2", "gpt2"]
+TAIL = (100, 101, 102)
+
+
+def bytes_after(trace, view) -> list[int]:
+    """The table's bytes after each token."""
+    return [row[3] for row in PANEL.table(trace, view).rows]
+
+
+@pytest.mark.parametrize("kind", CAUSAL)
+def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
+    trace, view = answered(PANEL, kind, text="the cat", tail=TAIL)
+    told = {"says": PANEL.says(trace, view), "table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)}
+    assert {"figure": described(PANEL.draw(trace, view))} | told == picture
+
+
+@pytest.mark.parametrize("kind", CAUSAL)
+def test_each_step_of_the_librarys_cache_takes_the_bytes_of_the_table(kind, answered):
+    trace, view = answered(PANEL, kind, tail=TAIL)
+    model = tiny_model(kind)
+    cache, held = DynamicCache(config=model.config), []
+    with torch.no_grad():
+        for token in trace.tokens:
+            model(input_ids=torch.tensor([[token.id]]), past_key_values=cache, use_cache=True)
+            held.append(sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers))
+    assert bytes_after(trace, view) == held
+
+
+@pytest.mark.parametrize("kind", CAUSAL)
+def test_the_printed_program_finds_the_same_bytes_and_the_same_logits_without_the_cache(kind, answered, program):
+    trace, view = answered(PANEL, kind, tail=TAIL)
+    held, off = program(PANEL, trace, view, kind)
+    assert held == bytes_after(trace, view)
+    assert off < 1e-4
+    assert tiny_engine(kind).cache_check(trace.run) < 1e-4
+
+
+def test_the_curve_grows_by_the_same_amount_with_every_token(answered):
+    trace, view = answered(PANEL)
+    curve = PANEL.draw(trace, view).data[0]
+    n = len(trace.tokens)
+    assert list(curve.x) == list(range(1, n + 1))
+    np.testing.assert_allclose(np.diff(curve.y), curve.y[0], rtol=1e-5)
+    assert curve.y[-1] == pytest.approx(bytes_after(trace, view)[-1] / 1e3)
+
+
+def test_what_was_added_is_told_from_the_text(answered):
+    trace, view = answered(PANEL, tail=TAIL)
+    assert [row[2] for row in PANEL.table(trace, view).rows] == ["text"] * (len(trace.tokens) - 3) + ["added"] * 3
+    assert "the 3 tokens added to it" in PANEL.says(trace, view)
+    level = f"your text: {len(TEXT.encode())} tokens"
+    assert any(note.text.startswith(level) for note in PANEL.draw(trace, view).layout.annotations)
+    plain, same = answered(PANEL)
+    assert "added" not in PANEL.says(plain, same)
+    assert not any("your text" in note.text for note in PANEL.draw(plain, same).layout.annotations)
+
+
+def test_one_token_and_the_longest_text_are_said_as_they_are(answered):
+    trace, view = answered(PANEL, text="x")
+    assert "the next token alone and reads this one" in PANEL.says(trace, view)
+    assert PANEL.draw(trace, view).data[0].mode == "markers"
+    trace, view = answered(PANEL, text="x" * trace.spec.max_pos)
+    assert PANEL.says(trace, view).endswith("That is the longest text of this model.")
+
+
+def test_the_layers_own_arrays_are_what_the_rule_says(answered):
+    trace, view = answered(PANEL, tail=TAIL)
+    assert PANEL.formula(trace, view).endswith("difference 0")
+
+
+def test_a_multi_head_model_has_one_curve(answered):
+    trace, view = answered(PANEL, "gpt2")
+    assert sum(trace_.mode == "lines" for trace_ in PANEL.draw(trace, view).data) == 1
+
+
+def test_a_bidirectional_model_keeps_no_cache():
+    assert "keeps no keys and values" in PANEL.applies(tiny_engine("bert").spec)

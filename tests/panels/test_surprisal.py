@@ -1,0 +1,91 @@
+"""Surprisal: −log p of each token after those before it, as the plain model's logits give it; and perplexity."""
+
+import math
+
+import numpy as np
+import pytest
+
+from anatomy.request import Want
+from anatomy.view import Fitted
+from panels.surprisal import PANEL, mean, surprisals
+from tests.models.tiny import MODELS, tiny_engine
+from tests.panels.made import made
+from tests.snapshot import described
+
+CAUSAL = ["llama", "mistral", "qwen2", "gpt2"]
+VIEW = Fitted(pos=1)
+SMALL = made("a b c", {Want("surprisal"): [math.nan, math.log(4), math.log(16)]})
+
+
+@pytest.mark.parametrize("kind", CAUSAL)
+def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
+    trace, view = answered(PANEL, kind)
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    assert shown | {"table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)} == picture
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_the_printed_program_finds_the_same_surprisals(kind, answered, program):
+    trace, view = answered(PANEL, kind)
+    found = program(PANEL, trace, view, kind)
+    np.testing.assert_allclose(found, surprisals(trace)[1:], atol=1e-4)
+    assert mean(trace) == pytest.approx(float(found.mean()), abs=1e-4)
+
+
+def test_the_caption_names_the_probability_the_most_surprising_and_the_perplexity():
+    assert PANEL.says(SMALL, VIEW) == (
+        "Before it was read, “b” had a probability of 25 %: a surprisal of 1.39 nats. The most surprising is “c” at 2: "
+        "6.2 %, 2.77 nats. Over 2 tokens the mean is 2.08 nats, a perplexity of 8.00: as uncertain as an even choice "
+        "among so many tokens."
+    )
+
+
+def test_the_first_token_has_none():
+    assert PANEL.says(SMALL, Fitted(pos=0)).startswith("“a” is the first token: nothing predicts it.")
+    assert PANEL.table(SMALL, VIEW).rows[0] == (0, "a", None, None, None)
+    assert sum(len(bars.x) for bars in PANEL.draw(SMALL, VIEW).data) == 2
+
+
+def test_a_text_of_one_token_has_nothing_to_measure():
+    trace = made("a", {Want("surprisal"): [math.nan]})
+    assert "nothing comes before it" in PANEL.says(trace, Fitted(pos=0))
+    assert PANEL.draw(trace, Fitted(pos=0)).layout.shapes == ()
+    assert PANEL.formula(trace, Fitted(pos=0)).count("\n") == 0
+
+
+def test_the_line_is_the_mean_and_the_chosen_bar_stands_out():
+    figure = PANEL.draw(SMALL, VIEW)
+    assert figure.layout.shapes[0].y0 == pytest.approx(math.log(8))
+    assert figure.data[0].x.tolist() == [1]
+    assert figure.layout.xaxis.ticktext == ("a", "<b>b</b>", "c")
+
+
+def test_the_formula_ends_in_perplexity_and_bits_per_byte():
+    assert PANEL.formula(SMALL, VIEW).splitlines()[1:] == [
+        "“b”: −log 0.250 = 1.39 nats = 2.00 bits",
+        "mean = 4.159 / 2 = 2.08",
+        "perplexity = e^2.08 = 8.00",
+        "bits per byte = 6.000 / 2 = 3.00, which can be compared between tokenizers",
+    ]
+
+
+def test_the_table_has_bits_and_nats():
+    assert PANEL.table(SMALL, VIEW).rows[2][2:] == pytest.approx((1 / 16, math.log(16), 4))
+
+
+def test_labels_stay_text_and_equal_ones_apart():
+    trace = made("<b> <b>", {Want("surprisal"): [math.nan, 1.0]})
+    assert PANEL.draw(trace, Fitted(pos=0)).layout.xaxis.ticktext == ("<b>&lt;b&gt;</b>", "&lt;b&gt;")
+
+
+def test_models_without_a_next_token_say_why():
+    assert "reads the whole text at once" in PANEL.applies(tiny_engine("bert").spec)
+    assert "no output layer" in PANEL.applies(tiny_engine("bert-headless").spec)
+    assert all((PANEL.applies(tiny_engine(kind).spec) is None) == (kind in CAUSAL) for kind in MODELS)
+
+
+@pytest.mark.real
+def test_the_last_word_of_the_default_text_is_expected(really_answered):
+    trace, _ = really_answered(PANEL)
+    assert surprisals(trace)[-1] == pytest.approx(0.053, abs=0.002)
+    assert math.exp(mean(trace)) == pytest.approx(9.52, abs=0.05)

@@ -1,0 +1,32 @@
+// How the text may go on: a click adds a token. Back takes the last one off, Clear all of them.
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".root"), chips = root.querySelector(".chips"), taken = root.querySelector(".taken");
+  const back = root.querySelector(".back"), clear = root.querySelector(".clear"), focused = root.getRootNode().activeElement;
+  while (chips.children.length > data.chips.length) chips.lastChild.remove();
+  while (chips.children.length < data.chips.length) {
+    const chip = Object.assign(document.createElement("button"), { type: "button", className: "chip" });
+    chip.append(document.createElement("b"), document.createElement("small"));
+    chips.append(chip);
+  }
+  data.chips.forEach(([id, label, percent, probability], i) => {
+    const chip = chips.children[i];
+    chip.firstChild.textContent = label;
+    chip.lastChild.textContent = percent;
+    chip.style.setProperty("--share", `${(100 * probability).toFixed(1)}%`);
+    chip.title = data.full ?? `add this token (id ${id})`;
+    chip.setAttribute("aria-label", `Go on with ${label}, ${percent}${data.full ? `. ${data.full}` : ""}`);
+    chip.setAttribute("aria-disabled", String(data.full !== null));
+    chip.onclick = () => { if (data.full === null) setTriggerValue("add", [data.tail, id]); };
+  });
+  root.querySelector(".lead").hidden = !data.chips.length;
+  root.querySelector(".count").textContent = data.count;
+  taken.classList.toggle("none", !data.tail);
+
+  let left = data.tail; // quick presses count on before the answers arrive
+  const keep = (count) => { left = Math.max(0, count); setTriggerValue("keep", left); };
+  back.onclick = () => keep(left - 1);
+  clear.onclick = () => keep(0);
+  back.setAttribute("aria-label", "Take back the last added token");
+  clear.setAttribute("aria-label", "Take back all added tokens");
+  if (!data.tail && (focused === back || focused === clear)) chips.firstChild?.focus({ preventScroll: true });
+}

@@ -1,0 +1,56 @@
+"""What comes next: the most probable tokens as chips that add themselves to the text, and the way back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ui.components import register, told
+from viz.format import many, percent
+
+_MOUNT = register(
+    "continuation",
+    """<div class="row" role="group" aria-label="How the model goes on">
+<span class="lead">goes on with</span>
+<span class="chips"></span>
+<span class="taken"><span class="count" role="status"></span>
+<button type="button" class="back"><i aria-hidden="true">←</i> Back</button>
+<button type="button" class="clear">Clear</button></span>
+</div>""",
+)
+
+
+@dataclass(frozen=True)
+class Next:
+    """A token that may come next: its id, its label, its probability."""
+
+    id: int
+    label: str
+    probability: float
+
+
+def show(
+    tokens: Sequence[Next],
+    added: Callable[[int, int], None],
+    kept: Callable[[int], None],
+    *,
+    tail: int = 0,
+    full: str | None = None,
+) -> None:
+    """The row.
+
+    tail   how many tokens follow the text already
+    full   why none can be added, or None
+    added  called with a place after the text, 0 the first, and the id of the token that the reader puts there
+    kept   called with how many of the added tokens the reader keeps
+    """
+    data = {
+        "chips": [(token.id, token.label, percent(token.probability), token.probability) for token in tokens],
+        "tail": tail,
+        "count": f"{many(tail, 'token')} added" if tail else "",
+        "full": full,
+    }
+    _MOUNT(
+        key="continuation",
+        data=data,
+        on_add_change=told("continuation", "add", lambda sent: added(int(sent[0]), int(sent[1]))),
+        on_keep_change=told("continuation", "keep", lambda count: kept(int(count))),
+    )

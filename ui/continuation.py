@@ -1,0 +1,88 @@
+"""How the model goes on, one token at a time: which tokens may follow, and what the reader makes of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import exp
+
+from anatomy.request import Run, Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import View
+from models.engine import Refused
+from ui import links
+from ui.components import continuation
+from ui.components.continuation import Next
+from ui.host import Loading, Model
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """The most probable next tokens, best first, and why none of them can be added; None where they can."""
+
+    tokens: tuple[Next, ...]
+    full: str | None = None
+
+
+def needs(spec: ModelSpec, tokens: int) -> Sequence[Want]:
+    """The prediction after the last of so many tokens; nothing of a model that does not go on with a text."""
+    if spec.head != "causal":
+        return ()
+    return (Want("next_ids", pos=tokens - 1), Want("next_logp", pos=tokens - 1))
+
+
+def after(model: Model, run: Run) -> Continuation | None:
+    """What may follow the run's last token; None where the model does not go on with a text. Loading: not known yet."""
+    spec = model.spec()
+    if spec.head != "causal":
+        return None
+    try:
+        best = tokens_of(model.run(run, needs(spec, len(model.run(run).tokens))))
+    except Refused as refused:
+        return Continuation((), f"What comes next cannot be said. {refused}")
+    return Continuation(best, no_room(model, run.plus(best[0].id)))
+
+
+def tokens_of(trace: Trace) -> tuple[Next, ...]:
+    """The best tokens after the last one of a trace that holds `needs`."""
+    ids, logp = (trace[want][:SHOWN].tolist() for want in needs(trace.spec, len(trace.tokens)))
+    return tuple(Next(row, trace.name(row), exp(p)) for row, p in zip(ids, logp, strict=True))
+
+
+def no_room(model: Model, longer: Run) -> str | None:
+    """Why a run cannot become as long as this one; None where it can, as far as is known."""
+    try:
+        model.run(longer)
+    except Refused as refused:
+        return f"Nothing more can be added. {refused}"
+    except Loading:
+        return None
+    return None
+
+
+def row(found: Continuation, view: View) -> None:
+    """The row under the tokens. A click goes on with a token; the chips at its end take back what was added."""
+    continuation.show(
+        found.tokens,
+        lambda place, token: links.go(lambda now: going_on(now, place, token)),
+        lambda count: links.go(lambda now: taken_back(now, count)),
+        tail=len(view.tail),
+        full=found.full,
+    )
+
+
+def way_back(view: View) -> None:
+    """The row of a text that was refused with what follows it: only the way back."""
+    if view.tail:
+        row(Continuation(()), view)
+
+
+def going_on(view: View, place: int, token: int) -> View:
+    """The view with this token at that place after the text: said twice, it stands there once."""
+    return replace(view, tail=(*view.tail[:place], token), pos=None, src=None)
+
+
+def taken_back(view: View, count: int) -> View:
+    """The view with only the first `count` of the tokens that follow the text."""
+    return replace(view, tail=view.tail[:count], pos=None, src=None)

@@ -1,0 +1,88 @@
+"""Upright bars over the tokens of a text: one number each, the chosen one in the accent, held against a level."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from viz.bars import CALM
+from viz.dots import Level
+from viz.format import escaped
+from viz.scale import clipped, thinned
+from viz.theme import FOCUS, MONO, NEUTRAL
+
+_HEIGHT, _MOST_TICKS = 380, 40
+_LABEL = 12  # character cells of a label under its bar
+
+
+@dataclass(frozen=True)
+class Upright:
+    """A value per token; NaN where there is none.
+
+    labels  what stands under each bar; with many, only some are written, with their positions
+    notes   words for the hover box
+    focus   the chosen token
+    level   a line across, such as the mean
+    """
+
+    values: Float[np.ndarray, " pos"]
+    labels: tuple[str, ...]
+    notes: tuple[str, ...]
+    x_axis: str
+    y_axis: str
+    focus: int
+    level: Level | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.values) == len(self.labels) == len(self.notes):
+            raise ValueError(f"{len(self.values)} values, {len(self.labels)} labels, {len(self.notes)} notes")
+
+
+def upright(given: Upright) -> go.Figure:
+    """The bars in the order of the text. Equal labels stay apart."""
+    figure = go.Figure()
+    there = np.isfinite(given.values)
+    chosen = np.arange(len(given.values)) == given.focus
+    for where, colour in ((there & chosen, None), (there & ~chosen, NEUTRAL)):
+        places = np.flatnonzero(where)
+        figure.add_trace(
+            go.Bar(
+                x=places.astype(np.float32),
+                y=given.values[places].astype(np.float32),
+                width=0.8,
+                marker={"color": colour, "opacity": CALM if colour else 1.0},
+                hovertext=[escaped(given.notes[place]) for place in places],
+                hovertemplate="%{hovertext}<extra></extra>",
+            )
+        )
+    if given.level is not None:
+        figure.add_hline(
+            y=given.level.value,
+            line={"width": 1.5, "dash": "dash", "color": FOCUS},
+            annotation={"text": escaped(given.level.text), "font": {"color": FOCUS}},
+            annotation_position="top right",
+        )
+    shown = thinned(len(given.labels), _MOST_TICKS)
+    figure.update_xaxes(
+        title_text=escaped(given.x_axis),
+        tickvals=shown,
+        ticktext=[_tick(given, place, len(shown)) for place in shown],
+        tickangle=-50,
+        tickfont={"family": MONO},
+        range=[-0.6, len(given.labels) - 0.4],
+        showgrid=False,
+        zeroline=False,
+        automargin=True,
+    )
+    figure.update_yaxes(title_text=escaped(given.y_axis), rangemode="tozero", tickformat=",.4~g")
+    figure.update_layout(
+        height=_HEIGHT, showlegend=False, barmode="overlay", margin={"l": 64, "r": 16, "t": 24, "b": 64}
+    )
+    return figure
+
+
+def _tick(given: Upright, place: int, shown: int) -> str:
+    label = clipped(given.labels[place], _LABEL)
+    written = escaped(label if shown == len(given.labels) else f"{place} {label}")
+    return f"<b>{written}</b>" if place == given.focus else written
