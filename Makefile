@@ -5,6 +5,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# One worker per core, each computing on one thread; the browser runs afterwards, with the machine to itself.
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: run test fast lint types snapshots clean
 .DELETE_ON_ERROR:
@@ -16,11 +18,12 @@ run: $(VENV)/.installed
 test: lint types
 	$(BIN)/python -m models fetch smollm2-135m
 	$(BIN)/python -m models fetch minilm-l6
-	$(BIN)/python -m pytest --junitxml=build/tests.xml
+	$(PARALLEL) -m "not browser"
+	$(BIN)/python -m pytest -m browser --junitxml=build/browser.xml
 
 # The tests that need neither a real checkpoint nor a browser.
 fast: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m "not real and not browser"
+	$(PARALLEL) -m "not real and not browser"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -65,7 +65,7 @@ class View:
         """Every choice made and inside the model and the text."""
         layer = _FIRST_LAYER * spec.layers // 100 if self.layer is None else self.layer
         head = _FIRST_HEAD if self.head is None else self.head
-        pos = _last_text_token(tokens) if self.pos is None else self.pos
+        pos = self._start(tokens) if self.pos is None else self.pos
         fitted = {
             "layer": min(layer, spec.layers - 1),
             "head": min(head, spec.n_heads - 1),
@@ -73,6 +73,10 @@ class View:
             "src": None if self.src is None else min(self.src, len(tokens) - 1),
         }
         return Fitted(**vars(self) | fitted)
+
+    def _start(self, tokens: tuple[Token, ...]) -> int:
+        """Where the eye starts: the token that was added last, else the last one that is text."""
+        return len(tokens) - 1 if self.tail else _last_text_token(tokens)
 
     def run(self, spec: ModelSpec) -> Run:
         """The question's forward pass."""
@@ -103,7 +107,7 @@ _DEFAULT = View()
 
 
 def _last_text_token(tokens: tuple[Token, ...]) -> int:
-    """Where the eye starts: the last token that is text."""
+    """The last token that is text; the last of all where none is."""
     return max((i for i, token in enumerate(tokens) if not token.special), default=max(len(tokens) - 1, 0))
 
 

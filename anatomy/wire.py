@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -54,7 +54,8 @@ def unpack(data: bytes) -> Trace:
 
 
 def _run_in(data: dict) -> Run:
-    return Run(**data | {"tail": tuple(data.get("tail", ()))})
+    run = Run(**data)
+    return replace(run, tail=tuple(run.tail))
 
 
 def _spec_out(spec: ModelSpec) -> dict:

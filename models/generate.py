@@ -5,6 +5,7 @@ The token is the best one, or drawn from the distribution as the library's own l
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -61,7 +62,7 @@ class Sampling:
             steps.append(TopKLogitsWarper(min(self.top_k, len(logits))))
         if self.top_p < 1:
             steps.append(TopPLogitsWarper(float(self.top_p)))
-        return steps(ids[None], logits[None].double())[0].softmax(-1)
+        return steps(cast(torch.LongTensor, ids[None]), logits[None].double())[0].softmax(-1)
 
 
 def fit(spec: ModelSpec, tokens: int, count: int, limit: int) -> None:

@@ -60,9 +60,14 @@ def divergences(ground: Ground, places: Int[Tensor, " pos"]) -> Float[Tensor, "l
     """Σ p · (log p − log q) over the vocabulary, in nats: p the final distribution, q each layer's lens (Kullback and
     Leibler 1951)."""
     final = _logp(ground, ground.last[places])
-    p, streams = final.exp(), (ground.tape.stream(layer)[places] for layer in range(1, len(ground.tape.calls)))
-    rows = [(p * (final - _logp(ground, stream))).sum(-1).clamp(min=0.0) for stream in streams]
-    return torch.stack([*rows, torch.zeros(len(places))])  # the last lens is the final distribution
+    p, layers = final.exp(), range(1, len(ground.tape.calls))
+    at_once = max(1, CHUNK // len(places))  # layers; a few rows take hardly longer than one
+    found = [torch.zeros(0, len(places))]
+    for start in range(0, len(layers), at_once):
+        streams = torch.stack([ground.tape.stream(layer)[places] for layer in layers[start : start + at_once]])
+        lens = _logp(ground, streams.flatten(0, 1)).unflatten(0, streams.shape[:2])  # [layer pos vocab]
+        found.append((p * (final - lens)).sum(-1).clamp(min=0.0))
+    return torch.cat([*found, torch.zeros(1, len(places))])  # the last lens is the final distribution
 
 
 def _surprisals(ground: Ground, wants: Sequence[Want]) -> dict[Want, np.ndarray]:

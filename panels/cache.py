@@ -14,9 +14,9 @@ from panels.groups import applies as keeps_cache
 from panels.groups import cache_bytes, size
 from panels.snippet import opening
 from viz.curves import Curve, Curves, Mark, curves
-from viz.dots import Level
 from viz.format import many, quoted, thousands
 from viz.scale import clipped, thinned
+from viz.theme import NEUTRAL
 
 _UNITS = (("MB", 1e6), ("kB", 1e3))
 
@@ -32,7 +32,7 @@ def applies(spec: ModelSpec) -> str | None:
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
-    """The cache after each token, with the chosen token marked and a line where the text ends."""
+    """The cache after each token, with the chosen token marked and what was added to the text set apart."""
     spec, n = trace.spec, len(trace.tokens)
     unit, scale = _unit(cache_bytes(spec, n, spec.n_kv))
     kinds = [(f"this model: {many(spec.n_kv, 'key/value head')}", spec.n_kv)]
@@ -48,10 +48,10 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
             grown,
             "tokens read",
             f"keys and values (all layers, {spec.dtype}, {unit})",
-            levels=_end_of_text(trace, scale),
             marks=[Mark(view.pos + 1, here / scale, f"after {clipped(trace.labels[view.pos])}: {size(here)}")],
         )
     )
+    _shade_added(figure, trace)
     figure.update_yaxes(range=[0, 1.12 * float(grown[-1].y[-1])])
     return figure.update_xaxes(range=[0.5, n + 0.5], tickvals=[1 + place for place in thinned(n, 16)])
 
@@ -72,12 +72,19 @@ def _given(trace: Trace) -> int:
     return len(trace.tokens) - len(trace.run.tail)
 
 
-def _end_of_text(trace: Trace, scale: float) -> list[Level]:
-    """Where the text ended and what was added began; nothing where nothing was."""
-    if not trace.run.tail or not _given(trace):
-        return []
-    held = cache_bytes(trace.spec, _given(trace), trace.spec.n_kv)
-    return [Level(held / scale, f"your text: {many(_given(trace), 'token')}, {size(held)}")]
+def _shade_added(figure: go.Figure, trace: Trace) -> None:
+    """A ground of its own under the tokens that follow the text; nothing where none do."""
+    added, n = len(trace.run.tail), len(trace.tokens)
+    if added:
+        figure.add_vrect(
+            x0=n - added + 0.5,
+            x1=n + 0.5,
+            fillcolor=NEUTRAL,
+            opacity=0.14,
+            line_width=0,
+            annotation={"text": f"{many(added, 'token')} added", "showarrow": False},
+            annotation_position="bottom right",
+        )
 
 
 def says(trace: Trace, view: Fitted) -> str:

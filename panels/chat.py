@@ -15,7 +15,6 @@ from viz.format import many, quoted
 _IDS, _ROLES = Want("chat_ids"), Want("chat_role")
 ROLES = ("system: what the model is told to be", "user: the text", "assistant: where the model goes on")
 _WHOSE = tuple(role.partition(":")[0] for role in ROLES)
-_USER = 1
 _INSTRUCTION = "You are a helpful assistant."
 
 

@@ -1,26 +1,21 @@
 """How byte-level BPE builds the chosen token's word: its bytes, joined one pair at a time by the table of merges."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Int
 
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
-from anatomy.trace import Trace, readable
+from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
+from panels.merged_word import MOST_BYTES, RULE, STEP, Merge, Word, shown, word_of
 from panels.snippet import FOLDER
 from viz.format import many, quoted, thousands
 from viz.ladder import Block, Ladder, ladder
 from viz.tokens import spelled
 
-_STEP, _RULE = Want("merge_step"), Want("merge_rule")
-_NEW_WORD = -2
-_MOST_BYTES, _MOST_OTHER_BYTES = 32, 22  # drawn of a word, and of one with characters beyond ASCII: longer labels
 _MOST_ROWS, _MOST_LINES = 24, 12
 _NO_MERGES = {
     "WordPiece": "it takes the longest entry of the vocabulary that the rest of a word begins with, again and again",
@@ -40,100 +35,7 @@ def applies(spec: ModelSpec) -> str | None:
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """When each byte was joined to the one before, and by which rule: no forward pass."""
-    return (_STEP, _RULE)
-
-
-@dataclass(frozen=True)
-class Merge:
-    """One step: its number in the word, the two pieces as (first byte, end), the rule, 0 the first of the table."""
-
-    step: int
-    left: tuple[int, int]
-    right: tuple[int, int]
-    rule: int
-
-
-@dataclass(frozen=True)
-class Word:
-    """The bytes that are merged by themselves, and how: step and rule of each byte as the sites give them.
-
-    first  position of its first token in the text
-    """
-
-    raw: bytes
-    step: Int[np.ndarray, " byte"]
-    rule: Int[np.ndarray, " byte"]
-    first: int
-
-    def pieces(self, done: int) -> list[tuple[int, int]]:
-        """(first byte, end) of every piece after so many steps."""
-        cuts = [i for i, step in enumerate(self.step.tolist()) if step < 0 or step > done]
-        return list(zip(cuts, [*cuts[1:], len(self.raw)], strict=True))
-
-    @property
-    def count(self) -> int:
-        """How many merges there are."""
-        return int((self.step > 0).sum())
-
-    @cached_property
-    def merges(self) -> tuple[Merge, ...]:
-        """Every step, in order."""
-        order = np.argsort(self.step, kind="stable")
-        return tuple(self.merge(int(place)) for place in order[len(order) - self.count :])
-
-    def merge(self, place: int) -> Merge:
-        """The step that joined a byte to the one before."""
-        before = self.pieces(int(self.step[place]) - 1)
-        right = next(piece for piece in before if piece[0] == place)
-        left = next(piece for piece in before if piece[1] == place)
-        return Merge(int(self.step[place]), left, right, int(self.rule[place]))
-
-    @property
-    def tokens(self) -> list[tuple[int, int]]:
-        """(first byte, end) of what no rule joins any further."""
-        return self.pieces(len(self.raw))
-
-    def label(self, piece: tuple[int, int]) -> str:
-        """A piece as figures print it."""
-        return readable(*_text(self.raw[piece[0] : piece[1]]))
-
-    def part(self, pieces: Sequence[tuple[int, int]]) -> "Word":
-        """The word as if it held these neighbouring tokens alone; steps keep their numbers."""
-        first, end = pieces[0][0], pieces[-1][1]
-        return Word(self.raw[first:end], self.step[first:end], self.rule[first:end], self.first)
-
-
-def _text(raw: bytes) -> tuple[str | None, bytes]:
-    try:
-        return raw.decode(), raw
-    except UnicodeDecodeError:
-        return None, raw
-
-
-def word_of(trace: Trace, view: Fitted) -> Word:
-    """The word that the chosen token belongs to."""
-    lengths = [len(token.bytes) for token in trace.tokens]
-    begins = np.cumsum([0, *lengths]).tolist()
-    steps = trace[_STEP]
-    edges = [*np.flatnonzero(steps == _NEW_WORD).tolist(), len(steps)]
-    start = max(edge for edge in edges if edge <= begins[view.pos])
-    end = min(edge for edge in edges if edge > start)
-    raw = b"".join(token.bytes for token in trace.tokens)[start:end]
-    return Word(raw, steps[start:end], trace[_RULE][start:end], begins.index(start))
-
-
-def shown(trace: Trace, view: Fitted) -> Word:
-    """The word; of a long one the tokens around the chosen one."""
-    word = word_of(trace, view)
-    tokens = word.tokens
-    low = high = view.pos - word.first
-    most = _MOST_BYTES if word.raw.isascii() else _MOST_OTHER_BYTES
-    while True:
-        wider = [(a, b) for a, b in ((low, high + 1), (low - 1, high)) if a >= 0 and b < len(tokens)]
-        fitting = [(a, b) for a, b in wider if tokens[b][1] - tokens[a][0] <= most]
-        if not fitting:
-            return word.part(tokens[low : high + 1])
-        low, high = fitting[0]
+    return (STEP, RULE)
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
@@ -177,7 +79,7 @@ def says(trace: Trace, view: Fitted) -> str:
         return f"{name} is taken whole: no bytes are merged for it."
     if len(word.raw) == 1:
         return f"{name} is a word of one byte: there is nothing to merge."
-    whole = quoted(word.label((0, len(word.raw)))) if len(word.raw) <= _MOST_BYTES else "Its word"
+    whole = quoted(word.label((0, len(word.raw)))) if len(word.raw) <= MOST_BYTES else "Its word"
     told = f"{whole} begins as {many(len(word.raw), 'byte')}; {many(word.count, 'merge')} "
     told += f"{'leaves' if word.count == 1 else 'leave'} {many(len(word.tokens), 'token')}."
     return " ".join(part for part in (told, _first(word), _stops(word, view), _left_out(trace, view, word)) if part)

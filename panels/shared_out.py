@@ -25,7 +25,6 @@ class SharedOut:
     """The logit of the best token, or its lead over a rival, in logits.
 
     best, rival  what the tokens are called
-    ids          theirs
     enters       what the embedding adds
     writes       [2 layer] what attention and FFN add
     constants    what no part brings: biases of the final norm and the output layer
@@ -36,7 +35,6 @@ class SharedOut:
 
     best: str
     rival: str | None
-    ids: tuple[int, ...]
     enters: float
     writes: Float[np.ndarray, "2 layer"]
     constants: float
@@ -79,17 +77,16 @@ def shared_out(trace: Trace, view: Fitted) -> SharedOut:
     """The chosen position's."""
     parts, heads = (trace[want].astype(np.float64) for want in _wants(view))
     ranked, logits = trace[Want("next_ids", pos=view.pos)], trace[Want("logits", pos=view.pos)].astype(np.float64)
-    ranks = (1, *([_RANKS[view[RIVAL]]] if view[RIVAL] in _RANKS else []))
-    ids = tuple(int(ranked[rank - 1]) for rank in ranks)
+    best, rank = int(ranked[0]), _RANKS.get(view[RIVAL])
+    rival = None if rank is None else int(ranked[rank - 1])
     return SharedOut(
-        best=trace.name(ids[0]),
-        rival=trace.name(ids[1]) if len(ids) > 1 else None,
-        ids=ids,
+        best=trace.name(best),
+        rival=None if rival is None else trace.name(rival),
         enters=float(parts[0]),
         writes=parts[1:-1].reshape(-1, 2).T,  # [2 layer]
         constants=float(parts[-1]),
         heads=heads,
-        told=float(logits[ids[0]] - (logits[ids[1]] if len(ids) > 1 else 0.0)),
+        told=float(logits[best] - (0.0 if rival is None else logits[rival])),
         divisor=_divisor(trace, view),
     )
 

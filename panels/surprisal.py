@@ -76,10 +76,10 @@ def says(trace: Trace, view: Fitted) -> str:
     name = quoted(trace.tokens[view.pos].label)
     if len(values) == 1:
         return f"{name} is all of the text: nothing comes before it, so nothing predicts it."
-    most, average = int(np.nanargmax(values)), mean(trace)
-    top = float(values[most])
+    place, average = int(np.nanargmax(values)), mean(trace)
+    top, most = float(values[place]), quoted(trace.tokens[place].label)
     return (
-        f"{_chosen(name, float(values[view.pos]))} The most surprising is {quoted(trace.tokens[most].label)} at {most}: "
+        f"{_chosen(name, float(values[view.pos]))} The most surprising is {most} at {place}: "
         f"{percent(math.exp(-top))}, {number(top)} nats. Over {many(len(values) - 1, 'token')} the mean is "
         f"{number(average)} nats, a perplexity of {number(math.exp(average))}: as uncertain as an even choice among so "
         f"many tokens."

@@ -99,6 +99,10 @@ def test_the_eye_starts_on_text_not_on_an_added_token():
     assert View().fit(spec(), tokens(True, True)).pos == 1
 
 
+def test_the_eye_goes_to_what_the_model_went_on_with_even_where_it_ends_the_text():
+    assert View(tail=(7,)).fit(spec(), tokens(False, False, True)).pos == 2
+
+
 def test_another_text_forgets_the_tokens_of_the_old_one():
     view = View(layer=3, head=1, pos=4, src=2, tail=(5,)).with_text("new")
     assert (view.text, view.layer, view.head, view.pos, view.src, view.tail) == ("new", 3, 1, None, None, ())

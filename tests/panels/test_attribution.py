@@ -9,6 +9,7 @@ from panels.attribution import PANEL
 from panels.shared_out import BY, RIVAL, shared_out
 from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import MODELS, tiny_engine
+from tests.panels.conftest import TEXT
 from tests.panels.made import made
 from tests.snapshot import described
 from viz.grid import Grid
@@ -70,6 +71,14 @@ def test_the_printed_program_finds_the_same_parts(kind, rival, answered, program
 def test_the_printed_program_finds_the_same_heads(kind, answered, program):
     trace, view = answered(PANEL, kind, settings=(("by", "heads"), ("rival", "second")))
     np.testing.assert_allclose(program(PANEL, trace, view, kind), shared_out(trace, view).heads, atol=1e-5)
+
+
+def test_the_printed_program_goes_on_with_generated_tokens(answered, program):
+    trace, view = answered(PANEL, tail=(200, 7))
+    assert len(trace.tokens) == len(TEXT.encode()) + 2
+    found = shared_out(trace, view)
+    ours = [found.enters, *found.writes.T.ravel(), found.constants]
+    np.testing.assert_allclose(program(PANEL, trace, view), ours, atol=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "reason"), [("bert", "normalizes after each sum"), ("bert-headless", "no output")])

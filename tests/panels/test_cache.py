@@ -7,7 +7,6 @@ from transformers import DynamicCache
 
 from panels.cache import PANEL
 from tests.models.tiny import tiny_engine, tiny_model
-from tests.panels.conftest import TEXT
 from tests.snapshot import described
 
 CAUSAL = ["llama", "qwen2", "gpt2"]
@@ -60,11 +59,11 @@ def test_what_was_added_is_told_from_the_text(answered):
     trace, view = answered(PANEL, tail=TAIL)
     assert [row[2] for row in PANEL.table(trace, view).rows] == ["text"] * (len(trace.tokens) - 3) + ["added"] * 3
     assert "the 3 tokens added to it" in PANEL.says(trace, view)
-    level = f"your text: {len(TEXT.encode())} tokens"
-    assert any(note.text.startswith(level) for note in PANEL.draw(trace, view).layout.annotations)
+    (ground,) = PANEL.draw(trace, view).layout.shapes
+    assert (ground.x0, ground.x1) == (len(trace.tokens) - 2.5, len(trace.tokens) + 0.5)
     plain, same = answered(PANEL)
     assert "added" not in PANEL.says(plain, same)
-    assert not any("your text" in note.text for note in PANEL.draw(plain, same).layout.annotations)
+    assert not PANEL.draw(plain, same).layout.shapes
 
 
 def test_one_token_and_the_longest_text_are_said_as_they_are(answered):

@@ -3,7 +3,8 @@
 import pytest
 
 from models.spelling import byte_level
-from panels.merges import PANEL, shown, word_of
+from panels.merged_word import shown, word_of
+from panels.merges import PANEL
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS, tiny_engine
 from tests.panels import toys

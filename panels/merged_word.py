@@ -1,0 +1,110 @@
+"""A word as byte-level BPE builds it: its bytes, the steps that join them, the tokens that are left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Int
+
+from anatomy.request import Want
+from anatomy.trace import Trace, readable
+from anatomy.view import Fitted
+
+STEP, RULE = Want("merge_step"), Want("merge_rule")
+MOST_BYTES = 32  # shown of a word
+_MOST_OTHER_BYTES = 22  # of one with characters beyond ASCII, whose bytes have longer labels
+_NEW_WORD = -2
+
+
+@dataclass(frozen=True)
+class Merge:
+    """One step: its number in the word, the two pieces as (first byte, end), the rule, 0 the first of the table."""
+
+    step: int
+    left: tuple[int, int]
+    right: tuple[int, int]
+    rule: int
+
+
+@dataclass(frozen=True)
+class Word:
+    """The bytes that are merged by themselves, and how: step and rule of each byte as the sites give them.
+
+    first  position of its first token in the text
+    """
+
+    raw: bytes
+    step: Int[np.ndarray, " byte"]
+    rule: Int[np.ndarray, " byte"]
+    first: int
+
+    def pieces(self, done: int) -> list[tuple[int, int]]:
+        """(first byte, end) of every piece after so many steps."""
+        cuts = [i for i, step in enumerate(self.step.tolist()) if step < 0 or step > done]
+        return list(zip(cuts, [*cuts[1:], len(self.raw)], strict=True))
+
+    @property
+    def count(self) -> int:
+        """How many merges there are."""
+        return int((self.step > 0).sum())
+
+    @cached_property
+    def merges(self) -> tuple[Merge, ...]:
+        """Every step, in order."""
+        order = np.argsort(self.step, kind="stable")
+        return tuple(self.merge(int(place)) for place in order[len(order) - self.count :])
+
+    def merge(self, place: int) -> Merge:
+        """The step that joined a byte to the one before."""
+        before = self.pieces(int(self.step[place]) - 1)
+        right = next(piece for piece in before if piece[0] == place)
+        left = next(piece for piece in before if piece[1] == place)
+        return Merge(int(self.step[place]), left, right, int(self.rule[place]))
+
+    @property
+    def tokens(self) -> list[tuple[int, int]]:
+        """(first byte, end) of what no rule joins any further."""
+        return self.pieces(len(self.raw))
+
+    def label(self, piece: tuple[int, int]) -> str:
+        """A piece as figures print it."""
+        return readable(*_text(self.raw[piece[0] : piece[1]]))
+
+    def part(self, pieces: Sequence[tuple[int, int]]) -> "Word":
+        """The word as if it held these neighbouring tokens alone; steps keep their numbers."""
+        first, end = pieces[0][0], pieces[-1][1]
+        return Word(self.raw[first:end], self.step[first:end], self.rule[first:end], self.first)
+
+
+def _text(raw: bytes) -> tuple[str | None, bytes]:
+    try:
+        return raw.decode(), raw
+    except UnicodeDecodeError:
+        return None, raw
+
+
+def word_of(trace: Trace, view: Fitted) -> Word:
+    """The word that the chosen token belongs to."""
+    lengths = [len(token.bytes) for token in trace.tokens]
+    begins = np.cumsum([0, *lengths]).tolist()
+    steps = trace[STEP]
+    edges = [*np.flatnonzero(steps == _NEW_WORD).tolist(), len(steps)]
+    start = max(edge for edge in edges if edge <= begins[view.pos])
+    end = min(edge for edge in edges if edge > start)
+    raw = b"".join(token.bytes for token in trace.tokens)[start:end]
+    return Word(raw, steps[start:end], trace[RULE][start:end], begins.index(start))
+
+
+def shown(trace: Trace, view: Fitted) -> Word:
+    """The word; of a long one the tokens around the chosen one."""
+    word = word_of(trace, view)
+    tokens = word.tokens
+    low = high = view.pos - word.first
+    most = MOST_BYTES if word.raw.isascii() else _MOST_OTHER_BYTES
+    while True:
+        wider = [(a, b) for a, b in ((low, high + 1), (low - 1, high)) if a >= 0 and b < len(tokens)]
+        fitting = [(a, b) for a, b in wider if tokens[b][1] - tokens[a][0] <= most]
+        if not fitting:
+            return word.part(tokens[low : high + 1])
+        low, high = fitting[0]
