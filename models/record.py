@@ -19,7 +19,7 @@ _ONE_TOKEN = ("resid_pre", "resid_post", "attn_out", "ffn_out")  # in every laye
 _OPEN_LAYER = tuple(site.name for site in SITES.values() if site.per_layer)
 _ONCE = tuple(site.name for site in SITES.values() if not site.per_layer and not site.for_token)
 _FOR_A_TOKEN = tuple(site.name for site in SITES.values() if site.for_token)
-_LAST_ONLY = {"lens_ids", "lens_logp", "lens_kl"} | {site.name for site in SITES.values() if site.one_pos}
+_LAST_ONLY = {"lens_kl"} | {site.name for site in SITES.values() if site.one_pos}
 
 
 def first_view(spec: ModelSpec, tokens: tuple[Token, ...]) -> tuple[Want, ...]:

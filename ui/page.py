@@ -42,7 +42,8 @@ def draw() -> None:
         waiting.until_loaded(model)
     except Refused as refused:
         text.notice(str(refused), "refused")
-        continuation.way_back(view)
+        if not embedded:
+            continuation.way_back(view)
     else:
         with free:
             waiting.in_the_background(model)

@@ -183,10 +183,10 @@ def _y_axis(given: Lines) -> dict:
 
 
 def log_ticks(low: float, high: float) -> tuple[float, ...]:
-    """Powers of ten between two values above 0, with 2 and 5 between them where there are fewer than three."""
+    """Powers of ten between two values above 0, at most `MOST_TICKS`; with 2 and 5 between where fewer than three."""
     powers = decades(low, high)
     if len(powers) >= 3:
-        return tuple(powers)
+        return tuple(powers[place] for place in thinned(len(powers), MOST_TICKS))
     return tuple(digit * power for power in decades(low / 10, high) for digit in (1.0, 2.0, 5.0))
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urlsplit
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,8 +65,6 @@ def test_what_a_sentence_quotes_stands_out_and_nothing_in_it_is_html():
     ],
 )
 def test_choosing_a_cell_means_what_the_grid_says(selects, expected):
-    import numpy as np
-
     labels = ("a",) * 6
     grid = Grid(np.zeros((6, 6)), labels, labels, "r", "c", "u", "t", selects=selects)
     view = View(pos=1, src=1)

@@ -1,6 +1,7 @@
 """Lines over layers: the chosen one in the accent, a band when there are many, ticks that do not collide."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -79,6 +80,12 @@ def test_ticks_without_a_lead_begin_at_the_first_place():
 )
 def test_powers_of_ten_and_finer_steps_for_a_short_scale(low, high, ticks):
     assert log_ticks(low, high) == ticks
+
+
+def test_a_scale_over_many_powers_of_ten_keeps_its_ticks_apart():
+    ticks = log_ticks(1e-30, 1.0)
+    assert (len(ticks), ticks[0]) == (16, 1e-30)
+    assert all(later / tick > 99 for tick, later in pairwise(ticks))
 
 
 def test_names_at_the_ends_of_close_lines_are_moved_apart():

@@ -5,7 +5,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   while (chips.children.length > data.chips.length) chips.lastChild.remove();
   while (chips.children.length < data.chips.length) {
     const chip = Object.assign(document.createElement("button"), { type: "button", className: "chip" });
-    chip.append(document.createElement("b"), document.createElement("small"));
+    chip.append(document.createElement("b"), " ", document.createElement("small"));
     chips.append(chip);
   }
   data.chips.forEach(([id, label, percent, probability], i) => {
@@ -14,11 +14,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
     chip.lastChild.textContent = percent;
     chip.style.setProperty("--share", `${(100 * probability).toFixed(1)}%`);
     chip.title = data.full ?? `add this token (id ${id})`;
-    chip.setAttribute("aria-label", `Go on with ${label}, ${percent}${data.full ? `. ${data.full}` : ""}`);
+    chip.setAttribute("aria-label", `Go on with ${label} ${percent}${data.full ? `. ${data.full}` : ""}`);
     chip.setAttribute("aria-disabled", String(data.full !== null));
     chip.onclick = () => { if (data.full === null) setTriggerValue("add", [data.tail, id]); };
   });
-  root.querySelector(".lead").hidden = !data.chips.length;
+  const lead = root.querySelector(".lead");
+  lead.textContent = data.chips.length ? "goes on with" : data.full ?? "";
+  lead.hidden = !lead.textContent;
   root.querySelector(".count").textContent = data.count;
   taken.classList.toggle("none", !data.tail);
 

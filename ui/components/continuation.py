@@ -9,7 +9,7 @@ from viz.format import many, percent
 _MOUNT = register(
     "continuation",
     """<div class="row" role="group" aria-label="How the model goes on">
-<span class="lead">goes on with</span>
+<span class="lead"></span>
 <span class="chips"></span>
 <span class="taken"><span class="count" role="status"></span>
 <button type="button" class="back"><i aria-hidden="true">←</i> Back</button>

@@ -60,7 +60,7 @@ function measure(g, pen, width, mono) {
   const labels = Math.min(Math.max(...g.rows.map(wide)), 170, width * 0.3), heads = g.cols.map((label) => Math.min(wide(label), 120));
   const rise = Math.max(...heads), left = labels + 8 + (g.row_axis ? 21 : 0);
   const gaps = (c) => (g.groups ? Math.floor(c / g.groups) * wedge : 0);
-  const square = n === m, tall = square ? 560 : 540, cap = g.tiles ? 38 : square ? Math.min(44, tall / n) : 64;
+  const square = n === m, tall = square ? 560 : window.innerWidth < 700 ? 330 : 540, cap = g.tiles ? 38 : square ? Math.min(44, tall / n) : 64;
   const even = Math.min(cap, (width - left - gaps(m - 1) - 2) / m), flat = rise <= even - 4;
   // Turned labels lean to the right: the cells leave room for the one that reaches furthest.
   const x = flat ? even : heads.reduce((most, w, c) => Math.min(most, (width - left - gaps(c) - w * Math.cos(TURN) - 4) / (c + 0.5)), even);

@@ -11,7 +11,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   while (buttons.length < count) {
     const button = Object.assign(document.createElement("div"), { className: "token" });
     button.setAttribute("role", "option");
-    button.append(document.createElement("span"), document.createElement("small"));
+    button.append(document.createElement("span"), " ", document.createElement("small"));
     hint.before(button);
   }
   data.labels.forEach((label, i) => {
@@ -21,7 +21,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     button.title = data.notes[i];
     const added = i >= count - data.added;
     button.classList.toggle("added", added);
-    button.setAttribute("aria-label", `${label}, token ${i + 1} of ${count}, id ${data.ids[i]}${added ? ", added to the text" : ""}`);
+    button.setAttribute("aria-label", `${label} ${data.ids[i]}, token ${i + 1} of ${count}${added ? ", added to the text" : ""}`);
     button.onclick = () => choose(i, true);
   });
 

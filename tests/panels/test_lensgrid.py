@@ -1,0 +1,94 @@
+"""The lens along the text: the window ends at the chosen token, every cell is the plain model's own best token."""
+
+import numpy as np
+import pytest
+
+from anatomy.request import Want
+from anatomy.view import Fitted
+from panels.lensgrid import PANEL, WINDOW, best, window
+from panels.output import PANEL as OUTPUT
+from tests.models.tiny import MODELS, tiny_engine
+from tests.panels.made import made
+from tests.snapshot import described
+
+WITH_HEAD = [kind for kind in MODELS if kind != "bert-headless"]
+NAMES = {5: "<five>", 6: "six", 7: "seven"}
+VIEW = Fitted(layer=1, pos=1)
+
+
+def small(words: str = "a b", ids: tuple[list[int], ...] = ([6, 5, 5], [7, 6, 5])):
+    """The best token after each of three layers at every position, with probabilities of 12.5, 25 and 50 %."""
+    logp = np.log([[0.125], [0.25], [0.5]])
+    columns = {Want("lens_ids", pos=pos): np.array(column)[:, None] for pos, column in enumerate(ids)}
+    return made(words, columns | {Want("lens_logp", pos=pos): logp for pos in range(len(ids))}, names=NAMES)
+
+
+@pytest.mark.parametrize("kind", WITH_HEAD)
+def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
+    trace, view = answered(PANEL, kind)
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    assert shown | {"table": PANEL.table(trace, view)} == picture
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
+def test_the_printed_program_finds_the_same_probabilities(kind, answered, program):
+    trace, view = answered(PANEL, kind, text="the cat, the café sat on the mat", pos=27)
+    assert window(view) == range(12, 28)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), PANEL.draw(trace, view).z, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", WITH_HEAD)
+def test_the_last_row_ends_with_the_models_own_answer(kind, answered):
+    trace, view = answered(PANEL, kind)
+    output, _ = answered(OUTPUT, kind)
+    assert best(trace, view)[-1, -1] == output[Want("next_ids", pos=view.pos)][0]
+
+
+def test_a_model_without_a_head_has_no_lens():
+    assert PANEL.applies(tiny_engine("bert-headless").spec) == OUTPUT.applies(tiny_engine("bert-headless").spec)
+
+
+@pytest.mark.parametrize(("pos", "first"), [(0, 0), (WINDOW - 1, 0), (WINDOW, 1), (500, 501 - WINDOW)])
+def test_the_window_ends_at_the_chosen_token_and_stays_small(pos, first):
+    view = Fitted(pos=pos)
+    assert window(view) == range(first, pos + 1)
+    wants = PANEL.needs(tiny_engine().spec, view)
+    assert {want.pos for want in wants} == set(window(view))
+    assert len(wants) <= 2 * WINDOW
+
+
+def test_a_cell_is_the_best_tokens_probability_and_the_focus_the_chosen_one():
+    grid = PANEL.draw(small(), VIEW)
+    np.testing.assert_allclose(grid.z, [[0.125, 0.125], [0.25, 0.25], [0.5, 0.5]], rtol=1e-6)
+    assert (grid.cols, grid.focus, grid.low, grid.high) == (("a", "b"), (1, 1), 0, 1)
+    assert PANEL.draw(small(), Fitted(layer=2, pos=0)).focus == (2, 0)
+
+
+def test_the_caption_says_what_the_chosen_cell_names_and_since_when_the_final_tokens_lead():
+    assert PANEL.says(small(), VIEW) == (
+        "After layer 1 the lens at “b” names “six” (25 %). 1 of 2 positions names its final token there. "
+        "At half of them or more it leads for good from layer 1 on."
+    )
+    assert PANEL.says(small(), Fitted(layer=2, pos=0)) == "After layer 2 the lens at “a” names “<five>” (50 %)."
+
+
+def test_the_caption_says_when_the_text_is_longer_than_the_window():
+    words = " ".join(f"w{i}" for i in range(WINDOW + 1))
+    trace = small(words, ([6, 5, 5],) * (WINDOW + 1))
+    told = PANEL.says(trace, Fitted(layer=1, pos=WINDOW))
+    assert told.endswith("Only the last 16 tokens up to the chosen one are read.")
+    assert "Only" not in PANEL.says(trace, Fitted(layer=1, pos=WINDOW - 1))
+
+
+def test_the_table_names_the_token_of_every_cell():
+    rows = PANEL.table(small(), VIEW).rows
+    assert [row[:5] for row in rows[2:4]] == [(1, 0, "a", "<five>", 5), (1, 1, "b", "six", 6)]
+    assert len(rows) == 6
+
+
+def test_the_formula_puts_the_chosen_cell_in():
+    lines = PANEL.formula(small(), VIEW).splitlines()
+    assert lines[1:] == [
+        "after layer 1, position 1: p(“six”) = 0.250",
+        "after layer 2, position 1: p(“<five>”) = 0.500",
+    ]
