@@ -12,7 +12,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const button = Object.assign(document.createElement("div"), { className: "token" });
     button.setAttribute("role", "option");
     button.append(document.createElement("span"), " ", document.createElement("small"));
-    hint.before(button);
+    list.append(button);
   }
   data.labels.forEach((label, i) => {
     const button = buttons[i];
@@ -56,6 +56,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
 
   list.style.maxHeight = `${ROWS * (buttons[0].offsetHeight + GAP) - GAP + 2 * EDGE}px`;
+  list.append(hint);
+  if (list.scrollHeight > list.clientHeight + 1) list.after(hint); // inside, it would be a row of another height
   if (!memory.soon.pending()) mark(data.chosen, true);
   return () => memory.soon.stop();
 }
