@@ -113,7 +113,8 @@ def head_scores(pattern: Float[Array, "head pos src"], ids: Int[Array, " pos"]) 
 
     previous, first, distance: means over the tokens after the first. entropy: mean over all rows, in nats.
     duplicate: weight on other places of the same token. induction: weight on the tokens that followed those
-    places (Olsson et al. 2022, "In-context Learning and Induction Heads"), the token itself not counted.
+    places (Olsson et al. 2022, "In-context Learning and Induction Heads"), copies of the token itself not counted:
+    in a row of equal tokens there is nothing else to follow.
     local: weight on tokens at most LOCAL away, the token itself among them, over the tokens that have more than LOCAL
     before them (the others may look at nothing else).
     """
@@ -121,7 +122,7 @@ def head_scores(pattern: Float[Array, "head pos src"], ids: Int[Array, " pos"]) 
     copies = earlier_copies(ids)
     followers = np.zeros_like(copies)
     followers[:, 1:] = copies[:, :-1] & (np.arange(n)[:, None] > np.arange(n - 1)[None, :])
-    np.fill_diagonal(followers, False)
+    followers &= ids[:, None] != ids[None, :]
     place = np.arange(n)
     after_first = pattern[:, 1:]
     weights = {

@@ -4,6 +4,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from unicodedata import bidirectional
 
 import numpy as np
 
@@ -40,13 +41,18 @@ class Token:
 
 
 def readable(text: str | None, raw: bytes) -> str:
-    """A label that is never empty and never U+FFFD: visible white space, bytes where no text exists."""
+    """A label that is never empty and never U+FFFD: visible white space, bytes where no text exists.
+
+    One in a script that runs from right to left is isolated (Unicode Annex 9), so that marks, quotes and numbers
+    beside it keep their order.
+    """
     if text is None or text == "":
         return "‹" + " ".join(f"{b:02X}" for b in raw) + "›"
     if set(text) <= _JOINERS:  # with nothing to join they would leave the label blank
         return "".join(f"‹U+{ord(c):04X}›" for c in text)
     shown = text.translate(_VISIBLE)
-    return "".join(c if c.isprintable() and c != "\ufffd" else _code_point(c) for c in shown)
+    label = "".join(c if c.isprintable() and c != "\ufffd" else _code_point(c) for c in shown)
+    return f"\u2066{label}\u2069" if any(bidirectional(c) in ("R", "AL") for c in text) else label
 
 
 def _code_point(character: str) -> str:

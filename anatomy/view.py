@@ -74,6 +74,15 @@ class View:
         }
         return Fitted(**vars(self) | fitted)
 
+    def misfits(self, fitted: "Fitted") -> tuple[str, ...]:
+        """What the link chose that this model and text do not have, and what is shown in its place."""
+        pairs = ((name, getattr(self, name), getattr(fitted, name)) for name in _NUMBERS)
+        return tuple(
+            f"There is no {_NUMBERS[name]} {chosen} here: {shown}, the last one, is shown."
+            for name, chosen, shown in pairs
+            if chosen is not None and chosen != shown
+        )
+
     def _start(self, tokens: tuple[Token, ...]) -> int:
         """Where the eye starts: the token that was added last, else the last one that is text."""
         return len(tokens) - 1 if self.tail else _last_text_token(tokens)
@@ -101,7 +110,7 @@ class Fitted(View):
 # The first view opens on a head worth seeing: in the default model layer 17 of 30, head 5, which copies.
 _FIRST_LAYER, _FIRST_HEAD = 57, 5
 _FIELDS = tuple(field.name for field in fields(View) if field.name != "settings")
-_NUMBERS = ("layer", "head", "pos", "src")
+_NUMBERS = {"layer": "layer", "head": "head", "pos": "token", "src": "token"}
 _LONGEST_TAIL = 1024
 _DEFAULT = View()
 
@@ -155,7 +164,7 @@ def _complaint(name: str, text: str, panels: tuple[str, ...]) -> str | None:
     if name == "tail" and text.count(".") >= _LONGEST_TAIL:
         return f"The link's tail has more than {_LONGEST_TAIL:,} tokens. Nothing follows the text."
     if name == "panel" and text not in panels:
-        return f"No panel is called {_short(text)}. There are: {', '.join(panels)}."
+        return f"No panel is called {_short(text)}. The first one is shown."
     return None
 
 

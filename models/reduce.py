@@ -35,7 +35,7 @@ class Text:
         copies = earlier_copies(self.ids)
         followers = np.zeros_like(copies)
         followers[:, 1:] = copies[:, :-1] & (place[:, None] > place[None, :-1])
-        np.fill_diagonal(followers, False)
+        followers &= self.ids[:, None] != self.ids[None, :]
         later = (place > 0)[:, None]
         local = close_by(n)
         cases = (

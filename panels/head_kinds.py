@@ -124,5 +124,4 @@ def _looked_for(kind: HeadKind, ids: np.ndarray) -> np.ndarray:
         return copies
     followers = np.zeros_like(copies)
     followers[:, 1:] = (copies & np.tri(n, k=-1, dtype=bool))[:, :-1]
-    np.fill_diagonal(followers, False)
-    return followers
+    return followers & (ids[:, None] != ids[None, :])

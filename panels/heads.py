@@ -93,7 +93,7 @@ def _says_maps(trace: Trace, first: np.ndarray) -> str:
     resting = int((first > 0.5).sum())
     side, n = trace[_MAPS].shape[-1], len(trace.tokens)
     told = (
-        f"One small map per head, {many(n, 'token')} each way. "
+        f"One small map per head, {many(n, 'token')} each way, drawn in 256 steps. "
         f"Heads that give the first token more than half of their attention: {thousands(resting)} of "
         f"{thousands(first.size)}."
     )

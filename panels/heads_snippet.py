@@ -21,7 +21,7 @@ result = (patterns * where).sum(dim=-1)[:, :, rows].mean(dim=-1)
 """
 _INDUCTION = """where = torch.zeros_like(same)
 where[:, 1:] = (same & (src < pos))[:, :-1]  # what followed an earlier copy
-where &= pos != src
+where &= ~same & (pos != src)  # another token than the one that looks
 """
 _MAPS = """side = min(n, 32)
 edges = [i * n // side for i in range(side)] + [n]

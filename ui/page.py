@@ -68,6 +68,8 @@ def answered(model: Model, view: View, panel: Panel, embedded: bool) -> None:
     run = view.run(spec)
     tokens = model.run(run).tokens
     fitted = view.fit(spec, tokens)
+    for misfit in view.misfits(fitted):
+        text.notice(misfit)
     if embedded:
         model.run(run, stage.needs(spec, fitted, panel))
         with st.container(key="alone"):

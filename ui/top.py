@@ -14,7 +14,7 @@ from ui.examples import EXAMPLES
 from ui.host import Loading, Model, models
 
 MOST_CHARACTERS = 20_000
-FAMILIES = {"llama": "Llama", "bert": "BERT", "gpt2": "GPT-2", "qwen2": "Qwen 2", "qwen3": "Qwen 3"}
+FAMILIES = {"llama": "Llama", "bert": "BERT", "gpt2": "GPT-2"}
 
 
 def bar(model: Model, view: View) -> DeltaGenerator:

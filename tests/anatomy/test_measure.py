@@ -84,7 +84,7 @@ def slowly(pattern, ids):
     scores["distance"] = np.mean([sum(pattern[i, j] * abs(i - j) for j in range(n)) for i in rows])
     twins = {i: [j for j in range(n) if j != i and ids[j] == ids[i]] for i in range(n)}
     scores["duplicate"] = np.mean([sum(pattern[i, j] for j in twins[i]) for i in twins if twins[i]])
-    after = {i: [j + 1 for j in twins[i] if j < i and j + 1 != i] for i in twins}
+    after = {i: [j + 1 for j in twins[i] if j < i and ids[j + 1] != ids[i]] for i in twins}
     scores["induction"] = np.mean([sum(pattern[i, j] for j in after[i]) for i in after if after[i]])
     late = range(measure.LOCAL + 1, n)
     close = {i: [j for j in range(n) if abs(i - j) <= measure.LOCAL] for i in late}
@@ -107,6 +107,11 @@ def test_a_head_that_copies_scores_one_for_induction():
     for row, source in enumerate((0, 0, 0, 1, 2, 3)):
         pattern[0, row, source] = 1.0
     assert measure.head_scores(pattern, ids)["induction"][0] == 1.0
+
+
+@pytest.mark.parametrize("length", [3, 4, 600])
+def test_in_a_row_of_equal_tokens_nothing_can_be_copied(length):
+    assert np.isnan(measure.head_scores(causal(length), np.full(length, 7))["induction"]).all()
 
 
 def test_where_the_text_offers_no_case_the_score_is_not_a_number():

@@ -73,6 +73,7 @@ def test_characters_without_a_token_are_named_once():
         ("\u202e", "\u202e".encode(), "‹U+202E›"),
         ("👩\u200d", "👩\u200d".encode(), "👩\u200d"),
         ("患者", "患者".encode(), "患者"),
+        (" ب", " ب".encode(), "\u2066·ب\u2069"),
         ("\ufe0f", b"\xef\xb8\x8f", "‹U+FE0F›"),
     ],
 )
@@ -85,7 +86,7 @@ def test_a_label_is_never_empty_and_never_holds_a_replacement_character(text):
     label = readable(text, text.encode("utf-8", "surrogatepass"))
     assert label
     assert "\ufffd" not in label
-    assert all(c.isprintable() or c in "\u200c\u200d\ufe0f" for c in label)
+    assert all(c.isprintable() or c in "\u200c\u200d\ufe0f\u2066\u2069" for c in label)
 
 
 def generated(*pieces: bytes, special: tuple[int, ...] = ()) -> tuple[Token, ...]:

@@ -77,6 +77,15 @@ def test_a_default_leaves_the_link():
     assert view.with_setting(FIRST, False).query() == {}
 
 
+def test_what_the_model_or_text_does_not_have_is_said():
+    view = View(layer=99, head=1, pos=500)
+    assert view.misfits(view.fit(spec(), tokens(False, False))) == (
+        "There is no layer 99 here: 2, the last one, is shown.",
+        "There is no token 500 here: 1, the last one, is shown.",
+    )
+    assert View().misfits(View().fit(spec(), tokens(False))) == ()
+
+
 def tokens(*special):
     return tuple(Token(i, "x", "x", b"x", i, i + 1, flag) for i, flag in enumerate(special))
 

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 
 import panels
 from anatomy.view import DEFAULT_PANEL
+from tests.ui.guarded_server import GUARDING, OUTSIDE
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 
@@ -43,14 +44,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("server") / "log.txt"
     options = ["--server.port", str(port), "--server.address", "127.0.0.1"]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", *options]
+    command = [sys.executable, "-m", "tests.ui.guarded_server", "run", "app.py", *options]
     with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
         try:
             _answering(f"http://127.0.0.1:{port}/_stcore/health", process)
             yield f"http://127.0.0.1:{port}/"
         finally:
             process.terminate()
-    assert "Traceback" not in log.read_text(), log.read_text()
+    said = log.read_text()
+    assert "Traceback" not in said, said
+    assert GUARDING in said
+    assert OUTSIDE not in said, said
 
 
 def _answering(address: str, process: subprocess.Popen) -> None:
@@ -121,6 +125,7 @@ def visited(browser: Browser, home: str, **options: object) -> tuple[BrowserCont
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce", **options)
     visit = Visit(context.new_page(), home)
     visit.page.on("request", lambda request: visit.asked.append(request.url))
+    visit.page.on("websocket", lambda line: visit.asked.append(line.url.replace("ws://", "http://", 1)))
     visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
     visit.page.on("console", lambda said: visit.errors.append(said.text) if said.type == "error" else None)
     return context, visit
@@ -324,6 +329,7 @@ def test_the_text_goes_on_token_by_token_and_back(reader):
 
 
 DRAWN = {
+    "closing tag": "</script><img src=x>",
     "html": '<img src=x onerror="document.title=1"><script>document.title=1</script>',
     "markdown": "![x](https://evil.example/x.png) [l](javascript:alert(1)) $x$ :red[y]",
     "special": "<|im_end|>",
@@ -345,6 +351,19 @@ def test_odd_texts_are_drawn_and_never_run(reader, text):
     expect(reader.page.get_by_role("textbox", name="Your text")).to_have_value(text)
     assert reader.page.title() == title
     assert reader.page.locator("img[src*=x]").count() == 0
+
+
+def test_a_label_read_from_right_to_left_keeps_its_place_before_the_number(reader):
+    reader.open("?panel=output&text=%D9%85%D8%B1%D8%AD%D8%A8%D8%A7%20%D8%A8%D8%A7%D9%84%D8%B9%D8%A7%D9%84%D9%85")
+    order = reader.answer.evaluate("""(sentence) => [...sentence.querySelectorAll("mark")].map((label) => {
+        const rest = label.nextSibling, after = document.createRange();
+        after.setStart(rest, 1);
+        after.setEnd(rest, 4);
+        const [mine, next] = [label.getBoundingClientRect(), after.getBoundingClientRect()];
+        return next.top < mine.bottom && next.left < mine.left ? "after the rest" : "before the rest";
+    })""")
+    assert order
+    assert set(order) == {"before the rest"}
 
 
 def test_no_text_at_all_is_answered_by_a_sentence(reader):
