@@ -13,6 +13,7 @@ TEXT = "the cat, the hat"
 FLOAT32 = 1e-5  # as a share of the largest number of the site, where that is above 1
 ROUNDED = 1.0  # one step of 256: a weight that lies on the edge between two
 REAL = 1e-4
+TOKENIZERS = {"merge_step", "merge_rule", "chat_ids", "chat_role"}  # held by test_merges.py and test_chat.py
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -40,7 +41,7 @@ def test_a_model_with_other_weights_is_told_apart() -> None:
 def test_every_site_of_a_real_model_equals_the_plain_forward(name: str) -> None:
     gaps = real(name, "Paris is the capital of France. Berlin is the capital of")
     assert _too_large(gaps, REAL) == []
-    assert {gap.site for gap in gaps} == set(SITES) - set(real_engine(name).missing)
+    assert {gap.site for gap in gaps} == set(SITES) - set(real_engine(name).missing) - TOKENIZERS
 
 
 def _plain(kind: str) -> Plain:
