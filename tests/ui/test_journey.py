@@ -363,7 +363,7 @@ def test_a_label_read_from_right_to_left_keeps_its_place_before_the_number(reade
         after.setStart(rest, 1);
         after.setEnd(rest, 4);
         const [mine, next] = [label.getBoundingClientRect(), after.getBoundingClientRect()];
-        return next.top < mine.bottom && next.left < mine.left ? "after the rest" : "before the rest";
+        return next.top < mine.bottom && next.left < mine.right - 1 ? "after the rest" : "before the rest";
     })""")
     assert order
     assert set(order) == {"before the rest"}
