@@ -13,6 +13,7 @@ PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 run: $(VENV)/.installed
 	$(BIN)/python -m models fetch smollm2-135m
+	$(BIN)/python -m models fetch minilm-l6
 	$(BIN)/streamlit run app.py
 
 test: lint types

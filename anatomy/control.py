@@ -22,7 +22,7 @@ class Choice:
         return text if text in self.options else None
 
     def shown(self, option: str) -> str:
-        """What the page prints for an option."""
+        """What the page prints for an option, through `_`."""
         return dict(zip(self.options, self.labels, strict=False)).get(option, option)
 
 

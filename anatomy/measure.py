@@ -79,6 +79,11 @@ def near_zero(act: Float[Array, "... d_ff"]) -> Float[Array, "..."]:
     return (sizes <= NEAR_ZERO * sizes.max(axis=-1, keepdims=True)).mean(axis=-1)
 
 
+def exactly_zero(act: Float[Array, "... d_ff"]) -> Float[Array, "..."]:
+    """Share of the neurons that are 0, as ReLU leaves them."""
+    return (act == 0).mean(axis=-1)
+
+
 def rms_normalized(x: Float[Array, "... d"], eps: float) -> Float[Array, "... d"]:
     """x / √(mean(x²) + ε), before any gain. RMSNorm (Zhang and Sennrich 2019), eq. 4."""
     x = x.astype(np.float64)
@@ -115,6 +120,7 @@ def head_scores(pattern: Float[Array, "head pos src"], ids: Int[Array, " pos"]) 
     duplicate: weight on other places of the same token. induction: weight on the tokens that followed those
     places (Olsson et al. 2022, "In-context Learning and Induction Heads"), copies of the token itself not counted:
     in a row of equal tokens there is nothing else to follow.
+    later: weight on all tokens that come after, over all rows.
     local: weight on tokens at most LOCAL away, the token itself among them, over the tokens that have more than LOCAL
     before them (the others may look at nothing else).
     """
@@ -131,10 +137,32 @@ def head_scores(pattern: Float[Array, "head pos src"], ids: Int[Array, " pos"]) 
         "duplicate": _mass(pattern, copies),
         "induction": _mass(pattern, followers),
         "local": _mass(pattern, close_by(n)),
+        "later": _mass(pattern, ~np.tri(n, dtype=bool), np.ones(n, bool)),
         "entropy": entropy(pattern),
         "distance": (after_first * np.abs(place[1:, None] - place[None, :])).sum(axis=-1, dtype=np.float64),
     }
     return {name: _mean(values).astype(np.float32) for name, values in weights.items()}
+
+
+def apart(pattern: Float[Array, "head pos src"]) -> Float[Array, " head"]:
+    """How unlike each head's rows are those of the other heads: Jensen–Shannon divergence in nats, the mean over rows
+    and over the other heads; between 0 and log 2. A head without others: 0. Lin 1991, sec. IV."""
+    rows = entropy(pattern)  # [head pos]
+    found = np.zeros(len(pattern))
+    for head, map_ in enumerate(pattern.astype(np.float64)):
+        others = np.delete(np.arange(len(pattern)), head)
+        mixed = entropy((map_ + pattern[others]) / 2)  # [other pos]
+        divergence = mixed - (rows[head] + rows[others]) / 2
+        found[head] = divergence.mean() if len(others) else 0.0
+    return found
+
+
+def reach(pattern: Float[Array, "head pos src"]) -> Float[Array, " src"]:
+    """Share of all weight, over heads and rows, that goes to tokens 0, 1, 2 … away; adds up to 1."""
+    place = np.arange(pattern.shape[-1])
+    weights = pattern.sum(axis=0, dtype=np.float64)  # [pos src]
+    distances = np.abs(place[:, None] - place)
+    return np.bincount(distances.ravel(), weights.ravel(), len(place)) / weights.sum()
 
 
 def close_by(n: int) -> np.ndarray:
@@ -143,10 +171,12 @@ def close_by(n: int) -> np.ndarray:
     return (np.abs(place[:, None] - place) <= LOCAL) & (place > LOCAL)[:, None]
 
 
-def _mass(pattern: Float[Array, "head pos src"], where: np.ndarray) -> Float[Array, "head rows"]:
-    """Weight on the marked sources, for the rows that have any."""
-    rows = where.any(axis=1)
-    return np.einsum("hps,ps->hp", pattern[:, rows].astype(np.float64), where[rows].astype(np.float64))
+def _mass(
+    pattern: Float[Array, "head pos src"], where: np.ndarray, rows: np.ndarray | None = None
+) -> Float[Array, "head rows"]:
+    """Weight on the marked sources, for those rows; None: for the rows that have any."""
+    chosen = where.any(axis=1) if rows is None else rows
+    return np.einsum("hps,ps->hp", pattern[:, chosen].astype(np.float64), where[chosen].astype(np.float64))
 
 
 def _mean(values: Float[Array, "head rows"]) -> Float[Array, " head"]:

@@ -1,6 +1,7 @@
 """A question to an engine, as frozen, hashable, JSON-able values."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 
 @dataclass(frozen=True, order=True)
@@ -47,6 +48,23 @@ def choice(rank: int) -> int:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """One change to a forward pass, for what-if questions.
+
+    site    "attn_out" or "ffn_out" of one layer (what a part writes), or "positions" (where each token stands: layer
+            None)
+    op      "zero": the part writes nothing; all tokens stand at position 0. "add": `amount` is added to every position
+    layer   which layer; None for positions
+    amount  how much is added
+    """
+
+    site: Literal["attn_out", "ffn_out", "positions"]
+    op: Literal["zero", "add"]
+    layer: int | None = None
+    amount: int = 0
+
+
+@dataclass(frozen=True)
 class Run:
     """One forward pass: which model on which text. The cache key of everything downstream.
 
@@ -56,16 +74,22 @@ class Run:
                    the page, takes them for the plain characters they are
     tail           ids of tokens that follow the text's own, as a model generated them: text cut anew might come out
                    in other tokens than those that were generated
+    edits          changes to the forward pass; none on the page's own figures
     """
 
     model: str
     text: str
     special_tokens: bool = False
     tail: tuple[int, ...] = ()
+    edits: tuple[Edit, ...] = ()
 
     def on(self, text: str) -> "Run":
         """The same model on another text, which nothing follows yet."""
         return replace(self, text=text, tail=())
+
+    def edited(self, *edits: Edit) -> "Run":
+        """The same run with these changes after those it has."""
+        return replace(self, edits=(*self.edits, *edits))
 
     def plus(self, *tokens: int) -> "Run":
         """The same text going on with these tokens, after those that follow it already."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from anatomy.language import N_
 from anatomy.measure import entropy, softmax
 
 Array = np.ndarray
@@ -55,7 +56,7 @@ class Step:
 
 def steps(logits: Float[Array, " vocab"], ids: Iterable[int], settings: Settings) -> tuple[Step, ...]:
     """The distribution as the model gives it, then after every step, in order. ids: the tokens of the text so far."""
-    found = [_step("the model's own", logits.astype(np.float32), 0.0)]
+    found = [_step(N_("the model's own"), logits.astype(np.float32), 0.0)]
     for name, scores in _in_order(found[0].scores, np.unique(np.fromiter(ids, np.int64)), settings):
         gone = np.isneginf(scores) & ~np.isneginf(found[-1].scores)
         found.append(_step(name, scores, float(found[-1].probabilities[gone].sum())))
@@ -66,14 +67,14 @@ def _in_order(
     scores: Float[Array, " vocab"], ids: Int[Array, " distinct"], settings: Settings
 ) -> Iterable[tuple[str, Float[Array, " vocab"]]]:
     scores = penalized(scores, ids, settings.penalty)
-    yield "repetition penalty", scores
+    yield N_("repetition penalty"), scores
     scores = heated(scores, settings.temperature)
-    yield "temperature", scores
+    yield N_("temperature"), scores
     scores = top_k(scores, settings.top_k)
-    yield "top-k", scores
+    yield N_("top-k"), scores
     scores = top_p(scores, settings.top_p)
-    yield "top-p", scores
-    yield "min-p", min_p(scores, settings.min_p)
+    yield N_("top-p"), scores
+    yield N_("min-p"), min_p(scores, settings.min_p)
 
 
 def _step(name: str, scores: Float[Array, " vocab"], removed: float) -> Step:

@@ -1,13 +1,30 @@
-"""Every place in a transformer one can look at: name, axes, unit, stage, meaning. The only list of sites.
-
-Axes: `pos` token looked from · `src` token looked at · `head` query head · `kv` key/value head · `layer`
-`k`, `m` rank · `part` of the final stream (`spec.parts`) · `d_head`, `d_model`, `d_ff`, `vocab` widths of the model
-`row`, `col` cells of a thumbnail · `byte` of the tokens' spelling · `chat` token of a conversation. No batch axis.
-"""
+"""Every place in a transformer one can look at: name, axes, unit, stage, meaning. The only list of sites."""
 
 from dataclasses import dataclass
 
+from anatomy.language import N_
 from anatomy.request import Want
+
+# What the places along an axis are. There is no batch axis.
+AXES = {
+    "pos": N_("token looked from"),
+    "src": N_("token looked at"),
+    "head": N_("query head"),
+    "kv": N_("key/value head"),
+    "layer": N_("layer, from 0"),
+    "k": N_("rank, the first the best"),
+    "m": N_("rank within a rank"),
+    "part": N_("part that the final stream is a sum of: the embedding, each attention, each FFN"),
+    "d_head": N_("dimension of a head's queries, keys and values"),
+    "d_model": N_("dimension of the stream: the model's width"),
+    "d_ff": N_("neuron of a feed-forward layer"),
+    "vocab": N_("token of the vocabulary"),
+    "row": N_("row of a thumbnail"),
+    "col": N_("column of a thumbnail"),
+    "byte": N_("byte of the tokens' spelling"),
+    "chat": N_("token of the text as a conversation"),
+    "event": N_("call of a part within a layer, in order"),
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,7 @@ ffn_in         | pos d_model     | activation  | residual  | what the FFN reads:
 q              | head pos d_head | activation  | attention | queries, after rotation where the model rotates
 k              | kv src d_head   | activation  | attention | keys, after rotation, one set per key/value head
 v              | kv src d_head   | activation  | attention | values, one set per key/value head
+pos_bias       | head pos src    | logit       | position  | added to the scores for the distance between two tokens
 scores         | head pos src    | logit       | attention | q·k scaled, biased and masked; −inf where the mask forbids
 pattern        | head pos src    | probability | attention | attention weights: softmax of scores; each row sums to 1
 contribution   | head pos src    | L2 norm     | attention | length of weight × value, through the output projection
@@ -46,6 +64,7 @@ gate           | pos d_ff        | activation  | ffn       | gate projection, be
 up             | pos d_ff        | activation  | ffn       | up projection: the other factor of a gated FFN
 act            | pos d_ff        | activation  | ffn       | neurons: what enters the down projection
 ffn_out        | pos d_model     | activation  | ffn       | what the FFN adds to the stream
+ffn_sum_gap    | pos             | activation  | ffn       | largest difference of Σ neuron × its row from ffn_out
 attn_gain      | d_model         | activation  | residual  | gain of attention's norm: a factor per dimension
 ffn_gain       | d_model         | activation  | residual  | gain of the FFN's norm: a factor per dimension
 attn_norm_bias | d_model         | activation  | residual  | what attention's norm adds per dimension (LayerNorm)
@@ -87,6 +106,8 @@ norm_ffn       | layer pos          | L2 norm     | residual  | length of what t
 cos_attn       | layer pos          | cosine      | residual  | attention's write against the stream it is added to
 cos_ffn        | layer pos          | cosine      | residual  | the FFN's write against the stream it is added to
 act_small      | layer pos          | share       | ffn       | neurons of at most 1 % of the token's strongest
+act_zero       | layer pos          | share       | ffn       | neurons that are exactly 0
+ffn_bend       | layer pos          | ratio       | ffn       | how far FFN(x+y) is from FFN(x)+FFN(y); y: token before
 head_previous  | layer head         | probability | attention | mean weight on the token just before
 head_first     | layer head         | probability | attention | mean weight on the first token
 head_duplicate | layer head         | probability | attention | mean weight on other places of the same token
@@ -94,6 +115,9 @@ head_induction | layer head         | probability | attention | mean weight on w
 head_local     | layer head         | probability | attention | mean weight on tokens at most 4 away, itself included
 head_entropy   | layer head         | nat         | attention | mean entropy of the attention rows
 head_distance  | layer head         | tokens      | attention | mean distance looked, weighted by attention
+head_later     | layer head         | probability | attention | mean weight on all tokens that come after
+head_apart     | layer head         | nat         | attention | mean Jensen–Shannon divergence from the other heads
+head_reach     | layer src          | probability | attention | share of all weight on tokens this far away, 0 first
 head_maps      | layer head row col | 1/255       | attention | each head's map, max-pooled to ≤ 32 × 32, in 256 steps
 lens_ids       | layer pos k        | token       | stack     | tokens the final norm and head name after each layer
 lens_logp      | layer pos k        | nat         | stack     | log probability of each of lens_ids
@@ -102,6 +126,10 @@ next_ids       | pos k              | token       | output    | most probable to
 next_logp      | pos k              | nat         | output    | log probability of each of next_ids
 entropy        | pos                | nat         | output    | entropy of the output over the whole vocabulary
 surprisal      | pos                | nat         | output    | −log p of each token after those before it; first: NaN
+half_kl        | pos                | nat         | output    | KL divergence of the output in bfloat16 from this one
+batch_gap      | pos                | activation  | residual  | largest change of the final stream when run in a batch
+weight_gap     | layer              | weight      | stack     | largest difference from the matrices of the layer before
+layer_order    | layer event        | part        | stack     | parts as they were called: 0 norm, 1 attention, 2 FFN
 """
 
 _AT_ONE_POS = """
@@ -110,6 +138,7 @@ watch_logp | layer pos k   | nat    | stack     | log probability of each of wat
 watch_rank | layer pos k   | rank   | stack     | place of each of watch_ids after each layer, 1 the best
 cos_tokens | layer pos src | cosine | embedding | a token's stream leaving each layer against every token's
 logits     | pos vocab     | logit  | output    | the model's score for every token of the vocabulary
+cache_gap  | pos           | logit  | output    | largest difference of its logits when computed over the cache
 """
 
 # Direct logit attribution: what each part of the final stream adds to the logit of a token, or to its lead over

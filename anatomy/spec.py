@@ -20,11 +20,13 @@ class Rope:
     theta        base of the frequencies
     frequencies  [d_head / 2] radians per token, as the model uses them (rescaling applied)
     scaling      name of the rescaling ("llama3", "linear", …) or None
+    original     longest text before the rescaling, in tokens; None where the configuration names none
     """
 
     theta: float
     frequencies: tuple[float, ...]
     scaling: str | None = None
+    original: int | None = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,20 @@ class LearnedPositions:
     """A trained table of one vector per position, added to the embedding."""
 
     rows: int
+
+
+@dataclass(frozen=True)
+class RelativeBias:
+    """A trained number for each head and bucket of distances, added to the scores; the same in every layer (T5).
+
+    buckets        rows of the table
+    max_distance   from here on all distances share one bucket
+    bidirectional  one half of the buckets is for what stands before, the other for what comes after
+    """
+
+    buckets: int
+    max_distance: int
+    bidirectional: bool
 
 
 @dataclass(frozen=True)
@@ -75,6 +91,14 @@ class ModelSpec:
     tokenizer  how text is cut: "byte-level BPE", "BPE", "WordPiece", "Unigram"; "" where that is not known
     special    the control tokens of the vocabulary, in the order of their ids
     chat       the checkpoint says how a conversation is written (a chat template)
+    window     how many tokens a layer may look at, itself included (sliding window); None: all, in at least one layer
+    scaled     scores are q·k / √d_head, not q·k as it is
+    opened     where a checkpoint holds more than is opened here, a sentence that says what; else ""
+    dropout    largest share of numbers set to 0 while the model was trained, by its configuration
+    batch_norms   norms over a batch of texts among its modules
+    counts     (part, parameters) for "embedding", "positions", "output", "norms", "attention", "ffn" and "other"; they
+               add up to `weights.parameters`. What two parts share counts to the first
+    biases     projections of a layer that add a bias: of "q", "k", "v", "o", "gate", "up", "down"
     """
 
     name: str
@@ -89,7 +113,7 @@ class ModelSpec:
     d_ff: int
     vocab: int
     max_pos: int
-    position: Rope | LearnedPositions | None
+    position: Rope | LearnedPositions | RelativeBias | None
     norm: Norm
     ffn: Ffn
     head: Literal["causal", "masked"] | None
@@ -99,6 +123,13 @@ class ModelSpec:
     tokenizer: str = ""
     special: tuple[str, ...] = ()
     chat: bool = False
+    window: int | None = None
+    scaled: bool = True
+    opened: str = ""
+    biases: tuple[str, ...] = ()
+    dropout: float = 0.0
+    batch_norms: int = 0
+    counts: tuple[tuple[str, int], ...] = ()
 
     @property
     def id(self) -> str:
@@ -113,6 +144,11 @@ class ModelSpec:
             if stack.name == name:
                 return stack
         raise KeyError(f"{self.name} has no stack {name!r}, only {[s.name for s in self.stacks]}")
+
+    @property
+    def mask_token(self) -> str | None:
+        """The control token that stands for a hidden word ("[MASK]", "<mask>"); None where there is none."""
+        return next((token for token in self.special if token.strip("[]<|>").lower() == "mask"), None)
 
     @property
     def layers(self) -> int:

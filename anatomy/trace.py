@@ -87,6 +87,7 @@ class Trace:
     """What one run gave. `trace[want]` is a read-only array; asking for one that is not there says what to do.
 
     names   label of every vocabulary id that the arrays mention (near_ids, next_ids, lens_ids), as `readable` gives it
+    beside  the same text under other models at hand, tokens only, for the panels that ask for them
     """
 
     run: Run
@@ -94,6 +95,7 @@ class Trace:
     tokens: tuple[Token, ...]
     arrays: Mapping[Want, np.ndarray]
     names: Mapping[int, str] = field(default_factory=dict)
+    beside: tuple["Trace", ...] = ()
 
     def __post_init__(self) -> None:
         frozen = {want: self._checked(want, array) for want, array in self.arrays.items()}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import overload
 
 from anatomy.control import Choice, Control, Slider, Switch, written
+from anatomy.language import LANGUAGES, N_, _
 from anatomy.request import Run
 from anatomy.spec import ModelSpec
 from anatomy.trace import Token
@@ -26,6 +27,10 @@ class View:
     pos       chosen token: looks (query) in attention, is drawn or predicted from elsewhere
     src       token looked at (key), for the attention cell
     tail      ids of generated tokens that follow the text
+    lang      key in `anatomy.language.LANGUAGES`; None for the browser's own
+    article   key of the article that is read along ("A1"); None for none
+    claim     id of the claim that is looked at; None for none
+    beside    catalog name of the model whose verdicts stand beside this one's; None for none
     settings  the panels' own controls, (name, value as it stands in the link), sorted
     """
 
@@ -37,6 +42,10 @@ class View:
     pos: int | None = None
     src: int | None = None
     tail: tuple[int, ...] = ()
+    lang: str | None = None
+    article: str | None = None
+    claim: str | None = None
+    beside: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
 
     @overload
@@ -56,6 +65,10 @@ class View:
         if value != control.default:
             rest[control.name] = written(value)
         return replace(self, settings=tuple(sorted(rest.items())))
+
+    def with_model(self, name: str) -> "View":
+        """The same view on another model: places belong to the old one and go."""
+        return replace(self, model=name, layer=None, head=None, pos=None, src=None, tail=(), beside=None)
 
     def with_text(self, text: str) -> "View":
         """The same view on another text: the token choices and what was generated belong to the old text and go."""
@@ -78,7 +91,7 @@ class View:
         """What the link chose that this model and text do not have, and what is shown in its place."""
         pairs = ((name, getattr(self, name), getattr(fitted, name)) for name in _NUMBERS)
         return tuple(
-            f"There is no {_NUMBERS[name]} {chosen} here: {shown}, the last one, is shown."
+            _(_NUMBERS[name], chosen=chosen, shown=shown)
             for name, chosen, shown in pairs
             if chosen is not None and chosen != shown
         )
@@ -110,7 +123,13 @@ class Fitted(View):
 # The first view opens on a head worth seeing: in the default model layer 17 of 30, head 5, which copies.
 _FIRST_LAYER, _FIRST_HEAD = 57, 5
 _FIELDS = tuple(field.name for field in fields(View) if field.name != "settings")
-_NUMBERS = {"layer": "layer", "head": "head", "pos": "token", "src": "token"}
+_NO_TOKEN = N_("There is no token {chosen} here: {shown}, the last one, is shown.")
+_NUMBERS = {
+    "layer": N_("There is no layer {chosen} here: {shown}, the last one, is shown."),
+    "head": N_("There is no head {chosen} here: {shown}, the last one, is shown."),
+    "pos": _NO_TOKEN,
+    "src": _NO_TOKEN,
+}
 _LONGEST_TAIL = 1024
 _DEFAULT = View()
 
@@ -131,7 +150,9 @@ def read_view(
     for control in controls:
         text = query.get(control.name)
         if text is not None and control.read(text) is None:
-            complaints[control.name] = f"The link's {control.name} cannot be {_short(text)}: the default is used."
+            complaints[control.name] = _(
+                "The link's {name} cannot be {value}: the default is used.", name=control.name, value=_short(text)
+            )
         elif text is not None:
             settings[control.name] = text
     fields_read = {name: _from_link(name, text) for name, text in good.items()}
@@ -158,13 +179,21 @@ def _whole_number(text: str) -> bool:
 def _complaint(name: str, text: str, panels: tuple[str, ...]) -> str | None:
     """What is wrong with one field of a link, or None."""
     if name in _NUMBERS and not _whole_number(text):
-        return f"The link's {name} is not a whole number: {_short(text)}. The default is used."
+        return _(
+            "The link's {name} is not a whole number: {value}. The default is used.", name=name, value=_short(text)
+        )
     if name == "tail" and not all(map(_whole_number, text.split("."))):
-        return f"The link's tail is not token numbers with dots between: {_short(text)}. Nothing follows the text."
+        return _(
+            "The link's tail is not token numbers with dots between: {value}. Nothing follows the text.",
+            value=_short(text),
+        )
     if name == "tail" and text.count(".") >= _LONGEST_TAIL:
-        return f"The link's tail has more than {_LONGEST_TAIL:,} tokens. Nothing follows the text."
+        longest = f"{_LONGEST_TAIL:,}"
+        return _("The link's tail has more than {count} tokens. Nothing follows the text.", count=longest)
+    if name == "lang" and text not in LANGUAGES:
+        return _("No language is called {value}. The browser's own is used.", value=_short(text))
     if name == "panel" and text not in panels:
-        return f"No panel is called {_short(text)}. The first one is shown."
+        return _("No panel is called {value}. The first one is shown.", value=_short(text))
     return None
 
 

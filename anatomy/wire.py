@@ -7,12 +7,12 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from anatomy.request import Run, Want
-from anatomy.spec import Ffn, LearnedPositions, ModelSpec, Norm, Rope, Stack, Weights
+from anatomy.request import Edit, Run, Want
+from anatomy.spec import Ffn, LearnedPositions, ModelSpec, Norm, RelativeBias, Rope, Stack, Weights
 from anatomy.trace import Token, Trace
 
 VERSION = 1
-_POSITIONS = {"rope": Rope, "learned": LearnedPositions}
+_POSITIONS = {"rope": Rope, "learned": LearnedPositions, "relative": RelativeBias}
 
 
 def pack(trace: Trace) -> bytes:
@@ -55,7 +55,7 @@ def unpack(data: bytes) -> Trace:
 
 def _run_in(data: dict) -> Run:
     run = Run(**data)
-    return replace(run, tail=tuple(run.tail))
+    return replace(run, tail=tuple(run.tail), edits=tuple(Edit(**edit) for edit in data.get("edits", ())))
 
 
 def _spec_out(spec: ModelSpec) -> dict:
@@ -77,5 +77,7 @@ def _spec_in(data: dict) -> ModelSpec:
         "ffn": Ffn(**data["ffn"]),
         "weights": Weights(**data["weights"]),
         "special": tuple(data.get("special", ())),
+        "biases": tuple(data.get("biases", ())),
+        "counts": tuple((part, count) for part, count in data.get("counts", ())),
     }
     return ModelSpec(**data | parts)

@@ -1,13 +1,16 @@
-"""The articles that readers come from: which stages each one names, and under which heading.
+"""The articles that readers come from: the stages each one names, and what it claims, held against the loaded model.
 
 One module per article, found by itself through its ARTICLE. Titles, headings and terms are the articles' own;
-every other word here is ours.
+every other word here is ours. What a claim rests on is computed by a check (`articles.checks`), never written down.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
+
+from articles.verdict import Check
 
 
 @dataclass(frozen=True)
@@ -29,23 +32,67 @@ class Heading:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """One thing that an article says, in our words, and how it is held against a model.
+
+    id       in links: "c-added-position"; two articles may make the same claim
+    section  where it stands: the `section` of one of the article's headings, or a place that names no stage
+    stage    key of anatomy.stages.STAGES
+    says     one sentence, a paraphrase; its Chinese is in the catalogue
+    panel    id of the panel in which one can see it
+    check    (case) → the verdict
+    sets     settings of that panel as they stand in a link, for the view in which one can see it
+    """
+
+    id: str
+    section: str
+    stage: str
+    says: str
+    panel: str
+    check: Check
+    sets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Article:
-    """key: short name on the page (A1 … A5); language: "en" or "zh"; year: of publication, None if not known."""
+    """key: short name on the page (A1 … A5); language: "en" or "zh"; year: of publication, None if not known.
+
+    sections  the places that claims stand at and no heading names: (section, title), in the article's language
+    claims    in the order in which the article makes them
+    """
 
     key: str
     title: str
     language: str
     year: int | None
     headings: tuple[Heading, ...]
+    claims: tuple[Claim, ...] = ()
+    sections: tuple[tuple[str, str], ...] = ()
+
+    def title_of(self, section: str) -> str:
+        """The heading over a section, in the article's language; "" where there is none."""
+        titles = dict(self.sections) | {place.section: place.title for place in self.headings}
+        return titles[section]
 
 
 @cache
 def load() -> tuple[Article, ...]:
     """Every article, by key."""
     modules = (import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__))
-    return tuple(sorted((module.ARTICLE for module in modules), key=lambda article: article.key))
+    found = [module.ARTICLE for module in modules if hasattr(module, "ARTICLE")]
+    return tuple(sorted(found, key=lambda article: article.key))
 
 
 def headings(stage: str) -> tuple[tuple[Article, Heading], ...]:
     """Every place in every article that names a stage, in the articles' order."""
     return tuple((article, place) for article in load() for place in article.headings if place.stage == stage)
+
+
+def claims(stage: str | None = None) -> tuple[tuple[Article, Claim], ...]:
+    """Every claim on a stage, or on all of them, in the articles' order."""
+    return tuple((article, claim) for article in load() for claim in article.claims if stage in (None, claim.stage))
+
+
+def checks_of(found: Sequence[tuple[Article, Claim]]) -> dict[str, Check]:
+    """The checks of these claims by the claims' ids, each once."""
+    return {claim.id: claim.check for _article, claim in found}

@@ -1,6 +1,8 @@
 """A4: a Chinese reading of the Llama 3.1 paper, without title or headings: the title is ours, places go by subject."""
 
+from anatomy.language import N_
 from articles import Article, Heading
+from articles.measured import claim
 
 ARTICLE = Article(
     key="A4",
@@ -10,29 +12,82 @@ ARTICLE = Article(
     headings=(
         Heading(
             "position",
-            "on language",
+            N_("on language"),
             "",
             "相对位置编码",
-            "Rotary position embedding: scores depend on the distance between two tokens.",
+            N_("Rotary position embedding: scores depend on the distance between two tokens."),
         ),
         Heading(
-            "position", "on the update", "", "8K → 128K", "Context length; Llama 3.1 rescales the rotary frequencies."
+            "position",
+            N_("on the update"),
+            "",
+            "8K → 128K",
+            N_("Context length; Llama 3.1 rescales the rotary frequencies."),
         ),
         Heading(
             "attention",
-            "on language",
+            N_("on language"),
             "",
             "Transformer 编码器, 动态掩码",
-            "Llama is a decoder with a fixed causal mask; dynamic masking belongs to BERT's kin.",
+            N_("Llama is a decoder with a fixed causal mask; dynamic masking belongs to BERT's kin."),
         ),
-        Heading("ffn", "on language", "", "前馈神经网络", "Feed-forward network (SwiGLU)."),
+        Heading("ffn", N_("on language"), "", "前馈神经网络", N_("Feed-forward network (SwiGLU).")),
         Heading(
             "residual",
-            "on vision",
+            N_("on vision"),
             "",
             "残差连接, 批量归一化",
-            "Residual connections; RMSNorm, no batch normalization.",
+            N_("Residual connections; RMSNorm, no batch normalization."),
         ),
-        Heading("stack", "on language", "", "多个层级", "A stack of equal layers."),
+        Heading("stack", N_("on language"), "", "多个层级", N_("A stack of equal layers.")),
+        Heading(
+            "scale",
+            N_("on fine-tuning"),
+            "",
+            "全量微调, 部分微调, 迁移学习",
+            N_("Full and partial fine-tuning; adapters of low rank (LoRA) are a third way."),
+        ),
+    ),
+    sections=(
+        (N_("on the design"), ""),
+        (N_("on speech"), ""),
+        (N_("on challenges"), ""),
+    ),
+    claims=(
+        claim("c-fusion", N_("on the design"), N_("One network is made for text, pictures and speech together.")),
+        claim("c-encoder", N_("on language"), N_("Language is handled by a Transformer encoder.")),
+        claim("c-long-range", N_("on language"), N_("Self-attention catches links over long distances.")),
+        claim("c-stack", N_("on language"), N_("The encoder is made of several levels.")),
+        claim(
+            "c-two-parts",
+            N_("on language"),
+            N_("Every level has attention with several heads and a feed-forward network."),
+        ),
+        claim("c-multihead", N_("on language"), N_("The meaning of a text is caught from several angles.")),
+        claim("c-relative", N_("on language"), N_("Positions are encoded relative to each other.")),
+        claim("c-dynamic-mask", N_("on language"), N_("Masks are set anew while the model learns.")),
+        claim("c-generates", N_("on language"), N_("The model writes paragraphs that hang together.")),
+        claim("c-languages", N_("on language"), N_("It carries text over from one language into another.")),
+        claim("c-cnn", N_("on vision"), N_("Pictures are handled by convolution and pooling.")),
+        claim("c-residual", N_("on vision"), N_("Residual connections make the network more stable.")),
+        claim("c-batchnorm", N_("on vision"), N_("So does batch normalization.")),
+        claim("c-rnn", N_("on speech"), N_("Speech is handled by recurrent and convolutional networks.")),
+        claim("c-compute", N_("on challenges"), N_("The larger the model, the more computing it takes.")),
+        claim("c-context", N_("on the update"), N_("The longest text grew from 8K to 128K tokens.")),
+        claim(
+            "c-full-or-part",
+            N_("on fine-tuning"),
+            N_("All parameters are tuned, or a part of them, or what was learned is carried over."),
+        ),
+        claim(
+            "c-regularized",
+            N_("on fine-tuning"),
+            N_("Regularization keeps the tuned model from learning its examples by heart."),
+        ),
+        claim(
+            "c-results",
+            N_("on fine-tuning"),
+            N_("Tuned on longer texts, the model scores higher on text, pictures and speech."),
+        ),
     ),
 )

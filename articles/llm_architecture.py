@@ -1,6 +1,8 @@
 """A3: an English article on the architecture of large language models in general."""
 
+from anatomy.language import N_
 from articles import Article, Heading
+from articles.measured import claim
 
 ARTICLE = Article(
     key="A3",
@@ -13,14 +15,14 @@ ARTICLE = Article(
             "§3",
             "Tokenization",
             "tokens; WordPiece",
-            "Llama's tokenizer is byte-level BPE; WordPiece is BERT's.",
+            N_("Llama's tokenizer is byte-level BPE; WordPiece is BERT's."),
         ),
         Heading(
             "embedding",
             "§4",
             "Contextual Word Embeddings",
             "contextual against static embeddings",
-            "The embedding itself is static; context enters in the layers above it.",
+            N_("The embedding itself is static; context enters in the layers above it."),
         ),
         Heading("attention", "§1", "Transformer Architecture", "self-attention"),
         Heading(
@@ -28,7 +30,7 @@ ARTICLE = Article(
             "§5",
             "Attention Mechanism",
             "attention without a fixed-length window",
-            "Bounded by the model's context length.",
+            N_("Bounded by the model's context length."),
         ),
         Heading("stack", "§6", "Layer Stacking", "layers stacked on top of each other"),
         Heading(
@@ -36,7 +38,47 @@ ARTICLE = Article(
             "§2",
             "Pre-training and Fine-tuning",
             "predicting missing words",
-            "Masked language modelling (BERT); Llama predicts the next token.",
+            N_("Masked language modelling (BERT); Llama predicts the next token."),
         ),
+        Heading(
+            "scale",
+            "§2",
+            "Pre-training and Fine-tuning",
+            "pre-training, fine-tuning",
+            N_("Self-supervised pre-training, then supervised fine-tuning."),
+        ),
+    ),
+    sections=((N_("introduction"), ""),),
+    claims=(
+        claim(
+            "c-generates",
+            N_("introduction"),
+            N_("Large language models write connected text that fits what stood before."),
+        ),
+        claim("c-transformer", "§1", N_("The Transformer is what most of these models are built on.")),
+        claim("c-weighing", "§1", N_("Attention gives the words of a sentence different weights.")),
+        claim("c-two-stages", "§2", N_("Training has two stages, one on much text and one on a task.")),
+        claim("c-missing-word", "§2", N_("In the first stage the model learns to fill in words that are missing.")),
+        claim("c-self-supervised", "§2", N_("This first learning needs no labels.")),
+        claim("c-knows-language", "§2", N_("It gives the model a general sense of how language goes.")),
+        claim("c-fine-tuning", "§2", N_("Examples with labels then fit the model to one task.")),
+        claim("c-subwords", "§3", N_("Text is cut into units from single characters to whole words.")),
+        claim("c-languages", "§3", N_("Cutting text this way serves different languages.")),
+        claim("c-oov", "§3", N_("It also copes with words that are not in the vocabulary.")),
+        claim("c-fewer-tokens", "§3", N_("It keeps the amount of computation in check.")),
+        claim("c-wordpiece", "§3", N_("BERT cuts its text by WordPiece.")),
+        claim("c-special-token", "§3", N_("Pieces of a word are stood for by a special token.")),
+        claim(
+            "c-contextual",
+            "§4",
+            N_("The same word gets another vector in another context, unlike in Word2Vec or GloVe."),
+        ),
+        claim("c-all-words", "§5", N_("Self-attention looks at every word of the input at once.")),
+        claim("c-no-fixed-window", "§5", N_("Attention does without a window of fixed length.")),
+        claim("c-long-range", "§5", N_("It catches links between words that are far from each other.")),
+        claim("c-stack", "§6", N_("Such a model is layers laid upon layers.")),
+        claim("c-independent", "§6", N_("Each layer works on its own and hands its result on.")),
+        claim("c-hierarchy", "§6", N_("Low layers catch simple features, high layers abstract ones.")),
+        claim("c-depth", "§6", N_("It is depth that lets the model handle complex patterns.")),
     ),
 )

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from anatomy.language import N_
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from models.frozen import FrozenEnd
@@ -32,11 +33,11 @@ _READS = {
     "dla_neuron_ids": ("act",),
     "dla_neuron_logits": ("act",),
 }
-SUMMED_AFTER = (
+SUMMED_AFTER = N_(
     "This model normalizes after each sum, so what its parts write does not add up to the final stream: "
     "its logits cannot be shared out among them."
 )
-NO_HEAD = "This model has no output layer: it turns text into vectors and gives no logits."
+NO_HEAD = N_("This model has no output layer: it turns text into vectors and gives no logits.")
 
 
 def basis(want: Want, spec: ModelSpec) -> list[Want]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock, Timeout
 
+from anatomy.language import N_
 from models.engine import Progress, Report
 from models.errors import WeightsError
 
@@ -55,10 +56,11 @@ def build_once(name: str, build: Build, *, room: int, report: Report) -> Path:
                 check_room(root(), room)
                 _build(name, build)
     except OSError as error:
-        raise WeightsError(
-            f"The cache folder {root()} cannot be written: {error.strerror or error}. Make room or give yourself the"
-            " right to write there, or set STAGELIGHT_CACHE to another folder; then try again."
-        ) from error
+        told = N_(
+            "The cache folder {folder} cannot be written: {reason}. Make room or give yourself the right to write "
+            "there, or set STAGELIGHT_CACHE to another folder; then try again."
+        )
+        raise WeightsError(told, folder=root(), reason=error.strerror or str(error)) from error
     return place(name)
 
 
@@ -66,10 +68,13 @@ def check_room(folder: Path, room: int, variable: str = "STAGELIGHT_CACHE") -> N
     """An error that says how much is missing when the disk of `folder` has less than `room` bytes free."""
     free = shutil.disk_usage(folder).free
     if free < room:
-        raise WeightsError(
-            f"The disk of {folder} has {free / 1e6:,.0f} MB free and {room / 1e6:,.0f} MB are needed. Free"
-            f" {(room - free) / 1e6:,.0f} MB, or set {variable} to a folder on another disk; then try again."
+        told = N_(
+            "The disk of {folder} has {free} MB free and {room} MB are needed. Free {excess} MB, or set {variable} to "
+            "a folder on another disk; then try again."
         )
+        sizes = {"free": free, "room": room, "excess": room - free}
+        megabytes = {name: f"{size / 1e6:,.0f}" for name, size in sizes.items()}
+        raise WeightsError(told, folder=folder, variable=variable, **megabytes)
 
 
 @contextmanager
@@ -79,7 +84,7 @@ def _lock(name: str, report: Report) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        report(Progress("waiting for another process that is fetching the same checkpoint"))
+        report(Progress(N_("waiting for another process that is fetching the same checkpoint")))
         lock.acquire()
     try:
         yield

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anatomy.language import N_
 from models.errors import WeightsError
 
 DEFAULT = "smollm2-135m"
@@ -64,12 +65,23 @@ def entry(name: str) -> Entry:
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    folder = f" For the folder of that name write './{name}'." if Path(name).exists() else ""
-    raise WeightsError(
-        f"No checkpoint is called {name!r}.{guess}{folder} The catalog has: {', '.join(known)}."
-        " A folder is written with a slash ('./my-model'), a hub repository as 'owner/name'."
-    )
+    told = _MEANT if near else _A_FOLDER if Path(name).exists() else _UNKNOWN
+    guess = repr(near[0]) if near else ""
+    raise WeightsError(told, name=repr(name), near=guess, known=", ".join(known), bare=name)
+
+
+_UNKNOWN = N_(
+    "No checkpoint is called {name}. The catalog has: {known}. A folder is written with a slash ('./my-model'), a hub "
+    "repository as 'owner/name'."
+)
+_MEANT = N_(
+    "No checkpoint is called {name}. Did you mean {near}? The catalog has: {known}. A folder is written with a slash "
+    "('./my-model'), a hub repository as 'owner/name'."
+)
+_A_FOLDER = N_(
+    "No checkpoint is called {name}. For the folder of that name write './{bare}'. The catalog has: {known}. A folder "
+    "is written with a slash ('./my-model'), a hub repository as 'owner/name'."
+)
 
 
 def _entry(name: str, table: dict[str, Any]) -> Entry:

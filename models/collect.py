@@ -1,7 +1,8 @@
 """Which sites the wants need of which layer, and the arrays that come of visiting those layers once."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from anatomy.request import Want
 from anatomy.sites import SITES
 from models.parts import at_position
 from models.recorder import Sites
-from models.reduce import REDUCED, Text
+from models.reduce import REDUCED, Seen, Text
 
 STREAMS = frozenset({"resid_pre", "resid_post"})  # on the tape for every layer: no need to run the layer again
 
@@ -21,9 +22,12 @@ class Collection:
     """Fills with arrays while layers are visited, by a forward pass or by replays; holds one layer at a time.
 
     wanted  the sites that each layer has to show, beyond the streams at its ends
+    ffn     (layer, rows) → what its FFN makes of them
     """
 
-    def __init__(self, wants: Iterable[Want], layers: int, ids: Int[np.ndarray, " pos"]) -> None:
+    def __init__(
+        self, wants: Iterable[Want], layers: int, ids: Int[np.ndarray, " pos"], ffn: Callable[[int, Tensor], Tensor]
+    ) -> None:
         asked = tuple(wants)
         self._reduced = tuple(want for want in asked if want.site in REDUCED)
         self._reductions = tuple(dict.fromkeys(REDUCED[want.site] for want in self._reduced))
@@ -33,6 +37,7 @@ class Collection:
                 self._single.setdefault(want.layer, []).append(want)
         self.wanted = self._sites_by_layer(layers)
         self._text = Text(ids)
+        self._ffn = ffn
         self._rows: dict[str, dict[int, np.ndarray]] = defaultdict(dict)
         self._arrays: dict[Want, np.ndarray] = {}
 
@@ -47,8 +52,9 @@ class Collection:
         """Take from one layer what was wanted of it."""
         for want in self._single.get(layer, ()):
             self._arrays[want] = array_of(sites[want.site], want)
+        seen = Seen(sites, self._text, partial(self._ffn, layer))
         for reduction in self._reductions:
-            for site, row in zip(reduction.gives, reduction.of(sites, self._text), strict=True):
+            for site, row in zip(reduction.gives, reduction.of(seen), strict=True):
                 self._rows[site][layer] = row
 
     def arrays(self) -> dict[Want, np.ndarray]:

@@ -15,6 +15,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from anatomy.language import N_
 from models.cache import check_room
 from models.engine import Progress, Report
 from models.errors import WeightsError
@@ -75,16 +76,17 @@ _SPECIAL_ROLES = {"bos": "bos", "eos": "eos", "pad": "padding"}
 
 def convert(source: Path, folder: Path, report: Report) -> dict[str, str]:
     """Write the folder's files; the card says what the GGUF states of itself."""
-    report(Progress(f"reading {source.name}"))
+    report(Progress(N_("reading {what}"), what=source.name))
     file = _open(source)
     check_room(folder, _float32_bytes(file))
     config = _write_descriptions(file, source, folder)
     tensors = weights_of(file, config, report)
-    report(Progress("writing model.safetensors"))
+    report(Progress(N_("writing {what}"), what="model.safetensors"))
     try:
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     except SafetensorError as error:
-        raise WeightsError(f"The weights could not be written to {folder}: {error}. Make room; try again.") from error
+        told = N_("The weights could not be written to {folder}: {reason}. Make room; try again.")
+        raise WeightsError(told, folder=folder, reason=str(error)) from error
     return _card(file)
 
 
@@ -94,10 +96,11 @@ def _write_descriptions(file: gguf.GGUFReader, source: Path, folder: Path) -> di
         config = config_of(file)
         write_tokenizer(_metadata(file), folder)
     except KeyError as error:
-        raise WeightsError(
-            f"{source} does not state {error}, without which it is no whole language model (an adapter, a vision part"
-            " or a vocabulary alone look like this). Give the GGUF of the model itself."
-        ) from error
+        told = N_(
+            "{file} does not state {key}, without which it is no whole language model (an adapter, a vision part or a "
+            "vocabulary alone look like this). Give the GGUF of the model itself."
+        )
+        raise WeightsError(told, file=source, key=str(error)) from error
     (folder / "config.json").write_text(json.dumps(config, indent=2), "utf-8")
     return config
 
@@ -107,17 +110,19 @@ def config_of(file: gguf.GGUFReader) -> dict[str, Any]:
     fields = _metadata(file)
     kind = fields["general.architecture"]
     if kind not in ARCHITECTURES:
-        raise WeightsError(
-            f"This GGUF holds a {kind!r} model; Stagelight converts {', '.join(ARCHITECTURES)}. Use the model's"
-            " safetensors instead: its original repository on the hub, or a folder with config.json."
+        told = N_(
+            "This GGUF holds a {kind} model; Stagelight converts {known}. Use the model's safetensors instead: its "
+            "original repository on the hub, or a folder with config.json."
         )
+        raise WeightsError(told, kind=repr(kind), known=", ".join(ARCHITECTURES))
     facts = {key.removeprefix(f"{kind}."): value for key, value in fields.items() if key.startswith(f"{kind}.")}
     unknown = sorted(facts.keys() - _KNOWN_KEYS)
     if unknown:
-        raise WeightsError(
-            f"This GGUF sets {kind}.{unknown[0]} = {facts[unknown[0]]!r}, which changes the model in a way that"
-            " Stagelight does not convert. Use the model's safetensors instead."
+        told = N_(
+            "This GGUF sets {key} = {value}, which changes the model in a way that Stagelight does not convert. Use "
+            "the model's safetensors instead."
         )
+        raise WeightsError(told, key=f"{kind}.{unknown[0]}", value=repr(facts[unknown[0]]))
     return _config(kind, facts, fields, _shapes(file))
 
 
@@ -132,7 +137,7 @@ def weights_of(file: gguf.GGUFReader, config: dict[str, Any], report: Report) ->
             values = _halves_apart(tensor.name, values, config)
         tensors[_name(tensor.name, architecture)] = np.ascontiguousarray(values, dtype=np.float32)
         done += values.nbytes
-        report(Progress("converting to float32", done, total))
+        report(Progress(N_("converting to float32"), done, total))
     return tensors
 
 
@@ -140,7 +145,8 @@ def _open(source: Path) -> gguf.GGUFReader:
     try:
         return gguf.GGUFReader(source)
     except (ValueError, IndexError, OverflowError) as error:
-        raise WeightsError(f"{source} is not a GGUF file that can be read ({error}). Fetch it again.") from error
+        told = N_("{file} is not a GGUF file that can be read ({reason}). Fetch it again.")
+        raise WeightsError(told, file=source, reason=str(error)) from error
 
 
 def _metadata(file: gguf.GGUFReader) -> dict[str, Any]:
@@ -184,10 +190,11 @@ def _config(kind: str, facts: dict[str, Any], fields: dict[str, Any], shapes: di
 
 def _same(kind: str, key: str, found: int, expected: int) -> None:
     if found != expected:
-        raise WeightsError(
-            f"This GGUF sets {kind}.{key} = {found} where its heads have {expected} dimensions; Stagelight does not"
-            " convert such a model. Use the model's safetensors instead."
+        told = N_(
+            "This GGUF sets {key} = {found} where its heads have {expected} dimensions; Stagelight does not convert "
+            "such a model. Use the model's safetensors instead."
         )
+        raise WeightsError(told, key=f"{kind}.{key}", found=found, expected=expected)
 
 
 def _shortest(value: float) -> float:
@@ -201,10 +208,11 @@ def _name(name: str, architecture: Architecture) -> str:
         return _OUTSIDE[name]
     layer, part, kind = _parts(name)
     if part not in _IN_LAYER or (kind == "bias" and part not in architecture.biases):
-        raise WeightsError(
-            f"This GGUF holds the tensor {name!r}, which has no place in {architecture.model_class}: leaving it out"
-            " would make a wrong model. Use the model's safetensors instead."
+        told = N_(
+            "This GGUF holds the tensor {name}, which has no place in {model}: leaving it out would make a wrong "
+            "model. Use the model's safetensors instead."
         )
+        raise WeightsError(told, name=repr(name), model=architecture.model_class)
     return f"model.layers.{layer}.{_IN_LAYER[part]}.{kind}"
 
 

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from anatomy.refused import Sentence
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
-from models import attribution, lens, neurons, value_weighted
+from models import attribution, lens, neuron_sum, neurons, over_cache, rerun, value_weighted
 from models.ground import Ground
 
-PARTS = (attribution, lens, neurons, value_weighted)
+PARTS = (attribution, lens, neuron_sum, neurons, over_cache, rerun, value_weighted)
 NEEDS = {site: needs for part in PARTS for site, needs in part.NEEDS.items()}
 SITES = frozenset(NEEDS)
 
@@ -30,7 +31,7 @@ def missing(spec: ModelSpec) -> dict[str, str]:
     return {site: reason for part in PARTS for site, reason in part.missing(spec).items()}
 
 
-def broken(reasons: Mapping[str, str]) -> dict[str, str]:
+def broken(reasons: Mapping[str, Sentence]) -> dict[str, Sentence]:
     """Sites that cannot be trusted, each with a sentence, and those that rest on them."""
     resting = {site: reasons[needed] for site, needs in NEEDS.items() for needed in sorted(needs & reasons.keys())}
     return {**resting, **reasons}

@@ -4,22 +4,26 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from anatomy.language import _
+from anatomy.refused import Refused as Refused
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 
 
-class Refused(Exception):
-    """A question that the engine does not answer. Its message is a sentence for the reader, with what to do."""
-
-
 @dataclass(frozen=True)
 class Progress:
-    """How far a slow step is. total 0: not known."""
+    """How far a slow step is. step: in English, with a place {what} where it works on something; total 0: not known."""
 
     step: str
     done: int = 0
     total: int = 0
+    what: str = ""
+
+    @property
+    def says(self) -> str:
+        """The step in the reader's language."""
+        return _(self.step, what=self.what)
 
 
 Report = Callable[[Progress], None]
@@ -48,7 +52,7 @@ class Engine(Protocol):
 
 def connect(address: str, report: Report | None = None) -> Engine:
     """An engine for "local:NAME" (catalog name, folder or hub name) or "recorded:FILE"."""
-    kind, _, rest = address.partition(":")
+    kind, rest = address.partition(":")[::2]
     if kind == "local" and rest:
         from models.local import LocalEngine
 

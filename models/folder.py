@@ -8,6 +8,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from anatomy.language import N_
+from anatomy.refused import Sentence
 from models.errors import WeightsError
 
 COMPUTED = "float32"
@@ -41,23 +43,26 @@ def check(folder: Path) -> None:
     names = [file.name for file in folder.iterdir()]
     lacks = missing(names)
     if lacks:
-        raise WeightsError(f"{folder} cannot be used: {lacks[0]}")
+        raise WeightsError(N_("{folder} cannot be used: {reason}"), folder=folder, reason=lacks[0])
     _check_shards(folder)
 
 
-def missing(names: list[str]) -> list[str]:
+def missing(names: list[str]) -> list[Sentence]:
     """What a folder with these files lacks, one sentence each, the worst first."""
     lacks = []
     if not {"model.safetensors", "model.safetensors.index.json"} & set(names):
         lacks.append(_no_weights(names))
     if "config.json" not in names:
-        lacks.append("it has no config.json, which says what kind of model it is; copy it next to the weights.")
-    if "tokenizer.json" not in names:
         lacks.append(
-            "it has no tokenizer.json. Where the library knows its tokenizer, this writes one:"
-            " transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
+            Sentence(N_("it has no config.json, which says what kind of model it is; copy it next to the weights."))
         )
+    if "tokenizer.json" not in names:
+        told = N_("it has no tokenizer.json. Where the library knows its tokenizer, this writes one: {program}")
+        lacks.append(Sentence(told, program=_WRITE_TOKENIZER))
     return lacks
+
+
+_WRITE_TOKENIZER = "transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)"
 
 
 def described(folder: Path, *, name: str, title: str, source: str, revision: str | None = None) -> Located:
@@ -79,18 +84,22 @@ def fingerprint(files: list[Path]) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
 
 
-def _no_weights(names: list[str]) -> str:
+def _no_weights(names: list[str]) -> Sentence:
     pickles = sorted(name for name in names if name.endswith(PICKLES))
     if pickles:
-        return (
-            f"its weights are only there as a pickle ({pickles[0]}), and opening a pickle can run any program hidden in"
-            " it. Stagelight reads safetensors only: https://huggingface.co/spaces/safetensors/convert makes them."
+        told = N_(
+            "its weights are only there as a pickle ({file}), and opening a pickle can run any program hidden in it. "
+            "Stagelight reads safetensors only: {page} makes them."
         )
+        return Sentence(told, file=pickles[0], page="https://huggingface.co/spaces/safetensors/convert")
     if "adapter_model.safetensors" in names:
-        return (
-            "it is an adapter (LoRA), not a whole model; merge it into its base model first (peft: merge_and_unload)."
+        return Sentence(
+            N_("it is an adapter (LoRA), not a whole model; merge it into its base model first (peft: {step})."),
+            step="merge_and_unload",
         )
-    return "it has no model.safetensors and no model.safetensors.index.json, so there are no weights to read."
+    return Sentence(
+        N_("it has no model.safetensors and no model.safetensors.index.json, so there are no weights to read.")
+    )
 
 
 def _check_shards(folder: Path) -> None:
@@ -100,9 +109,8 @@ def _check_shards(folder: Path) -> None:
     shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
     absent = sorted(shard for shard in shards if not (folder / shard).exists())
     if absent:
-        raise WeightsError(
-            f"{folder} cannot be used: {len(absent)} of {len(shards)} weight files are missing ({absent[0]})."
-        )
+        told = N_("{folder} cannot be used: {absent} of {count} weight files are missing ({first}).")
+        raise WeightsError(told, folder=folder, absent=len(absent), count=len(shards), first=absent[0])
 
 
 def _licence(folder: Path) -> str:
@@ -118,7 +126,8 @@ def _stored(folder: Path) -> str:
     try:
         formats = {dtype for file in folder.glob("*.safetensors") for dtype in _dtypes(file)}
     except SafetensorError as error:
-        raise WeightsError(f"{folder} cannot be used: a weight file is damaged ({error}); fetch it again.") from error
+        told = N_("{folder} cannot be used: a weight file is damaged ({reason}); fetch it again.")
+        raise WeightsError(told, folder=folder, reason=str(error)) from error
     return "safetensors, " + " and ".join(sorted(_DTYPES.get(dtype, dtype) for dtype in formats))
 
 

@@ -3,7 +3,6 @@
 The token is the best one, or drawn from the distribution as the library's own logits processors leave it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -19,12 +18,11 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
+from anatomy.language import N_
 from anatomy.spec import ModelSpec
 from models.engine import Refused
 from models.opened import Opened
 from models.tape import Tape
-
-_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 
 @dataclass(frozen=True)
@@ -70,12 +68,11 @@ def fit(spec: ModelSpec, tokens: int, count: int, limit: int) -> None:
     if count < 1:
         raise ValueError(f"{count} tokens cannot be added: ask for 1 or more")
     if spec.head != "causal":
-        raise Refused("This model does not go on with a text: it reads all of it at once, in both directions.")
+        raise Refused(N_("This model does not go on with a text: it reads all of it at once, in both directions."))
     if tokens + count > limit:
-        raise Refused(
-            f"The text has {tokens:,} tokens and the limit is {limit:,}: {max(0, limit - tokens):,} can be added, "
-            f"not {count:,}."
-        )
+        told = N_("The text has {tokens} tokens and the limit is {limit}: {room} can be added, not {count}.")
+        counts = {"tokens": tokens, "limit": limit, "room": max(0, limit - tokens), "count": count}
+        raise Refused(told, **{name: f"{value:,}" for name, value in counts.items()})
 
 
 def extend(
@@ -88,10 +85,10 @@ def extend(
         return (how.token(opened.readout.logits(last)[0].float(), torch.from_numpy(ids)),)
     ends, added = end_tokens(opened), []
     given = torch.from_numpy(ids)
-    cache = DynamicCache(config=opened.model.config)
+    cache = new_cache(opened)
     fresh = given
     for _ in range(count):
-        token = how.token(_step(opened, fresh, cache)[-1], given)
+        token = how.token(step(opened, fresh, cache)[-1], given)
         added.append(token)
         if token in ends:
             break
@@ -107,32 +104,12 @@ def end_tokens(opened: Opened) -> frozenset[int]:
     return frozenset([] if named is None else [named] if isinstance(named, int) else named)
 
 
-def cache_gap(opened: Opened, ids: Int[np.ndarray, " pos"], start: int) -> float:
-    """Largest difference, at `start` and after, between logits with the cache and those of one pass without it."""
-    kept = len(ids) - start
-    whole = opened.model(input_ids=torch.from_numpy(ids)[None], use_cache=False, logits_to_keep=kept).logits[0]
-    steps = zip(cached_logits(opened, ids, start), whole, strict=True)
-    return max(float((cached - plain).abs().max()) for cached, plain in steps)
+def new_cache(opened: Opened) -> DynamicCache:
+    """An empty cache of the model's own kind: one with a sliding window drops what has left it."""
+    return DynamicCache(config=opened.model.config)
 
 
-def cached_logits(opened: Opened, ids: Int[np.ndarray, " pos"], start: int) -> Iterator[Float[Tensor, " vocab"]]:
-    """The logits at `start` and after, one token at a time over the cache of what stands before."""
-    given = torch.from_numpy(ids)
-    cache = DynamicCache(config=opened.model.config)
-    if start > 0:
-        _step(opened, given[:start], cache)
-    for place in range(start, len(ids)):
-        yield _step(opened, given[place : place + 1], cache)[-1]
-
-
-def _step(opened: Opened, fresh: Int[Tensor, " pos"], cache: DynamicCache) -> Float[Tensor, "1 vocab"]:
+def step(opened: Opened, fresh: Int[Tensor, " pos"], cache: DynamicCache) -> Float[Tensor, "1 vocab"]:
     """The logits after the last of these tokens, whose keys and values join the cache."""
     out = opened.model(input_ids=fresh[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
     return out.logits[0].float()
-
-
-def cache_bytes(spec: ModelSpec, tokens: int) -> int:
-    """Keys and values of every layer for so many tokens: 2 × layers × key/value heads × d_head numbers for each."""
-    if spec.dtype not in _BYTES:
-        raise ValueError(f"no size is known for {spec.dtype} numbers: add it to models/generate.py")
-    return 2 * spec.layers * spec.n_kv * spec.d_head * _BYTES[spec.dtype] * tokens

@@ -12,6 +12,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from anatomy.language import N_
 from models.errors import WeightsError
 
 _QWEN2 = (
@@ -54,16 +55,18 @@ def tokenizer_from(metadata: dict[str, Any]) -> Tokenizer:
     """The tokenizer that the metadata describes; an error where it describes one that is not known here."""
     facts = {key.removeprefix("tokenizer.ggml."): value for key, value in metadata.items()}
     if facts["model"] != "gpt2":
-        raise WeightsError(
-            f"This GGUF has a tokenizer of the kind {facts['model']!r}; only byte-level BPE ('gpt2') is converted."
-            " Use the model's own folder with tokenizer.json and safetensors instead."
+        told = N_(
+            "This GGUF has a tokenizer of the kind {kind}; only byte-level BPE ('gpt2') is converted. Use the model's "
+            "own folder with tokenizer.json and safetensors instead."
         )
+        raise WeightsError(told, kind=repr(facts["model"]))
     if facts.get("pre") not in CUTTING:
-        raise WeightsError(
-            f"This GGUF cuts text by the rule {facts.get('pre')!r} (tokenizer.ggml.pre), which is not among those that"
-            f" Stagelight knows: {', '.join(CUTTING)}. A guess would give other tokens than the model was trained on."
-            " Use the model's own folder with tokenizer.json and safetensors instead."
+        told = N_(
+            "This GGUF cuts text by the rule {rule} (tokenizer.ggml.pre), which is not among those that Stagelight "
+            "knows: {known}. A guess would give other tokens than the model was trained on. Use the model's own folder "
+            "with tokenizer.json and safetensors instead."
         )
+        raise WeightsError(told, rule=repr(facts.get("pre")), known=", ".join(CUTTING))
     vocabulary = {piece: row for row, piece in enumerate(facts["tokens"])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[_pair(merge) for merge in facts["merges"]]))
     CUTTING[facts["pre"]](tokenizer)

@@ -13,9 +13,12 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers.activations import ACT2FN
 
+from anatomy.language import N_
+from anatomy.refused import Sentence
 from anatomy.sites import SITES
+from anatomy.spec import RelativeBias
 from models import norms as norms_of
-from models import readout
+from models import readout, relative
 from models.collect import STREAMS
 from models.opened import Opened
 from models.recorder import Sites
@@ -28,7 +31,10 @@ LOGIT_TOLERANCE = 1e-4  # after a final norm and a sum over d_model
 
 @dataclass(frozen=True)
 class Identity:
-    """One thing that has to hold, how far it is off, and the sites that cannot be trusted when it does not hold."""
+    """One thing that has to hold, how far it is off, and the sites that cannot be trusted when it does not hold.
+
+    Its name is in English; what the reader is told has it in the reader's language.
+    """
 
     name: str
     sites: frozenset[str]
@@ -58,20 +64,26 @@ def check(opened: Opened, ids: Int[np.ndarray, " pos"]) -> tuple[Identity, ...]:
         return (*inside, _replay(opened, tape), *_way_out(opened, ids, tape))
 
 
-def broken(identities: Iterable[Identity]) -> dict[str, str]:
+def broken(identities: Iterable[Identity]) -> dict[str, Sentence]:
     """The sites that cannot be trusted, each with the sentence that refuses it; what is reduced from them included."""
-    reasons: dict[str, str] = {}
+    reasons: dict[str, Sentence] = {}
     for identity in identities:
         if not identity.holds:
-            reasons |= dict.fromkeys(
-                identity.sites,
-                f"This is not shown: “{identity.name}” is off by {identity.error:.2g} in this model, "
-                f"{identity.tolerance:g} is allowed, so the numbers cannot be trusted.",
-            )
+            reasons |= dict.fromkeys(identity.sites, _reason(identity))
     for reduction in REDUCTIONS:
         for site in reduction.needs & reasons.keys():
             reasons |= dict.fromkeys(reduction.gives, reasons[site])
     return reasons
+
+
+def _reason(identity: Identity) -> Sentence:
+    """What a reader is told in place of what cannot be trusted."""
+    told = N_(
+        "This is not shown: “{name}” is off by {error} in this model, {tolerance} is allowed, so the numbers cannot be "
+        "trusted."
+    )
+    name = Sentence(identity.name)
+    return Sentence(told, name=name, error=f"{identity.error:.2g}", tolerance=f"{identity.tolerance:g}")
 
 
 def off(found: Tensor, expected: Tensor) -> float:
@@ -102,7 +114,7 @@ def _replay(opened: Opened, tape: Tape) -> Identity:
 
     opened.replay(tape, dict.fromkeys(range(opened.spec.layers), frozenset({"resid_mid"})), visit)
     inside = frozenset(site.name for site in SITES.values() if site.per_layer) - STREAMS - norms_of.SITES
-    return Identity("a layer run again from its input = its output", inside, _worst(errors), TOLERANCE)
+    return Identity(N_("a layer run again from its input = its output"), inside, _worst(errors), TOLERANCE)
 
 
 def _way_out(opened: Opened, ids: Int[np.ndarray, " pos"], tape: Tape) -> list[Identity]:
@@ -111,7 +123,7 @@ def _way_out(opened: Opened, ids: Int[np.ndarray, " pos"], tape: Tape) -> list[I
         return []
     logits = opened.model(input_ids=torch.from_numpy(ids)[None]).logits[0]
     error = off(opened.readout.logits(tape.stream(opened.spec.layers)), logits)
-    return [Identity("final norm and head of the last stream = logits", readout.SITES, error, LOGIT_TOLERANCE)]
+    return [Identity(N_("final norm and head of the last stream = logits"), readout.SITES, error, LOGIT_TOLERANCE)]
 
 
 def _worst(errors: list[float]) -> float:
@@ -122,42 +134,68 @@ def _worst(errors: list[float]) -> float:
 def _laws(opened: Opened) -> tuple[_Law, ...]:
     """The laws of one layer, in the form that the model's family gives them."""
     gated, after = opened.spec.ffn.gated, opened.spec.norm.place == "post"
-    norm, norms = ("norm of ", opened.family.norms) if after else ("", None)
+    norms = opened.family.norms if after else None
     return (
-        _Law("each row of attention sums to 1", frozenset({"pattern"}), frozenset({"pattern", "scores"}), _rows),
+        _Law(N_("each row of attention sums to 1"), frozenset({"pattern"}), frozenset({"pattern", "scores"}), _rows),
         _Law(
-            "attention · values = z",
+            N_("attention · values = z"),
             reads=frozenset({"pattern", "v", "z"}),
             vouches=frozenset({"pattern", "scores", "v", "z"}),
             sides=_weighted_values,
         ),
         _Law(
-            f"{norm}(stream + attention's write) = stream between attention and FFN",
+            N_("norm of (stream + attention's write) = stream between attention and FFN")
+            if after
+            else N_("(stream + attention's write) = stream between attention and FFN"),
             reads=frozenset({"attn_out", "resid_mid"}),
             vouches=frozenset({"attn_out", "resid_mid", "ffn_in"}),
             sides=_sum("resid_pre", "attn_out", "resid_mid", norms and norms[0]),
         ),
         _Law(
-            f"{norm}(that stream + FFN's write) = stream leaving the layer",
+            N_("norm of (that stream + FFN's write) = stream leaving the layer")
+            if after
+            else N_("(that stream + FFN's write) = stream leaving the layer"),
             reads=frozenset({"resid_mid", "ffn_out"}),
             vouches=frozenset({"resid_mid", "ffn_out", "ffn_in"}),
             sides=_sum("resid_mid", "ffn_out", "resid_post", norms and norms[1]),
         ),
         _Law(
-            "activation function of what enters the FFN's width = its neurons",
+            N_("activation function of what enters the FFN's width = its neurons"),
             reads=frozenset({"gate", "up", "act"} if gated else {"up", "act"}),
             vouches=frozenset({"gate", "up", "act"}),
             sides=_neurons,
         ),
+        _Law(
+            N_("the FFN run again on what it reads = its write"),
+            reads=frozenset({"ffn_in", "ffn_out"}),
+            vouches=frozenset({"ffn_bend"}),
+            sides=lambda opened, layer, sites: (opened.ffn(layer, sites["ffn_in"]), sites["ffn_out"]),
+        ),
         _normalization(norms_of.ATTENTION, ("attn_gain", "attn_norm_bias"), after),
         _normalization(norms_of.FFN, ("ffn_gain", "ffn_norm_bias"), after),
+        *((_BIAS,) if isinstance(opened.spec.position, RelativeBias) else ()),
     )
+
+
+_BIAS = _Law(
+    N_("the table's number for each distance = what is added to the scores"),
+    reads=frozenset({relative.SITE}),
+    vouches=frozenset({relative.SITE}),
+    sides=lambda opened, layer, sites: (_from_table(opened, sites[relative.SITE].shape[-1]), sites[relative.SITE]),
+)
+
+
+def _from_table(opened: Opened, length: int) -> Tensor:
+    bias, table = opened.spec.position, opened.family.bias_table(opened.model)
+    assert isinstance(bias, RelativeBias), f"{opened.spec.name} has no relative bias: the law is not for it"
+    assert table is not None, f"family {opened.family.name!r} names no table of its relative bias: fill in `bias`"
+    return relative.added(bias, table.detach(), length)
 
 
 def _normalization(which: int, vouches: tuple[str, str], after: bool) -> _Law:
     """The norm's formula with its gain and bias, before attention or the FFN or after the sum with it."""
-    part, stream, write, read, summed = _NORMALIZED[which]
-    name = f"(stream + {part}'s write) normalized × gain" if after else f"normalized stream × gain = what {part} reads"
+    stream, write, read, summed = _NORMALIZED[which]
+    name = _NORM_NAMES[which][after]
 
     def sides(opened: Opened, layer: int, sites: Sites) -> tuple[Tensor, Tensor]:
         before = sites[stream] + sites[write] if after else sites[stream]
@@ -166,10 +204,15 @@ def _normalization(which: int, vouches: tuple[str, str], after: bool) -> _Law:
     return _Law(name, frozenset({stream, write, summed} if after else {stream, read}), frozenset(vouches), sides)
 
 
-# For each of the two norms: its part, the stream before it, the part's write, what the part reads, the sum's stream.
+# For each of the two norms: the stream before it, its part's write, what the part reads, the sum's stream.
 _NORMALIZED = (
-    ("attention", "resid_pre", "attn_out", "attn_in", "resid_mid"),
-    ("the FFN", "resid_mid", "ffn_out", "ffn_in", "resid_post"),
+    ("resid_pre", "attn_out", "attn_in", "resid_mid"),
+    ("resid_mid", "ffn_out", "ffn_in", "resid_post"),
+)
+# For each of the two: its law where it stands before its part, and after the sum.
+_NORM_NAMES = (
+    (N_("normalized stream × gain = what attention reads"), N_("(stream + attention's write) normalized × gain")),
+    (N_("normalized stream × gain = what the FFN reads"), N_("(stream + the FFN's write) normalized × gain")),
 )
 
 

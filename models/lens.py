@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from anatomy.language import N_
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from models.attribution import NO_HEAD
@@ -21,7 +22,7 @@ from models.readout import CHUNK
 WATCHED = 8  # tokens at most
 _WATCH = ("watch_ids", "watch_logp", "watch_rank")
 NEEDS = dict.fromkeys(("lens_kl", "surprisal", *_WATCH), frozenset({"resid_post", "logits"}))
-_NOT_CAUSAL = (
+_NOT_CAUSAL = N_(
     "This model reads the whole text at once, in both directions: it gives a token no probability from those before it "
     "alone, so there is no surprisal."
 )

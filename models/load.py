@@ -5,18 +5,28 @@ from pathlib import Path
 import torch
 import transformers
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, PretrainedConfig
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForTextEncoding,
+    PretrainedConfig,
+)
 from transformers.models.auto import modeling_auto
 
+from anatomy.language import N_
 from models.errors import WeightsError
 from models.tokenizer import load_tokenizer
 
 __all__ = ["load_model", "load_tokenizer"]
 
-_WITH_HEAD = (
+_KNOWN = (
     (AutoModelForCausalLM, modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES),
     (AutoModelForMaskedLM, modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES),
+    (AutoModelForTextEncoding, modeling_auto.MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES),
 )
+_WHOLE = ("ForConditionalGeneration", "Model")  # an encoder and a decoder, with what scores the vocabulary or without
 
 
 def load_model(folder: Path, *, attn_implementation: str) -> transformers.PreTrainedModel:
@@ -39,7 +49,8 @@ def load_model(folder: Path, *, attn_implementation: str) -> transformers.PreTra
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise WeightsError(f"transformers cannot load {folder}: {_first_line(error)}") from error
+        told = N_("transformers cannot load {folder}: {reason}")
+        raise WeightsError(told, folder=folder, reason=_first_line(error)) from error
     _check_complete(folder, report)
     return model.eval().requires_grad_(False)
 
@@ -48,31 +59,45 @@ def _config(folder: Path) -> PretrainedConfig:
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise WeightsError(f"transformers does not know the model in {folder}: {_first_line(error)}") from error
+        told = N_("transformers does not know the model in {folder}: {reason}")
+        raise WeightsError(told, folder=folder, reason=_first_line(error)) from error
 
 
 def _auto_class(config: PretrainedConfig, folder: Path) -> type:
-    """The Auto class whose table has the architecture that config.json names; AutoModel for a model without a head."""
+    """The Auto class whose table has the architecture that config.json names; AutoModel for a model without a head.
+
+    Of a model with encoder and decoder (T5) the encoder, where the library can load it alone.
+    """
     named = (config.architectures or [""])[0]
-    for auto, names in _WITH_HEAD:
+    if config.is_encoder_decoder and config.model_type in _KNOWN[-1][1] and named.endswith(_WHOLE):
+        return AutoModelForTextEncoding
+    for auto, names in _KNOWN:
         if (config.model_type, named) in names.items():
             return auto
     if named.endswith("Model"):
         return AutoModel
-    raise WeightsError(
-        f"{folder} holds a {named or 'model without an architecture in config.json'}. Stagelight loads models that"
-        " predict the next word (…ForCausalLM), a hidden word (…ForMaskedLM), or have no head (…Model)."
-    )
+    raise WeightsError(_OF_ANOTHER_KIND if named else _OF_NO_KIND, folder=folder, named=named)
+
+
+_OF_ANOTHER_KIND = N_(
+    "{folder} holds a {named}. Stagelight loads models that predict the next word (…ForCausalLM), a hidden word "
+    "(…ForMaskedLM), or have no head (…Model), and the encoder of T5."
+)
+_OF_NO_KIND = N_(
+    "{folder} holds a model without an architecture in config.json. Stagelight loads models that predict the next word "
+    "(…ForCausalLM), a hidden word (…ForMaskedLM), or have no head (…Model), and the encoder of T5."
+)
 
 
 def _check_complete(folder: Path, report: dict) -> None:
     """No parameter may be left to chance: the library fills absent ones with random numbers."""
     absent = sorted(report["missing_keys"])
     if absent:
-        raise WeightsError(
-            f"The weights in {folder} lack {len(absent)} parameters of the model ({', '.join(absent[:3])} …), which"
-            " would be random numbers. The files and config.json do not belong together; fetch the checkpoint again."
+        told = N_(
+            "The weights in {folder} lack {count} parameters of the model ({named} …), which would be random numbers. "
+            "The files and config.json do not belong together; fetch the checkpoint again."
         )
+        raise WeightsError(told, folder=folder, count=len(absent), named=", ".join(absent[:3]))
 
 
 def _first_line(error: Exception) -> str:

@@ -15,15 +15,28 @@ import torch
 from jaxtyping import Int
 from transformers import PreTrainedModel
 
+from anatomy.language import N_
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec, Weights
 from anatomy.trace import Token, Trace, continued
 from models import chat as conversation
-from models import derived, generate, identities, likeness, norms, readout, refuse, seam, sums, vocabulary
+from models import (
+    derived,
+    edits,
+    generate,
+    identities,
+    likeness,
+    norms,
+    readout,
+    refuse,
+    seam,
+    sharing,
+    sums,
+    vocabulary,
+)
 from models import tokenizer as tokenizing
 from models.collect import Collection
 from models.engine import Progress, Refused, Report
-from models.errors import WeightsError
 from models.families import Family, family_of
 from models.ground import Ground
 from models.load import load_model, load_tokenizer
@@ -98,17 +111,14 @@ class LocalEngine:
     def load(cls, address: str, report: Report | None = None) -> "LocalEngine":
         """The engine for a catalog name, a folder or a hub name. Refused, with a sentence, when it cannot be had."""
         report = report or silent
-        try:
-            located = locate(address, progress=report)
-            report(Progress("opening the model"))
-            model = load_model(located.folder, attn_implementation=seam.NAME)
-            tokenizer = load_tokenizer(located.folder)
-        except WeightsError as error:
-            raise Refused(str(error)) from error
+        located = locate(address, progress=report)
+        report(Progress(N_("opening the model")))
+        model = load_model(located.folder, attn_implementation=seam.NAME)
+        tokenizer = load_tokenizer(located.folder)
         # More threads than this gain nothing on short texts and keep the page's own threads waiting; where the
         # machine or OMP_NUM_THREADS gives fewer, that stands.
         torch.set_num_threads(min(torch.get_num_threads(), _THREADS))
-        report(Progress("checking that what is shown is what the model computes"))
+        report(Progress(N_("checking that what is shown is what the model computes")))
         weights = Weights(located.title, located.licence, located.source, located.stored, parameters=0)
         return cls(model, tokenizer, name=located.name, revision=located.revision, weights=weights)
 
@@ -126,7 +136,7 @@ class LocalEngine:
         refuse.unanswerable(asked, self.spec, len(tokens), self.missing)
         if not asked:
             return Trace(run, self.spec, tokens, {})
-        with self._turn:
+        with self._turn, edits.editing(run.edits):
             arrays = self._answer(run, self._ids(tokens), asked)
         return Trace(run, self.spec, tokens, arrays, self._names(arrays))
 
@@ -139,37 +149,33 @@ class LocalEngine:
         """
         ids = self._ids(self._tokens(run))
         generate.fit(self.spec, len(ids), count, self.max_tokens)
+        edits.unusable(run.edits, self.spec, len(ids) + count)
         how = generate.Sampling(temperature, top_k, top_p, seed)
-        with self._turn, torch.inference_mode():
+        with self._turn, torch.inference_mode(), edits.editing(run.edits):
             return run.plus(*generate.extend(self._opened, ids, count, how, self._tapes.get(run)))
-
-    def cache_check(self, run: Run) -> float:
-        """Largest difference between the logits with the cache and without it, at the tokens of the tail; at the last
-        token of a run without one."""
-        ids = self._ids(self._tokens(run))
-        generate.fit(self.spec, len(ids), 1, self.max_tokens + 1)
-        with self._turn, torch.inference_mode():
-            return generate.cache_gap(self._opened, ids, len(ids) - max(1, len(run.tail)))
 
     def _tokens(self, run: Run) -> tuple[Token, ...]:
         """The tokens of the text, and those of the tail counted on. Refused for what this engine cannot run."""
         if run.model != self.spec.id:
-            raise Refused(f"This engine runs {self.spec.id}, the question is for {run.model}.")
+            told = N_("This engine runs {model}, the question is for {asked}.")
+            raise Refused(told, model=self.spec.id, asked=run.model)
         refuse.unreadable_text(run.text)
         refuse.unknown_tail(run.tail, self.spec)
         tail, _ = continued(map(self._tokenizer.token, run.tail), len(run.text))
         tokens = self._tokenizer.tokenize(run.text, run.special_tokens) + tail
         refuse.unfit_length(len(tokens), self.max_tokens)
+        edits.unusable(run.edits, self.spec, len(tokens))
         return tokens
 
     def _ids(self, tokens: Sequence[Token]) -> Int[np.ndarray, " pos"]:
         """Rows of the embedding table. Refused for a tokenizer that knows more tokens than the table has rows."""
         ids = np.array([token.id for token in tokens])
         if ids.max() >= self.spec.vocab:
-            raise Refused(
-                f"The tokenizer gives token {ids.max():,}, the model's table has {self.spec.vocab:,} rows: "
-                "the two files do not belong together."
+            told = N_(
+                "The tokenizer gives token {token}, the model's table has {rows} rows: the two files do not belong "
+                "together."
             )
+            raise Refused(told, token=f"{ids.max():,}", rows=f"{self.spec.vocab:,}")
         return ids
 
     def _names(self, arrays: Mapping[Want, np.ndarray]) -> dict[int, str]:
@@ -184,16 +190,20 @@ class LocalEngine:
         way_in = [want for want in wants if want.site in vocabulary.SITES]
         way_out = [want for want in wants if want.site in readout.SITES]
         parameters = [want for want in wants if want.site in norms.SITES]
+        shared = [want for want in wants if want.site in sharing.SITES]
         between = [want for want in wants if want.site in likeness.SITES]
         worked_out = [want for want in wants if want.site in derived.SITES]
-        apart = vocabulary.SITES | readout.SITES | norms.SITES | likeness.SITES | tokenizing.SITES | derived.SITES
+        fixed = vocabulary.SITES | norms.SITES | sharing.SITES | tokenizing.SITES
+        apart = fixed | readout.SITES | likeness.SITES | derived.SITES
         inside = [want for want in wants if want.site not in apart]
-        arrays = self._opened.vocabulary.answer(torch.from_numpy(ids), way_in)
+        arrays = self._opened.vocabulary.answer(torch.from_numpy(ids), way_in, edits.places(len(ids)))
         arrays |= self._opened.norms.answer(parameters)
+        if shared:  # every matrix of the model is read, once
+            arrays |= dict.fromkeys(shared, self._opened.weight_gaps)
         arrays |= self._tokenizer.answer(run, [want for want in wants if want.site in tokenizing.SITES])
         if inside or way_out or between or worked_out:
             needed = dict.fromkeys((*inside, *derived.basis(worked_out, self.spec)))
-            collection = Collection(needed, self.spec.layers, ids)
+            collection = Collection(needed, self.spec.layers, ids, self._opened.ffn)
             tape = self._visit(run, ids, collection)
             held = collection.arrays()
             arrays |= {want: held[want] for want in inside}

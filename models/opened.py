@@ -1,25 +1,27 @@
 """A model that has been opened: its hooks in place, its parts found, its facts known."""
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Int
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from anatomy.language import N_
 from anatomy.spec import ModelSpec, Weights
-from models import readout
+from models import counts, readout, relative, sharing
 from models import tape as tapes
 from models.families import Family
 from models.norms import Norms
 from models.readout import Readout
-from models.recorder import Visit
+from models.recorder import Visit, unseen
 from models.tape import Tape
 from models.taps import install
 from models.vocabulary import Vocabulary
 
-_NO_HEAD = "This model has no output layer: it turns text into vectors and names no tokens."
+_NO_HEAD = N_("This model has no output layer: it turns text into vectors and names no tokens.")
 
 
 class Opened:
@@ -35,14 +37,33 @@ class Opened:
     def __init__(self, model: PreTrainedModel, family: Family, name: str, revision: str, weights: Weights) -> None:
         model.eval()
         self.model = model
-        self.family = family
+        self.family = family = family.fit(family, model.config)
         parameters = sum(weight.numel() for weight in model.parameters())
-        self.spec: ModelSpec = family.spec(model, name, revision, replace(weights, parameters=parameters))
+        told = family.spec(model, name, revision, replace(weights, parameters=parameters))
+        by_part, norms = counts.parameters(model, family), counts.batch_norms(model)
+        self.spec: ModelSpec = replace(told, counts=by_part, batch_norms=norms)
         self.layers: tuple[nn.Module, ...] = install(model, family)
         self.norms = Norms(self.layers, family.norms, self.spec.norm)
         self.readout = Readout(model, family) if family.has_head(model) else None
-        self.missing = {**family.missing, **({} if self.readout else dict.fromkeys(readout.SITES, _NO_HEAD))}
+        without_head = {} if self.readout else dict.fromkeys(readout.SITES, _NO_HEAD)
+        self.missing = {**family.missing, **relative.missing(self.spec), **without_head}
         self.vocabulary = Vocabulary(family.token_table(model).detach(), _detached(family.position_table(model)))
+
+    @cached_property
+    def weight_gaps(self) -> Float[np.ndarray, " layer"]:
+        """How far each layer's matrices are from those of the layer before it; worked out once."""
+        return sharing.gaps(self.layers)
+
+    def ffn(self, layer: int, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, "row d_model"]:
+        """What the FFN of a layer makes of these rows, run by itself and shown to no recorder."""
+        with unseen():
+            for path in self.family.ffn:
+                rows = self.layers[layer].get_submodule(path)(rows)
+        return rows
+
+    def final_stream(self, ids: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
+        """The stream leaving the last layer, of several texts in one forward pass."""
+        return tapes.final_stream(self.model.base_model, ids)
 
     def record(self, ids: Int[np.ndarray, " pos"], wanted: dict[int, frozenset[str]], visit: Visit) -> Tape:
         """One forward pass, the wanted sites visited layer by layer on the way."""

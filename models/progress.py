@@ -20,7 +20,7 @@ class TerminalBar:
         self._bar: tqdm | None = None
 
     def __call__(self, progress: Progress) -> None:
-        if progress.step != self._step:
+        if progress.says != self._step:
             self._begin(progress)
         if self._bar is not None:
             self._bar.update(progress.done - self._bar.n)
@@ -33,11 +33,11 @@ class TerminalBar:
 
     def _begin(self, progress: Progress) -> None:
         self._close()
-        self._step = progress.step
+        self._step = progress.says
         if sys.stderr.isatty():
-            self._bar = tqdm(desc=progress.step, total=progress.total or None, unit="B", unit_scale=True)
+            self._bar = tqdm(desc=progress.says, total=progress.total or None, unit="B", unit_scale=True)
         else:
-            print(f"{progress.step} …", file=sys.stderr)
+            print(f"{progress.says} …", file=sys.stderr)
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -7,9 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from models import edits
 from models.opened import Opened
 
 _ATTENTION, _FFN = 0, 1
+_WRITES = ("attn_out", "ffn_out")
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,12 @@ def down_projection(opened: Opened, layer: int) -> Projection:
 
 
 def _projection(opened: Opened, layer: int, part: int) -> Projection:
+    """As it is in the model, or as a change that holds on this thread leaves it: one that writes nothing."""
     module = opened.layers[layer].get_submodule(opened.family.writes[part])
     rows = _rows(module)
     bias = getattr(module, "bias", None)
-    return Projection(rows, torch.zeros(rows.shape[1]) if bias is None else bias.detach())
+    whole = rows, torch.zeros(rows.shape[1]) if bias is None else bias.detach()
+    return Projection(*(edits.changed(values, _WRITES[part], layer) for values in whole))
 
 
 def _rows(module: nn.Module) -> Float[Tensor, "input d_model"]:

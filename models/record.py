@@ -10,6 +10,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Token
 from anatomy.view import DEFAULT_MODEL, DEFAULT_TEXT, Fitted, View
 from anatomy.wire import pack
+from models import rerun
 from models.local import LocalEngine
 from models.progress import TerminalBar
 from models.recorded import FIRST_VIEW
@@ -17,8 +18,12 @@ from models.recorded import FIRST_VIEW
 _EVERY_LAYER = ("pattern", "scores")
 _ONE_TOKEN = ("resid_pre", "resid_post", "attn_out", "ffn_out")  # in every layer, of the chosen token alone
 _OPEN_LAYER = tuple(site.name for site in SITES.values() if site.per_layer)
-_ONCE = tuple(site.name for site in SITES.values() if not site.per_layer and not site.for_token)
 _FOR_A_TOKEN = tuple(site.name for site in SITES.values() if site.for_token)
+# Left out: what a second run gives differs from machine to machine, so it is only shown of the reader's own.
+_OWN = frozenset(rerun.NEEDS)
+_ONCE = tuple(
+    site.name for site in SITES.values() if not site.per_layer and not site.for_token and site.name not in _OWN
+)
 _LAST_ONLY = {"lens_kl"} | {site.name for site in SITES.values() if site.one_pos}
 
 

@@ -1,8 +1,9 @@
 """RecordedEngine: answers from a file what has been recorded, nothing else. For the first page while a model loads."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from anatomy.language import N_
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -24,7 +25,8 @@ class RecordedEngine:
         try:
             data = Path(path).read_bytes()
         except OSError as error:
-            raise Refused(f"The recording {path} cannot be read: {error.strerror}.") from error
+            told = N_("The recording {path} cannot be read: {reason}.")
+            raise Refused(told, path=path, reason=error.strerror) from error
         self._trace = unpack(data)
 
     @property
@@ -40,12 +42,12 @@ class RecordedEngine:
         """Tokens and the wanted arrays as they were recorded. NotRecorded for anything else."""
         trace = self._trace
         if run != trace.run:
-            raise NotRecorded(f"Only “{trace.run.text}” by {trace.run.model} is recorded: open the model to run this.")
+            told = N_("Only “{text}” by {model} is recorded: open the model to run this.")
+            raise NotRecorded(told, text=trace.run.text, model=trace.run.model)
         arrays = {want: found(trace.arrays.get, want) for want in dict.fromkeys(wants)}
         absent = [str(want) for want, array in arrays.items() if array is None]
         if absent:
-            named = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
-            raise NotRecorded(f"The recording does not hold {named}: open the model to see it.")
+            raise _without(absent)
         held = {want: array for want, array in arrays.items() if array is not None}
         return Trace(run, trace.spec, trace.tokens, held, {row: trace.names[row] for row in mentioned(held)})
 
@@ -53,4 +55,13 @@ class RecordedEngine:
         self, run: Run, count: int = 1, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0
     ) -> Run:
         """NotRecorded: only a model goes on with a text."""
-        raise NotRecorded("A recording does not go on with its text: open the model for that.")
+        raise NotRecorded(N_("A recording does not go on with its text: open the model for that."))
+
+
+def _without(absent: Sequence[str]) -> NotRecorded:
+    """The refusal for what was not recorded; the first three are named."""
+    named = ", ".join(absent[:3])
+    if len(absent) <= 3:
+        return NotRecorded(N_("The recording does not hold {named}: open the model to see it."), named=named)
+    told = N_("The recording does not hold {named} and {more} more: open the model to see it.")
+    return NotRecorded(told, named=named, more=len(absent) - 3)

@@ -5,9 +5,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 Sites = dict[str, Tensor]  # name of a site → its tensor, without the batch axis
+ORDER = "order"  # wanted like a site: the parts of a layer as they were called, [event]
+NORM, ATTENTION, FFN = range(3)  # the parts, in an order
 Visit = Callable[[int, Sites], None]  # called when a layer is done, with the layer's number and its sites
 
 
@@ -42,6 +45,7 @@ class Recorder:
         self._wanted = wanted
         self._visit = visit
         self.kept: Sites = {}
+        self._order: list[int] = []
 
     def wants(self, layer: int, *sites: str) -> bool:
         """Is any of these sites wanted in this layer?"""
@@ -50,7 +54,11 @@ class Recorder:
     def enter(self, layer: int, args: tuple, kwargs: Mapping[str, object]) -> None:
         """A layer begins."""
         self.calls.append(Call(args, kwargs))
-        self.kept = {}
+        self.kept, self._order = {}, []
+
+    def part(self, part: int) -> None:
+        """A part of the layer begins: NORM, ATTENTION or FFN."""
+        self._order.append(part)
 
     def keep(self, layer: int, site: str, tensor: Tensor) -> None:
         """A tensor [1 …] passes a site."""
@@ -62,7 +70,8 @@ class Recorder:
         self.last = stream
         if layer in self._wanted:
             ends = {"resid_pre": self.calls[-1].stream[0], "resid_post": stream[0]}
-            self._visit(layer, self.kept | ends)
+            order = {ORDER: torch.tensor(self._order)} if self.wants(layer, ORDER) else {}
+            self._visit(layer, self.kept | order | ends)
         self.kept = {}
 
 
@@ -77,8 +86,21 @@ def current() -> Recorder | None:
 @contextmanager
 def recording(recorder: Recorder) -> Iterator[Recorder]:
     """While this is open, what runs on this thread is shown to the recorder."""
+    with _being(recorder):
+        yield recorder
+
+
+@contextmanager
+def unseen() -> Iterator[None]:
+    """While this is open, what runs on this thread is shown to nobody: for a part that is run by itself."""
+    with _being(None):
+        yield
+
+
+@contextmanager
+def _being(recorder: Recorder | None) -> Iterator[None]:
     before = _current.set(recorder)
     try:
-        yield recorder
+        yield
     finally:
         _current.reset(before)

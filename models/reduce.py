@@ -1,4 +1,4 @@
-"""What is kept of every layer: lengths, directions, idle neurons, kinds of heads; a few numbers for whole arrays.
+"""What is kept of every layer: lengths, directions, neurons at rest, kinds of heads; few numbers for whole arrays.
 
 The torch counterparts of `anatomy.measure`, which they are tested against; here because they run inside the forward
 pass, once per layer, on arrays of millions of numbers.
@@ -14,11 +14,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anatomy.measure import NEAR_ZERO, close_by, earlier_copies
-from models.recorder import Sites
+from models.recorder import ORDER, Sites
 
 MAP_SIDE = 32  # cells on a side of a thumbnail of attention
 _TINY = 1e-30  # too small to change any weight that counts
-KINDS = ("previous", "first", "duplicate", "induction", "local", "distance", "entropy")
+KINDS = ("previous", "first", "duplicate", "induction", "local", "later", "distance", "entropy")
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Text:
     ids: Int[np.ndarray, " pos"]
 
     @cached_property
-    def weights(self) -> Float[Tensor, "pairs 6"]:
-        """What each (pos, src) pair counts for in the mean of KINDS[:6]; a column of NaN where there is no case."""
+    def weights(self) -> Float[Tensor, "pairs 7"]:
+        """What each (pos, src) pair counts for in the mean of KINDS[:7]; a column of NaN where there is no case."""
         n = len(self.ids)
         place = np.arange(n)
         copies = earlier_copies(self.ids)
@@ -44,28 +44,73 @@ class Text:
             (copies, copies.any(axis=1)),
             (followers, followers.any(axis=1)),
             (local, local.any(axis=1)),
+            (place[:, None] < place, place >= 0),
             (np.abs(place[:, None] - place) * later, later),
         )
         columns = [weight.ravel() / rows.sum() if rows.any() else np.full(n * n, np.nan) for weight, rows in cases]
         return torch.from_numpy(np.stack(columns, axis=1).astype(np.float32))
 
+    @cached_property
+    def distances(self) -> Int[Tensor, " pairs"]:
+        """How many tokens lie between the two of each (pos, src) pair, plus one; 0 for a token and itself."""
+        place = torch.arange(len(self.ids))
+        return (place[:, None] - place).abs().flatten()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One layer as it ran: the sites that were wanted of it, the text, and its FFN as a function of what it reads."""
+
+    sites: Sites
+    text: Text
+    ffn: Callable[[Float[Tensor, "row d_model"]], Float[Tensor, "row d_model"]]
+
 
 @dataclass(frozen=True)
 class Reduction:
-    """Sites that one layer gives a row of, what they are made from, and how: (the layer's sites, text) → rows."""
+    """Sites that one layer gives a row of, the sites they are made from, and how."""
 
     gives: tuple[str, ...]
     needs: frozenset[str]
-    of: Callable[[Sites, Text], tuple[np.ndarray, ...]]
+    of: Callable[[Seen], tuple[np.ndarray, ...]]
 
 
 def head_scores(pattern: Float[Tensor, "head pos src"], text: Text) -> tuple[Float[np.ndarray, " head"], ...]:
-    """`anatomy.measure.head_scores`, in the order of KINDS. Six of the seven are sums of weighted attention, so one
+    """`anatomy.measure.head_scores`, in the order of KINDS. All but the last are sums of weighted attention, so one
     matrix product gives them."""
-    sums = pattern.flatten(1) @ text.weights  # [head 6]
-    logs = pattern.add(_TINY).log_()  # 0 · log 0 counts as 0; `torch.special.entr` says the same at twice the time
-    entropy = -logs.mul_(pattern).sum(-1).mean(-1)  # [head]
-    return (*sums.T.numpy(), entropy.numpy())
+    sums = pattern.flatten(1) @ text.weights  # [head 7]
+    return (*sums.T.numpy(), entropies(pattern).mean(-1).numpy())
+
+
+def entropies(rows: Float[Tensor, "... src"]) -> Float[Tensor, "..."]:
+    """−Σ p log p of each row: its entropy, in nats."""
+    logs = rows.add(_TINY).log_()  # 0 · log 0 counts as 0; `torch.special.entr` says the same at twice the time
+    return -logs.mul_(rows).sum(-1)
+
+
+def apart(pattern: Float[Tensor, "head pos src"]) -> Float[np.ndarray, " head"]:
+    """`anatomy.measure.apart`: each pair of heads once, one head beside all that follow it at a time.
+
+    The mean over rows of differences of entropies is the difference of sums over all cells, so rows need not be kept
+    apart, and cells that no head looks at (those behind the mask, half of all) can be left out.
+    """
+    heads, n = pattern.shape[:2]
+    cells = pattern[:, (pattern > 0).any(0)]  # [head cell]
+    own = entropies(cells)  # [head] summed over the rows
+    total = torch.zeros(heads)
+    for head in range(heads - 1):
+        mixed = (cells[head + 1 :] + cells[head]).mul_(0.5)  # [other cell]
+        found = (entropies(mixed) - (own[head + 1 :] + own[head]) / 2) / n  # [other]
+        total[head] += found.sum()
+        total[head + 1 :] += found
+    return (total / max(1, heads - 1)).clamp_(min=0.0).numpy()
+
+
+def reach(pattern: Float[Tensor, "head pos src"], text: Text) -> Float[np.ndarray, " src"]:
+    """`anatomy.measure.reach`: the share of all weight that goes to tokens at each distance."""
+    weights = pattern.sum(0).double()  # [pos src]
+    found = torch.bincount(text.distances, weights.flatten(), len(text.ids))
+    return (found / weights.sum()).float().numpy()
 
 
 def thumbnails(pattern: Float[Tensor, "head pos src"]) -> np.ndarray:
@@ -104,28 +149,52 @@ def small(act: Float[Tensor, "pos d_ff"]) -> Float[np.ndarray, " pos"]:
     return (sizes <= NEAR_ZERO * sizes.amax(-1, keepdim=True)).float().mean(-1).numpy()
 
 
-def _length(site: str) -> Callable[[Sites, Text], tuple[np.ndarray, ...]]:
-    return lambda sites, text: (lengths(sites[site]),)
+def exactly_zero(act: Float[Tensor, "pos d_ff"]) -> Float[np.ndarray, " pos"]:
+    """`anatomy.measure.exactly_zero`: the share of each token's neurons that are 0."""
+    return (act == 0).float().mean(-1).numpy()
 
 
-def _direction(write: str, stream: str) -> Callable[[Sites, Text], tuple[np.ndarray, ...]]:
-    return lambda sites, text: (directions(sites[write], sites[stream]),)
+def bend(seen: Seen) -> Float[np.ndarray, " pos"]:
+    """How far the FFN is from linear: ‖F(x+y) − F(x) − F(y) + F(0)‖ / ‖F(x+y)‖, x what it reads at a token and y at
+    the token before (the last, for the first). 0 where F(x+y) has no length.
+
+    A linear map with a bias gives 0. F(x) and F(y) are what the FFN wrote in the run.
+    """
+    read, wrote = seen.sites["ffn_in"], seen.sites["ffn_out"]
+    both = seen.ffn(read + read.roll(1, 0))  # [pos d_model]
+    rest = both - wrote - wrote.roll(1, 0) + seen.ffn(torch.zeros_like(read[:1]))
+    sizes = torch.linalg.vector_norm(both, dim=-1, dtype=torch.float64)
+    bent = torch.linalg.vector_norm(rest, dim=-1, dtype=torch.float64)
+    return torch.where(sizes > 0, bent / sizes, 0.0).float().numpy()
+
+
+def _length(site: str) -> Callable[[Seen], tuple[np.ndarray, ...]]:
+    return lambda seen: (lengths(seen.sites[site]),)
+
+
+def _direction(write: str, stream: str) -> Callable[[Seen], tuple[np.ndarray, ...]]:
+    return lambda seen: (directions(seen.sites[write], seen.sites[stream]),)
 
 
 REDUCTIONS = (
     Reduction(
         tuple(f"head_{kind}" for kind in KINDS),
         frozenset({"pattern"}),
-        lambda sites, text: head_scores(sites["pattern"], text),
+        lambda seen: head_scores(seen.sites["pattern"], seen.text),
     ),
-    Reduction(("head_maps",), frozenset({"pattern"}), lambda sites, text: (thumbnails(sites["pattern"]),)),
+    Reduction(("head_apart",), frozenset({"pattern"}), lambda seen: (apart(seen.sites["pattern"]),)),
+    Reduction(("head_reach",), frozenset({"pattern"}), lambda seen: (reach(seen.sites["pattern"], seen.text),)),
+    Reduction(("head_maps",), frozenset({"pattern"}), lambda seen: (thumbnails(seen.sites["pattern"]),)),
     Reduction(("norm_pre",), frozenset({"resid_pre"}), _length("resid_pre")),
     Reduction(("norm_mid",), frozenset({"resid_mid"}), _length("resid_mid")),
     Reduction(("norm_post",), frozenset({"resid_post"}), _length("resid_post")),
     Reduction(("norm_attn",), frozenset({"attn_out"}), _length("attn_out")),
     Reduction(("norm_ffn",), frozenset({"ffn_out"}), _length("ffn_out")),
     Reduction(("cos_attn",), frozenset({"attn_out", "resid_pre"}), _direction("attn_out", "resid_pre")),
-    Reduction(("act_small",), frozenset({"act"}), lambda sites, text: (small(sites["act"]),)),
     Reduction(("cos_ffn",), frozenset({"ffn_out", "resid_mid"}), _direction("ffn_out", "resid_mid")),
+    Reduction(("act_small",), frozenset({"act"}), lambda seen: (small(seen.sites["act"]),)),
+    Reduction(("act_zero",), frozenset({"act"}), lambda seen: (exactly_zero(seen.sites["act"]),)),
+    Reduction(("ffn_bend",), frozenset({"ffn_in", "ffn_out"}), lambda seen: (bend(seen),)),
+    Reduction(("layer_order",), frozenset({ORDER}), lambda seen: (seen.sites[ORDER].numpy(),)),
 )
 REDUCED = {site: reduction for reduction in REDUCTIONS for site in reduction.gives}

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from anatomy.language import N_
+from anatomy.refused import Sentence
 from anatomy.request import Want
 from anatomy.sites import SITES, axes_of
 from anatomy.spec import ModelSpec
@@ -14,33 +16,32 @@ MOST_RANKS = 50  # of a prediction, that a want may name a token by
 def unreadable_text(text: str) -> None:
     """Refused before the text is cut into tokens: too long to cut, or not text at all."""
     if len(text) > MAX_CHARACTERS:
-        raise Refused(f"The text has {len(text):,} characters and the limit is {MAX_CHARACTERS:,}: shorten it.")
+        told = N_("The text has {characters} characters and the limit is {limit}: shorten it.")
+        raise Refused(told, characters=f"{len(text):,}", limit=f"{MAX_CHARACTERS:,}")
     for place, character in enumerate(text):
         if "\ud800" <= character <= "\udfff":
-            raise Refused(
-                f"Character {place + 1} of the text is only half of one (U+{ord(character):04X}): "
-                "delete it or type it again."
-            )
+            told = N_("Character {place} of the text is only half of one ({code}): delete it or type it again.")
+            raise Refused(told, place=place + 1, code=f"U+{ord(character):04X}")
 
 
 def unfit_length(tokens: int, limit: int) -> None:
     """Refused when there is nothing to run, or more than the limit."""
     if tokens == 0:
-        raise Refused("There is no text to run: type at least one character.")
+        raise Refused(N_("There is no text to run: type at least one character."))
     if tokens > limit:
-        raise Refused(
-            f"The text has {tokens:,} tokens and the limit is {limit:,}: take out at least {tokens - limit:,}."
-        )
+        told = N_("The text has {tokens} tokens and the limit is {limit}: take out at least {excess}.")
+        raise Refused(told, tokens=f"{tokens:,}", limit=f"{limit:,}", excess=f"{tokens - limit:,}")
 
 
 def unknown_tail(tail: Iterable[int], spec: ModelSpec) -> None:
     """Refused for a tail with a token that the model does not have."""
     for token in tail:
         if not 0 <= token < spec.vocab:
-            raise Refused(f"{spec.name} has tokens 0 to {spec.vocab - 1:,}, not {token}: take it off the tail.")
+            told = N_("{model} has tokens 0 to {last}, not {token}: take it off the tail.")
+            raise Refused(told, model=spec.name, last=f"{spec.vocab - 1:,}", token=token)
 
 
-def unanswerable(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: Mapping[str, str]) -> None:
+def unanswerable(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: Mapping[str, str | Sentence]) -> None:
     """Refused for a want that this model or this text has no answer to; `missing` says why, by site.
 
     ValueError or KeyError for one that no model could answer: that is a mistake in the code that asks.
@@ -53,12 +54,15 @@ def unanswerable(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: M
         if want.site in missing:
             raise Refused(missing[want.site])
         if want.layer is not None and not 0 <= want.layer < layers:
-            raise Refused(f"{spec.name} has layers 0 to {layers - 1}, not {want.layer}.")
+            told = N_("{model} has layers 0 to {last}, not {layer}.")
+            raise Refused(told, model=spec.name, last=layers - 1, layer=want.layer)
         if want.pos is not None and not 0 <= want.pos < tokens:
-            raise Refused(f"The text has tokens 0 to {tokens - 1}, not {want.pos}.")
+            raise Refused(N_("The text has tokens 0 to {last}, not {pos}."), last=tokens - 1, pos=want.pos)
         if SITES[want.site].one_pos and want.pos is None:
-            raise Refused(f"{want.site} is given one position at a time: name one with pos.")
+            raise Refused(N_("{site} is given one position at a time: name one with pos."), site=want.site)
         for token in (want.token, want.against):
             if token is not None and not -MOST_RANKS <= token < spec.vocab:
-                known = f"{spec.name} has tokens 0 to {spec.vocab - 1:,}, and −1 to −{MOST_RANKS} name its own choices"
-                raise Refused(f"{known}: {token} is none of them.")
+                told = N_(
+                    "{model} has tokens 0 to {last}, and −1 to −{ranks} name its own choices: {token} is none of them."
+                )
+                raise Refused(told, model=spec.name, last=f"{spec.vocab - 1:,}", ranks=MOST_RANKS, token=token)

@@ -33,6 +33,7 @@ def attend(
     dropout: float = 0.0,
     is_causal: bool | None = None,
     output_attentions: bool | None = None,
+    position_bias: Float[Tensor, "1 head pos src"] | None = None,
     **rest: object,
 ) -> tuple[Float[Tensor, "1 pos head d_head"], Float[Tensor, "1 head pos src"] | None]:
     """(weighted sum of values, the pattern where the caller asks for attentions as of any model of the library).
@@ -43,16 +44,28 @@ def attend(
     if unknown:
         raise TypeError(f"{type(module).__name__} gives attention {', '.join(unknown)}: models/seam.py has to learn it")
     out, _ = sdpa_attention_forward(
-        module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, is_causal=is_causal
+        module,
+        query,
+        key,
+        value,
+        attention_mask,
+        dropout=dropout,
+        scaling=scaling,
+        is_causal=is_causal,
+        position_bias=position_bias,
     )
     recorder, layer = current(), getattr(module, _LAYER, _UNMARKED)
     if recorder is not None:
         for site, tensor in (("q", query), ("k", key), ("v", value), ("z", out.transpose(1, 2))):
             recorder.keep(layer, site, tensor)
+        if position_bias is not None:
+            recorder.keep(layer, "pos_bias", position_bias)
     if not output_attentions and (recorder is None or not recorder.wants(layer, "scores", "pattern")):
         return out, None
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     scores = masked_scores(query, key, attention_mask, scaling, causal)
+    if position_bias is not None:
+        scores += position_bias
     pattern = scores.softmax(dim=-1, dtype=torch.float32)
     if recorder is not None:
         recorder.keep(layer, "scores", scores)

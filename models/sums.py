@@ -5,6 +5,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from anatomy.language import N_
 from anatomy.request import Want
 from models import attribution, neurons, value_weighted
 from models.collect import Collection
@@ -29,7 +30,7 @@ def check(opened: Opened, ids: Int[np.ndarray, " pos"]) -> tuple[Identity, ...]:
 def _ground(opened: Opened, ids: Int[np.ndarray, " pos"]) -> Ground:
     layers = range(opened.spec.layers)
     wants = [Want(site, layer, pos=len(ids) - 1) for site in _READS for layer in layers]
-    collection = Collection(wants, opened.spec.layers, ids)
+    collection = Collection(wants, opened.spec.layers, ids, opened.ffn)
     tape = opened.record(ids, collection.wanted, collection.visit)
     return Ground(opened, tape, ids, collection.arrays())
 
@@ -41,7 +42,7 @@ def _heads(ground: Ground, pos: int) -> Identity:
         z = ground.tensor(Want("z", layer, pos=pos)).flatten()  # [head·d_head]
         errors.append(off(z @ out.rows + out.bias, ground.tensor(Want("attn_out", layer, pos=pos))))
     vouches = frozenset(value_weighted.NEEDS) | {"dla_heads"}
-    return Identity("heads through the output projection = attention's write", vouches, _worst(errors), TOLERANCE)
+    return Identity(N_("heads through the output projection = attention's write"), vouches, _worst(errors), TOLERANCE)
 
 
 def _neurons(ground: Ground, pos: int) -> Identity:
@@ -50,7 +51,7 @@ def _neurons(ground: Ground, pos: int) -> Identity:
         down = down_projection(ground.opened, layer)
         act = ground.tensor(Want("act", layer, pos=pos))
         errors.append(off(act @ down.rows + down.bias, ground.tensor(Want("ffn_out", layer, pos=pos))))
-    return Identity("neurons × rows of the down projection = FFN's write", _NEURONS, _worst(errors), TOLERANCE)
+    return Identity(N_("neurons × rows of the down projection = FFN's write"), _NEURONS, _worst(errors), TOLERANCE)
 
 
 def _logits(ground: Ground, pos: int) -> Identity:
@@ -64,7 +65,7 @@ def _logits(ground: Ground, pos: int) -> Identity:
     summed = torch.tensor([float(answered[want].sum(dtype=np.float64)) for want in wants], dtype=torch.float64)
     error = max(off(summed, told), _whole(ground, pos, logits))
     vouches = frozenset(attribution.NEEDS) | frozenset(neurons.ON_TOKENS)
-    return Identity("all writes through the frozen final norm = logits", vouches, error, LOGIT_TOLERANCE)
+    return Identity(N_("all writes through the frozen final norm = logits"), vouches, error, LOGIT_TOLERANCE)
 
 
 def _whole(ground: Ground, pos: int, logits: Float[Tensor, " vocab"]) -> float:

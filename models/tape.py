@@ -1,7 +1,8 @@
 """The tape of a forward pass: how every layer was called. Any one layer can be run again from it, exactly.
 
 It holds the stream entering each layer, [layer pos d_model], and nothing of the size pos × src × heads, so the tape of
-512 tokens of a 135M model takes 36 MB where all attention patterns would take 283.
+512 tokens of a 135M model takes 36 MB where all attention patterns would take 283. (T5's layers share one bias of that
+size, which is held once.)
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,11 +48,22 @@ def _tensors(value: object) -> Iterator[Tensor]:
 def record(body: nn.Module, ids: Int[Tensor, " pos"], wanted: Mapping[int, frozenset[str]], visit: Visit) -> Tape:
     """Run the model without its head; visit the wanted sites layer by layer on the way."""
     recorder = Recorder(wanted, visit)
+    last = _run(body, ids[None], recorder)
+    return Tape(tuple(recorder.calls), last)
+
+
+def final_stream(body: nn.Module, ids: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
+    """Run the model without its head on several texts at once; the stream leaving its last layer."""
+    return _run(body, ids, Recorder({}, lambda layer, sites: None))
+
+
+def _run(body: nn.Module, ids: Int[Tensor, "batch pos"], recorder: Recorder) -> Float[Tensor, "batch pos d_model"]:
+    """One forward pass, shown to the recorder; the stream leaving the last layer."""
     with torch.inference_mode(), recording(recorder):
-        body(input_ids=ids[None], use_cache=False)
+        body(input_ids=ids, use_cache=False)
     if recorder.last is None:
         raise ValueError(f"{type(body).__name__} ran without calling one of its layers: its family table is wrong")
-    return Tape(tuple(recorder.calls), recorder.last)
+    return recorder.last
 
 
 def replay(layers: Sequence[nn.Module], tape: Tape, layer: int, wanted: frozenset[str], visit: Visit) -> None:

@@ -7,15 +7,16 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from models import seam
+from models import edits, seam
 from models.families import Family
-from models.recorder import current
+from models.recorder import ATTENTION, FFN, NORM, current
 
 _INSTALLED = "stagelight_family"  # attribute of a model whose hooks are in place
 
 
 def install(model: PreTrainedModel, family: Family) -> tuple[nn.Module, ...]:
-    """The model's layers, with the hooks in place and attention routed through the seam.
+    """The model's layers, with the hooks in place and attention routed through the seam. Changes come before taps, so
+    that what is recorded is what was computed.
 
     ValueError where hooks are already in place (they would record twice) or the table finds no layers.
     """
@@ -26,7 +27,9 @@ def install(model: PreTrainedModel, family: Family) -> tuple[nn.Module, ...]:
         raise ValueError(f"family {family.name!r} finds no layers at {family.layers!r} in {type(model).__name__}")
     setattr(model, _INSTALLED, family.name)
     model.set_attn_implementation(seam.NAME)
+    _install_positions(model.base_model, family)
     for number, layer in enumerate(layers):
+        _install_parts(layer, number, family)
         seam.mark(layer.get_submodule(family.attention), number)
         layer.register_forward_pre_hook(_enter(number), with_kwargs=True)
         for site, tap in family.taps.items():
@@ -37,6 +40,34 @@ def install(model: PreTrainedModel, family: Family) -> tuple[nn.Module, ...]:
                 module.register_forward_hook(_after(number, site))
         layer.register_forward_hook(_leave(number))
     return layers
+
+
+def _install_positions(body: nn.Module, family: Family) -> None:
+    """Let changes reach the position numbers, where the model has any."""
+    path = family.positions or family.rotary
+    if path is not None:
+        body.get_submodule(path).register_forward_pre_hook(edits.position_hook, with_kwargs=True)
+
+
+def _install_parts(layer: nn.Module, number: int, family: Family) -> None:
+    """Let changes reach what the layer's two parts write, and note the order in which its parts are called."""
+    for site in ("attn_out", "ffn_out"):
+        tap = family.taps[site]
+        if tap.side == "in":
+            raise ValueError(f"family {family.name!r} reads {site} where it goes in: name the module that makes it")
+        layer.get_submodule(tap.module).register_forward_hook(edits.write_hook(number, site))
+    parts = {NORM: family.norms, ATTENTION: (family.attention,), FFN: family.ffn[:1]}
+    for part, paths in parts.items():
+        for path in paths:
+            layer.get_submodule(path).register_forward_pre_hook(_part(part))
+
+
+def _part(part: int) -> Callable[..., None]:
+    def hook(module: nn.Module, args: tuple) -> None:
+        if (recorder := current()) is not None:
+            recorder.part(part)
+
+    return hook
 
 
 def _enter(layer: int) -> Callable[..., None]:

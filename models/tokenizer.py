@@ -10,6 +10,7 @@ import numpy as np
 import tokenizers
 from tokenizers import decoders
 
+from anatomy.language import N_
 from anatomy.request import Run, Want
 from anatomy.trace import Token, readable
 from models import chat, merges
@@ -19,8 +20,8 @@ from models.merges import Merges
 from models.spelling import BYTE_OF, byte_level, spelling_of
 
 SITES = merges.SITES | chat.SITES
-_NO_MERGES = "This model's tokenizer does not build its tokens by merging bytes: there are no steps to show."
-_NO_CHAT = "This checkpoint's files do not say how a conversation is written: it has no chat template."
+_NO_MERGES = N_("This model's tokenizer does not build its tokens by merging bytes: there are no steps to show.")
+_NO_CHAT = N_("This checkpoint's files do not say how a conversation is written: it has no chat template.")
 
 
 def load_tokenizer(folder: Path) -> "Tokenizer":
@@ -28,7 +29,8 @@ def load_tokenizer(folder: Path) -> "Tokenizer":
     try:
         return Tokenizer((folder / "tokenizer.json").read_text("utf-8"), chat_of(folder))
     except FileNotFoundError as error:
-        raise WeightsError(f"{folder} has no tokenizer.json, so its model cannot read text.") from error
+        told = N_("{folder} has no tokenizer.json, so its model cannot read text.")
+        raise WeightsError(told, folder=folder) from error
 
 
 class Tokenizer:

@@ -26,9 +26,12 @@ class Vocabulary:
         self._table = table
         self._positions = positions
 
-    def answer(self, ids: Int[Tensor, " pos"], wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-        """The wanted arrays among SITES. Needs no forward pass."""
-        return self._rows(ids, wants) | self._neighbours(ids, wants)
+    def answer(
+        self, ids: Int[Tensor, " pos"], wants: Sequence[Want], places: Int[Tensor, " pos"] | None = None
+    ) -> dict[Want, np.ndarray]:
+        """The wanted arrays among SITES, without a forward pass. places: position numbers; None: 0, 1, 2 …"""
+        at = torch.arange(len(ids)) if places is None else places
+        return self._rows(ids, wants, at) | self._neighbours(ids, wants)
 
     def near(self, ids: Int[Tensor, " pos"], k: int) -> tuple[Int[Tensor, "pos k"], Float[Tensor, "pos k"]]:
         """(ids, cosines) of the k other tokens whose rows point most nearly the same way, best first."""
@@ -37,10 +40,12 @@ class Vocabulary:
         near, cosines = (torch.cat(column)[where] for column in zip(*parts, strict=True))
         return near, cosines
 
-    def _rows(self, ids: Int[Tensor, " pos"], wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    def _rows(
+        self, ids: Int[Tensor, " pos"], wants: Sequence[Want], places: Int[Tensor, " pos"]
+    ) -> dict[Want, np.ndarray]:
         arrays = {want: array_of(self._table[ids], want) for want in wants if want.site == "tok_embed"}
         if self._positions is not None:
-            rows = self._positions[: len(ids)].clone()  # not the model's own memory
+            rows = self._positions[places]  # a copy, not the model's own memory
             arrays |= {want: array_of(rows, want) for want in wants if want.site == "pos_embed"}
         return arrays
 

@@ -10,6 +10,7 @@
 import re
 from pathlib import Path
 
+from anatomy.language import N_
 from models import cache, catalog, folder
 from models.engine import Progress, Report
 from models.errors import NotHereYet, WeightsError
@@ -32,10 +33,11 @@ def locate(address: str, *, progress: Report | None = None, fetch: bool = True) 
         return _from_hub(named["repository"], named["revision"] or "main", fetch, report)
     if _NAME.fullmatch(address):
         return _from_catalog(catalog.entry(address), fetch, report)
-    raise WeightsError(
-        f"{address!r} is no address of a checkpoint: write a name of the catalog ({', '.join(catalog.entries())}),"
-        " a path that begins with . / or ~, or a hub repository as owner/name or owner/name@revision."
+    told = N_(
+        "{address} is no address of a checkpoint: write a name of the catalog ({known}), a path that begins with . / "
+        "or ~, or a hub repository as owner/name or owner/name@revision."
     )
+    raise WeightsError(told, address=repr(address), known=", ".join(catalog.entries()))
 
 
 def is_ready(address: str) -> bool:
@@ -50,7 +52,8 @@ def is_ready(address: str) -> bool:
 def _from_catalog(entry: catalog.Entry, fetch: bool, report: Report) -> Located:
     if cache.card(entry.folder_name) is None:
         if not fetch:
-            raise NotHereYet(f"{entry.name} is not on this machine yet. Run: python -m models fetch {entry.name}")
+            told = N_("{name} is not on this machine yet. Run: python -m models fetch {name}")
+            raise NotHereYet(told, name=entry.name)
         cache.build_once(
             entry.folder_name,
             lambda made, scratch: _build_entry(entry, made, scratch, report),
@@ -87,17 +90,18 @@ def _build_entry(entry: catalog.Entry, made: Path, scratch: Path, report: Report
 
 def _from_path(path: Path, fetch: bool, report: Report) -> Located:
     if not path.exists():
-        raise WeightsError(f"There is nothing at {path} (looked from {Path.cwd()}). Check the spelling of the path.")
+        told = N_("There is nothing at {path} (looked from {folder}). Check the spelling of the path.")
+        raise WeightsError(told, path=path, folder=Path.cwd())
     if path.is_file():
         if path.suffix.lower() != ".gguf":
-            raise WeightsError(
-                f"{path} is a file; give the folder that holds config.json and *.safetensors, or a .gguf."
-            )
+            told = N_("{path} is a file; give the folder that holds config.json and *.safetensors, or a .gguf.")
+            raise WeightsError(told, path=path)
         return _from_gguf(path, fetch, report)
     ggufs = sorted(path.glob("*.gguf"))
     if ggufs and not list(path.glob("*.safetensors")):
         if len(ggufs) > 1:
-            raise WeightsError(f"{path} holds {len(ggufs)} GGUF files; give the path of one of them, e.g. {ggufs[0]}")
+            told = N_("{path} holds {count} GGUF files; give the path of one of them, e.g. {first}")
+            raise WeightsError(told, path=path, count=len(ggufs), first=ggufs[0])
         return _from_gguf(ggufs[0], fetch, report)
     folder.check(path)
     whole = path.resolve()
@@ -110,7 +114,7 @@ def _from_gguf(file: Path, fetch: bool, report: Report) -> Located:
     name = f"gguf-{re.sub(r'[^a-zA-Z0-9]+', '-', file.stem)}-{revision}"
     if cache.card(name) is None:
         if not fetch:
-            raise NotHereYet(f"{file} has to be converted first. Run: python -m models fetch {file}")
+            raise NotHereYet(N_("{file} has to be converted first. Run: python -m models fetch {file}"), file=file)
         cache.build_once(name, lambda made, _: _convert(file, made, report), room=0, report=report)
     card = cache.card(name) or {}
     return Located(

@@ -53,6 +53,7 @@ class Panel:
     applies   spec → None, or why this model has no such part
     chooser   id of the panel that stands beside it and chooses what it shows
     places    which of layer and head the figure depends on: the page shows a stepper for each
+    beside    it also shows the same text under the other models at hand: `trace.beside`
     """
 
     id: str
@@ -70,6 +71,7 @@ class Panel:
     applies: Callable[[ModelSpec], str | None] = lambda spec: None
     chooser: str | None = None
     places: tuple[Literal["layer", "head"], ...] = ()
+    beside: bool = False
 
 
 @cache

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from anatomy.language import N_, _
 from anatomy.measure import ACTIVATIONS
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -15,7 +16,7 @@ from panels import Panel, Table
 from panels.neurons import function_name, strongest
 from panels.snippet import LAYERS, opening, paths
 from viz.activation import Inputs, activation
-from viz.format import many, number, percent, quoted, thousands
+from viz.format import listed, many, number, percent, quoted, thousands
 
 _POINTS = 241  # of the curve
 
@@ -24,8 +25,11 @@ def applies(spec: ModelSpec) -> str | None:
     """None, or why the curve of this model's function cannot be drawn."""
     if spec.ffn.act in ACTIVATIONS:
         return None
-    known = ", ".join(sorted(ACTIVATIONS))
-    return f"This model's activation function is “{spec.ffn.act}”; a curve can be drawn of these: {known}."
+    return _(
+        "This model's activation function is “{function}”; a curve can be drawn of these: {known}.",
+        function=spec.ffn.act,
+        known=listed(sorted(ACTIVATIONS)),
+    )
 
 
 def _site(spec: ModelSpec) -> str:
@@ -63,36 +67,56 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
             all=given.ravel(),
             own=own,
             own_y=y,
-            notes=tuple(
-                f"neuron {i}: {name}({number(float(a))}) = {number(float(b))}"
-                for i, (a, b) in enumerate(zip(own, y, strict=True))
-            ),
+            notes=tuple(_neuron(i, name, float(a), float(b)) for i, (a, b) in enumerate(zip(own, y, strict=True))),
             accent=tuple(strongest(act).tolist()),
-            x_axis=f"{site} (activation)",
+            x_axis=_("{site} (activation)", site=site),
             y_axis=f"{name}({site})",
-            own_name=f"neurons of {quoted(trace.tokens[view.pos].label)}",
+            own_name=_("neurons of {token}", token=quoted(trace.tokens[view.pos].label)),
         )
     )
 
 
+def _neuron(place: int, function: str, x: float, y: float) -> str:
+    """What one neuron's function makes of its input."""
+    return _("neuron {neuron}: {value}", neuron=place, value=f"{function}({number(x)}) = {number(y)}")
+
+
 def says(trace: Trace, view: Fitted) -> str:
     """How many inputs the function lets through, and how many it holds near zero or turns to zero."""
-    given, spec = inputs(trace, view), trace.spec
-    name, own = function_name(spec), given[view.pos]
-    below = float((given < 0).mean())
-    return (
-        f"In layer {view.layer}, {percent(below)} of all {many(given.size, 'input')} are below 0, where {name} "
-        f"{_below(spec)}; for {quoted(trace.tokens[view.pos].label)} {percent(float((own < 0).mean()))}. "
-        f"The token's inputs run from {number(float(own.min()))} to {number(float(own.max()))}; on average the "
-        f"function gives them {percent(_passed(spec, own))} of their size."
+    own = inputs(trace, view)[view.pos]
+    size = _(
+        "The token's inputs run from {low} to {high}; on average the function gives them {share} of their size.",
+        low=number(float(own.min())),
+        high=number(float(own.max())),
+        share=percent(_passed(trace.spec, own)),
     )
+    return f"{_below(trace, view)} {size}"
 
 
-def _below(spec: ModelSpec) -> str:
-    """What the function makes of inputs below 0."""
-    x = np.linspace(-10, 0, 10_001)
-    lowest = float(ACTIVATIONS[spec.ffn.act](x).min())
-    return "gives exactly 0" if lowest == 0 else f"gives no less than {number(lowest)}"
+def _below(trace: Trace, view: Fitted) -> str:
+    """How many inputs are below 0, and what the function makes of those."""
+    given, spec = inputs(trace, view), trace.spec
+    lowest = float(ACTIVATIONS[spec.ffn.act](np.linspace(-10, 0, 10_001)).min())
+    told = {
+        "layer": view.layer,
+        "share": percent(float((given < 0).mean())),
+        "inputs": many(given.size, "input"),
+        "function": function_name(spec),
+        "token": quoted(trace.tokens[view.pos].label),
+        "own": percent(float((given[view.pos] < 0).mean())),
+    }
+    if lowest == 0:
+        return _(
+            "In layer {layer}, {share} of all {inputs} are below 0, where {function} gives exactly 0; for {token} "
+            "{own}.",
+            **told,
+        )
+    return _(
+        "In layer {layer}, {share} of all {inputs} are below 0, where {function} gives no less than {lowest}; for "
+        "{token} {own}.",
+        lowest=number(lowest),
+        **told,
+    )
 
 
 def _passed(spec: ModelSpec, own: Float[np.ndarray, " d_ff"]) -> float:
@@ -109,7 +133,12 @@ def table(trace: Trace, view: Fitted) -> Table:
     name, site = function_name(trace.spec), _site(trace.spec)
     top = strongest(trace[Want("act", view.layer, pos=view.pos)]).tolist()
     return Table(
-        ("neuron", f"{site} (activation)", f"{name}({site})", "share of tokens with an input below 0"),
+        (
+            _("neuron"),
+            _("{site} (activation)", site=site),
+            f"{name}({site})",
+            _("share of tokens with an input below 0"),
+        ),
         tuple((i, float(own[i]), float(y[i]), float((given[:, i] < 0).mean())) for i in top),
     )
 
@@ -130,16 +159,18 @@ def formula(trace: Trace, view: Fitted) -> str:
     y = ACTIVATIONS[spec.ffn.act](own)
     top, name = int(strongest(act)[0]), function_name(spec)
     lines = [
-        f"layer {view.layer}, {quoted(trace.tokens[view.pos].label)}",
+        _("layer {layer}, {token}", layer=view.layer, token=quoted(trace.tokens[view.pos].label)),
         _FORMULAS[name],
-        f"neuron {top}: {name}({number(float(own[top]))}) = {number(float(y[top]))}",
+        _neuron(top, name, float(own[top]), float(y[top])),
     ]
     if spec.ffn.gated:
-        return "\n".join((*lines, f"neuron = {name}(gate) × up: the second factor follows"))
-    off = float(np.abs(y - act).max())
-    return "\n".join(
-        (*lines, f"over all {thousands(len(own))} neurons: largest difference from the model's own {number(off, 2)}")
+        return "\n".join((*lines, _("neuron = {function}(gate) × up: the second factor follows", function=name)))
+    off = _(
+        "over all {count} neurons: largest difference from the model's own {off}",
+        count=thousands(len(own)),
+        off=number(float(np.abs(y - act).max()), 2),
     )
+    return "\n".join((*lines, off))
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -166,8 +197,8 @@ PANEL = Panel(
     id="activation",
     stage="ffn",
     order=1,
-    name="Activation",
-    title="What does the activation function let through?",
+    name=N_("Activation"),
+    title=N_("What does the activation function let through?"),
     needs=needs,
     draw=draw,
     says=says,

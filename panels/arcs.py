@@ -5,17 +5,19 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
-from panels.attention import snippet
 from panels.attention_row import row_of, weights
+from panels.attention_snippet import of_tokens as snippet
+from panels.chosen_cell import rule
 from panels.relation import relation
 from panels.shared import FIRST
 from viz.arcs import Arcs, Ribbon, arcs
-from viz.format import many, number, percent, quoted, thousands
+from viz.format import number, percent, quoted, thousands
 
 _MOST_TOKENS, _STRONGEST = 60, 20
 _LEAST = 0.01  # weights below this would be thinner than a fifth of a pixel
@@ -44,8 +46,8 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
             left=_labels(trace, left),
             right=_labels(trace, right),
             ribbons=ribbons,
-            left_title="looking (query)",
-            right_title="looked at (key)",
+            left_title=_("looking (query)"),
+            right_title=_("looked at (key)"),
             chosen=left.index(view.pos),
             looked=right.index(row.src) if row.src in right else None,
         )
@@ -73,34 +75,53 @@ def _labels(trace: Trace, places: Sequence[int]) -> tuple[str, ...]:
 def says(trace: Trace, view: Fitted) -> str:
     """Where the chosen token's attention goes, how many ribbons it takes, and what is left out."""
     row = row_of(trace, view)
-    where = f"In layer {view.layer}, head {view.head},"
     looking = quoted(trace.labels[view.pos])
     if row.strongest is None:
-        return f"{where} {looking} has nothing but the first token to look at, and that one is left out."
-    most = quoted(trace.labels[row.strongest])
-    told = (
-        f"{where} the thickest ribbon of {looking} goes to {most}: {percent(float(row.weights[row.strongest]))}, "
-        f"{relation(trace.tokens, view.pos, row.strongest)}. {_half(row.weights)}"
+        return _(
+            "In layer {layer}, head {head}, {looking} has nothing but the first token to look at, and that one is left "
+            "out.",
+            layer=view.layer,
+            head=view.head,
+            looking=looking,
+        )
+    told = _(
+        "In layer {layer}, head {head}, the thickest ribbon of {looking} goes to {looked}: {weight}, {relation}.",
+        layer=view.layer,
+        head=view.head,
+        looking=looking,
+        looked=quoted(trace.labels[row.strongest]),
+        weight=percent(float(row.weights[row.strongest])),
+        relation=relation(trace.tokens, view.pos, row.strongest),
     )
-    return f"{told} {_drawn(trace, view)}"
+    return f"{told} {_half(row.weights)} {_drawn(trace, view)}"
 
 
 def _half(row: np.ndarray) -> str:
     """How many tokens hold half of the row."""
     best = -np.sort(-row[~np.isnan(row)])
     count = int(np.searchsorted(np.cumsum(best), 0.5 * best.sum() - 1e-12) + 1)
-    return f"{many(count, 'token')} {'holds' if count == 1 else 'hold'} half of its attention."
+    return ngettext(
+        "{count} token holds half of its attention.",
+        "{count} tokens hold half of its attention.",
+        count,
+        count=thousands(count),
+    )
 
 
 def _drawn(trace: Trace, view: Fitted) -> str:
-    left_out = "" if view[FIRST] else " The first token is left out; shares are of the rest."
-    if not _is_long(trace):
-        return f"Weights below {_LEAST_SAID} are not drawn.{left_out}"
-    shown = weights(trace, view)[view.pos][_right(trace, view)]
-    return (
-        f"With {thousands(len(trace.tokens))} tokens only the chosen one's strongest {len(shown)} are drawn, "
-        f"{percent(float(np.nansum(shown)))} of its attention; those below {_LEAST_SAID} have no ribbon.{left_out}"
-    )
+    if _is_long(trace):
+        shown = weights(trace, view)[view.pos][_right(trace, view)]
+        told = _(
+            "With {tokens} tokens only the chosen one's strongest {shown} are drawn, {share} of its attention; those "
+            "below {least} have no ribbon.",
+            tokens=thousands(len(trace.tokens)),
+            shown=len(shown),
+            share=percent(float(np.nansum(shown))),
+            least=_LEAST_SAID,
+        )
+    else:
+        told = _("Weights below {least} are not drawn.", least=_LEAST_SAID)
+    return told if view[FIRST] else f"{told} {_('The first token is left out; shares are of the rest.')}"
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -109,7 +130,7 @@ def table(trace: Trace, view: Fitted) -> Table:
     seen = np.flatnonzero(~np.isnan(shown))
     order = seen[np.argsort(-shown[seen], kind="stable")]
     return Table(
-        ("position", "token", "weight (probability)"),
+        (_("position"), _("token"), _("weight (probability)")),
         tuple((int(src), trace.labels[src], float(shown[src])) for src in order),
     )
 
@@ -122,7 +143,10 @@ def formula(trace: Trace, view: Fitted) -> str:
     listed = " + ".join(f"{number(float(shown[src]))} {quoted(trace.labels[src])}" for src in best)
     return "\n".join(
         (
-            "thickness of a ribbon = softmax(q·k / √d) of its two tokens, the same scale for every head",
+            _(
+                "thickness of a ribbon = softmax({rule}) of its two tokens, the same scale for every head",
+                rule=rule(trace.spec),
+            ),
             f"{quoted(trace.labels[view.pos])}: {listed}{' + …' if len(seen) > len(best) else ''} = "
             f"{number(float(seen.sum()))}",
         )
@@ -133,8 +157,8 @@ PANEL = Panel(
     id="arcs",
     stage="attention",
     order=3,
-    name="Ribbons",
-    title="Who looks at whom?",
+    name=N_("Ribbons"),
+    title=N_("Who looks at whom?"),
     needs=needs,
     draw=draw,
     says=says,

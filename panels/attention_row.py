@@ -1,4 +1,4 @@
-"""The weights that the attention map shows, and the row of the chosen token."""
+"""The weights that the attention map and its kin show, token by token, and the row of the chosen one."""
 
 from dataclasses import dataclass
 
@@ -32,17 +32,30 @@ class Row:
     first: float
 
 
+def seen(trace: Trace, view: Fitted, values: Float[np.ndarray, "pos src"]) -> Float[np.ndarray, "pos src"]:
+    """Numbers of the head's cells in float64, NaN where the mask forbids."""
+    scores = trace[Want("scores", view.layer)][view.head]
+    return np.where(np.isneginf(scores), np.nan, values.astype(np.float64))
+
+
+def without_first(values: Float[np.ndarray, "pos src"]) -> Float[np.ndarray, "pos src"]:
+    """The same with the first token's column empty."""
+    left = values.copy()
+    left[:, 0] = np.nan
+    return left
+
+
+def shares(values: Float[np.ndarray, "row col"]) -> Float[np.ndarray, "row col"]:
+    """Each row divided by its sum; a row of nothing is NaN."""
+    total = np.nansum(values, axis=1, keepdims=True)
+    return np.divide(values, total, out=np.full_like(values, np.nan), where=total > 0)
+
+
 def weights(trace: Trace, view: Fitted) -> Float[np.ndarray, "pos src"]:
     """The head's weights, NaN where masked. Without the first token its column is empty and each row sums to 1 again,
     unless nothing is left of it."""
-    scores = trace[Want("scores", view.layer)][view.head]
-    pattern = trace[Want("pattern", view.layer)][view.head].astype(np.float64)
-    shown = np.where(np.isneginf(scores), np.nan, pattern)  # [pos src]
-    if view[FIRST]:
-        return shown
-    shown[:, 0] = np.nan
-    rest = np.nansum(shown, axis=1, keepdims=True)
-    return np.divide(shown, rest, out=np.full_like(shown, np.nan), where=rest > 0)
+    shown = seen(trace, view, trace[Want("pattern", view.layer)][view.head])
+    return shown if view[FIRST] else shares(without_first(shown))
 
 
 def row_of(trace: Trace, view: Fitted) -> Row:

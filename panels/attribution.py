@@ -1,16 +1,21 @@
-"""Who pushed for the predicted token: its logit shared out among embedding, attention, FFN and heads.
+"""Who pushed for the predicted token: its logit shared out among embedding, attention, FFN, heads and neurons.
 
 Direct logit attribution (Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits").
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import plotly.graph_objects as go
 
+from anatomy.language import N_, _
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
+from panels import attribution_neurons as neurons
+from panels.attribution_formula import formula
 from panels.attribution_snippet import snippet
-from panels.shared_out import BY, PARTS, RIVAL, SharedOut, applies, needs, shared_out, summed
+from panels.shared_out import BY, PARTS, RIVAL, SharedOut, applies, needs, shared_out
 from panels.sheet import entrance
 from viz.format import many, number, quoted
 from viz.grid import Grid
@@ -19,34 +24,45 @@ from viz.scale import ceiling
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure | Grid:
-    """Two bars per layer, up for what pushes and down for what holds back; or a cell for each head."""
+    """Two bars per layer, up for what pushes and down for what holds back; or a cell for each head, a bar for each of
+    the strongest neurons."""
     found = shared_out(trace, view)
+    if view[BY] == "neurons":
+        return neurons.draw(trace, view, found)
     return _heads(trace, view, found) if view[BY] == "heads" else _parts(trace, view, found)
 
 
 def _parts(trace: Trace, view: Fitted, found: SharedOut) -> go.Figure:
     name = entrance(trace.spec)
-    lead = Lead(name, "in", found.enters, f"{name}: {_added(found.enters)}")
+    lead = Lead(name, _("in"), found.enters, _does(name, found.enters))
     notes = tuple(
-        tuple(f"layer {layer}: {part} {_added(float(value))}" for layer, value in enumerate(found.writes[i]))
+        tuple(_does_in_layer(part, layer, float(value)) for layer, value in enumerate(found.writes[i]))
         for i, part in enumerate(PARTS)
     )
     return paired(
         Pairs(
             values=found.writes,
-            names=PARTS,
+            names=(_(PARTS[0]), _(PARTS[1])),
             notes=(notes[0], notes[1]),
-            x_axis="layer (in: before layer 0)",
-            y_axis=f"added to {found.quantity} (logit)",
+            x_axis=_("layer (in: before layer 0)"),
+            y_axis=_("added to {quantity} (logit)", quantity=found.quantity),
             focus=view.layer,
             lead=lead,
         )
     )
 
 
-def _added(value: float) -> str:
+def _does(part: str, value: float) -> str:
     """What a part does, in words."""
-    return f"adds {number(value)}" if value >= 0 else f"takes off {number(-value)}"
+    if value >= 0:
+        return _("{part}: adds {value}", part=part, value=number(value))
+    return _("{part}: takes off {value}", part=part, value=number(-value))
+
+
+def _does_in_layer(part: str, layer: int, value: float) -> str:
+    if value >= 0:
+        return _("layer {layer}: {part} adds {value}", layer=layer, part=_(part), value=number(value))
+    return _("layer {layer}: {part} takes off {value}", layer=layer, part=_(part), value=number(-value))
 
 
 def _heads(trace: Trace, view: Fitted, found: SharedOut) -> Grid:
@@ -56,10 +72,10 @@ def _heads(trace: Trace, view: Fitted, found: SharedOut) -> Grid:
         z=found.heads,
         rows=tuple(map(str, range(spec.layers))),
         cols=tuple(map(str, range(spec.n_heads))),
-        row_axis="layer",
-        col_axis="head",
-        unit="logit",
-        title=f"All heads: added to {found.quantity}",
+        row_axis=_("layer"),
+        col_axis=_("head"),
+        unit=_("logit"),
+        title=_("All heads: added to {quantity}", quantity=found.quantity),
         high=ceiling(float(np.abs(found.heads).max())),
         signed=True,
         focus=(view.layer, view.head),
@@ -69,30 +85,72 @@ def _heads(trace: Trace, view: Fitted, found: SharedOut) -> Grid:
 
 
 def says(trace: Trace, view: Fitted) -> str:
-    """Who adds most and who takes off most, and that everything adds up."""
+    """Who adds most and who takes off most, and what it adds up to."""
     found = shared_out(trace, view)
-    told = f"After {quoted(trace.tokens[view.pos].label)} the best token, {quoted(found.best)}, "
+    label = quoted(trace.tokens[view.pos].label)
     if found.rival is None:
-        told += f"has the logit {number(found.told)}"
+        told = _(
+            "After {label} the best token, {best}, has the logit {logit}.",
+            label=label,
+            best=quoted(found.best),
+            logit=number(found.told),
+        )
     else:
-        told += f"leads {quoted(found.rival)} by {number(found.told)} logits"
-    who = _who_of_heads(view, found) if view[BY] == "heads" else _who_of_parts(trace, found)
-    return f"{told}. {who} The final norm's divisor is kept as it was in this run."
+        told = _(
+            "After {label} the best token, {best}, leads {rival} by {logits} logits.",
+            label=label,
+            best=quoted(found.best),
+            rival=quoted(found.rival),
+            logits=number(found.told),
+        )
+    kept = _("The final norm's divisor is kept as it was in this run.")
+    return f"{told} {_who(trace, view, found)} {kept}"
+
+
+def _who(trace: Trace, view: Fitted, found: SharedOut) -> str:
+    if view[BY] == "neurons":
+        return neurons.says(trace, view, found)
+    return _who_of_heads(view, found) if view[BY] == "heads" else _who_of_parts(trace, found)
 
 
 def _who_of_parts(trace: Trace, found: SharedOut) -> str:
-    most, least = (np.unravel_index(at, found.writes.shape) for at in (found.writes.argmax(), found.writes.argmin()))
-    told = f"{_upper(_part(most))} {_added(float(found.writes[most]))}, the most"
-    if found.writes[least] < 0:
-        told += f"; {_part(least)} takes off most ({number(-float(found.writes[least]))})"
-    enters, writes = _upper(entrance(trace.spec)), many(found.writes.size, "write")
-    every = f"{enters}, {writes} and constants" if found.constants else f"{enters} and {writes}"
-    return f"{told}. {every} add up to {number(found.total)}, {number(found.off, 2)} from the model's own."
+    told = _extremes(found.writes, _part)
+    values = {
+        "enters": _upper(entrance(trace.spec)),
+        "writes": many(found.writes.size, "write"),
+        "total": number(found.total),
+        "difference": number(found.off, 2),
+    }
+    if found.constants:
+        every = _("{enters}, {writes} and constants add up to {total}, {difference} from the model's own.", **values)
+    else:
+        every = _("{enters} and {writes} add up to {total}, {difference} from the model's own.", **values)
+    return f"{told} {every}"
 
 
-def _part(at: tuple) -> str:
+def _extremes(values: np.ndarray, named: Callable[[tuple[int, ...]], str]) -> str:
+    """Who adds most and who takes off most, where anybody does."""
+    most, least = (tuple(map(int, np.unravel_index(at, values.shape))) for at in (values.argmax(), values.argmin()))
+    said = {"value": number(float(values[most])), "less": number(-float(values[least]))}
+    if values[most] < 0:
+        return _("{least} takes off most ({less}).", least=_upper(named(least)), **said)
+    if values[least] >= 0:
+        return _("{most} adds {value}, the most.", most=_upper(named(most)), **said)
+    return _(
+        "{most} adds {value}, the most; {least} takes off most ({less}).",
+        most=_upper(named(most)),
+        least=named(least),
+        **said,
+    )
+
+
+def _part(at: tuple[int, ...]) -> str:
     which, layer = at
-    return f"{'the FFN' if which else 'attention'} in layer {layer}"
+    return _("the FFN in layer {layer}", layer=layer) if which else _("attention in layer {layer}", layer=layer)
+
+
+def _head(at: tuple[int, ...]) -> str:
+    return _("layer {layer}, head {head}", layer=at[0], head=at[1])
 
 
 def _upper(words: str) -> str:
@@ -100,58 +158,40 @@ def _upper(words: str) -> str:
 
 
 def _who_of_heads(view: Fitted, found: SharedOut) -> str:
-    most, least = (np.unravel_index(at, found.heads.shape) for at in (found.heads.argmax(), found.heads.argmin()))
-    told = f"Layer {most[0]}, head {most[1]} {_added(float(found.heads[most]))}, the most"
-    if found.heads[least] < 0:
-        told += f"; layer {least[0]}, head {least[1]} takes off most ({number(-float(found.heads[least]))})"
     own = float(found.heads[view.layer, view.head])
-    if (view.layer, view.head) not in (most, least):
-        told += f"; the chosen one, layer {view.layer}, head {view.head}, {_added(own)}"
-    return f"{told}. All {many(found.heads.size, 'head')} together bring {number(float(found.heads.sum()))} of it."
+    places = {"layer": view.layer, "head": view.head, "value": number(abs(own))}
+    parts = [_extremes(found.heads, _head)]
+    if found.heads.min() < own < found.heads.max():
+        if own >= 0:
+            parts.append(_("The chosen one, layer {layer}, head {head}, adds {value}.", **places))
+        else:
+            parts.append(_("The chosen one, layer {layer}, head {head}, takes off {value}.", **places))
+    heads, total = many(found.heads.size, "head"), number(float(found.heads.sum()))
+    parts.append(_("All {heads} together bring {total} of it.", heads=heads, total=total))
+    return " ".join(parts)
 
 
 def table(trace: Trace, view: Fitted) -> Table:
-    """Every part with its logits and their sum; or every head."""
+    """Every part with its logits and their sum; or every head; or the strongest neurons."""
     found = shared_out(trace, view)
+    if view[BY] == "neurons":
+        return neurons.table(trace, view, found)
     if view[BY] == "heads":
         cells = np.ndenumerate(found.heads)
-        return Table(("layer", "head", "logits"), tuple((*map(int, at), float(value)) for at, value in cells))
-    layers = enumerate(found.writes.T.tolist())
-    writes = [(f"{part} {layer}", value) for layer, pair in layers for part, value in zip(PARTS, pair, strict=True)]
-    ends = [("constants", found.constants), ("sum", found.total), ("the model's own", found.told)]
-    return Table(("part", "logits"), ((entrance(trace.spec), found.enters), *writes, *ends))
-
-
-def formula(trace: Trace, view: Fitted) -> str:
-    """How a write becomes logits, the sum with its error, and the chosen layer's parts."""
-    found, layer = shared_out(trace, view), view.layer
-    centred, divisor = ("write", "root mean square of the final stream")
-    if trace.spec.norm.kind == "layer":
-        centred, divisor = "(write − its mean)", "deviation of the final stream"
-    row = f"row of {quoted(found.best)}"
-    if found.rival is not None:
-        row = f"({row} − row of {quoted(found.rival)})"
-    attention, ffn = found.writes[:, layer].tolist()
-    own, together = float(found.heads[layer, view.head]), float(found.heads[layer].sum())
-    lines = [
-        f"{found.quantity}, after {quoted(trace.tokens[view.pos].label)}: {number(found.told, 4)}",
-        f"part = {centred} · (gain of the final norm × {row} of the output layer) / divisor",
-        f"divisor = {divisor} = {number(found.divisor, 4)}, kept as it was in this run: only so do the parts add up",
-        summed(found, trace.spec),
-        f"layer {layer}: attention {number(attention)}, of which head {view.head} {number(own)}; FFN {number(ffn)}",
-        f"Σ over the {many(found.heads.shape[1], 'head')} of layer {layer} = {number(together)}",
-    ]
-    if abs(attention - together) > 1e-4 * max(1.0, abs(attention)):
-        lines.append(f"the output projection's bias, which belongs to no head: {number(attention - together)}")
-    return "\n".join(lines)
+        rows = tuple((*map(int, at), float(value)) for at, value in cells)
+        return Table((_("layer"), _("head"), _("logits")), rows)
+    layers, names = enumerate(found.writes.T.tolist()), [_(part) for part in PARTS]
+    writes = [(f"{part} {layer}", value) for layer, pair in layers for part, value in zip(names, pair, strict=True)]
+    ends = [(_("constants"), found.constants), (_("sum"), found.total), (_("the model's own"), found.told)]
+    return Table((_("part"), _("logits")), ((entrance(trace.spec), found.enters), *writes, *ends))
 
 
 PANEL = Panel(
     id="attribution",
     stage="output",
     order=1,
-    name="Who pushed for it",
-    title="Which parts push for the predicted token?",
+    name=N_("Who pushed for it"),
+    title=N_("Which parts push for the predicted token?"),
     needs=needs,
     draw=draw,
     says=says,

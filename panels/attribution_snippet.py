@@ -1,4 +1,5 @@
-"""Direct logit attribution as a printed Python program: every write through the frozen final norm, or every head."""
+"""Direct logit attribution as a printed Python program: every write through the frozen final norm, every head, or the
+strongest neurons."""
 
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
@@ -9,9 +10,14 @@ _RIVALS = {"second": 1, "third": 2}
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """[1 + 2 · layers] what each part adds, with the constants where there are any; or [layers, heads]."""
-    seen = _heads(spec, view) if view[BY] == "heads" else _parts(spec, view)
-    end = _END_HEADS if view[BY] == "heads" else _end_parts(spec)
+    """[1 + 2 · layers] what each part adds, with the constants where there are any; or [layers, heads]; or layer,
+    number and logits of the strongest neurons."""
+    if view[BY] == "parts":
+        seen, end = _parts(spec, view), _end_parts(spec)
+    elif view[BY] == "heads":
+        seen, end = _heads(spec, view), _END_HEADS
+    else:
+        seen, end = _gathered(paths(spec).ffn, "neurons", view), _END_NEURONS
     return f"""{opening(spec, view)}
 {LAYERS}
 {seen}final = []
@@ -37,11 +43,14 @@ for layer in layers:
 
 
 def _heads(spec: ModelSpec, view: Fitted) -> str:
-    return f'''gathered = []  # what the heads bring, before the output projection
-projections = [layer.get_submodule("{paths(spec).attention}") for layer in layers]
+    return f"{_gathered(paths(spec).attention, 'heads', view)}heads = {spec.n_heads}\n"
+
+
+def _gathered(path: str, what: str, view: Fitted) -> str:
+    return f'''gathered = []  # what the {what} bring, before the projection into the stream
+projections = [layer.get_submodule("{path}") for layer in layers]
 for projection in projections:
     projection.register_forward_pre_hook(lambda module, given: gathered.append(given[0][0, {view.pos}].double()))
-heads = {spec.n_heads}
 '''
 
 
@@ -73,9 +82,16 @@ print(result)
 """
 
 
-_END_HEADS = """
-rows = [p.weight.T if isinstance(p, torch.nn.Linear) else p.weight for p in projections]  # [head · d_head, d_model]
-shares = [z * (row.detach().double() @ direction) for z, row in zip(gathered, rows)]
-result = torch.stack([share.view(heads, -1).sum(dim=-1) for share in shares])  # [layers, heads]
+_SHARES = """
+rows = [p.weight.T if isinstance(p, torch.nn.Linear) else p.weight for p in projections]  # [inputs, d_model]
+shares = [each * (row.detach().double() @ direction) for each, row in zip(gathered, rows)]
+"""
+_END_NEURONS = f"""{_SHARES}added = torch.stack(shares)  # [layers, neurons]
+strongest = added.abs().flatten().topk(min(20, added.numel())).indices
+result = torch.stack([strongest // added.shape[1], strongest % added.shape[1], added.flatten()[strongest]], dim=-1)
+print("the listed ones add up to", result[:, 2].sum().item())
+print(result)  # a row for each: layer, number, logits
+"""
+_END_HEADS = f"""{_SHARES}result = torch.stack([each.view(heads, -1).sum(dim=-1) for each in shares])  # [layers, heads]
 print(result)
 """

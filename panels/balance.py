@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -16,7 +17,7 @@ from panels.sheet import Sheet, entrance
 from viz.format import many, number, quoted, signed_percent
 from viz.pairs import Lead, Pairs, paired
 
-_PARTS = ("attention", "FFN")
+_PARTS = (N_("attention"), N_("FFN"))
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -27,29 +28,41 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """Two bars per layer, up for what points along the sum, down for what points away; the chosen layer framed."""
     found = sheet.sheet(trace, view)
-    notes = tuple(_notes(part, found, i) for i, part in enumerate(_PARTS))
-    lead = None
-    if found.lead is not None:
-        name, (share, length) = entrance(trace.spec), found.lead
-        lead = Lead(name, "in", 100 * share, f"{name}: length {number(length)}, {signed_percent(share)}")
-    whole = "each sum's" if found.lead is None else "the final stream's"
+    through = found.lead is not None
     return paired(
         Pairs(
             values=100 * found.shares,
-            names=_PARTS,
-            notes=(notes[0], notes[1]),
-            x_axis="layer" if lead is None else "layer (in: before layer 0)",
-            y_axis=f"share of {whole} squared length (%)",
+            names=(_(_PARTS[0]), _(_PARTS[1])),
+            notes=(_notes(found, 0), _notes(found, 1)),
+            x_axis=_("layer (in: before layer 0)") if through else _("layer"),
+            y_axis=_("share of the final stream's squared length (%)")
+            if through
+            else _("share of each sum's squared length (%)"),
             focus=view.layer,
-            lead=lead,
+            lead=_lead(trace.spec, found),
         )
     )
 
 
-def _notes(part: str, found: Sheet, which: int) -> tuple[str, ...]:
+def _lead(spec: ModelSpec, found: Sheet) -> Lead | None:
+    """The bar of what enters layer 0."""
+    if found.lead is None:
+        return None
+    name, (share, length) = entrance(spec), found.lead
+    note = _("{part}: length {length}, {share}", part=name, length=number(length), share=signed_percent(share))
+    return Lead(name, _("in"), 100 * share, note)
+
+
+def _notes(found: Sheet, which: int) -> tuple[str, ...]:
     """Words for the hover boxes of attention or FFN."""
     return tuple(
-        f"layer {layer}: {part} adds length {number(float(length))}, {signed_percent(float(share))}"
+        _(
+            "layer {layer}: {part} adds length {length}, {share}",
+            layer=layer,
+            part=_(_PARTS[which]),
+            length=number(float(length)),
+            share=signed_percent(float(share)),
+        )
         for layer, (length, share) in enumerate(zip(found.lengths[which], found.shares[which], strict=True))
     )
 
@@ -57,23 +70,44 @@ def _notes(part: str, found: Sheet, which: int) -> tuple[str, ...]:
 def says(trace: Trace, view: Fitted) -> str:
     """Whether the sheet adds up, with its error, and who wrote most."""
     found = sheet.sheet(trace, view)
-    token = quoted(trace.tokens[view.pos].label)
-    error = f"largest difference {number(found.off, 2)}, numbers up to {number(found.size)}"
-    which, layer = np.unravel_index(found.shares.argmax(), found.shares.shape)
-    largest = f"{_PARTS[which]} in layer {layer} ({signed_percent(float(found.shares[which, layer]))})"
+    told = {
+        "token": quoted(trace.tokens[view.pos].label),
+        "off": number(found.off, 2),
+        "size": number(found.size),
+        "largest": _largest(found),
+    }
     if found.lead is None:
         attention, ffn = (signed_percent(float(share)) for share in found.shares[:, view.layer])
-        return (
-            f"Here the sheet does not add up over layers: each sum is normalized before the next begins. Within layer "
-            f"{view.layer} norm(stream + write) is the stream that follows ({error}). Of the sums for {token} "
-            f"attention's write makes up {attention}, the FFN's {ffn}, the stream the rest; the largest is {largest}."
+        return _(
+            "Here the sheet does not add up over layers: each sum is normalized before the next begins. Within layer "
+            "{layer} norm(stream + write) is the stream that follows (largest difference {off}, numbers up to {size}). "
+            "Of the sums for {token} attention's write makes up {attention}, the FFN's {ffn}, the stream the rest; the "
+            "largest is {largest}.",
+            layer=view.layer,
+            attention=attention,
+            ffn=ffn,
+            **told,
         )
     attention, ffn = (signed_percent(float(share)) for share in found.shares.sum(axis=1))
-    return (
-        f"{entrance(trace.spec).capitalize()} and {many(found.shares.size, 'write')} add up to the final stream of "
-        f"{token} ({error}). Of its squared length what enters makes up {signed_percent(found.lead[0])}, attention "
-        f"{attention}, the FFNs {ffn}; the largest part is {largest}.{_against(found)}"
+    summed = _(
+        "{enters} and {writes} add up to the final stream of {token} (largest difference {off}, numbers up to {size}). "
+        "Of its squared length what enters makes up {share}, attention {attention}, the FFNs {ffn}; the largest part "
+        "is {largest}.",
+        enters=entrance(trace.spec).capitalize(),
+        writes=many(found.shares.size, "write"),
+        share=signed_percent(found.lead[0]),
+        attention=attention,
+        ffn=ffn,
+        **told,
     )
+    return " ".join(sentence for sentence in (summed, _against(found)) if sentence)
+
+
+def _largest(found: Sheet) -> str:
+    """Who wrote most, and how much."""
+    which, layer = np.unravel_index(found.shares.argmax(), found.shares.shape)
+    share = signed_percent(float(found.shares[which, layer]))
+    return _("{part} in layer {layer} ({share})", part=_(_PARTS[which]), layer=layer, share=share)
 
 
 def _against(found: Sheet) -> str:
@@ -81,8 +115,13 @@ def _against(found: Sheet) -> str:
     away = found.shares[found.shares < 0]
     if not away.size:
         return ""
-    verb = "points" if away.size == 1 else "point"
-    return f" {many(away.size, 'write')} {verb} away from it: {signed_percent(float(away.sum()))}."
+    return ngettext(
+        "{writes} points away from it: {share}.",
+        "{writes} point away from it: {share}.",
+        away.size,
+        writes=many(away.size, "write"),
+        share=signed_percent(float(away.sum())),
+    )
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -90,16 +129,16 @@ def table(trace: Trace, view: Fitted) -> Table:
     found = sheet.sheet(trace, view)
     entries = [] if found.lead is None else [(entrance(trace.spec), None, found.lead[1], found.lead[0])]
     entries += [
-        (part, layer, float(found.lengths[which, layer]), float(found.shares[which, layer]))
+        (_(part), layer, float(found.lengths[which, layer]), float(found.shares[which, layer]))
         for layer in range(trace.spec.layers)
         for which, part in enumerate(_PARTS)
     ]
-    columns = ("entry", "layer", "length (L2 norm)", "share of the sum's squared length")
+    columns = (_("entry"), _("layer"), _("length (L2 norm)"), _("share of the sum's squared length"))
     if found.lead is None:
         return Table(columns, tuple(entries))
     running = np.cumsum([entry[-1] for entry in entries])
     return Table(
-        (*columns, "running sum of shares"),
+        (*columns, _("running sum of shares")),
         tuple((*entry, float(so_far)) for entry, so_far in zip(entries, running, strict=True)),
     )
 
@@ -116,28 +155,44 @@ def _sum(trace: Trace, view: Fitted, found: Sheet) -> list[str]:
     enters = found.lead[0] if found.lead else 0.0
     squared = found.total or 0.0
     lines = [
-        f"final = {entrance(trace.spec)} + Σ attention + Σ FFN, {width} each",
-        f"largest difference from the model's own final stream: {number(found.off, 2)} "
-        f"(its numbers go up to {number(found.size)})",
-        f"share of a write = write · final / ‖final‖², ‖final‖² = {number(squared)}",
+        _("final = {enters} + Σ attention + Σ FFN, {width} each", enters=entrance(trace.spec), width=width),
+        _(
+            "largest difference from the model's own final stream: {off} (its numbers go up to {size})",
+            off=number(found.off, 2),
+            size=number(found.size),
+        ),
+        _("share of a write = write · final / ‖final‖², ‖final‖² = {squared}", squared=number(squared)),
     ]
     lines += [
-        f"layer {view.layer}, {part}: {number(share * squared)} / {number(squared)} = {signed_percent(share)}"
+        _("layer {layer}, {part}: {ratio}", layer=view.layer, part=_(part), ratio=_ratio(share, squared))
         for part, share in zip(_PARTS, found.shares[:, view.layer].tolist(), strict=True)
     ]
     shares = " + ".join(signed_percent(share) for share in (enters, attention, ffn))
-    return [*lines, f"what enters + Σ attention + Σ FFN = {shares} = {signed_percent(enters + attention + ffn)}"]
+    whole = signed_percent(enters + attention + ffn)
+    return [*lines, _("what enters + Σ attention + Σ FFN = {shares} = {sum}", shares=shares, sum=whole)]
+
+
+def _ratio(share: float, squared: float) -> str:
+    return f"{number(share * squared)} / {number(squared)} = {signed_percent(share)}"
 
 
 def _sums(trace: Trace, view: Fitted, found: Sheet) -> list[str]:
     lines = [
-        f"layer {view.layer}, {quoted(trace.tokens[view.pos].label)}",
-        "after attention = norm(stream + attention)",
-        "after the FFN = norm(after attention + FFN)",
-        f"largest difference from the model's own: {number(found.off, 2)} (its numbers go up to {number(found.size)})",
+        _("layer {layer}, {token}", layer=view.layer, token=quoted(trace.tokens[view.pos].label)),
+        _("after attention = norm(stream + attention)"),
+        _("after the FFN = norm(after attention + FFN)"),
+        _(
+            "largest difference from the model's own: {off} (its numbers go up to {size})",
+            off=number(found.off, 2),
+            size=number(found.size),
+        ),
     ]
     return lines + [
-        f"share of {part} = {part} · (stream + {part}) / ‖stream + {part}‖² = {signed_percent(float(share))}"
+        _(
+            "share of {part} = {part} · (stream + {part}) / ‖stream + {part}‖² = {share}",
+            part=_(part),
+            share=signed_percent(float(share)),
+        )
         for part, share in zip(_PARTS, found.shares[:, view.layer], strict=True)
     ]
 
@@ -151,8 +206,8 @@ PANEL = Panel(
     id="balance",
     stage="residual",
     order=2,
-    name="Balance sheet",
-    title="What is the final vector made of?",
+    name=N_("Balance sheet"),
+    title=N_("What is the final vector made of?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -1,28 +1,35 @@
-"""BertViz's own head view and model view (Vig 2019) of this run."""
+"""BertViz's own head view, model view and neuron view (Vig 2019) of this run."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from anatomy.control import Choice
+from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
+from panels import bertviz_neurons as neurons
+from panels.chosen_cell import rule
 from panels.heads_snippet import PATTERNS
 from panels.snippet import opening
 from viz.format import many, number, percent, quoted, thousands
 from viz.heads import Heads, missing
 
-VIEW = Choice("bertviz", "View", ("head", "model"), ("head view", "model view"))
+NEURON = "neuron"
+VIEW = Choice("bertviz", N_("View"), ("head", "model", NEURON), (N_("head view"), N_("model view"), N_("neuron view")))
+_SHOWN: dict[str, Literal["head", "model", "neuron"]] = {"head": "head", "model": "model", NEURON: "neuron"}
 _MOST_TOKENS, _AROUND = 48, 1
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """The weights of the layers shown."""
-    return tuple(Want("pattern", layer) for layer in _layers(spec, view))
+    """The weights of the layers shown; for the neuron view also what they are made of."""
+    more = neurons.needs(spec, view) if view[VIEW] == NEURON else ()
+    return (*(Want("pattern", layer) for layer in _layers(spec, view)), *more)
 
 
 def applies(spec: ModelSpec) -> str | None:
@@ -37,9 +44,10 @@ def _layers(spec: ModelSpec, view: Fitted) -> range:
 
 
 def _window(trace: Trace, view: Fitted) -> slice:
-    """At most 48 tokens, the chosen one among them and, in a long text, last."""
-    end = max(view.pos + 1, min(_MOST_TOKENS, len(trace.tokens)))
-    return slice(max(0, end - _MOST_TOKENS), end)
+    """At most 48 tokens, the chosen one among them and, in a long text, last; fewer where vectors take the room."""
+    most = min(_MOST_TOKENS, neurons.room(trace.spec)) if view[VIEW] == NEURON else _MOST_TOKENS
+    end = max(view.pos + 1, min(most, len(trace.tokens)))
+    return slice(max(0, end - most), end)
 
 
 def _weights(trace: Trace, view: Fitted) -> Float[np.ndarray, "layer head pos src"]:
@@ -49,41 +57,77 @@ def _weights(trace: Trace, view: Fitted) -> Float[np.ndarray, "layer head pos sr
 
 def draw(trace: Trace, view: Fitted) -> Heads:
     """The chosen view of the chosen layer."""
-    layers = tuple(_layers(trace.spec, view))
+    layers, kept = tuple(_layers(trace.spec, view)), _window(trace, view)
     return Heads(
         weights=_weights(trace, view),
-        labels=trace.labels[_window(trace, view)],
+        labels=trace.labels[kept],
         layers=layers,
-        view="model" if view[VIEW] == "model" else "head",
+        view=_SHOWN[view[VIEW]],
         head=view.head,
-        title=f"BertViz, {VIEW.shown(view[VIEW])}: layer {_span(layers)}",
+        title=_title(view, layers),
+        neurons=neurons.vectors(trace, view, kept) if view[VIEW] == NEURON else None,
     )
 
 
-def _span(layers: Sequence[int]) -> str:
-    return str(layers[0]) if len(layers) == 1 else f"{layers[0]} to {layers[-1]}"
+def _title(view: Fitted, layers: Sequence[int]) -> str:
+    shown = _(VIEW.shown(view[VIEW]))
+    if len(layers) == 1:
+        return _("BertViz, {view}: layer {layer}", view=shown, layer=layers[0])
+    return _("BertViz, {view}: layer {first} to {last}", view=shown, first=layers[0], last=layers[-1])
 
 
 def says(trace: Trace, view: Fitted) -> str:
     """The strongest link of the chosen head, how to read the view, and which tokens are in it."""
     kept = _window(trace, view)
-    weights = trace[Want("pattern", view.layer)][view.head, kept, kept]
+    if view[VIEW] == NEURON:
+        parts = [neurons.says(trace, view, kept)]
+    else:
+        parts = [*([_strongest(trace, view, kept)] if kept.stop - kept.start > 1 else []), _how(view)]
+    if kept.stop - kept.start < len(trace.tokens):
+        parts.append(_part(trace, kept))
+    return " ".join(parts)
+
+
+def _strongest(trace: Trace, view: Fitted, kept: slice) -> str:
+    weights, labels = trace[Want("pattern", view.layer)][view.head, kept, kept], trace.labels[kept]
     looking, looked = np.unravel_index(int(_later(weights).argmax()), weights.shape)
-    labels = trace.labels[kept]
-    told = (
-        f"In layer {view.layer}, head {view.head}, the strongest link between two tokens is {quoted(labels[looking])} "
-        f"→ {quoted(labels[looked])} with {percent(float(weights[looking, looked]))}."
+    values = {
+        "layer": view.layer,
+        "head": view.head,
+        "looking": quoted(labels[looking]),
+        "looked": quoted(labels[looked]),
+        "weight": percent(float(weights[looking, looked])),
+    }
+    if len(labels) < len(trace.tokens):
+        return _(
+            "In layer {layer}, head {head}, the strongest link between two tokens of those shown is {looking} → "
+            "{looked} with {weight}.",
+            **values,
+        )
+    return _(
+        "In layer {layer}, head {head}, the strongest link between two tokens is {looking} → {looked} with {weight}.",
+        **values,
     )
-    how = (
-        f"One colour per head, head {view.head} switched on: click a square to switch a head, point at a token."
-        if view[VIEW] == "head"
-        else "One small picture per layer and head: click one to enlarge it."
+
+
+def _how(view: Fitted) -> str:
+    """How to read the view."""
+    if view[VIEW] == "head":
+        return _(
+            "One colour per head, head {head} switched on: click a square to switch a head, point at a token.",
+            head=view.head,
+        )
+    return _("One small picture per layer and head: click one to enlarge it.")
+
+
+def _part(trace: Trace, kept: slice) -> str:
+    """Which tokens of a long text are shown."""
+    return _(
+        "Of {tokens}, positions {first} to {last} are shown.",
+        tokens=many(len(trace.tokens), "token"),
+        first=thousands(kept.start),
+        last=thousands(kept.stop - 1),
     )
-    part = (
-        f" Of {many(len(trace.tokens), 'token')}, positions {thousands(kept.start)} to {thousands(kept.stop - 1)} "
-        "are shown."
-    )
-    return f"{told if len(labels) > 1 else ''} {how}{part if len(labels) < len(trace.tokens) else ''}".strip()
 
 
 def _later(weights: Float[np.ndarray, "pos src"]) -> Float[np.ndarray, "pos src"]:
@@ -92,11 +136,13 @@ def _later(weights: Float[np.ndarray, "pos src"]) -> Float[np.ndarray, "pos src"
 
 
 def table(trace: Trace, view: Fitted) -> Table:
-    """What the chosen token gives to each shown, by every head of the chosen layer."""
+    """What the chosen token gives to each shown, by every head of the chosen layer; by one, from q·k on."""
     kept = _window(trace, view)
+    if view[VIEW] == NEURON:
+        return neurons.table(trace, view, kept)
     rows = trace[Want("pattern", view.layer)][:, view.pos, kept]  # [head src]
     return Table(
-        ("position", "token", *(f"head {head} (probability)" for head in range(len(rows)))),
+        (_("position"), _("token"), *(_("head {head} (probability)", head=head) for head in range(len(rows)))),
         tuple(
             (place, trace.labels[place], *map(float, values))
             for place, values in zip(range(kept.start, kept.stop), rows.T, strict=True)
@@ -105,20 +151,31 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 
 def formula(trace: Trace, view: Fitted) -> str:
-    """What a line's opacity is."""
+    """What a line's opacity is, or a component's."""
+    if view[VIEW] == NEURON:
+        return neurons.formula(trace, view, _window(trace, view))
     row = trace[Want("pattern", view.layer)][view.head, view.pos].astype(np.float64)
     best = int(row.argmax())
-    return "\n".join(
-        (
-            "opacity of a line = softmax(q·k / √d), divided by the number of heads switched on; rounded to 0.001",
-            f"layer {view.layer}, head {view.head}: {quoted(trace.labels[view.pos])} → {quoted(trace.labels[best])} = "
-            f"{number(float(row[best]))}; its whole row sums to {number(float(row.sum()))}",
-        )
+    opacity = _(
+        "opacity of a line = softmax({rule}), divided by the number of heads switched on; rounded to 0.001",
+        rule=rule(trace.spec),
     )
+    own = _(
+        "layer {layer}, head {head}: {looking} → {looked} = {weight}; its whole row sums to {sum}",
+        layer=view.layer,
+        head=view.head,
+        looking=quoted(trace.labels[view.pos]),
+        looked=quoted(trace.labels[best]),
+        weight=number(float(row[best])),
+        sum=number(float(row.sum())),
+    )
+    return f"{opacity}\n{own}"
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """The same view by BertViz itself, and the weights it draws: [layer, head, pos, src]."""
+    if view[VIEW] == NEURON:
+        return neurons.snippet(spec, view)
     layers = list(_layers(spec, view))
     chosen = f"layer={view.layer}, heads=[{view.head}], " if view[VIEW] == "head" else ""
     return f"""{opening(spec, view)}
@@ -136,7 +193,7 @@ PANEL = Panel(
     stage="attention",
     order=9,
     name="BertViz",
-    title="How do all heads of a layer look together?",
+    title=N_("How do all heads of a layer look together?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -4,17 +4,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 
+from anatomy.language import N_, _
+from anatomy.memory import cache_bytes, kept
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
 from panels.groups import applies as keeps_cache
-from panels.groups import cache_bytes, size
+from panels.groups import held_bytes, own_heads, rule, size
 from panels.snippet import opening
 from viz.curves import Curve, Curves, Mark, curves
-from viz.format import many, quoted, thousands
+from viz.format import many, number, quoted, thousands
 from viz.scale import clipped, thinned
 from viz.theme import NEUTRAL
 
@@ -22,8 +25,9 @@ _UNITS = (("MB", 1e6), ("kB", 1e3))
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """One layer's keys and values, to hold the rule against what this text really takes."""
-    return (Want("k", view.layer), Want("v", view.layer))
+    """One layer's keys and values, to hold the rule against what this text really takes; what the cache changes."""
+    arrays = (Want("k", view.layer), Want("v", view.layer))
+    return arrays if spec.head is None else (*arrays, Want("cache_gap", pos=view.pos))
 
 
 def applies(spec: ModelSpec) -> str | None:
@@ -31,38 +35,49 @@ def applies(spec: ModelSpec) -> str | None:
     return keeps_cache(spec)
 
 
+def logit_gap(trace: Trace, view: Fitted) -> float | None:
+    """Largest difference of the chosen token's logits, computed alone over the cache, from those of the whole pass;
+    None for a model that gives no logits."""
+    return None if trace.spec.head is None else float(trace[Want("cache_gap", pos=view.pos)])
+
+
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """The cache after each token, with the chosen token marked and what was added to the text set apart."""
     spec, n = trace.spec, len(trace.tokens)
-    unit, scale = _unit(cache_bytes(spec, n, spec.n_kv))
-    kinds = [(f"this model: {many(spec.n_kv, 'key/value head')}", spec.n_kv)]
+    unit, scale = _unit(cache_bytes(spec, n))
+    kinds = [(own_heads(spec), spec.n_kv)]
     if spec.n_kv < spec.n_heads:
-        kinds.append((f"one per query head: {thousands(spec.n_heads)}", spec.n_heads))
-    kept = np.arange(1, n + 1)
-    here = cache_bytes(spec, view.pos + 1, spec.n_kv)
+        kinds.append((_("one per query head: {count}", count=thousands(spec.n_heads)), spec.n_heads))
+    here = cache_bytes(spec, view.pos + 1)
     grown = [
-        Curve(label, kept, kept * (cache_bytes(spec, 1, kv) / scale), _notes(trace, label, kv)) for label, kv in kinds
+        Curve(label, np.arange(1, n + 1), _sizes(trace, kv) / scale, _notes(trace, label, kv)) for label, kv in kinds
     ]
-    figure = curves(
-        Curves(
-            grown,
-            "tokens read",
-            f"keys and values (all layers, {spec.dtype}, {unit})",
-            marks=[Mark(view.pos + 1, here / scale, f"after {clipped(trace.labels[view.pos])}: {size(here)}")],
-        )
-    )
+    told = _("after {token}: {size}", token=clipped(trace.labels[view.pos]), size=size(here))
+    axis = _("keys and values (all layers, {precision}, {unit})", precision=spec.dtype, unit=unit)
+    figure = curves(Curves(grown, _("tokens read"), axis, marks=[Mark(view.pos + 1, here / scale, told)]))
     _shade_added(figure, trace)
     figure.update_yaxes(range=[0, 1.12 * float(grown[-1].y[-1])])
     return figure.update_xaxes(range=[0.5, n + 0.5], tickvals=[1 + place for place in thinned(n, 16)])
 
 
 def _unit(count: int) -> tuple[str, float]:
-    return next(((unit, scale) for unit, scale in _UNITS if count >= scale), ("bytes", 1.0))
+    return next(((unit, scale) for unit, scale in _UNITS if count >= scale), (_("bytes"), 1.0))
+
+
+def _sizes(trace: Trace, kv: int) -> Float[np.ndarray, " pos"]:
+    """Bytes after each token, with so many key/value heads."""
+    return np.array([cache_bytes(trace.spec, place, kv) for place in range(1, len(trace.tokens) + 1)], np.float64)
 
 
 def _notes(trace: Trace, label: str, kv: int) -> tuple[str, ...]:
     return tuple(
-        f"{many(place, 'token')}, the last {quoted(name)}: {size(cache_bytes(trace.spec, place, kv))} ({label})"
+        _(
+            "{tokens}, the last {token}: {size} ({heads})",
+            tokens=many(place, "token"),
+            token=quoted(name),
+            size=size(cache_bytes(trace.spec, place, kv)),
+            heads=label,
+        )
         for place, name in enumerate(trace.labels, start=1)
     )
 
@@ -82,42 +97,93 @@ def _shade_added(figure: go.Figure, trace: Trace) -> None:
             fillcolor=NEUTRAL,
             opacity=0.14,
             line_width=0,
-            annotation={"text": f"{many(added, 'token')} added", "showarrow": False},
+            annotation={"text": _("{tokens} added", tokens=many(added, "token")), "showarrow": False},
             annotation_position="bottom right",
         )
 
 
 def says(trace: Trace, view: Fitted) -> str:
-    """Bytes per token, for the text, for what was added; and what the cache spares."""
+    """Bytes per token, for the text, for what was added; what the cache spares, and what it changes."""
+    spec, n = trace.spec, len(trace.tokens)
+    told = [_each(trace)]
+    if spec.window is not None:
+        told.append(
+            _("Only the last {tokens} are kept: no layer looks farther back.", tokens=many(spec.window - 1, "token"))
+        )
+    told.append(_("That is the longest text of this model.") if n == spec.max_pos else _spares(n))
+    return " ".join((*told, *_changes(trace, view)))
+
+
+def _each(trace: Trace) -> str:
+    """What every token leaves, and what that comes to for the text and for what was added to it."""
     spec, n, added = trace.spec, len(trace.tokens), len(trace.run.tail)
-    each, whole = (size(cache_bytes(spec, count, spec.n_kv)) for count in (1, n))
-    grown = ""
-    if added and _given(trace):
-        before = size(cache_bytes(spec, _given(trace), spec.n_kv))
-        grown = f", {before} of them for your text and the rest for the {many(added, 'token')} added to it"
-    first = f"Every token leaves a key and a value in each of {many(spec.layers, 'layer')}, {each} in all"
-    if n == spec.max_pos:
-        return f"{first}: {whole} after {many(n, 'token')}{grown}. That is the longest text of this model."
+    told = {"layers": many(spec.layers, "layer"), "each": size(cache_bytes(spec, 1))}
+    if n == 1:
+        return _("Every token leaves a key and a value in each of {layers}, {each} in all.", **told)
+    told |= {"whole": size(cache_bytes(spec, n)), "tokens": many(n, "token")}
+    if not added or not _given(trace) or kept(spec, n) < n:
+        return _(
+            "Every token leaves a key and a value in each of {layers}, {each} in all: {whole} after {tokens}.", **told
+        )
+    return _(
+        "Every token leaves a key and a value in each of {layers}, {each} in all: {whole} after {tokens}, {before} of "
+        "them for your text and the rest for the {added} added to it.",
+        before=size(cache_bytes(spec, _given(trace))),
+        added=many(added, "token"),
+        **told,
+    )
+
+
+def _spares(n: int) -> str:
+    """What need not be computed again."""
+    if n == 1:
+        return _("To go on, the model computes the next token alone and reads this one from the cache.")
+    return _(
+        "To go on, the model computes the newest token alone and reads the others from the cache; without it, all "
+        "{tokens} would be computed again.",
+        tokens=many(n, "token"),
+    )
+
+
+def _changes(trace: Trace, view: Fitted) -> Sequence[str]:
+    """How far the logits over the cache lie from those without it, as a sentence, where there are logits."""
+    gap = logit_gap(trace, view)
+    if gap is None:
+        return ()
+    token = quoted(trace.labels[view.pos])
+    if gap == 0:
+        return (_("Computed alone over the cache, {token} gets exactly the logits that it has without.", token=token),)
     return (
-        f"{first}: {whole} after {many(n, 'token')}{grown}. To go on, the model computes the newest token alone and "
-        f"reads the others from the cache; without it, all {many(n, 'token')} would be computed again."
-        if n > 1
-        else f"{first}. To go on, the model computes the next token alone and reads this one from the cache."
+        _(
+            "Computed alone over the cache, {token} gets the logits that it has without, to within {gap}: the same "
+            "sums in another order.",
+            token=token,
+            gap=number(gap, 2),
+        ),
     )
 
 
 def table(trace: Trace, view: Fitted) -> Table:
-    """The cache after each token, and what the same length takes with one key/value head per query head."""
-    spec, given = trace.spec, _given(trace)
+    """The cache after each token, what the same length takes with one key/value head per query head, and for the
+    chosen token what the cache changes of its logits."""
+    spec, given, gap = trace.spec, _given(trace), logit_gap(trace, view)
     return Table(
-        ("tokens", "last token", "from", "cache (bytes)", "one key/value head per query head (bytes)"),
+        (
+            _("tokens"),
+            _("last token"),
+            _("from"),
+            _("cache (bytes)"),
+            _("one key/value head per query head (bytes)"),
+            _("largest difference of the cached logits"),
+        ),
         tuple(
             (
                 place,
                 label,
-                "text" if place <= given else "added",
-                cache_bytes(spec, place, spec.n_kv),
+                _("text") if place <= given else _("added"),
+                cache_bytes(spec, place),
                 cache_bytes(spec, place, spec.n_heads),
+                gap if place == view.pos + 1 else None,
             )
             for place, label in enumerate(trace.labels, start=1)
         ),
@@ -125,21 +191,33 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 
 def formula(trace: Trace, view: Fitted) -> str:
-    """The rule, per token and for the whole; and one layer's own arrays against it."""
+    """The rule, per token and for the whole; one layer's own arrays against it; logits with the cache and without."""
     spec, n = trace.spec, len(trace.tokens)
-    numbers = 2 * spec.layers * spec.n_kv * spec.d_head
-    each, whole = cache_bytes(spec, 1, spec.n_kv), cache_bytes(spec, n, spec.n_kv)
-    arrays = trace[Want("k", view.layer)].size + trace[Want("v", view.layer)].size
-    held = arrays * (each // numbers) * spec.layers
-    return "\n".join(
-        (
-            "bytes = 2 (key and value) × layers × key/value heads × d_head × bytes per number × tokens",
-            f"one token: 2 × {spec.layers} × {spec.n_kv} × {spec.d_head} × {each // numbers} = {thousands(each)}",
-            f"{many(n, 'token')}: {thousands(each)} × {thousands(n)} = {thousands(whole)}",
-            f"layer {view.layer} holds {thousands(arrays)} numbers for this text: × {each // numbers} bytes × "
-            f"{many(spec.layers, 'layer')} = {thousands(held)}, difference {thousands(abs(held - whole))}",
+    held, whole = held_bytes(trace, view), cache_bytes(spec, n)
+    product = f"{thousands(cache_bytes(spec, 1))} × {thousands(kept(spec, n))}"
+    lines = [
+        *rule(spec),
+        _("{tokens}: {product} = {bytes}", tokens=many(n, "token"), product=product, bytes=thousands(whole)),
+        _(
+            "layer {layer} holds {held} bytes for this text: × {layers} = {all}, difference {gap}",
+            layer=view.layer,
+            held=thousands(held),
+            layers=many(spec.layers, "layer"),
+            all=thousands(held * spec.layers),
+            gap=thousands(abs(held * spec.layers - whole)),
+        ),
+    ]
+    gap = logit_gap(trace, view)
+    if gap is not None:
+        lines.append(
+            _(
+                "position {pos}: largest |logit over the cache − logit without it| of {tokens} = {gap}",
+                pos=view.pos,
+                tokens=many(spec.vocab, "token"),
+                gap=number(gap, 2),
+            )
         )
-    )
+    return "\n".join(lines)
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -164,8 +242,8 @@ PANEL = Panel(
     id="cache",
     stage="output",
     order=8,
-    name="Cache",
-    title="What does the model keep while the text goes on?",
+    name=N_("Cache"),
+    title=N_("What does the model keep while the text goes on?"),
     needs=needs,
     draw=draw,
     says=says,

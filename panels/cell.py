@@ -1,125 +1,53 @@
 """One cell of an attention map, step by step: products, scale, mask, softmax, weight × value, and the row's sum."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float
 
-from anatomy.control import Choice
-from anatomy.measure import softmax
+from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table, chosen_cell
-from panels.chosen_cell import Cell, cell_of, place
-from panels.snippet import opening
+from panels.cell_formula import formula
+from panels.cell_snippet import STEP, snippet
+from panels.cell_steps import Steps, steps
 from viz.bars import Column, columns
 from viz.components import Strip, components
 from viz.format import many, number, percent, quoted, thousands
 
-STEP = Choice("step", "Step", ("product", "softmax", "value"), ("q·k", "scale, mask, softmax", "weight × value"))
 _MOST_ROWS = 16
-_LISTED = 6  # terms that the formula writes out
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """The layer's queries, keys, values, scores and weights, and what the head made of them."""
-    return (*chosen_cell.wants(view), Want("v", view.layer), Want("z", view.layer))
-
-
-@dataclass(frozen=True)
-class Steps:
-    """The chosen cell's arithmetic, in float64, beside the model's own numbers.
-
-    products  q × k by component; their sum is q·k            [d_head]
-    scaled    q·k / √d_head for every key, before the mask    [src]
-    scores    the model's own: −∞ where masked                [src]
-    weights   softmax of the scaled scores that may be seen   [src]
-    pattern   the model's own weights                         [src]
-    write     weight × value of the chosen key                [d_head]
-    total     weight × value summed over the row              [d_head]
-    z         the model's own result                          [d_head]
-    """
-
-    cell: Cell
-    products: Float[np.ndarray, " d_head"]
-    scaled: Float[np.ndarray, " src"]
-    scores: Float[np.ndarray, " src"]
-    weights: Float[np.ndarray, " src"]
-    pattern: Float[np.ndarray, " src"]
-    values: Float[np.ndarray, "src d_head"]
-    z: Float[np.ndarray, " d_head"]
-
-    @property
-    def dot(self) -> float:
-        return float(self.products.sum())
-
-    @property
-    def seen(self) -> np.ndarray:
-        """[src] True where the mask lets the token look."""
-        return np.isfinite(self.scores)
-
-    @property
-    def write(self) -> Float[np.ndarray, " d_head"]:
-        return self.weights[self.cell.src] * self.values[self.cell.src]
-
-    @property
-    def total(self) -> Float[np.ndarray, " d_head"]:
-        return self.weights @ self.values
-
-    @property
-    def off(self) -> float:
-        """Largest difference between the row's sum and the model's own z."""
-        return float(np.abs(self.total - self.z).max())
-
-
-def steps(trace: Trace, view: Fitted) -> Steps:
-    """Every step of the chosen cell and its row, from q, k and v alone."""
-    cell = cell_of(trace, view)
-    keys = trace[Want("k", view.layer)][cell.group].astype(np.float64)  # [src d_head]
-    scores = trace[Want("scores", view.layer)][view.head, cell.pos].astype(np.float64)  # [src]
-    scaled = keys @ cell.q / math.sqrt(trace.spec.d_head)
-    return Steps(
-        cell=cell,
-        products=cell.q * cell.k,
-        scaled=scaled,
-        scores=scores,
-        weights=softmax(np.where(np.isfinite(scores), scaled, -np.inf)),
-        pattern=trace[Want("pattern", view.layer)][view.head, cell.pos].astype(np.float64),
-        values=trace[Want("v", view.layer)][cell.group].astype(np.float64),
-        z=trace[Want("z", view.layer)][view.head, cell.pos].astype(np.float64),
-    )
+    more = (Want("v", view.layer), Want("z", view.layer))
+    return (*chosen_cell.wants(view), *more, *chosen_cell.biases(spec, view))
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """The chosen step: products and their running sum, the row's scores and weights, or weight × value and z."""
     found = steps(trace, view)
-    looking, looked = quoted(trace.labels[found.cell.pos]), quoted(trace.labels[found.cell.src])
     if view[STEP] == "softmax":
         return _draw_row(trace, found)
-    if view[STEP] == "value":
-        strips = (
-            Strip(
-                f"weight × value of {looked}: {percent(found.weights[found.cell.src])} × v", found.write, "activation"
-            ),
-            Strip(
-                f"z of {looking}: the same, summed over all {many(len(found.pattern), 'token')}",
-                found.total,
-                "activation",
-            ),
-        )
-        return components(strips, "component")
-    return components(
-        (
-            Strip(f"q of {looking} × k of {looked}, component by component", found.products, "product"),
-            Strip("running sum", np.cumsum(found.products), "sum", "line", "q·k ="),
-        ),
-        "component",
-    )
+    looking, looked = quoted(trace.labels[found.cell.pos]), quoted(trace.labels[found.cell.src])
+    strips = _draw_value(found, looking, looked) if view[STEP] == "value" else _draw_product(found, looking, looked)
+    return components(strips, _("component"))
+
+
+def _draw_product(found: Steps, looking: str, looked: str) -> tuple[Strip, Strip]:
+    products = _("q of {looking} × k of {looked}, component by component", looking=looking, looked=looked)
+    running = Strip(_("running sum"), np.cumsum(found.products), _("sum"), "line", "q·k =")
+    return Strip(products, found.products, _("product")), running
+
+
+def _draw_value(found: Steps, looking: str, looked: str) -> tuple[Strip, Strip]:
+    weight, every = percent(found.weights[found.cell.src]), many(len(found.pattern), "token")
+    write = _("weight × value of {looked}: {weight} × v", looked=looked, weight=weight)
+    total = _("z of {looking}: the same, summed over all {tokens}", looking=looking, tokens=every)
+    return Strip(write, found.write, _("activation")), Strip(total, found.total, _("activation"))
 
 
 def _draw_row(trace: Trace, found: Steps) -> go.Figure:
@@ -129,8 +57,8 @@ def _draw_row(trace: Trace, found: Steps) -> go.Figure:
     return columns(
         labels,
         (
-            Column("weight (probability)", weights, tuple(percent(float(weight)) for weight in weights)),
-            Column("score (logit)", scores, tuple(number(float(score)) for score in scores)),
+            Column(_("weight (probability)"), weights, tuple(percent(float(weight)) for weight in weights)),
+            Column(_("score (logit)"), scores, tuple(number(float(score)) for score in scores)),
         ),
     )
 
@@ -147,19 +75,48 @@ def _rows_shown(found: Steps) -> list[int]:
 def says(trace: Trace, view: Fitted) -> str:
     """The chosen cell from product to weight, and the row's sum against the model's own."""
     found = steps(trace, view)
-    cell, width = found.cell, trace.spec.d_head
-    looking, looked = quoted(trace.labels[cell.pos]), quoted(trace.labels[cell.src])
-    dot, scaled = number(found.dot), number(float(found.scaled[cell.src]))
-    told = (
-        f"In layer {view.layer}, head {view.head}, {looking} asks and {looked} answers: {many(width, 'product')} add "
-        f"up to q·k = {dot}, and {dot} / √{width} = {scaled}; "
+    told = _says_score(trace, view, found)
+    if not found.seen[found.cell.src]:
+        return f"{told} {_('the mask makes it −∞, and the weight 0.')}"
+    weighed = _(
+        "softmax over {tokens} makes it {weight}. Weight × value, summed over the row, is the model's own z (largest "
+        "difference {difference}).",
+        tokens=many(int(found.seen.sum()), "token"),
+        weight=percent(float(found.weights[found.cell.src])),
+        difference=number(found.off, 2),
     )
-    if not found.seen[cell.src]:
-        return f"{told}the mask makes it −∞, and the weight 0."
-    weight = percent(float(found.weights[cell.src]))
-    return (
-        f"{told}softmax over {many(int(found.seen.sum()), 'token')} makes it {weight}. Weight × value, summed over the "
-        f"row, is the model's own z (largest difference {number(found.off, 2)}).{_left_out(found, view)}"
+    return " ".join(part for part in (told, weighed, _left_out(found, view)) if part)
+
+
+def _says_score(trace: Trace, view: Fitted, found: Steps) -> str:
+    """From the products to the score, as this model makes it."""
+    cell, row, width = found.cell, found.row, trace.spec.d_head
+    values = {
+        "layer": view.layer,
+        "head": view.head,
+        "looking": quoted(trace.labels[cell.pos]),
+        "looked": quoted(trace.labels[cell.src]),
+        "products": many(width, "product"),
+        "dot": number(found.dot),
+        "score": number(float(found.scaled[cell.src])),
+    }
+    if row.added is not None:
+        return _(
+            "In layer {layer}, head {head}, {looking} asks and {looked} answers: {products} add up to q·k = {dot}, and "
+            "{rule} = {score}, where b is added for the distance;",
+            rule=row.rule(width),
+            **values,
+        )
+    if row.root == 1:
+        return _(
+            "In layer {layer}, head {head}, {looking} asks and {looked} answers: {products} add up to q·k = {dot};",
+            **values,
+        )
+    return _(
+        "In layer {layer}, head {head}, {looking} asks and {looked} answers: {products} add up to q·k = {dot}, and "
+        "{dot} / √{width} = {score};",
+        width=width,
+        **values,
     )
 
 
@@ -168,7 +125,11 @@ def _left_out(found: Steps, view: Fitted) -> str:
     hidden = int(found.seen.sum()) - len(_rows_shown(found))
     if view[STEP] != "softmax" or not hidden:
         return ""
-    return f" Shown are the {_MOST_ROWS} tokens that get most and the chosen one; {thousands(hidden)} are left out."
+    return _(
+        "Shown are the {shown} tokens that get most and the chosen one; {hidden} are left out.",
+        shown=_MOST_ROWS,
+        hidden=thousands(hidden),
+    )
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -177,112 +138,39 @@ def table(trace: Trace, view: Fitted) -> Table:
     if view[STEP] == "softmax":
         return _row_table(trace, found)
     src = found.cell.src
-    lists = (found.cell.q, found.cell.k, found.products, np.cumsum(found.products))
-    lists += (found.values[src], found.write, found.total, found.z)
-    return Table(
-        (
-            "component",
-            "q (activation)",
-            "k (activation)",
-            "q × k",
-            "running sum",
-            "v (activation)",
-            "weight × v",
-            "sum over the row",
-            "the model's own z",
-        ),
-        tuple((place, *map(float, row)) for place, row in enumerate(zip(*lists, strict=True))),
-    )
+    columns = {
+        _("component"): range(trace.spec.d_head),
+        _("q (activation)"): found.cell.q.tolist(),
+        _("k (activation)"): found.cell.k.tolist(),
+        "q × k": found.products.tolist(),
+        _("running sum"): np.cumsum(found.products).tolist(),
+        _("v (activation)"): found.values[src].tolist(),
+        _("weight × v"): found.write.tolist(),
+        _("sum over the row"): found.total.tolist(),
+        _("the model's own z"): found.z.tolist(),
+    }
+    return Table(tuple(columns), tuple(zip(*columns.values(), strict=True)))
 
 
 def _row_table(trace: Trace, found: Steps) -> Table:
-    columns = (
-        "position",
-        "token",
-        "q·k / √d (logit)",
-        "the model's own score",
-        "weight (probability)",
-        "the model's own",
-    )
-    lists = (found.scaled, found.scores, found.weights, found.pattern)
-    return Table(
-        columns,
-        tuple(
-            (place, trace.labels[place], *(float(values[place]) for values in lists))
-            for place in np.flatnonzero(found.seen).tolist()
-        ),
-    )
+    places = np.flatnonzero(found.seen)
+    columns = {
+        _("position"): places.tolist(),
+        _("token"): [trace.labels[place] for place in places],
+        _("{rule} (logit)", rule=chosen_cell.rule(trace.spec)): found.scaled[places].tolist(),
+        _("the model's own score"): found.scores[places].tolist(),
+        _("weight (probability)"): found.weights[places].tolist(),
+        _("the model's own"): found.pattern[places].tolist(),
+    }
+    return Table(tuple(columns), tuple(zip(*columns.values(), strict=True)))
 
-
-def formula(trace: Trace, view: Fitted) -> str:
-    """All steps with the numbers put in, each against the model's own."""
-    found = steps(trace, view)
-    src, width = found.cell.src, trace.spec.d_head
-    terms = zip(found.cell.q[:_LISTED], found.cell.k, strict=False)
-    listed = " + ".join(f"({number(float(q))})({number(float(k))})" for q, k in terms)
-    more = f" + … {width - _LISTED} more" if width > _LISTED else ""
-    lines = [
-        place(trace, view, found.cell),
-        f"q·k = {listed}{more} = {number(found.dot)}",
-        f"scale: {number(found.dot)} / √{width} = {number(float(found.scaled[src]))}",
-    ]
-    if not found.seen[src]:
-        return "\n".join([*lines, "mask: forbidden, the score becomes −∞ and the weight e^−∞ = 0"])
-    return "\n".join([*lines, *_softmax_lines(trace, found)])
-
-
-def _softmax_lines(trace: Trace, found: Steps) -> list[str]:
-    src, seen = found.cell.src, found.scaled[found.seen]
-    total = float(seen.max() + np.log(np.exp(seen - seen.max()).sum()))  # ln Σ e^score, safe for large scores
-    score, weight = float(found.scaled[src]), float(found.weights[src])
-    label = quoted(trace.labels[src])
-    return [
-        f"mask: allowed; the model's own score {number(float(found.scores[src]))}, difference "
-        f"{number(abs(score - float(found.scores[src])), 2)}",
-        f"softmax: e^{number(score)} / e^{number(total)} = {number(weight)}; the model's own weight "
-        f"{number(float(found.pattern[src]))}, difference {number(abs(weight - float(found.pattern[src])), 2)}",
-        f"weight × v({label}) = {number(weight)} × ({number(float(found.values[src, 0]))}, …) = "
-        f"({number(float(found.write[0]))}, …)",
-        f"summed over {many(len(found.pattern), 'token')} = ({number(float(found.total[0]))}, …); the model's own z "
-        f"({number(float(found.z[0]))}, …), largest difference {number(found.off, 2)}",
-    ]
-
-
-def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """The chosen step's numbers."""
-    return f"{opening(spec, view)}\n{chosen_cell.snippet(view)}{_PROGRAMS[view[STEP]](spec, view)}print(result)\n"
-
-
-def _product_program(spec: ModelSpec, view: Fitted) -> str:
-    return f"""result = q[{view.head}, pos] * k[group, src]  # [d_head]
-print(result.sum())  # q·k
-"""
-
-
-def _softmax_program(spec: ModelSpec, view: Fitted) -> str:
-    return f"""model.set_attn_implementation("eager")
-with torch.no_grad():
-    allowed = model(**inputs, output_attentions=True).attentions[{view.layer}][0, {view.head}, pos] > 0
-scores = q[{view.head}, pos] @ k[group].T / {spec.d_head} ** 0.5  # [src]
-result = torch.stack([scores, scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1)])  # [score or weight, src]
-"""
-
-
-def _value_program(spec: ModelSpec, view: Fitted) -> str:
-    return f"""{_softmax_program(spec, view)}weights = result[1]
-result = torch.stack([weights[src] * v[group, src], weights @ v[group]])  # [of the cell or of the row, d_head]
-print((result[1] - z[pos, {view.head}]).abs().max())  # the model's own
-"""
-
-
-_PROGRAMS = {"product": _product_program, "softmax": _softmax_program, "value": _value_program}
 
 PANEL = Panel(
     id="cell",
     stage="attention",
     order=2,
-    name="One cell",
-    title="How is one weight computed?",
+    name=N_("One cell"),
+    title=N_("How is one weight computed?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
+from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -10,11 +11,15 @@ from anatomy.view import Fitted
 from panels import Panel, Table
 from panels.snippet import FOLDER
 from viz.chips import Chip, Chips
-from viz.format import many, quoted
+from viz.format import listed, many, quoted
 
 _IDS, _ROLES = Want("chat_ids"), Want("chat_role")
-ROLES = ("system: what the model is told to be", "user: the text", "assistant: where the model goes on")
-_WHOSE = tuple(role.partition(":")[0] for role in ROLES)
+ROLES = (
+    N_("system: what the model is told to be"),
+    N_("user: the text"),
+    N_("assistant: where the model goes on"),
+)
+_WHOSE = (N_("system"), N_("user"), N_("assistant"))
 _INSTRUCTION = "You are a helpful assistant."
 
 
@@ -22,7 +27,7 @@ def applies(spec: ModelSpec) -> str | None:
     """None, or that this checkpoint was not made for conversations."""
     if spec.chat:
         return None
-    return "This checkpoint's files do not say how a conversation is written: it has no chat template."
+    return _("This checkpoint's files do not say how a conversation is written: it has no chat template.")
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -41,38 +46,45 @@ def draw(trace: Trace, view: Fitted) -> Chips:
     """A chip per token, tinted by whose part it is."""
     special = set(trace.spec.special)
     chips = tuple(
-        Chip(label, str(row), "special" if label in special else "", role) for row, label, role in _tokens(trace)
+        Chip(label, str(row), _("special") if label in special else "", role) for row, label, role in _tokens(trace)
     )
-    return Chips(chips, ROLES, many(len(chips), "token"), of_text=False)
+    return Chips(chips, tuple(_(role) for role in ROLES), many(len(chips), "token"), of_text=False)
 
 
 def says(trace: Trace, view: Fitted) -> str:
     """How many tokens the template adds, which special ones mark the parts, and where the model's answer begins."""
     tokens = _tokens(trace)
-    counts = [sum(role == whose for _, _, role in tokens) for whose in range(len(ROLES))]
+    counts = [sum(role == whose for _row, _label, role in tokens) for whose in range(len(ROLES))]
     special = set(trace.spec.special)
-    marks = dict.fromkeys(quoted(label) for _, label, _ in tokens if label in special)
-    marked = f" The parts are marked by special tokens: {', '.join(marks)}." if marks else ""
-    own = len(trace.tokens)
-    parts = [f"{counts[whose]} {_WHOSE[whose]}" for whose in range(len(ROLES)) if counts[whose]]
-    return (
-        f"As a message in a conversation the text takes {many(len(tokens), 'token')} instead of {own}: "
-        f"{', '.join(parts)}.{marked} The other panels show the text alone, without a template."
-    )
+    marks = dict.fromkeys(quoted(label) for _row, label, _role in tokens if label in special)
+    parts = [
+        _("{count} {part}", count=count, part=_(whose)) for count, whose in zip(counts, _WHOSE, strict=True) if count
+    ]
+    told = [
+        _(
+            "As a message in a conversation the text takes {tokens} instead of {own}: {parts}.",
+            tokens=many(len(tokens), "token"),
+            own=len(trace.tokens),
+            parts=listed(parts),
+        )
+    ]
+    if marks:
+        told.append(_("The parts are marked by special tokens: {tokens}.", tokens=listed(marks)))
+    return " ".join((*told, _("The other panels show the text alone, without a template.")))
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """Every token of the conversation."""
     return Table(
-        ("place", "token", "id", "part"),
-        tuple((i, label, row, _WHOSE[role]) for i, (row, label, role) in enumerate(_tokens(trace))),
+        (_("place"), _("token"), _("id"), _("part")),
+        tuple((i, label, row, _(_WHOSE[role])) for i, (row, label, role) in enumerate(_tokens(trace))),
     )
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """The conversation, a line per part."""
     parts = groupby(_tokens(trace), key=lambda token: token[2])
-    return "\n".join(f"{_WHOSE[role]}: {''.join(label for _, label, _ in part)}" for role, part in parts)
+    return "\n".join(f"{_(_WHOSE[role])}: {''.join(label for _row, label, _role in part)}" for role, part in parts)
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -94,8 +106,8 @@ PANEL = Panel(
     id="chat",
     stage="tokens",
     order=3,
-    name="Chat",
-    title="What does the model read in a conversation?",
+    name=N_("Chat"),
+    title=N_("What does the model read in a conversation?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -1,18 +1,21 @@
 """The cell that several panels take apart: the chosen query, the key it looks at, and what the model makes of them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.language import _
 from anatomy.request import Want
+from anatomy.spec import ModelSpec, RelativeBias
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.attention_row import row_of
 from panels.heads_snippet import PATTERNS
 from panels.shared import FIRST
-from viz.format import quoted
+from viz.format import number, quoted
 
 _SITES = ("q", "k", "scores", "pattern")
 
@@ -45,7 +48,7 @@ def cell_of(trace: Trace, view: Fitted) -> Cell:
     """The chosen cell; where no key is chosen the one that gets most, as in the attention map."""
     row = row_of(trace, view)
     src = row.pos if row.src is None else row.src
-    group = view.head // (trace.spec.n_heads // trace.spec.n_kv)
+    group = _group(trace.spec, view)
     return Cell(
         pos=row.pos,
         src=src,
@@ -57,15 +60,78 @@ def cell_of(trace: Trace, view: Fitted) -> Cell:
     )
 
 
+def _group(spec: ModelSpec, view: Fitted) -> int:
+    """Key/value head that the chosen query head reads."""
+    return view.head // (spec.n_heads // spec.n_kv)
+
+
+def rule(spec: ModelSpec) -> str:
+    """What goes into the softmax, in symbols: q·k / √d, or as this model has it."""
+    return ("q·k / √d" if spec.scaled else "q·k") + (" + b" if isinstance(spec.position, RelativeBias) else "")
+
+
+def biases(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """What is added to the scores for the distance, where the model does so."""
+    return (Want("pos_bias", view.layer),) if isinstance(spec.position, RelativeBias) else ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The chosen row's scores before the mask, in float64, as q, k and the model's own rule give them.
+
+    dots    q·k                                                     [src]
+    root    what q·k is divided by: √d_head, or 1
+    added   for the distance, where the model adds something        [src]
+    """
+
+    dots: Float[np.ndarray, " src"]
+    root: float
+    added: Float[np.ndarray, " src"] | None
+
+    @property
+    def values(self) -> Float[np.ndarray, " src"]:
+        """The scores."""
+        scaled = self.dots / self.root
+        return scaled if self.added is None else scaled + self.added
+
+    def rule(self, width: int) -> str:
+        """q·k / √64 · q·k + b."""
+        return ("q·k" if self.root == 1 else f"q·k / √{width}") + ("" if self.added is None else " + b")
+
+    def written(self, src: int) -> str:
+        """One key's score with its numbers: 12.3 / 8.00 = 1.54."""
+        terms = number(float(self.dots[src])) + ("" if self.root == 1 else f" / {number(self.root)}")
+        more = "" if self.added is None else f" + {_bracketed(float(self.added[src]))}"
+        return f"{terms}{more} = {number(float(self.values[src]))}"
+
+
+def _bracketed(value: float) -> str:
+    return f"({number(value)})" if value < 0 else number(value)
+
+
+def scored(trace: Trace, view: Fitted) -> Scored:
+    """The row of the chosen token in the chosen head."""
+    q, k = (trace[Want(site, view.layer)].astype(np.float64) for site in ("q", "k"))
+    dots = k[_group(trace.spec, view)] @ q[view.head, view.pos]  # [src]
+    bias = [trace[want][view.head, view.pos].astype(np.float64) for want in biases(trace.spec, view)]
+    return Scored(dots, math.sqrt(trace.spec.d_head) if trace.spec.scaled else 1.0, bias[0] if bias else None)
+
+
 def place(trace: Trace, view: Fitted, cell: Cell) -> str:
     """layer 17, head 5: “·of” → “·France”."""
     looking, looked = quoted(trace.labels[cell.pos]), quoted(trace.labels[cell.src])
-    return f"layer {view.layer}, head {view.head}: {looking} → {looked}"
+    return _(
+        "layer {layer}, head {head}: {looking} → {looked}",
+        layer=view.layer,
+        head=view.head,
+        looking=looking,
+        looked=looked,
+    )
 
 
 def snippet(view: Fitted) -> str:
     """Python after `opening`: leaves q, k, v, z of the layer, the head's `group`, `pos` and `src` of the cell."""
-    return f"""{_src(view)}{_KEEP}
+    return f"""{_src(view)}{KEEP}
 q, k, v, z = kept[{view.layer}]
 group = {view.head} // (q.shape[0] // k.shape[0])
 pos, src = {view.pos}, {"src" if view.src is None else view.src}
@@ -82,7 +148,7 @@ def _src(view: Fitted) -> str:
     return f"{PATTERNS}src = 1 + int({row}[1:].argmax())  # the first token left out\n" if view.pos else "src = 0\n"
 
 
-_KEEP = """
+KEEP = """
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask

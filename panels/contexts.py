@@ -7,9 +7,10 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from anatomy.language import N_, _
 from anatomy.measure import cosines, norms
 from anatomy.request import Want
-from anatomy.spec import ModelSpec, Rope
+from anatomy.spec import LearnedPositions, ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
@@ -31,8 +32,8 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 
 def _changed(spec: ModelSpec) -> bool:
-    """Whether something (a vector for the position) is added to the row before layer 0. Rotary models add nothing."""
-    return not isinstance(spec.position, Rope)
+    """Whether something (a vector for the position) is added to the row before layer 0."""
+    return isinstance(spec.position, LearnedPositions)
 
 
 def _leaving(spec: ModelSpec, view: Fitted) -> list[Want]:
@@ -79,21 +80,24 @@ def paths(trace: Trace, view: Fitted) -> Paths:
 
 def _places(spec: ModelSpec) -> tuple[str, ...]:
     """Names of the places."""
-    return ("row", *(("in",) if _changed(spec) else ()), *(str(layer) for layer in range(spec.layers)))
+    return (_("row"), *((_("in"),) if _changed(spec) else ()), *(str(layer) for layer in range(spec.layers)))
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """A line per other place of the token, the nearest in the accent; dashed, the cosine with the token's own row."""
     found = paths(trace, view)
+    axis = _("after layer (row: the table)")
+    if _changed(trace.spec):
+        axis = _("after layer (row: the table; in: before layer 0)")
     return lines(
         Lines(
             values=np.vstack([found.same, found.own]),
-            names=(*(f"at {other}" for other in found.others), "own row"),
+            names=(*(_("at {pos}", pos=other) for other in found.others), _("own row")),
             places=_places(trace.spec),
             chosen=0,
             marked=len(found.others) or None,
-            x_axis=f"after layer (row: the table{'; in: before layer 0' if _changed(trace.spec) else ''})",
-            y_axis="cosine",
+            x_axis=axis,
+            y_axis=_("cosine"),
             lead=True,
         )
     )
@@ -102,20 +106,22 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
 def says(trace: Trace, view: Fitted) -> str:
     """How alike the two places stay, or how to get a second place."""
     found = paths(trace, view)
-    name, last = quoted(trace.tokens[view.pos].label), trace.spec.layers - 1
-    own = f"cosine {_three(found.own[-1])} after layer {last}"
+    spec, name = trace.spec, quoted(trace.tokens[view.pos].label)
     if not found.others:
-        return (
-            f"{name} stands only once in this text: write it a second time to compare two contexts. The line shows how "
-            f"far its vector moves from its own row: {own}{_least(trace.spec, found.own)}."
+        return _(
+            "{token} stands only once in this text: write it a second time to compare two contexts. The line shows how "
+            "far its vector moves from its own row: {moved}.",
+            token=name,
+            moved=_moved(spec, found.own),
         )
-    other, values = found.others[0], found.same[0]
-    parted = f"cosine {_three(values[-1])} after layer {last}{_least(trace.spec, values)}"
-    return (
-        f"{name} at {view.pos} and at {other} has the same row (cosine 1.000){_entering(trace.spec, values)}. With the "
-        f"layers the two vectors become those of two contexts: {parted}. With its own row the one at {view.pos} has "
-        f"{own}."
+    parted = _(
+        "With the layers the two vectors become those of two contexts: {parted}. With its own row the one at {pos} has "
+        "{own}.",
+        parted=_moved(spec, found.same[0]),
+        pos=view.pos,
+        own=_("cosine {end} after layer {last}", end=_three(found.own[-1]), last=spec.layers - 1),
     )
+    return f"{_same(spec, found, name, view.pos)} {parted}"
 
 
 def _three(value: float) -> str:
@@ -123,33 +129,48 @@ def _three(value: float) -> str:
     return f"{value + 0.0:.3f}".replace("-0.000", "0.000").replace("-", "−")
 
 
-def _entering(spec: ModelSpec, values: Float[np.ndarray, " place"]) -> str:
-    """What positions that are added do before the first layer."""
+def _same(spec: ModelSpec, found: Paths, name: str, pos: int) -> str:
+    """That both places begin with one row, and what positions that are added do before the first layer."""
+    told = {"token": name, "pos": pos, "other": found.others[0]}
     if not _changed(spec):
-        return ""
-    return f"; what is added before layer 0 (positions) brings it to {_three(values[1])}"
+        return _("{token} at {pos} and at {other} has the same row (cosine 1.000).", **told)
+    return _(
+        "{token} at {pos} and at {other} has the same row (cosine 1.000); what is added before layer 0 (positions) "
+        "brings it to {entering}.",
+        entering=_three(found.same[0, 1]),
+        **told,
+    )
 
 
-def _least(spec: ModelSpec, values: Float[np.ndarray, " place"]) -> str:
-    """Where the cosine is smallest, if that is not at the end."""
+def _moved(spec: ModelSpec, values: Float[np.ndarray, " place"]) -> str:
+    """The cosine at the end, and where it is smallest."""
     place = int(values.argmin())
+    told = {"end": _three(values[-1]), "last": spec.layers - 1}
     if place == len(values) - 1:
-        return ", the least of all"
-    name = _places(spec)[place]
-    where = {"row": "in the table", "in": "before layer 0"}.get(name, f"after layer {name}")
-    return f", the least {_three(values[place])} {where}"
+        return _("cosine {end} after layer {last}, the least of all", **told)
+    told["least"] = _three(values[place])
+    if place == 0:
+        return _("cosine {end} after layer {last}, the least {least} in the table", **told)
+    layer = place - 1 - _changed(spec)
+    if layer < 0:
+        return _("cosine {end} after layer {last}, the least {least} before layer 0", **told)
+    return _("cosine {end} after layer {last}, the least {least} after layer {layer}", layer=layer, **told)
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """Per place on the way: the nearest other place, the range over all other places, the own row."""
     found = paths(trace, view)
-    columns = ["after layer"]
+    columns = [_("after layer")]
     values = [found.own]
     if found.others:
-        columns += [f"cosine with the token at {found.others[0]}", "least of all its places", "most"]
+        columns += [
+            _("cosine with the token at {pos}", pos=found.others[0]),
+            _("least of all its places"),
+            _("most"),
+        ]
         values = [found.same[0], found.same.min(axis=0), found.same.max(axis=0), found.own]
     return Table(
-        (*columns, "cosine with its own row"),
+        (*columns, _("cosine with its own row")),
         tuple((place, *map(float, row)) for place, row in zip(_places(trace.spec), np.array(values).T, strict=True)),
     )
 
@@ -157,16 +178,23 @@ def table(trace: Trace, view: Fitted) -> Table:
 def formula(trace: Trace, view: Fitted) -> str:
     """The cosine with the own row after the last layer, with dot product and lengths; then the other place's."""
     found, last = paths(trace, view), trace.spec.layers - 1
+    token = quoted(trace.tokens[view.pos].label)
     row = trace[_row(view)].astype(float)
     stream = trace[Want("resid_post", last, pos=view.pos)].astype(float)
     lines = [
-        f"a = stream of {quoted(trace.tokens[view.pos].label)} after layer {last}, b = its row of the table",
+        _("a = stream of {token} after layer {layer}, b = its row of the table", token=token, layer=last),
         "cos(a, b) = a·b / (‖a‖ · ‖b‖)",
         f"= {number(float(stream @ row))} / ({number(float(norms(stream)))} · {number(float(norms(row)))}) "
         f"= {_three(found.own[-1])}",
     ]
     if found.others:
-        lines.append(f"a with the stream at {found.others[0]} after the same layer: {_three(found.same[0, -1])}")
+        lines.append(
+            _(
+                "a with the stream at {pos} after the same layer: {cosine}",
+                pos=found.others[0],
+                cosine=_three(found.same[0, -1]),
+            )
+        )
     return "\n".join(lines)
 
 
@@ -196,8 +224,8 @@ PANEL = Panel(
     id="contexts",
     stage="embedding",
     order=4,
-    name="Contexts",
-    title="Is the same word the same vector everywhere?",
+    name=N_("Contexts"),
+    title=N_("Is the same word the same vector everywhere?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.control import Choice
+from anatomy.language import N_, _, ngettext
 from anatomy.measure import cosines, norms
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -18,8 +19,8 @@ from panels.snippet import LAYERS, opening, paths
 from viz.format import cosine, many, number, quoted
 from viz.pairs import Pairs, paired
 
-TOWARD = Choice("toward", "Compare with", ("stream", "write"), ("the stream", "the write before it"))
-_PARTS = ("attention", "FFN")
+TOWARD = Choice("toward", N_("Compare with"), ("stream", "write"), (N_("the stream"), N_("the write before it")))
+_PARTS = (N_("attention"), N_("FFN"))
 _REDUCED = (Want("cos_attn"), Want("cos_ffn"))
 
 
@@ -55,48 +56,79 @@ def _in_turn(trace: Trace, view: Fitted) -> tuple[Float[np.ndarray, "write d"], 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """Two bars per layer from −1 (against) over 0 (at a right angle) to 1 (along); the chosen layer framed."""
-    found = directions(trace, view)
-    other = TOWARD.shown(view[TOWARD])
+    found, other = directions(trace, view), _other(view)
     notes = tuple(
-        tuple(f"layer {i}: {part}'s write, cosine with {other} {cosine(float(value))}" for i, value in enumerate(row))
+        tuple(_note(_(part), i, other, float(value)) for i, value in enumerate(row))
         for part, row in zip(_PARTS, found, strict=True)
     )
     return paired(
         Pairs(
             values=found,
-            names=_PARTS,
+            names=(_(_PARTS[0]), _(_PARTS[1])),
             notes=(notes[0], notes[1]),
-            x_axis="layer",
-            y_axis=f"cosine with {other}",
+            x_axis=_("layer"),
+            y_axis=_("cosine with {other}", other=other),
             focus=view.layer,
             ends=(-1.0, 1.0),
         )
     )
 
 
+def _other(view: Fitted) -> str:
+    """What writes are compared with, in words."""
+    return _(TOWARD.shown(view[TOWARD]))
+
+
+def _note(part: str, layer: int, other: str, value: float) -> str:
+    return _(
+        "layer {layer}: {part}'s write, cosine with {other} {cosine}",
+        layer=layer,
+        part=part,
+        other=other,
+        cosine=cosine(value),
+    )
+
+
 def says(trace: Trace, view: Fitted) -> str:
     """The chosen layer's two directions in words, and the writes that lie most along and most against."""
-    found, other = directions(trace, view), TOWARD.shown(view[TOWARD])
+    found, other = directions(trace, view), _other(view)
     attention, ffn = (float(value) for value in found[:, view.layer])
-    same = _way(attention) == _way(ffn)
-    second = "and so does the FFN's" if same else f"the FFN's {_way(ffn)} it"
-    against = int((found < 0).sum())
-    return (
-        f"In layer {view.layer} attention's write to {quoted(trace.tokens[view.pos].label)} points {_way(attention)} "
-        f"{other} (cosine {cosine(attention)}), {second} ({cosine(ffn)}). Of {many(found.size, 'write')} {against} "
-        f"{'has' if against == 1 else 'have'} a cosine below 0; highest is {_place(found, int(found.argmax()))}, "
-        f"lowest {_place(found, int(found.argmin()))}."
+    token = quoted(trace.tokens[view.pos].label)
+    told = {"layer": view.layer, "token": token, "other": other, "cosine": cosine(attention)}
+    below = int((found < 0).sum())
+    counted = ngettext(
+        "Of {writes} {count} has a cosine below 0; highest is {highest}, lowest {lowest}.",
+        "Of {writes} {count} have a cosine below 0; highest is {highest}, lowest {lowest}.",
+        below,
+        writes=many(found.size, "write"),
+        highest=_place(found, int(found.argmax())),
+        lowest=_place(found, int(found.argmin())),
     )
+    second = _(_FFN_POINTS[_way(ffn)], other=other, cosine=cosine(ffn))
+    return " ".join((_(_ATTENTION_POINTS[_way(attention)], **told), second, counted))
+
+
+_ATTENTION_POINTS = {
+    "along": N_("In layer {layer} attention's write to {token} points along {other} (cosine {cosine})."),
+    "against": N_("In layer {layer} attention's write to {token} points against {other} (cosine {cosine})."),
+    "across": N_("In layer {layer} attention's write to {token} points mostly across {other} (cosine {cosine})."),
+}
+_FFN_POINTS = {
+    "along": N_("The FFN's points along {other} ({cosine})."),
+    "against": N_("The FFN's points against {other} ({cosine})."),
+    "across": N_("The FFN's points mostly across {other} ({cosine})."),
+}
 
 
 def _way(value: float) -> str:
     """Where a cosine points: within 60° of it, of its opposite, or of neither."""
-    return "along" if value >= 0.5 else "against" if value <= -0.5 else "mostly across"
+    return "along" if value >= 0.5 else "against" if value <= -0.5 else "across"
 
 
 def _place(found: Float[np.ndarray, "2 layer"], flat: int) -> str:
     which, layer = np.unravel_index(flat, found.shape)
-    return f"{_PARTS[which]} in layer {layer} ({cosine(float(found[which, layer]))})"
+    value = cosine(float(found[which, layer]))
+    return _("{part} in layer {layer} ({cosine})", part=_(_PARTS[which]), layer=layer, cosine=value)
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -104,24 +136,37 @@ def table(trace: Trace, view: Fitted) -> Table:
     found = directions(trace, view)
     angles = np.degrees(np.arccos(np.clip(found, -1, 1)))
     return Table(
-        ("layer", "attention (cosine)", "FFN (cosine)", "attention (degrees)", "FFN (degrees)"),
+        (
+            _("layer"),
+            _("attention (cosine)"),
+            _("FFN (cosine)"),
+            _("attention (degrees)"),
+            _("FFN (degrees)"),
+        ),
         tuple((layer, *map(float, (*found[:, layer], *angles[:, layer]))) for layer in range(found.shape[1])),
     )
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """Both cosines of the chosen layer from their vectors, with the numbers."""
-    found, other = directions(trace, view), TOWARD.shown(view[TOWARD])
+    found = directions(trace, view)
     lines = [
-        f"layer {view.layer}, {quoted(trace.tokens[view.pos].label)}",
-        f"cosine = write · other / (‖write‖ ‖other‖), other: {other}",
+        _("layer {layer}, {token}", layer=view.layer, token=quoted(trace.tokens[view.pos].label)),
+        _("cosine = write · other / (‖write‖ ‖other‖), other: {other}", other=_other(view)),
     ]
     for i, (write, against) in enumerate(_pairs(trace, view)):
         dot = float(write.astype(np.float64) @ against.astype(np.float64))
         lengths = f"{number(float(norms(write)))} × {number(float(norms(against)))}"
         off = abs(float(cosines(write, against)) - float(found[i, view.layer]))
-        shown = f"{cosine(float(found[i, view.layer]))} (difference from the figure {number(off, 2)})"
-        lines.append(f"{_PARTS[i]}: {number(dot)} / ({lengths}) = {shown}")
+        lines.append(
+            _(
+                "{part}: {ratio} = {cosine} (difference from the figure {off})",
+                part=_(_PARTS[i]),
+                ratio=f"{number(dot)} / ({lengths})",
+                cosine=cosine(float(found[i, view.layer])),
+                off=number(off, 2),
+            )
+        )
     return "\n".join(lines)
 
 
@@ -175,8 +220,8 @@ PANEL = Panel(
     id="directions",
     stage="residual",
     order=3,
-    name="Directions",
-    title="Which way does each part write?",
+    name=N_("Directions"),
+    title=N_("Which way does each part write?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from anatomy import rotary
 from anatomy.control import Choice
+from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import ModelSpec, Rope
 from anatomy.trace import Trace
@@ -21,7 +22,7 @@ from viz.curves import Curve, Curves, Mark, curves
 from viz.dots import Level
 from viz.format import many, number, quoted, thousands
 
-REACH = Choice("reach", "Distances", ("near", "far"), ("to 256 tokens", "to the longest text"))
+REACH = Choice("reach", N_("Distances"), ("near", "far"), (N_("to 256 tokens"), N_("to the longest text")))
 _NEAR = 256
 _LISTED = 2048  # rows of the table: longer curves are listed in equal steps
 
@@ -88,14 +89,16 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     shown = fall(trace, view)
     marks = []
     if not shown.masked:
-        marks = [Mark(shown.distance, shown.here, f"in this text: {many(shown.distance, 'token')} apart")]
+        told = _("in this text: {tokens} apart", tokens=many(shown.distance, "token"))
+        marks = [Mark(shown.distance, shown.here, told)]
+    mean = float(shown.scores.mean())
     return curves(
         Curves(
-            curves=[Curve("score", shown.distances, shown.scores)],
-            x_axis="distance from key to query (tokens)",
-            y_axis="score (logit)",
+            curves=[Curve(_("score"), shown.distances, shown.scores)],
+            x_axis=_("distance from key to query (tokens)"),
+            y_axis=_("score (logit)"),
             marks=marks,
-            levels=[Level(float(shown.scores.mean()), f"mean {number(float(shown.scores.mean()))}")],
+            levels=[Level(mean, _("mean {value}", value=number(mean)))],
         )
     )
 
@@ -105,20 +108,33 @@ def says(trace: Trace, view: Fitted) -> str:
     shown = fall(trace, view)
     looking, looked = (quoted(trace.labels[place]) for place in (shown.cell.pos, shown.cell.src))
     best = int(shown.scores.argmax())
-    return (
-        f"In layer {view.layer}, head {view.head}, the query of {looking} and the key of {looked} would score "
-        f"{number(float(shown.scores[0]))} at distance 0 and most, {number(float(shown.scores[best]))}, at distance "
-        f"{thousands(best)}; the mean up to {thousands(int(shown.distances[-1]))} is "
-        f"{number(float(shown.scores.mean()))}. {_here(trace, shown)}"
+    told = _(
+        "In layer {layer}, head {head}, the query of {looking} and the key of {looked} would score {at_once} at "
+        "distance 0 and most, {most}, at distance {best}; the mean up to {farthest} is {mean}.",
+        layer=view.layer,
+        head=view.head,
+        looking=looking,
+        looked=looked,
+        at_once=number(float(shown.scores[0])),
+        most=number(float(shown.scores[best])),
+        best=thousands(best),
+        farthest=thousands(int(shown.distances[-1])),
+        mean=number(float(shown.scores.mean())),
     )
+    return f"{told} {_here(trace, shown)}"
 
 
 def _here(trace: Trace, shown: Fall) -> str:
     if shown.masked:
-        return f"In this text {quoted(trace.labels[shown.cell.src])} is masked for this query: there is no score."
-    return (
-        f"In this text they stand {many(shown.distance, 'token')} apart: {number(shown.here)}, the model's own score "
-        f"(difference {number(shown.off, 2)})."
+        return _(
+            "In this text {looked} is masked for this query: there is no score.",
+            looked=quoted(trace.labels[shown.cell.src]),
+        )
+    return _(
+        "In this text they stand {tokens} apart: {score}, the model's own score (difference {off}).",
+        tokens=many(shown.distance, "token"),
+        score=number(shown.here),
+        off=number(shown.off, 2),
     )
 
 
@@ -127,7 +143,7 @@ def table(trace: Trace, view: Fitted) -> Table:
     shown = fall(trace, view)
     step = -(-len(shown.distances) // _LISTED)
     return Table(
-        ("distance (tokens)", "score (logit)"),
+        (_("distance (tokens)"), _("score (logit)")),
         tuple(
             (int(distance), float(score))
             for distance, score in zip(shown.distances[::step], shown.scores[::step], strict=True)
@@ -141,13 +157,24 @@ def formula(trace: Trace, view: Fitted) -> str:
     width = trace.spec.d_head
     lines = [
         place(trace, view, shown.cell),
-        "score(d) = Σ [(q₁k₁ + q₂k₂) cos dω + (q₁k₂ − q₂k₁) sin dω] / "
-        f"√{width},   summed over {many(pairs, 'pair')}, q and k before the turn",
-        f"d = {thousands(shown.distance)}: score = {number(shown.here)}",
+        _(
+            "score(d) = Σ [(q₁k₁ + q₂k₂) cos dω + (q₁k₂ − q₂k₁) sin dω] / √{width},   summed over {pairs}, q and k "
+            "before the turn",
+            width=width,
+            pairs=many(pairs, "pair"),
+        ),
+        _("d = {distance}: score = {score}", distance=thousands(shown.distance), score=number(shown.here)),
     ]
-    if shown.masked:
-        return "\n".join([*lines, "in the model: masked, −∞"])
-    return "\n".join([*lines, f"the model's own score: {number(shown.cell.score)}, difference {number(shown.off, 2)}"])
+    own = (
+        _("in the model: masked, −∞")
+        if shown.masked
+        else _(
+            "the model's own score: {score}, difference {off}",
+            score=number(shown.cell.score),
+            off=number(shown.off, 2),
+        )
+    )
+    return "\n".join([*lines, own])
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -174,8 +201,8 @@ PANEL = Panel(
     id="distance",
     stage="position",
     order=2,
-    name="Distance",
-    title="How does a score change with distance?",
+    name=N_("Distance"),
+    title=N_("How does a score change with distance?"),
     needs=needs,
     draw=draw,
     says=says,

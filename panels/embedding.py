@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.control import Slider
+from anatomy.language import N_, _
 from anatomy.measure import cosines, norms, principal_plane
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -18,7 +19,7 @@ from panels.snippet import TABLE, opening
 from viz.format import cosine, many, number, percent, quoted, thousands
 from viz.scatter import Point, Rank, scatter
 
-NEAR = Slider("near", "Neighbours per token", 0, 8, 1, 3)
+NEAR = Slider("near", N_("Neighbours per token"), 0, 8, 1, 3)
 # With more different tokens than this, only the chosen one's neighbours are drawn: the others would hide the text.
 MOST_WITH_NEIGHBOURS = 60
 _ROWS, _IDS = Want("tok_embed"), Want("near_ids")
@@ -88,12 +89,16 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
             x=float(plane.flat[i, 0]),
             y=float(plane.flat[i, 1]),
             label=label if times.get(token_id, 1) == 1 else f"{label} ×{times[token_id]}",
-            note=f"token id {token_id}, cosine with the chosen token {cosine(plane.cosines[i])}",
+            note=_(
+                "token id {id}, cosine with the chosen token {cosine}", id=token_id, cosine=cosine(plane.cosines[i])
+            ),
             rank=rank,
         )
         for i, (token_id, label, rank) in enumerate(zip(plane.ids, plane.labels, plane.ranks, strict=True))
     ]
-    return scatter(points, *(f"PC {i + 1} · {percent(share)} of the variance" for i, share in enumerate(plane.shares)))
+    x_share, y_share = (percent(share) for share in plane.shares)
+    axes = (_("PC 1 · {share} of the variance", share=x_share), _("PC 2 · {share} of the variance", share=y_share))
+    return scatter(points, *axes)
 
 
 def says(trace: Trace, view: Fitted) -> str:
@@ -102,24 +107,58 @@ def says(trace: Trace, view: Fitted) -> str:
     token = trace.tokens[view.pos]
     nearest = trace.name(int(trace[_IDS][view.pos, 0]))
     nearness = float(cosines(trace[_NEAR_ROWS][view.pos, 0], trace[_ROWS][view.pos]))
-    different = len({token.id for token in trace.tokens})
-    drawn, outside = f"{many(different, 'token')} of the text", len(plane.ids) - different
-    if outside:
-        drawn += f" and {many(outside, 'neighbour')} {'of the chosen one ' if crowded(trace) else ''}from outside of it"
-    return (
-        f"{quoted(token.label)} is row {thousands(token.id)} of {thousands(trace.spec.vocab)}; the row that points "
-        f"most nearly its way is that of {quoted(nearest)} (cosine {cosine(nearness)}). Drawn are {drawn}, each once; "
-        f"the plane holds {percent(sum(plane.shares))} of their variance."
+    row = _(
+        "{token} is row {row} of {rows}; the row that points most nearly its way is that of {nearest} "
+        "(cosine {cosine}).",
+        token=quoted(token.label),
+        row=thousands(token.id),
+        rows=thousands(trace.spec.vocab),
+        nearest=quoted(nearest),
+        cosine=cosine(nearness),
     )
+    drawn = _(
+        "Drawn are {drawn}, each once; the plane holds {share} of their variance.",
+        drawn=_drawn(trace, plane),
+        share=percent(sum(plane.shares)),
+    )
+    return f"{row} {drawn}"
+
+
+def _drawn(trace: Trace, plane: Map) -> str:
+    """How many tokens of the text and how many others."""
+    different = len({token.id for token in trace.tokens})
+    tokens, outside = many(different, "token"), len(plane.ids) - different
+    if not outside:
+        return _("{tokens} of the text", tokens=tokens)
+    neighbours = many(outside, "neighbour")
+    if crowded(trace):
+        return _(
+            "{tokens} of the text and {neighbours} of the chosen one from outside of it",
+            tokens=tokens,
+            neighbours=neighbours,
+        )
+    return _("{tokens} of the text and {neighbours} from outside of it", tokens=tokens, neighbours=neighbours)
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """Every point of the map, nearest to the chosen token first."""
     plane = lay_out(trace, view)
-    kinds = {"chosen": "chosen", "near": "neighbour of the chosen", "text": "text", "faint": "neighbour"}
+    kinds = {
+        "chosen": _("chosen"),
+        "near": _("neighbour of the chosen"),
+        "text": _("text"),
+        "faint": _("neighbour"),
+    }
     order = np.argsort(-plane.cosines, kind="stable")
     return Table(
-        ("token", "id", "what", "PC 1 (activation)", "PC 2 (activation)", "cosine with the chosen"),
+        (
+            _("token"),
+            _("id"),
+            _("what"),
+            _("PC 1 (activation)"),
+            _("PC 2 (activation)"),
+            _("cosine with the chosen"),
+        ),
         tuple(
             (plane.labels[i], plane.ids[i], kinds[plane.ranks[i]], *map(float, plane.flat[i]), float(plane.cosines[i]))
             for i in order
@@ -136,11 +175,19 @@ def formula(trace: Trace, view: Fitted) -> str:
     length = number(float(norms(row)))
     return "\n".join(
         (
-            f"row {token.id} of the table = ({first}, … {thousands(len(row))} numbers)   length {length}",
-            f"mean = average of the {many(len(plane.ids), 'row')} drawn",
-            f"PC 1 = (row − mean) · u₁ = {number(float(x))}   σ₁² / Σσ² = {percent(plane.shares[0])}",
-            f"PC 2 = (row − mean) · u₂ = {number(float(y))}   σ₂² / Σσ² = {percent(plane.shares[1])}",
-            "u₁, u₂: directions of the largest spread (singular vectors of the centred rows)",
+            _(
+                "row {row} of the table = ({first}, … {count} numbers)   length {length}",
+                row=token.id,
+                first=first,
+                count=thousands(len(row)),
+                length=length,
+            ),
+            _("mean = average of the {rows} drawn", rows=many(len(plane.ids), "row")),
+            _("PC 1 = (row − mean) · u₁ = {value}", value=number(float(x)))
+            + f"   σ₁² / Σσ² = {percent(plane.shares[0])}",
+            _("PC 2 = (row − mean) · u₂ = {value}", value=number(float(y)))
+            + f"   σ₂² / Σσ² = {percent(plane.shares[1])}",
+            _("u₁, u₂: directions of the largest spread (singular vectors of the centred rows)"),
         )
     )
 
@@ -169,8 +216,8 @@ PANEL = Panel(
     id="embedding",
     stage="embedding",
     order=0,
-    name="Map",
-    title="Which tokens lie near each other?",
+    name=N_("Map"),
+    title=N_("Which tokens lie near each other?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -1,21 +1,22 @@
 """Which query heads share keys and values (grouped-query attention), and what that saves in the cache."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import plotly.graph_objects as go
 
 from anatomy.control import Slider
+from anatomy.language import N_, _
+from anatomy.memory import cache_bytes, kept, number_bytes
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
 from panels.snippet import opening
-from viz.format import many, number, thousands
+from viz.format import listed, many, number, thousands
 from viz.groups import Groups, Sizes, groups
 
-LENGTH = Slider("length", "Length of the text: 2ⁿ tokens, n =", 0, 17, 1, 13)
-_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+LENGTH = Slider("length", N_("Length of the text: 2ⁿ tokens, n ="), 0, 17, 1, 13)
 _UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
@@ -27,19 +28,8 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 def applies(spec: ModelSpec) -> str | None:
     """A cache serves models that go on writing token by token."""
     if not spec.stack().causal:
-        return "This model reads the whole text at once, in both directions: it keeps no keys and values for later."
+        return _("This model reads the whole text at once, in both directions: it keeps no keys and values for later.")
     return None
-
-
-def cache_bytes(spec: ModelSpec, tokens: int, kv: int) -> int:
-    """Keys and values of every layer for so many tokens, with `kv` heads of them (GQA, Ainslie et al. 2023)."""
-    return 2 * spec.layers * kv * spec.d_head * _number_bytes(spec) * tokens
-
-
-def _number_bytes(spec: ModelSpec) -> int:
-    if spec.dtype not in _BYTES:
-        raise ValueError(f"no size is known for {spec.dtype} numbers: add it to panels/groups.py")
-    return _BYTES[spec.dtype]
 
 
 def _length(view: Fitted) -> int:
@@ -48,9 +38,18 @@ def _length(view: Fitted) -> int:
 
 def _kinds(spec: ModelSpec) -> list[tuple[str, int]]:
     """What is compared: (label, key/value heads)."""
-    own = (f"this model: {many(spec.n_kv, 'key/value head')}", spec.n_kv)
-    full = (f"one per query head: {thousands(spec.n_heads)}", spec.n_heads)
-    return [own, *([] if spec.n_kv == spec.n_heads else [full]), *([] if spec.n_kv == 1 else [("one for all: 1", 1)])]
+    full = (_("one per query head: {count}", count=thousands(spec.n_heads)), spec.n_heads)
+    one = (_("one for all: 1"), 1)
+    return [
+        (own_heads(spec), spec.n_kv),
+        *([] if spec.n_kv == spec.n_heads else [full]),
+        *([] if spec.n_kv == 1 else [one]),
+    ]
+
+
+def own_heads(spec: ModelSpec) -> str:
+    """The loaded model's key/value heads, as legends name them."""
+    return _("this model: {heads}", heads=many(spec.n_kv, "key/value head"))
 
 
 def size(count: float) -> str:
@@ -58,21 +57,26 @@ def size(count: float) -> str:
     for unit, scale in _UNITS:
         if count >= scale:
             return f"{number(count / scale)} {unit}"
-    return f"{thousands(round(count))} {'byte' if count == 1 else 'bytes'}"
+    return many(round(count), "byte")
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """The heads in their groups, and the cache at the chosen length."""
     spec, tokens = trace.spec, _length(view)
     kinds = [(label, cache_bytes(spec, tokens, kv)) for label, kv in _kinds(spec)]
-    unit, scale = next(((u, s) for u, s in _UNITS if kinds[0][1] >= s), ("bytes", 1.0))
+    unit, scale = next(((u, s) for u, s in _UNITS if kinds[0][1] >= s), (_("bytes"), 1.0))
     return groups(
         Groups(
             queries=spec.n_heads,
             kvs=spec.n_kv,
             chosen=view.head,
             bars=[Sizes(label, count / scale, size(count)) for label, count in kinds],
-            axis=f"keys and values of {many(tokens, 'token')} ({unit}, {spec.dtype})",
+            axis=_(
+                "keys and values of {tokens} ({unit}, {precision})",
+                tokens=many(tokens, "token"),
+                unit=unit,
+                precision=spec.dtype,
+            ),
         )
     )
 
@@ -80,28 +84,62 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
 def says(trace: Trace, view: Fitted) -> str:
     """Which heads share, the cache per token and at the chosen length, and the ratio to full multi-head."""
     spec, tokens = trace.spec, _length(view)
-    share, own = spec.n_heads // spec.n_kv, cache_bytes(spec, 1, spec.n_kv)
-    beyond = (
-        f" That is beyond this model's longest text of {many(spec.max_pos, 'token')}." if tokens > spec.max_pos else ""
-    )
-    at_length = f"{size(cache_bytes(spec, tokens, spec.n_kv))} for {many(tokens, 'token')}"
-    if share == 1:
-        return (
-            f"Every one of the {many(spec.n_heads, 'query head')} has keys and values of its own (multi-head "
-            f"attention): the ratio is 1. The cache takes {size(own)} per token, {at_length}.{beyond}"
+    told = [_shared(spec, view) if spec.n_heads > spec.n_kv else _apart(spec, tokens)]
+    if spec.n_heads > spec.n_kv:
+        told.append(_spared(spec, tokens))
+    if spec.window is not None:
+        told.append(
+            _("Only the last {tokens} are kept: no layer looks farther back.", tokens=many(spec.window - 1, "token"))
         )
-    group = view.head // share
-    return (
-        f"{many(spec.n_heads, 'query head')} read {many(spec.n_kv, 'key/value head')}, {share} each: head {view.head} "
-        f"shares number {group} with {_others(view.head, share)}. The cache takes {size(own)} per token instead of "
-        f"{size(cache_bytes(spec, 1, spec.n_heads))}, 1 / {share} of full multi-head attention: {at_length}.{beyond}"
+    if tokens > spec.max_pos:
+        longest = many(spec.max_pos, "token")
+        told.append(_("That is beyond this model's longest text of {tokens}.", tokens=longest))
+    return " ".join(told)
+
+
+def _apart(spec: ModelSpec, tokens: int) -> str:
+    """Every query head with keys and values of its own."""
+    return _(
+        "Every one of the {heads} has keys and values of its own (multi-head attention): the ratio is 1. The cache "
+        "takes {each} per token, {whole} for {tokens}.",
+        heads=many(spec.n_heads, "query head"),
+        each=size(cache_bytes(spec, 1)),
+        whole=size(cache_bytes(spec, tokens)),
+        tokens=many(tokens, "token"),
+    )
+
+
+def _shared(spec: ModelSpec, view: Fitted) -> str:
+    """Which query heads read the same keys and values as the chosen one."""
+    share = spec.n_heads // spec.n_kv
+    return _(
+        "{queries} read {kvs}, {share} each: head {head} shares number {group} with {others}.",
+        queries=many(spec.n_heads, "query head"),
+        kvs=many(spec.n_kv, "key/value head"),
+        share=share,
+        head=view.head,
+        group=view.head // share,
+        others=_others(view.head, share),
+    )
+
+
+def _spared(spec: ModelSpec, tokens: int) -> str:
+    """What sharing saves in the cache."""
+    return _(
+        "The cache takes {each} per token instead of {full}, 1 / {share} of full multi-head attention: {whole} for "
+        "{tokens}.",
+        each=size(cache_bytes(spec, 1)),
+        full=size(cache_bytes(spec, 1, spec.n_heads)),
+        share=spec.n_heads // spec.n_kv,
+        whole=size(cache_bytes(spec, tokens)),
+        tokens=many(tokens, "token"),
     )
 
 
 def _others(head: int, share: int) -> str:
     first = head // share * share
-    others = [str(other) for other in range(first, first + share) if other != head]
-    return " and ".join([", ".join(others[:-1]), others[-1]]) if len(others) > 1 else others[0]
+    *others, last = [str(other) for other in range(first, first + share) if other != head]
+    return _("{heads} and {last}", heads=listed(others), last=last) if others else last
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -110,29 +148,54 @@ def table(trace: Trace, view: Fitted) -> Table:
     kinds = _kinds(spec)
     lengths = [2**power for power in range(int(LENGTH.low), int(LENGTH.high) + 1)]
     return Table(
-        ("tokens", *(f"{label} (bytes)" for label, _ in kinds)),
-        tuple((tokens, *(cache_bytes(spec, tokens, kv) for _, kv in kinds)) for tokens in lengths),
+        (_("tokens"), *(_("{label} (bytes)", label=label) for label, _kv in kinds)),
+        tuple((tokens, *(cache_bytes(spec, tokens, kv) for _label, kv in kinds)) for tokens in lengths),
     )
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """Bytes per token and at the chosen length; and for this text, against the arrays that the model made."""
-    spec, n = trace.spec, len(trace.tokens)
-    each = _number_bytes(spec)
-    held = (trace[Want("k", view.layer)].size + trace[Want("v", view.layer)].size) * each
-    by_rule, tokens = cache_bytes(spec, n, spec.n_kv), _length(view)
-    return "\n".join(
-        (
-            "bytes = 2 (keys and values) × layers × key/value heads × d_head × bytes per number × tokens",
-            f"per token: 2 × {spec.layers} × {spec.n_kv} × {spec.d_head} × {each} = "
-            f"{thousands(cache_bytes(spec, 1, spec.n_kv))}",
-            f"{many(tokens, 'token')}: {thousands(cache_bytes(spec, tokens, spec.n_kv))}; one key/value head per query "
-            f"head: {thousands(cache_bytes(spec, tokens, spec.n_heads))}, × {spec.n_heads // spec.n_kv}",
-            f"this text, {many(n, 'token')}: {thousands(by_rule)}; layer {view.layer}'s own keys and values take "
-            f"{thousands(held)}, × {spec.layers} layers = {thousands(held * spec.layers)}, difference "
-            f"{thousands(abs(held * spec.layers - by_rule))}",
-        )
+    spec, n, tokens = trace.spec, len(trace.tokens), _length(view)
+    at_length = _(
+        "{tokens}: {bytes}; one key/value head per query head: {full}, × {share}",
+        tokens=many(tokens, "token"),
+        bytes=thousands(cache_bytes(spec, tokens)),
+        full=thousands(cache_bytes(spec, tokens, spec.n_heads)),
+        share=spec.n_heads // spec.n_kv,
     )
+    held, by_rule = held_bytes(trace, view), cache_bytes(spec, n)
+    this_text = _(
+        "this text, {tokens}: {rule}; layer {layer}'s own keys and values take {held}, × {layers} layers = {all}, "
+        "difference {gap}",
+        tokens=many(n, "token"),
+        rule=thousands(by_rule),
+        layer=view.layer,
+        held=thousands(held),
+        layers=spec.layers,
+        all=thousands(held * spec.layers),
+        gap=thousands(abs(held * spec.layers - by_rule)),
+    )
+    return "\n".join((*rule(spec), at_length, this_text))
+
+
+def rule(spec: ModelSpec) -> Iterator[str]:
+    """The size of the cache as lines of a formula: in words, for one token, and which tokens are kept."""
+    yield _("bytes = 2 (keys and values) × layers × key/value heads × d_head × bytes per number × tokens")
+    product = f"2 × {spec.layers} × {spec.n_kv} × {spec.d_head} × {number_bytes(spec.dtype)}"
+    yield _("per token: {product} = {bytes}", product=product, bytes=thousands(cache_bytes(spec, 1)))
+    if spec.window is not None:
+        yield _(
+            "tokens = at most {count}: a window of {window} is a token and those it looks back at",
+            count=thousands(spec.window - 1),
+            window=thousands(spec.window),
+        )
+
+
+def held_bytes(trace: Trace, view: Fitted) -> int:
+    """Bytes of the layer's own keys and values of the tokens that are kept, as the model made them."""
+    n = kept(trace.spec, len(trace.tokens))
+    arrays = (trace[want][:, len(trace.tokens) - n :] for want in needs(trace.spec, view))  # [kv n d_head]
+    return sum(array.size for array in arrays) * number_bytes(trace.spec.dtype)
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -140,8 +203,8 @@ def snippet(spec: ModelSpec, view: Fitted) -> str:
     return f"""{opening(spec, view)}
 with torch.no_grad():
     cache = model(**inputs, use_cache=True).past_key_values
-per_token = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers) / cache.get_seq_length()
-result = per_token * {_length(view)}
+per_token = sum((layer.keys.nbytes + layer.values.nbytes) / layer.keys.shape[-2] for layer in cache.layers)
+result = per_token * {kept(spec, _length(view))}
 print(per_token, result)
 """
 
@@ -150,8 +213,8 @@ PANEL = Panel(
     id="groups",
     stage="attention",
     order=4,
-    name="Shared keys",
-    title="Which heads share keys and values?",
+    name=N_("Shared keys"),
+    title=N_("Which heads share keys and values?"),
     needs=needs,
     draw=draw,
     says=says,

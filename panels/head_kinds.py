@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from anatomy.control import Choice
+from anatomy.language import N_, _
 from anatomy.measure import LOCAL, close_by, earlier_copies, entropy
 from anatomy.request import Want
 from anatomy.sites import SITES
@@ -14,18 +15,23 @@ from anatomy.trace import Trace
 
 @dataclass(frozen=True)
 class HeadKind:
-    """One score. slug: in links and in the site `head_…`; name: on buttons and in tables; does: a sentence's verb with
-    {} for "most" or "more"; of: what the number counts, in a sentence after it."""
+    """One score. slug: in links and in the site `head_…`; name: on buttons and in tables; does: what the head does that
+    has most of it; goes: where the weight goes that a share counts. All but the slug through `_` where shown."""
 
     slug: str
     name: str
     does: str
-    of: str
+    goes: str = ""
 
     @property
     def want(self) -> Want:
         """The score of every head: [layer head]."""
         return Want(f"head_{self.slug}")
+
+    @property
+    def whither(self) -> str:
+        """Where the weight goes that a share counts, in the language spoken."""
+        return _(self.goes, away=LOCAL)
 
     @property
     def unit(self) -> str:
@@ -40,20 +46,27 @@ class HeadKind:
 KINDS = {
     kind.slug: kind
     for kind in (
-        HeadKind("induction", "copying", "copies {}", "to what followed an earlier copy of the token"),
-        HeadKind("previous", "previous token", "looks {} at the token just before", "to the token just before"),
-        HeadKind("first", "first token", "looks {} at the first token", "to the first token"),
-        HeadKind("duplicate", "same token", "looks {} at other copies of a token", "to other copies of the same token"),
-        HeadKind("local", "local", "looks {} at what is close by", f"to tokens at most {LOCAL} away"),
-        HeadKind("entropy", "entropy", "spreads its attention {}", "nats of entropy per row"),
-        HeadKind("distance", "distance", "looks {} at what is far away", "tokens away on average"),
+        HeadKind("induction", N_("copying"), N_("copies most"), N_("to what followed an earlier copy of the token")),
+        HeadKind(
+            "previous", N_("previous token"), N_("looks most at the token just before"), N_("to the token just before")
+        ),
+        HeadKind("first", N_("first token"), N_("looks most at the first token"), N_("to the first token")),
+        HeadKind(
+            "duplicate",
+            N_("same token"),
+            N_("looks most at other copies of a token"),
+            N_("to other copies of the same token"),
+        ),
+        HeadKind("local", N_("local"), N_("looks most at what is close by"), N_("to tokens at most {away} away")),
+        HeadKind("entropy", N_("entropy"), N_("spreads its attention most")),
+        HeadKind("distance", N_("distance"), N_("looks most at what is far away")),
     )
 }
 
 
 MAPS = "maps"
 # What the overview of all heads shows: one of the scores, or a small map per head.
-SHOW = Choice("show", "Show", (*KINDS, MAPS), (*(kind.name for kind in KINDS.values()), MAPS))
+SHOW = Choice("show", N_("Show"), (*KINDS, MAPS), (*(kind.name for kind in KINDS.values()), N_("maps")))
 
 
 @dataclass(frozen=True)
@@ -86,12 +99,14 @@ def missing(trace: Trace, kind: HeadKind) -> str:
     """Why the text offers no case for a score that no head has."""
     ids = [token.id for token in trace.tokens]
     if len(ids) == 1:
-        return "The text is one token, which has no other to look at"
+        return _("The text is one token, which has no other to look at")
     if kind.slug == "local":
-        return f"No token has more than {LOCAL} before it, so all that it sees is close by"
+        return _("No token has more than {most} before it, so all that it sees is close by", most=LOCAL)
+    if len(set(ids)) == len(ids) and kind.slug == "induction":
+        return _("No token occurs twice, so nothing can be copied")
     if len(set(ids)) == len(ids):
-        return "No token occurs twice" + (", so nothing can be copied" if kind.slug == "induction" else "")
-    return "Equal tokens stand only side by side, so nothing can be copied"
+        return _("No token occurs twice")
+    return _("Equal tokens stand only side by side, so nothing can be copied")
 
 
 def rows(

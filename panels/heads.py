@@ -4,14 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
 from panels.head_kinds import KINDS, MAPS, SHOW, HeadKind, missing, rows, scores, standing, top
+from panels.head_order import ORDER, SCORE, Ranking, ranked
 from panels.heads_snippet import snippet
-from viz.format import many, number, quoted, thousands
+from viz.format import listed, many, number, quoted, thousands
 from viz.grid import Grid
 from viz.scale import ceiling
 
@@ -30,26 +32,40 @@ def _kind(view: Fitted) -> HeadKind:
     return KINDS["first" if view[SHOW] == MAPS else view[SHOW]]
 
 
+def _sorts(view: Fitted) -> bool:
+    return view[ORDER] == SCORE
+
+
 def draw(trace: Trace, view: Fitted) -> Grid:
-    """Layers by heads. Query heads that share a key/value head stand together."""
-    spec, kind, maps = trace.spec, _kind(view), view[SHOW] == MAPS
-    values = scores(trace, kind)
+    """Layers by heads, query heads that share a key/value head together; or every head from the highest score on."""
+    spec, maps = trace.spec, view[SHOW] == MAPS
+    values = scores(trace, _kind(view))
     sharing = spec.n_heads // spec.n_kv
-    return Grid(
+    grid = Grid(
         z=values,
         rows=tuple(map(str, range(spec.layers))),
         cols=tuple(map(str, range(spec.n_heads))),
-        row_axis="layer",
-        col_axis="head",
-        unit=kind.unit,
-        title="All heads: their maps" if maps else f"All heads: {kind.name}",
+        row_axis=_("layer"),
+        col_axis=_("head"),
+        unit=_(_kind(view).unit),
+        title=_title(view),
         high=1.0 if maps else _high(values),
         focus=(view.layer, view.head),
-        empty="no case in this text",
+        empty=_("no case in this text"),
         tiles=trace[_MAPS] if maps else None,
         groups=sharing if 1 < sharing < spec.n_heads else 0,
         selects="head",
     )
+    return ranked(grid, (view.layer, view.head)) if _sorts(view) else grid
+
+
+def _title(view: Fitted) -> str:
+    score = _(_kind(view).name)
+    if view[SHOW] == MAPS:
+        return _("All heads: their maps, by “{score}”", score=score) if _sorts(view) else _("All heads: their maps")
+    if _sorts(view):
+        return _("All heads, strongest first: {score}", score=score)
+    return _("All heads: {score}", score=score)
 
 
 def _high(values: np.ndarray) -> float:
@@ -58,59 +74,90 @@ def _high(values: np.ndarray) -> float:
 
 
 def says(trace: Trace, view: Fitted) -> str:
-    """Which head does it most, and where the chosen one stands."""
+    """Which head does it most, where the chosen one stands, and in which order they are shown."""
     kind = _kind(view)
     values = scores(trace, kind)
     if np.isnan(values).all():
-        return f"{missing(trace, kind)}: no head has this score."
-    if view[SHOW] == MAPS:
-        return _says_maps(trace, values)
-    best = top(values)
-    highest, chosen = float(values[best]), standing(values, view.layer, view.head)
-    told = f"Of {many(values.size, 'head')}, {_place(*best)} {kind.does.format('most')}: {_measured(kind, highest)}."
-    if best == (view.layer, view.head):
-        own = " It is the chosen one"
-    else:
-        own = f" The chosen one, {_place(view.layer, view.head)}, is number {chosen.rank} ({number(chosen.value, 2)})"
-    return f"{told}{own}; colours run from 0 to {_high(values):g}."
+        return _("{why}: no head has this score.", why=missing(trace, kind))
+    told = _says_maps(trace, values) if view[SHOW] == MAPS else _says_best(view, kind, values)
+    return f"{told} {_ordered(kind, values)}" if _sorts(view) else told
 
 
-def _place(layer: int, head: int) -> str:
-    return f"layer {layer}, head {head}"
+def _says_best(view: Fitted, kind: HeadKind, values: np.ndarray) -> str:
+    """The head with the highest score, and the chosen one's place."""
+    layer, head = top(values)
+    told = _(
+        "Of {heads}, layer {layer}, head {head} {does}: {measured}.",
+        heads=many(values.size, "head"),
+        layer=layer,
+        head=head,
+        does=_(kind.does),
+        measured=_measured(kind, float(values[layer, head])),
+    )
+    high = f"{_high(values):g}"
+    if (layer, head) == (view.layer, view.head):
+        return f"{told} {_('It is the chosen one; colours run from 0 to {high}.', high=high)}"
+    chosen = standing(values, view.layer, view.head)
+    own = _(
+        "The chosen one, layer {layer}, head {head}, is number {rank} ({value}); colours run from 0 to {high}.",
+        layer=view.layer,
+        head=view.head,
+        rank=chosen.rank,
+        value=number(chosen.value, 2),
+        high=high,
+    )
+    return f"{told} {own}"
 
 
 def _measured(kind: HeadKind, value: float) -> str:
     """A score in words."""
     if kind.slug == "entropy":
-        return f"{number(value)} {kind.of}, as if over {number(float(np.exp(value)), 2)} tokens evenly"
+        tokens = number(float(np.exp(value)), 2)
+        return _(
+            "{value} nats of entropy per row, as if over {tokens} tokens evenly", value=number(value), tokens=tokens
+        )
     if kind.slug == "distance":
-        return f"{number(value)} {kind.of}"
-    return f"on average {number(value, 2)} of its attention goes {kind.of}"
+        return _("{value} tokens away on average", value=number(value))
+    return _("on average {share} of its attention goes {whither}", share=number(value, 2), whither=kind.whither)
+
+
+def _ordered(kind: HeadKind, values: np.ndarray) -> str:
+    """In which order the heads stand, and how many have no room."""
+    ranking = Ranking(values)
+    told = _("From left to right, row after row, the heads stand in the order of “{score}”.", score=_(kind.name))
+    if len(ranking.shown) == len(ranking.heads):
+        return told
+    shown, every = thousands(len(ranking.shown)), thousands(len(ranking.heads))
+    left = _("Shown are the first {shown} of {every}; the table has them all.", shown=shown, every=every)
+    return f"{told} {left}"
 
 
 def _says_maps(trace: Trace, first: np.ndarray) -> str:
     """How many heads rest on the first token, and what a small picture's cell stands for."""
-    resting = int((first > 0.5).sum())
     side, n = trace[_MAPS].shape[-1], len(trace.tokens)
-    told = (
-        f"One small map per head, {many(n, 'token')} each way, drawn in 256 steps. "
-        f"Heads that give the first token more than half of their attention: {thousands(resting)} of "
-        f"{thousands(first.size)}."
+    told = _(
+        "One small map per head, {tokens} each way, drawn in 256 steps. Heads that give the first token more than half "
+        "of their attention: {resting} of {heads}.",
+        tokens=many(n, "token"),
+        resting=thousands(int((first > 0.5).sum())),
+        heads=thousands(first.size),
     )
-    pooled = f" The text is longer than {side} tokens: each cell shows the largest weight of those it covers."
-    return told + (pooled if n > side else "")
+    if n <= side:
+        return told
+    pooled = _(
+        "The text is longer than {side} tokens: each cell shows the largest weight of those it covers.", side=side
+    )
+    return f"{told} {pooled}"
 
 
 def table(trace: Trace, view: Fitted) -> Table:
-    """One row per head with all its scores; empty where the text offers no case."""
-    columns = ("layer", "head", *(f"{kind.name} ({kind.unit})" for kind in KINDS.values()))
+    """One row per head with all its scores, in the order of the picture; empty where the text offers no case."""
+    named = (_("{score} ({unit})", score=_(kind.name), unit=_(kind.unit)) for kind in KINDS.values())
     values = np.stack([scores(trace, kind) for kind in KINDS.values()], axis=-1)  # [layer head kind]
+    heads = Ranking(scores(trace, _kind(view))).heads if _sorts(view) else np.ndindex(*values.shape[:2])
     return Table(
-        columns,
-        tuple(
-            (layer, head, *(None if np.isnan(value) else float(value) for value in values[layer, head]))
-            for layer, head in np.ndindex(*values.shape[:2])
-        ),
+        (_("layer"), _("head"), *named),
+        tuple((*place, *(None if np.isnan(value) else float(value) for value in values[place])) for place in heads),
     )
 
 
@@ -119,42 +166,54 @@ def formula(trace: Trace, view: Fitted) -> str:
     kind = _kind(view)
     own = float(scores(trace, kind)[view.layer, view.head])
     if np.isnan(own):
-        return f"{missing(trace, kind)}: the mean of no numbers is no number."
+        return _("{why}: the mean of no numbers is no number.", why=missing(trace, kind))
     pattern = trace[Want("pattern", view.layer)][view.head]
     where, values = rows(kind, pattern, np.array([token.id for token in trace.tokens]))
-    listed = [f"{quoted(trace.tokens[i].label)} {number(v)}" for i, v in zip(where[:_LISTED], values, strict=False)]
-    more = f" and {thousands(len(values) - _LISTED)} more" if len(values) > _LISTED else ""
     mean = float(values.mean())
-    return "\n".join(
-        (
-            f"{kind.name} of {_place(view.layer, view.head)} ({kind.unit}): mean over {many(len(values), 'token')}",
-            f"{_summand(kind)}: {', '.join(listed)}{more}",
-            f"sum / number = {number(float(values.sum()))} / {thousands(len(values))} = {number(mean)}",
-            f"in the overview: {number(own)}, difference {number(abs(mean - own), 2)}",
-        )
+    labels = [quoted(trace.tokens[i].label) for i in where]
+    first = _(
+        "{score} of layer {layer}, head {head} ({unit}): mean over {tokens}",
+        score=_(kind.name),
+        layer=view.layer,
+        head=view.head,
+        unit=_(kind.unit),
+        tokens=many(len(values), "token"),
     )
+    total, count = number(float(values.sum())), thousands(len(values))
+    summed = _("sum / number = {sum} / {count} = {mean}", sum=total, count=count, mean=number(mean))
+    off = number(abs(mean - own), 2)
+    compared = _("in the overview: {own}, difference {difference}", own=number(own), difference=off)
+    return "\n".join((first, f"{_summand(kind)}: {_terms(labels, values)}", summed, compared))
+
+
+def _terms(labels: Sequence[str], values: np.ndarray) -> str:
+    """The first terms of the mean, and how many more there are."""
+    terms = listed(f"{label} {number(value)}" for label, value in zip(labels[:_LISTED], values, strict=False))
+    if len(values) <= _LISTED:
+        return terms
+    return _("{terms} and {more} more", terms=terms, more=thousands(len(values) - _LISTED))
 
 
 def _summand(kind: HeadKind) -> str:
     """What is averaged, per token looked from."""
     if kind.slug == "entropy":
-        return "−Σ w · ln w over each token's weights"
+        return _("−Σ w · ln w over each token's weights")
     if kind.slug == "distance":
-        return "Σ w · |distance| over each token's weights"
-    return f"each token's weight that goes {kind.of}"
+        return _("Σ w · |distance| over each token's weights")
+    return _("each token's weight that goes {whither}", whither=kind.whither)
 
 
 PANEL = Panel(
     id="heads",
     stage="attention",
     order=1,
-    name="All heads",
-    title="What does each head do?",
+    name=N_("All heads"),
+    title=N_("What does each head do?"),
     needs=needs,
     draw=draw,
     says=says,
     table=table,
     formula=formula,
     snippet=snippet,
-    controls=(SHOW,),
+    controls=(SHOW, ORDER),
 )

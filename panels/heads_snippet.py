@@ -3,7 +3,8 @@
 from anatomy.measure import LOCAL
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
-from panels.head_kinds import SHOW
+from panels.head_kinds import MAPS, SHOW
+from panels.head_order import ORDER, SCORE
 from panels.snippet import opening
 
 # Every head's weights, as the library's own attention gives them. Goes after `opening`.
@@ -42,6 +43,14 @@ _PROGRAMS = {
 }
 
 
+_SORTED = """flat = result.flatten().nan_to_num(nan=-1.0)
+order = flat.argsort(descending=True, stable=True)
+layer, head = order // result.shape[1], order % result.shape[1]
+result = torch.stack([layer, head, result.flatten()[order]], dim=-1)  # [head of the model, (layer, head, score)]
+"""
+
+
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """The chosen score of every head: [layer, head]."""
-    return f"{opening(spec, view)}\n{PATTERNS}{_SHARED}{_PROGRAMS[view[SHOW]]}print(result)\n"
+    """The chosen score of every head: [layer, head], or a row for each from the highest score on."""
+    ordered = _SORTED if view[ORDER] == SCORE and view[SHOW] != MAPS else ""
+    return f"{opening(spec, view)}\n{PATTERNS}{_SHARED}{_PROGRAMS[view[SHOW]]}{ordered}print(result)\n"

@@ -10,15 +10,16 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Int
 
+from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
 from panels.output import applies
-from panels.snippet import LAYERS, opening, paths
+from panels.snippet import layer_streams, opening, paths
 from viz.bars import Bar, Marks, ranked
-from viz.format import number, percent, quoted
+from viz.format import many, number, percent, quoted
 
 _ROW = 16  # pixels of one layer
 
@@ -66,7 +67,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
             str(layer),
             100 * step.probability,
             f" {trace.name(step.best)}  {percent(step.probability)}",
-            f"best after layer {layer}, {percent(step.probability)}; {_standing(trace, view, step, answer)}",
+            _note(trace, view, layer, step, answer),
             accent=step.best == answer,
             focus=layer == view.layer,
         )
@@ -74,24 +75,38 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     ]
     name = quoted(trace.name(answer))
     behind = (None if step.answer is None or step.best == answer else 100 * step.answer for step in found)
-    marks = Marks(tuple(behind), f"probability of {name} where another leads")
+    marks = Marks(tuple(behind), _("probability of {token} where another leads", token=name))
     return ranked(
         bars,
-        "probability (%)",
-        "after layer",
+        _("probability (%)"),
+        _("after layer"),
         low=0.0,
         row=_ROW,
-        names=(f"{name} leads", "another token leads"),
+        names=(_("{token} leads", token=name), _("another token leads")),
         marks=marks,
     )
 
 
-def _standing(trace: Trace, view: Fitted, step: Step, answer: int) -> str:
-    """Where the final answer stands after one layer."""
-    name = quoted(trace.name(answer))
+def _note(trace: Trace, view: Fitted, layer: int, step: Step, answer: int) -> str:
+    """What a bar's hover box says: the layer's best token, and where the final answer stands."""
+    told = {"layer": layer, "probability": percent(step.probability), "answer": quoted(trace.name(answer))}
     if step.rank is None or step.answer is None:
-        return f"{name} is not among the {trace[Want('lens_ids', pos=view.pos)].shape[-1]} best"
-    return f"{name} has rank {step.rank} ({percent(step.answer)})"
+        return _(
+            "best after layer {layer}, {probability}; {answer} is not among the {count} best",
+            count=_named(trace, view),
+            **told,
+        )
+    return _(
+        "best after layer {layer}, {probability}; {answer} has rank {rank} ({share})",
+        rank=step.rank,
+        share=percent(step.answer),
+        **told,
+    )
+
+
+def _named(trace: Trace, view: Fitted) -> int:
+    """How many of each layer's best tokens the engine names."""
+    return trace[Want("lens_ids", pos=view.pos)].shape[-1]
 
 
 def says(trace: Trace, view: Fitted) -> str:
@@ -99,29 +114,67 @@ def says(trace: Trace, view: Fitted) -> str:
     found = steps(trace, view)
     start, last = leads_from(trace[Want("lens_ids", pos=view.pos)]), found[-1]
     name, here = quoted(trace.name(last.best)), found[view.layer]
-    told = (
-        f"{name}, the answer with {percent(last.probability)} in the end, is the best token "
-        f"{_since(start, len(found))}."
-    )
+    told = _since(start, len(found), name, percent(last.probability))
     if here.best == last.best:
-        return f"{told} After layer {view.layer} it has {percent(here.probability)}."
-    return (
-        f"{told} After layer {view.layer} the stream would name {quoted(trace.name(here.best))} "
-        f"({percent(here.probability)}); {_standing(trace, view, here, last.best)}."
+        own = _("After layer {layer} it has {probability}.", layer=view.layer, probability=percent(here.probability))
+        return f"{told} {own}"
+    return f"{told} {_elsewhere(trace, view, here, name)}"
+
+
+def _elsewhere(trace: Trace, view: Fitted, here: Step, answer: str) -> str:
+    """What the chosen layer names where that is another token, and where the final answer stands."""
+    told = {"layer": view.layer, "token": quoted(trace.name(here.best)), "probability": percent(here.probability)}
+    if here.rank is None or here.answer is None:
+        return _(
+            "After layer {layer} the stream would name {token} ({probability}); {answer} is not among the {count} "
+            "best.",
+            answer=answer,
+            count=_named(trace, view),
+            **told,
+        )
+    return _(
+        "After layer {layer} the stream would name {token} ({probability}); {answer} has rank {rank} ({share}).",
+        answer=answer,
+        rank=here.rank,
+        share=percent(here.answer),
+        **told,
     )
 
 
-def _since(start: int, layers: int) -> str:
+def _since(start: int, layers: int, name: str, share: str) -> str:
+    """From which layer on the final answer leads."""
     if start == 0:
-        return "after every layer"
-    return "only after the last layer" if start == layers - 1 else f"from layer {start} on"
+        return _(
+            "{token}, the answer with {probability} in the end, is the best token after every layer.",
+            token=name,
+            probability=share,
+        )
+    if start == layers - 1:
+        return _(
+            "{token}, the answer with {probability} in the end, is the best token only after the last layer.",
+            token=name,
+            probability=share,
+        )
+    return _(
+        "{token}, the answer with {probability} in the end, is the best token from layer {layer} on.",
+        token=name,
+        probability=share,
+        layer=start,
+    )
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """Per layer: the best token, and the final answer's rank and probability where the engine gives them."""
     answer = quoted(trace.name(steps(trace, view)[-1].best))
     return Table(
-        ("layer", "best token", "id", "probability", f"rank of {answer}", f"probability of {answer}"),
+        (
+            _("layer"),
+            _("best token"),
+            _("id"),
+            _("probability"),
+            _("rank of {token}", token=answer),
+            _("probability of {token}", token=answer),
+        ),
         tuple(
             (layer, trace.name(step.best), step.best, step.probability, step.rank, step.answer)
             for layer, step in enumerate(steps(trace, view))
@@ -132,29 +185,41 @@ def table(trace: Trace, view: Fitted) -> Table:
 def formula(trace: Trace, view: Fitted) -> str:
     """What the lens computes, with the chosen and the last layer's numbers."""
     found = steps(trace, view)
-    norm = "final norm(stream)" if trace.spec.norm.place == "pre" else "stream"
-    lines = [f"p = softmax(head({norm}))   over {trace.spec.vocab:,} tokens, at position {view.pos}"]
+    lines = [over_the_vocabulary(trace.spec, view)]
     for layer in dict.fromkeys((view.layer, len(found) - 1)):
         step = found[layer]
-        logp = number(float(np.log(step.probability)))
         lines.append(
-            f"after layer {layer}: log p({quoted(trace.name(step.best))}) = {logp}   p = {percent(step.probability)}"
+            _(
+                "after layer {layer}: log p({token}) = {logp}   p = {probability}",
+                layer=layer,
+                token=quoted(trace.name(step.best)),
+                logp=number(float(np.log(step.probability))),
+                probability=percent(step.probability),
+            )
         )
-    lines.append("after the last layer this is the model's own output")
+    lines.append(_("after the last layer this is the model's own output"))
     return "\n".join(lines)
+
+
+def over_the_vocabulary(spec: ModelSpec, view: Fitted) -> str:
+    """The lens as a line of a formula."""
+    return _(
+        "p = softmax(head({stream}))   over {tokens}, at position {pos}",
+        stream=read_stream(spec),
+        tokens=many(spec.vocab, "token"),
+        pos=view.pos,
+    )
+
+
+def read_stream(spec: ModelSpec) -> str:
+    """What the output layer reads, as formulas write it: models that normalize after each sum have no final norm."""
+    return _("final norm(stream)") if spec.norm.place == "pre" else _("stream")
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """Per layer: probability of the best token, probability of the final answer."""
     return f"""{opening(spec, view)}
-{LAYERS}
-streams = []
-for layer in layers:
-    layer.register_forward_hook(lambda layer, given, out: streams.append(out[0] if isinstance(out, tuple) else out))
-with torch.no_grad():
-    model(**inputs)
-    stream = torch.stack([stream[0, {view.pos}] for stream in streams])  # [layers, d_model]
-    probabilities = {paths(spec).readout}.softmax(dim=-1)  # [layers, vocab]
+{layer_streams(view.pos)}    probabilities = {paths(spec).readout}.softmax(dim=-1)  # [layers, vocab]
 
 answer = probabilities[-1].argmax()
 result = torch.stack([probabilities.max(dim=-1).values, probabilities[:, answer]], dim=-1)
@@ -167,8 +232,8 @@ PANEL = Panel(
     id="lens",
     stage="stack",
     order=0,
-    name="Lens",
-    title="What would each layer answer?",
+    name=N_("Lens"),
+    title=N_("What would each layer answer?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
-from panels.lens import leads_from
+from panels.lens import leads_from, read_stream
 from panels.output import applies
-from panels.snippet import LAYERS, opening, paths
+from panels.snippet import layer_streams, opening, paths
 from viz.format import many, number, percent, quoted
 from viz.grid import Grid
 
@@ -44,18 +45,19 @@ def probabilities(trace: Trace, view: Fitted) -> Float[np.ndarray, "layer pos"]:
 
 
 def draw(trace: Trace, view: Fitted) -> Grid:
-    """Layers from the top, positions of the window from the left; the colour is the best token's probability."""
+    """Layers from the top, positions of the window from the left: the best token, coloured by its probability."""
     shares = probabilities(trace, view)
     return Grid(
         z=shares,
         rows=tuple(map(str, range(len(shares)))),
         cols=tuple(trace.labels[pos] for pos in window(view)),
-        row_axis="after layer",
-        col_axis="token",
-        unit="probability",
-        title="Each layer's best token: probability",
+        row_axis=_("after layer"),
+        col_axis=_("token"),
+        unit=_("probability"),
+        title=_("Each layer's best token: probability"),
         percent=True,
         focus=(view.layer, len(window(view)) - 1),
+        inside=tuple(trace.name(row) for row in best(trace, view).ravel().tolist()),
     )
 
 
@@ -63,29 +65,36 @@ def says(trace: Trace, view: Fitted) -> str:
     """What the chosen cell names, how many positions name their final token there, and since when they do."""
     ids, share = best(trace, view), float(probabilities(trace, view)[view.layer, -1])
     already, count = int((ids[view.layer] == ids[-1]).sum()), len(window(view))
-    told = (
-        f"After layer {view.layer} the lens at {quoted(trace.tokens[view.pos].label)} names "
-        f"{quoted(trace.name(int(ids[view.layer, -1])))} ({percent(share)})."
+    told = _(
+        "After layer {layer} the lens at {token} names {best} ({probability}).",
+        layer=view.layer,
+        token=quoted(trace.labels[view.pos]),
+        best=quoted(trace.name(int(ids[view.layer, -1]))),
+        probability=percent(share),
     )
     if count > 1:
         starts = sorted(leads_from(column[:, None]) for column in ids.T)
-        since = starts[(count - 1) // 2]
-        told += f" {_already(already, count)} there. At half of them or more it leads for good from layer {since} on."
+        since = _("At half of them or more it leads for good from layer {layer} on.", layer=starts[(count - 1) // 2])
+        told += f" {_already(already, count)} {since}"
     if view.pos >= WINDOW:
-        told += f" Only the last {WINDOW} tokens up to the chosen one are read."
+        told += " " + _("Only the last {count} tokens up to the chosen one are read.", count=WINDOW)
     return told
 
 
 def _already(count: int, of: int) -> str:
-    name = "names its final token" if count == 1 else "name their final token"
-    return f"{count} of {of} positions {name}"
+    return ngettext(
+        "{count} of {of} positions names its final token there.",
+        "{count} of {of} positions name their final token there.",
+        count,
+        of=of,
+    )
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """One row per cell: the token that is named there, and its probability."""
     ids, shares = best(trace, view), probabilities(trace, view)
     return Table(
-        ("after layer", "position", "token", "best token", "id", "probability"),
+        (_("after layer"), _("position"), _("token"), _("best token"), _("id"), _("probability")),
         tuple(
             (layer, pos, trace.labels[pos], trace.name(int(row[i])), int(row[i]), float(shares[layer, i]))
             for layer, row in enumerate(ids)
@@ -96,27 +105,29 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 def formula(trace: Trace, view: Fitted) -> str:
     """What a cell is, and the chosen column at the chosen and the last layer."""
-    norm = "final norm(stream)" if trace.spec.norm.place == "pre" else "stream"
     ids, shares = best(trace, view)[:, -1], probabilities(trace, view)[:, -1]
-    lines = [f"cell = largest of softmax(head({norm})) over {many(trace.spec.vocab, 'token')}"]
-    for layer in dict.fromkeys((view.layer, len(ids) - 1)):
-        name = quoted(trace.name(int(ids[layer])))
-        lines.append(f"after layer {layer}, position {view.pos}: p({name}) = {number(float(shares[layer]))}")
-    return "\n".join(lines)
+    largest = _(
+        "cell = largest of softmax(head({stream})) over {tokens}",
+        stream=read_stream(trace.spec),
+        tokens=many(trace.spec.vocab, "token"),
+    )
+    cells = (
+        _(
+            "after layer {layer}, position {pos}: p({token}) = {probability}",
+            layer=layer,
+            pos=view.pos,
+            token=quoted(trace.name(int(ids[layer]))),
+            probability=number(float(shares[layer])),
+        )
+        for layer in dict.fromkeys((view.layer, len(ids) - 1))
+    )
+    return "\n".join((largest, *cells))
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """Per layer and position of the window: the best token's probability."""
-    read = window(view)
     return f"""{opening(spec, view)}
-{LAYERS}
-streams = []
-for layer in layers:
-    layer.register_forward_hook(lambda layer, given, out: streams.append(out[0] if isinstance(out, tuple) else out))
-with torch.no_grad():
-    model(**inputs)
-    stream = torch.stack([stream[0, {read.start}:{read.stop}] for stream in streams])  # [layers, pos, d_model]
-    best = {paths(spec).readout}.softmax(dim=-1).max(dim=-1)
+{layer_streams(window(view))}    best = {paths(spec).readout}.softmax(dim=-1).max(dim=-1)
 
 result = best.values  # [layers, pos]
 for layer, row in enumerate(best.indices.tolist()):
@@ -128,8 +139,8 @@ PANEL = Panel(
     id="lensgrid",
     stage="stack",
     order=4,
-    name="Lens grid",
-    title="What would each layer answer, all along the text?",
+    name=N_("Lens grid"),
+    title=N_("What would each layer answer, all along the text?"),
     needs=needs,
     draw=draw,
     says=says,

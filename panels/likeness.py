@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.language import N_, _
 from anatomy.measure import cosine_matrix, norms
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
-from panels.snippet import LAYERS, opening
+from panels.snippet import layer_streams, opening
 from viz.format import cosine, number, percent, quoted
 from viz.grid import Grid
 
@@ -50,10 +51,10 @@ def draw(trace: Trace, view: Fitted) -> Grid:
         z=matrix(trace, view),
         rows=layers,
         cols=layers,
-        row_axis="after layer",
-        col_axis="after layer",
-        unit="cosine",
-        title="One token's stream after every two layers: cosine",
+        row_axis=_("after layer"),
+        col_axis=_("after layer"),
+        unit=_("cosine"),
+        title=_("One token's stream after every two layers: cosine"),
         low=-1.0,
         high=1.0,
         signed=True,
@@ -65,16 +66,47 @@ def says(trace: Trace, view: Fitted) -> str:
     """How alike neighbours are and where the stream turns most; the chosen layer; how much one dimension decides."""
     values, name = matrix(trace, view), quoted(trace.tokens[view.pos].label)
     if len(values) == 1:
-        return f"The model has a single layer: the stream of {name} after it has nothing to be compared with."
+        return _(
+            "The model has a single layer: the stream of {token} after it has nothing to be compared with.", token=name
+        )
+    return " ".join((_steps(values, name), _least(trace, view, values), _caution(trace, view)))
+
+
+def _steps(values: Float[np.ndarray, "layer layer"], name: str) -> str:
+    """How alike neighbouring layers are, and where the stream turns most."""
     steps = np.diag(values, 1)
-    turn, far = int(steps.argmin()), least_alike(trace, view)
+    turn = int(steps.argmin())
+    return _(
+        "From one layer to the next the stream of {token} keeps a cosine of {mean} on average; it turns most in layer "
+        "{layer} ({least} with layer {before}'s).",
+        token=name,
+        mean=cosine(float(steps.mean())),
+        layer=turn + 1,
+        least=cosine(float(steps[turn])),
+        before=turn,
+    )
+
+
+def _least(trace: Trace, view: Fitted, values: Float[np.ndarray, "layer layer"]) -> str:
+    """The layer that is least like the chosen one."""
+    far = least_alike(trace, view)
+    return _(
+        "After layer {layer} it is least like after layer {far} ({cosine}).",
+        layer=view.layer,
+        far=far,
+        cosine=cosine(float(values[view.layer, far])),
+    )
+
+
+def _caution(trace: Trace, view: Fitted) -> str:
+    """What a cosine can rest on."""
     dimension, share = largest_share(trace, view)
-    return (
-        f"From one layer to the next the stream of {name} keeps a cosine of {cosine(float(steps.mean()))} on average; "
-        f"it turns most in layer {turn + 1} ({cosine(float(steps[turn]))} with layer {turn}'s). After layer "
-        f"{view.layer} it is least like after layer {far} ({cosine(float(values[view.layer, far]))}). Layers add to "
-        f"what is there, so neighbours are alike, and a few large dimensions can decide a cosine: dimension "
-        f"{dimension} holds {percent(share)} of the squared length after layer {view.layer}."
+    return _(
+        "Layers add to what is there, so neighbours are alike, and a few large dimensions can decide a cosine: "
+        "dimension {dimension} holds {share} of the squared length after layer {layer}.",
+        dimension=dimension,
+        share=percent(share),
+        layer=view.layer,
     )
 
 
@@ -83,7 +115,7 @@ def table(trace: Trace, view: Fitted) -> Table:
     values = matrix(trace, view)
     before = [None, *np.diag(values, 1).tolist()]
     return Table(
-        ("after layer", f"cosine with layer {view.layer}", "cosine with the layer before"),
+        (_("after layer"), _("cosine with layer {layer}", layer=view.layer), _("cosine with the layer before")),
         tuple((layer, *pair) for layer, pair in enumerate(zip(values[view.layer].tolist(), before, strict=True))),
     )
 
@@ -92,15 +124,25 @@ def formula(trace: Trace, view: Fitted) -> str:
     """The cell in focus, with dot product and lengths, and what it is without the largest dimension."""
     far, found = least_alike(trace, view), streams(trace, view).astype(np.float64)
     a, b = found[view.layer], found[far]
-    dimension, _ = largest_share(trace, view)
+    dimension = largest_share(trace, view)[0]
     rest = cosine_matrix(np.delete(found[[view.layer, far]], dimension, axis=1))[0, 1]
+    token = quoted(trace.tokens[view.pos].label)
     return "\n".join(
         (
-            f"a = stream of {quoted(trace.tokens[view.pos].label)} after layer {view.layer}, b = after layer {far}",
+            _(
+                "a = stream of {token} after layer {layer}, b = after layer {far}",
+                token=token,
+                layer=view.layer,
+                far=far,
+            ),
             "cos(a, b) = a·b / (‖a‖ · ‖b‖)",
             f"= {number(float(a @ b))} / ({number(float(norms(a)))} · {number(float(norms(b)))}) = "
             f"{cosine(float(matrix(trace, view)[view.layer, far]))}",
-            f"without dimension {dimension}, the largest of a: {cosine(float(rest))}",
+            _(
+                "without dimension {dimension}, the largest of a: {cosine}",
+                dimension=dimension,
+                cosine=cosine(float(rest)),
+            ),
         )
     )
 
@@ -108,14 +150,8 @@ def formula(trace: Trace, view: Fitted) -> str:
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """The whole matrix."""
     return f"""{opening(spec, view)}
-{LAYERS}
-streams = []
-for layer in layers:
-    layer.register_forward_hook(lambda layer, given, out: streams.append(out[0] if isinstance(out, tuple) else out))
-with torch.no_grad():
-    model(**inputs)
-
-unit = torch.nn.functional.normalize(torch.stack([stream[0, {view.pos}] for stream in streams]), dim=-1)
+{layer_streams(view.pos)}
+unit = torch.nn.functional.normalize(stream, dim=-1)
 result = unit @ unit.T  # [layers, layers]
 print(result[{view.layer}])
 """
@@ -125,8 +161,8 @@ PANEL = Panel(
     id="likeness",
     stage="stack",
     order=3,
-    name="Alike",
-    title="How alike do the layers leave a token?",
+    name=N_("Alike"),
+    title=N_("How alike do the layers leave a token?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from anatomy.language import N_, _
 from anatomy.measure import norms
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -35,20 +36,32 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     """One bar per neighbour, on a scale that ends at 1, the same direction."""
     chosen = trace.tokens[view.pos].label
     bars = [
-        Bar(trace.name(token_id), value, cosine(value), f"token id {token_id}, cosine {cosine(value)}", accent=True)
+        Bar(
+            trace.name(token_id),
+            value,
+            cosine(value),
+            _("token id {id}, cosine {cosine}", id=token_id, cosine=cosine(value)),
+            accent=True,
+        )
         for token_id, value in _near(trace, view)
     ]
-    return ranked(bars, f"cosine with {quoted(chosen)} (1: same direction)", high=1.0)
+    return ranked(bars, _("cosine with {token} (1: same direction)", token=quoted(chosen)), high=1.0)
 
 
 def says(trace: Trace, view: Fitted) -> str:
     """The nearest and the last neighbour shown, and out of how many rows."""
     near = _near(trace, view)
     (first, best), (last, least) = near[0], near[-1]
-    return (
-        f"Among {thousands(trace.spec.vocab)} rows, {quoted(trace.name(first))} points most nearly the way of "
-        f"{quoted(trace.tokens[view.pos].label)} (cosine {cosine(best)}); number {len(near)} is "
-        f"{quoted(trace.name(last))} ({cosine(least)})."
+    return _(
+        "Among {rows} rows, {nearest} points most nearly the way of {token} (cosine {best}); number {count} is {last} "
+        "({least}).",
+        rows=thousands(trace.spec.vocab),
+        nearest=quoted(trace.name(first)),
+        token=quoted(trace.tokens[view.pos].label),
+        best=cosine(best),
+        count=len(near),
+        last=quoted(trace.name(last)),
+        least=cosine(least),
     )
 
 
@@ -56,7 +69,7 @@ def table(trace: Trace, view: Fitted) -> Table:
     """The neighbours with ids and cosines."""
     near = enumerate(_near(trace, view), start=1)
     return Table(
-        ("rank", "token", "id", "cosine"),
+        (_("rank"), _("token"), _("id"), _("cosine")),
         tuple((rank, trace.name(token_id), token_id, value) for rank, (token_id, value) in near),
     )
 
@@ -65,11 +78,12 @@ def formula(trace: Trace, view: Fitted) -> str:
     """The cosine of the nearest neighbour, with dot product and lengths."""
     row = trace[Want("tok_embed", pos=view.pos)].astype(float)
     other = trace[Want("near_rows", pos=view.pos)][0].astype(float)
-    (first, value), *_ = _near(trace, view)
+    first, value = _near(trace, view)[0]
     a, b, dot = float(norms(row)), float(norms(other)), float(row @ other)
+    token, near = quoted(trace.tokens[view.pos].label), quoted(trace.name(first))
     return "\n".join(
         (
-            f"a = row of {quoted(trace.tokens[view.pos].label)}, b = row of {quoted(trace.name(first))}",
+            _("a = row of {token}, b = row of {other}", token=token, other=near),
             "cos(a, b) = a·b / (‖a‖ · ‖b‖)",
             f"= {number(dot)} / ({number(a)} · {number(b)}) = {cosine(value)}",
         )
@@ -92,8 +106,8 @@ PANEL = Panel(
     id="neighbours",
     stage="embedding",
     order=1,
-    name="Neighbours",
-    title="Which tokens have almost the same vector?",
+    name=N_("Neighbours"),
+    title=N_("Which tokens have almost the same vector?"),
     needs=needs,
     draw=draw,
     says=says,

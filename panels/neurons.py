@@ -1,12 +1,13 @@
 """Which neurons of one layer's FFN respond most to the chosen token."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
-from anatomy.measure import ACTIVATIONS
+from anatomy.language import N_, _
+from anatomy.measure import ACTIVATIONS, norms
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -37,7 +38,9 @@ def function_name(spec: ModelSpec) -> str:
 def ffn_name(spec: ModelSpec) -> str:
     """The kind of FFN: SwiGLU and its kin where it is gated (Shazeer 2020), else the activation function."""
     function = function_name(spec)
-    return _GATED.get(function, f"gated {function}") if spec.ffn.gated else function
+    if not spec.ffn.gated:
+        return function
+    return _GATED[function] if function in _GATED else _("gated {function}", function=function)
 
 
 _OPENED = "opened"  # the function of the gate: no site, as act = opened × up holds it
@@ -49,13 +52,14 @@ def _measures(spec: ModelSpec) -> tuple[str, ...]:
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """The chosen layer's neurons at the chosen token, and what they are made from."""
-    return tuple(Want(site, layer=view.layer, pos=view.pos) for site in _measures(spec))
+    """The chosen layer's neurons at the chosen token, what they are made from, and what they add up to."""
+    sites = (*_measures(spec), "ffn_out", "ffn_sum_gap")
+    return tuple(Want(site, layer=view.layer, pos=view.pos) for site in sites)
 
 
 def values(trace: Trace, view: Fitted) -> dict[str, Float[np.ndarray, " d_ff"]]:
     """Each site's values for all neurons, and for a gated FFN what its function makes of the gate."""
-    found = {want.site: trace[want] for want in needs(trace.spec, view)}
+    found = {site: trace[Want(site, layer=view.layer, pos=view.pos)] for site in _measures(trace.spec)}
     if trace.spec.ffn.gated and trace.spec.ffn.act in ACTIVATIONS:
         opened = ACTIVATIONS[trace.spec.ffn.act](found["gate"])
         return {"act": found["act"], "gate": found["gate"], _OPENED: opened, "up": found["up"]}
@@ -67,11 +71,24 @@ def strongest(act: Float[np.ndarray, " d_ff"]) -> Int[np.ndarray, " k"]:
     return np.argsort(-np.abs(act), kind="stable")[:SHOWN]
 
 
+def sum_gap(trace: Trace, view: Fitted) -> float:
+    """Largest difference of Σ neuron × its row of the down projection, over all neurons, from what the FFN adds."""
+    return float(trace[Want("ffn_sum_gap", layer=view.layer, pos=view.pos)])
+
+
+def _written(trace: Trace, view: Fitted) -> float:
+    """Length of what the FFN adds to the stream."""
+    return float(norms(trace[Want("ffn_out", layer=view.layer, pos=view.pos)]))
+
+
 def _title(site: str, spec: ModelSpec) -> str:
     function = function_name(spec)
     if site == "act":
-        return f"{function}(gate) × up (activation)" if spec.ffn.gated else f"{function}(up) (activation)"
-    return {"gate": "gate (activation)", "up": "up (activation)", _OPENED: f"{function}(gate)"}[site]
+        opened = f"{function}(gate) × up" if spec.ffn.gated else f"{function}(up)"
+        return _("{formula} (activation)", formula=opened)
+    if site == _OPENED:
+        return f"{function}(gate)"
+    return _("{formula} (activation)", formula=site)
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
@@ -82,7 +99,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
         Column(_title(site, trace.spec), array[top], tuple(number(float(value), 2) for value in array[top]))
         for site, array in found.items()
     ]
-    return columns([f"neuron {neuron}" for neuron in top], measures)
+    return columns([_("neuron {number}", number=neuron) for neuron in top], measures)
 
 
 def says(trace: Trace, view: Fitted) -> str:
@@ -91,11 +108,37 @@ def says(trace: Trace, view: Fitted) -> str:
     top = strongest(act)
     total = float((act**2).sum())
     share = float((act[top] ** 2).sum()) / total if total > 0 else 0.0
-    positive = int((act > 0).sum())
-    return (
-        f"In layer {view.layer} neuron {top[0]} responds most to {quoted(trace.tokens[view.pos].label)} "
-        f"({number(float(act[top[0]]))}). The {many(len(top), 'neuron')} shown, of {thousands(len(act))}, hold "
-        f"{percent(share)} of the squared length of what enters the down projection; {thousands(positive)} are above 0."
+    responds = _(
+        "In layer {layer} neuron {neuron} responds most to {token} ({activation}).",
+        layer=view.layer,
+        neuron=top[0],
+        token=quoted(trace.tokens[view.pos].label),
+        activation=number(float(act[top[0]])),
+    )
+    hold = _(
+        "The {neurons} shown, of {all}, hold {share} of the squared length of what enters the down projection; "
+        "{positive} are above 0.",
+        neurons=many(len(top), "neuron"),
+        all=thousands(len(act)),
+        share=percent(share),
+        positive=thousands(int((act > 0).sum())),
+    )
+    return f"{responds} {hold} {_adds_up(trace, view)}"
+
+
+def _adds_up(trace: Trace, view: Fitted) -> str:
+    """That the neurons' rows are all that the FFN writes, and how exactly."""
+    told = {"length": number(_written(trace, view)), "gap": number(sum_gap(trace, view), 2)}
+    if "down" in trace.spec.biases:
+        return _(
+            "The sum of all neurons, each times its row of the down projection, and of that projection's bias is what "
+            "the FFN adds to the stream (length {length}), to within {gap}.",
+            **told,
+        )
+    return _(
+        "The sum of all neurons, each times its row of the down projection, is what the FFN adds to the stream (length "
+        "{length}), to within {gap}.",
+        **told,
     )
 
 
@@ -104,31 +147,59 @@ def table(trace: Trace, view: Fitted) -> Table:
     found = values(trace, view)
     names = tuple(_title(site, trace.spec) for site in found)
     return Table(
-        ("neuron", *names),
+        (_("neuron"), *names),
         tuple((int(i), *(float(array[i]) for array in found.values())) for i in strongest(found["act"])),
     )
 
 
 def formula(trace: Trace, view: Fitted) -> str:
-    """How the strongest neuron's value comes about."""
+    """How the strongest neuron's value comes about, and what all of them add up to."""
     found = values(trace, view)
     top = int(strongest(found["act"])[0])
-    at = {site: float(array[top]) for site, array in found.items()}
-    function = function_name(trace.spec)
-    here = f"layer {view.layer}, neuron {top}, {quoted(trace.tokens[view.pos].label)}"
-    if not trace.spec.ffn.gated:
-        return f"{here}\nneuron = {function}(up) = {function}({number(at['up'])}) = {number(at['act'])}"
-    up = number(at["up"])
-    lines = [here, f"neuron = {function}(gate) × up"]
-    if _OPENED not in found:
-        return "\n".join((*lines, f"= {function}({number(at['gate'])}) × {up} = {number(at['act'])}"))
-    off = float(np.abs(found[_OPENED] * found["up"] - found["act"]).max())
-    return "\n".join(
-        (
-            *lines,
-            f"= {function}({number(at['gate'])}) × {up} = {number(at[_OPENED])} × {up} = {number(at['act'])}",
-            f"over all {many(trace.spec.d_ff, 'neuron')}: largest difference from the model's own {number(off, 2)}",
+    here = _(
+        "layer {layer}, neuron {neuron}, {token}",
+        layer=view.layer,
+        neuron=top,
+        token=quoted(trace.tokens[view.pos].label),
+    )
+    return "\n".join((here, *_product(trace, found, top), _total(trace, view)))
+
+
+def _total(trace: Trace, view: Fitted) -> str:
+    """What all neurons add up to, as a line of the formula."""
+    told = {
+        "neurons": many(trace.spec.d_ff, "neuron"),
+        "length": number(_written(trace, view)),
+        "gap": number(sum_gap(trace, view), 2),
+    }
+    if "down" in trace.spec.biases:
+        return _(
+            "Σ neuron × its row of the down projection, over {neurons}, + bias = what the FFN adds: length {length}, "
+            "largest difference {gap}",
+            **told,
         )
+    return _(
+        "Σ neuron × its row of the down projection, over {neurons} = what the FFN adds: length {length}, largest "
+        "difference {gap}",
+        **told,
+    )
+
+
+def _product(trace: Trace, found: dict[str, Float[np.ndarray, " d_ff"]], top: int) -> Iterator[str]:
+    """The strongest neuron's factors; for a gated FFN, how near the product comes to the model's own neurons."""
+    at, function = {site: number(float(array[top])) for site, array in found.items()}, function_name(trace.spec)
+    if not trace.spec.ffn.gated:
+        yield f"{_('neuron')} = {function}(up) = {function}({at['up']}) = {at['act']}"
+        return
+    yield f"{_('neuron')} = {function}(gate) × up"
+    if _OPENED not in found:
+        yield f"= {function}({at['gate']}) × {at['up']} = {at['act']}"
+        return
+    yield f"= {function}({at['gate']}) × {at['up']} = {at[_OPENED]} × {at['up']} = {at['act']}"
+    yield _(
+        "over all {neurons}: largest difference from the model's own {gap}",
+        neurons=many(trace.spec.d_ff, "neuron"),
+        gap=number(float(np.abs(found[_OPENED] * found["up"] - found["act"]).max()), 2),
     )
 
 
@@ -163,8 +234,8 @@ PANEL = Panel(
     id="neurons",
     stage="ffn",
     order=0,
-    name="Neurons",
-    title="Which neurons respond?",
+    name=N_("Neurons"),
+    title=N_("Which neurons respond?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from anatomy.control import Choice
+from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -17,10 +18,10 @@ from panels.snippet import LAYERS, opening, paths
 from viz.bars import Column, columns
 from viz.format import many, number, quoted
 
-WHICH = Choice("norm", "Norm", ("attention", "ffn"), ("attention's", "the FFN's"))
+WHICH = Choice("norm", N_("Norm"), ("attention", "ffn"), (N_("attention's"), N_("the FFN's")))
 SHOWN = 12
-_KINDS = {"rms": "an RMSNorm", "layer": "a LayerNorm"}
-_PARTS = ("attention", "the FFN")
+_KINDS = {"rms": N_("an RMSNorm"), "layer": N_("a LayerNorm")}
+_PARTS = (N_("attention"), N_("the FFN"))
 
 
 def _which(view: Fitted) -> int:
@@ -42,17 +43,22 @@ def largest(before: Float[np.ndarray, " d_model"]) -> Int[np.ndarray, " shown"]:
     return np.argsort(-np.abs(before), kind="stable")[:SHOWN]
 
 
-def place(spec: ModelSpec, which: int) -> str:
+def _place(spec: ModelSpec, view: Fitted) -> str:
     """Where the norm stands in the block, in words."""
+    told = {"layer": view.layer, "norm": _(_KINDS[spec.norm.kind]), "part": _(_PARTS[_which(view)])}
     if follows_sum(spec):
-        return f"follows the sum of the stream and {_PARTS[which]}'s write"
-    return f"stands before {_PARTS[which]}, which reads its result; the stream itself goes on unchanged"
+        return _("In layer {layer} {norm} follows the sum of the stream and {part}'s write.", **told)
+    return _(
+        "In layer {layer} {norm} stands before {part}, which reads its result; the stream itself goes on unchanged.",
+        **told,
+    )
 
 
 def _columns(given: Normed) -> dict[str, Float[np.ndarray, " d_model"]]:
     """Each measure by its title, in the order of the computation."""
-    bias = {} if given.bias is None else {"bias": given.bias}
-    return {"before": given.before, "normalized": given.unit, "gain": given.gain, **bias, "after": given.after}
+    bias = {} if given.bias is None else {_("bias"): given.bias}
+    steps = {_("before"): given.before, _("normalized"): given.unit, _("gain"): given.gain}
+    return steps | bias | {_("after"): given.after}
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
@@ -63,7 +69,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
         Column(title, values[top], tuple(number(float(value), 2) for value in values[top]))
         for title, values in _columns(given).items()
     ]
-    return columns([f"dim {dim}" for dim in top], measures)
+    return columns([_("dim {dim}", dim=dim) for dim in top.tolist()], measures)
 
 
 def says(trace: Trace, view: Fitted) -> str:
@@ -73,20 +79,26 @@ def says(trace: Trace, view: Fitted) -> str:
     before, gain, after = (number(float(part[top])) for part in (given.before, given.gain, given.after))
     token = quoted(trace.tokens[view.pos].label)
     sizes = np.argsort(-np.abs(given.after), kind="stable")
-    rank = int(np.flatnonzero(sizes == top)[0]) + 1
-    return (
-        f"In layer {view.layer} {_KINDS[spec.norm.kind]} {place(spec, _which(view))}. {_divides(spec, given, token)} "
-        f"Dim {top}, the largest before ({before}), has gain {gain} and is number {rank} by size after it ({after})."
+    largest_one = _(
+        "Dim {dim}, the largest before ({before}), has gain {gain} and is number {rank} by size after it ({after}).",
+        dim=top,
+        before=before,
+        gain=gain,
+        rank=int(np.flatnonzero(sizes == top)[0]) + 1,
+        after=after,
     )
+    return " ".join((_place(spec, view), _divides(spec, given, token), largest_one))
 
 
 def _divides(spec: ModelSpec, given: Normed, token: str) -> str:
     if spec.norm.kind == "rms":
-        return f"It divides every number of {token} by their root mean square, {number(_rms(given.before))}."
-    mean, deviation = float(given.before.mean()), float(given.before.std())
-    return (
-        f"It takes the mean, {number(mean)}, from every number of {token} and divides by their deviation, "
-        f"{number(deviation)}."
+        size = number(_rms(given.before))
+        return _("It divides every number of {token} by their root mean square, {size}.", token=token, size=size)
+    return _(
+        "It takes the mean, {mean}, from every number of {token} and divides by their deviation, {deviation}.",
+        mean=number(float(given.before.mean())),
+        token=token,
+        deviation=number(float(given.before.std())),
     )
 
 
@@ -98,8 +110,9 @@ def table(trace: Trace, view: Fitted) -> Table:
     """The dimensions that are largest before, step by step."""
     given = found(trace, view)
     steps = _columns(given)
+    titles = (_("before (activation)"), *list(steps)[1:-1], _("after (activation)"))
     return Table(
-        ("dimension", *(f"{title} (activation)" if title in ("before", "after") else title for title in steps)),
+        (_("dimension"), *titles),
         tuple((int(dim), *(float(values[dim]) for values in steps.values())) for dim in largest(given.before)),
     )
 
@@ -110,22 +123,34 @@ def formula(trace: Trace, view: Fitted) -> str:
     top = int(largest(given.before)[0])
     before, unit, gain, after = (float(part[top]) for part in (given.before, given.unit, given.gain, given.after))
     if spec.norm.kind == "rms":
-        general = "after = x / √(mean(x²) + ε) · gain"
+        general = _("after = x / √(mean(x²) + ε) · gain")
         steps = f"{number(before)} / {number(before / unit) if unit else '…'} · {number(gain)}"
     else:
-        general = "after = (x − mean) / √(variance + ε) · gain + bias"
+        general = _("after = (x − mean) / √(variance + ε) · gain + bias")
         centred = before - float(given.before.mean())
         bias = 0.0 if given.bias is None else float(given.bias[top])
         steps = f"{number(centred)} / {number(centred / unit) if unit else '…'} · {number(gain)} + {number(bias)}"
     return "\n".join(
         (
-            f"layer {view.layer}, norm of {_PARTS[_which(view)]}, {quoted(trace.tokens[view.pos].label)}",
+            _(
+                "layer {layer}, norm of {part}, {token}",
+                layer=view.layer,
+                part=_(_PARTS[_which(view)]),
+                token=quoted(trace.tokens[view.pos].label),
+            ),
             f"{general}, ε = {number(spec.norm.eps, 1)}",
-            f"dim {top}: {steps} = {number(after)}",
-            f"root mean square: {number(_rms(given.before))} before, {number(_rms(given.unit))} normalized, "
-            f"{number(_rms(given.after))} after the gain",
-            f"over all {many(len(given.before), 'number')}: largest difference from the model's own norm "
-            f"{number(given.off, 2)}",
+            _("dim {dim}: {steps} = {after}", dim=top, steps=steps, after=number(after)),
+            _(
+                "root mean square: {before} before, {normalized} normalized, {after} after the gain",
+                before=number(_rms(given.before)),
+                normalized=number(_rms(given.unit)),
+                after=number(_rms(given.after)),
+            ),
+            _(
+                "over all {numbers}: largest difference from the model's own norm {off}",
+                numbers=many(len(given.before), "number"),
+                off=number(given.off, 2),
+            ),
         )
     )
 
@@ -163,8 +188,8 @@ PANEL = Panel(
     id="normalization",
     stage="residual",
     order=5,
-    name="Normalization",
-    title="What does the norm change?",
+    name=N_("Normalization"),
+    title=N_("What does the norm change?"),
     needs=needs,
     draw=draw,
     says=says,

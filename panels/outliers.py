@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from anatomy.control import Choice
+from anatomy.language import N_, _, ngettext
 from anatomy.measure import nucleus
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -16,10 +17,10 @@ from anatomy.view import Fitted
 from panels import Panel, Table
 from panels.snippet import LAYERS, opening
 from viz.bars import Column, columns
-from viz.format import many, number, percent, quoted, thousands
+from viz.format import listed, many, number, percent, quoted, thousands
 from viz.grid import Grid
 
-OVER = Choice("outliers", "Show", ("layer", "layers"), ("one layer", "all layers"))
+OVER = Choice("outliers", N_("Show"), ("layer", "layers"), (N_("one layer"), N_("all layers")))
 SHOWN = 14
 
 
@@ -80,17 +81,16 @@ def draw(trace: Trace, view: Fitted) -> go.Figure | Grid:
 def _bars(trace: Trace, view: Fitted) -> go.Figure:
     found = outliers(trace, view)
     measures = [
-        Column(f"after layer {view.layer} (activation)", found.vector[found.top], _texts(found.vector[found.top])),
-        Column("share of the squared length (%)", 100 * found.shares[found.top], _texts(100 * found.shares[found.top])),
+        _column(_("after layer {layer} (activation)", layer=view.layer), found.vector[found.top]),
+        _column(_("share of the squared length (%)"), 100 * found.shares[found.top]),
     ]
     if _several(trace):
-        medians = _medians(trace, view)
-        measures.append(Column("median size of all tokens", medians, _texts(medians)))
-    return columns([f"dim {dim}" for dim in found.top], measures)
+        measures.append(_column(_("median size of all tokens"), _medians(trace, view)))
+    return columns([_("dim {dim}", dim=dim) for dim in found.top.tolist()], measures)
 
 
-def _texts(values: Float[np.ndarray, " shown"]) -> tuple[str, ...]:
-    return tuple(number(float(value), 2) for value in values)
+def _column(title: str, values: Float[np.ndarray, " shown"]) -> Column:
+    return Column(title, values, tuple(number(float(value), 2) for value in values))
 
 
 def _several(trace: Trace) -> bool:
@@ -101,12 +101,12 @@ def _grid(trace: Trace, view: Fitted) -> Grid:
     """Places by dimensions; the scale is that of every text and layer: 0 to 100 %."""
     return Grid(
         z=by_layer(trace, view).astype(np.float32),
-        rows=("in", *map(str, range(trace.spec.layers))),
+        rows=(_("in"), *map(str, range(trace.spec.layers))),
         cols=tuple(map(str, outliers(trace, view).top.tolist())),
-        row_axis="after layer (in: before layer 0)",
-        col_axis=f"dimension (largest after layer {view.layer} first)",
-        unit="share of the squared length",
-        title=f"Dimensions of {quoted(trace.tokens[view.pos].label)}",
+        row_axis=_("after layer (in: before layer 0)"),
+        col_axis=_("dimension (largest after layer {layer} first)", layer=view.layer),
+        unit=_("share of the squared length"),
+        title=_("Dimensions of {token}", token=quoted(trace.tokens[view.pos].label)),
         percent=True,
         focus=(view.layer + 1, 0),
     )
@@ -115,18 +115,22 @@ def _grid(trace: Trace, view: Fitted) -> Grid:
 def says(trace: Trace, view: Fitted) -> str:
     """The largest dimensions by name, how few hold half, and whether the other tokens have the same."""
     found = outliers(trace, view)
-    token, width = quoted(trace.tokens[view.pos].label), trace.spec.d_model
-    first = ", ".join(f"dim {dim} ({percent(float(found.shares[dim]))})" for dim in found.top[:3].tolist())
-    return (
-        f"After layer {view.layer}, {_half(found, token)}: the largest are {first}. Evenly spread, each of "
-        f"{thousands(width)} would hold {percent(1 / width)}.{_shared(trace, view)}"
+    width = trace.spec.d_model
+    first = listed(
+        _("dim {dim} ({share})", dim=dim, share=percent(float(found.shares[dim]))) for dim in found.top[:3].tolist()
     )
-
-
-def _half(found: Outliers, token: str) -> str:
-    if found.half == 1:
-        return f"a single dimension holds half or more of the squared length of {token}"
-    return f"{many(found.half, 'dimension')} hold half of the squared length of {token}"
+    half = ngettext(
+        "After layer {layer}, a single dimension holds half or more of the squared length of {token}: the largest are "
+        "{first}.",
+        "After layer {layer}, {count} dimensions hold half of the squared length of {token}: the largest are {first}.",
+        found.half,
+        count=thousands(found.half),
+        layer=view.layer,
+        token=quoted(trace.tokens[view.pos].label),
+        first=first,
+    )
+    even = _("Evenly spread, each of {count} would hold {share}.", count=thousands(width), share=percent(1 / width))
+    return " ".join(sentence for sentence in (half, even, _shared(trace, view)) if sentence)
 
 
 def _shared(trace: Trace, view: Fitted) -> str:
@@ -138,7 +142,12 @@ def _shared(trace: Trace, view: Fitted) -> str:
     own = int(largest[view.pos])
     others = len(sizes) - 1
     same = int((largest == own).sum()) - 1
-    return f" Dim {own} is the largest in {thousands(same)} of the {many(others, 'other token')} too."
+    return _(
+        "Dim {dim} is the largest in {count} of the {others} too.",
+        dim=own,
+        count=thousands(same),
+        others=many(others, "other token"),
+    )
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -146,13 +155,20 @@ def table(trace: Trace, view: Fitted) -> Table:
     found = outliers(trace, view)
     dims = found.top.tolist()
     if view[OVER] == "layers":
-        places = ("in", *range(trace.spec.layers))
+        places = (_("in"), *range(trace.spec.layers))
         rows = zip(places, by_layer(trace, view).tolist(), strict=True)
-        return Table(("after layer", *(f"dim {dim} (share)" for dim in dims)), tuple((at, *row) for at, row in rows))
+        columns = (_("after layer"), *(_("dim {dim} (share)", dim=dim) for dim in dims))
+        return Table(columns, tuple((at, *row) for at, row in rows))
     running = np.cumsum(found.shares[found.top])
     medians = _medians(trace, view)
     return Table(
-        ("dimension", "value (activation)", "share of the squared length", "running sum", "median size of all tokens"),
+        (
+            _("dimension"),
+            _("value (activation)"),
+            _("share of the squared length"),
+            _("running sum"),
+            _("median size of all tokens"),
+        ),
         tuple(
             (dim, float(found.vector[dim]), float(found.shares[dim]), float(so_far), float(median))
             for dim, so_far, median in zip(dims, running, medians, strict=True)
@@ -168,12 +184,26 @@ def formula(trace: Trace, view: Fitted) -> str:
     total = float((found.vector.astype(np.float64) ** 2).sum())
     return "\n".join(
         (
-            f"stream x of {quoted(trace.tokens[view.pos].label)} after layer {view.layer}, "
-            f"{many(len(found.vector), 'number')}",
-            f"share of dim {top} = x² / ‖x‖² = ({number(value)})² / {number(total)} = {number(value**2)} / "
-            f"{number(total)} = {percent(float(found.shares[top]))}",
+            _(
+                "stream x of {token} after layer {layer}, {numbers}",
+                token=quoted(trace.tokens[view.pos].label),
+                layer=view.layer,
+                numbers=many(len(found.vector), "number"),
+            ),
+            _(
+                "share of dim {dim} = x² / ‖x‖² = ({value})² / {total} = {square} / {total} = {share}",
+                dim=top,
+                value=number(value),
+                total=number(total),
+                square=number(value**2),
+                share=percent(float(found.shares[top])),
+            ),
             f"‖x‖ = √{number(total)} = {number(float(np.sqrt(total)))}",
-            f"the largest {thousands(found.half)} of {thousands(len(found.vector))} hold half of ‖x‖² or more",
+            _(
+                "the largest {count} of {all} hold half of ‖x‖² or more",
+                count=thousands(found.half),
+                all=thousands(len(found.vector)),
+            ),
         )
     )
 
@@ -207,8 +237,8 @@ PANEL = Panel(
     id="outliers",
     stage="residual",
     order=4,
-    name="Outliers",
-    title="Which dimensions stand out?",
+    name=N_("Outliers"),
+    title=N_("Which dimensions stand out?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.control import Slider
+from anatomy.language import N_, _, ngettext
 from anatomy.measure import entropy, nucleus, softmax
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -18,7 +19,7 @@ from panels.snippet import opening
 from viz.bars import Bar, ranked
 from viz.format import many, number, percent, quoted, thousands
 
-TEMPERATURE = Slider("temp", "Temperature", 0.1, 2.0, 0.1, 1.0)
+TEMPERATURE = Slider("temp", N_("Temperature"), 0.1, 2.0, 0.1, 1.0)
 SHOWN = 15
 _MASS = 0.9
 
@@ -31,7 +32,9 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 def applies(spec: ModelSpec) -> str | None:
     """Models without a head give vectors, not predictions."""
     if spec.head is None:
-        return "This model has no output layer over the vocabulary: it gives a vector for each token, not a prediction."
+        return _(
+            "This model has no output layer over the vocabulary: it gives a vector for each token, not a prediction."
+        )
     return None
 
 
@@ -61,39 +64,66 @@ def answer(trace: Trace, view: Fitted) -> Answer:
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """The best tokens, and set apart from them the sum of all others."""
     found = answer(trace, view)
-    bars = [
-        Bar(
-            name,
-            100 * float(found.probabilities[token_id]),
-            percent(float(found.probabilities[token_id])),
-            f"token id {token_id}, logit {number(float(found.logits[token_id]))}, "
-            f"probability {percent(float(found.probabilities[token_id]))}",
-            accent=rank == 0,
-        )
-        for rank, (token_id, name) in enumerate(zip(found.ids, found.names, strict=True))
-    ]
+    bars = [_bar(found, rank) for rank in range(len(found.ids))]
     count, rest = found.others
     if count:
-        bars.append(Bar(f"all other {many(count, 'token')}", 100 * rest, percent(rest), apart=True))
-    return ranked(bars, "probability (%)", low=0.0)
+        bars.append(Bar(_others(count), 100 * rest, percent(rest), apart=True))
+    return ranked(bars, _("probability (%)"), low=0.0)
+
+
+def _bar(found: Answer, rank: int) -> Bar:
+    token_id = found.ids[rank]
+    share = percent(float(found.probabilities[token_id]))
+    note = _(
+        "token id {id}, logit {logit}, probability {probability}",
+        id=token_id,
+        logit=number(float(found.logits[token_id])),
+        probability=share,
+    )
+    return Bar(found.names[rank], 100 * float(found.probabilities[token_id]), share, note, accent=rank == 0)
+
+
+def _others(count: int) -> str:
+    """What the sum of all tokens that are not shown is called."""
+    return _("all other {tokens}", tokens=many(count, "token"))
 
 
 def says(trace: Trace, view: Fitted) -> str:
     """The best token, the entropy, and how many tokens hold most of the probability."""
     found = answer(trace, view)
-    here = quoted(trace.tokens[view.pos].label)
-    where = f"After {here}" if trace.spec.head == "causal" else f"In the place of {here}, with the whole text in sight,"
     holding = nucleus(found.probabilities, _MASS)
-    heat = "" if view[TEMPERATURE] == 1 else f" at temperature {view[TEMPERATURE]:g}"
-    return (
-        f"{where} the model gives {quoted(found.names[0])} {percent(float(found.probabilities[found.ids[0]]))}{heat}. "
-        f"The entropy is {number(float(entropy(found.probabilities)))} nats, and {_holds(holding)} {percent(_MASS)} "
-        f"of the probability, out of {thousands(len(found.logits))}."
+    spread = ngettext(
+        "The entropy is {entropy} nats, and {count} token holds {mass} of the probability, out of {all}.",
+        "The entropy is {entropy} nats, and {count} tokens hold {mass} of the probability, out of {all}.",
+        holding,
+        count=thousands(holding),
+        entropy=number(float(entropy(found.probabilities))),
+        mass=percent(_MASS),
+        all=thousands(len(found.logits)),
     )
+    return f"{_best(trace, view, found)} {spread}"
 
 
-def _holds(count: int) -> str:
-    return "1 token holds" if count == 1 else f"{thousands(count)} tokens hold"
+def _best(trace: Trace, view: Fitted, found: Answer) -> str:
+    """The best token: after the chosen one, or in its place, and at which temperature."""
+    told = {
+        "here": quoted(trace.tokens[view.pos].label),
+        "best": quoted(found.names[0]),
+        "share": percent(float(found.probabilities[found.ids[0]])),
+    }
+    plain = view[TEMPERATURE] == 1
+    if not plain:
+        told["heat"] = f"{view[TEMPERATURE]:g}"
+    if trace.spec.head == "causal" and plain:
+        return _("After {here} the model gives {best} {share}.", **told)
+    if trace.spec.head == "causal":
+        return _("After {here} the model gives {best} {share} at temperature {heat}.", **told)
+    if plain:
+        return _("In the place of {here}, with the whole text in sight, the model gives {best} {share}.", **told)
+    return _(
+        "In the place of {here}, with the whole text in sight, the model gives {best} {share} at temperature {heat}.",
+        **told,
+    )
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -104,8 +134,8 @@ def table(trace: Trace, view: Fitted) -> Table:
         for rank, (token_id, name) in enumerate(zip(found.ids, found.names, strict=True), start=1)
     )
     count, rest = found.others
-    last = ((None, f"all other {many(count, 'token')}", None, None, rest),) if count else ()
-    return Table(("rank", "token", "id", "logit", "probability"), best + last)
+    last = ((None, _others(count), None, None, rest),) if count else ()
+    return Table((_("rank"), _("token"), _("id"), _("logit"), _("probability")), best + last)
 
 
 def formula(trace: Trace, view: Fitted) -> str:
@@ -122,11 +152,15 @@ def formula(trace: Trace, view: Fitted) -> str:
     ]
     return "\n".join(
         (
-            "p = e^((logit − largest) / T) / Σ e^((logit − largest) / T)",
-            f"T = {heat:g}, largest logit = {number(top, 4)}: taking it off everywhere changes no ratio",
-            f"Σ over {many(len(found.logits), 'token')} = {number(total, 4)}",
+            _("p = e^((logit − largest) / T) / Σ e^((logit − largest) / T)"),
+            _(
+                "T = {heat}, largest logit = {largest}: taking it off everywhere changes no ratio",
+                heat=f"{heat:g}",
+                largest=number(top, 4),
+            ),
+            _("Σ over {tokens} = {sum}", tokens=many(len(found.logits), "token"), sum=number(total, 4)),
             *best,
-            f"Σ p over the vocabulary = {float(found.probabilities.sum()):.6f}",
+            _("Σ p over the vocabulary = {sum}", sum=f"{float(found.probabilities.sum()):.6f}"),
         )
     )
 
@@ -146,8 +180,8 @@ PANEL = Panel(
     id="output",
     stage="output",
     order=0,
-    name="Prediction",
-    title="What does the model predict here?",
+    name=N_("Prediction"),
+    title=N_("What does the model predict here?"),
     needs=needs,
     draw=draw,
     says=says,

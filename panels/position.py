@@ -7,9 +7,10 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from anatomy.language import N_, _, ngettext
 from anatomy.measure import cosine_matrix, norms
 from anatomy.request import Want
-from anatomy.spec import LearnedPositions, ModelSpec, Rope
+from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
@@ -29,7 +30,12 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 def applies(spec: ModelSpec) -> str | None:
     """Models without either kind of positions have nothing to show."""
     if spec.position is None:
-        return "This model has neither rotary nor learned positions."
+        return _("This model has neither rotary nor learned positions.")
+    if isinstance(spec.position, RelativeBias):
+        return _(
+            "This model has neither rotary nor learned positions: it adds a number to the scores for each distance "
+            "between two tokens."
+        )
     return None
 
 
@@ -48,10 +54,10 @@ def draw(trace: Trace, view: Fitted) -> go.Figure | Grid:
         z=_matrix(trace),
         rows=_places(trace),
         cols=_places(trace),
-        row_axis="position",
-        col_axis="position",
-        unit="cosine",
-        title="Position rows: cosine",
+        row_axis=_("position"),
+        col_axis=_("position"),
+        unit=_("cosine"),
+        title=_("Position rows: cosine"),
         low=-1.0,
         high=1.0,
         signed=True,
@@ -68,16 +74,21 @@ def _waves(trace: Trace, view: Fitted, rope: Rope) -> go.Figure:
             x=turning.astype(np.float32),
             y=waves[turning].astype(np.float32),
             notes=tuple(
-                f"pair {pair}: one turn in {number(float(waves[pair]))} tokens; at position {view.pos} turned by "
-                f"{_degrees(rope, view.pos, pair)}"
+                _(
+                    "pair {pair}: one turn in {wave} tokens; at position {pos} turned by {angle}",
+                    pair=pair,
+                    wave=number(float(waves[pair])),
+                    pos=view.pos,
+                    angle=_degrees(rope, view.pos, pair),
+                )
                 for pair in turning.tolist()
             ),
             accent=tuple(bool(wave <= trace.spec.max_pos) for wave in waves[turning]),
-            x_axis="pair of query and key components",
-            y_axis="tokens per turn (log scale)",
+            x_axis=_("pair of query and key components"),
+            y_axis=_("tokens per turn (log scale)"),
             levels=(
-                Level(trace.spec.max_pos, f"longest text: {many(trace.spec.max_pos, 'token')}"),
-                Level(len(trace.tokens), f"this text: {many(len(trace.tokens), 'token')}"),
+                Level(trace.spec.max_pos, _("longest text: {tokens}", tokens=many(trace.spec.max_pos, "token"))),
+                Level(len(trace.tokens), _("this text: {tokens}", tokens=many(len(trace.tokens), "token"))),
             ),
         )
     )
@@ -111,21 +122,51 @@ def says(trace: Trace, view: Fitted) -> str:
 
 def _says_rotary(trace: Trace, rope: Rope) -> str:
     waves = wavelengths(rope)
-    inside, beyond = int((waves <= len(trace.tokens)).sum()), int((waves > trace.spec.max_pos).sum())
-    turns = "1 pair turns" if beyond == 1 else f"{beyond} pairs turn"
-    return (
-        f"Queries and keys are turned by position × frequency, base θ = {thousands(round(rope.theta))}: the fastest of "
-        f"{many(len(waves), 'pair')} turns once in {number(float(waves.min()))} tokens, the slowest once in "
-        f"{number(float(waves.max()))}. {_come(inside)} full circle within this text of "
-        f"{many(len(trace.tokens), 'token')}; {turns} less than once within the longest text of "
-        f"{thousands(trace.spec.max_pos)}."
+    told = _(
+        "Queries and keys are turned by position × frequency, base θ = {theta}: the fastest of {pairs} turns once in "
+        "{fastest} tokens, the slowest once in {slowest}.",
+        theta=thousands(round(rope.theta)),
+        pairs=many(len(waves), "pair"),
+        fastest=number(float(waves.min())),
+        slowest=number(float(waves.max())),
     )
+    return f"{told} {_full_circles(trace, waves)}"
 
 
-def _come(count: int) -> str:
-    if count < 2:
-        return f"{'One' if count else 'None'} of them comes"
-    return f"{count} of them come"
+def _full_circles(trace: Trace, waves: Float[np.ndarray, " pair"]) -> str:
+    """How many pairs turn once within the text, and how many not once within the longest."""
+    inside, beyond = int((waves <= len(trace.tokens)).sum()), int((waves > trace.spec.max_pos).sum())
+    places = {
+        "inside": inside,
+        "tokens": many(len(trace.tokens), "token"),
+        "longest": thousands(trace.spec.max_pos),
+    }
+    if inside == 0:
+        return ngettext(
+            "None of them comes full circle within this text of {tokens}; {count} pair turns less than once within "
+            "the longest text of {longest}.",
+            "None of them comes full circle within this text of {tokens}; {count} pairs turn less than once within "
+            "the longest text of {longest}.",
+            beyond,
+            **places,
+        )
+    if inside == 1:
+        return ngettext(
+            "One of them comes full circle within this text of {tokens}; {count} pair turns less than once within "
+            "the longest text of {longest}.",
+            "One of them comes full circle within this text of {tokens}; {count} pairs turn less than once within "
+            "the longest text of {longest}.",
+            beyond,
+            **places,
+        )
+    return ngettext(
+        "{inside} of them come full circle within this text of {tokens}; {count} pair turns less than once within "
+        "the longest text of {longest}.",
+        "{inside} of them come full circle within this text of {tokens}; {count} pairs turn less than once within "
+        "the longest text of {longest}.",
+        beyond,
+        **places,
+    )
 
 
 def _rows(spec: ModelSpec) -> int:
@@ -134,14 +175,22 @@ def _rows(spec: ModelSpec) -> int:
 
 
 def _says_learned(trace: Trace, view: Fitted, rows: int) -> str:
-    told = (
-        f"Each position has a trained row of {thousands(trace.spec.d_model)} numbers, added to the embedding: this "
-        f"text uses {len(trace.tokens)} of {thousands(rows)}."
+    told = _(
+        "Each position has a trained row of {width} numbers, added to the embedding: this text uses {used} of {rows}.",
+        width=thousands(trace.spec.d_model),
+        used=len(trace.tokens),
+        rows=thousands(rows),
     )
     if len(trace.tokens) < 2:
         return told
     other = _most_like(trace, view)
-    return f"{told} Row {view.pos} is most like row {other} (cosine {cosine(float(_matrix(trace)[view.pos, other]))})."
+    alike = _(
+        "Row {pos} is most like row {other} (cosine {cosine}).",
+        pos=view.pos,
+        other=other,
+        cosine=cosine(float(_matrix(trace)[view.pos, other])),
+    )
+    return f"{told} {alike}"
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -149,14 +198,19 @@ def table(trace: Trace, view: Fitted) -> Table:
     rope = trace.spec.position
     if isinstance(rope, Rope):
         return Table(
-            ("pair", "frequency (radians per token)", "tokens per turn", f"angle at position {view.pos} (degrees)"),
+            (
+                _("pair"),
+                _("frequency (radians per token)"),
+                _("tokens per turn"),
+                _("angle at position {pos} (degrees)", pos=view.pos),
+            ),
             tuple(
                 (pair, frequency, float(wave), math.degrees(view.pos * frequency))
                 for pair, (frequency, wave) in enumerate(zip(rope.frequencies, wavelengths(rope), strict=True))
             ),
         )
     return Table(
-        ("position", "token", "length of its row (L2 norm)", f"cosine with position {view.pos}"),
+        (_("position"), _("token"), _("length of its row (L2 norm)"), _("cosine with position {pos}", pos=view.pos)),
         tuple(
             (place, label, float(length), float(value))
             for place, (label, length, value) in enumerate(
@@ -170,25 +224,49 @@ def formula(trace: Trace, view: Fitted) -> str:
     """How the chosen position enters, with the numbers."""
     rope, here = trace.spec.position, quoted(trace.tokens[view.pos].label)
     if isinstance(rope, Rope):
-        pairs = dict.fromkeys((0, len(rope.frequencies) // 2, len(rope.frequencies) - 1))
-        theta = thousands(round(rope.theta))
-        kind = f"rescaled ({rope.scaling})" if rope.scaling else "not rescaled"
-        return "\n".join(
-            (
-                "q and k: each pair (a, b) → (a cos α − b sin α, a sin α + b cos α),   α = position × frequency",
-                f"frequency of pair i = θ^(−2i/{2 * len(rope.frequencies)}), θ = {theta}, {kind}",
-                *(
-                    f"pair {pair}: α = {view.pos} × {number(rope.frequencies[pair])} = {_degrees(rope, view.pos, pair)}"
-                    for pair in pairs
-                ),
-            )
-        )
+        return _rotary_lines(rope, view)
     row = trace[_TABLE][view.pos]
-    first = ", ".join(number(float(value)) for value in row[:4])
     return "\n".join(
         (
-            f"into layer 0: row of {here} in the embedding table + row {view.pos} of the position table",
-            f"row {view.pos} = ({first}, … {thousands(len(row))} numbers)   length {number(float(norms(row)))}",
+            _(
+                "into layer 0: row of {token} in the embedding table + row {pos} of the position table",
+                token=here,
+                pos=view.pos,
+            ),
+            _(
+                "row {pos} = ({first}, … {width} numbers)   length {length}",
+                pos=view.pos,
+                first=", ".join(number(float(value)) for value in row[:4]),
+                width=thousands(len(row)),
+                length=number(float(norms(row))),
+            ),
+        )
+    )
+
+
+def _rotary_lines(rope: Rope, view: Fitted) -> str:
+    """The turn, the frequencies, and the angle of three pairs at the chosen position."""
+    places = {"width": 2 * len(rope.frequencies), "theta": thousands(round(rope.theta)), "scaling": rope.scaling}
+    frequency = (
+        _("frequency of pair i = θ^(−2i/{width}), θ = {theta}, rescaled ({scaling})", **places)
+        if rope.scaling
+        else _("frequency of pair i = θ^(−2i/{width}), θ = {theta}, not rescaled", **places)
+    )
+    pairs = dict.fromkeys((0, len(rope.frequencies) // 2, len(rope.frequencies) - 1))
+    return "\n".join(
+        (
+            _("q and k: each pair (a, b) → (a cos α − b sin α, a sin α + b cos α),   α = position × frequency"),
+            frequency,
+            *(
+                _(
+                    "pair {pair}: α = {pos} × {frequency} = {angle}",
+                    pair=pair,
+                    pos=view.pos,
+                    frequency=number(rope.frequencies[pair]),
+                    angle=_degrees(rope, view.pos, pair),
+                )
+                for pair in pairs
+            ),
         )
     )
 
@@ -213,8 +291,8 @@ PANEL = Panel(
     id="position",
     stage="position",
     order=0,
-    name="Positions",
-    title="How does the model know the order?",
+    name=N_("Positions"),
+    title=N_("How does the model know the order?"),
     needs=needs,
     draw=draw,
     says=says,

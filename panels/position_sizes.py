@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from anatomy.language import N_, _
 from anatomy.measure import cosines, norms
 from anatomy.request import Want
 from anatomy.spec import LearnedPositions, ModelSpec
@@ -28,7 +29,7 @@ def applies(spec: ModelSpec) -> str | None:
     """Only models with a learned table."""
     if isinstance(spec.position, LearnedPositions):
         return None
-    return "This model adds nothing for a position: it has no position table."
+    return _("This model adds nothing for a position: it has no position table.")
 
 
 def sizes(trace: Trace) -> Float[np.ndarray, "2 pos"]:
@@ -39,7 +40,7 @@ def sizes(trace: Trace) -> Float[np.ndarray, "2 pos"]:
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """Two bars per position."""
     values = sizes(trace)
-    names = ("row of the token", "row of the position")
+    names = (_("row of the token"), _("row of the position"))
     notes = [
         tuple(f"{place} {label}: {name} {number(float(size))}" for place, (label, size) in enumerate(row))
         for name, row in ((n, zip(trace.labels, v, strict=True)) for n, v in zip(names, values, strict=True))
@@ -49,8 +50,8 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
             values=values.astype(np.float32),
             names=names,
             notes=(notes[0], notes[1]),
-            x_axis="position",
-            y_axis="length (L2 norm)",
+            x_axis=_("position"),
+            y_axis=_("length (L2 norm)"),
             focus=view.pos,
         )
     )
@@ -60,20 +61,30 @@ def says(trace: Trace, view: Fitted) -> str:
     """Both lengths at the chosen position, their angle, and the means over the text."""
     token, row = (float(value) for value in sizes(trace)[:, view.pos])
     means = sizes(trace).mean(axis=1)
-    angle = cosine(float(cosines(trace[_TOKENS][view.pos], trace[_PLACES][view.pos])))
-    return (
-        f"{quoted(trace.labels[view.pos])} at position {view.pos}: the token's row has length {number(token)}, the "
-        f"position's {number(row)}, with cosine {angle} between them. Over this text the means are "
-        f"{number(float(means[0]))} and {number(float(means[1]))}."
+    return _(
+        "{token} at position {pos}: the token's row has length {own}, the position's {added}, with cosine {cosine} "
+        "between them. Over this text the means are {mean_own} and {mean_added}.",
+        token=quoted(trace.labels[view.pos]),
+        pos=view.pos,
+        own=number(token),
+        added=number(row),
+        cosine=cosine(float(cosines(trace[_TOKENS][view.pos], trace[_PLACES][view.pos]))),
+        mean_own=number(float(means[0])),
+        mean_added=number(float(means[1])),
     )
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """One row per position."""
     angles = cosines(trace[_TOKENS], trace[_PLACES])
-    columns = ("position", "token", "token's row (L2 norm)", "position's row (L2 norm)", "cosine between them")
     return Table(
-        columns,
+        (
+            _("position"),
+            _("token"),
+            _("token's row (L2 norm)"),
+            _("position's row (L2 norm)"),
+            _("cosine between them"),
+        ),
         tuple(
             (place, label, *map(float, values))
             for place, (label, values) in enumerate(
@@ -88,8 +99,12 @@ def formula(trace: Trace, view: Fitted) -> str:
     token, row = trace[_TOKENS][view.pos].astype(np.float64), trace[_PLACES][view.pos].astype(np.float64)
     return "\n".join(
         (
-            f"token {quoted(trace.labels[view.pos])}: ‖t‖ = {number(float(norms(token)))}",
-            f"position {view.pos}: ‖p‖ = {number(float(norms(row)))}",
+            _(
+                "token {token}: ‖t‖ = {length}",
+                token=quoted(trace.labels[view.pos]),
+                length=number(float(norms(token))),
+            ),
+            _("position {pos}: ‖p‖ = {length}", pos=view.pos, length=number(float(norms(row)))),
             f"‖t + p‖ = √(‖t‖² + ‖p‖² + 2 t·p) = {number(float(norms(token + row)))},   t·p = "
             f"{number(float(token @ row))}",
         )
@@ -109,8 +124,8 @@ PANEL = Panel(
     id="position_sizes",
     stage="position",
     order=4,
-    name="Sizes",
-    title="How large is a position beside its token?",
+    name=N_("Sizes"),
+    title=N_("How large is a position beside its token?"),
     needs=needs,
     draw=draw,
     says=says,

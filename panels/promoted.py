@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
+from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -17,7 +18,7 @@ from panels import Panel, Table
 from panels.shared_out import applies
 from panels.snippet import LAYERS, opening, paths
 from viz.bars import Bar, ranked
-from viz.format import many, number, quoted
+from viz.format import listed, many, number, quoted, thousands
 from viz.scale import clipped
 
 _NAMED = 3  # tokens that stand beside a bar
@@ -61,7 +62,7 @@ def _named(trace: Trace, ids: np.ndarray, logits: np.ndarray) -> tuple[tuple[str
 
 
 def _spoken(tokens: tuple[tuple[str, float], ...], count: int = _NAMED) -> str:
-    return " ".join(clipped(name, _WIDEST) for name, _ in tokens[:count])
+    return " ".join(clipped(name, _WIDEST) for name, _logit in tokens[:count])
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
@@ -69,20 +70,25 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     found = neurons(trace, view)
     bars = [
         Bar(
-            f"neuron {each.number}",
+            _("neuron {neuron}", neuron=each.number),
             each.length,
             f"{number(each.length, 2)}   ↑ {_spoken(each.up)}   ↓ {_spoken(each.down)}",
-            f"value {number(each.act)}, writes a vector of length {number(each.length)}. "
-            f"Raises {_with_logits(each.up)}. Lowers {_with_logits(each.down)}.",
+            _(
+                "value {value}, writes a vector of length {length}. Raises {up}. Lowers {down}.",
+                value=number(each.act),
+                length=number(each.length),
+                up=_with_logits(each.up),
+                down=_with_logits(each.down),
+            ),
             accent=i == 0,
         )
         for i, each in enumerate(found)
     ]
-    return ranked(bars, "length of what it writes (L2 norm)", low=0.0, row=_ROW)
+    return ranked(bars, _("length of what it writes (L2 norm)"), low=0.0, row=_ROW)
 
 
 def _with_logits(tokens: tuple[tuple[str, float], ...]) -> str:
-    return ", ".join(f"{quoted(name)} {_signed(value)}" for name, value in tokens)
+    return listed(f"{quoted(name)} {_signed(value)}" for name, value in tokens)
 
 
 def _signed(value: float) -> str:
@@ -93,12 +99,19 @@ def says(trace: Trace, view: Fitted) -> str:
     """The neuron that writes most, what it raises and lowers, and how many more are shown."""
     found = neurons(trace, view)
     first = found[0]
-    label = quoted(trace.tokens[view.pos].label)
-    return (
-        f"In layer {view.layer} neuron {first.number} writes most to {label}: its value, {number(first.act)}, times "
-        f"its row has length {number(first.length)}. By itself that raises {_first(first.up)} most and lowers "
-        f"{_first(first.down)}, with the final norm's divisor kept as it was in this run. Shown are "
-        f"{many(len(found), 'neuron')} of {trace.spec.d_ff:,}."
+    return _(
+        "In layer {layer} neuron {neuron} writes most to {token}: its value, {value}, times its row has length "
+        "{length}. By itself that raises {up} most and lowers {down}, with the final norm's divisor kept as it was in "
+        "this run. Shown are {shown} of {every}.",
+        layer=view.layer,
+        neuron=first.number,
+        token=quoted(trace.tokens[view.pos].label),
+        value=number(first.act),
+        length=number(first.length),
+        up=_first(first.up),
+        down=_first(first.down),
+        shown=many(len(found), "neuron"),
+        every=thousands(trace.spec.d_ff),
     )
 
 
@@ -112,28 +125,52 @@ def table(trace: Trace, view: Fitted) -> Table:
     rows = [
         (each.number, each.act, each.length, way, name, value)
         for each in neurons(trace, view)
-        for way, tokens in (("raises", each.up), ("lowers", each.down))
+        for way, tokens in ((_("raises"), each.up), (_("lowers"), each.down))
         for name, value in tokens
     ]
-    return Table(("neuron", "value", "length (L2 norm)", "way", "token", "logits"), tuple(rows))
+    columns = (_("neuron"), _("value"), _("length (L2 norm)"), _("way"), _("token"), _("logits"))
+    return Table(columns, tuple(rows))
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """The first neuron's write, its length, and what it adds to one logit."""
     first = neurons(trace, view)[0]
     row = first.length / abs(first.act) if first.act else 0.0
-    centred = "(write − its mean)" if trace.spec.norm.kind == "layer" else "write"
     name, value = first.up[0]
     return "\n".join(
         (
-            f"layer {view.layer}, neuron {first.number}, {quoted(trace.tokens[view.pos].label)}",
-            "write = value × row of the down projection; the sum over all neurons (and a bias, if any) is the FFN's",
-            f"‖write‖ = |value| × ‖row‖ = {number(abs(first.act))} × {number(row)} = {number(first.length)}",
-            f"logits = {centred} × gain of the final norm / divisor · row of each token of the output layer",
-            f"most for {quoted(name)}: {_signed(value)}; least for {_first(first.down)}",
-            "Later layers read the write too: this is its direct way to the output alone.",
+            _(
+                "layer {layer}, neuron {neuron}, {token}",
+                layer=view.layer,
+                neuron=first.number,
+                token=quoted(trace.tokens[view.pos].label),
+            ),
+            _("write = value × row of the down projection; the sum over all neurons (and a bias, if any) is the FFN's"),
+            _(
+                "‖write‖ = |value| × ‖row‖ = {value} × {row} = {length}",
+                value=number(abs(first.act)),
+                row=number(row),
+                length=number(first.length),
+            ),
+            _logits(trace.spec),
+            _(
+                "most for {up}: {value}; least for {down}",
+                up=quoted(name),
+                value=_signed(value),
+                down=_first(first.down),
+            ),
+            _("Later layers read the write too: this is its direct way to the output alone."),
         )
     )
+
+
+def _logits(spec: ModelSpec) -> str:
+    """How a write becomes logits."""
+    if spec.norm.kind == "layer":
+        return _(
+            "logits = (write − its mean) × gain of the final norm / divisor · row of each token of the output layer"
+        )
+    return _("logits = write × gain of the final norm / divisor · row of each token of the output layer")
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -168,8 +205,8 @@ PANEL = Panel(
     id="promoted",
     stage="ffn",
     order=3,
-    name="Tokens they promote",
-    title="Which tokens do the neurons promote?",
+    name=N_("Tokens they promote"),
+    title=N_("Which tokens do the neurons promote?"),
     needs=needs,
     draw=draw,
     says=says,

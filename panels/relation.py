@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from anatomy.language import _
 from anatomy.trace import Token
 from viz.format import many, quoted
 
@@ -9,9 +10,11 @@ from viz.format import many, quoted
 def relation(tokens: Sequence[Token], pos: int, src: int) -> str:
     """“itself”, “the token that followed the last time … was read”, “the token just before”, …; up to two of them."""
     if src == pos:
-        return "itself"
+        return _("itself")
     found = [said for said in (_follower(tokens, pos, src), _copy(tokens, pos, src), _place(pos, src)) if said]
-    return " and ".join(found[:2]) or _distance(pos, src)
+    if not found:
+        return _distance(pos, src)
+    return found[0] if len(found) == 1 else _("{one} and {other}", one=found[0], other=found[1])
 
 
 def _follower(tokens: Sequence[Token], pos: int, src: int) -> str:
@@ -21,23 +24,24 @@ def _follower(tokens: Sequence[Token], pos: int, src: int) -> str:
         return ""
     label = quoted(tokens[pos].label)
     if src - 1 == copies[-1]:
-        return f"the token that followed the last time {label} was read"
-    return f"a token that followed an earlier {label}"
+        return _("the token that followed the last time {token} was read", token=label)
+    return _("a token that followed an earlier {token}", token=label)
 
 
 def _copy(tokens: Sequence[Token], pos: int, src: int) -> str:
     if tokens[src].id != tokens[pos].id:
         return ""
-    return f"the same token, {_distance(pos, src)}"
+    return _("the same token, {distance}", distance=_distance(pos, src))
 
 
 def _place(pos: int, src: int) -> str:
     if src == pos - 1:
-        return "the token just before" + (", which is the first" if src == 0 else "")
+        return _("the token just before, which is the first") if src == 0 else _("the token just before")
     if src == 0:
-        return "the first token"
-    return "the token just after" if src == pos + 1 else ""
+        return _("the first token")
+    return _("the token just after") if src == pos + 1 else ""
 
 
 def _distance(pos: int, src: int) -> str:
-    return f"{many(abs(pos - src), 'token')} {'before' if src < pos else 'after'} it"
+    tokens = many(abs(pos - src), "token")
+    return _("{tokens} before it", tokens=tokens) if src < pos else _("{tokens} after it", tokens=tokens)

@@ -10,8 +10,9 @@ from jaxtyping import Float
 
 from anatomy import rotary
 from anatomy.control import Slider
+from anatomy.language import N_, _
 from anatomy.request import Want
-from anatomy.spec import LearnedPositions, ModelSpec, Rope
+from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table, chosen_cell
@@ -20,8 +21,8 @@ from panels.snippet import opening
 from viz.format import many, number, quoted, thousands
 from viz.plane import Turn, planes
 
-PAIR = Slider("pair", "Pair of components", 0, 63, 1, 8)
-SHIFT = Slider("shift", "Move both tokens on by", 0, 512, 1, 0)
+PAIR = Slider("pair", N_("Pair of components"), 0, 63, 1, 8)
+SHIFT = Slider("shift", N_("Move both tokens on by"), 0, 512, 1, 0)
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -31,20 +32,27 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 def applies(spec: ModelSpec) -> str | None:
     """Only rotary models turn anything."""
-    told = "This model does not turn queries and keys."
     match spec.position:
         case Rope():
             return None
         case LearnedPositions(rows=rows):
-            return f"{told} It adds a learned row for each of {thousands(rows)} positions to the embedding instead."
-    return told
+            return _(
+                "This model does not turn queries and keys. It adds a learned row for each of {rows} positions to the "
+                "embedding instead.",
+                rows=thousands(rows),
+            )
+        case RelativeBias():
+            return _(
+                "This model does not turn queries and keys. It adds a number to their scores for each distance instead."
+            )
+    return _("This model does not turn queries and keys.")
 
 
 @dataclass(frozen=True)
 class Side:
-    """A query or key. position: where it is turned to; plain: before the turn; turned: after it. [d_head]"""
+    """A query or key, called `whose`. position: where it is turned to; plain: before the turn; turned: after it."""
 
-    name: str
+    whose: str
     label: str
     position: int
     plain: Float[np.ndarray, " d_head"]
@@ -85,17 +93,18 @@ def lab(trace: Trace, view: Fitted) -> Lab:
     """Undo the model's own turn of the chosen query and key, and turn them to the shifted positions."""
     frequencies = np.array(_rope(trace.spec).frequencies)
     cell, shift = cell_of(trace, view), int(view[SHIFT])
-    query = _side(trace, "query", cell.q, cell.pos, shift, frequencies)
-    key = _side(trace, "key", cell.k, cell.src, shift, frequencies)
+    looking, looked = (quoted(trace.labels[place]) for place in (cell.pos, cell.src))
+    query = _side(trace, _("query of {token}", token=looking), cell.q, cell.pos, shift, frequencies)
+    key = _side(trace, _("key of {token}", token=looked), cell.k, cell.src, shift, frequencies)
     pair = min(int(view[PAIR]), len(frequencies) - 1)
     moved = float(query.turned @ key.turned)
     return Lab(cell, pair, len(frequencies), float(frequencies[pair]), shift, (query, key), moved)
 
 
-def _side(trace: Trace, name: str, own: np.ndarray, position: int, shift: int, frequencies: np.ndarray) -> Side:
+def _side(trace: Trace, whose: str, own: np.ndarray, position: int, shift: int, frequencies: np.ndarray) -> Side:
     plain = rotary.turned(own, -rotary.angles(position, frequencies))
     there = position + shift
-    return Side(name, trace.labels[position], there, plain, rotary.turned(plain, rotary.angles(there, frequencies)))
+    return Side(whose, trace.labels[position], there, plain, rotary.turned(plain, rotary.angles(there, frequencies)))
 
 
 def _rope(spec: ModelSpec) -> Rope:
@@ -108,19 +117,21 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     """The pair of the query and that of the key, each on a plane of its own."""
     shown = lab(trace, view)
     turns = [_turn(shown, side) for side in shown.sides]
-    return planes(turns, f"component {shown.pair}", f"component {shown.pair + shown.pairs}")
+    axes = [_("component {component}", component=component) for component in (shown.pair, shown.pair + shown.pairs)]
+    return planes(turns, *axes)
 
 
 def _turn(shown: Lab, side: Side) -> Turn:
     before, after = _pair(shown, side.plain), _pair(shown, side.turned)
-    label = f"{side.name} of {quoted(side.label)}"
     return Turn(
-        title=f"{label}: turned by {_degrees(shown.angle(side))}",
+        title=_("{whose}: turned by {angle}", whose=side.whose, angle=_degrees(shown.angle(side))),
         x=float(before[0]),
         y=float(before[1]),
         angle=shown.angle(side),
-        before=f"{label} before the turn: {_point(before)}",
-        after=f"{label} at position {side.position}: {_point(after)}",
+        before=_("{whose} before the turn: {point}", whose=side.whose, point=_point(before)),
+        after=_(
+            "{whose} at position {position}: {point}", whose=side.whose, position=side.position, point=_point(after)
+        ),
     )
 
 
@@ -145,24 +156,40 @@ def says(trace: Trace, view: Fitted) -> str:
     shown = lab(trace, view)
     query, key = shown.sides
     lengths = [number(_length(_pair(shown, side.plain))) for side in shown.sides]
-    return (
-        f"In layer {view.layer}, head {view.head}, pair {shown.pair} of {shown.pairs} turns by "
-        f"{_degrees(shown.frequency)} per token: the query of {quoted(query.label)} at position {query.position} by "
-        f"{_degrees(shown.angle(query))}, the key of {quoted(key.label)} at {key.position} by "
-        f"{_degrees(shown.angle(key))}. Their lengths stay {lengths[0]} and {lengths[1]}. " + _moved(shown)
+    told = _(
+        "In layer {layer}, head {head}, pair {pair} of {pairs} turns by {step} per token: the query of {looking} at "
+        "position {pos} by {query_angle}, the key of {looked} at {src} by {key_angle}. Their lengths stay "
+        "{query_length} and {key_length}.",
+        layer=view.layer,
+        head=view.head,
+        pair=shown.pair,
+        pairs=shown.pairs,
+        step=_degrees(shown.frequency),
+        looking=quoted(query.label),
+        pos=query.position,
+        query_angle=_degrees(shown.angle(query)),
+        looked=quoted(key.label),
+        src=key.position,
+        key_angle=_degrees(shown.angle(key)),
+        query_length=lengths[0],
+        key_length=lengths[1],
     )
+    return f"{told} {_moved(shown)}"
 
 
 def _moved(shown: Lab) -> str:
     if shown.shift:
-        return (
-            f"Both stand {many(shown.shift, 'token')} further on than in the text, and q·k is still "
-            f"{number(shown.moved)} (difference {number(abs(shown.moved - shown.own), 2)})."
+        return _(
+            "Both stand {tokens} further on than in the text, and q·k is still {product} (difference {off}).",
+            tokens=many(shown.shift, "token"),
+            product=number(shown.moved),
+            off=number(abs(shown.moved - shown.own), 2),
         )
     distance = shown.cell.pos - shown.cell.src
-    return (
-        f"Of the two angles only the difference enters q·k: {_degrees(distance * shown.frequency)}, for "
-        f"{many(abs(distance), 'token')} of distance."
+    return _(
+        "Of the two angles only the difference enters q·k: {angle}, for {tokens} of distance.",
+        angle=_degrees(distance * shown.frequency),
+        tokens=many(abs(distance), "token"),
     )
 
 
@@ -173,15 +200,21 @@ def table(trace: Trace, view: Fitted) -> Table:
     vectors = [rotary.in_pairs(v, shown.pairs) for side in shown.sides for v in (side.plain, side.turned)]
     parts = (vectors[1] * vectors[3]).sum(axis=-1)  # [pair]
     places = [side.position for side in shown.sides]
-    names = ("q before", f"q at position {places[0]}", "k before", f"k at position {places[1]}")
     return Table(
         (
-            "pair",
-            "frequency (radians per token)",
-            "angle of q (degrees)",
-            "angle of k (degrees)",
-            *(f"{name}, {part}" for name in names for part in ("first", "second")),
-            "share of q·k",
+            _("pair"),
+            _("frequency (radians per token)"),
+            _("angle of q (degrees)"),
+            _("angle of k (degrees)"),
+            _("q before, first"),
+            _("q before, second"),
+            _("q at position {position}, first", position=places[0]),
+            _("q at position {position}, second", position=places[0]),
+            _("k before, first"),
+            _("k before, second"),
+            _("k at position {position}, first", position=places[1]),
+            _("k at position {position}, second", position=places[1]),
+            _("share of q·k"),
         ),
         tuple(
             (
@@ -203,12 +236,22 @@ def formula(trace: Trace, view: Fitted) -> str:
     return "\n".join(
         (
             place(trace, view, shown.cell),
-            "pair (a, b) → (a cos α − b sin α, a sin α + b cos α),   α = position × frequency",
+            _("pair (a, b) → (a cos α − b sin α, a sin α + b cos α),   α = position × frequency"),
             *(line for side in shown.sides for line in _turn_lines(shown, side)),
-            f"q·k over all {many(shown.pairs, 'pair')} at positions {query.position} and {key.position} = "
-            f"{number(shown.moved)}",
-            f"the model's own q·k, at {shown.cell.pos} and {shown.cell.src}: {number(shown.own)}, difference "
-            f"{number(abs(shown.moved - shown.own), 2)}",
+            _(
+                "q·k over all {pairs} at positions {pos} and {src} = {product}",
+                pairs=many(shown.pairs, "pair"),
+                pos=query.position,
+                src=key.position,
+                product=number(shown.moved),
+            ),
+            _(
+                "the model's own q·k, at {pos} and {src}: {product}, difference {off}",
+                pos=shown.cell.pos,
+                src=shown.cell.src,
+                product=number(shown.own),
+                off=number(abs(shown.moved - shown.own), 2),
+            ),
             *_score_line(trace, shown),
         )
     )
@@ -217,25 +260,40 @@ def formula(trace: Trace, view: Fitted) -> str:
 def _score_line(trace: Trace, shown: Lab) -> list[str]:
     """What becomes of q·k: the model's score, unless the mask forbids it."""
     if not np.isfinite(shown.cell.score):
-        return ["masked in the model: the score becomes −∞"]
+        return [_("masked in the model: the score becomes −∞")]
     width = trace.spec.d_head
     scaled = shown.moved / math.sqrt(width)
-    off = abs(scaled - shown.cell.score)
     return [
-        f"{number(shown.moved)} / √{width} = {number(scaled)}; the model's own score {number(shown.cell.score)}, "
-        f"difference {number(off, 2)}"
+        _(
+            "{product} / √{width} = {scaled}; the model's own score {score}, difference {off}",
+            product=number(shown.moved),
+            width=width,
+            scaled=number(scaled),
+            score=number(shown.cell.score),
+            off=number(abs(scaled - shown.cell.score), 2),
+        )
     ]
 
 
 def _turn_lines(shown: Lab, side: Side) -> tuple[str, str]:
     before, after = _pair(shown, side.plain), _pair(shown, side.turned)
-    off = abs(_length(after) - _length(before))
-    return (
-        f"{side.name} of {quoted(side.label)}: α = {side.position} × {number(shown.frequency)} = "
-        f"{number(shown.angle(side))} radians = {_degrees(shown.angle(side))}",
-        f"  {_point(before)} → {_point(after)}, length {number(_length(before))} → {number(_length(after))}, "
-        f"difference {number(off, 2)}",
+    turn = _(
+        "{whose}: α = {position} × {frequency} = {radians} radians = {angle}",
+        whose=side.whose,
+        position=side.position,
+        frequency=number(shown.frequency),
+        radians=number(shown.angle(side)),
+        angle=_degrees(shown.angle(side)),
     )
+    points = _(
+        "{before} → {after}, length {length_before} → {length_after}, difference {off}",
+        before=_point(before),
+        after=_point(after),
+        length_before=number(_length(before)),
+        length_after=number(_length(after)),
+        off=number(abs(_length(after) - _length(before)), 2),
+    )
+    return turn, f"  {points}"
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -266,8 +324,8 @@ PANEL = Panel(
     id="rotation",
     stage="position",
     order=1,
-    name="Rotary lab",
-    title="What does a position do to a query and a key?",
+    name=N_("Rotary lab"),
+    title=N_("What does a position do to a query and a key?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.control import Choice
+from anatomy.language import N_, _, ngettext
 from anatomy.measure import norms
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -19,7 +20,7 @@ from viz.format import many, number, percent, quoted, thousands
 from viz.grid import Grid
 from viz.scale import ceiling
 
-SHOWN = Choice("row", "Show", ("values", "lengths"), ("its numbers", "lengths of all rows"))
+SHOWN = Choice("row", N_("Show"), ("values", "lengths"), (N_("its numbers"), N_("lengths of all rows")))
 _ROWS = Want("tok_embed")
 _NARROW, _WIDE = 32, 64  # numbers in a line of the strip, and where there are many
 _MANY = 1024
@@ -54,14 +55,14 @@ def _strip(trace: Trace, view: Fitted) -> Grid:
         z=lines,
         rows=tuple(str(first) for first in range(0, lines.size, width)),
         cols=tuple(f"+{i}" for i in range(width)),
-        row_axis="dimension",
-        col_axis="dimension, counted on",
-        unit="activation",
-        title=f"Row {thousands(trace.tokens[view.pos].id)} of the embedding table",
+        row_axis=_("dimension"),
+        col_axis=_("dimension, counted on"),
+        unit=_("activation"),
+        title=_("Row {row} of the embedding table", row=thousands(trace.tokens[view.pos].id)),
         high=ceiling(float(np.abs(rows).max())),
         signed=True,
         focus=(line, place),
-        empty="no such dimension",
+        empty=_("no such dimension"),
     )
 
 
@@ -72,13 +73,13 @@ def _lengths(trace: Trace, view: Fitted) -> go.Figure:
             x=np.arange(len(lengths), dtype=np.float32),
             y=lengths,
             notes=tuple(
-                f"{i} {label}: length {number(float(length))}"
+                _("{pos} {token}: length {length}", pos=i, token=label, length=number(float(length)))
                 for i, (label, length) in enumerate(zip(trace.labels, lengths, strict=True))
             ),
             accent=tuple(i == view.pos for i in range(len(lengths))),
-            x_axis="position in the text",
-            y_axis="length of the row (L2 norm)",
-            levels=[Level(float(np.median(lengths)), "median of the text")],
+            x_axis=_("position in the text"),
+            y_axis=_("length of the row (L2 norm)"),
+            levels=[Level(float(np.median(lengths)), _("median of the text"))],
             logarithmic=False,
         )
     )
@@ -86,16 +87,28 @@ def _lengths(trace: Trace, view: Fitted) -> go.Figure:
 
 def says(trace: Trace, view: Fitted) -> str:
     """How many numbers, their range, the row's length among the text's, and what else the table is used for."""
-    token, row = trace.tokens[view.pos], trace[_ROWS][view.pos]
+    return " ".join((_enters(trace, view), _ranked(trace, view), _tied(trace.spec)))
+
+
+def _enters(trace: Trace, view: Fitted) -> str:
+    """How many numbers, from where to where, and how many of them are nothing."""
+    row = trace[_ROWS][view.pos]
     zeros = int((row == 0).sum())
-    return (
-        f"{quoted(token.label)} enters as {many(len(row), 'number')} from {number(float(row.min()))} to "
-        f"{number(float(row.max()))}; {_zeros(zeros)} exactly 0. {_ranked(trace, view)} {_tied(trace.spec)}"
+    told = {
+        "token": quoted(trace.tokens[view.pos].label),
+        "numbers": many(len(row), "number"),
+        "low": number(float(row.min())),
+        "high": number(float(row.max())),
+    }
+    if not zeros:
+        return _("{token} enters as {numbers} from {low} to {high}; none is exactly 0.", **told)
+    return ngettext(
+        "{token} enters as {numbers} from {low} to {high}; {count} is exactly 0.",
+        "{token} enters as {numbers} from {low} to {high}; {count} are exactly 0.",
+        zeros,
+        count=thousands(zeros),
+        **told,
     )
-
-
-def _zeros(count: int) -> str:
-    return {0: "none is", 1: "1 is"}.get(count, f"{thousands(count)} are")
 
 
 def _ranked(trace: Trace, view: Fitted) -> str:
@@ -103,21 +116,35 @@ def _ranked(trace: Trace, view: Fitted) -> str:
     by_id = {token.id: float(length) for token, length in zip(trace.tokens, norms(trace[_ROWS]), strict=True)}
     own = by_id[trace.tokens[view.pos].id]
     if len(by_id) == 1:
-        return f"The row's length is {number(own)}."
+        return _("The row's length is {length}.", length=number(own))
     rank = 1 + sum(length > own for length in by_id.values())
-    place = "the longest" if rank == 1 else "the shortest" if rank == len(by_id) else f"number {rank} by length"
-    return (
-        f"The row's length is {number(own)}, {place} of the text's {len(by_id)} different tokens; their median is "
-        f"{number(float(np.median(list(by_id.values()))))}."
+    told = {"length": number(own), "count": len(by_id), "median": number(float(np.median(list(by_id.values()))))}
+    if rank == 1:
+        return _(
+            "The row's length is {length}, the longest of the text's {count} different tokens; their median is "
+            "{median}.",
+            **told,
+        )
+    if rank == len(by_id):
+        return _(
+            "The row's length is {length}, the shortest of the text's {count} different tokens; their median is "
+            "{median}.",
+            **told,
+        )
+    return _(
+        "The row's length is {length}, number {rank} by length of the text's {count} different tokens; their median is "
+        "{median}.",
+        rank=rank,
+        **told,
     )
 
 
 def _tied(spec: ModelSpec) -> str:
     if spec.head is None:
-        return "This model has no output layer that could share the table."
+        return _("This model has no output layer that could share the table.")
     if spec.tied:
-        return "The output layer is the same table (tied): the row is also what the last vector is scored against."
-    return "The output layer has a table of its own (untied): this row serves the way in alone."
+        return _("The output layer is the same table (tied): the row is also what the last vector is scored against.")
+    return _("The output layer has a table of its own (untied): this row serves the way in alone.")
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -125,12 +152,12 @@ def table(trace: Trace, view: Fitted) -> Table:
     if view[SHOWN] == "lengths":
         lengths = norms(trace[_ROWS]).tolist()
         rows = zip(range(len(lengths)), trace.labels, (token.id for token in trace.tokens), lengths, strict=True)
-        return Table(("position", "token", "id", "length (L2 norm)"), tuple(rows))
+        return Table((_("position"), _("token"), _("id"), _("length (L2 norm)")), tuple(rows))
     row = trace[_ROWS][view.pos].astype(np.float64)
     total = float((row**2).sum()) or 1.0
     order = np.argsort(-np.abs(row), kind="stable")[:_LARGEST]
     return Table(
-        ("dimension", "value (activation)", "share of the squared length"),
+        (_("dimension"), _("value (activation)"), _("share of the squared length")),
         tuple((int(i), float(row[i]), float(row[i] ** 2 / total)) for i in order),
     )
 
@@ -142,11 +169,22 @@ def formula(trace: Trace, view: Fitted) -> str:
     first = " + ".join(f"({number(float(value))})²" for value in row[:3])
     scale = trace.spec.embed_scale
     lines = [
-        f"‖row‖ = √({first} + … {many(len(row), 'number')}) = √{number(squared)} = {number(squared**0.5)}",
-        f"largest: dimension {top}, ({number(float(row[top]))})² / {number(squared)} = "
-        f"{percent(float(row[top] ** 2) / (squared or 1.0))} of the squared length",
-        f"mean {number(float(row.mean()))}, standard deviation {number(float(row.std()))}",
-        f"the model multiplies the row by {number(scale)} before it enters" if scale != 1 else "",
+        _(
+            "‖row‖ = √({first} + … {numbers}) = √{squared} = {length}",
+            first=first,
+            numbers=many(len(row), "number"),
+            squared=number(squared),
+            length=number(squared**0.5),
+        ),
+        _(
+            "largest: dimension {dim}, ({value})² / {squared} = {share} of the squared length",
+            dim=top,
+            value=number(float(row[top])),
+            squared=number(squared),
+            share=percent(float(row[top] ** 2) / (squared or 1.0)),
+        ),
+        _("mean {mean}, standard deviation {spread}", mean=number(float(row.mean())), spread=number(float(row.std()))),
+        _("the model multiplies the row by {factor} before it enters", factor=number(scale)) if scale != 1 else "",
     ]
     return "\n".join(line for line in lines if line)
 
@@ -166,8 +204,8 @@ PANEL = Panel(
     id="row",
     stage="embedding",
     order=3,
-    name="Row",
-    title="What are the numbers of a token?",
+    name=N_("Row"),
+    title=N_("What are the numbers of a token?"),
     needs=needs,
     draw=draw,
     says=says,

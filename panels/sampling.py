@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from anatomy.control import Slider
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.sampling import Settings, Step, steps
 from anatomy.spec import ModelSpec
@@ -17,19 +18,21 @@ from panels.output import TEMPERATURE
 from panels.output import applies as has_head
 from panels.snippet import opening
 from viz.bars import Bar, Marks, ranked
-from viz.format import many, number, percent, quoted, thousands
+from viz.format import listed, many, number, percent, quoted, thousands
 
-TOP_K = Slider("topk", "Top-k (0: all)", 0, 100, 1, 50)
-TOP_P = Slider("topp", "Top-p (1: all)", 0.05, 1.0, 0.05, 1.0)
-MIN_P = Slider("minp", "Min-p (0: all)", 0.0, 0.5, 0.01, 0.0)
-PENALTY = Slider("penalty", "Repetition penalty (1: none)", 1.0, 2.0, 0.05, 1.0)
+TOP_K = Slider("topk", N_("Top-k (0: all)"), 0, 100, 1, 50)
+TOP_P = Slider("topp", N_("Top-p (1: all)"), 0.05, 1.0, 0.05, 1.0)
+MIN_P = Slider("minp", N_("Min-p (0: all)"), 0.0, 0.5, 0.01, 0.0)
+PENALTY = Slider("penalty", N_("Repetition penalty (1: none)"), 1.0, 2.0, 0.05, 1.0)
 SHOWN = 15
 
 
 def applies(spec: ModelSpec) -> str | None:
     """None, or why nothing is drawn from this model's predictions."""
     if spec.head == "masked":
-        return "This model fills in hidden tokens of a finished text: no next token is drawn, so there is no sampling."
+        return _(
+            "This model fills in hidden tokens of a finished text: no next token is drawn, so there is no sampling."
+        )
     return has_head(spec)
 
 
@@ -71,20 +74,25 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
             name,
             100 * float(last[row]),
             percent(float(last[row])),
-            f"token id {row}, the model's own {percent(float(first[row]))}, drawn with {percent(float(last[row]))}",
+            _(
+                "token id {id}, the model's own {before}, drawn with {after}",
+                id=row,
+                before=percent(float(first[row])),
+                after=percent(float(last[row])),
+            ),
             accent=True,
         )
         for row, name in zip(found.ids, found.names, strict=True)
     ]
     before = [100 * float(first[row]) for row in found.ids]
-    for words, rows in _others(found):
+    for name, rows in _others(found):
         if len(rows):
             share = float(last[rows].sum())
-            bars.append(Bar(f"{words}: {many(len(rows), 'token')}", 100 * share, percent(share), apart=True))
+            bars.append(Bar(name, 100 * share, percent(share), apart=True))
             before.append(100 * float(first[rows].sum()))
-    names = ("can be drawn", "together")
-    marks, high = Marks(tuple(before), "the model's own"), max(*before, *(bar.value for bar in bars))
-    return ranked(bars, "probability (%)", low=0.0, high=high, names=names, marks=marks)
+    names = (_("can be drawn"), _("together"))
+    marks, high = Marks(tuple(before), _("the model's own")), max(*before, *(bar.value for bar in bars))
+    return ranked(bars, _("probability (%)"), low=0.0, high=high, names=names, marks=marks)
 
 
 def _others(found: Drawn) -> tuple[tuple[str, np.ndarray], tuple[str, np.ndarray]]:
@@ -92,7 +100,11 @@ def _others(found: Drawn) -> tuple[tuple[str, np.ndarray], tuple[str, np.ndarray
     gone = np.isneginf(found.steps[-1].scores)
     rest = ~gone
     rest[list(found.ids)] = False
-    return ("all other", np.flatnonzero(rest)), ("removed", np.flatnonzero(gone))
+    others, removed = np.flatnonzero(rest), np.flatnonzero(gone)
+    return (
+        (_("all other: {tokens}", tokens=many(len(others), "token")), others),
+        (_("removed: {tokens}", tokens=many(len(removed), "token")), removed),
+    )
 
 
 def says(trace: Trace, view: Fitted) -> str:
@@ -102,21 +114,37 @@ def says(trace: Trace, view: Fitted) -> str:
     kept = ~np.isneginf(end.scores)
     held = float(start.probabilities[kept].sum())
     best = found.ids[0]
-    cut = [f"{step.name} removes {percent(step.removed)}" for step in found.steps if step.removed > 0]
-    return (
-        f"After {quoted(trace.tokens[view.pos].label)}, {many(end.kept, 'token')} of {thousands(len(kept))} can be "
-        f"drawn; the model gave {'it' if end.kept == 1 else 'them'} {percent(held)}. "
-        f"{_sentence(cut)}{quoted(found.names[0])} goes from {percent(float(start.probabilities[best]))} to "
-        f"{percent(float(end.probabilities[best]))}, the entropy from {number(start.entropy)} to "
-        f"{number(end.entropy)} nats."
+    left = ngettext(
+        "After {here}, {tokens} of {all} can be drawn; the model gave it {held}.",
+        "After {here}, {tokens} of {all} can be drawn; the model gave them {held}.",
+        end.kept,
+        here=quoted(trace.tokens[view.pos].label),
+        tokens=many(end.kept, "token"),
+        all=thousands(len(kept)),
+        held=percent(held),
     )
+    changed = _(
+        "{best} goes from {before} to {after}, the entropy from {first} to {last} nats.",
+        best=quoted(found.names[0]),
+        before=percent(float(start.probabilities[best])),
+        after=percent(float(end.probabilities[best])),
+        first=number(start.entropy),
+        last=number(end.entropy),
+    )
+    return " ".join((left, _removals(found.steps), changed))
 
 
-def _sentence(parts: Sequence[str]) -> str:
-    if not parts:
-        return "No step removes a token. "
-    told = ", ".join(parts)
-    return f"{told[0].upper()}{told[1:]} of what reached it. "
+def _removals(taken: Sequence[Step]) -> str:
+    """What each step takes away, those that do."""
+    cut = [
+        _("{step} removes {share}", step=_(step.name), share=percent(step.removed))
+        for step in taken
+        if step.removed > 0
+    ]
+    if not cut:
+        return _("No step removes a token.")
+    told = listed(cut)
+    return _("{removals} of what reached it.", removals=f"{told[0].upper()}{told[1:]}")
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -125,9 +153,16 @@ def table(trace: Trace, view: Fitted) -> Table:
     values = (None, chosen.penalty, chosen.temperature, chosen.top_k, chosen.top_p, chosen.min_p)
     best = drawn(trace, view)
     return Table(
-        ("step", "setting", "tokens left", "probability removed", "best token (probability)", "entropy (nats)"),
+        (
+            _("step"),
+            _("setting"),
+            _("tokens left"),
+            _("probability removed"),
+            _("best token (probability)"),
+            _("entropy (nats)"),
+        ),
         tuple(
-            (step.name, value, step.kept, step.removed, float(step.probabilities.max()), step.entropy)
+            (_(step.name), value, step.kept, step.removed, float(step.probabilities.max()), step.entropy)
             for step, value in zip(best.steps, values, strict=True)
         ),
     )
@@ -137,23 +172,41 @@ def formula(trace: Trace, view: Fitted) -> str:
     """The best token's score through every step, with the numbers; how many tokens each step leaves."""
     found = drawn(trace, view)
     best, chosen = found.ids[0], settings(view)
-    _, _, heated, *cuts = found.steps
+    heated, cuts = found.steps[2], found.steps[3:]
     own, penalized, scaled = (number(float(step.scores[best]), 4) for step in found.steps[:3])
     repeated = best in {token.id for token in trace.tokens[: view.pos + 1]}
-    sign = "×" if found.steps[0].scores[best] < 0 else "/"
-    penalty = f"{own} {sign} {chosen.penalty:g} = {penalized}" if repeated else "not in the text, so it keeps its logit"
     lines = [
-        f"{quoted(found.names[0])}: logit {own}",
-        f"repetition penalty {chosen.penalty:g}: {penalty}",
-        f"temperature: {penalized} / {chosen.temperature:g} = {scaled}, "
-        f"e^… / Σ = {percent(float(heated.probabilities[best]))}",
+        _("{token}: logit {logit}", token=quoted(found.names[0]), logit=own),
+        _penalty(found.steps, best, chosen.penalty, repeated),
+        _(
+            "temperature: {division} = {scaled}, e^… / Σ = {share}",
+            division=f"{penalized} / {chosen.temperature:g}",
+            scaled=scaled,
+            share=percent(float(heated.probabilities[best])),
+        ),
     ]
     for step, value in zip(cuts, (chosen.top_k, chosen.top_p, chosen.min_p), strict=True):
         lines.append(
-            f"{step.name} {value:g}: {many(step.kept, 'token')} left, {percent(step.removed)} removed; "
-            f"{quoted(found.names[0])} {percent(float(step.probabilities[best]))}"
+            _(
+                "{step} {value}: {tokens} left, {removed} removed; {token} {share}",
+                step=_(step.name),
+                value=f"{value:g}",
+                tokens=many(step.kept, "token"),
+                removed=percent(step.removed),
+                token=quoted(found.names[0]),
+                share=percent(float(step.probabilities[best])),
+            )
         )
     return "\n".join(lines)
+
+
+def _penalty(taken: Sequence[Step], best: int, penalty: float, repeated: bool) -> str:
+    """What the repetition penalty makes of one token's logit."""
+    if not repeated:
+        return _("repetition penalty {penalty}: not in the text, so it keeps its logit", penalty=f"{penalty:g}")
+    own, penalized = (float(step.scores[best]) for step in taken[:2])
+    change = f"{number(own, 4)} {'×' if own < 0 else '/'} {penalty:g} = {number(penalized, 4)}"
+    return _("repetition penalty {penalty}: {change}", penalty=f"{penalty:g}", change=change)
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -193,8 +246,8 @@ PANEL = Panel(
     id="sampling",
     stage="output",
     order=2,
-    name="Sampling",
-    title="Which tokens can be drawn?",
+    name=N_("Sampling"),
+    title=N_("Which tokens can be drawn?"),
     needs=needs,
     draw=draw,
     says=says,

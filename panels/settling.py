@@ -12,20 +12,22 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
+from panels.lens import read_stream
 from panels.output import applies
-from panels.snippet import LAYERS, opening, paths
+from panels.snippet import layer_streams, opening, paths
 from viz.curves import Curve, Curves, Mark, curves
 from viz.dots import Level
-from viz.format import many, number, quoted
+from viz.format import many, number, quoted, thousands
 from viz.scale import thinned
 
 _SETTLED = 1.0  # nat
-_LIMITS = (
+_LIMITS = N_(
     "A raw lens reads every stream with the final norm and head, which were trained for the last one: a small distance "
     "shows that the answer can be read off already, a large one does not show that nothing is known, only that this "
     "reader does not find it."
@@ -56,39 +58,65 @@ def settled_from(values: Float[np.ndarray, " layer"], level: float) -> int:
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """The distance over the layers, held against an even guess's."""
     values, layers = distances(trace, view), trace.spec.layers
-    guess = Level(even(trace, view), "an even guess among all tokens")
-    here = Mark(view.layer, float(values[view.layer]), f"layer {view.layer}: {number(float(values[view.layer]))} nats")
-    notes = tuple(f"after layer {layer}: {number(value)} nats" for layer, value in enumerate(values.tolist()))
-    curve = Curve("KL divergence", np.arange(layers, dtype=np.float32), values, notes)
-    figure = curves(Curves([curve], "after layer", "KL(final ‖ lens) (nats)", [guess], [here]))
+    guess = Level(even(trace, view), _("an even guess among all tokens"))
+    told = _("layer {layer}: {nats}", layer=view.layer, nats=_nats(values[view.layer]))
+    here = Mark(view.layer, float(values[view.layer]), told)
+    notes = tuple(
+        _("after layer {layer}: {nats}", layer=layer, nats=_nats(value)) for layer, value in enumerate(values.tolist())
+    )
+    curve = Curve(_("KL divergence"), np.arange(layers, dtype=np.float32), values, notes)
+    figure = curves(Curves([curve], _("after layer"), _("KL(final ‖ lens) (nats)"), [guess], [here]))
     return figure.update_xaxes(range=[-0.4, layers - 0.6], tickvals=thinned(layers, 16))
 
 
 def says(trace: Trace, view: Fitted) -> str:
     """The distance at both ends and at the chosen layer, where it settles, and what a raw lens cannot say."""
     values, guess = distances(trace, view), even(trace, view)
-    told = (
-        f"After layer {view.layer} the lens is {_nats(values[view.layer])} from the final answer at "
-        f"{quoted(trace.tokens[view.pos].label)}, {_against(float(values[view.layer]), guess)}."
-    )
-    start = settled_from(values, _SETTLED)
-    since = "only after the last layer" if start == len(values) - 1 else f"from layer {start} on"
-    told += f" It stays within {number(_SETTLED, 1)} nat {since}."
     worse = int((values > guess).sum())
+    told = [_at_the_layer(trace, view, float(values[view.layer]), guess), _settles(values)]
     if worse:
-        lie = "lies" if worse == 1 else "lie"
-        told += f" {many(worse, 'layer')} of {len(values)} {lie} farther away than an even guess."
-    return f"{told} {_LIMITS}"
+        told.append(
+            ngettext(
+                "{count} layer of {layers} lies farther away than an even guess.",
+                "{count} layers of {layers} lie farther away than an even guess.",
+                worse,
+                layers=len(values),
+            )
+        )
+    return " ".join((*told, _(_LIMITS)))
+
+
+def _at_the_layer(trace: Trace, view: Fitted, value: float, guess: float) -> str:
+    """The chosen layer's distance beside that of an even guess."""
+    told = {
+        "layer": view.layer,
+        "nats": _nats(value),
+        "token": quoted(trace.tokens[view.pos].label),
+        "guess": _nats(guess),
+    }
+    if value > guess:
+        return _(
+            "After layer {layer} the lens is {nats} from the final answer at {token}, farther than an even guess among "
+            "all tokens ({guess}).",
+            **told,
+        )
+    return _(
+        "After layer {layer} the lens is {nats} from the final answer at {token}, nearer than an even guess among all "
+        "tokens ({guess}).",
+        **told,
+    )
+
+
+def _settles(values: Float[np.ndarray, " layer"]) -> str:
+    """From which layer on the distance stays small."""
+    start, level = settled_from(values, _SETTLED), number(_SETTLED, 1)
+    if start == len(values) - 1:
+        return _("It stays within {level} nat only after the last layer.", level=level)
+    return _("It stays within {level} nat from layer {layer} on.", level=level, layer=start)
 
 
 def _nats(value: float) -> str:
-    return f"{number(float(value))} nats"
-
-
-def _against(value: float, guess: float) -> str:
-    """A distance beside that of an even guess."""
-    side = "farther than" if value > guess else "nearer than"
-    return f"{side} an even guess among all tokens ({_nats(guess)})"
+    return _("{number} nats", number=number(float(value)))
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -96,7 +124,7 @@ def table(trace: Trace, view: Fitted) -> Table:
     values = distances(trace, view).tolist()
     steps = [None, *(before - after for before, after in pairwise(values))]
     return Table(
-        ("after layer", "KL(final ‖ lens) (nats)", "nearer by (nats)"),
+        (_("after layer"), _("KL(final ‖ lens) (nats)"), _("nearer by (nats)")),
         tuple((layer, value, step) for layer, (value, step) in enumerate(zip(values, steps, strict=True))),
     )
 
@@ -104,32 +132,44 @@ def table(trace: Trace, view: Fitted) -> Table:
 def formula(trace: Trace, view: Fitted) -> str:
     """The divergence, an even guess's, and the layer that comes nearer by most."""
     values, spec = distances(trace, view), trace.spec
-    norm = "final norm(stream)" if spec.norm.place == "pre" else "stream"
-    entropy = float(trace[Want("entropy", pos=view.pos)])
     lines = [
-        f"q = softmax(head({norm})), p = the same after layer {spec.layers - 1}; {many(spec.vocab, 'token')}",
-        f"KL(p ‖ q) = Σ p · (log p − log q) = {_nats(values[view.layer])} after layer {view.layer}",
-        f"q even: log {spec.vocab:,} − entropy of p = {number(math.log(spec.vocab))} − {number(entropy)} = "
-        f"{_nats(even(trace, view))}",
+        _(
+            "q = softmax(head({stream})), p = the same after layer {layer}; {tokens}",
+            stream=read_stream(spec),
+            layer=spec.layers - 1,
+            tokens=many(spec.vocab, "token"),
+        ),
+        _(
+            "KL(p ‖ q) = Σ p · (log p − log q) = {nats} after layer {layer}",
+            nats=_nats(values[view.layer]),
+            layer=view.layer,
+        ),
+        _(
+            "q even: log {vocabulary} − entropy of p = {logarithm} − {entropy} = {nats}",
+            vocabulary=thousands(spec.vocab),
+            logarithm=number(math.log(spec.vocab)),
+            entropy=number(float(trace[Want("entropy", pos=view.pos)])),
+            nats=_nats(even(trace, view)),
+        ),
     ]
     if len(values) > 1:
         layer = int(np.diff(values).argmin()) + 1
         before, after = (number(float(value)) for value in values[layer - 1 : layer + 1])
-        lines.append(f"largest step towards the answer: layer {layer}, {before} → {after} nats")
+        lines.append(
+            _(
+                "largest step towards the answer: layer {layer}, {before} → {after} nats",
+                layer=layer,
+                before=before,
+                after=after,
+            )
+        )
     return "\n".join(lines)
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """The divergence of the final distribution from every layer's lens."""
     return f"""{opening(spec, view)}
-{LAYERS}
-streams = []
-for layer in layers:
-    layer.register_forward_hook(lambda layer, given, out: streams.append(out[0] if isinstance(out, tuple) else out))
-with torch.no_grad():
-    model(**inputs)
-    stream = torch.stack([stream[0, {view.pos}] for stream in streams])  # [layers, d_model]
-    logp = {paths(spec).readout}.log_softmax(dim=-1)  # [layers, vocab]
+{layer_streams(view.pos)}    logp = {paths(spec).readout}.log_softmax(dim=-1)  # [layers, vocab]
 
 result = (logp[-1].exp() * (logp[-1] - logp)).sum(dim=-1)  # nats, [layers]
 print(result)
@@ -140,8 +180,8 @@ PANEL = Panel(
     id="settling",
     stage="stack",
     order=2,
-    name="Settling",
-    title="When does the answer settle?",
+    name=N_("Settling"),
+    title=N_("When does the answer settle?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -1,10 +1,13 @@
 """Controls that several panels read: moving one of them moves it everywhere."""
 
 from anatomy.control import Choice, Switch
+from anatomy.language import N_
 
 # Many heads rest on the first token, and its stream is far longer than the others'. Without it the rest can be read.
-FIRST = Switch("first", "First token", default=True)
+FIRST = Switch("first", N_("First token"), default=True)
+# Tokens that spell one word side by side are shown as one.
+WORDS = Switch("words", N_("Words"))
 # Colours of attention weights.
-SCALE = Choice("scale", "Scale", ("linear", "log"), ("linear", "log"))
+SCALE = Choice("scale", N_("Scale"), ("linear", "log"), (N_("linear"), N_("log")))
 # Lengths in the residual stream span several powers of ten.
-NORM_SCALE = Choice("norms", "Scale", ("log", "linear"), ("log", "linear"))
+NORM_SCALE = Choice("norms", N_("Scale"), ("log", "linear"), (N_("log"), N_("linear")))

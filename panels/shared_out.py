@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from anatomy.control import Choice
+from anatomy.language import N_, _
 from anatomy.request import Want, choice
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -14,10 +15,16 @@ from anatomy.view import Fitted
 from panels.sheet import entrance
 from viz.format import number, quoted
 
-RIVAL = Choice("rival", "Against", ("none", "second", "third"), ("no other token", "the second best", "the third best"))
+RIVAL = Choice(
+    "rival",
+    N_("Against"),
+    ("none", "second", "third"),
+    (N_("no other token"), N_("the second best"), N_("the third best")),
+)
 _RANKS = {"second": 2, "third": 3}
-BY = Choice("by", "Show", ("parts", "heads"), ("attention and FFN", "heads"))
-PARTS = ("attention", "FFN")
+BY = Choice("by", N_("Show"), ("parts", "heads", "neurons"), (N_("attention and FFN"), N_("heads"), N_("neurons")))
+PARTS = (N_("attention"), N_("FFN"))
+NEURON_SITES = ("dla_neuron_ids", "dla_neuron_logits")
 
 
 @dataclass(frozen=True)
@@ -56,26 +63,26 @@ class SharedOut:
     def quantity(self) -> str:
         """What is shared out, in words."""
         if self.rival is None:
-            return f"the logit of {quoted(self.best)}"
-        return f"the lead of {quoted(self.best)} over {quoted(self.rival)}"
+            return _("the logit of {token}", token=quoted(self.best))
+        return _("the lead of {token} over {rival}", token=quoted(self.best), rival=quoted(self.rival))
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """The parts, and what they have to add up to."""
+    """The parts and heads, neurons where they are shown, and what the parts have to add up to."""
+    sites = ("dla_parts", "dla_heads", *(NEURON_SITES if view[BY] == "neurons" else ()))
     here = (Want(site, pos=view.pos) for site in ("logits", "next_ids"))
-    return (*_wants(view), *here, Want("resid_post", spec.layers - 1, pos=view.pos))
+    return (*(wanted(site, view) for site in sites), *here, Want("resid_post", spec.layers - 1, pos=view.pos))
 
 
-def _wants(view: Fitted) -> tuple[Want, Want]:
+def wanted(site: str, view: Fitted) -> Want:
+    """One of these sites for the best token at the chosen position, or for its lead over the rival."""
     rank = _RANKS.get(view[RIVAL])
-    against = None if rank is None else choice(rank)
-    parts, heads = (Want(site, pos=view.pos, token=choice(1), against=against) for site in ("dla_parts", "dla_heads"))
-    return parts, heads
+    return Want(site, pos=view.pos, token=choice(1), against=None if rank is None else choice(rank))
 
 
 def shared_out(trace: Trace, view: Fitted) -> SharedOut:
     """The chosen position's."""
-    parts, heads = (trace[want].astype(np.float64) for want in _wants(view))
+    parts, heads = (trace[wanted(site, view)].astype(np.float64) for site in ("dla_parts", "dla_heads"))
     ranked, logits = trace[Want("next_ids", pos=view.pos)], trace[Want("logits", pos=view.pos)].astype(np.float64)
     best, rank = int(ranked[0]), _RANKS.get(view[RIVAL])
     rival = None if rank is None else int(ranked[rank - 1])
@@ -101,9 +108,9 @@ def _divisor(trace: Trace, view: Fitted) -> float:
 def applies(spec: ModelSpec) -> str | None:
     """Only where parts write into one stream that ends in an output layer."""
     if spec.head is None:
-        return "This model has no output layer over the vocabulary: it gives a vector for each token and no logits."
+        return _("This model has no output layer over the vocabulary: it gives a vector for each token and no logits.")
     if spec.norm.place != "pre":
-        return (
+        return _(
             "This model normalizes after each sum, so what attention and FFN write does not add up to its final "
             "vector: its logits cannot be shared out among them."
         )
@@ -113,12 +120,17 @@ def applies(spec: ModelSpec) -> str | None:
 def summed(found: SharedOut, spec: ModelSpec) -> str:
     """The sum written out, with its error."""
     attention, ffn = found.writes.sum(axis=1).tolist()
-    terms = [(entrance(spec), found.enters), ("Σ attention", attention), ("Σ FFN", ffn)]
-    terms += [("constants", found.constants)] if found.constants else []
-    words = " + ".join(f"{name} {_bracketed(value)}" for name, value in terms)
-    own = f"the model's own: {number(found.told, 4)}, difference {number(found.off, 2)}"
-    return f"{words} = {number(found.total, 4)}; {own}"
+    terms = [(entrance(spec), found.enters), (_("Σ attention"), attention), (_("Σ FFN"), ffn)]
+    terms += [(_("constants"), found.constants)] if found.constants else []
+    return _(
+        "{terms} = {total}; the model's own: {own}, difference {off}",
+        terms=" + ".join(f"{name} {bracketed(value)}" for name, value in terms),
+        total=number(found.total, 4),
+        own=number(found.told, 4),
+        off=number(found.off, 2),
+    )
 
 
-def _bracketed(value: float) -> str:
+def bracketed(value: float) -> str:
+    """A term of a sum: (−1.58)."""
     return f"({number(value)})" if value < 0 else number(value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.language import _
 from anatomy.measure import contributions, norms
 from anatomy.request import Want
 from anatomy.spec import LearnedPositions, ModelSpec
@@ -39,7 +40,7 @@ class Sheet:
 
 def entrance(spec: ModelSpec) -> str:
     """What enters layer 0."""
-    return "embedding + position" if isinstance(spec.position, LearnedPositions) else "embedding"
+    return _("embedding + position") if isinstance(spec.position, LearnedPositions) else _("embedding")
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.language import N_, _
 from anatomy.measure import cosine_matrix, norms
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -44,10 +45,10 @@ def draw(trace: Trace, view: Fitted) -> Grid:
         z=matrix(trace),
         rows=trace.labels,
         cols=trace.labels,
-        row_axis="token",
-        col_axis="token",
-        unit="cosine",
-        title="Embedding rows: cosine",
+        row_axis=_("token"),
+        col_axis=_("token"),
+        unit=_("cosine"),
+        title=_("Embedding rows: cosine"),
         low=-1.0,
         high=1.0,
         signed=True,
@@ -61,13 +62,20 @@ def says(trace: Trace, view: Fitted) -> str:
     other, values = nearest_other(trace, view), matrix(trace)
     name = quoted(trace.tokens[view.pos].label)
     if other is None:
-        return f"The text holds no token but {name}: its row has cosine 1 with itself and nothing to compare it with."
+        return _(
+            "The text holds no token but {token}: its row has cosine 1 with itself and nothing to compare it with.",
+            token=name,
+        )
     ids = np.array([token.id for token in trace.tokens])
     pairs = values[np.triu(ids[:, None] != ids[None, :])]
-    return (
-        f"Before any context, {name} is most like {quoted(trace.tokens[other].label)} among the tokens of this text "
-        f"(cosine {cosine(float(values[view.pos, other]))}); the {many(len(pairs), 'pair')} of different tokens "
-        f"average {cosine(float(pairs.mean(dtype=np.float64)))}. Equal tokens have equal rows, so their cosine is 1."
+    return _(
+        "Before any context, {token} is most like {other} among the tokens of this text (cosine {cosine}); the {pairs} "
+        "of different tokens average {average}. Equal tokens have equal rows, so their cosine is 1.",
+        token=name,
+        other=quoted(trace.tokens[other].label),
+        cosine=cosine(float(values[view.pos, other])),
+        pairs=many(len(pairs), "pair"),
+        average=cosine(float(pairs.mean(dtype=np.float64))),
     )
 
 
@@ -75,7 +83,7 @@ def table(trace: Trace, view: Fitted) -> Table:
     """The chosen token's row of the matrix."""
     row = matrix(trace)[view.pos]
     return Table(
-        ("position", "token", f"cosine with position {view.pos}"),
+        (_("position"), _("token"), _("cosine with position {pos}", pos=view.pos)),
         tuple((i, label, float(value)) for i, (label, value) in enumerate(zip(trace.labels, row, strict=True))),
     )
 
@@ -86,9 +94,10 @@ def formula(trace: Trace, view: Fitted) -> str:
     other = view.pos if other is None else other
     a, b = trace[_ROWS][view.pos].astype(float), trace[_ROWS][other].astype(float)
     lengths = f"{number(float(norms(a)))} · {number(float(norms(b)))}"
+    token, beside = (quoted(trace.tokens[pos].label) for pos in (view.pos, other))
     return "\n".join(
         (
-            f"a = row of {quoted(trace.tokens[view.pos].label)}, b = row of {quoted(trace.tokens[other].label)}",
+            _("a = row of {token}, b = row of {other}", token=token, other=beside),
             "cos(a, b) = a·b / (‖a‖ · ‖b‖)",
             f"= {number(float(a @ b))} / ({lengths}) = {cosine(float(matrix(trace)[view.pos, other]))}",
         )
@@ -108,8 +117,8 @@ PANEL = Panel(
     id="similarity",
     stage="embedding",
     order=2,
-    name="Similarity",
-    title="How alike are the tokens before they meet?",
+    name=N_("Similarity"),
+    title=N_("How alike are the tokens before they meet?"),
     needs=needs,
     draw=draw,
     says=says,

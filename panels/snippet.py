@@ -1,6 +1,6 @@
 """What the printed Python programs share: loading the model and the text with plain transformers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anatomy.spec import ModelSpec
 from anatomy.view import View
@@ -25,6 +25,9 @@ class Paths:
     positions        inside the body: a learned position table
     readout          an expression that turns `stream` into logits
     final_norm       inside the body: the norm before the output layer
+    gated            inside a layer: the projections of `inner` where the FFN is gated and the family knows both
+    loader           the class that loads it, where its head does not decide
+    bias             inside the body: the attention that makes a relative position bias
     """
 
     attention: str
@@ -34,6 +37,9 @@ class Paths:
     positions: str
     readout: str
     final_norm: str = ""
+    gated: tuple[str, ...] = ()
+    loader: str = ""
+    bias: str = ""
 
 
 _PATHS = {
@@ -63,18 +69,44 @@ _PATHS = {
         "embeddings.position_embeddings",
         "model.cls(stream)",
     ),
+    "t5": Paths(
+        "layer.0.SelfAttention.o",
+        "layer.1.DenseReluDense.wo",
+        ("layer.1.DenseReluDense.wi",),
+        ("layer.0.layer_norm", "layer.1.layer_norm"),
+        "",
+        "",
+        gated=("layer.1.DenseReluDense.wi_0", "layer.1.DenseReluDense.wi_1"),
+        loader="T5EncoderModel",
+        bias="encoder.block.0.layer.0.SelfAttention",
+    ),
 }
 
 
 def opening(spec: ModelSpec, view: View) -> str:
     """Imports, folder, text; leaves `tokenizer`, `model`, `inputs` and `ids` to the lines that follow."""
-    loader = _LOADERS[spec.head]
+    loader = _PATHS[spec.family].loader if spec.family in _PATHS else ""
+    loader = loader or _LOADERS[spec.head]
     return f"""import torch
 from transformers import AutoTokenizer, {loader}
 
 {_text(view)}model = {loader}.from_pretrained(folder, dtype=torch.{spec.dtype}).eval()
 inputs = tokenizer(text, return_tensors="pt", split_special_tokens=True)
 {_tail(view)}ids = inputs["input_ids"][0].tolist()
+"""
+
+
+def layer_streams(at: int | range) -> str:
+    """Runs the model and leaves in `stream` what left every layer: at one position [layers, d_model], at several
+    [layers, pos, d_model]. Lines that follow and are indented stand in the same `no_grad`."""
+    places, shape = (f"{at}", "") if isinstance(at, int) else (f"{at.start}:{at.stop}", "pos, ")
+    return f"""{LAYERS}
+streams = []
+for layer in layers:
+    layer.register_forward_hook(lambda layer, given, out: streams.append(out[0] if isinstance(out, tuple) else out))
+with torch.no_grad():
+    model(**inputs)
+    stream = torch.stack([stream[0, {places}] for stream in streams])  # [layers, {shape}d_model]
 """
 
 
@@ -99,4 +131,5 @@ def paths(spec: ModelSpec) -> Paths:
     """Where this model keeps its parts; ValueError for a family that is not in the table."""
     if spec.family not in _PATHS:
         raise ValueError(f"no paths are known for the family {spec.family!r}: add them to panels/snippet.py")
-    return _PATHS[spec.family]
+    found = _PATHS[spec.family]
+    return replace(found, inner=found.gated) if found.gated and spec.ffn.gated else found

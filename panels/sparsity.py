@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from anatomy.language import N_, _
 from anatomy.measure import NEAR_ZERO
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -33,8 +34,8 @@ def _lines(trace: Trace, view: Fitted) -> Lines:
         places=tuple(map(str, range(trace.spec.layers))),
         chosen=drawn.index(view.pos),
         marked=0 if drawn[0] == 0 and view.pos != 0 else None,
-        x_axis="layer",
-        y_axis="neurons next to zero (%)",
+        x_axis=_("layer"),
+        y_axis=_("neurons next to zero (%)"),
     )
 
 
@@ -47,26 +48,32 @@ def says(trace: Trace, view: Fitted) -> str:
     """The chosen layer's share and what counts as next to zero; where most and fewest are idle."""
     own = trace[_SMALL][:, view.pos]
     most, least = int(own.argmax()), int(own.argmin())
+    told = _(
+        "For {token} {share} of the {neurons} of layer {layer} stay next to zero: at most {limit} of the size of its "
+        "strongest neuron there. Most do in layer {most} ({largest}), fewest in layer {least} ({smallest}). A single "
+        "very strong neuron makes all others count as next to zero.",
+        token=quoted(trace.tokens[view.pos].label),
+        share=percent(float(own[view.layer])),
+        neurons=many(trace.spec.d_ff, "neuron"),
+        layer=view.layer,
+        limit=_LIMIT,
+        most=most,
+        largest=percent(float(own[most])),
+        least=least,
+        smallest=percent(float(own[least])),
+    )
     given = _lines(trace, view)
-    band = (
-        f" The {thousands(len(given.others))} other tokens are drawn as their range and median."
-        if banded(given) and given.others
-        else ""
-    )
-    return (
-        f"For {quoted(trace.tokens[view.pos].label)} {percent(float(own[view.layer]))} of the "
-        f"{many(trace.spec.d_ff, 'neuron')} of layer {view.layer} stay next to zero: at most {_LIMIT} of "
-        f"the size of its strongest neuron there. Most do in layer {most} ({percent(float(own[most]))}), fewest in "
-        f"layer {least} ({percent(float(own[least]))}). A single very strong neuron makes all others count as next to "
-        f"zero.{band}"
-    )
+    if not banded(given) or not given.others:
+        return told
+    band = _("The {count} other tokens are drawn as their range and median.", count=thousands(len(given.others)))
+    return f"{told} {band}"
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """Per layer: the chosen token's share, and the smallest, middle and largest of all tokens."""
     shares = trace[_SMALL]
     return Table(
-        ("layer", "chosen token (share)", "smallest", "median", "largest"),
+        (_("layer"), _("chosen token (share)"), _("smallest"), _("median"), _("largest")),
         tuple(
             (layer, float(row[view.pos]), float(row.min()), float(np.median(row)), float(row.max()))
             for layer, row in enumerate(shares)
@@ -82,11 +89,21 @@ def formula(trace: Trace, view: Fitted) -> str:
     share = float(trace[_SMALL][view.layer, view.pos])
     return "\n".join(
         (
-            f"layer {view.layer}, {quoted(trace.tokens[view.pos].label)}",
-            f"next to zero: |neuron| ≤ {_LIMIT} · {number(strongest)} = {number(NEAR_ZERO * strongest)}",
-            f"{thousands(idle)} of {thousands(len(act))} neurons = {percent(idle / len(act))}",
-            f"exactly 0: {thousands(int((act == 0).sum()))}",
-            f"difference from the figure {number(abs(idle / len(act) - share), 2)}",
+            _("layer {layer}, {token}", layer=view.layer, token=quoted(trace.tokens[view.pos].label)),
+            _(
+                "next to zero: |neuron| ≤ {limit} · {strongest} = {edge}",
+                limit=_LIMIT,
+                strongest=number(strongest),
+                edge=number(NEAR_ZERO * strongest),
+            ),
+            _(
+                "{count} of {all} neurons = {share}",
+                count=thousands(idle),
+                all=thousands(len(act)),
+                share=percent(idle / len(act)),
+            ),
+            _("exactly 0: {count}", count=thousands(int((act == 0).sum()))),
+            _("difference from the figure {off}", off=number(abs(idle / len(act) - share), 2)),
         )
     )
 
@@ -114,8 +131,8 @@ PANEL = Panel(
     id="sparsity",
     stage="ffn",
     order=2,
-    name="Sparsity",
-    title="How many neurons stay idle?",
+    name=N_("Sparsity"),
+    title=N_("How many neurons stay idle?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from anatomy.language import _
+from anatomy.memory import number_bytes
 from anatomy.request import Want
-from anatomy.spec import ModelSpec, Rope
+from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from anatomy.stages import STAGES
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import of_stage
+from panels.groups import size
 from panels.lens import leads_from
 from panels.neurons import ffn_name
-from viz.format import many, number, percent, quoted, thousands
+from viz.format import counted, many, number, percent, quoted, thousands
 from viz.tokens import SPECIAL, cut
 
 _NORMS = {"rms": "RMSNorm", "layer": "LayerNorm"}
@@ -23,7 +26,7 @@ _NORMS = {"rms": "RMSNorm", "layer": "LayerNorm"}
 class Box:
     """One stage on the map.
 
-    stage     key of `anatomy.stages.STAGES`, with its number and title
+    stage     key of `anatomy.stages.STAGES`, with its number and its title in the reader's language
     line      what this model does here, on this text
     spark     a small line beside it: log10 of the chosen token's length through the stack; None for most stages
     in_block  whether it stands inside the repeated block
@@ -60,7 +63,7 @@ def boxes(trace: Trace, view: Fitted) -> tuple[Box, ...]:
         Box(
             stage=stage.id,
             number=stage.number,
-            title=stage.title,
+            title=_(stage.title),
             line=_LINES[stage.id](trace, view),
             spark=_spark(trace, view) if stage.id == "residual" else None,
             in_block=stage.in_block,
@@ -82,7 +85,7 @@ def block(spec: ModelSpec) -> Block:
 
 def block_line(spec: ModelSpec) -> str:
     """How often the block is repeated: "one block, 30 times"."""
-    return "one block, once" if spec.layers == 1 else f"one block, {spec.layers} times"
+    return _("one block, once") if spec.layers == 1 else _("one block, {layers} times", layers=spec.layers)
 
 
 def _first_panel(stage: str, spec: ModelSpec) -> str | None:
@@ -97,8 +100,10 @@ def _tokens(trace: Trace, view: Fitted) -> str:
     own = sum(kind != SPECIAL for kind in found.kinds)
     count = many(len(trace.tokens), "token")
     if found.words and not found.unspaced:
-        return f"{count} · {own / len(found.words):.1f} per word"
-    return f"{count} · {own / found.characters:.1f} per character" if found.characters else count
+        return _("{tokens} · {share} per word", tokens=count, share=f"{own / len(found.words):.1f}")
+    if found.characters:
+        return _("{tokens} · {share} per character", tokens=count, share=f"{own / found.characters:.1f}")
+    return count
 
 
 def _embedding(trace: Trace, view: Fitted) -> str:
@@ -106,17 +111,23 @@ def _embedding(trace: Trace, view: Fitted) -> str:
     shape = f"{thousands(len(trace.tokens))} × {thousands(spec.d_model)}"
     if spec.head is None:
         return shape
-    return f"{shape}, {'tied with' if spec.tied else 'apart from'} the output"
+    if spec.tied:
+        return _("{shape}, tied with the output", shape=shape)
+    return _("{shape}, apart from the output", shape=shape)
 
 
 def _position(trace: Trace, view: Fitted) -> str:
     position = trace.spec.position
-    if position is None:
-        return "none added, none rotated in"
+    if isinstance(position, LearnedPositions):
+        return _("learned, {rows} rows", rows=thousands(position.rows))
+    if isinstance(position, RelativeBias):
+        return _("bias by distance, {buckets} buckets", buckets=thousands(position.buckets))
     if not isinstance(position, Rope):
-        return f"learned, {thousands(position.rows)} rows"
-    rescaled = ", rescaled" if position.scaling else ""
-    return f"rotary, θ = {thousands(round(position.theta))}{rescaled}"
+        return _("none added, none rotated in")
+    theta = thousands(round(position.theta))
+    return (
+        _("rotary, θ = {theta}, rescaled", theta=theta) if position.scaling else _("rotary, θ = {theta}", theta=theta)
+    )
 
 
 def _attention(trace: Trace, view: Fitted) -> str:
@@ -127,26 +138,33 @@ def _attention(trace: Trace, view: Fitted) -> str:
 
 
 def _ffn(trace: Trace, view: Fitted) -> str:
-    return f"{ffn_name(trace.spec)}, {many(trace.spec.d_ff, 'neuron')}"
+    return _("{kind}, {neurons}", kind=ffn_name(trace.spec), neurons=many(trace.spec.d_ff, "neuron"))
 
 
 def _residual(trace: Trace, view: Fitted) -> str:
     first, last = trace[Want("norm_pre")][0, view.pos], trace[Want("norm_post")][-1, view.pos]
-    return f"norm {number(float(first), 2)} → {number(float(last), 2)}, log scale"
+    return _("norm {first} → {last}, log scale", first=number(float(first), 2), last=number(float(last), 2))
 
 
 def _stack(trace: Trace, view: Fitted) -> str:
     if trace.spec.head is None:
         return many(trace.spec.layers, "layer")
     ids = trace[Want("lens_ids", pos=view.pos)]
-    return f"{quoted(trace.name(int(ids[-1, 0])))} leads from layer {leads_from(ids)}"
+    return _("{token} leads from layer {layer}", token=quoted(trace.name(int(ids[-1, 0]))), layer=leads_from(ids))
 
 
 def _output(trace: Trace, view: Fitted) -> str:
     if trace.spec.head is None:
-        return "vectors, no predictions"
+        return _("vectors, no predictions")
     best = trace.name(int(trace[Want("next_ids", pos=view.pos)][0]))
     return f"{quoted(best)} {percent(float(np.exp(trace[Want('next_logp', pos=view.pos)][0])))}"
+
+
+def _scale(trace: Trace, view: Fitted) -> str:
+    spec = trace.spec
+    count = spec.weights.parameters
+    weights = size(count * number_bytes(spec.dtype))
+    return _("{count} parameters, {bytes} in {dtype}", count=counted(count), bytes=weights, dtype=spec.dtype)
 
 
 def _spark(trace: Trace, view: Fitted) -> tuple[float, ...]:
@@ -164,4 +182,5 @@ _LINES: dict[str, Callable[[Trace, Fitted], str]] = {
     "residual": _residual,
     "stack": _stack,
     "output": _output,
+    "scale": _scale,
 }

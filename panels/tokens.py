@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
-from anatomy.trace import Trace
+from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
 from panels.snippet import FOLDER
 from viz.chips import Chips
-from viz.format import many, quoted, thousands
+from viz.format import listed, many, quoted, thousands
 from viz.tokens import BYTES, KINDS, PART, SPECIAL, Cut, chips, cut, spelled
 
 
@@ -33,19 +34,41 @@ def says(trace: Trace, view: Fitted) -> str:
 def _rate(found: Cut, own: int) -> str:
     tokens = many(own, "token")
     if found.words and not found.unspaced:
-        return f"{tokens} for {many(len(found.words), 'word')}: {own / len(found.words):.1f} per word."
+        words, rate = many(len(found.words), "word"), f"{own / len(found.words):.1f}"
+        return _("{tokens} for {words}: {rate} per word.", tokens=tokens, words=words, rate=rate)
     if found.characters:
-        return f"{tokens} for {many(found.characters, 'character')}: {own / found.characters:.1f} per character."
-    return f"{tokens}, with nothing but white space in them." if own else "The text has no token of its own."
+        characters, rate = many(found.characters, "character"), f"{own / found.characters:.1f}"
+        return _("{tokens} for {characters}: {rate} per character.", tokens=tokens, characters=characters, rate=rate)
+    if own:
+        return _("{tokens}, with nothing but white space in them.", tokens=tokens)
+    return _("The text has no token of its own.")
 
 
 def _pieces(found: Cut) -> str:
     """How many tokens hold less than a word, and less than a character."""
-    counted = [(found.kinds.count(kind), KINDS[kind]) for kind in (PART, BYTES)]
-    told = [f"{thousands(count)} {'holds' if count == 1 else 'hold'} only {kind}" for count, kind in counted if count]
-    if told:
-        return f"{' and '.join(told)}."
-    return "No word is cut." if found.words and not found.unspaced else ""
+    part, byte = found.kinds.count(PART), found.kinds.count(BYTES)
+    told = []
+    if part:
+        told.append(
+            ngettext(
+                "{count} holds only part of a word.",
+                "{count} hold only part of a word.",
+                part,
+                count=thousands(part),
+            )
+        )
+    if byte:
+        told.append(
+            ngettext(
+                "{count} holds only part of a character.",
+                "{count} hold only part of a character.",
+                byte,
+                count=thousands(byte),
+            )
+        )
+    if not told and found.words and not found.unspaced:
+        return _("No word is cut.")
+    return " ".join(told)
 
 
 def _added(trace: Trace, found: Cut) -> str:
@@ -53,23 +76,24 @@ def _added(trace: Trace, found: Cut) -> str:
     special = [quoted(t.label) for t, kind in zip(trace.tokens, found.kinds, strict=True) if kind == SPECIAL]
     if not special:
         return ""
-    return f"Special tokens besides: {', '.join(dict.fromkeys(special))}."
+    return _("Special tokens besides: {tokens}.", tokens=listed(dict.fromkeys(special)))
 
 
 def _lost(trace: Trace) -> str:
     """Characters that the model does not get to see."""
     if not trace.lost:
         return ""
-    return f"The vocabulary cannot spell {', '.join(map(quoted, trace.lost))}: the model does not see it."
+    lost = listed(map(quoted, trace.lost))
+    return _("The vocabulary cannot spell {characters}: the model does not see it.", characters=lost)
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """One row per token. Characters are counted from 0; the end is one past the last."""
     kinds = cut(trace.text, trace.tokens).kinds
     return Table(
-        ("position", "token", "id", "bytes (hexadecimal)", "first character", "end", "kind"),
+        (_("position"), _("token"), _("id"), _("bytes (hexadecimal)"), _("first character"), _("end"), _("kind")),
         tuple(
-            (i, token.label, token.id, spelled(token.bytes), token.start, token.end, KINDS[kind])
+            (i, token.label, token.id, spelled(token.bytes), token.start, token.end, _(KINDS[kind]))
             for i, (token, kind) in enumerate(zip(trace.tokens, kinds, strict=True))
         ),
     )
@@ -77,21 +101,33 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 def formula(trace: Trace, view: Fitted) -> str:
     """From characters to bytes to a row number, for the chosen token; then the rate."""
-    token = trace.tokens[view.pos]
-    text = trace.text
-    where = (
-        "stands for no characters of the text"
-        if token.start == token.end
-        else f"characters {token.start} to {token.end - 1} of the text"
-    )
+    token, text = trace.tokens[view.pos], trace.text
     return "\n".join(
         (
-            f"position {view.pos}: {quoted(token.label)}, {where}",
-            f"spelled {token.piece} in the vocabulary → bytes {spelled(token.bytes)}",
-            f"→ row {thousands(token.id)} of {thousands(trace.spec.vocab)}",
-            f"the whole text: {many(len(text), 'character')} with white space, "
-            f"{thousands(len(text.encode()))} bytes of UTF-8 → {many(len(trace.tokens), 'token')}",
+            _where(token, view.pos),
+            _("spelled {piece} in the vocabulary → bytes {bytes}", piece=token.piece, bytes=spelled(token.bytes)),
+            _("→ row {row} of {rows}", row=thousands(token.id), rows=thousands(trace.spec.vocab)),
+            _(
+                "the whole text: {characters} with white space, {bytes} bytes of UTF-8 → {tokens}",
+                characters=many(len(text), "character"),
+                bytes=thousands(len(text.encode())),
+                tokens=many(len(trace.tokens), "token"),
+            ),
         )
+    )
+
+
+def _where(token: Token, pos: int) -> str:
+    """Which characters a token stands for."""
+    name = quoted(token.label)
+    if token.start == token.end:
+        return _("position {pos}: {token}, stands for no characters of the text", pos=pos, token=name)
+    return _(
+        "position {pos}: {token}, characters {first} to {last} of the text",
+        pos=pos,
+        token=name,
+        first=token.start,
+        last=token.end - 1,
     )
 
 
@@ -115,8 +151,8 @@ PANEL = Panel(
     id="tokens",
     stage="tokens",
     order=0,
-    name="Tokens",
-    title="How is the text cut into tokens?",
+    name=N_("Tokens"),
+    title=N_("How is the text cut into tokens?"),
     needs=needs,
     draw=draw,
     says=says,

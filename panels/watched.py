@@ -3,7 +3,7 @@
 The logit lens (nostalgebraist 2020, "interpreting GPT: the logit lens").
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -12,17 +12,19 @@ import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from anatomy.control import Choice
+from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
+from panels.lens import over_the_vocabulary
 from panels.output import applies
-from panels.snippet import LAYERS, opening, paths
-from viz.format import many, number, percent, quoted, thousands
+from panels.snippet import layer_streams, opening, paths
+from viz.format import listed, many, number, percent, quoted, thousands
 from viz.lines import Lines, lines
 
-MEASURE = Choice("watched", "Show", ("probability", "rank"), ("probability", "rank"))
+MEASURE = Choice("watched", N_("Show"), ("probability", "rank"), (N_("probability"), N_("rank")))
 _ANSWER = 0  # the final answer's column: the engine puts it first
 _TOLD = 4  # spells in the lead that the caption names one by one
 
@@ -59,7 +61,7 @@ class Spell:
 def spells(places: Int[np.ndarray, "layer k"]) -> tuple[Spell, ...]:
     """Who leads, from the first layer to the last. places: ranks."""
     leaders = [int(row.argmin()) if row.min() == 1 else None for row in places]
-    runs = [[layer for layer, _ in run] for _, run in groupby(enumerate(leaders), key=lambda pair: pair[1])]
+    runs = [[layer for layer, _who in run] for _who, run in groupby(enumerate(leaders), key=lambda pair: pair[1])]
     return tuple(Spell(leaders[run[0]], run[0], run[-1]) for run in runs)
 
 
@@ -83,56 +85,89 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
             places=tuple(map(str, range(len(places)))),
             chosen=_ANSWER,
             marked=_longest_other(spells(places)),
-            x_axis="after layer",
-            y_axis="rank (1 is the best, log scale)" if by_rank else "probability (log scale)",
+            x_axis=_("after layer"),
+            y_axis=_("rank (1 is the best, log scale)") if by_rank else _("probability (log scale)"),
             logarithmic=True,
+            listed=True,
         )
     )
 
 
 def says(trace: Trace, view: Fitted) -> str:
     """Who leads until when, where the final answer starts, and whether early leaders are left out."""
-    found, places, shares = spells(ranks(trace, view)), ranks(trace, view), probabilities(trace, view)
-    answer = quoted(names(trace, view)[_ANSWER])
-    told = f"{_lead(trace, view, found)}, with {percent(float(shares[-1, _ANSWER]))} in the end."
+    found, places = spells(ranks(trace, view)), ranks(trace, view)
+    told = [_lead(trace, view, found)]
     if len(found) > 1:
-        told += f" After layer 0 {answer} has rank {thousands(int(places[0, _ANSWER]))} of {_vocabulary(trace)}."
+        told.append(
+            _(
+                "After layer 0 {token} has rank {rank} of {tokens}.",
+                token=quoted(names(trace, view)[_ANSWER]),
+                rank=thousands(int(places[0, _ANSWER])),
+                tokens=many(trace.spec.vocab, "token"),
+            )
+        )
     if any(spell.column is None for spell in found):
-        told += f" Only the {many(places.shape[1], 'token')} that led last are drawn; earlier leaders are left out."
-    return told
-
-
-def _vocabulary(trace: Trace) -> str:
-    return many(trace.spec.vocab, "token")
+        drawn = many(places.shape[1], "token")
+        told.append(_("Only the {tokens} that led last are drawn; earlier leaders are left out.", tokens=drawn))
+    return " ".join(told)
 
 
 def _lead(trace: Trace, view: Fitted, found: Sequence[Spell]) -> str:
-    """The spells as a sentence without its end; the middle ones only counted where there are many."""
+    """The spells as a sentence; the middle ones only counted where there are many."""
     first, *rest = found
+    share = percent(float(probabilities(trace, view)[-1, _ANSWER]))
     if not rest:
-        return f"{_upper(_who(trace, view, first))} leads after every layer"
+        name = quoted(names(trace, view)[_ANSWER])
+        return _("{token} leads after every layer, with {probability} in the end.", token=name, probability=share)
     *between, last = rest
-    told = [f"{_upper(_who(trace, view, first))} leads {_until(first)}"]
+    told = [_first(trace, view, first)]
     if len(found) <= _TOLD:
-        told += [f"then {_who(trace, view, spell)} {_until(spell)}" for spell in between]
+        told += [_then(trace, view, spell) for spell in between]
     else:
-        before = f"the last time to {_who(trace, view, between[-1])}, {_until(between[-1])}"
-        told.append(f"then the lead changes {many(len(between), 'time')} ({before})")
-    only = last.first == last.last
-    told.append(f"then {_who(trace, view, last)} {'after the last layer' if only else f'from layer {last.first} on'}")
-    return ", ".join(told)
+        told.append(_changes(trace, view, between))
+    return listed((*told, _last(trace, view, last, share)))
+
+
+def _first(trace: Trace, view: Fitted, spell: Spell) -> str:
+    """Who leads at first, as the beginning of a sentence."""
+    who = _("A token that is not drawn") if spell.column is None else _who(trace, view, spell)
+    if spell.first == spell.last:
+        return _("{token} leads after layer {layer}", token=who, layer=spell.first)
+    return _("{token} leads up to layer {layer}", token=who, layer=spell.last)
+
+
+def _then(trace: Trace, view: Fitted, spell: Spell) -> str:
+    """Who leads after that."""
+    if spell.first == spell.last:
+        return _("then {token} after layer {layer}", token=_who(trace, view, spell), layer=spell.first)
+    return _("then {token} up to layer {layer}", token=_who(trace, view, spell), layer=spell.last)
+
+
+def _changes(trace: Trace, view: Fitted, between: Sequence[Spell]) -> str:
+    """How often the lead changes before the final answer takes it, and who has it last."""
+    spell, told = between[-1], {"times": many(len(between), "time"), "token": _who(trace, view, between[-1])}
+    if spell.first == spell.last:
+        return _(
+            "then the lead changes {times} (the last time to {token}, after layer {layer})", layer=spell.first, **told
+        )
+    return _("then the lead changes {times} (the last time to {token}, up to layer {layer})", layer=spell.last, **told)
+
+
+def _last(trace: Trace, view: Fitted, spell: Spell, share: str) -> str:
+    """Since when the final answer leads, as the end of a sentence."""
+    who = _who(trace, view, spell)
+    if spell.first == spell.last:
+        return _("then {token} after the last layer, with {probability} in the end.", token=who, probability=share)
+    return _(
+        "then {token} from layer {layer} on, with {probability} in the end.",
+        token=who,
+        layer=spell.first,
+        probability=share,
+    )
 
 
 def _who(trace: Trace, view: Fitted, spell: Spell) -> str:
-    return "a token that is not drawn" if spell.column is None else quoted(names(trace, view)[spell.column])
-
-
-def _upper(words: str) -> str:
-    return words[0].upper() + words[1:]
-
-
-def _until(spell: Spell) -> str:
-    return f"after layer {spell.first}" if spell.first == spell.last else f"up to layer {spell.last}"
+    return _("a token that is not drawn") if spell.column is None else quoted(names(trace, view)[spell.column])
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -140,7 +175,7 @@ def table(trace: Trace, view: Fitted) -> Table:
     ids, labels = trace[Want("watch_ids", pos=view.pos)].tolist(), names(trace, view)
     shares, places = probabilities(trace, view).tolist(), ranks(trace, view).tolist()
     return Table(
-        ("after layer", "token", "id", "probability", "rank"),
+        (_("after layer"), _("token"), _("id"), _("probability"), _("rank")),
         tuple(
             (layer, *row)
             for layer, (own, order) in enumerate(zip(shares, places, strict=True))
@@ -151,38 +186,30 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 def formula(trace: Trace, view: Fitted) -> str:
     """What probability and rank are, with the numbers around the layer from which the final answer leads for good."""
-    norm = "final norm(stream)" if trace.spec.norm.place == "pre" else "stream"
-    shares, places = probabilities(trace, view), ranks(trace, view)
-    start = spells(places)[-1].first
-    told = [
-        f"p = softmax(head({norm}))   over {_vocabulary(trace)}, at position {view.pos}",
-        "rank = 1 + the number of tokens with a larger p",
-    ]
-    labels = names(trace, view)
+    start = spells(ranks(trace, view))[-1].first
+    told = [over_the_vocabulary(trace.spec, view), _("rank = 1 + the number of tokens with a larger p")]
     for layer in range(max(0, start - 1), start + 1):
-        shown = sorted(range(len(labels)), key=lambda column: places[layer, column])[:2]
-        parts = (
-            f"p({quoted(labels[k])}) = {number(float(shares[layer, k]))}, {_rank(places[layer, k])}" for k in shown
-        )
-        told.append(f"after layer {layer}: {';  '.join(parts)}")
+        two_best = ";  ".join(_two_best(trace, view, layer))
+        told.append(_("after layer {layer}: {tokens}", layer=layer, tokens=two_best))
     return "\n".join(told)
 
 
-def _rank(place: int) -> str:
-    return f"rank {thousands(int(place))}"
+def _two_best(trace: Trace, view: Fitted, layer: int) -> Iterator[str]:
+    """The two watched tokens that stand highest after one layer."""
+    labels, shares, places = names(trace, view), probabilities(trace, view)[layer], ranks(trace, view)[layer]
+    for column in sorted(range(len(labels)), key=lambda column: places[column])[:2]:
+        yield _(
+            "p({token}) = {probability}, rank {rank}",
+            token=quoted(labels[column]),
+            probability=number(float(shares[column])),
+            rank=thousands(int(places[column])),
+        )
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """Per layer and watched token: probability and rank."""
     return f"""{opening(spec, view)}
-{LAYERS}
-streams = []
-for layer in layers:
-    layer.register_forward_hook(lambda layer, given, out: streams.append(out[0] if isinstance(out, tuple) else out))
-with torch.no_grad():
-    model(**inputs)
-    stream = torch.stack([stream[0, {view.pos}] for stream in streams])  # [layers, d_model]
-    probabilities = {paths(spec).readout}.softmax(dim=-1)  # [layers, vocab]
+{layer_streams(view.pos)}    probabilities = {paths(spec).readout}.softmax(dim=-1)  # [layers, vocab]
 
 leaders = list(dict.fromkeys(reversed(probabilities.argmax(dim=-1).tolist())))[:8]  # the final answer first
 ranks = torch.stack([(probabilities > probabilities[:, [token]]).sum(dim=-1) + 1 for token in leaders], dim=-1)
@@ -196,8 +223,8 @@ PANEL = Panel(
     id="watched",
     stage="stack",
     order=1,
-    name="Watched tokens",
-    title="Which tokens lead on the way?",
+    name=N_("Watched tokens"),
+    title=N_("Which tokens lead on the way?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.rotary import (
     LLAMA_31_CONTEXT,
@@ -57,30 +58,41 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     return curves(
         Curves(
             curves=[
-                _curve("Llama 3.1, rescaled", stretched),
-                _curve("Llama 3.1, plain", plain),
-                _curve("this model", _own(trace)),
+                _curve(_("Llama 3.1, rescaled"), stretched),
+                _curve(_("Llama 3.1, plain"), plain),
+                _curve(_("this model"), _own(trace)),
             ],
-            x_axis="pair / number of pairs",
-            y_axis="tokens per turn (log scale)",
+            x_axis=_("pair / number of pairs"),
+            y_axis=_("tokens per turn (log scale)"),
             levels=[
-                Level(LLAMA_31_CONTEXT, f"Llama 3.1's longest text: {thousands(LLAMA_31_CONTEXT)}"),
-                Level(_RULE.original, f"Llama 3's: {thousands(_RULE.original)}{_same(trace)}"),
+                Level(LLAMA_31_CONTEXT, _("Llama 3.1's longest text: {tokens}", tokens=thousands(LLAMA_31_CONTEXT))),
+                Level(_RULE.original, _original(trace)),
             ],
             logarithmic=True,
         )
     )
 
 
-def _same(trace: Trace) -> str:
-    return ", as this model's" if trace.spec.max_pos == _RULE.original else ""
+def _original(trace: Trace) -> str:
+    """What the level of Llama 3's longest text is called."""
+    tokens = thousands(_RULE.original)
+    if trace.spec.max_pos == _RULE.original:
+        return _("Llama 3's: {tokens}, as this model's", tokens=tokens)
+    return _("Llama 3's: {tokens}", tokens=tokens)
 
 
 def _curve(name: str, rope: Rope) -> Curve:
     waves = wavelengths(rope)
     turning = np.flatnonzero(np.isfinite(waves))
     notes = tuple(
-        f"{name}, pair {pair} of {len(waves)}: one turn in {number(float(waves[pair]))} tokens" for pair in turning
+        _(
+            "{name}, pair {pair} of {pairs}: one turn in {wave} tokens",
+            name=name,
+            pair=pair,
+            pairs=len(waves),
+            wave=number(float(waves[pair])),
+        )
+        for pair in turning
     )
     return Curve(name, turning / len(waves), waves[turning], notes)
 
@@ -91,23 +103,36 @@ def says(trace: Trace, view: Fitted) -> str:
     ratio = stretched / plain
     left, full = int(np.isclose(ratio, 1).sum()), int(np.isclose(ratio, _RULE.factor).sum())
     inside = [int((waves <= LLAMA_31_CONTEXT).sum()) for waves in (plain, stretched)]
-    return (
-        f"Llama 3.1 leaves {left} of its {len(plain)} pairs as they were, turns {full} of them {_RULE.factor:g} × more "
-        f"slowly and blends the {len(plain) - left - full} between: the slowest turns once in "
-        f"{number(float(stretched[-1]))} tokens instead of {number(float(plain[-1]))}. Within "
-        f"{thousands(LLAMA_31_CONTEXT)} tokens {inside[1]} pairs come full circle instead of {inside[0]}. "
-        f"{_says_own(trace)}"
+    told = _(
+        "Llama 3.1 leaves {left} of its {pairs} pairs as they were, turns {full} of them {factor} × more slowly and "
+        "blends the {blended} between: the slowest turns once in {slowest} tokens instead of {plain_slowest}. Within "
+        "{context} tokens {inside} pairs come full circle instead of {plain_inside}.",
+        left=left,
+        pairs=len(plain),
+        full=full,
+        factor=f"{_RULE.factor:g}",
+        blended=len(plain) - left - full,
+        slowest=number(float(stretched[-1])),
+        plain_slowest=number(float(plain[-1])),
+        context=thousands(LLAMA_31_CONTEXT),
+        inside=inside[1],
+        plain_inside=inside[0],
     )
+    return f"{told} {_says_own(trace)}"
 
 
 def _says_own(trace: Trace) -> str:
     rope, waves = _own(trace), wavelengths(_own(trace))
-    inside = int((waves <= trace.spec.max_pos).sum())
-    kind = f"rescaled ({rope.scaling})" if rope.scaling else "not rescaled"
-    return (
-        f"This model (θ = {thousands(round(rope.theta))}, {kind}): {inside} of {many(len(waves), 'pair')} within "
-        f"{thousands(trace.spec.max_pos)}."
-    )
+    places = {
+        "theta": thousands(round(rope.theta)),
+        "scaling": rope.scaling,
+        "inside": int((waves <= trace.spec.max_pos).sum()),
+        "pairs": many(len(waves), "pair"),
+        "longest": thousands(trace.spec.max_pos),
+    }
+    if rope.scaling:
+        return _("This model (θ = {theta}, rescaled ({scaling})): {inside} of {pairs} within {longest}.", **places)
+    return _("This model (θ = {theta}, not rescaled): {inside} of {pairs} within {longest}.", **places)
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -116,12 +141,12 @@ def table(trace: Trace, view: Fitted) -> Table:
     rows = zip(plain.frequencies, stretched.frequencies, wavelengths(plain), wavelengths(stretched), strict=True)
     return Table(
         (
-            "pair of Llama 3.1",
-            "plain frequency (radians per token)",
-            "rescaled frequency",
-            "plain wavelength (tokens per turn)",
-            "rescaled wavelength",
-            "times slower",
+            _("pair of Llama 3.1"),
+            _("plain frequency (radians per token)"),
+            _("rescaled frequency"),
+            _("plain wavelength (tokens per turn)"),
+            _("rescaled wavelength"),
+            _("times slower"),
         ),
         tuple((pair, *map(float, row), float(row[0] / row[1])) for pair, row in enumerate(rows)),
     )
@@ -135,11 +160,20 @@ def formula(trace: Trace, view: Fitted) -> str:
     between = int(np.flatnonzero(turns < _RULE.high)[0])
     return "\n".join(
         (
-            f"frequency of pair i = θ^(−2i/{LLAMA_31_WIDTH}), θ = {thousands(round(LLAMA_31_THETA))}; "
-            f"turns = {thousands(_RULE.original)} × frequency / 2π",
-            f"more than {_RULE.high:g} turns: kept;  less than {_RULE.low:g}: divided by {_RULE.factor:g};  between: "
-            f"s × frequency + (1 − s) × frequency / {_RULE.factor:g},  s = (turns − {_RULE.low:g}) / "
-            f"{_RULE.high - _RULE.low:g}",
+            _(
+                "frequency of pair i = θ^(−2i/{width}), θ = {theta}; turns = {tokens} × frequency / 2π",
+                width=LLAMA_31_WIDTH,
+                theta=thousands(round(LLAMA_31_THETA)),
+                tokens=thousands(_RULE.original),
+            ),
+            _(
+                "more than {high} turns: kept;  less than {low}: divided by {factor};  between: s × frequency + "
+                "(1 − s) × frequency / {factor},  s = (turns − {low}) / {span}",
+                high=f"{_RULE.high:g}",
+                low=f"{_RULE.low:g}",
+                factor=f"{_RULE.factor:g}",
+                span=f"{_RULE.high - _RULE.low:g}",
+            ),
             *(_pair_line(pair, plain, stretched, turns) for pair in (0, between, slow, len(plain) - 1)),
         )
     )
@@ -151,9 +185,13 @@ def _pair_line(
     stretched: Float[np.ndarray, " pair"],
     turns: Float[np.ndarray, " pair"],
 ) -> str:
-    return (
-        f"pair {pair}: {number(float(turns[pair]))} turns, {number(float(plain[pair]))} → "
-        f"{number(float(stretched[pair]))}, {number(float(plain[pair] / stretched[pair]))} × slower"
+    return _(
+        "pair {pair}: {turns} turns, {plain} → {stretched}, {times} × slower",
+        pair=pair,
+        turns=number(float(turns[pair])),
+        plain=number(float(plain[pair])),
+        stretched=number(float(stretched[pair])),
+        times=number(float(plain[pair] / stretched[pair])),
     )
 
 
@@ -188,8 +226,8 @@ PANEL = Panel(
     id="wavelengths",
     stage="position",
     order=3,
-    name="Llama 3.1",
-    title="How was Llama stretched to 131,072 tokens?",
+    name=N_("Llama 3.1"),
+    title=N_("How was Llama stretched to 131,072 tokens?"),
     needs=needs,
     draw=draw,
     says=says,

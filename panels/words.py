@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -13,7 +14,7 @@ from anatomy.view import Fitted
 from panels import Panel, Table
 from panels.snippet import FOLDER
 from viz.bars import Bar, ranked
-from viz.format import many, percent, quoted, thousands
+from viz.format import listed, many, percent, quoted, thousands
 from viz.tokens import KINDS, SPECIAL, cut, units, words
 
 _MOST_NAMED, _MOST_ROWS = 5, 200
@@ -46,12 +47,15 @@ def counted(trace: Trace) -> tuple[Unit, ...]:
     )
 
 
-def _nouns(trace: Trace) -> tuple[str, str]:
-    """What the units of this text are: one of them, several."""
-    found = words(trace.text)
+def _nouns(trace: Trace) -> tuple[str, str, str]:
+    """What the units of this text are: one of them, several, all of them with their number."""
+    found, count = words(trace.text), len(units(trace.text))
     if not found:
-        return "character", "characters"
-    return ("word", "words") if len(found) == len(units(trace.text)) else ("word or character", "words and characters")
+        return _("character"), _("characters"), many(count, "character")
+    if len(found) == count:
+        return _("word"), _("words"), many(count, "word")
+    every = ngettext("{count} word or character", "{count} words and characters", count, count=thousands(count))
+    return _("word or character"), _("words and characters"), every
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
@@ -65,36 +69,47 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
             many(length, "token"),
             len(group),
             f"{thousands(len(group))} ({percent(len(group) / len(found))})",
-            f"such as {_named(group)}",
+            _("such as {words}", words=_named(group)),
             accent=any(view.pos in unit.tokens for unit in group),
         )
         for length, group in sorted(by_length.items())
     ]
-    one, several = _nouns(trace)
-    return ranked(bars or [Bar(f"no {one}", 0, "0")], f"{several} of the text", names=("the chosen token's", "others"))
+    one, several, _every = _nouns(trace)
+    return ranked(
+        bars or [Bar(_("no {unit}", unit=one), 0, "0")],
+        _("{units} of the text", units=several),
+        names=(_("the chosen token's"), _("others")),
+    )
 
 
 def _named(group: Sequence[Unit]) -> str:
     """Some of them, each once, the most frequent first."""
     times = Counter(unit.text for unit in group)
-    return ", ".join(quoted(text) for text, _ in times.most_common(_MOST_NAMED))
+    return listed(quoted(text) for text, _count in times.most_common(_MOST_NAMED))
 
 
 def says(trace: Trace, view: Fitted) -> str:
     """How many words are whole tokens, the most cut one, and what a token holds on average."""
     found = counted(trace)
-    told = [_whole(found, *_nouns(trace)), _most_cut(trace, found), _rates(trace), _vocabulary(trace.spec)]
+    told = [_whole(trace, found), _most_cut(trace, found), _rates(trace), _vocabulary(trace.spec)]
     return " ".join(part for part in told if part)
 
 
-def _whole(found: Sequence[Unit], one: str, several: str) -> str:
+def _whole(trace: Trace, found: Sequence[Unit]) -> str:
     if not found:
-        return "The text has no words."
+        return _("The text has no words.")
+    one, _several, every = _nouns(trace)
     single = sum(len(unit.tokens) == 1 for unit in found)
     mean = len({pos for unit in found for pos in unit.tokens}) / len(found)
-    all_of_them = f"{thousands(len(found))} {one if len(found) == 1 else several}"
-    each = f"{thousands(single)} of {all_of_them} {'lies' if 1 in (single, len(found)) else 'lie'} within one token"
-    return f"{each}; on average a {one} takes {mean:.2f}."
+    return ngettext(
+        "{count} of {units} lies within one token; on average a {unit} takes {mean}.",
+        "{count} of {units} lie within one token; on average a {unit} takes {mean}.",
+        1 if len(found) == 1 else single,
+        count=thousands(single),
+        units=every,
+        unit=one,
+        mean=f"{mean:.2f}",
+    )
 
 
 def _most_cut(trace: Trace, found: Sequence[Unit]) -> str:
@@ -104,7 +119,9 @@ def _most_cut(trace: Trace, found: Sequence[Unit]) -> str:
     most = max(found, key=lambda unit: len(unit.tokens))
     if len(most.tokens) < 2:
         return ""
-    return f"The most cut is {quoted(most.text)}: {len(most.tokens)} tokens, {_pieces(trace, most)}."
+    tokens = many(len(most.tokens), "token")
+    word, pieces = quoted(most.text), _pieces(trace, most)
+    return _("The most cut is {word}: {tokens}, {pieces}.", word=word, tokens=tokens, pieces=pieces)
 
 
 def _pieces(trace: Trace, unit: Unit) -> str:
@@ -116,7 +133,11 @@ def _rates(trace: Trace) -> str:
     own, text = _own(trace), trace.text
     if not own:
         return ""
-    return f"A token holds {len(text) / own:.2f} characters, {len(text.encode()) / own:.2f} bytes, white space counted."
+    return _(
+        "A token holds {characters} characters, {bytes} bytes, white space counted.",
+        characters=f"{len(text) / own:.2f}",
+        bytes=f"{len(text.encode()) / own:.2f}",
+    )
 
 
 def _own(trace: Trace) -> int:
@@ -128,11 +149,19 @@ def _vocabulary(spec: ModelSpec) -> str:
     """What the vocabulary holds that no text is cut into."""
     if not spec.special:
         return ""
-    named = ", ".join(quoted(piece) for piece in spec.special[:_MOST_NAMED])
-    rest = len(spec.special) - _MOST_NAMED
-    return (
-        f"Of the {thousands(spec.vocab)} rows of the vocabulary, {thousands(len(spec.special))} "
-        f"{'is' if len(spec.special) == 1 else 'are'} special: {named}{f' and {rest} more' if rest > 0 else ''}."
+    count, named = len(spec.special), listed(quoted(piece) for piece in spec.special[:_MOST_NAMED])
+    told = {"rows": thousands(spec.vocab), "count": thousands(count), "named": named}
+    if count > _MOST_NAMED:
+        return _(
+            "Of the {rows} rows of the vocabulary, {count} are special: {named} and {rest} more.",
+            rest=count - _MOST_NAMED,
+            **told,
+        )
+    return ngettext(
+        "Of the {rows} rows of the vocabulary, {count} is special: {named}.",
+        "Of the {rows} rows of the vocabulary, {count} are special: {named}.",
+        count,
+        **told,
     )
 
 
@@ -142,7 +171,7 @@ def table(trace: Trace, view: Fitted) -> Table:
     times = Counter((unit.text, _pieces(trace, unit), len(unit.tokens)) for unit in found)
     order = sorted(times.items(), key=lambda entry: -entry[0][2])[:_MOST_ROWS]
     return Table(
-        (_nouns(trace)[0], "tokens", "cut as", "times in the text"),
+        (_nouns(trace)[0], _("tokens"), _("cut as"), _("times in the text")),
         tuple((text, length, pieces, count) for (text, pieces, length), count in order),
     )
 
@@ -150,17 +179,21 @@ def table(trace: Trace, view: Fitted) -> Table:
 def formula(trace: Trace, view: Fitted) -> str:
     """The rates with their numbers, the kinds of pieces, the special tokens."""
     found, text, own = counted(trace), trace.text, _own(trace)
-    several = _nouns(trace)[1]
+    several, special = _nouns(trace)[1], trace.spec.special
     touched = len({pos for unit in found for pos in unit.tokens})
     kinds = cut(text, trace.tokens).kinds
     lines = [
-        f"tokens of {several} / {several} = {touched} / {len(found)} = {touched / len(found):.2f}" if found else "",
-        f"characters / tokens = {len(text)} / {own} = {len(text) / own:.2f}" if own else "",
-        f"bytes / tokens = {len(text.encode())} / {own} = {len(text.encode()) / own:.2f}" if own else "",
-        *(f"{KINDS[kind]}: {many(kinds.count(kind), 'token')}" for kind in range(SPECIAL + 1) if kinds.count(kind)),
-        f"special tokens of the vocabulary: {' '.join(trace.spec.special)}" if trace.spec.special else "",
+        _("tokens of {units} / {units} = {ratio}", units=several, ratio=_ratio(touched, len(found))) if found else "",
+        _("characters / tokens = {ratio}", ratio=_ratio(len(text), own)) if own else "",
+        _("bytes / tokens = {ratio}", ratio=_ratio(len(text.encode()), own)) if own else "",
+        *(f"{_(KINDS[kind])}: {many(kinds.count(kind), 'token')}" for kind in range(SPECIAL + 1) if kinds.count(kind)),
+        _("special tokens of the vocabulary: {tokens}", tokens=" ".join(special)) if special else "",
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _ratio(count: int, of: int) -> str:
+    return f"{count} / {of} = {count / of:.2f}"
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -184,8 +217,8 @@ PANEL = Panel(
     id="words",
     stage="tokens",
     order=1,
-    name="Words",
-    title="How many tokens does a word take?",
+    name=N_("Words"),
+    title=N_("How many tokens does a word take?"),
     needs=needs,
     draw=draw,
     says=says,

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.control import Choice
+from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -16,7 +17,7 @@ from panels.snippet import LAYERS, opening, paths
 from viz.format import cosine, many, number, percent, quoted
 from viz.pairs import Pairs, paired
 
-AMOUNT = Choice("writes", "Show", ("share", "length"), ("share", "length"))
+AMOUNT = Choice("writes", N_("Show"), ("share", "length"), (N_("share"), N_("length")))
 _ATTENTION, _FFN = Want("norm_attn"), Want("norm_ffn")
 _ATTENTION_COS, _FFN_COS = Want("cos_attn"), Want("cos_ffn")
 
@@ -45,14 +46,15 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     """Two bars per layer, or their shares one on the other; the chosen layer framed."""
     written, toward = lengths(trace, view), _directions(trace, view)
     as_share = view[AMOUNT] == "share"
-    notes = tuple(_notes(name, written[i], toward[i]) for i, name in enumerate(("attention", "FFN")))
+    names = (_("attention"), _("FFN"))
+    notes = tuple(_notes(name, written[i], toward[i]) for i, name in enumerate(names))
     return paired(
         Pairs(
             values=100 * shares(written) if as_share else written,
-            names=("attention", "FFN"),
+            names=names,
             notes=(notes[0], notes[1]),
-            x_axis="layer",
-            y_axis="share of the two lengths (%)" if as_share else "length of what is added (L2 norm)",
+            x_axis=_("layer"),
+            y_axis=_("share of the two lengths (%)") if as_share else _("length of what is added (L2 norm)"),
             focus=view.layer,
             stacked=as_share,
         )
@@ -62,7 +64,13 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
 def _notes(name: str, written: Float[np.ndarray, " layer"], toward: Float[np.ndarray, " layer"]) -> tuple[str, ...]:
     """Words for the hover boxes of one part."""
     return tuple(
-        f"layer {i}: {name} adds length {number(float(length))}, cosine with the stream {cosine(float(direction))}"
+        _(
+            "layer {layer}: {part} adds length {length}, cosine with the stream {cosine}",
+            layer=i,
+            part=name,
+            length=number(float(length)),
+            cosine=cosine(float(direction)),
+        )
         for i, (length, direction) in enumerate(zip(written, toward, strict=True))
     )
 
@@ -72,13 +80,19 @@ def says(trace: Trace, view: Fitted) -> str:
     written, toward = lengths(trace, view), _directions(trace, view)
     (attention, ffn), (a, f) = written[:, view.layer], toward[:, view.layer]
     more = int((written[1] > written[0]).sum())
-    share = float(shares(written)[0, view.layer])
-    name = quoted(trace.tokens[view.pos].label)
-    return (
-        f"In layer {view.layer} attention adds a vector of length {number(float(attention))} to {name} (cosine with "
-        f"the stream {cosine(float(a))}), the FFN one of {number(float(ffn))} ({cosine(float(f))}): attention's share, "
-        f"‖attention‖ / (‖attention‖ + ‖FFN‖), is {percent(share)}. The FFN adds the longer vector in {more} of "
-        f"{many(written.shape[1], 'layer')}."
+    return _(
+        "In layer {layer} attention adds a vector of length {attention} to {token} (cosine with the stream {a}), the "
+        "FFN one of {ffn} ({f}): attention's share, ‖attention‖ / (‖attention‖ + ‖FFN‖), is {share}. The FFN adds the "
+        "longer vector in {more} of {layers}.",
+        layer=view.layer,
+        attention=number(float(attention)),
+        token=quoted(trace.tokens[view.pos].label),
+        a=cosine(float(a)),
+        ffn=number(float(ffn)),
+        f=cosine(float(f)),
+        share=percent(float(shares(written)[0, view.layer])),
+        more=more,
+        layers=many(written.shape[1], "layer"),
     )
 
 
@@ -87,7 +101,14 @@ def table(trace: Trace, view: Fitted) -> Table:
     written, toward = lengths(trace, view), _directions(trace, view)
     share = shares(written)
     return Table(
-        ("layer", "attention (L2 norm)", "FFN (L2 norm)", "attention's share", "attention (cosine)", "FFN (cosine)"),
+        (
+            _("layer"),
+            _("attention (L2 norm)"),
+            _("FFN (L2 norm)"),
+            _("attention's share"),
+            _("attention (cosine)"),
+            _("FFN (cosine)"),
+        ),
         tuple(
             (layer, *map(float, (*written[:, layer], share[0, layer], *toward[:, layer])))
             for layer in range(written.shape[1])
@@ -102,11 +123,11 @@ def formula(trace: Trace, view: Fitted) -> str:
     a, f = (float(value) for value in _directions(trace, view)[:, view.layer])
     return "\n".join(
         (
-            f"layer {view.layer}, {quoted(trace.tokens[view.pos].label)}",
-            "share of attention = ‖attention‖ / (‖attention‖ + ‖FFN‖)",
+            _("layer {layer}, {token}", layer=view.layer, token=quoted(trace.tokens[view.pos].label)),
+            _("share of attention = ‖attention‖ / (‖attention‖ + ‖FFN‖)"),
             f"= {number(attention)} / ({number(attention)} + {number(ffn)}) = {percent(share)}",
-            f"cos(attention, stream it is added to) = {cosine(a)}",
-            f"cos(FFN, stream it is added to) = {cosine(f)}",
+            _("cos(attention, stream it is added to) = {cosine}", cosine=cosine(a)),
+            _("cos(FFN, stream it is added to) = {cosine}", cosine=cosine(f)),
         )
     )
 
@@ -134,8 +155,8 @@ PANEL = Panel(
     id="writes",
     stage="residual",
     order=1,
-    name="Writes",
-    title="Which part adds more?",
+    name=N_("Writes"),
+    title=N_("Which part adds more?"),
     needs=needs,
     draw=draw,
     says=says,

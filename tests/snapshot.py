@@ -21,6 +21,8 @@ DIGITS = 4
 RELATIVE, ABSOLUTE = 2e-3, 1e-6
 # Numbers in sentences that are rounded measurements: with a decimal point, or percents.
 _MEASURED = re.compile(r"\d+\.\d+|\d+(?= ?%)")
+# Fields that few figures have: where they are not set, they are left out.
+_RARE = ("names", "places", "inside", "rows", "neurons")
 _HIDDEN = ("template", "uid")
 
 
@@ -28,7 +30,8 @@ def described(figure: go.Figure | Grid | Chips) -> Any:
     """A figure as plain values: a plotly figure's data and layout, or the fields of a Grid or Chips."""
     if isinstance(figure, go.Figure):
         return plain(figure.to_plotly_json())
-    return plain({field.name: getattr(figure, field.name) for field in fields(figure)})
+    told = {field.name: getattr(figure, field.name) for field in fields(figure)}
+    return plain({name: value for name, value in told.items() if name not in _RARE or value is not None})
 
 
 def plain(value: Any) -> Any:

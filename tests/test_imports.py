@@ -9,10 +9,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 OURS = {"anatomy", "viz", "panels", "articles", "models", "ui"}
 MAY_IMPORT = {
-    "anatomy": {"anatomy", "numpy", "jaxtyping"},
+    "anatomy": {"anatomy", "numpy", "jaxtyping", "babel"},
     "viz": {"anatomy", "viz", "numpy", "jaxtyping", "plotly"},
     "panels": {"anatomy", "viz", "panels", "numpy", "jaxtyping", "plotly"},
-    "articles": {"anatomy", "panels", "articles"},
+    "articles": {"anatomy", "viz", "panels", "articles", "numpy", "jaxtyping"},
     "ui": {
         "anatomy",
         "viz",

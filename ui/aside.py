@@ -1,29 +1,251 @@
-"""Beside a stage: where the articles that readers come from speak of it, and what the field calls it."""
+"""Beside the figure: what the articles say about this stage, or one article from top to bottom, with verdicts."""
 
-from html import escape
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 import articles
-from anatomy.stages import Stage
-from articles import Article, Heading
+from anatomy.language import _, spoken
+from anatomy.request import Run
+from anatomy.view import Fitted, View
+from articles import Article, Claim, Heading
+from articles.verdict import Verdict
+from panels import Panel
+from ui import judging, links
+from ui.components import claims
+from ui.components.claims import Card, Group, Mark, Tab
+from ui.host import Model, models
+from ui.judging import Judged, Question
+
+EVERY = 0.6  # seconds between two looks at verdicts that are being worked out
 
 
-def articles_on(stage: Stage) -> None:
-    """The list for one stage."""
-    cards = "".join(_card(article, heading) for article, heading in articles.headings(stage.id))
-    st.html(f'<aside class="articles"><h3>What the articles say</h3>{cards}</aside>')
+@dataclass(frozen=True)
+class Jury:
+    """The model on the page and, where one was chosen, the one beside it: names and verdicts so far."""
+
+    seats: tuple[tuple[str, Judged], ...]
+
+    @property
+    def own(self) -> Judged:
+        return self.seats[0][1]
+
+    @property
+    def done(self) -> bool:
+        return all(judged.done for _name, judged in self.seats)
 
 
-def _card(article: Article, place: Heading) -> str:
-    year = f" · {article.year}" if article.year else ""
-    lines = [
-        f'<p class="where"><b>{escape(article.key)}{year}</b> {escape(place.section)}</p>',
-        f'<p class="term" lang="{escape(article.language)}">{escape(place.title or place.term)}</p>',
+def jury(model: Model, view: View, stage: str) -> Jury:
+    """Verdicts known by now; what is missing is being worked out, or waits for its model."""
+    seats = [(_name(model), model)]
+    other = models().get(view.beside or "")
+    if other is not None and other is not model:
+        other.begin()
+        seats.append((view.beside or "", other))
+    return Jury(tuple((name, _judged(name, seat, view, stage, seats[0][0])) for name, seat in seats))
+
+
+def _name(model: Model) -> str:
+    """What links call a model of this server."""
+    return next(name for name, hosted in models().items() if hosted is model)
+
+
+def _judged(name: str, model: Model, view: View, stage: str, own: str) -> Judged:
+    if model.failure is not None:
+        return Judged({}, done=True)
+    if not model.live:
+        return Judged()
+    tail = view.tail if name == own else ()  # ids of one vocabulary mean nothing in another
+    read = next((article for article in articles.load() if article.key == view.article), None)
+    first = read.claims if read else tuple(claim for _article, claim in articles.claims(stage))
+    return judging.bench().ask(Question(name, view.text, tail, spoken()), model, tuple(claim.id for claim in first))
+
+
+def draw(model: Model, run: Run, view: Fitted, panel: Panel) -> None:
+    """The column, which fills itself while verdicts are worked out."""
+    found = jury(model, view, panel.stage)
+    (_column if found.done else _filling)(model, run, view, panel)
+
+
+@st.fragment
+def _column(model: Model, run: Run, view: Fitted, panel: Panel) -> None:
+    links.speak()
+    _show(jury(model, view, panel.stage), view, panel)
+
+
+@st.fragment(run_every=EVERY)
+def _filling(model: Model, run: Run, view: Fitted, panel: Panel) -> None:
+    """The same, looked at again and again; once all is known, the page is drawn anew, and the map counts."""
+    links.speak()
+    found = jury(model, view, panel.stage)
+    if found.done and links.current():
+        st.rerun()
+    _show(found, view, panel)
+
+
+def _show(found: Jury, view: Fitted, panel: Panel) -> None:
+    article = next((article for article in articles.load() if article.key == view.article), None)
+    words = {
+        "how": _("How this is known"),
+        "waiting": _("being worked out …"),
+        "tabs": _("What to read"),
+        "beside": _("Beside it:"),
+    }
+    counts = None if article is None else judging.of_article(article, found.own.verdicts)
+    claims.show(
+        title=_("What the articles say about this stage") if article is None else article.title,
+        lang=spoken() if article is None else article.language,
+        note="" if article is None else _progress(article, counts, found.own),
+        tabs=_tabs(article, found),
+        groups=_of_stage(panel.stage, found, view) if article is None else _of_article(article, found, view),
+        words=words,
+        others=[(name, name == view.beside) for name in models() if name != found.seats[0][0]],
+        beside=lambda name: links.go(lambda now: replace(now, beside=None if now.beside == name else name)),
+        read=lambda key: links.go(lambda now: reading(now, key)),
+        opened=lambda claim: links.go(lambda now: at_claim(now, claim, found.own.verdicts.get(claim))),
+    )
+
+
+def _progress(article: Article, counts: tuple[int, int, int] | None, judged: Judged) -> str:
+    if not judged.done:
+        return _("of {count} claims; more are being worked out", count=len(article.claims))
+    return _("of {count} claims hold, hold in part, do not hold for this model", count=len(article.claims))
+
+
+def _tabs(article: Article | None, found: Jury) -> list[Tab]:
+    stage = Tab("", _("This stage"), _("What the articles say about the stage on view"), article is None)
+    return [stage] + [
+        Tab(
+            key=each.key,
+            label=each.key,
+            title=each.title,
+            current=each == article,
+            counts=judging.of_article(each, found.own.verdicts),
+        )
+        for each in articles.load()
     ]
-    if place.title and place.term and place.term != place.title:
-        lines.append(f'<p class="called" lang="{escape(article.language)}">{escape(place.term)}</p>')
-    if place.standard:
-        lines.append(f'<p class="standard">{escape(place.standard)}</p>')
-    lines.append(f'<p class="article" lang="{escape(article.language)}">{escape(article.title)}</p>')
-    return f'<div class="place">{"".join(lines)}</div>'
+
+
+def _of_stage(stage: str, found: Jury, view: View) -> list[Group]:
+    """The claims on a stage, each once with every place that makes it; then where the articles name the stage."""
+    by_id: dict[str, list[tuple[Article, Claim]]] = {}
+    for article, claim in articles.claims(stage):
+        by_id.setdefault(claim.id, []).append((article, claim))
+    cards = tuple(_card(places, found, view) for places in by_id.values())
+    named = [_heading(article, place) for article, place in articles.headings(stage)]
+    return [Group("", "", "", spoken(), "", cards), *named]
+
+
+def _of_article(article: Article, found: Jury, view: View) -> list[Group]:
+    """An article from top to bottom: every section with the claims that stand there."""
+    places: dict[str, list[Claim]] = {}
+    for claim in article.claims:
+        places.setdefault(claim.section, []).append(claim)
+    return [
+        _section(article, section, tuple(_card([(article, claim)], found, view, named=False) for claim in stated))
+        for section, stated in places.items()
+    ]
+
+
+def _section(article: Article, section: str, cards: tuple[Card, ...]) -> Group:
+    terms = [place for place in article.headings if place.section == section]
+    standard = " ".join(_(place.standard) for place in terms if place.standard)
+    term = " · ".join(place.term for place in terms)
+    return Group(_at(section), article.title_of(section), term, article.language, standard, cards)
+
+
+def _heading(article: Article, place: Heading) -> Group:
+    """A place that names a stage, and what the field calls the thing."""
+    where = f"{_where(article)} {_at(place.section)}"
+    return Group(where, place.title, place.term, article.language, _(place.standard) if place.standard else "")
+
+
+def _at(section: str) -> str:
+    """A section's number as it is; what a passage is about, in the reader's language."""
+    return section if section.startswith("§") else _(section)
+
+
+def _where(article: Article) -> str:
+    return f"{article.key} · {article.year}" if article.year else article.key
+
+
+def _card(places: Sequence[tuple[Article, Claim]], found: Jury, view: View, named: bool = True) -> Card:
+    """A claim in the words of the first article that makes it, with the verdict of each model on the page. named: it
+    says where it stands."""
+    _article, claim = places[0]
+    two = len(found.seats) > 1
+    target = at_claim(links.read(), claim.id, found.own.verdicts.get(claim.id))
+    return Card(
+        id=claim.id,
+        where=" · ".join(f"{_where(article)} {_at(each.section)}" for article, each in places) if named else "",
+        says=_(claim.says),
+        marks=tuple(_mark(name if two else "", claim, judged) for name, judged in found.seats),
+        href=links.query(target) or "?",
+        current=claim.id == view.claim,
+    )
+
+
+def _mark(name: str, claim: Claim, judged: Judged) -> Mark:
+    verdict = judged.verdicts.get(claim.id)
+    if verdict is None:
+        return Mark(name, "", "") if not judged.done else Mark(name, "unseen", _("not known"), _why(name))
+    says = " ".join(sentence for sentence in (verdict.says, verdict.second) if sentence)
+    return Mark(name, verdict.kind, label(verdict), says, verdict.how)
+
+
+def _why(name: str) -> str:
+    """Why a model gives no verdict."""
+    other = models().get(name)
+    return "" if other is None or other.failure is None else other.failure
+
+
+def label(verdict: Verdict) -> str:
+    """The verdict in a word or two."""
+    return {
+        "holds": _("holds"),
+        "part": _("holds in part"),
+        "not": _("does not hold here"),
+        "unseen": _("not visible here"),
+        "absent": _("no such part here"),
+    }[verdict.kind]
+
+
+def reading(view: View, key: str) -> View:
+    """The view with an article to read along, from its first claim on; "" goes back to the stage on view."""
+    article = next((article for article in articles.load() if article.key == key), None)
+    if article is None:
+        return replace(view, article=None, claim=None)
+    first = article.claims[0].id if article.claims else None
+    return replace(at_claim(view, first, None) if first else view, article=key)
+
+
+def at_claim(view: View, claim: str, verdict: Verdict | None) -> View:
+    """The view in which one can see a claim: its panel with its settings, at the place that the verdict names."""
+    stated = _stated(claim, articles.claims())
+    if stated is None:
+        return view
+    settings = tuple(sorted((dict(view.settings) | dict(stated.sets)).items()))
+    places = {} if verdict is None else dict(verdict.at)
+    return replace(view, panel=stated.panel, settings=settings, claim=claim, **places)
+
+
+def _stated(claim: str, among: Iterable[tuple[Article, Claim]]) -> Claim | None:
+    return next((each for _article, each in among if each.id == claim), None)
+
+
+def complaints(view: View) -> tuple[str, ...]:
+    """Articles, claims and models that the link names and that are not there."""
+    said = []
+    if view.article and all(article.key != view.article for article in articles.load()):
+        said.append(_("No article is called {name}: the claims on the stage are shown.", name=view.article[:40]))
+    if view.claim and _stated(view.claim, articles.claims()) is None:
+        said.append(_("No claim is called {name}.", name=view.claim[:40]))
+    if view.beside and view.beside not in models():
+        said.append(_("This server has no model {name} to stand beside.", name=view.beside[:40]))
+    return tuple(said)
+
+
+def counted(found: Jury) -> dict[str, tuple[int, int, int]]:
+    """Per stage, for the map: claims that hold, hold in part, do not."""
+    return judging.marks(found.own.verdicts)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp
 
+from anatomy.language import _
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -40,7 +41,7 @@ def after(model: Model, run: Run) -> Continuation | None:
     try:
         best = tokens_of(model.run(run, needs(spec, len(model.run(run).tokens))))
     except Refused as refused:
-        return Continuation((), f"What comes next cannot be said. {refused}")
+        return Continuation((), _("What comes next cannot be said. {reason}", reason=refused))
     return Continuation(best, no_room(model, run.plus(best[0].id)))
 
 
@@ -55,7 +56,7 @@ def no_room(model: Model, longer: Run) -> str | None:
     try:
         model.run(longer)
     except Refused as refused:
-        return f"Nothing more can be added. {refused}"
+        return _("Nothing more can be added. {reason}", reason=refused)
     except Loading:
         return None
     return None

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from anatomy.control import Choice, Control, Slider, Switch
+from anatomy.language import N_, _
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted, View
 from panels import Panel
@@ -14,6 +15,7 @@ from ui import links
 
 MOST_SEGMENTS = 16
 WIDE, NARROW = 90, 26
+PLACES = {"layer": N_("Layer"), "head": N_("Head")}
 
 
 def row(panel: Panel, spec: ModelSpec, view: Fitted, letters: int = WIDE, beside: Panel | None = None) -> None:
@@ -43,10 +45,10 @@ def _stepper(key: str, place: str, count: int, view: Fitted) -> None:
     changed = writes(key, value, lambda now, number: replace(now, **{place: int(number)}))
     if count <= MOST_SEGMENTS:
         hold(key, value)
-        st.segmented_control(place.capitalize(), range(count), key=key, required=True, on_change=changed)
+        st.segmented_control(_(PLACES[place]), range(count), key=key, required=True, on_change=changed)
     else:
         hold(key, value)
-        st.number_input(place.capitalize(), 0, count - 1, step=1, key=key, on_change=changed, width=140)
+        st.number_input(_(PLACES[place]), 0, count - 1, step=1, key=key, on_change=changed, width=140)
 
 
 def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
@@ -54,17 +56,28 @@ def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
     changed = writes(key, value, lambda now, setting: now.with_setting(control, setting))
     hold(key, value)
     match control:
-        case Choice() if sum(len(control.shown(option)) + 3 for option in control.options) > letters:
-            st.selectbox(control.label, control.options, format_func=control.shown, key=key, on_change=changed)
+        case Choice() if sum(len(_(control.shown(option))) + 3 for option in control.options) > letters:
+            st.selectbox(
+                _(control.label),
+                control.options,
+                format_func=lambda option: _(control.shown(option)),
+                key=key,
+                on_change=changed,
+            )
         case Choice():
             st.segmented_control(
-                control.label, control.options, format_func=control.shown, key=key, required=True, on_change=changed
+                _(control.label),
+                control.options,
+                format_func=lambda option: _(control.shown(option)),
+                key=key,
+                required=True,
+                on_change=changed,
             )
         case Switch():
-            st.toggle(control.label, key=key, on_change=changed)
+            st.toggle(_(control.label), key=key, on_change=changed)
         case Slider():
             st.slider(
-                control.label, control.low, control.high, step=control.step, key=key, on_change=changed, width=260
+                _(control.label), control.low, control.high, step=control.step, key=key, on_change=changed, width=260
             )
 
 

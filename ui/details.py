@@ -7,22 +7,26 @@ from html import escape
 import pandas as pd
 import streamlit as st
 
+from anatomy import glossary
+from anatomy.language import N_, _, speaking, spoken
+from anatomy.sites import SITES
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
-from ui import links
+from ui import links, text
 from viz import export
 
 HEIGHT = 720
 
 
 def tabs(panel: Panel, trace: Trace, view: Fitted) -> None:
-    """The four tabs; only the open one's body runs."""
+    """The tabs; only the open one's body runs."""
     bodies: dict[str, Callable[[Panel, Trace, Fitted], None]] = {
-        "Formula": _formula,
-        "Numbers": _numbers,
-        "Python": _python,
-        "Link, embed, export": _take_along,
+        _("Formula"): _formula,
+        _("Numbers"): _numbers,
+        _("Terms"): _terms,
+        _("Python"): _python,
+        _("Link, embed, export"): _take_along,
     }
     opened = st.tabs(list(bodies), key=f"{panel.id}.tabs", on_change="rerun")
     for tab, body in zip(opened, bodies.values(), strict=True):
@@ -38,7 +42,29 @@ def _formula(panel: Panel, trace: Trace, view: Fitted) -> None:
 def _numbers(panel: Panel, trace: Trace, view: Fitted) -> None:
     table = panel.table(trace, view)
     rows = min(len(table.rows), 12)
-    st.dataframe(frame(table), hide_index=True, height=38 + 35 * rows, alt=f"Numbers: {panel.title}")
+    st.dataframe(frame(table), hide_index=True, height=38 + 35 * rows, alt=_("Numbers: {title}", title=_(panel.title)))
+
+
+def _terms(panel: Panel, trace: Trace, view: Fitted) -> None:
+    """What the panel reads of the model, and the words that it uses."""
+    shown = f"{_(panel.title)} {panel.says(trace, view)} {panel.formula(trace, view)}"
+    words = "".join(_word(entry.shown, entry.explained) for entry in glossary.find(shown))
+    read = "".join(_word(*about(site)) for site in dict.fromkeys(want.site for want in panel.needs(trace.spec, view)))
+    st.html(f'<dl class="terms">{read}{words}</dl>')
+
+
+def about(site: str) -> tuple[str, str]:
+    """An array of the model: its name and axes; what it is, and in which unit."""
+    found = SITES[site]
+    unit = glossary.unit(found.unit)
+    return (
+        f"{site} [{' '.join(found.axes)}]",
+        _("{says} · unit: {unit}", says=_(found.says), unit=unit.shown),
+    )
+
+
+def _word(term: str, says: str) -> str:
+    return f"<dt>{escape(term)}</dt><dd>{escape(says)}</dd>"
 
 
 def _python(panel: Panel, trace: Trace, view: Fitted) -> None:
@@ -46,16 +72,16 @@ def _python(panel: Panel, trace: Trace, view: Fitted) -> None:
 
 
 def _take_along(panel: Panel, trace: Trace, view: Fitted) -> None:
-    st.html("<p>A link to this figure, as it stands:</p>")
+    text.line(_("A link to this figure, as it stands:"))
     st.code(links.address(view), language=None, wrap_lines=True)
-    st.html("<p>For a page or a slide that shows it alone:</p>")
-    st.code(embedding(links.address(view, embed="true"), panel.title), language="html", wrap_lines=True)
-    st.html("<p>Files that need nothing but themselves:</p>")
+    text.line(_("For a page or a slide that shows it alone:"))
+    st.code(embedding(links.address(view, embed="true"), _(panel.title)), language="html", wrap_lines=True)
+    text.line(_("Files that need nothing but themselves:"))
     with st.container(horizontal=True, gap="small"):
         for label, kind, mime, make in FILES:
             st.download_button(
-                label,
-                partial(make, panel, trace, view),
+                _(label),
+                partial(_made, make, spoken(), panel, trace, view),
                 f"stagelight-{panel.id}.{kind}",
                 mime,
                 key=f"{panel.id}.{kind}",
@@ -63,8 +89,14 @@ def _take_along(panel: Panel, trace: Trace, view: Fitted) -> None:
             )
 
 
+def _made(make: Callable[..., bytes], language: str, panel: Panel, trace: Trace, view: Fitted) -> bytes:
+    """A file in the reader's language; it is made after the page's run, outside of its context."""
+    with speaking(language):
+        return make(panel, trace, view)
+
+
 def _page(panel: Panel, trace: Trace, view: Fitted) -> bytes:
-    return export.to_html(panel.draw(trace, view), panel.title, panel.says(trace, view)).encode()
+    return export.to_html(panel.draw(trace, view), _(panel.title), panel.says(trace, view)).encode()
 
 
 def _figure(panel: Panel, trace: Trace, view: Fitted) -> bytes:
@@ -77,9 +109,9 @@ def _table(panel: Panel, trace: Trace, view: Fitted) -> bytes:
 
 # Made when the reader clicks, not before.
 FILES = (
-    ("Page (HTML)", "html", "text/html", _page),
-    ("Figure (JSON)", "json", "application/json", _figure),
-    ("Table (CSV)", "csv", "text/csv", _table),
+    (N_("Page (HTML)"), "html", "text/html", _page),
+    (N_("Figure (JSON)"), "json", "application/json", _figure),
+    (N_("Table (CSV)"), "csv", "text/csv", _table),
 )
 
 

@@ -33,7 +33,10 @@ def show(figure: Figure, says: str, key: str) -> None:
 
 def at_cell(view: View, figure: Grid, cell: tuple[int, int]) -> View:
     """The view after a cell of a grid was chosen."""
-    row, column = cell
+    place = figure.place(cell)
+    if place is None:
+        return view
+    row, column = place
     match figure.selects:
         case "cell":
             return replace(view, pos=row, src=column)
@@ -46,7 +49,8 @@ def at_cell(view: View, figure: Grid, cell: tuple[int, int]) -> View:
 
 def at_chip(view: View, figure: Chips, chip: int) -> View:
     """The view after a chip was chosen."""
-    return at_token(view, chip) if figure.of_text else view
+    place = figure.place(chip)
+    return view if place is None else at_token(view, place)
 
 
 def at_token(view: View, pos: int) -> View:

@@ -11,6 +11,7 @@ from threading import Lock, Thread
 
 import streamlit as st
 
+from anatomy.language import N_
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -21,6 +22,7 @@ from models.store import Store
 
 ARRAYS_KEPT = 384 << 20  # bytes
 VARIABLE = "STAGELIGHT_MODEL"
+DEFAULT_MODELS = (DEFAULT_MODEL, "minilm-l6")  # a decoder, and an encoder to hold claims against
 _LOG = logging.getLogger(__name__)
 
 
@@ -32,13 +34,12 @@ class Model:
     """One model of this server: loaded once, in the background, from the moment somebody asks for it.
 
     progress   how far the loading is
-    failure    why it did not load, as a sentence; None while it may still
     """
 
     def __init__(self, address: str, recorded: Engine | None) -> None:
         self.address = address
-        self.progress = Progress("starting the model")
-        self.failure: str | None = None
+        self.progress = Progress(N_("starting the model"))
+        self._refused: Refused | None = None
         self._recorded = recorded
         self._live: Store | None = None
         self._start = Lock()
@@ -47,7 +48,17 @@ class Model:
     @property
     def ready(self) -> bool:
         """The model is loaded, or it never will be."""
-        return self._live is not None or self.failure is not None
+        return self._live is not None or self._refused is not None
+
+    @property
+    def failure(self) -> str | None:
+        """Why it did not load, as a sentence in the reader's language; None while it may still."""
+        return None if self._refused is None else str(self._refused)
+
+    @property
+    def live(self) -> bool:
+        """The model itself answers, not only a recording."""
+        return self._live is not None
 
     def begin(self) -> None:
         """Start loading, if nobody has yet."""
@@ -74,18 +85,19 @@ class Model:
 
     def _absent(self) -> Exception:
         """Why nobody can answer now."""
-        return Loading() if self.failure is None else Refused(self.failure)
+        return Loading() if self._refused is None else self._refused
 
     def _load(self) -> None:
         try:
             self._live = Store(connect(self.address, self._report), ARRAYS_KEPT)
         except Refused as refused:
-            self.failure = str(refused)
+            self._refused = refused
             return
         except Exception as error:
             _LOG.exception("loading %s failed", self.address)
             kind = type(error).__name__
-            self.failure = f"The model {self.address} could not be loaded ({kind}): see the server's log."
+            told = N_("The model {address} could not be loaded ({kind}): see the server's log.")
+            self._refused = Refused(told, address=self.address, kind=kind)
             return
         # What was just loaded stays for good: the collector need not walk it after every rerun.
         gc.collect()
@@ -111,12 +123,12 @@ def _recording() -> Engine | None:
 
 def addresses(arguments: list[str], variable: str) -> list[str]:
     """Where the models come from: `--model ADDRESS` (repeated for several), else the variable (commas between
-    several), else the default. Set by whoever starts the server, never by a link."""
+    several), else the two that the page is made for. Set by whoever starts the server, never by a link."""
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--model", action="append", default=[])
     given = parser.parse_known_args(arguments)[0].model
     given = given or [part.strip() for part in variable.split(",") if part.strip()]
-    return [part if ":" in part else f"local:{part}" for part in given or [DEFAULT_MODEL]]
+    return [part if ":" in part else f"local:{part}" for part in given or DEFAULT_MODELS]
 
 
 def name(address: str) -> str:

@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 import streamlit as st
 
 import panels
+from anatomy.language import LANGUAGES
+from anatomy.language import speak as speak_language
 from anatomy.view import View, read_view
 
 FIELDS = tuple(field.name for field in fields(View) if field.name != "settings")
@@ -23,6 +25,20 @@ def arrive() -> tuple[View, tuple[str, ...]]:
 def read() -> View:
     """The link's view."""
     return _meant(st.query_params.to_dict())[0]
+
+
+def language() -> str:
+    """The language of the page: the link's, else the browser's where there is a catalogue for it, else English."""
+    asked = st.query_params.get("lang")
+    if asked in LANGUAGES:
+        return asked
+    preferred = (st.context.locale or "").partition("-")[0].lower()
+    return preferred if preferred in LANGUAGES else "en"
+
+
+def speak() -> None:
+    """Speak the page's language: first thing in every part of the page that runs by itself."""
+    speak_language(language())
 
 
 def go(change: Change) -> None:

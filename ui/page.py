@@ -1,11 +1,12 @@
 """The page: reads the link, asks the model, lays out what it answered."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
 
 import panels
-from anatomy.stages import STAGES
+from anatomy.language import _
 from anatomy.trace import Trace, readable
 from anatomy.view import Fitted, View
 from models.engine import Refused
@@ -22,9 +23,10 @@ ICON = Path(__file__).parent.parent / "static" / "icon.svg"
 
 def draw() -> None:
     """One run of the page."""
+    links.speak()
     view, complaints = links.arrive()
     panel = panels.load()[view.panel]
-    st.set_page_config(page_title=f"{panel.title} · Stagelight", page_icon=str(ICON), layout="wide")
+    st.set_page_config(page_title=f"{_(panel.title)} · Stagelight", page_icon=str(ICON), layout="wide")
     st.html(f"<style>{CSS}</style>")
     model, unknown = chosen(view)
     model.begin()
@@ -34,7 +36,7 @@ def draw() -> None:
         top.text_row(view)
     notices = st.container(key="notices")
     with notices:
-        for complaint in (*complaints, *unknown):
+        for complaint in (*complaints, *unknown, *aside.complaints(view)):
             text.notice(complaint)
     try:
         answered(model, view, panel, embedded)
@@ -49,7 +51,7 @@ def draw() -> None:
             waiting.in_the_background(model)
         if model.failure is not None:
             with notices:
-                text.notice(f"What is shown was recorded. {model.failure}", "refused")
+                text.notice(_("What is shown was recorded. {reason}", reason=model.failure), "refused")
 
 
 def chosen(view: View) -> tuple[Model, tuple[str, ...]]:
@@ -59,7 +61,8 @@ def chosen(view: View) -> tuple[Model, tuple[str, ...]]:
         return hosted[view.model], ()
     first = next(iter(hosted))
     said = "model" in st.query_params
-    return hosted[first], (f"This server has no model {view.model[:40]}. Shown: {first}.",) if said else ()
+    complaint = _("This server has no model {name}. Shown: {first}.", name=view.model[:40], first=first)
+    return hosted[first], (complaint,) if said else ()
 
 
 def answered(model: Model, view: View, panel: Panel, embedded: bool) -> None:
@@ -84,11 +87,11 @@ def answered(model: Model, view: View, panel: Panel, embedded: bool) -> None:
     with st.container(key="columns"):
         left, middle, right = st.columns(3, gap="medium")
     with left:
-        map_of(trace, fitted, panel)
+        map_of(trace, fitted, panel, aside.counted(aside.jury(model, fitted, panel.stage)))
     with middle:
         stage.draw(model, run, fitted)
     with right:
-        aside.articles_on(STAGES[panel.stage])
+        aside.draw(model, run, fitted, panel)
 
 
 def tokens_of(trace: Trace, view: Fitted) -> None:
@@ -102,17 +105,19 @@ def tokens_of(trace: Trace, view: Fitted) -> None:
 def unspelled(lost: str) -> str:
     """The sentence about characters that the vocabulary has no tokens for."""
     shown = " ".join(readable(character, character.encode()) for character in lost[:MOST_LOST])
-    more = f" and {len(lost) - MOST_LOST} more" if len(lost) > MOST_LOST else ""
-    return f"The vocabulary cannot spell: {shown}{more}"
+    more = " " + _("and {count} more", count=len(lost) - MOST_LOST) if len(lost) > MOST_LOST else ""
+    return _("The vocabulary cannot spell: {characters}", characters=shown + more)
 
 
-def map_of(trace: Trace, view: Fitted, panel: Panel) -> None:
-    """The stage map, every box a link that keeps the text and the choices."""
+def map_of(trace: Trace, view: Fitted, panel: Panel, marks: Mapping[str, tuple[int, int, int]]) -> None:
+    """The stage map, every box a link that keeps the text and the choices. marks: claims per stage that hold, hold in
+    part, do not."""
     drawn_map.show(
         stagemap.boxes(trace, view),
         stagemap.block(trace.spec),
         panel.stage,
         view.layer,
+        marks,
         lambda target: links.query(stage.at_panel(links.read(), target)),
         lambda target: links.go(lambda now: stage.at_panel(now, target)),
     )

@@ -1,12 +1,14 @@
 """The middle of the page: one panel of a stage, its question, its answer for this text, and its figure."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from html import escape
 
 import streamlit as st
 
 import panels
+from anatomy.language import _
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.stages import STAGES
@@ -14,8 +16,8 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted, View
 from models.engine import Refused
 from panels import Panel
-from ui import controls, details, figure, links, text
-from ui.host import Loading, Model
+from ui import controls, details, figure, links, text, waiting
+from ui.host import Loading, Model, models
 
 
 def needs(spec: ModelSpec, view: Fitted, panel: Panel) -> Sequence[Want]:
@@ -32,6 +34,7 @@ def draw(model: Model, run: Run, view: Fitted) -> None:
 @st.fragment
 def _stage(model: Model, run: Run, drawn: Fitted) -> None:
     """drawn: what the rest of the page shows; once the link says otherwise, the whole page is drawn again."""
+    links.speak()
     spec = model.spec()
     try:
         view = links.read().fit(spec, model.run(run).tokens)
@@ -39,10 +42,12 @@ def _stage(model: Model, run: Run, drawn: Fitted) -> None:
             st.rerun()
         panel = panels.load()[view.panel]
         trace = model.run(run, needs(spec, view, panel))
+        if panel.beside:
+            trace = replace(trace, beside=_beside(model, run))
     except (Loading, Refused):
         st.rerun()
     alone = bool(st.context.is_embedded)
-    text.heading(panel.title)
+    text.heading(_(panel.title))
     reason = panel.applies(spec)
     if reason is None:
         text.answer(panel.says(trace, view))
@@ -53,7 +58,21 @@ def _stage(model: Model, run: Run, drawn: Fitted) -> None:
     if reason is None:
         _figures(_shown(panel, spec)[: 1 if alone else 2], trace, view)
     if alone:
-        text.elsewhere("Open in Stagelight", links.query(view))
+        text.elsewhere(_("Open in Stagelight"), links.query(view))
+
+
+def _beside(model: Model, run: Run) -> tuple[Trace, ...]:
+    """The same text, cut by every other model of this server; one that is still being loaded joins when it is there."""
+    others = [other for other in models().values() if other is not model]
+    for other in others:
+        other.begin()
+        waiting.in_the_background(other)
+    cut = []
+    for other in others:
+        if other.live:
+            with suppress(Refused):  # what one model cannot read, another may
+                cut.append(other.run(Run(other.spec().id, run.text)))
+    return tuple(cut)
 
 
 def _figures(shown: Sequence[Panel], trace: Trace, view: Fitted) -> None:
@@ -89,19 +108,19 @@ def _chooser(panel: Panel, chosen_for: Panel, trace: Trace, view: Fitted) -> Non
     the figure alone."""
     with st.container(border=True, key=f"chooser-{panel.id}"):
         drawn = panel.draw(trace, view)
-        st.html(f"<h3>{escape(getattr(drawn, 'title', panel.name))}</h3>")
+        st.html(f"<h3>{escape(getattr(drawn, 'title', _(panel.name)))}</h3>")
         controls.row(panel, trace.spec, view, controls.NARROW, chosen_for)
         figure.show(drawn, panel.says(trace, view), f"{panel.id}.figure")
 
 
 def _picker(panel: Panel) -> None:
     """The stage's panels by name, where it has several."""
-    others = {shown.id: shown.name for shown in panels.of_stage(panel.stage)}
+    others = {shown.id: _(shown.name) for shown in panels.of_stage(panel.stage)}
     if len(others) < 2:
         return
     controls.hold("picker", panel.id)
     st.segmented_control(
-        f"Panels of {STAGES[panel.stage].title}",
+        _("Panels of {stage}", stage=_(STAGES[panel.stage].title)),
         list(others),
         format_func=others.__getitem__,
         key="picker",

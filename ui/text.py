@@ -5,6 +5,8 @@ from html import escape
 
 import streamlit as st
 
+from anatomy import glossary
+
 _QUOTED = re.compile(r"“([^”]+)”")
 
 
@@ -19,13 +21,35 @@ def answer(sentence: str) -> None:
 
 
 def marked(sentence: str) -> str:
-    """A sentence as HTML, its “quoted labels” marked. Everything in it is escaped first."""
-    return _QUOTED.sub(r"<mark>“\1”</mark>", escape(sentence, quote=False))
+    """A sentence as HTML: its “quoted labels” marked, its terms explained where they first stand. All is escaped."""
+    parts, known = [], set()
+    for i, part in enumerate(_QUOTED.split(sentence)):  # outside, inside, outside, …
+        parts.append(f"<mark>“{escape(part, quote=False)}”</mark>" if i % 2 else explained(part, known))
+    return "".join(parts)
+
+
+def explained(sentence: str, known: set[str]) -> str:
+    """A sentence as HTML, each term that is not yet known with its explanation behind it; known: grows by them."""
+    parts, done = [], 0
+    for place in glossary.places(sentence):
+        if place.entry.name in known:
+            continue
+        known.add(place.entry.name)
+        word, says = sentence[place.start : place.end], escape(place.entry.explained)
+        parts += [escape(sentence[done : place.start], quote=False)]
+        parts += [f'<dfn class="term" tabindex="0" data-says="{says}" aria-description="{says}">{escape(word)}</dfn>']
+        done = place.end
+    return "".join(parts) + escape(sentence[done:], quote=False)
 
 
 def notice(sentence: str, kind: str = "quiet") -> None:
     """A sentence in place of a figure or above it. kind: "quiet" or "refused"."""
     st.html(f'<p class="notice {kind}" role="status">{escape(sentence)}</p>')
+
+
+def line(sentence: str) -> None:
+    """A sentence above what it is about."""
+    st.html(f"<p>{escape(sentence)}</p>")
 
 
 def aside(sentence: str) -> None:

@@ -1,10 +1,12 @@
 """The top of the page: the name, the model, the text and its tokens."""
 
+from dataclasses import replace
 from html import escape
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from anatomy.language import LANGUAGES, _, spoken
 from anatomy.spec import ModelSpec
 from anatomy.view import View
 from models.engine import Refused
@@ -12,61 +14,105 @@ from ui import controls, links
 from ui.components import textbox
 from ui.examples import EXAMPLES
 from ui.host import Loading, Model, models
+from viz.format import many
 
 MOST_CHARACTERS = 20_000
-FAMILIES = {"llama": "Llama", "bert": "BERT", "gpt2": "GPT-2"}
+FAMILIES = {"llama": "Llama", "bert": "BERT", "gpt2": "GPT-2", "t5": "T5"}
 
 
 def bar(model: Model, view: View) -> DeltaGenerator:
     """Wordmark and model; a choice of models where the server has several. Back comes a free place between them."""
     with st.container(key="top", horizontal=True, vertical_alignment="center"):
         st.html('<h1 class="wordmark"><a href="./" target="_self">Stage<i>light</i></a></h1>', width="content")
-        free = st.container(key="free", width=250)
+        free = st.container(key="free", width=190)
+        try:
+            st.html(f'<p class="model">{described(model.spec(), named=len(models()) == 1)}</p>')
+        except (Loading, Refused):
+            st.html(f'<p class="model">{escape(model.address)}</p>')
         names = list(models())
         if len(names) > 1:
             _model_choice(names, view)
-        try:
-            st.html(f'<p class="model">{described(model.spec())}</p>')
-        except (Loading, Refused):
-            st.html(f'<p class="model">{escape(model.address)}</p>')
+        _language_choice()
     return free
+
+
+def _language_choice() -> None:
+    """The page's language, each by its own name."""
+    controls.hold("lang", spoken())
+    changed = controls.writes("lang", spoken(), lambda view, language: replace(view, lang=language))
+    st.selectbox(
+        _("Language"),
+        list(LANGUAGES),
+        format_func=LANGUAGES.__getitem__,
+        key="lang",
+        label_visibility="collapsed",
+        width=98,
+        on_change=changed,
+    )
 
 
 def _model_choice(names: list[str], view: View) -> None:
     shown = view.model if view.model in names else names[0]
     controls.hold("model", shown)
     changed = controls.writes("model", shown, on_model)
-    st.selectbox("Model", names, key="model", label_visibility="collapsed", width=190, on_change=changed)
+    st.selectbox(
+        _("Model"),
+        names,
+        format_func=titled,
+        key="model",
+        label_visibility="collapsed",
+        width=210,
+        on_change=changed,
+    )
+
+
+def titled(name: str) -> str:
+    """A model of this server as the choice shows it: its title where it is known, else its name in links."""
+    try:
+        return models()[name].spec().weights.title or name
+    except (Loading, Refused):
+        return name
 
 
 def on_model(view: View, name: str) -> View:
     """The view on another model: places belong to the old one and go."""
-    return View(panel=view.panel, model=name, text=view.text, settings=view.settings)
+    return view.with_model(name)
 
 
-def described(spec: ModelSpec) -> str:
-    """The model in one line of HTML: name, kind, size, numbers, licence, each only where it is known."""
+def described(spec: ModelSpec, named: bool = True) -> str:
+    """The model in one line of HTML: name, kind, size, numbers, licence, what was opened; each where it is known.
+
+    named: False leaves its name out, where the choice of models shows it already.
+    """
     weights = spec.weights
     parts = [
-        f"<b>{escape(weights.title or spec.name)}</b>",
-        f"{FAMILIES.get(spec.family, escape(spec.family))} architecture",
-        f"{spec.layers} layers × {spec.n_heads} heads",
-        escape(f"{weights.stored}, computed in {spec.dtype}" if weights.stored else spec.dtype),
+        f"<b>{escape(weights.title or spec.name)}</b>" if named else "",
+        _("{family} architecture", family=FAMILIES.get(spec.family, escape(spec.family))),
+        _("{layers} × {heads}", layers=many(spec.layers, "layer"), heads=many(spec.n_heads, "head")),
+        escape(_stored(spec)),
         escape(weights.licence),
     ]
     if weights.source.startswith("https://"):
-        parts.append(f'<a href="{escape(weights.source)}" target="_blank" rel="noreferrer">source</a>')
+        parts.append(f'<a href="{escape(weights.source)}" target="_blank" rel="noreferrer">{escape(_("source"))}</a>')
+    parts.append(escape(_(spec.opened)))
     return " · ".join(part for part in parts if part)
+
+
+def _stored(spec: ModelSpec) -> str:
+    stored = spec.weights.stored
+    return _("{stored}, computed in {kind}", stored=stored, kind=spec.dtype) if stored else spec.dtype
 
 
 def text_row(view: View) -> None:
     """The text and the examples."""
     with st.container(key="text_row", horizontal=True, gap="small"):
         textbox.show(view.text, MOST_CHARACTERS, lambda typed: links.go(lambda now: now.with_text(typed)))
-        st.menu_button("Examples", list(EXAMPLES), key="example", on_click=_on_example)
+        st.menu_button(_("Examples"), [_(name) for name in EXAMPLES], key="example", on_click=_on_example)
 
 
 def _on_example() -> None:
-    name = st.session_state["example"]
-    if name in EXAMPLES:
-        links.go(lambda view: view.with_text(EXAMPLES[name]))
+    links.speak()  # a callback runs before the page
+    shown = st.session_state["example"]
+    chosen = next((example for name, example in EXAMPLES.items() if shown in (name, _(name))), None)
+    if chosen is not None:
+        links.go(lambda view: view.with_text(chosen))

@@ -4,6 +4,7 @@ from html import escape
 
 import streamlit as st
 
+from anatomy.language import _
 from ui import links, text
 from ui.host import Model
 
@@ -13,8 +14,8 @@ EVERY = 0.4
 def until_loaded(model: Model) -> None:
     """In place of the figures: what is being done. Draws the page again once the model is there."""
     with st.container(key="waiting"):
-        text.heading("One moment: the model is being loaded")
-        text.answer("It is fetched once and kept. After that it starts in seconds, without a network.")
+        text.heading(_("One moment: the model is being loaded"))
+        text.answer(_("It is fetched once and kept. After that it starts in seconds, without a network."))
         _line(model)
 
 
@@ -26,13 +27,15 @@ def in_the_background(model: Model) -> None:
 
 @st.fragment(run_every=EVERY)
 def _line(model: Model) -> None:
+    links.speak()
     # A poll may carry the link from before the reader's last action: drawing that would undo it. The next one will not.
     if model.ready and links.current():
         st.rerun()
     progress = model.progress
-    step = progress.step[:1].upper() + progress.step[1:]
+    told = progress.says
+    step = told[:1].upper() + told[1:]
     if not progress.total:
         st.html(f'<p class="working">{escape(step)}</p>')
         return
-    size = f"{progress.done / 1e6:.0f} of {progress.total / 1e6:.0f} MB"
+    size = _("{done} of {total} MB", done=f"{progress.done / 1e6:.0f}", total=f"{progress.total / 1e6:.0f}")
     st.progress(min(progress.done / progress.total, 1.0), text=f"{step} · {size}".replace("_", "\\_"))

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
+from anatomy.language import _
 from viz.bars import CALM, LEGEND
 from viz.format import escaped, thousands
 from viz.theme import FOCUS, NEUTRAL
@@ -51,7 +52,7 @@ def activation(given: Inputs) -> go.Figure:
     figure.update_xaxes(zeroline=True, range=[float(given.x[0]), float(given.x[-1])])
     figure.update_xaxes(title_text=escaped(given.x_axis), row=2, col=1)
     figure.update_yaxes(title_text=escaped(given.y_axis), zeroline=True, row=1, col=1)
-    figure.update_yaxes(title_text="inputs (%)", rangemode="tozero", zeroline=False, row=2, col=1)
+    figure.update_yaxes(title_text=_("inputs (%)"), rangemode="tozero", zeroline=False, row=2, col=1)
     figure.update_layout(height=430, legend=LEGEND, bargap=0, margin={"l": 64, "r": 16, "t": 36, "b": 52})
     return figure
 
@@ -73,7 +74,11 @@ def _points(given: Inputs) -> list[go.Scatter]:
     chosen[list(given.accent)] = True
     looks = (
         (~chosen, given.own_name, {"size": 5, "color": FOCUS, "opacity": _FAINT}),
-        (chosen, f"its {len(given.accent)} strongest neurons", {"size": 9, "color": FOCUS, "symbol": "diamond"}),
+        (
+            chosen,
+            _("its {count} strongest neurons", count=len(given.accent)),
+            {"size": 9, "color": FOCUS, "symbol": "diamond"},
+        ),
     )
     return [
         go.Scatter(
@@ -99,9 +104,9 @@ def _histograms(given: Inputs) -> list[go.Bar | go.Scatter]:
         x=middles,
         y=every,
         width=width,
-        name=f"all {thousands(len(given.all))} inputs",
+        name=_("all {count} inputs", count=thousands(len(given.all))),
         marker={"color": NEUTRAL, "opacity": CALM},
-        hovertemplate="around %{x:.3~g}: %{y:.3~g} % of all inputs<extra></extra>",
+        hovertemplate=_("around {x}: {y} % of all inputs", x="%{x:.3~g}", y="%{y:.3~g}") + "<extra></extra>",
     )
     steps = go.Scatter(
         x=middles,
@@ -116,5 +121,5 @@ def _histograms(given: Inputs) -> list[go.Bar | go.Scatter]:
 
 def _percents(values: Float[np.ndarray, " input"], edges: Float[np.ndarray, " edge"]) -> Float[np.ndarray, " cell"]:
     """Percent of the values in each cell; those beyond an end count in the outer cell."""
-    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    counts = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
     return (100 * counts / max(len(values), 1)).astype(np.float32)

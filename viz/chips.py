@@ -22,6 +22,8 @@ class Chips:
     """Tokens in reading order; focus is the chosen one. legend names the tints, in order.
 
     of_text  they are the tokens of the reader's text, in order: choosing one chooses that token
+    places   the token of the reader's text that choosing each chip means, where they are not just these; None: nothing
+    rows     several rows of chips: (first chip of the row, words above it)
     """
 
     chips: tuple[Chip, ...]
@@ -29,6 +31,8 @@ class Chips:
     title: str
     focus: int | None = None
     of_text: bool = True
+    places: tuple[int | None, ...] | None = None
+    rows: tuple[tuple[int, str], ...] | None = None
 
     def __post_init__(self) -> None:
         strange = next((chip for chip in self.chips if not 0 <= chip.tint < len(self.legend)), None)
@@ -36,13 +40,27 @@ class Chips:
             raise ValueError(f"the chip {strange.label!r} has tint {strange.tint}, the legend names {len(self.legend)}")
         if self.focus is not None and not 0 <= self.focus < len(self.chips):
             raise ValueError(f"the focus {self.focus} is outside of {len(self.chips)} chips")
+        if self.places is not None and len(self.places) != len(self.chips):
+            raise ValueError(f"there are {len(self.places)} places for {len(self.chips)} chips")
+
+    def place(self, chip: int) -> int | None:
+        """The token of the reader's text that choosing a chip means; None for nothing."""
+        if self.places is not None:
+            return self.places[chip]
+        return chip if self.of_text else None
 
     def html(self, dark: bool = False) -> str:
         """The same picture as HTML without scripts, with the colours of one theme. Labels are escaped."""
-        tiles = "".join(_tile(chip, i == self.focus) for i, chip in enumerate(self.chips))
+        tiles = "".join(_row(self, i) + _tile(chip, i == self.focus) for i, chip in enumerate(self.chips))
+        tiles += _row(self, len(self.chips))
         names = "".join(f'<li><i class="t{i}"></i>{html.escape(name)}</li>' for i, name in enumerate(self.legend))
         style = _style(palette(dark), len(self.legend))
         return f'<style>{style}</style><ol class="chips">{tiles}</ol><ul class="kinds">{names}</ul>'
+
+
+def _row(given: Chips, start: int) -> str:
+    """The words above the rows that begin with this chip."""
+    return "".join(f'<li class="row">{html.escape(words)}</li>' for at, words in given.rows or () if at == start)
 
 
 def _tile(chip: Chip, chosen: bool) -> str:
@@ -65,6 +83,7 @@ def _style(colours: Palette, tints: int) -> str:
 .chips b {{ font: 600 15px/1.4 {MONO}; color: {colours.text}; }}
 .chips small {{ font: 11px/1.5 {MONO}; }}
 .chips [aria-current] {{ outline: 2px solid {colours.accent}; }}
+.chips .row {{ flex-basis: 100%; padding: 8px 0 0; font-size: 13px; color: {colours.text}; white-space: normal; }}
 .kinds {{ gap: 4px 16px; }}
 .kinds i {{ display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; }}
 {kinds}"""

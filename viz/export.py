@@ -11,10 +11,12 @@ from dataclasses import asdict
 from functools import cache
 from typing import Protocol
 
+import numpy as np
 import plotly.graph_objects as go
 import plotly.io
 from plotly.offline import get_plotlyjs
 
+from anatomy.language import spoken
 from viz.chips import Chips
 from viz.grid import Grid
 from viz.heads import Heads
@@ -70,7 +72,7 @@ def _page(title: str, caption: str, body: str, scripts: Sequence[str], dark: boo
     code = "".join(f"<script>{script}</script>" for script in scripts)
     heading = f"<h1>{html.escape(title)}</h1>\n<p>{html.escape(caption)}</p>" if caption else ""
     return f"""<!doctype html>
-<html lang="en">
+<html lang="{spoken()}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
@@ -110,7 +112,7 @@ def to_json(figure: Figure, dark: bool = False) -> str:
     if isinstance(figure, Chips):
         return json.dumps(asdict(figure), ensure_ascii=False)
     if isinstance(figure, Heads):
-        return json.dumps(asdict(figure) | {"weights": figure.weights.tolist()}, ensure_ascii=False)
+        return json.dumps(asdict(figure), ensure_ascii=False, default=np.ndarray.tolist)
     return str(plotly.io.to_json(to_plotly(figure, dark), validate=False))
 
 

@@ -2,7 +2,11 @@
 
 import html
 import math
+from collections.abc import Iterable
 
+from anatomy.language import _, ngettext
+
+_LARGE = (("T", 1e12), ("B", 1e9), ("M", 1e6))
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -41,14 +45,27 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:,.{max(0, digits - 1 - power)}f}".replace("-", "−")
 
 
+def counted(count: float) -> str:
+    """A large count in thousands, millions, billions or trillions: 31,456 · 134.5 M · 8.030 B · 1.638 T."""
+    for letter, scale in _LARGE:
+        if count >= scale:
+            return f"{number(count / scale, 4)} {letter}"
+    return thousands(round(count))
+
+
 def cosine(value: float) -> str:
     """A cosine with two decimals and the sign it has; −0.00 does not exist."""
     return f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def many(count: int, noun: str) -> str:
-    """A count with its noun: 1 token, 12 tokens, 49,137 tokens."""
-    return f"{thousands(count)} {noun}" if count == 1 else f"{thousands(count)} {noun}s"
+    """A count with its noun: 1 token, 12 tokens, 49,137 tokens. The noun is written out where it is called."""
+    return ngettext(f"{{count}} {noun}", f"{{count}} {noun}s", count, count=thousands(count))
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Several things of one kind as a sentence names them: a, b, c."""
+    return _(", ").join(parts)
 
 
 def quoted(label: str) -> str:

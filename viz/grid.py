@@ -1,13 +1,14 @@
 """Grid: a table of coloured cells described as plain values. One description, two pictures: the page's own
 component, where cells are chosen by click and key, and a plotly figure for export, notebooks and snapshots."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, UInt8
 
+from anatomy.language import _
 from viz.heatmap import heatmap
 
 
@@ -28,6 +29,10 @@ class Grid:
     groups          columns between which a wider gap stands (every `groups`; 0: none)
     selects         what choosing cell (r, c) means: "cell" token r looking at token c, "head" head c of layer r,
                     "token" token r, "none" nothing
+    names           cells by name, row after row: printed in them and read out in place of row and column; "": no cell
+    inside          words that each cell holds, row after row: printed in it where there is room, cut to its width, and
+                    read out before its number
+    places          the (r, c) that choosing a cell means, row after row, where it is not the cell's own; None: nothing
     """
 
     z: Float[np.ndarray, "row col"]
@@ -43,10 +48,13 @@ class Grid:
     logarithmic: bool = False
     percent: bool = False
     focus: tuple[int, int] | None = None
-    empty: str = "masked"
+    empty: str = field(default_factory=lambda: _("masked"))
     tiles: UInt8[np.ndarray, "row col h w"] | None = None
     groups: int = 0
     selects: Literal["cell", "head", "token", "none"] = "none"
+    names: tuple[str, ...] | None = None
+    places: tuple[tuple[int, int] | None, ...] | None = None
+    inside: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.rows), len(self.cols))
@@ -54,6 +62,9 @@ class Grid:
             raise ValueError(f"z is {self.z.shape}, the labels say {shape}")
         if self.tiles is not None and self.tiles.shape[:2] != shape:
             raise ValueError(f"tiles are {self.tiles.shape[:2]}, the labels say {shape}")
+        for told, given in (("names", self.names), ("places", self.places), ("words inside", self.inside)):
+            if given is not None and len(given) != self.z.size:
+                raise ValueError(f"there are {len(given)} {told} for {self.z.size} cells")
         if self.logarithmic and (self.low <= 0 or self.signed):
             raise ValueError(f"a logarithmic scale cannot start at {self.low} or be signed: give a low above 0")
         if not self.signed and self.low >= self.high:
@@ -65,6 +76,16 @@ class Grid:
     def ends(self) -> tuple[float, float]:
         """What the two ends of the colour scale stand for."""
         return (-self.high, self.high) if self.signed else (self.low, self.high)
+
+    @property
+    def holes(self) -> bool:
+        """Whether any cell is empty; those without a name are no cells."""
+        named = np.array([name != "" for name in self.names or [" "] * self.z.size]).reshape(self.z.shape)
+        return bool((np.isnan(self.z) & named).any())
+
+    def place(self, cell: tuple[int, int]) -> tuple[int, int] | None:
+        """What choosing a cell means, in the words of `selects`; None for nothing."""
+        return cell if self.places is None else self.places[cell[0] * len(self.cols) + cell[1]]
 
     def figure(self, dark: bool = False) -> go.Figure:
         """The same picture in plotly, with the colours of one theme."""

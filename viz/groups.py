@@ -7,12 +7,14 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from anatomy.language import _
 from viz.format import escaped
 from viz.scale import thinned
 from viz.theme import NEUTRAL
 
-_DIAGRAM, _ROW, _AROUND = 150, 40, 96
+_DIAGRAM, _ROW, _AROUND = 170, 46, 96
 _UPPER, _LOWER = 1.0, 0.0
+_THICK = 0.45  # of a bar's row: the rest holds its label
 _MOST_NUMBERS = 24
 
 
@@ -68,25 +70,31 @@ def _middle(given: Groups, kv: int) -> float:
 def _links(given: Groups, chosen: bool) -> go.Scatter:
     group = [query for query in range(given.queries) if given.is_chosen(query) is chosen]
     x = [place for query in group for place in (_middle(given, query // given.share), query, None)]
-    y = [height for _ in group for height in (_UPPER, _LOWER, None)]
+    y = [_UPPER, _LOWER, None] * len(group)
     line = {"width": 2.5 if chosen else 1, "color": None if chosen else NEUTRAL}
     return go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", zorder=2 if chosen else 1)
 
 
 def _kv_heads(given: Groups) -> go.Scatter:
     kvs = range(given.kvs)
-    notes = [f"key/value head {kv}: read by query heads {_span(kv * given.share, given.share)}" for kv in kvs]
+    notes = [_kv_note(kv, kv * given.share, given.share) for kv in kvs]
     return _heads([_middle(given, kv) for kv in kvs], _UPPER, kvs, notes, "square", "top center", given)
+
+
+def _kv_note(kv: int, first: int, count: int) -> str:
+    """Who reads a key/value head."""
+    if count == 1:
+        return _("key/value head {kv}: read by query head {head}", kv=kv, head=first)
+    last = first + count - 1
+    return _("key/value head {kv}: read by query heads {first} to {last}", kv=kv, first=first, last=last)
 
 
 def _query_heads(given: Groups) -> go.Scatter:
     queries = range(given.queries)
-    notes = [f"query head {query}: reads key/value head {query // given.share}" for query in queries]
+    notes = [
+        _("query head {head}: reads key/value head {kv}", head=query, kv=query // given.share) for query in queries
+    ]
     return _heads(list(queries), _LOWER, queries, notes, "circle", "bottom center", given)
-
-
-def _span(first: int, count: int) -> str:
-    return f"{first}" if count == 1 else f"{first} to {first + count - 1}"
 
 
 def _heads(
@@ -116,7 +124,7 @@ def _bars(given: Groups) -> go.Bar:
         x=np.array([bar.value for bar in given.bars], np.float32),
         y=np.arange(len(given.bars), dtype=np.float32),
         orientation="h",
-        width=0.6,
+        width=_THICK,
         marker={"color": NEUTRAL, "opacity": [1.0, *[0.6] * (len(given.bars) - 1)]},
         text=[escaped(bar.text) for bar in given.bars],
         textposition="outside",
@@ -127,11 +135,19 @@ def _bars(given: Groups) -> go.Bar:
 
 
 def _axes(figure: go.Figure, given: Groups) -> None:
+    """No room is spent on labels beside the picture: they stand in it, so that it holds in a narrow window."""
+    bare = {"showticklabels": False, "showgrid": False, "zeroline": False}
     figure.update_xaxes(visible=False, range=[-0.7, given.queries - 0.3], row=1, col=1)
-    rows = {"tickvals": [_UPPER, _LOWER], "ticktext": ["key/value heads", "query heads"], "showgrid": False}
-    figure.update_yaxes(range=[-0.5, 1.5], zeroline=False, automargin=True, row=1, col=1, **rows)
+    figure.update_yaxes(range=[-1.0, 2.0], row=1, col=1, **bare)
+    for y, anchor, words in ((2.0, "top", _("key/value heads")), (-1.0, "bottom", _("query heads"))):
+        figure.add_annotation(_label(words, y, anchor) | {"xref": "x domain", "yref": "y"})
     most = max(bar.value for bar in given.bars)
     figure.update_xaxes(title_text=escaped(given.axis), range=[0, 1.25 * most], nticks=6, row=2, col=1)
-    labels = {"tickvals": list(range(len(given.bars))), "ticktext": [escaped(bar.label) for bar in given.bars]}
-    ends = [len(given.bars) - 0.4, -0.6]
-    figure.update_yaxes(range=ends, automargin=True, showgrid=False, zeroline=False, row=2, col=1, **labels)
+    figure.update_yaxes(range=[len(given.bars) - 0.6, -0.9], row=2, col=1, **bare)
+    for row, bar in enumerate(given.bars):
+        figure.add_annotation(_label(bar.label, row - _THICK / 2, "bottom") | {"xref": "x2 domain", "yref": "y2"})
+
+
+def _label(words: str, y: float, anchor: str) -> dict:
+    """Words at the left edge."""
+    return {"text": escaped(words), "x": 0, "y": y, "xanchor": "left", "yanchor": anchor, "showarrow": False}

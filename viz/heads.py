@@ -1,4 +1,4 @@
-"""BertViz's own head view and model view (Vig 2019), as a page that loads nothing.
+"""BertViz's own head view, model view and neuron view (Vig 2019), as a page that loads nothing.
 
 Its scripts, and the two libraries they call, are read from installed packages when a page is made: d3 5 from mpld3,
 jQuery from XStatic-jQuery. BertViz itself is not imported: that would start torch and IPython.
@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.language import _
 from viz.theme import FONT, palette
 
 _FILES = {
@@ -22,12 +23,42 @@ _FILES = {
     "jquery": ("XStatic-jQuery", "xstatic/pkg/jquery/data/jquery.min.js"),
     "head": ("bertviz", "bertviz/head_view.js"),
     "model": ("bertviz", "bertviz/model_view.js"),
+    "neuron": ("bertviz", "bertviz/neuron_view.js"),
 }
 # BertViz asks require.js for its libraries; here they are already there.
 _REQUIRE = "function requirejs(names, start) { start(window.jQuery, window.d3); }\n"
+# Where each view asks for its numbers.
+_ASKS = {"head": "PYTHON_PARAMS;", "model": "PYTHON_PARAMS;", "neuron": "window.bertviz_params\n"}
 _NUMBERS = 'JSON.parse(document.getElementById("numbers").textContent)'
+# The neuron view wants keys for every query head: here each key/value head's stand under the heads that share it.
+_SHARE = """const shared = (given) => {
+  const {queries, keys} = given.attention.all, share = queries[0].length / keys[0].length;
+  given.attention.all.keys = keys.map((heads) => queries[0].map((_, head) => heads[Math.floor(head / share)]));
+  return given;
+};
+"""
+# The neuron view opens folded up, with no token chosen: the pointer goes where a reader's would.
+_OPEN = f"""const pos = {_NUMBERS}.pos, row = document.querySelectorAll("#collapsed #leftText > g")[pos];
+row?.dispatchEvent(new MouseEvent("mouseover"));
+row?.querySelectorAll("rect")[1]?.dispatchEvent(new MouseEvent("click"));
+"""
 _ROOT = "bertviz"
-_HEAD_ROW, _MODEL_ROW, _AROUND = 22.5, 18, 90  # pixels of a token in the two views, and beside them
+_HEAD_ROW, _MODEL_ROW, _NEURON_ROW, _AROUND = 22.5, 18, 26, 90  # pixels of a token in each view, and beside them
+_WIDE = f"#{_ROOT} #vis {{ min-width: 1010px; }}"  # the neuron view, from its first word to its last
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """queries: [layer head pos d_head]; keys: [layer kv src d_head], one set per key/value head.
+
+    pos     the token whose arithmetic is open
+    causal  whether a token sees only those before it
+    """
+
+    queries: Float[np.ndarray, "layer head pos d_head"]
+    keys: Float[np.ndarray, "layer kv src d_head"]
+    pos: int
+    causal: bool
 
 
 @dataclass(frozen=True)
@@ -36,22 +67,27 @@ class Heads:
 
     labels  of the tokens
     layers  their numbers in the model
-    view    "head": all heads of one layer on each other; "model": a small picture per layer and head
-    head    the one switched on when the head view opens
+    view    "head": all heads of one layer on each other; "model": a small picture per layer and head; "neuron": q, k
+            and their products, component by component, of one head at a time
+    head    the one switched on when the view opens
     title   of the figure
+    neurons what the neuron view shows besides
     """
 
     weights: Float[np.ndarray, "layer head pos src"]
     labels: tuple[str, ...]
     layers: tuple[int, ...]
-    view: Literal["head", "model"]
+    view: Literal["head", "model", "neuron"]
     head: int
     title: str
+    neurons: Vectors | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.layers), self.weights.shape[1], len(self.labels), len(self.labels))
         if self.weights.shape != shape:
             raise ValueError(f"weights are {self.weights.shape}, layers and labels say {shape}")
+        if (self.neurons is None) is (self.view == "neuron"):
+            raise ValueError(f"the {self.view} view {'needs' if self.view == 'neuron' else 'has no'} queries and keys")
 
     @property
     def height(self) -> int:
@@ -59,26 +95,39 @@ class Heads:
         n, heads = len(self.labels), self.weights.shape[1]
         if self.view == "head":
             return round(_AROUND + _HEAD_ROW * n)
+        if self.view == "neuron":
+            return 2 * _AROUND + 10 + _NEURON_ROW * n
         small = len(self.layers) * (n * 7 * 12 / heads + 10)
         return round(_AROUND + max(small, _MODEL_ROW * n + 55))
 
     def body(self, dark: bool) -> str:
         """The elements that the scripts fill, and the numbers as data that cannot end their element."""
         numbers = json.dumps(self._numbers(dark), ensure_ascii=False).replace("<", "\\u003c")
-        layer = 'Layer: <select id="layer"></select>' if self.view == "head" else ""
         return (
-            f"<style>{_style(dark)}</style>"
+            f"<style>{_style(dark)}{_WIDE if self.view == 'neuron' else ''}</style>"
             f'<div id="{_ROOT}" role="figure" aria-label="{html.escape(self.title, quote=True)}">'
-            f'<span>{layer}</span><div id="vis"></div></div>'
+            f'<span>{self._selects()}</span><div id="vis"></div></div>'
             f'<script type="application/json" id="numbers">{numbers}</script>'
         )
 
     def scripts(self) -> tuple[str, ...]:
         """What runs, in order; the same for every text."""
-        return (_read("d3"), _read("jquery"), _REQUIRE, _view(self.view))
+        before, after = ((_SHARE,), (_OPEN,)) if self.view == "neuron" else ((), ())
+        return (_read("d3"), _read("jquery"), _REQUIRE, *before, _view(self.view), *after)
+
+    def _selects(self) -> str:
+        """What the script fills with the numbers to choose from."""
+        if self.view == "head":
+            return f'{html.escape(_("Layer:"))} <select id="layer"></select>'
+        if self.view == "neuron":  # the script counts the layers that it is given from 0: none to choose
+            layer = html.escape(_("Layer {layer}", layer=self.layers[0]))
+            return f'{layer} · {html.escape(_("Head:"))} <select id="att_head"></select>'
+        return ""
 
     def _numbers(self, dark: bool) -> dict:
         rounded = np.round(self.weights.astype(np.float64), 3).tolist()
+        if self.neurons is not None:
+            return self._neuron_numbers(rounded, self.neurons, dark)
         return {
             "attention": [{"name": None, "attn": rounded, "left_text": self.labels, "right_text": self.labels}],
             "default_filter": "0",
@@ -91,13 +140,31 @@ class Heads:
             "total_heads": self.weights.shape[1],
         }
 
+    def _neuron_numbers(self, rounded: list, given: Vectors, dark: bool) -> dict:
+        """Queries and keys with three decimals: what is drawn of them is a colour."""
+        queries, keys = (np.round(each.astype(np.float64), 3).tolist() for each in (given.queries, given.keys))
+        every = {"attn": rounded, "queries": queries, "keys": keys, "left_text": self.labels, "right_text": self.labels}
+        return {
+            "attention": {"all": every},
+            "default_filter": "all",
+            "bidirectional": not given.causal,
+            "display_mode": "dark" if dark else "light",
+            "root_div_id": _ROOT,
+            "layer": 0,
+            "head": self.head,
+            "pos": given.pos,
+        }
+
 
 def missing() -> str | None:
     """Which packages to install for these views, as a sentence; None when all are there."""
-    absent = sorted({package for package, _ in _FILES.values() if not _installed(package)})
+    absent = sorted({package for package, _file in _FILES.values() if not _installed(package)})
     if not absent:
         return None
-    return f"The scripts of these views come from packages that are not installed: pip install {' '.join(absent)}."
+    return _(
+        "The scripts of these views come from packages that are not installed: pip install {packages}.",
+        packages=" ".join(absent),
+    )
 
 
 def _installed(package: str) -> bool:
@@ -117,21 +184,22 @@ def _read(name: str) -> str:
 
 
 @cache
-def _view(name: Literal["head", "model"]) -> str:
+def _view(name: Literal["head", "model", "neuron"]) -> str:
     """BertViz's script without the addresses of its libraries, its data taken from the page."""
-    script = _read(name)
+    script, asks = _read(name), _ASKS[name]
     start, end = script.find("require.config("), script.find("requirejs(")
-    if not 0 <= start < end or script.count("PYTHON_PARAMS;") != 1:
+    if not 0 <= start < end or script.count(asks) != 1:
         version = distribution("bertviz").version
         raise ValueError(f"bertviz {version} lays its scripts out differently: viz/heads.py was written for 1.4")
-    return script[end:].replace("PYTHON_PARAMS;", f"{_NUMBERS};")
+    return script[end:].replace(asks, f"shared({_NUMBERS});" if name == "neuron" else f"{_NUMBERS};")
 
 
 def _style(dark: bool) -> str:
-    """BertViz writes its labels in black, whatever the background."""
+    """BertViz writes its labels in black, whatever the background, which its neuron view makes black or white."""
     colours = palette(dark)
     return (
         f"#{_ROOT} {{ font: 14px {FONT}; color: {colours.text}; overflow-x: auto; }}"
         f"#{_ROOT} text {{ fill: {colours.text}; }}"
         f"#{_ROOT} svg {{ overflow: visible; }}"
+        f"#{_ROOT}#{_ROOT} {{ background: transparent !important; }}"
     )

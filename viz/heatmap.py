@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, UInt8
 
+from anatomy.language import _
 from viz.format import cosine, escaped, number
 from viz.lattice import Lattice, edges, gaps, lattice, sheet, spread
 from viz.scale import clipped, columns, decades, steps, thinned
@@ -21,6 +23,7 @@ _TICK, _OUTLINE = 18, 10  # pixels: room of one tick label, smallest outline
 _LETTER, _DIGIT = 7.3, 5.9  # width of a character of the labels, and of the numbers in the cells
 _ANGLE = 50  # degrees of slanted labels
 _MOST_NUMBERS = 24  # columns
+_FAINT = 0.01  # of the scale's end: amounts below it have no number, which would be a long one
 
 
 def heatmap(grid: Grid, dark: bool) -> go.Figure:
@@ -36,9 +39,25 @@ def heatmap(grid: Grid, dark: bool) -> go.Figure:
     return dress(figure, dark)
 
 
-def cell_text(grid: Grid) -> list[list[str]]:
-    """What stands in each cell: whole percents from 10 on, else two decimals or digits; "" for nothing to speak of."""
+def cell_text(grid: Grid, most: int = 16) -> list[list[str]]:
+    """What stands in each cell: its name, the words inside it (of `most` characters), or whole percents from 10 on,
+    else two decimals or digits; "" for nothing to speak of."""
+    if grid.names is not None:
+        return _by_row(grid, grid.names)
+    if grid.inside is not None:
+        return _by_row(grid, [clipped(words, most) for words in grid.inside])
     return [[_printed(float(value), grid) for value in row] for row in grid.z]
+
+
+def _by_row(grid: Grid, words: Sequence[str]) -> list[list[str]]:
+    """Words of the cells, which come row after row, by row."""
+    return np.array(words, object).reshape(grid.z.shape).tolist()
+
+
+def _laid_out(words: list[list[str]], at: Lattice) -> list[list[str]]:
+    """The words as plotly prints them, with an empty column for every gap."""
+    safe = np.array([[escaped(word) for word in row] for row in words], object)
+    return spread(safe, at.xs, "").tolist()
 
 
 def _printed(value: float, grid: Grid) -> str:
@@ -47,7 +66,8 @@ def _printed(value: float, grid: Grid) -> str:
     if grid.percent:
         return f"{100 * value:.0f}" if value >= 0.095 else ""
     if max(abs(end) for end in grid.ends) > 1:
-        return number(value, 2)
+        faint = not (grid.signed or grid.logarithmic) and value < _FAINT * grid.high
+        return "" if faint else number(value, 2)
     return cosine(value) if grid.signed or value >= 0.005 else ""
 
 
@@ -63,12 +83,19 @@ def _cells(grid: Grid, at: Lattice) -> go.Heatmap:
         trace.update(z=_logarithms(z, low), zmin=math.log10(low), zmax=math.log10(high), customdata=z)
     rows, cols = escaped(grid.row_axis), escaped(grid.col_axis)
     trace.hovertemplate = f"{rows} %{{y}}<br>{cols} %{{x}}<br>{value} {escaped(grid.unit)}<extra></extra>"
+    if grid.names is not None:
+        named = _laid_out(_by_row(grid, grid.names), at)
+        trace.update(hovertext=named, hovertemplate=f"%{{hovertext}}<br>{value} {escaped(grid.unit)}<extra></extra>")
+    elif grid.inside is not None:
+        held = _laid_out(_by_row(grid, grid.inside), at)
+        trace.update(hovertext=held, hovertemplate=trace.hovertemplate.replace(value, f"<b>%{{hovertext}}</b> {value}"))
     gap = 1 if min(at.width, at.height) >= 8 else 0
     trace.update(xgap=gap, ygap=gap)
-    text = cell_text(grid) if grid.z.shape[1] <= _MOST_NUMBERS and at.height >= 13 else []
-    if text and max(len(words) for row in text for words in row) * _DIGIT <= at.width - gap:
-        words = spread(np.array(text, dtype=object), at.xs, "").tolist()
-        trace.update(text=words, texttemplate="%{text}", textfont={"size": 10.5 if grid.percent else 10})
+    room = at.width - gap
+    text = cell_text(grid, int(room / _DIGIT)) if grid.z.shape[1] <= _MOST_NUMBERS and at.height >= 13 else []
+    if text and max(columns(words) for row in text for words in row) * _DIGIT <= room:
+        size = 10.5 if grid.percent and grid.inside is None else 10
+        trace.update(text=_laid_out(text, at), texttemplate="%{text}", textfont={"size": size})
     return trace
 
 
@@ -196,9 +223,9 @@ def _frame(figure: go.Figure, grid: Grid, at: Lattice, colours: Palette) -> None
     """Title, size and margins: as much as the labels, the colour bar and the title need."""
     width, height = at.pixels
     title = {"text": escaped(grid.title), "yref": "container", "y": 1, "yanchor": "top", "pad": {"t": 14}}
-    empty = grid.tiles is None and np.isnan(grid.z).any()
+    empty = grid.tiles is None and grid.holes
     if empty:
-        words = escaped(f"grey cells: {grid.empty}")
+        words = escaped(_("grey cells: {meaning}", meaning=grid.empty))
         title["subtitle"] = {"text": words, "font": {"color": colours.muted}}
     labels = _widest(grid.cols) * math.sin(math.radians(_ANGLE)) if _slanted(grid, at) else 14
     left, top = 48 + _widest(grid.rows), (90 if empty else 68) + labels

@@ -7,6 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from anatomy.language import _
+from viz.bars import LEGEND
 from viz.format import escaped, number, thousands
 from viz.scale import clipped, columns, decades, thinned
 from viz.theme import NEUTRAL
@@ -14,8 +16,12 @@ from viz.theme import NEUTRAL
 # More lines than this are drawn as a band: single ones could not be told apart.
 MOST_LINES = 60
 MOST_TICKS = 16
+# As many have a colour of their own.
+MOST_LISTED = 10
 _HEIGHT = 380
 _FAINT = 0.45
+_END = 10  # character cells of a name at the end of its line
+_DASHES = ("dot", "dashdot", "longdash")
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Lines:
     x_axis, y_axis axis titles, with units
     lead           the first place is not of the row of the others (the embedding before layers 0, 1, 2 …)
     logarithmic    y follows log10(values); values that are not above 0 are left out
+    listed         few lines that are all to be told apart: each in a look of its own, named in a legend
     """
 
     values: Float[np.ndarray, "line place"]
@@ -38,10 +45,13 @@ class Lines:
     marked: int | None = None
     lead: bool = False
     logarithmic: bool = False
+    listed: bool = False
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.names), len(self.places)):
             raise ValueError(f"values are {self.values.shape}, the names say {(len(self.names), len(self.places))}")
+        if self.listed and len(self.names) > MOST_LISTED:
+            raise ValueError(f"{len(self.names)} lines are to be told apart, {MOST_LISTED} can be")
 
     @property
     def others(self) -> list[int]:
@@ -50,12 +60,17 @@ class Lines:
 
 
 def lines(given: Lines) -> go.Figure:
-    """The chosen line in the accent, the marked one dashed, all others faint; above `MOST_LINES` as a band."""
+    """The chosen line in the accent, the marked one dashed, all others faint; above `MOST_LINES` as a band. Where they
+    are listed, every line has a colour and dashes of its own."""
     figure = go.Figure(_line(given, given.chosen, {"width": 3}, 3))
     if given.marked is not None and given.marked != given.chosen:
-        figure.add_trace(_line(given, given.marked, {"width": 1.5, "dash": "dash", "color": NEUTRAL}, 2))
-    figure.add_traces(_band(given) if banded(given) else _faint(given))
-    _name_lines(figure, given)
+        calm = {"width": 1.5, "dash": "dash"} | ({} if given.listed else {"color": NEUTRAL})
+        figure.add_trace(_line(given, given.marked, calm, 2))
+    if given.listed:
+        figure.add_traces(_told_apart(given))
+    else:
+        figure.add_traces(_band(given) if banded(given) else _faint(given))
+        _name_lines(figure, given)
     shown = tick_places(len(given.places), given.lead)
     figure.update_xaxes(
         title_text=escaped(given.x_axis),
@@ -66,6 +81,9 @@ def lines(given: Lines) -> go.Figure:
     )
     figure.update_yaxes(**_y_axis(given))
     figure.update_layout(height=_HEIGHT, showlegend=False, hovermode="closest", margin=_margin(given))
+    if given.listed:
+        rows = len(given.names) / 2  # of the legend, in a narrow window
+        figure.update_layout(height=round(_HEIGHT + 20 * rows), showlegend=True, legend=LEGEND)
     return figure
 
 
@@ -104,24 +122,37 @@ def _faint(given: Lines) -> list[go.Scatter]:
     return [_line(given, i, {"width": 1, "color": NEUTRAL}, 1, _FAINT) for i in given.others]
 
 
+def _told_apart(given: Lines) -> list[go.Scatter]:
+    """The other lines, each in the next colour of the theme, with dashes that come again only after some."""
+    dashes = (_DASHES[place % len(_DASHES)] for place in range(len(given.names)))
+    return [_line(given, i, {"width": 1.5, "dash": dash}, 1) for i, dash in zip(given.others, dashes, strict=False)]
+
+
 def _band(given: Lines) -> list[go.Scatter]:
     """Smallest, largest and middle value of the other lines at each place; the first two enclose the area."""
     others = given.values[given.others]
-    parts = {"smallest": others.min(axis=0), "largest": others.max(axis=0), "median": np.median(others, axis=0)}
+    count = thousands(len(others))
+    parts = (
+        (_("smallest"), "low", others.min(axis=0)),
+        (_("largest"), "high", others.max(axis=0)),
+        (_("median"), "middle", np.median(others, axis=0)),
+    )
     traces = []
-    for name, values in parts.items():
+    for name, part, values in parts:
         traces.append(
             go.Scatter(
                 x=np.arange(len(given.places), dtype=np.float32),
                 y=values.astype(np.float32),
                 mode="lines",
                 name=name,
-                line={"width": 1, "color": NEUTRAL, "dash": "dot" if name == "median" else "solid"},
-                fill="tonexty" if name == "largest" else None,
+                line={"width": 1, "color": NEUTRAL, "dash": "dot" if part == "middle" else "solid"},
+                fill="tonexty" if part == "high" else None,
                 zorder=1,
                 opacity=0.6,
                 customdata=[escaped(place) for place in given.places],
-                hovertemplate=_hover(given, f"<b>{name}</b> of {thousands(len(others))} other lines"),
+                hovertemplate=_hover(
+                    given, _("{measure} of {count} other lines", measure=f"<b>{name}</b>", count=count)
+                ),
             )
         )
     return traces
@@ -135,7 +166,7 @@ def _name_lines(figure: go.Figure, given: Lines) -> None:
     gap = heights[low_to_high[-1]] - heights[low_to_high[0]] if len(ends) > 1 else _HEIGHT
     push = max(0.0, (18 - gap) / 2)
     for i in ends:
-        label = escaped(clipped(given.names[i]))
+        label = escaped(clipped(given.names[i], _END))
         figure.add_annotation(
             x=len(given.places) - 1,
             y=math.log10(max(ends[i], 1e-30)) if given.logarithmic else ends[i],
@@ -177,7 +208,7 @@ def _y_axis(given: Lines) -> dict:
         "type": "log",
         "range": [low - room, high + room],
         "tickvals": list(ticks),
-        "ticktext": [number(value, 1) for value in ticks],
+        "ticktext": [number(value, 1).removeprefix("1·") for value in ticks],
         "zeroline": False,
     }
 
@@ -191,5 +222,8 @@ def log_ticks(low: float, high: float) -> tuple[float, ...]:
 
 
 def _margin(given: Lines) -> dict[str, int]:
+    """As much on the right as the names there need; above, what a legend needs is added by itself."""
+    if given.listed:
+        return {"l": 60, "r": 16, "t": 36, "b": 52}
     named = [given.names[i] for i in {given.chosen, given.marked} - {None}]
-    return {"l": 64, "r": 24 + 8 * max(columns(clipped(name)) for name in named), "t": 12, "b": 52}
+    return {"l": 64, "r": 24 + 8 * max(columns(clipped(name, _END)) for name in named), "t": 12, "b": 52}

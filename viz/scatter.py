@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import plotly.graph_objects as go
 
+from anatomy.language import _
 from viz.format import escaped
 from viz.scale import clipped, columns
 from viz.theme import NEUTRAL
@@ -55,9 +56,9 @@ def scatter(points: Sequence[Point], x_axis: str, y_axis: str) -> go.Figure:
     """The points on axes of one scale, so that distances can be compared in every direction."""
     figure = go.Figure()
     for ranks, colour, name, order in (
-        (("chosen", "near"), None, "chosen and its neighbours", 3),
-        (("text",), NEUTRAL, "tokens of the text", 2),
-        (("faint",), NEUTRAL, "other neighbours", 1),
+        (("chosen", "near"), None, _("chosen and its neighbours"), 3),
+        (("text",), NEUTRAL, _("tokens of the text"), 2),
+        (("faint",), NEUTRAL, _("other neighbours"), 1),
     ):
         figure.add_trace(_trace([point for point in points if point.rank in ranks], colour, name, order))
     places = zip(points, label_places(points), strict=True)

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from anatomy.language import N_, _
 from viz.chips import Chip, Chips
 
 WHOLE, PART, CHARACTER, BYTES, BETWEEN, SPECIAL = range(6)
 KINDS = (
-    "whole word",
-    "part of a word",
-    "character of a script without spaces",
-    "part of a character",
-    "punctuation, symbol or space",
-    "special",
+    N_("whole word"),
+    N_("part of a word"),
+    N_("character of a script without spaces"),
+    N_("part of a character"),
+    N_("punctuation, symbol or space"),
+    N_("special"),
 )
 # First and last code points of scripts that do not put spaces between words: Thai, Lao · Myanmar · Khmer · Kana ·
 # Han (ideographs, extensions, compatibility).
@@ -132,7 +133,8 @@ def chips(text: str, tokens: Sequence[Piece], title: str, focus: int | None = No
     """A chip per token: label, id, bytes, and a tint for its kind."""
     kinds = cut(text, tokens).kinds
     pieces = zip(tokens, kinds, strict=True)
-    return Chips(tuple(Chip(t.label, str(t.id), spelled(t.bytes), kind) for t, kind in pieces), KINDS, title, focus)
+    tiles = tuple(Chip(token.label, str(token.id), spelled(token.bytes), kind) for token, kind in pieces)
+    return Chips(tiles, tuple(_(kind) for kind in KINDS), title, focus)
 
 
 def spelled(raw: bytes) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from anatomy.language import N_
 from anatomy.spec import ModelSpec, Weights
 from models.engine import Refused
 
@@ -33,14 +34,18 @@ class Family:
     taps            the sites of a layer that modules show; q, k, v, scores, pattern and z come from the seam
     tokens          the embedding table, inside the body
     positions       a learned position table, inside the body; None where positions are rotated in
+    rotary          what turns position numbers into rotations, inside the body; None where nothing is rotated
     final_norm      inside the body; None where the last layer ends with its own norm
     head            what scores the vocabulary, inside the model; a model without it has no predictions
     norms           attention's norm and the FFN's, inside a layer; `spec.norm.place` says whether they stand before
                     these parts or after the sums with them
     writes          the projections into the stream, inside a layer: attention's, then the FFN's
+    ffn             the modules that make what the FFN writes of what it reads, one after the other, inside a layer
     missing         sites that these models do not have, each with a sentence that says why
     facts           (config, body) → the fields of ModelSpec that the configuration decides
     tiny            a configuration of a few thousand parameters, for tests
+    fit             (this table, config) → the table for models of one type that are built differently
+    bias            the table of a relative position bias, inside the body; None where nothing is added to scores
     """
 
     name: str
@@ -54,9 +59,13 @@ class Family:
     head: str
     norms: tuple[str, str]
     writes: tuple[str, str]
+    ffn: tuple[str, ...]
     missing: Mapping[str, str]
     facts: Callable[[Any, nn.Module], dict[str, Any]]
     tiny: Callable[[], PreTrainedConfig]
+    fit: Callable[["Family", Any], "Family"] = lambda family, config: family
+    bias: str | None = None
+    rotary: str | None = None
 
     def spec(self, model: PreTrainedModel, name: str, revision: str, weights: Weights) -> ModelSpec:
         """What kind of transformer this model is."""
@@ -73,6 +82,7 @@ class Family:
             head=None if head is None else "causal" if facts["stacks"][-1].causal else "masked",
             tied=head is not None and head.weight.data_ptr() == table.data_ptr(),
             weights=weights,
+            dropout=_dropout(model.config),
             **facts,
         )
 
@@ -90,9 +100,22 @@ class Family:
             return None
         return model.base_model.get_submodule(self.positions).get_parameter("weight")
 
+    def bias_table(self, model: PreTrainedModel) -> Tensor | None:
+        """The table of the relative position bias: [buckets head]."""
+        if self.bias is None:
+            return None
+        return model.base_model.get_submodule(self.bias).get_parameter("weight")
+
     def has_head(self, model: PreTrainedModel) -> bool:
         """Was this model loaded with what scores the vocabulary?"""
         return hasattr(model, self.head)
+
+
+def _dropout(config: Any) -> float:
+    """The largest dropout probability that the configuration names, but for those of heads that are not opened here."""
+    named = {name: value for name, value in config.to_dict().items() if "drop" in name}
+    used = (value for name, value in named.items() if not name.startswith(("classifier", "summary")))
+    return max((float(value) for value in used if isinstance(value, int | float)), default=0.0)
 
 
 @cache
@@ -108,4 +131,4 @@ def family_of(model_type: str) -> Family:
         if model_type in family.model_types:
             return family
     known = ", ".join(sorted(kind for family in load().values() for kind in family.model_types))
-    raise Refused(f"Models of type “{model_type}” cannot be opened yet. These can: {known}.")
+    raise Refused(N_("Models of type “{kind}” cannot be opened yet. These can: {known}."), kind=model_type, known=known)

@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 from transformers import BertConfig
 
+from anatomy.language import N_
 from anatomy.spec import Ffn, LearnedPositions, Norm, Stack
 from models.families import Family, Tap
 
@@ -21,6 +22,7 @@ def _facts(config: Any, body: nn.Module) -> dict[str, Any]:
         "position": LearnedPositions(config.max_position_embeddings),
         "norm": Norm("layer", "post", config.layer_norm_eps),
         "ffn": Ffn(gated=False, act=config.hidden_act),
+        "biases": ("q", "k", "v", "o", "up", "down"),
     }
 
 
@@ -55,7 +57,8 @@ FAMILY = Family(
     head="cls",
     norms=("attention.output.LayerNorm", "output.LayerNorm"),
     writes=("attention.output.dense", "output.dense"),
-    missing={"gate": "This model's feed-forward layers have no gate."},
+    ffn=("intermediate", "output.dense"),
+    missing={"gate": N_("This model's feed-forward layers have no gate.")},
     facts=_facts,
     tiny=_tiny,
 )

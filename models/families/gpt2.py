@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 from transformers import GPT2Config
 
+from anatomy.language import N_
 from anatomy.spec import Ffn, LearnedPositions, Norm, Stack
 from models.families import Family, Tap
 
@@ -21,6 +22,7 @@ def _facts(config: Any, body: nn.Module) -> dict[str, Any]:
         "position": LearnedPositions(config.n_positions),
         "norm": Norm("layer", "pre", config.layer_norm_epsilon),
         "ffn": Ffn(gated=False, act=config.activation_function),
+        "biases": ("q", "k", "v", "o", "up", "down"),
     }
 
 
@@ -50,7 +52,8 @@ FAMILY = Family(
     head="lm_head",
     norms=("ln_1", "ln_2"),
     writes=("attn.c_proj", "mlp.c_proj"),
-    missing={"gate": "This model's feed-forward layers have no gate."},
+    ffn=("mlp",),
+    missing={"gate": N_("This model's feed-forward layers have no gate.")},
     facts=_facts,
     tiny=_tiny,
 )

@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 from transformers import LlamaConfig
 
+from anatomy.language import N_
 from anatomy.spec import Ffn, Norm, Rope, Stack
 from models.families import Family, Tap
 
@@ -21,14 +22,30 @@ def _facts(config: Any, body: nn.Module) -> dict[str, Any]:
         "position": _rope(config, body),
         "norm": Norm("rms", "pre", config.rms_norm_eps),
         "ffn": Ffn(gated=True, act=config.hidden_act),
+        "window": _window(config),
+        "biases": _biases(body),
     }
+
+
+def _window(config: Any) -> int | None:
+    """The sliding window, where every layer has it (Mistral); None where one looks back to the start (some Qwen2)."""
+    kinds = getattr(config, "layer_types", None) or ()
+    return None if "full_attention" in kinds else getattr(config, "sliding_window", None)
+
+
+def _biases(body: nn.Module) -> tuple[str, ...]:
+    """The projections with a bias: none in Llama and Mistral, those of queries, keys and values in Qwen2."""
+    names = [name for name, weight in body.named_parameters()]
+    parts = ("q", "k", "v", "o", "gate", "up", "down")
+    return tuple(part for part in parts if any(name.endswith(f".{part}_proj.bias") for name in names))
 
 
 def _rope(config: Any, body: nn.Module) -> Rope:
     """The frequencies that the model multiplies with, not those that a formula would give: rescaling is in them."""
     kind = config.rope_parameters["rope_type"]
     frequencies = tuple(body.get_submodule("rotary_emb").get_buffer("inv_freq").tolist())
-    return Rope(config.rope_parameters["rope_theta"], frequencies, None if kind == "default" else kind)
+    original = config.rope_parameters.get("original_max_position_embeddings")
+    return Rope(config.rope_parameters["rope_theta"], frequencies, None if kind == "default" else kind, original)
 
 
 def _tiny() -> LlamaConfig:
@@ -63,14 +80,16 @@ FAMILY = Family(
     },
     tokens="embed_tokens",
     positions=None,
+    rotary="rotary_emb",
     final_norm="norm",
     head="lm_head",
     norms=("input_layernorm", "post_attention_layernorm"),
     writes=("self_attn.o_proj", "mlp.down_proj"),
+    ffn=("mlp",),
     missing={
-        "pos_embed": "This model has no position table: it rotates queries and keys instead (RoPE).",
-        "attn_norm_bias": "This model's norms have a gain and no bias (RMSNorm).",
-        "ffn_norm_bias": "This model's norms have a gain and no bias (RMSNorm).",
+        "pos_embed": N_("This model has no position table: it rotates queries and keys instead (RoPE)."),
+        "attn_norm_bias": N_("This model's norms have a gain and no bias (RMSNorm)."),
+        "ffn_norm_bias": N_("This model's norms have a gain and no bias (RMSNorm)."),
     },
     facts=_facts,
     tiny=_tiny,

@@ -64,11 +64,11 @@ def _main(address: str, catalog_file: str, pause: str) -> None:
     seen: list[str] = []
 
     def report(progress: Progress) -> None:
-        if progress.step in seen:
+        if progress.says in seen:
             return
-        seen.append(progress.step)
-        print(json.dumps({"step": progress.step}), flush=True)
-        if pause and progress.step.startswith(pause):
+        seen.append(progress.says)
+        print(json.dumps({"step": progress.says}), flush=True)
+        if pause and progress.says.startswith(pause):
             sys.stdin.readline()
 
     try:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from anatomy.request import Run, Want
+from anatomy.request import Edit, Run, Want
 from models.local import LocalEngine
+from tests.models import reference_again
 from tests.models.checkpoints import plain_model, real_engine
-from tests.models.reference import Plain, expected, lens_logp, near_cosines, next_logp
+from tests.models.reference import Layer, Plain, expected, lens_logp, near_cosines, next_logp
 from tests.models.reference_derived import IDS_OF, Derived, Pair
 
 
@@ -27,29 +28,35 @@ class Gap:
         return self.largest / max(1.0, self.size)
 
 
-def parity(engine: LocalEngine, plain: Plain, text: str, pos: int) -> list[Gap]:
-    """One gap per site that the engine answers. pos: where the lens is read."""
-    wanted = expected(plain, pos)
+def parity(engine: LocalEngine, plain: Plain, text: str, pos: int, edits: tuple[Edit, ...] = ()) -> list[Gap]:
+    """One gap per site that the engine answers. pos: where the lens is read; edits: as `plain` was changed."""
+    run = Run(engine.spec.id, text, edits=edits)
+    wanted = expected(plain, pos) | reference_again.expected(plain, layers_of(plain))
     ids = _id_wants(engine, pos)
-    trace = engine.run(Run(engine.spec.id, text), [*wanted, *ids])
+    trace = engine.run(run, [*wanted, *ids])
     pairs = defaultdict(list)
     for want, array in wanted.items():
         pairs[want.site].append((trace[want], array))
     for want in ids:
         pairs[want.site].append(_best(plain, want, trace[want]))
-    for site, pair in _derived(engine, plain, text, pos):
+    for site, pair in _derived(engine, plain, run, pos):
         pairs[site].append(pair)
     return [_gap(site, found) for site, found in pairs.items()]
 
 
-def _derived(engine: LocalEngine, plain: Plain, text: str, pos: int) -> Iterator[tuple[str, Pair]]:
+def _derived(engine: LocalEngine, plain: Plain, run: Run, pos: int) -> Iterator[tuple[str, Pair]]:
     """Each derived site that the engine answers, with what it gave and what the slow way gives."""
     slow = Derived(plain, pos)
     wants = [want for want in slow.wants if want.site not in engine.missing]
-    trace = engine.run(Run(engine.spec.id, text), wants)
+    trace = engine.run(run, wants)
     for want in wants:
         ids = trace[replace(want, site=IDS_OF[want.site])] if want.site in IDS_OF else None
         yield want.site, slow.pairs(want, trace[want], ids)
+
+
+def layers_of(plain: Plain) -> list[Layer]:
+    """Every site of every layer, first to last."""
+    return [plain.layer(number) for number in range(plain.model.config.num_hidden_layers)]
 
 
 def _id_wants(engine: LocalEngine, pos: int) -> list[Want]:
@@ -59,7 +66,7 @@ def _id_wants(engine: LocalEngine, pos: int) -> list[Want]:
 
 def _best(plain: Plain, want: Want, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What the reference gives the ids that the engine names, and the best that it gives to any: equal up to ties."""
-    layers = [plain.layer(number) for number in range(plain.model.config.num_hidden_layers)]
+    layers = layers_of(plain)
     values = {
         "near_ids": lambda: near_cosines(plain),
         "next_ids": lambda: next_logp(plain),

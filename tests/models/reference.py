@@ -12,27 +12,42 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
-from anatomy.measure import as_bytes, cosines, head_scores, max_pool, near_zero, norms
+from anatomy.measure import apart, as_bytes, cosines, exactly_zero, head_scores, max_pool, near_zero, norms, reach
 from anatomy.request import Want
 
 Layer = dict[str, Tensor]
 
 
 class Plain:
-    """One forward pass of a model with `attn_implementation="eager"`, everything seen on the way."""
+    """One forward pass of a model with `attn_implementation="eager"`, everything seen on the way.
 
-    def __init__(self, model: PreTrainedModel, ids: list[int]) -> None:
+    places  position numbers that are not 0, 1, 2 …
+    """
+
+    def __init__(self, model: PreTrainedModel, ids: list[int], places: list[int] | None = None) -> None:
         if model.config._attn_implementation != "eager":
             raise ValueError(f"the reference has to be eager, this model runs {model.config._attn_implementation}")
         self.model = model
         self.ids = np.array(ids)
+        self._moved = places is not None
+        self.places = list(range(len(ids))) if places is None else places
         self.into: dict[str, Tensor] = {}
         self.out: dict[str, Tensor] = {}
         hooks = [module.register_forward_hook(self._see(name)) for name, module in model.base_model.named_modules()]
         with torch.inference_mode():
-            self.result = model(torch.tensor([ids]), output_attentions=True, output_hidden_states=True)
+            self.result = model(
+                torch.tensor([ids]), output_attentions=True, output_hidden_states=True, **self.positions()
+            )
         for hook in hooks:
             hook.remove()
+
+    def positions(self, texts: int = 1) -> dict[str, Tensor]:
+        """What tells the model other position numbers. The mask that is spelt out keeps it from taking them for those
+        of several texts in a row."""
+        if not self._moved:
+            return {}
+        places = torch.tensor([self.places] * texts)
+        return {"position_ids": places, "attention_mask": torch.ones_like(places)}
 
     def _see(self, name: str) -> Callable[..., None]:
         def hook(module: nn.Module, args: tuple, output: object) -> None:
@@ -50,7 +65,8 @@ class Plain:
         sites = _LAYERS.get(kind, _llama)(self, number)
         pattern = self.result.attentions[number][0]
         group = len(sites["q"]) // len(sites["k"])
-        scores = sites["q"] @ sites["k"].repeat_interleave(group, 0).transpose(1, 2) / sites["q"].shape[-1] ** 0.5
+        scores = sites["q"] @ sites["k"].repeat_interleave(group, 0).transpose(1, 2)
+        scores = scores + sites["pos_bias"] if "pos_bias" in sites else scores / sites["q"].shape[-1] ** 0.5
         sites |= {"pattern": pattern, "scores": scores.masked_fill(pattern == 0, -torch.inf)}
         sites["resid_pre"] = self.result.hidden_states[number][0]
         return sites
@@ -65,7 +81,7 @@ def _llama(plain: Plain, number: int) -> Layer:
     q, k, v = (plain.out[f"{at}.self_attn.{name}_proj"] for name in "qkv")
     q, k = plain._heads(q, config.num_attention_heads), plain._heads(k, config.num_key_value_heads)
     with torch.inference_mode():
-        cos, sin = plain.model.base_model.rotary_emb(q[None], torch.arange(len(plain.ids))[None])
+        cos, sin = plain.model.base_model.rotary_emb(q[None], torch.tensor([plain.places]))
         q, k = (turned[0] for turned in apply_rotary_pos_emb(q[None], k[None], cos, sin))
     gate, up = plain.out[f"{at}.mlp.gate_proj"], plain.out[f"{at}.mlp.up_proj"]
     attn_out = plain.out[f"{at}.self_attn.o_proj"]
@@ -125,7 +141,33 @@ def _bert(plain: Plain, number: int) -> Layer:
     }
 
 
-_LAYERS = {"gpt2": _gpt2, "bert": _bert}
+def _t5(plain: Plain, number: int) -> Layer:
+    at, config = f"encoder.block.{number}.layer", plain.model.config
+    q, k, v, o = (f"{at}.0.SelfAttention.{name}" for name in "qkvo")
+    gated = config.is_gated_act
+    up = plain.out[f"{at}.1.DenseReluDense.{'wi_1' if gated else 'wi'}"]
+    gate = {"gate": plain.out[f"{at}.1.DenseReluDense.wi_0"]} if gated else {}
+    act = nn.functional.gelu(gate["gate"], approximate="tanh") * up if gated else up.relu()
+    with torch.inference_mode():
+        bias = plain.model.encoder.block[0].layer[0].SelfAttention.compute_bias(len(plain.ids), len(plain.ids))
+    return gate | {
+        "attn_in": plain.into[q],
+        "q": plain._heads(plain.out[q], config.num_heads),
+        "k": plain._heads(plain.out[k], config.num_heads),
+        "v": plain._heads(plain.out[v], config.num_heads),
+        "pos_bias": bias[0],
+        "z": plain._heads(plain.into[o], config.num_heads),
+        "attn_out": plain.out[o],
+        "resid_mid": plain.out[f"{at}.0"],
+        "ffn_in": plain.out[f"{at}.1.layer_norm"],
+        "up": up,
+        "act": act,
+        "ffn_out": plain.out[f"{at}.1.DenseReluDense.wo"],
+        "resid_post": plain.out[f"encoder.block.{number}"],
+    }
+
+
+_LAYERS = {"gpt2": _gpt2, "bert": _bert, "t5": _t5}
 
 
 def expected(plain: Plain, lens_pos: int) -> dict[Want, np.ndarray]:
@@ -140,6 +182,7 @@ def expected(plain: Plain, lens_pos: int) -> dict[Want, np.ndarray]:
 _NORMS = {
     "gpt2": ("h.{}.ln_1", "h.{}.ln_2"),
     "bert": ("encoder.layer.{}.attention.output.LayerNorm", "encoder.layer.{}.output.LayerNorm"),
+    "t5": ("encoder.block.{}.layer.0.layer_norm", "encoder.block.{}.layer.1.layer_norm"),
 }
 _LLAMA_NORMS = ("layers.{}.input_layernorm", "layers.{}.post_attention_layernorm")
 
@@ -167,7 +210,10 @@ def _reduced(plain: Plain, arrays: dict[Want, np.ndarray], layers: int) -> dict[
         **{Want(f"head_{kind}"): np.stack([scores[kind] for scores in kinds]) for kind in kinds[0]},
         Want("cos_attn"): cosines(every("attn_out"), every("resid_pre")),
         Want("cos_ffn"): cosines(every("ffn_out"), every("resid_mid")),
-        Want("act_small"): np.stack([near_zero(arrays[Want("act", layer)]) for layer in range(layers)]),
+        Want("act_small"): near_zero(every("act")),
+        Want("act_zero"): exactly_zero(every("act")),
+        Want("head_apart"): np.stack([apart(arrays[Want("pattern", layer)]) for layer in range(layers)]),
+        Want("head_reach"): np.stack([reach(arrays[Want("pattern", layer)]) for layer in range(layers)]),
         Want("head_maps"): as_bytes(max_pool(every("pattern"), 32)),
         **{
             Want("cos_tokens", pos=pos): cosines(every("resid_post")[:, pos, None], every("resid_post"))
@@ -188,7 +234,7 @@ def _way_in(plain: Plain) -> dict[Want, np.ndarray]:
     position = {"gpt2": "wpe", "bert": "embeddings.position_embeddings"}.get(plain.model.config.model_type)
     if position:
         weight = plain.model.base_model.get_submodule(position).weight
-        arrays[Want("pos_embed")] = weight[: len(plain.ids)].detach().numpy()
+        arrays[Want("pos_embed")] = weight[plain.places].detach().numpy()
     return arrays
 
 

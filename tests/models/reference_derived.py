@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from transformers import DynamicCache
 
 from anatomy.request import Want, choice
 from tests.models.reference import Layer, Plain, lens_logp, next_logp
@@ -21,6 +22,7 @@ _AGAINST = 2  # rank of the token that the best one is held against
 _PROJECTIONS = {
     "gpt2": ("h.{}.attn.c_proj", "h.{}.mlp.c_proj"),
     "bert": ("encoder.layer.{}.attention.output.dense", "encoder.layer.{}.output.dense"),
+    "t5": ("encoder.block.{}.layer.0.SelfAttention.o", "encoder.block.{}.layer.1.DenseReluDense.wo"),
 }
 _LLAMA_PROJECTIONS = ("layers.{}.self_attn.o_proj", "layers.{}.mlp.down_proj")
 _FINAL_NORM = {"gpt2": "ln_f"}
@@ -43,7 +45,9 @@ class Derived:
         watched = [Want(f"watch_{site}", pos=self.pos) for site in ("ids", "logp", "rank")]
         by_layer = [Want("contribution", layer) for layer in range(len(self.layers))]
         by_id = [Want("dla_parts", pos=self.pos, token=int(self.best[0]))] if self.best.size else []
-        return [*attributed, *by_id, *writes, *watched, *by_layer, Want("lens_kl", pos=self.pos), Want("surprisal")]
+        gaps = [Want("ffn_sum_gap", self.layer, pos=self.pos), Want("cache_gap", pos=self.pos)]
+        lenses = [Want("lens_kl", pos=self.pos), Want("surprisal")]
+        return [*attributed, *by_id, *writes, *watched, *by_layer, *gaps, *lenses]
 
     def pairs(self, want: Want, found: np.ndarray, ids: np.ndarray | None) -> Pair:
         """(what the engine gave, what it should have given); ids: of the neurons or tokens that its numbers are of.
@@ -51,7 +55,7 @@ class Derived:
         Ids themselves are held to the size of what they name: equal up to ties.
         """
         site = want.site.removeprefix("dla_").removeprefix("write_")
-        if site in ("parts", "heads", "contribution", "lens_kl", "surprisal") or want.site.startswith("watch"):
+        if site in _PLAIN_NUMBERS or want.site.startswith("watch"):
             return found, self._numbers(want)
         everything = self._everything(want)  # […, all neurons or tokens]
         if ids is not None:
@@ -78,6 +82,10 @@ class Derived:
                 return torch.stack([self._head_writes(n) for n in range(len(self.layers))]).double().numpy() @ self._aim
             case "contribution":
                 return self._contribution(want.layer)
+            case "ffn_sum_gap":
+                return self._ffn_sum_gap()
+            case "cache_gap":
+                return self._cache_gap()
             case "surprisal":
                 told = next_logp(self.plain)[np.arange(len(self.plain.ids) - 1), self.plain.ids[1:]]
                 return np.append(np.nan, -told)
@@ -150,6 +158,22 @@ class Derived:
     def _neuron_writes(self, layer: int) -> Float[Tensor, "d_ff d_model"]:
         return self._alone(self._projection(layer, 1), torch.diag(self.layers[layer]["act"][self.pos]))
 
+    def _ffn_sum_gap(self) -> np.ndarray:
+        """The neurons' writes and what the projection makes of nothing, against what it gave."""
+        module, written = self._projection(self.layer, 1), self.layers[self.layer]["ffn_out"][self.pos]
+        with torch.inference_mode():
+            nothing = module(torch.zeros(1, self.layers[self.layer]["act"].shape[-1]))[0]
+        return (self._neuron_writes(self.layer).sum(0) + nothing - written).abs().max().numpy()
+
+    def _cache_gap(self) -> np.ndarray:
+        """The library's own cache, filled one token at a time."""
+        cache = DynamicCache(config=self.plain.model.config)
+        with torch.inference_mode():
+            for token, place in zip(self.plain.ids[: self.pos + 1], self.plain.places, strict=False):
+                given = {"input_ids": torch.tensor([[token]]), "position_ids": torch.tensor([[place]])}
+                out = self.plain.model(**given, past_key_values=cache, use_cache=True)
+        return (out.logits[0, -1] - self.plain.result.logits[0, self.pos]).abs().max().numpy()
+
     def _contribution(self, layer: int | None) -> Float[np.ndarray, "head pos src"]:
         """Length of weight × value after the projection, cell by cell."""
         sites, out = self.layers[layer or 0], self._projection(layer or 0, 0)
@@ -165,6 +189,7 @@ class Derived:
         return found
 
 
+_PLAIN_NUMBERS = ("parts", "heads", "contribution", "lens_kl", "surprisal", "ffn_sum_gap", "cache_gap")
 _ATTRIBUTED = ("parts", "heads", "neuron_ids", "neuron_logits")
 _WRITTEN = ("ids", "acts", "norms", "up_ids", "up_logits", "down_ids", "down_logits")
 # Whose ids a site's numbers are of.

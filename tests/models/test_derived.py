@@ -176,10 +176,11 @@ def test_every_sum_holds_for_every_family(kind: str) -> None:
     assert all(identity.holds for identity in found)
     assert {identity.tolerance for identity in found} <= {1e-5, LOGIT_TOLERANCE}
     vouched = frozenset().union(*(identity.sites for identity in tiny_engine(kind).identities))
-    assert derived.SITES - tiny_engine(kind).missing.keys() <= vouched | LENSES
+    assert derived.SITES - tiny_engine(kind).missing.keys() <= vouched | LENSES | GAPS
 
 
 LENSES = {"lens_kl", "surprisal", "watch_ids", "watch_logp", "watch_rank"}  # they rest on logits, as the lens does
+GAPS = {"batch_gap", "cache_gap", "half_kl"}  # they say themselves how far two ways to the same numbers are apart
 
 
 def test_another_projection_is_noticed() -> None:
@@ -205,7 +206,7 @@ def test_what_rests_on_a_broken_site_is_broken_too() -> None:
     reasons = derived.broken(broken([replace(law, error=0.5)]))
     assert {"contribution", "dla_heads", "head_maps", "pattern"} <= set(reasons)
     assert "dla_parts" not in reasons
-    assert "is off by 0.5" in reasons["dla_heads"]
+    assert "is off by 0.5" in str(reasons["dla_heads"])
 
 
 @pytest.mark.real

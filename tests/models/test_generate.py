@@ -5,13 +5,13 @@ import pytest
 import torch
 from transformers import DynamicCache
 
+from anatomy.memory import cache_bytes
 from anatomy.request import Run, Want
 from models.engine import Refused
-from models.generate import Sampling, cache_bytes, end_tokens
+from models.generate import Sampling, end_tokens
 from models.local import LocalEngine
 from models.recorded import RecordedEngine
 from models.store import Store
-from tests.anatomy.spec import spec
 from tests.models.checkpoints import real_engine
 from tests.models.tiny import ByteTokenizer, new_tiny_engine, tiny_engine, tiny_model
 
@@ -183,11 +183,18 @@ def test_a_recording_does_not_go_on() -> None:
 # the cache
 
 
+def gaps(engine: LocalEngine, tail: tuple[int, ...] = ()) -> list[float]:
+    """The largest difference of the logits with the cache from those without, at the last five tokens."""
+    last = len(TEXT) + len(tail)
+    wants = [Want("cache_gap", pos=pos) for pos in range(last - 5, last)]
+    trace = engine.run(run_of(engine, tail=tail), wants)
+    return [float(trace[want]) for want in wants]
+
+
 @pytest.mark.parametrize("kind", CAUSAL)
-@pytest.mark.parametrize("tail", [(), (1, 2, 3, 4)], ids=["last token", "tail"])
+@pytest.mark.parametrize("tail", [(), (1, 2, 3, 4)], ids=["text", "tail"])
 def test_logits_with_the_cache_are_those_without(kind: str, tail: tuple[int, ...]) -> None:
-    engine = tiny_engine(kind)
-    assert engine.cache_check(run_of(engine, tail=tail)) < 1e-5
+    assert max(gaps(tiny_engine(kind), tail)) < 1e-5
 
 
 def test_a_cache_that_forgets_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,27 +204,39 @@ def test_a_cache_that_forgets_is_noticed(monkeypatch: pytest.MonkeyPatch) -> Non
         return plain(self, key * 0.9, value, *more, **named)
 
     monkeypatch.setattr(DynamicCache, "update", forgetful)
-    assert engine.cache_check(run_of(engine, tail=(1, 2))) > 1e-3
+    assert min(gaps(engine, (1, 2))) > 1e-3
 
 
-@pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2"])
-def test_the_bytes_of_the_cache_are_those_that_the_library_holds(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "sentence"), [("bert", "keeps no keys and values"), ("bert-headless", "no logits")])
+def test_a_model_without_a_cache_has_no_gap(kind: str, sentence: str) -> None:
+    engine = tiny_engine(kind)
+    with pytest.raises(Refused, match=sentence):
+        engine.run(run_of(engine), [Want("cache_gap", pos=0)])
+
+
+@pytest.mark.parametrize("kind", CAUSAL)
+@pytest.mark.parametrize("tokens", [1, 3, 4, 13])
+def test_the_bytes_of_the_cache_are_those_that_the_library_holds(kind: str, tokens: int) -> None:
     model, cache = tiny_model(kind), DynamicCache(config=tiny_model(kind).config)
     with torch.inference_mode():
-        model(torch.arange(13)[None], past_key_values=cache, use_cache=True)
+        model(torch.arange(tokens)[None], past_key_values=cache, use_cache=True)
     held = sum(part.nbytes for layer in cache.layers for part in (layer.keys, layer.values))
-    assert cache_bytes(tiny_engine(kind).spec, 13) == held
+    assert cache_bytes(tiny_engine(kind).spec, tokens) == held
 
 
-def test_half_the_precision_takes_half_the_bytes_and_an_unknown_one_is_said() -> None:
-    assert cache_bytes(spec(dtype="bfloat16"), 10) * 2 == cache_bytes(spec(), 10)
-    with pytest.raises(ValueError, match="no size is known for int4 numbers"):
-        cache_bytes(spec(dtype="int4"), 10)
+def test_only_a_model_whose_every_layer_slides_has_a_window() -> None:
+    assert {kind: tiny_engine(kind).spec.window for kind in CAUSAL} == {
+        "llama": None,
+        "mistral": 4,
+        "qwen2": None,
+        "gpt2": None,
+    }
 
 
 @pytest.mark.real
 def test_the_default_model_goes_on_about_capitals() -> None:
     engine = real_engine("smollm2-135m")
     run = engine.extend(run_of(engine, "Paris is the capital of France. Berlin is the capital of"), 4)
-    assert engine.run(run).text.endswith("Berlin is the capital of Germany. Paris is")
-    assert engine.cache_check(run) < 1e-3
+    trace = engine.run(run, [Want("cache_gap", pos=15)])
+    assert trace.text.endswith("Berlin is the capital of Germany. Paris is")
+    assert trace[Want("cache_gap", pos=15)] < 1e-3

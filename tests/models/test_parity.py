@@ -13,6 +13,8 @@ TEXT = "the cat, the hat"
 FLOAT32 = 1e-5  # as a share of the largest number of the site, where that is above 1
 ROUNDED = 1.0  # one step of 256: a weight that lies on the edge between two
 REAL = 1e-4
+# Of a Llama with any weights: nothing later is seen, no neuron is exactly 0, parts come in one order, gaps are 0.
+ALIKE = {"head_later", "act_zero", "layer_order", "batch_gap", "cache_gap", "ffn_sum_gap"}
 TOKENIZERS = {"merge_step", "merge_rule", "chat_ids", "chat_role"}  # held by test_merges.py and test_chat.py
 
 
@@ -33,7 +35,7 @@ def test_a_model_with_other_weights_is_told_apart() -> None:
     other = LocalEngine(tiny_model("llama", seed=1), ByteTokenizer(), name="other")
     gaps = {gap.site: gap.relative for gap in parity(other, _plain("llama"), TEXT, pos=6)}
     assert gaps["pattern"] > 0.1
-    assert min(gaps.values()) > FLOAT32
+    assert {site for site, gap in gaps.items() if gap <= FLOAT32} == ALIKE
 
 
 @pytest.mark.real

@@ -66,7 +66,7 @@ def test_a_file_that_is_not_there_is_refused_in_a_sentence(tmp_path: Path) -> No
         connect(f"recorded:{tmp_path / 'nothing.npz'}")
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 def test_the_first_view_of_any_model_can_be_recorded(kind: str, tmp_path: Path) -> None:
     engine = tiny_engine(kind)
     file = tmp_path / "first.npz"

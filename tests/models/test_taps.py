@@ -1,6 +1,7 @@
 """Hooks are there once, silent unless this thread records, and never hear another thread."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 
 import numpy as np
@@ -8,9 +9,9 @@ import pytest
 import torch
 
 from anatomy.spec import Weights
-from models.families import load
+from models.families import Tap, load
 from models.opened import Opened
-from models.recorder import Sites, current
+from models.recorder import ORDER, Sites, current
 from models.tape import Tape
 from models.taps import install
 from tests.models.tiny import tiny_model
@@ -47,6 +48,35 @@ def test_a_table_that_does_not_fit_is_told_at_once() -> None:
 def test_a_visit_gets_the_wanted_sites_and_both_ends_of_the_layer() -> None:
     seen, _ = look(opened(), np.arange(6))
     assert set(seen) == {f"{site} {layer}" for site in (*ALL, "resid_pre", "resid_post") for layer in range(3)}
+
+
+@pytest.mark.parametrize(("kind", "order"), [("llama", [0, 1, 0, 2]), ("gpt2", [0, 1, 0, 2]), ("bert", [1, 0, 2, 0])])
+def test_the_parts_of_a_layer_are_noted_in_the_order_of_their_calls(kind: str, order: list[int]) -> None:
+    orders, model = [], opened(kind)
+    wanted = dict.fromkeys(range(3), frozenset({ORDER}))
+    tape = model.record(np.arange(6), wanted, lambda layer, sites: orders.append(sites[ORDER].tolist()))
+    model.replay(tape, wanted, lambda layer, sites: orders.append(sites[ORDER].tolist()))
+    assert orders == [order] * 6
+
+
+def test_an_ffn_that_is_run_by_itself_is_seen_by_nobody() -> None:
+    model, kept = opened(), []
+
+    def visit(layer: int, sites: Sites) -> None:
+        before = {site: tensor.clone() for site, tensor in sites.items()}
+        model.ffn(layer, torch.ones(2, 32))
+        kept.append(all(torch.equal(sites[site], tensor) for site, tensor in before.items()))
+        assert ORDER not in sites or len(sites[ORDER]) == 4
+
+    model.record(np.arange(6), dict.fromkeys(range(3), ALL | {ORDER}), visit)
+    assert kept == [True] * 3
+
+
+def test_a_part_that_is_read_where_it_goes_in_cannot_be_left_out_and_is_told_at_once() -> None:
+    llama = load()["llama"]
+    wrong = replace(llama, taps=llama.taps | {"ffn_out": Tap("mlp.down_proj", "in")})
+    with pytest.raises(ValueError, match="reads ffn_out where it goes in"):
+        install(tiny_model("llama"), wrong)
 
 
 def test_a_layer_that_nobody_wants_is_not_visited() -> None:

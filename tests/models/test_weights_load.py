@@ -15,7 +15,7 @@ from transformers import (
     LlamaForCausalLM,
     PreTrainedModel,
     T5Config,
-    T5ForConditionalGeneration,
+    T5ForSequenceClassification,
 )
 
 from models.load import load_model
@@ -107,8 +107,8 @@ def test_a_model_type_that_the_library_does_not_know_is_an_error(tmp_path: Path,
 
 def test_a_model_that_is_neither_causal_nor_masked_is_refused(tmp_path: Path) -> None:
     config = T5Config(vocab_size=50, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
-    T5ForConditionalGeneration(config).save_pretrained(tmp_path)
-    with pytest.raises(WeightsError, match="holds a T5ForConditionalGeneration"):
+    T5ForSequenceClassification(config).save_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match="holds a T5ForSequenceClassification"):
         load_model(tmp_path, attn_implementation="eager")
 
 

@@ -6,7 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from transformers import AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForTextEncoding,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 
 from anatomy.request import Run, Want
 from anatomy.trace import Token, readable
@@ -14,7 +21,8 @@ from models.families import load
 from models.local import LocalEngine
 from models.tokenizer import SITES
 
-MODELS = ("llama", "mistral", "qwen2", "gpt2", "bert", "bert-headless")
+MODELS = ("llama", "mistral", "qwen2", "gpt2", "bert", "bert-headless", "t5")
+HEADLESS = ("bert-headless", "t5")
 MOST_PARAMETERS = 200_000
 
 
@@ -48,12 +56,21 @@ def _bytes_of(character: str, place: int) -> list[Token]:
 
 
 def tiny_config(kind: str) -> PreTrainedConfig:
-    """The configuration of one of MODELS; mistral's window is shorter than the texts of the tests."""
+    """The configuration of one of MODELS, or of "t5-gated" (T5 v1.1); mistral's window is shorter than most texts."""
     if kind == "mistral":
         return _as_type("mistral", sliding_window=4)
     if kind == "qwen2":
         return _as_type("qwen2")
+    if kind == "t5-gated":
+        return _gated(load()["t5"].tiny())
     return load()[kind.removesuffix("-headless")].tiny()
+
+
+def _gated(config: PreTrainedConfig) -> PreTrainedConfig:
+    """T5's configuration with the FFN of version 1.1."""
+    drawn = ("dense_act_fn", "is_gated_act")  # the library draws them from feed_forward_proj where they are not given
+    fields = {name: value for name, value in config.to_dict().items() if name not in drawn}
+    return type(config)(**fields | {"feed_forward_proj": "gated-gelu"})
 
 
 def _as_type(model_type: str, **more: object) -> PreTrainedConfig:
@@ -70,11 +87,19 @@ def tiny_model(kind: str, attn_implementation: str = "eager", seed: int = 0) -> 
 
     The weights are large (0.2, norms around 1), so that attention is far from even and every part matters.
     """
-    auto = {"bert": AutoModelForMaskedLM, "bert-headless": AutoModel}.get(kind, AutoModelForCausalLM)
+    auto = _AUTO.get(kind, AutoModelForCausalLM)
     model = auto.from_config(tiny_config(kind), attn_implementation=attn_implementation).eval()
     randomize(model, seed)
     assert sum(weight.numel() for weight in model.parameters()) < MOST_PARAMETERS
     return model
+
+
+_AUTO = {
+    "bert": AutoModelForMaskedLM,
+    "bert-headless": AutoModel,
+    "t5": AutoModelForTextEncoding,
+    "t5-gated": AutoModelForTextEncoding,
+}
 
 
 def randomize(model: PreTrainedModel, seed: int = 0) -> None:

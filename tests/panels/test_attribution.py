@@ -6,6 +6,7 @@ import pytest
 from anatomy.request import Want, choice
 from anatomy.view import Fitted
 from panels.attribution import PANEL
+from panels.attribution_neurons import movers
 from panels.shared_out import BY, RIVAL, shared_out
 from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import MODELS, tiny_engine
@@ -15,8 +16,9 @@ from tests.snapshot import described
 from viz.grid import Grid
 
 VIEW = Fitted(layer=1, head=2, pos=1)
-WITH_PARTS = [kind for kind in MODELS if not kind.startswith("bert")]
-HEADS = VIEW.with_setting(BY, "heads")
+WITH_PARTS = [kind for kind in MODELS if kind not in ("bert", "bert-headless", "t5")]
+HEADS, NEURONS = VIEW.with_setting(BY, "heads"), VIEW.with_setting(BY, "neurons")
+BY_NEURONS = (("by", "neurons"),)
 
 
 def small(off: float = 0.0, rival: int | None = None, constant: float = 0.0, model=SPEC):
@@ -36,7 +38,9 @@ def small(off: float = 0.0, rival: int | None = None, constant: float = 0.0, mod
 
 @pytest.mark.parametrize("kind", WITH_PARTS)
 @pytest.mark.parametrize(
-    "settings", [(), (("by", "heads"),), (("rival", "second"),)], ids=["parts", "heads", "against the second"]
+    "settings",
+    [(), (("by", "heads"),), BY_NEURONS, (("rival", "second"),)],
+    ids=["parts", "heads", "neurons", "against the second"],
 )
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
@@ -71,6 +75,74 @@ def test_the_printed_program_finds_the_same_parts(kind, rival, answered, program
 def test_the_printed_program_finds_the_same_heads(kind, answered, program):
     trace, view = answered(PANEL, kind, settings=(("by", "heads"), ("rival", "second")))
     np.testing.assert_allclose(program(PANEL, trace, view, kind), shared_out(trace, view).heads, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", WITH_PARTS)
+@pytest.mark.parametrize("rival", ["none", "second"])
+def test_the_printed_program_finds_the_same_neurons_and_none_that_is_stronger(kind, rival, answered, program):
+    trace, view = answered(PANEL, kind, settings=(*BY_NEURONS, ("rival", rival)))
+    ours, found = movers(trace, view), program(PANEL, trace, view, kind).numpy()
+    assert len(ours.ids) >= 10
+    np.testing.assert_allclose(ours.logits, found[: len(ours.ids), 2], atol=1e-5)
+    assert {*zip(ours.layers.tolist(), ours.ids.tolist(), strict=True)} == {
+        (int(layer), int(number)) for layer, number, _ in found[: len(ours.ids)]
+    }
+
+
+@pytest.mark.parametrize("kind", WITH_PARTS)
+def test_what_is_left_to_the_other_neurons_is_the_ffns_less_those_listed(kind, answered):
+    trace, view = answered(PANEL, kind, settings=BY_NEURONS)
+    found, moving = shared_out(trace, view), movers(trace, view)
+    *rows, ends = PANEL.table(trace, view).rows
+    assert ends[1] == pytest.approx(sum(row[1] for row in rows))
+    assert ends[2] == pytest.approx(sum({row[0].split()[0]: row[2] for row in rows}.values()))
+    np.testing.assert_allclose(ends[2], found.writes[1, moving.theirs].sum())
+
+
+def of_neurons(logits: list[list[float]]):
+    """The small trace, with these neurons of each of its layers, strongest first: their numbers count from 4."""
+    ids = np.broadcast_to(4 + np.arange(len(logits[0])), (3, len(logits[0])))
+    asked = {"pos": 1, "token": choice(1)}
+    given = {Want("dla_neuron_ids", **asked): ids, Want("dla_neuron_logits", **asked): np.array(logits, "f4")}
+    return small().plus(given)
+
+
+def test_the_neurons_are_listed_by_what_they_move_and_summed_beside_their_layers():
+    trace = of_neurons([[0.25, 0.125], [-2.0, 0.0625], [0.5, 0.03125]])
+    told = PANEL.says(trace, NEURONS)
+    assert "Of 36 neurons, neuron 4 of layer 1 moves it most: it takes off 2.00." in told
+    assert "The 4 neurons listed, and only these, add up to −1.12; the whole FFNs of their 3 layers add 7.00." in told
+    assert PANEL.table(trace, NEURONS).rows == (
+        ("L1 N4", -2.0, 0.0),
+        ("L2 N4", 0.5, 4.0),
+        ("L0 N4", 0.25, 3.0),
+        ("L0 N5", 0.125, 3.0),
+        ("sum of the listed; of the FFNs, each once", -1.125, 7.0),
+    )
+    lines = PANEL.formula(trace, NEURONS).splitlines()
+    assert lines[5] == "4 neurons listed: L1 N4 (−2.00) + L2 N4 0.500 + L0 N4 0.250 + L0 N5 0.125 = −1.12"
+    assert lines[6] == "the whole FFNs of layers 0, 1, 2: 7.00"
+    assert lines[7] == "left to the other 32 neurons of these layers: 8.12"
+    assert lines[8] == "no neuron that is not listed moves it by more than 0.125"
+
+
+def test_the_list_ends_where_a_layer_may_hold_back_a_stronger_one():
+    assert len(movers(of_neurons([[3.0, 2.0], [0.5, 0.25], [0.5, 0.25]]), NEURONS).ids) == 2
+    every = [[12.0 - i for i in range(12)], [0.0] * 12, [0.0] * 12]  # all that a layer has: nothing is held back
+    assert len(movers(of_neurons(every), NEURONS).ids) == 20
+
+
+def test_neurons_are_drawn_to_both_sides_and_those_of_the_chosen_layer_in_bold():
+    figure = PANEL.draw(of_neurons([[0.25, 0.125], [-2.0, 0.0625], [0.5, 0.03125]]), NEURONS)
+    pushes, holds = figure.data
+    assert (pushes.x.tolist(), holds.x.tolist()) == ([0.5, 0.25, 0.125], [-2.0])
+    assert figure.layout.yaxis.ticktext == ("<b>L1 N4</b>", "L2 N4", "L0 N4", "L0 N5")
+    assert (pushes.name, holds.name) == ("pushes for it", "holds it back")
+
+
+def test_neurons_are_asked_for_only_when_shown():
+    sites = {want.site for want in PANEL.needs(SPEC, VIEW)}
+    assert {want.site for want in PANEL.needs(SPEC, NEURONS)} - sites == {"dla_neuron_ids", "dla_neuron_logits"}
 
 
 def test_the_printed_program_goes_on_with_generated_tokens(answered, program):
@@ -116,8 +188,8 @@ def test_constants_are_named_where_there_are_any():
 def test_the_caption_of_the_heads_names_the_chosen_one_too():
     told = PANEL.says(small(), HEADS)
     assert "Layer 0, head 0 adds 1.50, the most; layer 2, head 3 takes off most (2.00)" in told
-    assert "the chosen one, layer 1, head 2, adds 0.125. All 12 heads together bring −0.375 of it." in told
-    assert "the chosen one" not in PANEL.says(small(), Fitted(layer=0, head=0, pos=1, settings=HEADS.settings))
+    assert "The chosen one, layer 1, head 2, adds 0.125. All 12 heads together bring −0.375 of it." in told
+    assert "The chosen one" not in PANEL.says(small(), Fitted(layer=0, head=0, pos=1, settings=HEADS.settings))
 
 
 def test_where_nothing_is_taken_off_nobody_takes_off():
@@ -162,7 +234,7 @@ def test_layernorm_is_said_to_take_the_mean_off():
 
 @pytest.mark.parametrize("text", ["a", "a" * 60])
 def test_a_single_token_and_a_long_text_are_drawn(text, answered):
-    for settings in ((), (("by", "heads"),)):
+    for settings in ((), (("by", "heads"),), BY_NEURONS):
         trace, view = answered(PANEL, "llama", text=text, settings=settings)
         assert described(PANEL.draw(trace, view))
         assert PANEL.says(trace, view)
@@ -178,3 +250,11 @@ def test_the_default_model_s_answer_adds_up(really_answered):
         found = shared_out(*really_answered(PANEL, settings=(("rival", rival),)))
         assert found.best == "·Germany"
         assert found.off < 1e-4
+
+
+@pytest.mark.real
+def test_the_strongest_neurons_of_the_default_model_are_listed_with_their_layers(really_answered):
+    trace, view = really_answered(PANEL, settings=BY_NEURONS)
+    moving = movers(trace, view)
+    assert 10 <= len(moving.ids) <= 20
+    assert "Of 46,080 neurons" in PANEL.says(trace, view)

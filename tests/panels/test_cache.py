@@ -5,11 +5,13 @@ import pytest
 import torch
 from transformers import DynamicCache
 
-from panels.cache import PANEL
+from anatomy.request import Want
+from panels.cache import PANEL, logit_gap
 from tests.models.tiny import tiny_engine, tiny_model
 from tests.snapshot import described
+from viz.format import number
 
-CAUSAL = ["llama", "qwen2", "gpt2"]
+CAUSAL = ["llama", "mistral", "qwen2", "gpt2"]  # mistral's window is 4 tokens
 TAIL = (100, 101, 102)
 
 
@@ -21,6 +23,7 @@ def bytes_after(trace, view) -> list[int]:
 @pytest.mark.parametrize("kind", CAUSAL)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind, text="the cat", tail=TAIL)
+    trace = trace.plus({Want("cache_gap", pos=view.pos): np.array(2.5e-6, np.float32)})  # its digits are chance
     told = {"says": PANEL.says(trace, view), "table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)}
     assert {"figure": described(PANEL.draw(trace, view))} | told == picture
 
@@ -43,7 +46,6 @@ def test_the_printed_program_finds_the_same_bytes_and_the_same_logits_without_th
     held, off = program(PANEL, trace, view, kind)
     assert held == bytes_after(trace, view)
     assert off < 1e-4
-    assert tiny_engine(kind).cache_check(trace.run) < 1e-4
 
 
 def test_the_curve_grows_by_the_same_amount_with_every_token(answered):
@@ -71,12 +73,47 @@ def test_one_token_and_the_longest_text_are_said_as_they_are(answered):
     assert "the next token alone and reads this one" in PANEL.says(trace, view)
     assert PANEL.draw(trace, view).data[0].mode == "markers"
     trace, view = answered(PANEL, text="x" * trace.spec.max_pos)
-    assert PANEL.says(trace, view).endswith("That is the longest text of this model.")
+    assert "That is the longest text of this model." in PANEL.says(trace, view)
 
 
-def test_the_layers_own_arrays_are_what_the_rule_says(answered):
-    trace, view = answered(PANEL, tail=TAIL)
-    assert PANEL.formula(trace, view).endswith("difference 0")
+@pytest.mark.parametrize("kind", CAUSAL)
+def test_the_layers_own_arrays_are_what_the_rule_says(kind, answered):
+    trace, view = answered(PANEL, kind, tail=TAIL)
+    assert "difference 0\n" in PANEL.formula(trace, view)
+
+
+def test_a_window_is_said_and_the_cache_stops_growing(answered):
+    trace, view = answered(PANEL, "mistral")
+    assert "Only the last 3 tokens are kept: no layer looks farther back." in PANEL.says(trace, view)
+    assert "tokens = at most 3: a window of 4 is a token and those it looks back at" in PANEL.formula(trace, view)
+    assert bytes_after(trace, view)[2] == bytes_after(trace, view)[-1]
+    assert "for your text" not in PANEL.says(*answered(PANEL, "mistral", tail=TAIL))
+
+
+@pytest.mark.parametrize("kind", CAUSAL)
+def test_the_difference_that_the_cache_makes_stands_in_caption_table_and_formula(kind, answered):
+    trace, view = answered(PANEL, kind, pos=7)
+    gap = logit_gap(trace, view)
+    assert 0 <= gap < 1e-4
+    assert [row[5] for row in PANEL.table(trace, view).rows] == [
+        gap if place == 7 else None for place in range(len(trace.tokens))
+    ]
+    told = number(gap, 2)
+    assert f"to within {told}" in PANEL.says(trace, view) or gap == 0
+    assert PANEL.formula(trace, view).endswith(f"of 256 tokens = {told}")
+
+
+def test_a_cache_that_forgets_shows_its_difference(monkeypatch, answered):
+    plain = DynamicCache.update
+    monkeypatch.setattr(DynamicCache, "update", lambda self, key, *more: plain(self, 0.9 * key, *more))
+    trace, view = answered(PANEL)
+    assert logit_gap(trace, view) > 1e-3
+
+
+def test_exactly_the_same_logits_are_said_to_be_so(answered):
+    trace, view = answered(PANEL)
+    told = PANEL.says(trace.plus({Want("cache_gap", pos=view.pos): np.array(0.0)}), view)
+    assert told.endswith("Computed alone over the cache, “t” gets exactly the logits that it has without.")
 
 
 def test_a_multi_head_model_has_one_curve(answered):

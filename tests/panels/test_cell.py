@@ -23,7 +23,7 @@ def test_the_later_steps(step, answered, picture):
     assert {"figure": described(PANEL.draw(trace, view)), "table": PANEL.table(trace, view)} == picture
 
 
-@pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "bert"])
+@pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "bert", "t5"])
 @pytest.mark.parametrize("step", STEP.options)
 def test_the_printed_program_finds_the_same_numbers(kind, step, answered, program):
     trace, view = answered(PANEL, kind, settings=(("step", step),))

@@ -33,7 +33,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, pos, answered, pict
     assert shown | {"table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)} == picture
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 @pytest.mark.parametrize("pos", [4, 10])
 def test_the_printed_program_measures_the_same_cosines(kind, pos, answered, program):
     trace, view = answered(PANEL, kind, pos=pos)

@@ -32,7 +32,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, settings, answered,
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 @SETTINGS
 def test_the_printed_program_finds_the_same_cosines(kind, settings, answered, program):
     trace, view = answered(PANEL, kind, settings=settings)
@@ -60,12 +60,13 @@ def test_writes_are_compared_in_the_order_of_the_model(answered):
 def test_the_chosen_token_and_layer_are_told():
     told = PANEL.says(small(), VIEW)
     assert told.startswith(
-        "In layer 1 attention's write to “b” points along the stream (cosine 0.60), the FFN's against it (−0.70)."
+        "In layer 1 attention's write to “b” points along the stream (cosine 0.60). "
+        "The FFN's points against the stream (−0.70)."
     )
     assert told.endswith(
         "Of 6 writes 2 have a cosine below 0; highest is attention in layer 1 (0.60), lowest FFN in layer 1 (−0.70)."
     )
-    assert "mostly across the stream (cosine 0.10), and so does the FFN's (0.30)" in PANEL.says(
+    assert "mostly across the stream (cosine 0.10). The FFN's points mostly across the stream (0.30)." in PANEL.says(
         small(), Fitted(layer=0, pos=1)
     )
     assert "Of 6 writes 1 has a cosine" in PANEL.says(small(attention=(0.1, 0.6, 0.2)), VIEW)

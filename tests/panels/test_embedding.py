@@ -44,7 +44,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 @pytest.mark.parametrize("near", ["0", "3", "8"])
 def test_the_printed_program_finds_the_same_places(kind, near, answered, program):
     trace, view = answered(PANEL, kind, settings=(("near", near),))

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from panels.groups import LENGTH, PANEL, cache_bytes, size
+from anatomy.memory import cache_bytes
+from panels.groups import LENGTH, PANEL, size
 from tests.models.tiny import tiny_engine, tiny_model
 from tests.snapshot import described
 
-CAUSAL = ["llama", "qwen2", "gpt2"]
+CAUSAL = ["llama", "mistral", "qwen2", "gpt2"]  # mistral's window is 4 tokens
 
 
 @pytest.mark.parametrize("kind", CAUSAL)
@@ -53,8 +54,16 @@ def test_the_chosen_heads_group_is_named(answered):
     assert "head 2 shares number 1 with 3." in PANEL.says(trace, view)
 
 
-def test_this_text_takes_what_the_formula_says(answered):
-    trace, view = answered(PANEL)
+def test_a_window_is_said_where_there_is_one(answered):
+    trace, view = answered(PANEL, "mistral")
+    assert "Only the last 3 tokens are kept" in PANEL.says(trace, view)
+    assert {row[1] for row in PANEL.table(trace, view).rows[2:]} == {cache_bytes(trace.spec, 3)}
+    assert "are kept" not in PANEL.says(*answered(PANEL, "llama"))
+
+
+@pytest.mark.parametrize("kind", CAUSAL)
+def test_this_text_takes_what_the_formula_says(kind, answered):
+    trace, view = answered(PANEL, kind)
     assert PANEL.formula(trace, view).endswith("difference 0")
 
 

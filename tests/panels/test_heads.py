@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from anatomy.request import Want
+from anatomy.spec import Stack
 from anatomy.view import Fitted
 from panels.head_kinds import KINDS, MAPS, SHOW
+from panels.head_order import ORDER, SCORE, Ranking, name
 from panels.heads import PANEL
+from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS
 from tests.panels.handmade import attending, even
 from tests.snapshot import described
@@ -16,6 +19,10 @@ VIEW = Fitted(layer=1, head=0, pos=0)
 
 def showing(kind: str) -> Fitted:
     return VIEW.with_setting(SHOW, kind)
+
+
+def sorted_by(kind: str) -> Fitted:
+    return showing(kind).with_setting(ORDER, SCORE)
 
 
 def before(n: int) -> np.ndarray:
@@ -30,6 +37,34 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
     figure, numbers = PANEL.draw(trace, view), PANEL.table(trace, view)
     assert {"figure": described(figure), "says": PANEL.says(trace, view), "table": numbers} == picture
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
+def test_the_picture_of_the_heads_in_order(kind, answered, picture):
+    trace, view = answered(PANEL, kind, settings=(("order", SCORE),))
+    figure, numbers = PANEL.draw(trace, view), PANEL.table(trace, view)
+    assert {"figure": described(figure), "says": PANEL.says(trace, view), "table": numbers} == picture
+
+
+@pytest.mark.parametrize("show", KINDS)
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
+def test_in_order_every_head_has_a_cell_with_its_own_score_and_none_is_above_a_higher_one(kind, show, answered):
+    by_layer, _ = answered(PANEL, kind, settings=(("show", show),))
+    trace, view = answered(PANEL, kind, settings=(("order", SCORE), ("show", show)))
+    grid, values = PANEL.draw(trace, view), by_layer[KINDS[show].want]
+    assert sorted(grid.places) == [*np.ndindex(*values.shape)]
+    assert grid.z.ravel().tolist() == [values[place] for place in grid.places]
+    assert (np.diff(grid.z.ravel()) <= 0).all()
+    assert grid.names == tuple(f"L{layer} H{head}" for layer, head in grid.places)
+    assert grid.place(grid.focus) == (view.layer, view.head)
+    assert [row[:2] for row in PANEL.table(trace, view).rows] == [*grid.places]
+
+
+def test_the_printed_program_finds_the_same_order(answered, program):
+    trace, view = answered(PANEL, settings=(("order", SCORE),))
+    found, drawn = program(PANEL, trace, view).numpy(), PANEL.draw(trace, view)
+    np.testing.assert_allclose(found[:, 2], drawn.z.ravel(), atol=1e-5)
+    np.testing.assert_array_equal(found[:, :2], drawn.places)
 
 
 @pytest.mark.parametrize("show", SHOW.options)
@@ -65,6 +100,54 @@ def test_the_best_head_is_named_with_its_score():
         "Of 6 heads, layer 1, head 0 looks most at the token just before: "
         "on average 1.0 of its attention goes to the token just before. It is the chosen one"
     )
+
+
+def test_in_order_the_best_head_comes_first_and_the_caption_says_how_to_read_it():
+    trace = attending("a b c d", before(4), layer=2, head=1)
+    grid = PANEL.draw(trace, sorted_by("previous"))
+    assert (grid.names[0], grid.places[0], grid.z[0, 0]) == ("L2 H1", (2, 1), 1.0)
+    assert PANEL.table(trace, sorted_by("previous")).rows[0][:2] == (2, 1)
+    assert PANEL.says(trace, sorted_by("previous")).endswith(
+        "From left to right, row after row, the heads stand in the order of “previous token”."
+    )
+
+
+def test_the_small_maps_are_sorted_by_the_first_token():
+    weights = np.eye(4)[[0, 0, 0, 0]]
+    grid = PANEL.draw(attending("a b c d", weights, layer=2, head=1), sorted_by(MAPS))
+    assert grid.places[0] == (2, 1)
+    np.testing.assert_array_equal(grid.tiles[0, 0], 255 * weights)
+    assert grid.title == "All heads: their maps, by “first token”"
+
+
+def test_heads_without_a_score_come_last():
+    assert Ranking(np.array([[np.nan, 0.1], [0.3, 0.1]])).heads == ((1, 0), (0, 1), (1, 1), (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("layers", "heads", "shape", "left"),
+    [(30, 9, (30, 9), 0), (2, 6, (2, 6), 0), (4, 16, (7, 10), 6), (1, 1, (1, 1), 0)],
+)
+def test_every_head_has_room_and_the_last_row_may_be_shorter(layers, heads, shape, left):
+    model = spec(stacks=(Stack("dec", layers, True),), n_heads=heads, n_kv=1)
+    trace = attending("a b", even(2), layer=0, model=model)
+    grid = PANEL.draw(trace, Fitted(layer=0, head=0, pos=0).with_setting(ORDER, SCORE).with_setting(SHOW, "first"))
+    assert grid.z.shape == shape
+    assert grid.places.count(None) == grid.names.count("") == left
+    assert not grid.holes
+
+
+def test_of_very_many_heads_the_strongest_are_shown_and_the_table_has_all():
+    trace = attending(
+        "a b c d", before(4), layer=31, head=31, model=spec(stacks=(Stack("dec", 32, True),), n_heads=32, n_kv=8)
+    )
+    view = Fitted(layer=31, head=0, pos=0).with_setting(ORDER, SCORE).with_setting(SHOW, "previous")
+    grid = PANEL.draw(trace, view)
+    assert grid.z.shape == (30, 10)
+    assert grid.names[0] == name(31, 31)
+    assert grid.focus is None  # number 993 of 1,024
+    assert PANEL.says(trace, view).endswith("Shown are the first 300 of 1,024; the table has them all.")
+    assert len(PANEL.table(trace, view).rows) == 1024
 
 
 def test_the_caption_follows_the_numbers():
@@ -163,6 +246,17 @@ def test_a_planted_repetition_brings_the_copying_heads_to_the_top(really_answere
     copying = np.sort(PANEL.draw(trace, view).z.ravel())[::-1]
     assert (copying[:5] > 0.5).all(), copying[:5]
     assert np.median(copying) < 0.1
+
+
+@pytest.mark.real
+def test_in_order_the_copying_heads_of_a_planted_repetition_stand_first(really_answered):
+    by_layer, view = really_answered(PANEL, text=REPEATED)
+    values = PANEL.draw(by_layer, view).z
+    grid = PANEL.draw(*really_answered(PANEL, text=REPEATED, settings=(("order", SCORE),)))
+    first = [grid.place((0, column)) for column in range(5)]
+    assert all(values[place] > 0.5 for place in first), first
+    assert (17, 5) in first
+    assert set(grid.places) == {*np.ndindex(30, 9)}
 
 
 # Words in no order that means anything, twice.

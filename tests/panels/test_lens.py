@@ -7,11 +7,11 @@ from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.lens import PANEL, leads_from, steps
 from panels.output import PANEL as OUTPUT
-from tests.models.tiny import MODELS, tiny_engine
+from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
 
-WITH_HEAD = [kind for kind in MODELS if kind != "bert-headless"]
+WITH_HEAD = [kind for kind in MODELS if kind not in HEADLESS]
 NAMES = {5: "<b>", 6: "six", 7: "seven"}
 VIEW = Fitted(layer=1, pos=0)
 
@@ -51,8 +51,11 @@ def test_after_the_last_layer_stands_the_models_own_answer(kind, answered):
     assert (last.rank, last.answer) == (1, last.probability)
 
 
-def test_a_model_without_a_head_has_no_lens():
-    assert PANEL.applies(tiny_engine("bert-headless").spec) == OUTPUT.applies(tiny_engine("bert-headless").spec)
+@pytest.mark.parametrize("kind", HEADLESS)
+def test_a_model_without_a_head_has_no_lens(kind):
+    reason = PANEL.applies(tiny_engine(kind).spec)
+    assert reason
+    assert reason == OUTPUT.applies(tiny_engine(kind).spec)
 
 
 @pytest.mark.parametrize(("best", "layer"), [([5, 5, 5], 0), ([6, 5, 5], 1), ([5, 6, 5], 2), ([6, 7, 5], 2), ([5], 0)])

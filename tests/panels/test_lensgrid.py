@@ -7,11 +7,11 @@ from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.lensgrid import PANEL, WINDOW, best, window
 from panels.output import PANEL as OUTPUT
-from tests.models.tiny import MODELS, tiny_engine
+from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
 
-WITH_HEAD = [kind for kind in MODELS if kind != "bert-headless"]
+WITH_HEAD = [kind for kind in MODELS if kind not in HEADLESS]
 NAMES = {5: "<five>", 6: "six", 7: "seven"}
 VIEW = Fitted(layer=1, pos=1)
 
@@ -44,8 +44,11 @@ def test_the_last_row_ends_with_the_models_own_answer(kind, answered):
     assert best(trace, view)[-1, -1] == output[Want("next_ids", pos=view.pos)][0]
 
 
-def test_a_model_without_a_head_has_no_lens():
-    assert PANEL.applies(tiny_engine("bert-headless").spec) == OUTPUT.applies(tiny_engine("bert-headless").spec)
+@pytest.mark.parametrize("kind", HEADLESS)
+def test_a_model_without_a_head_has_no_lens(kind):
+    reason = PANEL.applies(tiny_engine(kind).spec)
+    assert reason
+    assert reason == OUTPUT.applies(tiny_engine(kind).spec)
 
 
 @pytest.mark.parametrize(("pos", "first"), [(0, 0), (WINDOW - 1, 0), (WINDOW, 1), (500, 501 - WINDOW)])
@@ -62,6 +65,12 @@ def test_a_cell_is_the_best_tokens_probability_and_the_focus_the_chosen_one():
     np.testing.assert_allclose(grid.z, [[0.125, 0.125], [0.25, 0.25], [0.5, 0.5]], rtol=1e-6)
     assert (grid.cols, grid.focus, grid.low, grid.high) == (("a", "b"), (1, 1), 0, 1)
     assert PANEL.draw(small(), Fitted(layer=2, pos=0)).focus == (2, 0)
+
+
+def test_the_token_stands_in_its_cell():
+    grid = PANEL.draw(small(), VIEW)
+    assert grid.inside == ("six", "seven", "<five>", "six", "<five>", "<five>")
+    assert [list(row) for row in grid.figure().data[0].text][1] == ["&lt;five&gt;", "six"]
 
 
 def test_the_caption_says_what_the_chosen_cell_names_and_since_when_the_final_tokens_lead():

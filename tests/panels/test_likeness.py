@@ -31,7 +31,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 def test_the_printed_program_finds_the_same_matrix(kind, answered, program):
     trace, view = answered(PANEL, kind)
     np.testing.assert_allclose(program(PANEL, trace, view, kind), PANEL.draw(trace, view).z, atol=1e-5)

@@ -4,36 +4,40 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from anatomy.request import Want
+from anatomy.request import Run, Want
 from anatomy.spec import Ffn
 from anatomy.view import Fitted
-from panels.neurons import PANEL, ffn_name, strongest, values
+from panels.neurons import PANEL, ffn_name, strongest, sum_gap, values
+from panels.snippet import paths
 from tests.anatomy.spec import SPEC, spec
-from tests.models.tiny import MODELS
+from tests.models.tiny import MODELS, new_tiny_engine, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
 
 VIEW = Fitted(layer=1, pos=0)
 PLAIN = spec(ffn=Ffn(False, "gelu"))
+SUM = {"ffn_out": np.array([3.0, 4.0, *[0.0] * 6]), "ffn_sum_gap": np.array(2.5e-6)}
 
 
 def small(act: list[float], model=SPEC):
     """Twelve neurons; those not given are 0. Where there are gates they are 2, and up makes the product right."""
     whole = np.array([*act, *[0.0] * (12 - len(act))])
     up = whole / (1.7616 if model.ffn.gated else 2)  # SiLU(2) = 1.7616
-    arrays = {Want("act", 1, pos=0): whole, Want("gate", 1, pos=0): np.full(12, 2.0), Want("up", 1, pos=0): up}
-    return made("a", arrays, model)
+    arrays = {"act": whole, "gate": np.full(12, 2.0), "up": up} | SUM
+    return made("a", {Want(site, 1, pos=0): array for site, array in arrays.items()}, model)
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
+    trace = trace.plus({Want("ffn_sum_gap", view.layer, pos=view.pos): SUM["ffn_sum_gap"]})  # its digits are chance
     shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 def test_the_printed_program_finds_the_same_neurons(kind, answered, program):
     trace, view = answered(PANEL, kind)
     ours = values(trace, view)
@@ -57,13 +61,14 @@ def test_the_strongest_come_first_whichever_their_sign():
 def test_the_caption_counts_what_is_shown():
     told = PANEL.says(small([1, -3, 2]), VIEW)
     assert told.startswith("In layer 1 neuron 1 responds most to “a” (−3.00). The 12 neurons shown, of 12, hold 100 %")
-    assert told.endswith("2 are above 0.")
+    assert "2 are above 0." in told
     assert "neuron 0 responds most" in PANEL.says(small([5, -3, 2]), VIEW)
 
 
 def test_a_share_is_of_all_neurons_not_of_those_shown():
     many = replace(SPEC, d_ff=48)
     arrays = {Want(site, 1, pos=0): np.ones(48) for site in ("act", "gate", "up")}
+    arrays |= {Want(site, 1, pos=0): array for site, array in SUM.items()}
     assert "The 12 neurons shown, of 48, hold 25 %" in PANEL.says(made("a", arrays, many), VIEW)
 
 
@@ -96,7 +101,40 @@ def test_the_formula_multiplies():
     assert lines[2] == "= SiLU(2.00) × −1.70 = 1.76 × −1.70 = −3.00"
     assert lines[3].startswith("over all 12 neurons: largest difference from the model's own ")
     assert "·10⁻" in lines[3]
-    assert PANEL.formula(small([4.0], PLAIN), VIEW).splitlines()[-1] == "neuron = GELU(up) = GELU(2.00) = 4.00"
+    assert PANEL.formula(small([4.0], PLAIN), VIEW).splitlines()[1] == "neuron = GELU(up) = GELU(2.00) = 4.00"
+
+
+def test_all_neurons_times_their_rows_are_what_the_ffn_adds():
+    trace = small([1, -3, 2])
+    assert PANEL.says(trace, VIEW).endswith(
+        "The sum of all neurons, each times its row of the down projection, is what the FFN adds to the stream "
+        "(length 5.00), to within 2.5·10⁻⁶."
+    )
+    assert PANEL.formula(trace, VIEW).splitlines()[-1] == (
+        "Σ neuron × its row of the down projection, over 12 neurons = what the FFN adds: length 5.00, "
+        "largest difference 2.5·10⁻⁶"
+    )
+    biased = small([1, -3, 2], replace(SPEC, biases=("down",)))
+    assert "that projection's bias" in PANEL.says(biased, VIEW)
+    assert "over 12 neurons, + bias = what" in PANEL.formula(biased, VIEW)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_sum_that_is_printed_is_that_of_the_librarys_own_projection(kind, answered):
+    trace, view = answered(PANEL, kind)
+    module = tiny_engine(kind)._opened.layers[view.layer].get_submodule(paths(trace.spec).ffn)
+    with torch.inference_mode():
+        added = module(torch.from_numpy(np.array(trace[Want("act", view.layer, pos=view.pos)]))[None])[0].numpy()
+    np.testing.assert_allclose(added, trace[Want("ffn_out", view.layer, pos=view.pos)], atol=1e-5)
+    assert sum_gap(trace, view) < 1e-5
+
+
+def test_a_write_that_no_neuron_makes_is_shown():
+    engine = new_tiny_engine("gpt2")
+    engine.model.transformer.h[1].mlp.c_proj.register_forward_hook(lambda module, given, out: out + 0.25)
+    want = Want("ffn_sum_gap", 1)
+    found = engine.run(Run(engine.spec.id, "some words"), [want])[want]
+    np.testing.assert_allclose(found, 0.25, atol=1e-5)
 
 
 @pytest.mark.parametrize(

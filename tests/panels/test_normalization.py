@@ -40,10 +40,10 @@ def test_the_formula_gives_what_the_models_own_norm_gives(kind, settings, layer,
     given = found(*answered(PANEL, kind, settings=settings, layer=layer))
     assert given.off < 1e-5
     assert np.abs(given.after).max() > 0.5
-    assert (given.bias is None) == (kind in ("llama", "mistral", "qwen2"))
+    assert (given.bias is None) == (kind in ("llama", "mistral", "qwen2", "t5"))
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 @SETTINGS
 def test_the_printed_program_finds_the_same_steps(kind, settings, answered, program):
     trace, view = answered(PANEL, kind, settings=settings)

@@ -10,11 +10,11 @@ from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.output import PANEL, SHOWN, answer
 from tests.anatomy.spec import spec
-from tests.models.tiny import MODELS, tiny_engine
+from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
 
-WITH_HEAD = [kind for kind in MODELS if kind != "bert-headless"]
+WITH_HEAD = [kind for kind in MODELS if kind not in HEADLESS]
 VIEW = Fitted(pos=1)
 
 

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import pytest
 
 from anatomy.request import Want
-from anatomy.spec import LearnedPositions, Rope
+from anatomy.spec import LearnedPositions, RelativeBias, Rope
 from anatomy.view import Fitted
 from panels.position import PANEL, wavelengths
 from tests.anatomy.spec import spec
@@ -26,7 +26,7 @@ def learned(words: str = "a b c"):
     return made(words, {Want("pos_embed"): [[*row, 0, 0, 0, 0, 0, 0] for row in rows]}, LEARNED)
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", [kind for kind in MODELS if kind != "t5"])
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
     shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
@@ -114,4 +114,7 @@ def test_a_rescaled_rotation_is_called_so():
 
 def test_a_model_with_neither_says_so():
     assert PANEL.applies(spec(position=None)) == "This model has neither rotary nor learned positions."
+    assert PANEL.applies(spec(position=RelativeBias(32, 128, True))).startswith(
+        "This model has neither rotary nor learned positions: it adds a number to the scores"
+    )
     assert PANEL.applies(ROTARY) is PANEL.applies(LEARNED) is None

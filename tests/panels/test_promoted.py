@@ -7,12 +7,12 @@ from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.promoted import PANEL, neurons
 from tests.anatomy.spec import SPEC, spec
-from tests.models.tiny import MODELS, tiny_engine
+from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
 
 VIEW = Fitted(layer=1, pos=0)
-WITH_TOKENS = [kind for kind in MODELS if not kind.startswith("bert")]
+WITH_TOKENS = [kind for kind in MODELS if kind not in ("bert", *HEADLESS)]
 
 
 def small(model=SPEC):

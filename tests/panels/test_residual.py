@@ -5,14 +5,22 @@ import pytest
 
 from anatomy.request import Want
 from anatomy.view import Fitted
-from panels.residual import PANEL, lengths
-from panels.shared import FIRST, NORM_SCALE
+from panels.residual import PANEL, lengths, streams
+from panels.shared import FIRST, NORM_SCALE, WORDS
 from tests.models.tiny import MODELS
 from tests.panels.made import made
 from tests.snapshot import described
+from viz.format import number
 
 VIEW = Fitted(layer=1, pos=2)
+ALL_SINGLE = "No word of this text takes more than one token: nothing is joined."
 WITHOUT_FIRST = Fitted(layer=1, pos=2, settings=(("first", "0"),))
+MODES = {
+    "log": (),
+    "linear without first": (("first", "0"), ("norms", "linear")),
+    "words": (("words", "1"),),
+    "words without first": (("first", "0"), ("words", "1")),
+}
 
 
 def small(words: str = "a b c", top: float = 300.0):
@@ -24,14 +32,21 @@ def small(words: str = "a b c", top: float = 300.0):
 
 
 @pytest.mark.parametrize("kind", MODELS)
-@pytest.mark.parametrize("settings", [(), (("first", "0"), ("norms", "linear"))], ids=["log", "linear without first"])
+@pytest.mark.parametrize("settings", MODES.values(), ids=MODES)
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
     shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
+@pytest.mark.parametrize("first", ["0", "1"])
+def test_the_printed_program_measures_the_same_means_of_words(kind, first, answered, program):
+    trace, view = answered(PANEL, kind, settings=(("first", first), ("words", "1")))
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), streams(trace, view).values, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 def test_the_printed_program_measures_the_same_lengths(kind, answered, program):
     trace, view = answered(PANEL, kind)
     np.testing.assert_allclose(program(PANEL, trace, view, kind), lengths(trace), rtol=1e-4)
@@ -90,4 +105,37 @@ def test_the_formula_names_the_largest_step():
 
 
 def test_its_controls_are_shared():
-    assert PANEL.controls == (FIRST, NORM_SCALE)
+    assert PANEL.controls == (FIRST, NORM_SCALE, WORDS)
+
+
+def test_a_word_is_the_mean_of_its_tokens(answered):
+    trace, view = answered(PANEL, text="ab cd", settings=MODES["words"])
+    figure = PANEL.draw(trace, view)
+    assert {line.name for line in figure.data} == {"ab", "·", "cd"}
+    np.testing.assert_allclose(figure.data[0].y, lengths(trace)[3:].mean(axis=0), rtol=1e-6)
+    assert "Tokens of one word are joined: their lengths are averaged." in PANEL.says(trace, view)
+    ends = [lengths(trace)[3:, place] for place in (0, -1)]
+    shown = "; ".join(f"({number(c)} + {number(d)}) / 2 = {number((c + d) / 2)}" for c, d in ends)
+    assert f"mean over its 2 tokens: {shown}" in PANEL.formula(trace, view)
+
+
+def test_the_first_token_leaves_its_word_and_the_rest_of_it_stays(answered):
+    trace, view = answered(PANEL, text="abc d", settings=MODES["words without first"])
+    assert {line.name for line in PANEL.draw(trace, view).data} == {"bc", "·", "d"}
+    chosen, _ = answered(PANEL, text="abc d", pos=0, settings=MODES["words without first"])
+    figure = PANEL.draw(chosen, Fitted(pos=0, settings=MODES["words without first"]))
+    assert figure.data[0].name == "abc"
+
+
+def test_the_longest_word_is_named_with_its_mean(answered):
+    trace, view = answered(PANEL, settings=MODES["words"])
+    top = max(lengths(trace)[part].mean(axis=0).max() for part in (slice(0, 3), slice(4, 7), slice(9, 12)))
+    largest = max(row[4] for row in PANEL.table(trace, view).rows)
+    assert largest >= top
+    assert f"with {number(largest)} " in PANEL.says(trace, view)
+
+
+def test_a_text_of_words_that_are_tokens_is_the_same_but_for_the_note():
+    view = VIEW.with_setting(WORDS, True)
+    assert PANEL.says(small(), view) == f"{PANEL.says(small(), VIEW)} {ALL_SINGLE}"
+    np.testing.assert_array_equal(PANEL.draw(small(), view).data[0].y, PANEL.draw(small(), VIEW).data[0].y)

@@ -27,7 +27,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, settings, answered,
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 def test_the_printed_program_finds_the_same_numbers(kind, answered, program):
     trace, view = answered(PANEL, kind)
     np.testing.assert_array_equal(program(PANEL, trace, view, kind), trace[Want("tok_embed")][view.pos])

@@ -9,11 +9,11 @@ from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.output import PANEL as OUTPUT
 from panels.settling import PANEL, distances, even, settled_from
-from tests.models.tiny import MODELS, tiny_engine
+from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
 
-WITH_HEAD = [kind for kind in MODELS if kind != "bert-headless"]
+WITH_HEAD = [kind for kind in MODELS if kind not in HEADLESS]
 VIEW = Fitted(layer=1, pos=0)
 
 
@@ -46,8 +46,11 @@ def test_an_even_guess_is_as_far_as_the_whole_distribution_says(kind, answered):
     assert even(trace, view) == pytest.approx(float((np.exp(logp) * (logp + np.log(len(logp)))).sum()), abs=1e-4)
 
 
-def test_a_model_without_a_head_has_no_answer_to_settle_on():
-    assert PANEL.applies(tiny_engine("bert-headless").spec) == OUTPUT.applies(tiny_engine("bert-headless").spec)
+@pytest.mark.parametrize("kind", HEADLESS)
+def test_a_model_without_a_head_has_no_answer_to_settle_on(kind):
+    reason = PANEL.applies(tiny_engine(kind).spec)
+    assert reason
+    assert reason == OUTPUT.applies(tiny_engine(kind).spec)
 
 
 @pytest.mark.parametrize(("values", "layer"), [([9, 1, 0], 2), ([9, 0.5, 0], 1), ([0.1, 0.9, 0], 2), ([0, 0, 0], 0)])

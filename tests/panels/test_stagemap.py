@@ -1,11 +1,13 @@
 """The map: every stage has a box that says something true of this model and text, from its facts and numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import panels
 from anatomy.request import Run, Want
-from anatomy.spec import Ffn, LearnedPositions, Norm, Rope, Stack
+from anatomy.spec import Ffn, LearnedPositions, Norm, RelativeBias, Rope, Stack
 from anatomy.stages import STAGES
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
@@ -82,6 +84,7 @@ def test_the_embedding_says_whether_the_output_is_tied():
         (Rope(100_000.0, (1.0,)), "rotary, θ = 100,000"),
         (Rope(500_000.0, (1.0,), "llama3"), "rotary, θ = 500,000, rescaled"),
         (LearnedPositions(512), "learned, 512 rows"),
+        (RelativeBias(32, 128, True), "bias by distance, 32 buckets"),
         (None, "none added, none rotated in"),
     ],
 )
@@ -111,6 +114,12 @@ def test_the_stream_is_measured_at_both_ends_with_a_small_line():
 def test_the_answer_is_named_with_its_layer_and_probability():
     assert line("stack") == "“<nine>” leads from layer 1"
     assert line("output") == "“<nine>” 94 %"
+
+
+def test_the_whole_model_is_counted_and_weighed():
+    weights = replace(SPEC.weights, parameters=134_515_008)
+    assert line("scale", spec(weights=weights)) == "134.5 M parameters, 538 MB in float32"
+    assert line("scale", spec(weights=weights, dtype="bfloat16")) == "134.5 M parameters, 269 MB in bfloat16"
 
 
 def test_a_model_without_a_head_makes_no_promise():

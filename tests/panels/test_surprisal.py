@@ -7,19 +7,23 @@ import pytest
 
 from anatomy.request import Want
 from anatomy.view import Fitted
-from panels.surprisal import PANEL, mean, surprisals
+from panels.shared import WORDS
+from panels.surprisal import PANEL, read, surprisals
 from tests.models.tiny import MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
+from viz.format import number
 
 CAUSAL = ["llama", "mistral", "qwen2", "gpt2"]
 VIEW = Fitted(pos=1)
+JOINED = (("words", "1"),)
 SMALL = made("a b c", {Want("surprisal"): [math.nan, math.log(4), math.log(16)]})
 
 
 @pytest.mark.parametrize("kind", CAUSAL)
-def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
-    trace, view = answered(PANEL, kind)
+@pytest.mark.parametrize("settings", [(), JOINED], ids=["tokens", "words"])
+def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
+    trace, view = answered(PANEL, kind, settings=settings)
     shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
     assert shown | {"table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)} == picture
 
@@ -29,7 +33,46 @@ def test_the_printed_program_finds_the_same_surprisals(kind, answered, program):
     trace, view = answered(PANEL, kind)
     found = program(PANEL, trace, view, kind)
     np.testing.assert_allclose(found, surprisals(trace)[1:], atol=1e-4)
-    assert mean(trace) == pytest.approx(float(found.mean()), abs=1e-4)
+    assert read(trace, view).mean == pytest.approx(float(found.mean()), abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize("text", ["the cat, the café sat", " one", "a"])
+def test_the_printed_program_adds_up_the_same_words(kind, text, answered, program):
+    trace, view = answered(PANEL, kind, text=text, settings=JOINED)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), read(trace, view).known, atol=1e-4)
+
+
+def test_words_keep_the_total_of_all_tokens(answered):
+    trace, view = answered(PANEL, settings=JOINED)
+    assert np.nansum(read(trace, view).values) == pytest.approx(np.nansum(surprisals(trace)))
+    tokens, words = (PANEL.formula(trace, v).splitlines()[-1] for v in (view.with_setting(WORDS, False), view))
+    assert tokens == words
+
+
+def test_the_first_word_counts_what_follows_its_first_token(answered):
+    trace, view = answered(PANEL, text="abc d", pos=1, settings=JOINED)
+    rest = surprisals(trace)[1:3].sum()
+    assert read(trace, view).values[0] == pytest.approx(rest)
+    assert PANEL.says(trace, view).startswith(
+        "After its first token was read, which nothing predicts, the rest of “abc” had a probability of"
+    )
+    assert "0 abc, after its first token: −log" in PANEL.draw(trace, view).data[0].hovertext[0]
+
+
+def test_a_first_word_of_one_token_has_none(answered):
+    trace, view = answered(PANEL, text="a bc", pos=0, settings=JOINED)
+    assert np.isnan(read(trace, view).values[0])
+    assert PANEL.says(trace, view).startswith("“a” is the first token: nothing predicts it.")
+
+
+def test_a_chosen_word_is_the_sum_of_its_tokens(answered):
+    trace, view = answered(PANEL, text="a bc", pos=2, settings=JOINED)
+    b, c = surprisals(trace)[2:]
+    assert f"“b” {number(b)} + “c” {number(c)} = {number(b + c)}" in PANEL.formula(trace, view)
+    assert "“bc” had a probability of" in PANEL.says(trace, view)
+    assert "Over 2 words the mean is" in PANEL.says(trace, view)
+    assert PANEL.table(trace, view).rows[2][:3] == (2, "bc", 2)
 
 
 def test_the_caption_names_the_probability_the_most_surprising_and_the_perplexity():
@@ -86,6 +129,6 @@ def test_models_without_a_next_token_say_why():
 
 @pytest.mark.real
 def test_the_last_word_of_the_default_text_is_expected(really_answered):
-    trace, _ = really_answered(PANEL)
+    trace, view = really_answered(PANEL)
     assert surprisals(trace)[-1] == pytest.approx(0.053, abs=0.002)
-    assert math.exp(mean(trace)) == pytest.approx(9.52, abs=0.05)
+    assert math.exp(read(trace, view).mean) == pytest.approx(9.52, abs=0.05)

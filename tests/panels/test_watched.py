@@ -9,11 +9,11 @@ from anatomy.view import Fitted
 from panels.output import PANEL as OUTPUT
 from panels.watched import PANEL, Spell, probabilities, ranks, spells
 from tests.anatomy.spec import spec
-from tests.models.tiny import MODELS, tiny_engine
+from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
 
-WITH_HEAD = [kind for kind in MODELS if kind != "bert-headless"]
+WITH_HEAD = [kind for kind in MODELS if kind not in HEADLESS]
 NAMES = {5: "<b>", 6: "six", 7: "seven"}
 VIEW = Fitted(pos=0)
 BY_RANK = Fitted(pos=0, settings=(("watched", "rank"),))
@@ -53,8 +53,11 @@ def test_the_first_token_is_the_models_own_answer_and_leads_in_the_end(kind, ans
     assert spells(ranks(trace, view))[-1].column == 0
 
 
-def test_a_model_without_a_head_has_nothing_to_watch():
-    assert PANEL.applies(tiny_engine("bert-headless").spec) == OUTPUT.applies(tiny_engine("bert-headless").spec)
+@pytest.mark.parametrize("kind", HEADLESS)
+def test_a_model_without_a_head_has_nothing_to_watch(kind):
+    reason = PANEL.applies(tiny_engine(kind).spec)
+    assert reason
+    assert reason == OUTPUT.applies(tiny_engine(kind).spec)
 
 
 def test_a_spell_is_a_run_of_layers_with_one_leader():
@@ -92,6 +95,12 @@ def test_the_answer_is_in_the_accent_and_the_longest_other_leader_dashed():
     assert (answer.name, answer.line.width) == ("&lt;b&gt;", 3)
     assert (other.name, other.line.dash) == ("six", "dash")
     assert rest.name == "seven"
+
+
+def test_every_line_is_named_without_hovering():
+    figure = PANEL.draw(small([[9, 1, 2], [9, 1, 2], [9, 2, 1], [1, 2, 3]]), VIEW)
+    assert figure.layout.showlegend
+    assert len({(line.line.color, line.line.dash) for line in figure.data}) == 3
 
 
 def test_probability_or_rank_is_drawn_on_a_log_scale():

@@ -28,7 +28,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, settings, answered,
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 def test_the_printed_program_measures_the_same_lengths(kind, answered, program):
     trace, view = answered(PANEL, kind)
     np.testing.assert_allclose(program(PANEL, trace, view, kind), lengths(trace, view), rtol=1e-4)

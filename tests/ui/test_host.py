@@ -37,11 +37,11 @@ class Answers:
 @pytest.mark.parametrize(
     ("arguments", "variable", "expected"),
     [
-        ([], "", ["local:smollm2-135m"]),
+        ([], "", ["local:smollm2-135m", "local:minilm-l6"]),
         ([], "minilm-l6, ./my-model", ["local:minilm-l6", "local:./my-model"]),
         (["--model", "minilm-l6"], "other", ["local:minilm-l6"]),
         (["--model=a", "--model", "recorded:b.npz"], "", ["local:a", "recorded:b.npz"]),
-        (["-q", "tests"], "", ["local:smollm2-135m"]),
+        (["-q", "tests"], "", ["local:smollm2-135m", "local:minilm-l6"]),
     ],
 )
 def test_models_are_named_by_whoever_starts_the_server(arguments, variable, expected):

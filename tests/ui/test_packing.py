@@ -83,6 +83,17 @@ def test_the_javascript_reads_the_same_marks_that_python_writes():
     script = source("grid.js")
     assert f"v === {grid.HOLE}" in script
     assert f"v / {grid.HOLE - 1}" in script
-    assert f"colours in {grid.HOLE} steps" in script
+    assert (
+        f"colours in {grid.HOLE} steps"
+        in unpacked(grid.pack(made(np.zeros((1, 1), np.float32)), "says"))["words"].values()
+    )
     for name in unpacked(grid.pack(made(np.zeros((1, 1), np.float32)), "says")):
         assert f"g.{name}" in script or f"header.{name}" in script, f"the header sends {name}, nothing reads it"
+
+
+def test_names_of_cells_are_sent_and_cells_without_one_are_no_holes():
+    z = np.array([[0.5, 0.25], [0.1, np.nan]], np.float32)
+    header = unpacked(grid.pack(made(z, names=("L1 H0", "L0 H1", "L0 H0", "")), "says"))
+    assert header["names"] == ["L1 H0", "L0 H1", "L0 H0", ""]
+    assert not header["holes"]
+    assert unpacked(grid.pack(made(z), "says"))["names"] is None

@@ -18,8 +18,8 @@ FAMILIES = ("llama", "gpt2", "bert-headless")
 
 
 def words(app: AppTest) -> str:
-    """Everything that stands on the page as HTML."""
-    return "\n".join(str(element.proto.body) for element in app.get("html"))
+    """Everything that stands on the page as HTML, without the marks of explained terms."""
+    return re.sub("</?dfn[^>]*>", "", "\n".join(str(element.proto.body) for element in app.get("html")))
 
 
 def component(app: AppTest, key: str) -> dict:
@@ -48,8 +48,9 @@ def test_the_first_view_shows_text_tokens_map_figure_and_articles(open_page):
     assert component(app, "stagemap")["current"] == panels.load()[DEFAULT_PANEL].stage
     assert keys(app) >= {"attention.figure", "heads.figure"}
     assert panels.load()[DEFAULT_PANEL].title in words(app)
-    for article, _ in articles.headings("attention"):
-        assert article.title in words(app)
+    assert [tab["title"] for tab in component(app, "claims")["tabs"]][1:] == [each.title for each in articles.load()]
+    headings = [place.title for _article, place in articles.headings("attention")]
+    assert [group["title"] for group in component(app, "claims")["groups"]][1:] == headings
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -32,6 +32,18 @@ def test_a_focus_outside_is_refused():
         Chips((Chip("a", "1", "61"),), ("word",), "1 token", focus=1)
 
 
+def test_words_stand_above_each_row_and_are_escaped():
+    rows = Chips(CHIPS.chips, CHIPS.legend, CHIPS.title, rows=((0, "<one>"), (1, "two"), (2, "none")))
+    written = rows.html()
+    assert written.index("&lt;one&gt;") < written.index("&lt;i&gt;") < written.index(">two<") < written.index("·is")
+    assert written.index("·is") < written.index(">none<")
+
+
+def test_as_many_places_as_chips_are_asked_for():
+    with pytest.raises(ValueError, match="3 places for 2 chips"):
+        Chips(CHIPS.chips, CHIPS.legend, CHIPS.title, places=(0, 1, 2))
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_picture(dark, picture):
     assert CHIPS.html(dark).splitlines() == picture

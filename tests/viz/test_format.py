@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viz.format import cosine, escaped, many, number, percent, quoted, signed_percent, thousands
+from viz.format import cosine, counted, escaped, many, number, percent, quoted, signed_percent, thousands
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,11 @@ def test_measured_numbers(value, text):
 
 def test_digits_can_be_chosen():
     assert (number(26.785, 4), number(0.0321, 1), number(178.4, 2)) == ("26.79", "0.03", "178")
+
+
+def test_large_counts_are_said_in_millions_and_beyond():
+    counts = (999_999, 1_000_000, 134_515_008, 8_030_261_248, 1.638e12)
+    assert [counted(count) for count in counts] == ["999,999", "1.000 M", "134.5 M", "8.030 B", "1.638 T"]
 
 
 def test_a_cosine_has_no_negative_zero():

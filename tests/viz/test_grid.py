@@ -8,6 +8,7 @@ import pytest
 
 from tests.snapshot import described
 from tests.viz.examples import CASES, attention, cosines, heads, tiled
+from viz.heatmap import cell_text
 from viz.theme import DARK, LIGHT, colorscale
 
 
@@ -89,6 +90,28 @@ def test_numbers_stand_in_cells_that_have_room():
     assert text[0][1] == ""
     assert heads().figure().data[0].text[2][5 + 1] == "0.23"  # after the gap between groups
     assert attention(80).figure().data[0].text is None
+
+
+def test_amounts_next_to_nothing_have_no_number_on_a_scale_of_lengths():
+    grid = replace(attention(2), z=np.array([[12.5, np.nan], [0.0019, 0.3]]), high=25.0, percent=False)
+    assert cell_text(grid) == [["12", ""], ["", "0.30"]]
+    assert cell_text(replace(grid, logarithmic=True, low=0.01))[1] == ["0.0019", "0.30"]
+
+
+def test_words_stand_in_cells_that_have_room_and_whole_in_the_hover_boxes():
+    words = ("<b>", "capital of everything", "北京北京北京", "a")
+    grid = heads(z=np.full((2, 2), 0.5), rows=("0", "1"), cols=("a", "b"), focus=None, groups=0, inside=words)
+    trace = replace(grid, cols=("a", "b")).figure().data[0]
+    assert trace.text[0][0] == "&lt;b&gt;"
+    assert all(text.endswith("…") for text in (trace.text[0][1], trace.text[1][0]))
+    assert [word for row in trace.hovertext for word in row] == ["&lt;b&gt;", *words[1:]]
+    assert "<b>%{hovertext}</b>" in trace.hovertemplate
+    assert replace(grid, inside=None).figure().data[0].hovertext is None
+
+
+def test_as_many_words_as_cells_are_asked_for():
+    with pytest.raises(ValueError, match="there are 2 words inside for 4 cells"):
+        heads(z=np.zeros((2, 2)), rows=("0", "1"), cols=("a", "b"), focus=None, inside=("a", "b"))
 
 
 def test_signed_numbers_carry_their_sign_and_zero_has_none():
@@ -200,3 +223,24 @@ def test_the_dark_picture_differs_only_in_colours():
 def test_a_grid_that_makes_no_sense_is_refused(change, culprit):
     with pytest.raises(ValueError, match=culprit):
         replace(attention(3), **change)
+
+
+def test_cells_with_names_print_them_and_those_without_are_no_cells():
+    grid = heads(z=np.array([[0.5, 0.2], [np.nan, np.nan]]), rows=("1", "3"), cols=("", ""), focus=None, groups=0)
+    named = replace(grid, names=("<L0>", "L1 H2", "L0 H0", ""))
+    trace = named.figure().data[0]
+    assert list(trace.text[0]) == list(trace.hovertext[0]) == ["&lt;L0&gt;", "L1 H2"]
+    assert named.holes
+    assert not replace(named, names=("a", "b", "", "")).holes
+    assert grid.holes
+    assert named.figure().layout.title.subtitle.text is not None
+    assert replace(named, names=("a", "b", "", "")).figure().layout.title.subtitle.text is None
+
+
+def test_a_cell_means_itself_or_the_place_that_it_is_given():
+    grid = heads(z=np.zeros((1, 2)), rows=("1",), cols=("", ""), focus=None, groups=0)
+    assert grid.place((0, 1)) == (0, 1)
+    assert replace(grid, places=((7, 3), None)).place((0, 0)) == (7, 3)
+    assert replace(grid, places=((7, 3), None)).place((0, 1)) is None
+    with pytest.raises(ValueError, match="there are 1 places for 2 cells"):
+        replace(grid, places=((7, 3),))

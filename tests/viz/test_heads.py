@@ -2,28 +2,36 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.ui.test_journey import CHROMIUM, QUIET
 from viz import heads
 from viz.export import to_frame, to_html, to_json
-from viz.heads import Heads
+from viz.heads import Heads, Vectors
 
 ODD = '</script><script>document.title = "run"</script><!-- \u2028"&<img src=x onerror=alert(1)>'
+
+
+VIEWS = ["head", "model", "neuron"]
 
 
 def example(view: str = "head", labels: tuple[str, ...] = ("a", ODD, "c")) -> Heads:
     n = len(labels)
     weights = np.broadcast_to(np.tri(n) / np.arange(1, n + 1)[:, None], (2, 4, n, n)).astype("f4")
     layers = (3, 4) if view == "model" else (3,)
-    return Heads(weights[: len(layers)], labels, layers, view, head=1, title=f"BertViz {ODD}")
+    neurons = None
+    if view == "neuron":
+        numbers = np.linspace(-3, 3, 4 * n * 6).reshape(1, 4, n, 6)
+        neurons = Vectors(numbers, numbers[:, ::2], pos=n - 1, causal=True)
+    return Heads(weights[: len(layers)], labels, layers, view, head=1, title=f"BertViz {ODD}", neurons=neurons)
 
 
-@pytest.mark.parametrize("view", ["head", "model"])
+@pytest.mark.parametrize("view", VIEWS)
 def test_nothing_is_fetched_and_only_our_scripts_may_run(view):
     page = to_html(example(view), ODD, ODD)
     assert not re.search(r"<(script|link|img|iframe)[^>]*(src|href)=", page.replace(ODD, ""))
@@ -47,7 +55,8 @@ def test_the_readers_text_cannot_end_its_element():
 
 def test_scripts_are_the_same_for_every_text():
     assert example().scripts() == example(labels=("x", "y")).scripts()
-    assert example().scripts() != example("model").scripts()
+    assert example("neuron").scripts() == example("neuron", labels=("x", "y")).scripts()
+    assert example().scripts() != example("model").scripts() != example("neuron").scripts()
 
 
 def test_weights_are_rounded_and_nothing_else_is_changed():
@@ -58,6 +67,25 @@ def test_weights_are_rounded_and_nothing_else_is_changed():
 
 def test_the_figures_json_holds_the_weights_in_full():
     assert json.loads(to_json(example()))["weights"][0][0][2] == pytest.approx([1 / 3] * 3)
+
+
+def test_keys_are_written_once_per_key_value_head_and_in_three_decimals():
+    data = json.loads(re.search(r'id="numbers">(.*?)</script>', example("neuron").body(False), flags=re.DOTALL)[1])
+    every = data["attention"]["all"]
+    assert (len(every["queries"][0]), len(every["keys"][0])) == (4, 2)
+    assert every["keys"][0][1][0] == every["queries"][0][2][0] == [0.042, 0.127, 0.211, 0.296, 0.38, 0.465]
+    assert (data["bidirectional"], data["layer"], data["head"], data["pos"]) == (False, 0, 1, 2)
+
+
+def test_the_neuron_view_needs_its_vectors_and_no_other_view_has_any():
+    with pytest.raises(ValueError, match="needs queries and keys"):
+        replace(example("neuron"), neurons=None)
+    with pytest.raises(ValueError, match="has no queries and keys"):
+        replace(example(), neurons=example("neuron").neurons)
+
+
+def test_the_json_of_the_neuron_view_holds_its_vectors():
+    assert np.shape(json.loads(to_json(example("neuron")))["neurons"]["queries"]) == (1, 4, 3, 6)
 
 
 def test_packages_that_are_not_installed_are_named(monkeypatch):
@@ -77,6 +105,33 @@ def browser():
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield opened
         opened.close()
+
+
+@pytest.mark.browser
+def test_the_neuron_view_opens_at_the_chosen_token_with_its_arithmetic(browser: Browser):
+    page = browser.new_page(offline=True)
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: troubles.append(request.url))
+    page.set_content(to_frame(example("neuron")))
+    queries = example("neuron").neurons.queries[0].round(3)
+    own, keys = queries[1], queries[0]  # heads 0 and 1 share the keys of key/value head 0, which are head 0's queries
+    assert page.locator("#expanded").get_attribute("visibility") == "visible"
+    assert _values(page, "#expanded #queries .element") == pytest.approx(own.ravel())
+    assert _values(page, "#expanded #keys .element") == pytest.approx(keys.ravel())
+    assert _values(page, "#expanded #product .element") == pytest.approx((own[2] * keys).ravel())
+    assert _values(page, "#expanded .dotproduct") == pytest.approx(keys @ own[2] / np.sqrt(6))
+    page.locator("#att_head").select_option("3")
+    assert _values(page, "#expanded #keys .element") == pytest.approx(queries[2].ravel())
+    assert page.locator("#expanded .token", has_text="onerror").count() == 2
+    assert page.title().startswith("BertViz </script>")
+    assert troubles == []
+    page.close()
+
+
+def _values(page: Page, where: str) -> list[float]:
+    return [float(value) for value in page.locator(where).evaluate_all("all => all.map(one => one.dataset.value)")]
 
 
 @pytest.mark.browser

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.snapshot import described
-from viz.lines import MOST_LINES, MOST_TICKS, Lines, banded, lines, log_ticks, tick_places
+from viz.lines import MOST_LINES, MOST_LISTED, MOST_TICKS, Lines, banded, lines, log_ticks, tick_places
 
 
 def growing(count: int, layers: int = 6, **changes) -> Lines:
@@ -98,6 +98,38 @@ def test_names_at_the_ends_of_close_lines_are_moved_apart():
 
 def test_names_of_far_lines_stay_at_their_ends():
     assert all(label.yshift == 0 for label in lines(growing(100)).layout.annotations)
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_listed_lines_are_told_apart_and_named_in_a_legend(count):
+    figure = lines(growing(count, listed=True))
+    assert figure.layout.showlegend
+    assert not figure.layout.annotations
+    assert figure.layout.margin.r < 20
+    assert [trace.name for trace in figure.data].count("·word0") == 1
+    assert {trace.line.color for trace in figure.data} == {None}  # each takes the theme's next colour
+    assert figure.data[0].line.width > max([trace.line.width for trace in figure.data[1:]], default=0)
+    assert all(trace.line.dash for trace in figure.data[1:])
+
+
+def test_the_picture_of_listed_lines(picture):
+    assert described(lines(growing(8, listed=True))) == picture
+
+
+def test_more_lines_than_can_be_told_apart_are_refused():
+    with pytest.raises(ValueError, match="11 lines are to be told apart, 10 can be"):
+        growing(MOST_LISTED + 1, listed=True)
+
+
+def test_long_names_at_the_ends_leave_room_for_the_lines():
+    given = replace(growing(2), names=("x" * 40, "y" * 40))
+    assert lines(given).layout.margin.r <= 104
+    assert all(label.text.count("…") == 1 for label in lines(given).layout.annotations)
+
+
+def test_ticks_of_powers_of_ten_are_short():
+    given = replace(growing(2), values=np.geomspace(1e-9, 1.0, 14).reshape(2, 7))
+    assert lines(given).layout.yaxis.ticktext[:2] == ("10⁻⁹", "10⁻⁸")
 
 
 def test_equal_names_are_lines_of_their_own():

@@ -4,6 +4,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const tints = palette(root, "--st-chart-categorical-colors");
   const tint = (el, i) => el.style.setProperty("--tint", tints[i % tints.length]);
   box.setAttribute("aria-label", data.alt);
+  box.querySelectorAll(".row").forEach((words) => words.remove());
   while (box.children.length > data.chips.length) box.lastChild.remove();
   while (box.children.length < data.chips.length) {
     const chip = Object.assign(document.createElement("button"), { type: "button", className: "chip" });
@@ -18,6 +19,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     tint(chip, colour);
     chip.setAttribute("aria-pressed", String(i === data.focus));
     chip.onclick = () => setTriggerValue("token", i);
+  });
+  const chips = [...box.children];
+  data.rows.forEach(([start, words]) => {
+    box.insertBefore(Object.assign(document.createElement("p"), { className: "row", textContent: words }), chips[start] ?? null);
   });
   legend.replaceChildren(...data.legend.map((words, i) => {
     const row = document.createElement("li"), mark = document.createElement("i");

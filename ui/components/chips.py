@@ -12,6 +12,7 @@ def show(chips: Chips, alt: str, key: str, chosen: Chosen) -> None:
         "chips": [(chip.label, chip.note, chip.detail, chip.tint) for chip in chips.chips],
         "legend": chips.legend,
         "focus": chips.focus,
+        "rows": chips.rows or (),
         "alt": alt,
     }
     _MOUNT(key=key, data=data, on_token_change=told(key, "token", lambda at: chosen(int(at))))

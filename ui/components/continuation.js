@@ -13,13 +13,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
     chip.firstChild.textContent = label;
     chip.lastChild.textContent = percent;
     chip.style.setProperty("--share", `${(100 * probability).toFixed(1)}%`);
-    chip.title = data.full ?? `add this token (id ${id})`;
-    chip.setAttribute("aria-label", `Go on with ${label} ${percent}${data.full ? `. ${data.full}` : ""}`);
+    chip.title = data.full ?? fill(data.words.add, { id });
+    chip.setAttribute("aria-label", `${fill(data.words.go, { label, percent })}${data.full ? ` ${data.full}` : ""}`);
     chip.setAttribute("aria-disabled", String(data.full !== null));
     chip.onclick = () => { if (data.full === null) setTriggerValue("add", [data.tail, id]); };
   });
   const lead = root.querySelector(".lead");
-  lead.textContent = data.chips.length ? "goes on with" : data.full ?? "";
+  lead.textContent = data.chips.length ? data.words.lead : data.full ?? "";
   lead.hidden = !lead.textContent;
   root.querySelector(".count").textContent = data.count;
   taken.classList.toggle("none", !data.tail);
@@ -28,7 +28,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const keep = (count) => { left = Math.max(0, count); setTriggerValue("keep", left); };
   back.onclick = () => keep(left - 1);
   clear.onclick = () => keep(0);
-  back.setAttribute("aria-label", "Take back the last added token");
-  clear.setAttribute("aria-label", "Take back all added tokens");
+  back.lastChild.textContent = data.words.back;
+  clear.textContent = data.words.clear;
+  back.setAttribute("aria-label", data.words.one);
+  clear.setAttribute("aria-label", data.words.all);
+  root.querySelector(".row").setAttribute("aria-label", data.words.name);
   if (!data.tail && (focused === back || focused === clear)) chips.firstChild?.focus({ preventScroll: true });
 }

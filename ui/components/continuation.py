@@ -3,17 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from anatomy.language import _
 from ui.components import register, told
 from viz.format import many, percent
 
 _MOUNT = register(
     "continuation",
-    """<div class="row" role="group" aria-label="How the model goes on">
+    """<div class="row" role="group">
 <span class="lead"></span>
 <span class="chips"></span>
 <span class="taken"><span class="count" role="status"></span>
-<button type="button" class="back"><i aria-hidden="true">←</i> Back</button>
-<button type="button" class="clear">Clear</button></span>
+<button type="button" class="back"><i aria-hidden="true">←</i> <span></span></button>
+<button type="button" class="clear"></button></span>
 </div>""",
 )
 
@@ -45,8 +46,18 @@ def show(
     data = {
         "chips": [(token.id, token.label, percent(token.probability), token.probability) for token in tokens],
         "tail": tail,
-        "count": f"{many(tail, 'token')} added" if tail else "",
+        "count": _("{tokens} added", tokens=many(tail, "token")) if tail else "",
         "full": full,
+        "words": {
+            "name": _("How the model goes on"),
+            "lead": _("goes on with"),
+            "add": _("add this token (id {id})"),
+            "go": _("Go on with {label} {percent}."),
+            "back": _("Back"),
+            "clear": _("Clear"),
+            "one": _("Take back the last added token"),
+            "all": _("Take back all added tokens"),
+        },
     }
     _MOUNT(
         key="continuation",

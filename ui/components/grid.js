@@ -52,6 +52,9 @@ function stops(root, signed) {
   return signed ? [...colours.slice(0, half), cssVar(root, "--st-background-color"), ...colours.slice(half)] : colours;
 }
 
+// Whether a cell is one: where cells have names, one without is only there to fill the last row.
+const there = (g, [r, c]) => !g.names || g.names[r * g.shape[1] + c] !== "";
+
 // Sizes and places of everything, for a given width.
 function measure(g, pen, width, mono) {
   const [n, m] = g.shape, wedge = 7;
@@ -68,7 +71,7 @@ function measure(g, pen, width, mono) {
   const top = flat ? 18 : rise * Math.sin(TURN) + 12, bottom = top + n * y, colX = (c) => left + c * x + gaps(c);
   const cell = (px, py) => {
     const r = Math.floor((py - top) / y), c = g.cols.findIndex((_, i) => px >= colX(i) && px < colX(i) + x);
-    return r >= 0 && r < n && c >= 0 ? [r, c] : null;
+    return r >= 0 && r < n && c >= 0 && there(g, [r, c]) ? [r, c] : null;
   };
   return { n, m, left, top, x, y, flat, labels, rise, colX, cell, bottom, right: colX(m - 1) + x,
     air: Math.min(x, y) >= 11 ? 2 : Math.min(x, y) >= 5 ? 1 : 0, height: bottom + (g.col_axis ? 26 : 6) };
@@ -124,9 +127,11 @@ function drawCells(g, pen, at, focus, look) {
   pen.textBaseline = "middle";
   pen.font = `560 ${Math.min(12, Math.max(9.5, at.y * 0.42))}px ` + look.font;
   const least = 0.095 * g.high;
-  const widest = Math.max(...[g.signed ? -g.high : g.low, g.high].map((v) => pen.measureText(short(g, v)).width));
-  const printed = at.y >= 15 && at.x - at.air - 3 >= widest;
+  const longest = g.names ?? [g.signed ? -g.high : g.low, g.high].map((v) => short(g, v));
+  const widest = Math.max(...longest.map((words) => pen.measureText(words).width));
+  const room = at.x - at.air - 3, printed = at.y >= (g.names || g.inside ? 13 : 15) && room >= (g.inside ? 26 : widest);
   for (let r = 0; r < at.n; r++) for (let c = 0; c < at.m; c++) {
+    if (!there(g, [r, c])) continue;
     const raw = g.z[r * at.m + c], colour = place(g, raw), x = at.colX(c), y = at.top + r * at.y;
     pen.beginPath();
     pen.roundRect(x + at.air / 2, y + at.air / 2, at.x - at.air, at.y - at.air, round);
@@ -142,8 +147,8 @@ function drawCells(g, pen, at, focus, look) {
       pen.globalAlpha = 0.5; pen.strokeStyle = look.line; pen.lineWidth = 0.5; pen.stroke(); pen.globalAlpha = 1;
     }
     const chosen = focus && focus[0] === r && focus[1] === c, v = chosen && g.exact !== null && g.steps ? g.exact : decoded(g, raw);
-    if (!printed || (!chosen && Math.abs(v) < least)) continue;
-    const text = short(g, v);
+    if (!printed || (!g.names && !g.inside && !chosen && Math.abs(v) < least)) continue;
+    const text = g.names ? g.names[r * at.m + c] : g.inside ? clipped(pen, g.inside[r * at.m + c], room) : short(g, v);
     pen.fillStyle = bright(paint) > 0.2 ? "#12161a" : "#ffffff";
     pen.fillText(text, x + at.x / 2, y + at.y / 2 + 0.5);
   }
@@ -251,20 +256,24 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const v = g.steps && same && g.exact !== null ? g.exact : decoded(g, g.z[r * m + c]);
     const about = g.steps && !same && !Number.isNaN(v) ? "≈ " : "";
     const unit = g.percent || Number.isNaN(v) ? "" : ` ${g.unit}`;
-    return [[g.row_axis, g.rows[r]], [g.col_axis, g.cols[c]], about + spoken(g, v) + unit];
+    const where = g.names ? [["", g.names[r * m + c]]] : [[g.row_axis, g.rows[r]], [g.col_axis, g.cols[c]]];
+    const held = g.inside ? `“${g.inside[r * m + c]}” ` : "";
+    return [where, held + about + spoken(g, v) + unit];
   }
 
   function read(cell) {
     if (!cell) return readout.replaceChildren(g.selects === "none" ? "" : g.hint);
-    const [row, col, value] = sentence(cell), bold = (text, kind) => Object.assign(document.createElement("b"), { textContent: text, className: kind ?? "" });
-    readout.replaceChildren(`${row[0]} `, bold(row[1]), ` · ${col[0]} `, bold(col[1]), ": ", bold(value, "value"));
+    const [where, value] = sentence(cell), bold = (text, kind) => Object.assign(document.createElement("b"), { textContent: text, className: kind ?? "" });
+    const words = where.flatMap(([axis, label], i) => [(i ? " · " : "") + (axis && `${axis} `), bold(label)]);
+    readout.replaceChildren(...words, ": ", bold(value, "value"));
   }
 
   function choose(cell, now) {
+    if (!there(g, cell)) return;
     memory.focus = cell;
     memory.hover = null;
-    const [row, col, value] = sentence(cell);
-    live.textContent = `${row.join(" ")}, ${col.join(" ")}: ${value}`;
+    const [where, value] = sentence(cell);
+    live.textContent = `${where.map((words) => words.filter(Boolean).join(" ")).join(", ")}: ${value}`;
     draw();
     if (g.selects === "none") return;
     const send = () => setTriggerValue("cell", { row: cell[0], col: cell[1] });
@@ -298,7 +307,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   words(".low", spoken(g, g.signed ? -g.high : g.low));
   words(".high", spoken(g, g.high));
   words(".unit", g.percent ? "" : g.unit);
-  words(".notes", [g.logarithmic && "log scale", g.steps && "colours in 255 steps"].filter(Boolean).join(" · "));
+  words(".notes", [g.logarithmic && g.words.log, g.steps && g.words.steps].filter(Boolean).join(" · "));
   words(".empty", g.holes ? g.empty : "");
   root.querySelector(".none").hidden = !g.holes;
 

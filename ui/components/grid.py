@@ -6,6 +6,7 @@ import struct
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from anatomy.language import N_, _
 from ui.components import Chosen, register, told
 from viz.grid import Grid
 
@@ -50,10 +51,13 @@ def pack(grid: Grid, alt: str) -> bytes:
         "focus": grid.focus,
         "exact": focused(grid),
         "empty": grid.empty,
-        "holes": bool(np.isnan(grid.z).any()),
+        "holes": grid.holes,
+        "names": grid.names,
+        "inside": grid.inside,
         "groups": grid.groups,
         "selects": grid.selects,
-        "hint": HINTS[grid.selects],
+        "hint": _(HINTS[grid.selects]),
+        "words": {"log": _("log scale"), "steps": _("colours in 255 steps")},
         "alt": f"{grid.title}. {alt}",
         "shape": grid.z.shape,
         "steps": not exact,
@@ -68,9 +72,9 @@ def pack(grid: Grid, alt: str) -> bytes:
 
 
 HINTS = {
-    "cell": "Click a cell, or move with the arrow keys.",
-    "head": "Click a head, or move with the arrow keys.",
-    "token": "Click a token, or move with the arrow keys.",
+    "cell": N_("Click a cell, or move with the arrow keys."),
+    "head": N_("Click a head, or move with the arrow keys."),
+    "token": N_("Click a token, or move with the arrow keys."),
     "none": "",
 }
 

@@ -17,6 +17,9 @@ const bright = ([r, g, b]) => {
   return 0.2126 * x + 0.7152 * y + 0.0722 * z;
 };
 
+// A sentence with its {places} filled.
+const fill = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (place, name) => String(values[name] ?? place));
+
 function debounced(wait) {
   let timer = 0;
   const call = (action) => { clearTimeout(timer); timer = setTimeout(() => { timer = 0; action(); }, wait); };

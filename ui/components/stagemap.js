@@ -11,7 +11,7 @@ function build(nav, data) {
     link.dataset.stage = box.stage;
     const words = make("span");
     words.append(make("em"), make("small"));
-    link.append(make("b"), words);
+    link.append(make("b"), words, make("u"));
     if (box.in_block && !block) {
       block = make("div", "block");
       const times = make("div", "times");
@@ -34,7 +34,7 @@ function spark(link, values) {
     svg.setAttribute("viewBox", "0 0 84 30");
     svg.setAttribute("aria-hidden", "true");
     svg.append(document.createElementNS(SVG, "polyline"));
-    link.append(svg);
+    link.insertBefore(svg, link.querySelector("u"));
   }
   const points = values.map((v, i) => `${((i * 84) / Math.max(values.length - 1, 1)).toFixed(1)},${(28 - ((v - low) / span) * 26).toFixed(1)}`);
   svg.firstChild.setAttribute("points", points.join(" "));
@@ -42,6 +42,7 @@ function spark(link, values) {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const nav = parentElement.querySelector("nav"), shape = JSON.stringify([data.boxes.map((b) => [b.stage, b.in_block]), data.before, data.after]);
+  nav.setAttribute("aria-label", data.words.name);
   if (nav.dataset.shape !== shape) { build(nav, data); nav.dataset.shape = shape; }
   const times = nav.querySelector(".times");
   if (times) { times.firstChild.textContent = data.times; times.lastChild.textContent = data.layer; }
@@ -54,6 +55,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     link.querySelector("em").textContent = box.title;
     link.querySelector("small").textContent = box.line;
     spark(link, box.spark);
+    const marks = link.querySelector("u");
+    marks.replaceChildren(...["holds", "part", "not"].flatMap((kind, i) => (box.marks[i] ? [make("i", kind, box.marks[i])] : [])));
+    const [holds, part, not] = box.marks;
+    marks.title = box.marks.length ? fill(data.words.marks, { holds, part, not }) : "";
+    if (marks.children.length) { marks.setAttribute("role", "img"); marks.setAttribute("aria-label", marks.title); } else marks.removeAttribute("role");
     if (box.stage === data.current) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
     link.onclick = (e) => {
       if (e.metaKey || e.ctrlKey || e.shiftKey || e.button) return;

@@ -1,26 +1,43 @@
 """The map of the architecture: one link per stage, drawn from the loaded model; what repeats stands in a frame."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from anatomy.language import _
 from panels.stagemap import Block, Box
 from ui.components import Chosen, register, told
 
-_MOUNT = register("stagemap", '<nav aria-label="Stages of the model"></nav>')
+_MOUNT = register("stagemap", "<nav></nav>")
 Around = tuple[list[str], list[str]]
 
 
 def show(
-    boxes: Sequence[Box], block: Block, current: str, layer: int, href: Callable[[str], str], chosen: Chosen
+    boxes: Sequence[Box],
+    block: Block,
+    current: str,
+    layer: int,
+    marks: Mapping[str, tuple[int, int, int]],
+    href: Callable[[str], str],
+    chosen: Chosen,
 ) -> None:
-    """The map. current: the stage on view; href: the link that opens a panel; chosen: called with a panel's id."""
+    """The map.
+
+    current  the stage on view
+    marks    per stage: how many of the articles' claims hold, hold in part, do not
+    href     the link that opens a panel
+    chosen   called with a panel's id
+    """
     signs = {box.stage: around(block, [other.stage for other in boxes if other.in_block], box.stage) for box in boxes}
     data = {
-        "boxes": [_drawn(box, href) for box in boxes],
+        "boxes": [_drawn(box, href) | {"marks": marks.get(box.stage, ())} for box in boxes],
         "before": [signs[box.stage][0] for box in boxes],
         "after": [signs[box.stage][1] for box in boxes],
         "times": block.line,
-        "layer": f"layer {layer}",
+        "layer": _("layer {layer}", layer=layer),
         "current": current,
+        "words": {
+            "name": _("Stages of the model"),
+            "marks": _("Claims of the articles: {holds} hold, {part} hold in part, {not} do not"),
+        },
     }
     _MOUNT(key="stagemap", data=data, on_panel_change=told("stagemap", "panel", lambda panel: chosen(str(panel))))
 

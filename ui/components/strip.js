@@ -6,6 +6,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root"), list = root.querySelector(".tokens"), hint = root.querySelector(".hint");
   const memory = MEMORY.get(root) ?? { soon: debounced(180), chosen: 0 };
   MEMORY.set(root, memory);
+  list.setAttribute("aria-label", data.words.name);
   const buttons = list.getElementsByClassName("token"), count = data.labels.length;
   while (buttons.length > count) buttons[buttons.length - 1].remove();
   while (buttons.length < count) {
@@ -21,7 +22,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     button.title = data.notes[i];
     const added = i >= count - data.added;
     button.classList.toggle("added", added);
-    button.setAttribute("aria-label", `${label} ${data.ids[i]}, token ${i + 1} of ${count}${added ? ", added to the text" : ""}`);
+    button.setAttribute("aria-label", fill(added ? data.words.added : data.words.token, { label, id: data.ids[i], at: i + 1, count }));
     button.onclick = () => choose(i, true);
   });
 
@@ -31,7 +32,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       buttons[k].setAttribute("aria-selected", String(k === i));
       buttons[k].tabIndex = k === i ? 0 : -1;
     }
-    hint.textContent = `chosen: token ${i + 1} of ${count}, every panel follows it`;
+    hint.textContent = fill(data.words.chosen, { at: i + 1, count });
     const chosen = buttons[i];
     if (!scroll || !chosen || list.scrollHeight <= list.clientHeight) return;
     const row = chosen.offsetHeight + GAP, top = chosen.offsetTop - EDGE;

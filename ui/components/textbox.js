@@ -6,8 +6,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const memory = MEMORY.get(root) ?? { shown: null };
   MEMORY.set(root, memory);
   if (memory.shown !== data.text) { area.value = data.text; memory.shown = data.text; }
-  area.setAttribute("aria-label", data.label);
-  area.placeholder = data.label;
+  area.setAttribute("aria-label", data.words.label);
+  area.placeholder = data.words.label;
+  run.textContent = data.words.run;
 
   function grow() {
     area.style.height = "46px";
@@ -15,8 +16,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const over = area.value.length > data.limit, changed = area.value !== data.text;
     note.className = over ? "note over" : "note";
     note.textContent = over
-      ? `This text has ${area.value.length.toLocaleString("en-GB")} characters. The page takes up to ${data.limit.toLocaleString("en-GB")}: shorten it.`
-      : changed ? "Enter runs it · Shift + Enter starts a new line" : "";
+      ? fill(data.words.over, { count: area.value.length.toLocaleString("en-GB"), limit: data.limit.toLocaleString("en-GB") })
+      : changed ? data.words.keys : "";
   }
 
   function send() {

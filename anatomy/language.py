@@ -1,0 +1,72 @@
+"""The reader's language: which one is spoken now, and what a sentence is in it. The code's own is English.
+
+A sentence stands in the code as `_("Layer {layer} writes most.", layer=3)`: whole, with named places, so that another
+language may order it in its own way. What is written down long before it is shown (titles, tables) is marked with `N_`
+and goes through `_` where it is shown. `python -m anatomy.languages` brings the catalogues up to date.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+
+LANGUAGES = {"en": "English", "zh": "中文"}
+CATALOGUES = Path(__file__).parent / "languages"
+_spoken: ContextVar[str] = ContextVar("language", default="en")
+
+
+def spoken() -> str:
+    """Key in LANGUAGES of the language that is spoken now."""
+    return _spoken.get()
+
+
+def speak(language: str) -> None:
+    """Speak a language from now on, in this thread's context. KeyError for one that is not in LANGUAGES."""
+    if language not in LANGUAGES:
+        raise KeyError(f"no language {language!r}, only {sorted(LANGUAGES)}")
+    _spoken.set(language)
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Speak a language inside a `with`."""
+    before = spoken()
+    speak(language)
+    try:
+        yield
+    finally:
+        _spoken.set(before)
+
+
+def _(message: str, /, **values: object) -> str:
+    """A sentence in the language that is spoken, its named places filled; in English where it has no translation."""
+    said = _catalogue(spoken()).gettext(message) if message else message
+    return said.format(**values) if values else said
+
+
+def ngettext(one: str, several: str, count: int, /, **values: object) -> str:
+    """The same for a sentence that depends on a count. It fills the place named `count`, unless a value says how."""
+    return _catalogue(spoken()).ngettext(one, several, count).format(**{"count": count} | values)
+
+
+def N_(message: str) -> str:
+    """A sentence that is written down here and translated where it is shown."""
+    return message
+
+
+@cache
+def _catalogue(language: str) -> NullTranslations:
+    """The translations of one language, compiled when it is first spoken."""
+    if language == "en":
+        return NullTranslations()
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
+    compiled = BytesIO()
+    with (CATALOGUES / f"{language}.po").open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language))
+    compiled.seek(0)
+    return GNUTranslations(compiled)

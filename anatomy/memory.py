@@ -1,0 +1,48 @@
+"""What a model that goes on with a text keeps of it: keys and values of every layer, in numbers and in bytes."""
+
+from typing import Protocol
+
+from anatomy.spec import ModelSpec
+
+_BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+
+
+class Cached(Protocol):
+    """What decides the size of the cache: `ModelSpec` has it, and `anatomy.costs.Configuration`."""
+
+    @property
+    def layers(self) -> int: ...
+    @property
+    def n_kv(self) -> int: ...
+    @property
+    def d_head(self) -> int: ...
+    @property
+    def window(self) -> int | None: ...
+
+
+def kept(model: Cached, tokens: int) -> int:
+    """Of so many tokens read, those whose keys and values the next one needs: all, or the last of a sliding window.
+
+    A token in a window of w looks at itself and at w − 1 before it.
+    """
+    return tokens if model.window is None else min(tokens, model.window - 1)
+
+
+def cached_numbers(model: Cached, tokens: int, kv: int | None = None) -> int:
+    """2 × layers × heads × d_head numbers for each token that is kept: a key and a value per layer and head.
+
+    kv  key/value heads, to compare with other models (GQA, Ainslie et al. 2023); None: this model's own
+    """
+    return 2 * model.layers * (model.n_kv if kv is None else kv) * model.d_head * kept(model, tokens)
+
+
+def cache_bytes(spec: ModelSpec, tokens: int, kv: int | None = None) -> int:
+    """Bytes of the cache after so many tokens, in the precision that the model runs in; kv as in `cached_numbers`."""
+    return number_bytes(spec.dtype) * cached_numbers(spec, tokens, kv)
+
+
+def number_bytes(dtype: str) -> int:
+    """Bytes that one number of that type takes; ValueError for a type that is not in the table."""
+    if dtype not in _BYTES:
+        raise ValueError(f"no size is known for {dtype} numbers: add it to anatomy/memory.py")
+    return _BYTES[dtype]

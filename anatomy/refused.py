@@ -1,0 +1,40 @@
+"""Refused: a question that an engine does not answer, as a sentence in the reader's language."""
+
+from anatomy.language import _
+
+
+class Sentence:
+    """Words written down long before they are read: `Sentence(N_("…{limit}…"), limit=8)`, in English with named places.
+
+    `str` says them in the language that is spoken then. A value may be a sentence itself.
+    """
+
+    def __init__(self, message: str, **values: object) -> None:
+        self.message, self.values = message, values
+
+    def __str__(self) -> str:
+        return _(self.message, **self.values)
+
+
+class Refused(Exception):
+    """A question that the engine does not answer. Its message is a sentence for the reader, with what to do.
+
+    It is written in English with named places, `Refused(N_("…{limit}…"), limit=8)`, and read in the reader's language.
+    """
+
+    def __init__(self, message: str | Sentence, **values: object) -> None:
+        if isinstance(message, Sentence):
+            message, values = message.message, message.values
+        super().__init__(message, values)
+        self.message, self.values = message, values
+
+    def __str__(self) -> str:
+        return _(self.message, **self.values)
+
+    def __reduce__(self) -> tuple:
+        return _again, (type(self), self.message, self.values)
+
+
+def _again(kind: type[Refused], message: str, values: dict[str, object]) -> Refused:
+    """A refusal as it was pickled."""
+    return kind(message, **values)

@@ -1,0 +1,224 @@
+"""Claims on self-attention: what heads look at, how unevenly, how far, and by which steps."""
+
+import numpy as np
+
+from anatomy.language import _
+from anatomy.request import Want
+from anatomy.spec import RelativeBias
+from articles.checks.overview import overview
+from articles.checks.second_text import own_ids, too_short
+from articles.verdict import Case, Verdict
+from viz.format import listed, many, number, percent
+
+_APART, _REACH, _ENTROPY = Want("head_apart"), Want("head_reach"), Want("head_entropy")
+_ALIKE = 0.01  # nats: heads whose rows are less apart than this look at the same
+_UNEVEN = 0.95  # of the entropy that even weights would have
+_FAR = (10, 50, 100)  # tokens away
+_SOME = 0.01  # of the attention
+_EXACT, _STREAM = 1e-4, 1e-3
+
+
+def heads_differ(case: Case) -> Verdict:
+    """How unlike the heads of a layer are on this text, and which of all is least like its neighbours."""
+    short = too_short(len(case.trace().tokens), 2)
+    if short:
+        return short
+    if case.spec.n_heads < 2:
+        says = _("This model has one head per layer: there are no others to look elsewhere.")
+        return Verdict("not", says, how=_("Heads of the model's configuration."), value=case.spec.n_heads, unit="heads")
+    apart = overview(case, _APART.site)[_APART]  # [layer head]
+    mean = float(apart.mean())
+    layer, head = (int(place) for place in np.unravel_index(apart.argmax(), apart.shape))
+    says = _(
+        "The {heads} of a layer look at this text {mean} nat apart from each other on average (0: all the same, "
+        "0.693: nothing in common); head {head} of layer {layer} is {most} nat from its neighbours.",
+        heads=many(case.spec.n_heads, "head"),
+        mean=number(mean),
+        layer=layer,
+        head=head,
+        most=number(float(apart.max())),
+    )
+    return Verdict(
+        "holds" if mean > _ALIKE else "not",
+        says,
+        how=_("Site head_apart, the mean over layers and heads: Jensen–Shannon divergence between two heads' rows."),
+        value=mean,
+        unit="nat",
+        tolerance=_ALIKE,
+        at={"layer": layer, "head": head},
+    )
+
+
+def weighs(case: Case) -> Verdict:
+    """How uneven the weights are: their entropy against that of equal weights on all that may be seen."""
+    short = too_short(len(case.trace().tokens), 2)
+    if short:
+        return short
+    trace = overview(case, _ENTROPY.site)
+    found, n = trace[_ENTROPY], len(trace.tokens)  # [layer head]
+    even = float(np.log(visible(case, n)).mean())
+    share = float(found.mean()) / even
+    layer, head = (int(place) for place in np.unravel_index(found.argmin(), found.shape))
+    says = _(
+        "Attention weights are uneven: their entropy is {mean} nat on average, {share} of the {even} nat that equal "
+        "weights would have. The most selective is head {head} of layer {layer}, {least} nat.",
+        mean=number(float(found.mean())),
+        share=percent(share),
+        even=number(even),
+        layer=layer,
+        head=head,
+        least=number(float(found.min())),
+    )
+    return Verdict(
+        "holds" if share < _UNEVEN else "not",
+        says,
+        how=_("Site head_entropy, the mean over layers and heads, over the mean of log(tokens that may be seen)."),
+        value=share,
+        unit="share",
+        tolerance=_UNEVEN,
+        at={"layer": layer, "head": head},
+    )
+
+
+def visible(case: Case, n: int) -> np.ndarray:
+    """How many tokens each token may look at: [pos]."""
+    if not case.spec.stack().causal:
+        return np.full(n, n)
+    seen = np.arange(1, n + 1)
+    return seen if case.spec.window is None else np.minimum(seen, case.spec.window)
+
+
+def no_window(case: Case) -> Verdict:
+    """How far back any weight goes on this text, and the limits that the configuration sets."""
+    short = too_short(len(case.trace().tokens), 2)
+    if short:
+        return short
+    spec, trace = case.spec, overview(case, _REACH.site)
+    reach = trace[_REACH]  # [layer src]
+    furthest = int(np.flatnonzero(reach.max(axis=0) > 0).max())
+    says = [
+        _(
+            "On this text of {tokens} weight reaches {far} away.",
+            tokens=many(len(trace.tokens), "token"),
+            far=many(furthest, "token"),
+        ),
+    ]
+    if spec.window is not None:
+        says.append(_("Layers look at a window of {window} and no further.", window=many(spec.window, "token")))
+    free = spec.window is None and (spec.position is None or isinstance(spec.position, RelativeBias))
+    if free:
+        says.append(
+            _(
+                "No part of this model fixes a length: far distances are all treated alike. It was made for texts of "
+                "{longest}.",
+                longest=many(spec.max_pos, "token"),
+            )
+        )
+    else:
+        says.append(_("The longest text of this model is {longest}.", longest=many(spec.max_pos, "token")))
+    if spec.window is None and not free:
+        says.append(_("Up to there nothing but the mask limits what is seen; that length is itself a fixed one."))
+    return Verdict(
+        "holds" if free else "not",
+        " ".join(says),
+        how=_("Site head_reach, the largest distance with any weight; sliding window and longest text of the model."),
+        value=spec.max_pos if spec.window is None else spec.window,
+        unit="tokens",
+        at={"layer": int(reach[:, furthest].argmax())},
+    )
+
+
+def flow(case: Case) -> Verdict:
+    """Weights × values worked out here against what the model's own attention gave, in the layer on view."""
+    layer = case.view.layer
+    wants = [Want(site, layer) for site in ("scores", "pattern", "v", "z")]
+    scores, pattern, v, z = (case.trace(*wants)[want].astype(np.float64) for want in wants)
+    values = np.repeat(v, len(pattern) // len(v), axis=0)  # [head src d_head]
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    gap = float(np.abs(weights @ values - z).max())
+    says = _(
+        "Scores, softmax and the weighted sum of values, worked out again for the {heads} of layer {layer}, give the "
+        "model's own result to within {gap}.",
+        heads=many(len(pattern), "head"),
+        layer=layer,
+        gap=number(gap),
+    )
+    return Verdict(
+        "holds" if gap <= _EXACT else "not",
+        says,
+        how=_("softmax(scores) · v − z in layer {layer}: largest difference.", layer=layer),
+        value=gap,
+        unit="activation",
+        tolerance=_EXACT,
+        at={"layer": layer},
+    )
+
+
+def long_range(case: Case) -> Verdict:
+    """Share of all attention that goes to tokens far away."""
+    short = too_short(len(case.trace().tokens), _FAR[0] + 2)
+    if short:
+        return short
+    reach = overview(case, _REACH.site)[_REACH].astype(np.float64)  # [layer src]
+    beyond = {far: float(reach[:, far + 1 :].sum(axis=1).mean()) for far in _FAR if far + 1 < reach.shape[1]}
+    shares = listed(
+        _("{share} beyond {far}", share=percent(share), far=many(far, "token")) for far, share in beyond.items()
+    )
+    far = beyond[_FAR[0]]
+    says = _("Of all attention on this text goes: {shares}. Much of it may rest on the first token.", shares=shares)
+    if far <= _SOME:
+        says = _("Next to no attention goes far: {shares}.", shares=shares)
+    return Verdict(
+        "holds" if far > _SOME else "not",
+        says,
+        how=_("Site head_reach: share of the weight at more than that many tokens, the mean over layers."),
+        value=far,
+        unit="probability",
+        tolerance=_SOME,
+        at={"layer": int(reach[:, _FAR[0] + 1 :].sum(axis=1).argmax())},
+    )
+
+
+def parallel(case: Case) -> Verdict:
+    """The first half of the text by itself, against the same tokens in the run on all of it."""
+    spec, ids = case.spec, own_ids(case.trace())
+    short = too_short(len(ids), 2)
+    if short:
+        return short
+    last = Want("resid_post", spec.layers - 1)
+    whole = case.of_tokens(ids, last)
+    half = case.of_tokens(ids[: max(1, len(ids) // 2)], last)
+    kept = len(half.tokens)
+    one, other = half[last].astype(np.float64), whole[last][:kept].astype(np.float64)
+    gap = float(np.abs(one - other).max() / max(1.0, float(np.abs(one).max())))
+    told = _("One pass gave vectors for all {tokens} at once.", tokens=many(len(whole.tokens), "token"))
+    if not spec.stack().causal:
+        kind = "holds"
+        rest = _(
+            "Each depends on all others: with the first {half} alone theirs move by {gap}.",
+            half=many(kept, "token"),
+            gap=percent(gap),
+        )
+    elif gap <= _STREAM:
+        kind = "holds"
+        rest = _(
+            "The first {half} come out the same without those that follow ({gap} apart), so none has to wait. Only "
+            "when it writes does the model go token by token.",
+            half=many(kept, "token"),
+            gap=number(gap),
+        )
+    else:
+        kind = "not"
+        rest = _(
+            "But the first {half} come out {gap} apart without the rest.", half=many(kept, "token"), gap=number(gap)
+        )
+    return Verdict(
+        kind,
+        f"{told} {rest}",
+        how=_("Site resid_post of the last layer: largest difference over its largest value, for the tokens in both."),
+        value=gap,
+        unit="share",
+        tolerance=_STREAM,
+        second=_("The text's tokens were run again, all of them and the first half."),
+    )

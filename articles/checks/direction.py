@@ -1,0 +1,120 @@
+"""Claims on the direction of attention: who sees what comes after, and what hides it."""
+
+import numpy as np
+
+from anatomy.language import _
+from anatomy.request import Want
+from articles.checks.attention import visible
+from articles.checks.overview import overview
+from articles.checks.second_text import too_short
+from articles.verdict import Case, Verdict
+from viz.format import many, percent, thousands
+
+_LATER = Want("head_later")
+_NONE = 1e-6  # of the attention: as good as no weight
+
+
+def all_words(case: Case) -> Verdict:
+    """Weight on tokens that come after the one that looks: the upper half of the map."""
+    short = too_short(len(case.trace().tokens), 2)
+    if short:
+        return short
+    trace = overview(case, _LATER.site)
+    later, n = trace[_LATER], len(trace.tokens)
+    mean, layer, head = _most(later)
+    if mean > _NONE:
+        says = _(
+            "{share} of all attention goes to tokens that come after the one that looks: each token sees all {tokens}.",
+            share=percent(mean),
+            tokens=many(n, "token"),
+        )
+        kind = "holds"
+    else:
+        says = _(
+            "No weight goes to what comes after: each token sees itself and those before it, {seen} of {pairs} pairs. "
+            "The last token alone sees all. Every word sees every other in BERT.",
+            seen=thousands(int(visible(case, n).sum())),
+            pairs=thousands(n * n),
+        )
+        kind = "part"
+    return Verdict(kind, says, _how_later(), mean, "probability", _NONE, {"layer": layer, "head": head})
+
+
+def _most(later: np.ndarray) -> tuple[float, int, int]:
+    """(mean, layer, head): the mean of [layer head], and where it is largest."""
+    layer, head = np.unravel_index(later.argmax(), later.shape)
+    return float(later.mean()), int(layer), int(head)
+
+
+def _how_later() -> str:
+    return _("Site head_later, the mean over layers and heads: weight above the diagonal of the attention map.")
+
+
+def directions(case: Case) -> Verdict:
+    """Models that go on with a text look one way, those that do not look both ways: does this one fit?"""
+    short = too_short(len(case.trace().tokens), 2)
+    if short:
+        return short
+    mean, layer, head = _most(overview(case, _LATER.site)[_LATER])
+    both, writes = mean > _NONE, case.spec.head == "causal"
+    if both:
+        says = _(
+            "This model reads both ways: {share} of its attention goes to what comes after, as in BERT.",
+            share=percent(mean),
+        )
+    else:
+        says = _("This model reads one way: no weight goes to what comes after, as in GPT and Llama.")
+    rest = _("Its output layer names the next token.") if writes else _("No output layer of it names the next token.")
+    return Verdict(
+        "holds" if both != writes else "not",
+        f"{says} {rest}",
+        how=_how_later(),
+        value=mean,
+        unit="probability",
+        tolerance=_NONE,
+        at={"layer": layer, "head": head},
+    )
+
+
+def encoder(case: Case) -> Verdict:
+    """Whether what was opened reads like an encoder: with weight on what comes after, and no next-token output."""
+    short = too_short(len(case.trace().tokens), 2)
+    if short:
+        return short
+    mean, layer, head = _most(overview(case, _LATER.site)[_LATER])
+    if mean > _NONE:
+        kind = "holds" if case.spec.head != "causal" else "part"
+        says = _(
+            "What runs here is an encoder: {share} of the attention goes to later tokens, and none is predicted from "
+            "those before it.",
+            share=percent(mean),
+        )
+    else:
+        kind = "not"
+        says = _(
+            "What runs here is a decoder: no weight goes to what comes after, so each token can be predicted from "
+            "those before it. BERT is an encoder, and half of T5."
+        )
+    return Verdict(kind, says, _how_later(), mean, "probability", _NONE, {"layer": layer, "head": head})
+
+
+def dynamic_mask(case: Case) -> Verdict:
+    """Whether words could be masked at all: a mask token in the vocabulary, and no causal mask in the run."""
+    found = [token for token in case.spec.special if "mask" in token.lower()]
+    _mean, layer, head = _most(overview(case, _LATER.site)[_LATER])
+    how = _("Control tokens of the vocabulary with “mask” in their name; site head_later.")
+    at = {"layer": layer, "head": head}
+    if case.spec.stack().causal and not found:
+        says = _(
+            "There is no mask token among the {count} of this vocabulary, and the mask of attention is the same for "
+            "every text: nothing that comes after is seen. Masking words anew at each step is how RoBERTa was trained.",
+            count=many(len(case.spec.special), "control token"),
+        )
+        return Verdict("not", says, how, len(found), "tokens", None, at)
+    says = _(
+        "This model sees the whole text at once, which is what training with masked words takes; how they were chosen "
+        "in training cannot be seen. The training code would show it."
+    )
+    if found:
+        says = _("The vocabulary has a token for masked words, {token}.", token=found[0]) + " " + says
+    return Verdict("unseen", says, how, len(found), "tokens", None, at)

@@ -1,0 +1,46 @@
+"""Claims on parts that a language model has not: convolutions, recurrence, fusion of picture, sound and text."""
+
+from anatomy.language import _
+from anatomy.request import Want
+from articles.checks.overview import overview
+from articles.verdict import Case, Verdict
+from viz.format import many
+
+_ORDER = Want("layer_order")
+_KNOWN = 3  # kinds of parts that the site layer_order tells apart: norm, attention, feed-forward network
+
+
+def convolutions(case: Case) -> Verdict:
+    """Parts that ran besides norms, attention and feed-forward networks; what Llama 3.1's report says of pictures."""
+    rest = _(
+        "For pictures, the Llama 3.1 report describes an image encoder that is a Transformer itself, attached by "
+        "adapters; the released models take and give text only."
+    )
+    return _none_ran(case, _("convolution or pooling"), rest)
+
+
+def recurrence(case: Case) -> Verdict:
+    """The same for recurrent networks, and what the report says of speech."""
+    rest = _(
+        "For speech, the Llama 3.1 report describes a speech encoder attached by an adapter; the released models take "
+        "and give text only."
+    )
+    return _none_ran(case, _("recurrent network"), rest)
+
+
+def fusion(case: Case) -> Verdict:
+    """The same for a module that brings picture, sound and text together."""
+    rest = _("All that enters are numbers of tokens. The released Llama 3.1 models take and give text only.")
+    return _none_ran(case, _("module that joins pictures or sound with text"), rest)
+
+
+def _none_ran(case: Case, part: str, rest: str) -> Verdict:
+    order = overview(case, _ORDER.site)[_ORDER]
+    ran, others = int((order >= 0).sum()), int((order >= _KNOWN).sum())
+    says = _(
+        "{ran} ran for your text, all of them norms, attention or feed-forward networks: no {part} among them.",
+        ran=many(ran, "part"),
+        part=part,
+    )
+    how = _("Site layer_order: parts of the layers as they were called, those of other kinds counted.")
+    return Verdict("absent", f"{says} {rest}", how=how, value=others, unit="parts")

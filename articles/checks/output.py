@@ -1,0 +1,269 @@
+"""Claims on the output: a probability for every token, the next one or a missing one, and what is done with it."""
+
+import math
+
+import numpy as np
+
+from anatomy.language import _
+from anatomy.measure import softmax
+from anatomy.request import Want
+from anatomy.trace import Trace
+from articles.checks.overview import overview
+from articles.checks.second_text import backwards, own_ids, too_short
+from articles.verdict import Case, Verdict
+from viz.format import many, number, percent, quoted, thousands
+
+_SURPRISAL, _NEXT, _LOGP = Want("surprisal"), Want("next_ids"), Want("next_logp")
+_LATER = Want("head_later")
+_EXACT = 1e-4
+_GOOD = "Shares rose and investors cheer. The mood is"
+_BAD = "Shares fell and investors worry. The mood is"
+_POSITIVE, _NEGATIVE = " positive", " negative"
+
+
+def softmax_of_all(case: Case) -> Verdict:
+    """Softmax over the logits of the whole vocabulary, against the model's own best probabilities."""
+    if case.spec.head is None:
+        return _no_output()
+    pos = case.view.pos
+    logits, ids, logp = (Want(site, pos=pos) for site in ("logits", "next_ids", "next_logp"))
+    trace = case.trace(logits, ids, logp)
+    p = softmax(trace[logits])
+    total = float(p.sum())
+    gap = float(np.abs(p[trace[ids]] - np.exp(trace[logp].astype(np.float64))).max())
+    says = _(
+        "At {token} {count} get a probability each, {total} in sum; the model's own best differ from softmax by at "
+        "most {gap}. They are tokens, not words.",
+        token=quoted(trace.labels[pos]),
+        count=many(len(p), "token"),
+        total=number(total, 6),
+        gap=number(gap),
+    )
+    return Verdict(
+        "holds" if abs(total - 1) <= _EXACT and gap <= _EXACT else "not",
+        says,
+        how=_("softmax of site logits: its sum, and its difference from exp(next_logp) for the best tokens."),
+        value=total,
+        unit="probability",
+        tolerance=_EXACT,
+        at={"pos": pos},
+    )
+
+
+def _no_output() -> Verdict:
+    says = _(
+        "This model has no output layer: it gives a vector per token and no probabilities. Models opened with their "
+        "output layer have one for each token of the vocabulary."
+    )
+    return Verdict("absent", says, how=_("Output layer of the model's spec."))
+
+
+def classes(case: Case) -> Verdict:
+    """What the output layer has a number for: tokens, not classes."""
+    if case.spec.head is None:
+        return _no_output()
+    pos = case.view.pos
+    logits = Want("logits", pos=pos)
+    count = len(case.trace(logits)[logits])
+    says = _(
+        "The output layer has {count} outputs, one per token of the vocabulary, and none for classes. Classes take a "
+        "layer of their own, trained on labelled texts, or a question that is answered in words.",
+        count=thousands(count),
+    )
+    return Verdict("absent", says, how=_("Length of site logits."), value=count, unit="tokens", at={"pos": pos})
+
+
+def next_word(case: Case) -> Verdict:
+    """How well each token of the text is predicted from those before it, against guessing."""
+    if case.spec.head != "causal":
+        return _predicts_nothing(case)
+    short = too_short(len(case.trace().tokens), 2)
+    if short:
+        return short
+    trace = case.trace(_SURPRISAL, _NEXT)
+    loss = trace[_SURPRISAL][1:].astype(np.float64)  # [pos − 1]
+    ids = np.array([token.id for token in trace.tokens])
+    hits = int((trace[_NEXT][:-1, 0] == ids[1:]).sum())
+    mean, chance = float(loss.mean()), math.log(case.spec.vocab)
+    says = _(
+        "Each token is predicted from those before it: {mean} nat of surprisal on average (guessing: {chance}); "
+        "{hits} of {count} were the model's first choice. It predicts tokens, pieces of words.",
+        mean=number(mean),
+        chance=number(chance),
+        hits=hits,
+        count=thousands(len(loss)),
+    )
+    rest = "" if mean < chance else _("On this text it is no better than guessing.")
+    return Verdict(
+        "holds" if mean < chance else "part",
+        f"{says} {rest}".strip(),
+        how=_("Site surprisal, mean over the tokens after the first, against log of the vocabulary; site next_ids."),
+        value=mean,
+        unit="nat",
+        tolerance=chance,
+        at={"pos": int(loss.argmin())},
+    )
+
+
+def _predicts_nothing(case: Case) -> Verdict:
+    """Models that look ahead cannot predict what they see."""
+    mean = float(overview(case, _LATER.site)[_LATER].mean())
+    says = _(
+        "This model sees the whole text: {share} of its attention goes to what comes after, so no token is predicted "
+        "from those before it. GPT and Llama predict the next token.",
+        share=percent(mean),
+    )
+    how = _("Output layer of the model's spec; site head_later.")
+    return Verdict("not", says, how=how, value=mean, unit="probability")
+
+
+def missing_word(case: Case) -> Verdict:
+    """What naming a hidden word takes: a token that hides it, sight of both sides, and a layer that names it."""
+    spec = case.spec
+    masks = [token for token in spec.special if "mask" in token.lower()]
+    mean = float(overview(case, _LATER.site)[_LATER].mean())
+    token = (
+        _("The vocabulary has a token that hides a word, {token}.", token=masks[0])
+        if masks
+        else _("The vocabulary names no token that hides a word.")
+    )
+    how = _("Output layer and control tokens of the model's spec; site head_later, the mean over layers and heads.")
+    if spec.head == "masked":
+        kind = "holds"
+        says = _(
+            "This model looks at both sides of a gap ({share} of its attention goes to what comes after), and its "
+            "output layer names the token that belongs there.",
+            share=percent(mean),
+        )
+    elif spec.head == "causal":
+        kind = "not"
+        says = _(
+            "Nothing of what stands after a gap is seen ({share} of the attention), so this model names the token that "
+            "comes next. BERT names hidden ones.",
+            share=percent(mean),
+        )
+    else:
+        kind = "unseen"
+        says = _(
+            "This model looks at both sides of a gap ({share} of its attention goes to what comes after), but it was "
+            "opened without a layer that names tokens. A checkpoint with that layer would show it.",
+            share=percent(mean),
+        )
+    return Verdict(kind, f"{says} {token}", how=how, value=mean, unit="probability")
+
+
+def generates(case: Case) -> Verdict:
+    """Whether the model goes on with the text, and how it would."""
+    if case.spec.head != "causal":
+        return _predicts_nothing(case)
+    pos = len(case.trace().tokens) - 1
+    ids, logp = Want("next_ids", pos=pos), Want("next_logp", pos=pos)
+    trace = case.trace(ids, logp)
+    p = float(np.exp(trace[logp][0]))
+    says = _(
+        "It goes on with your text: {token} is the most probable next token ({share}). It is put at the end and the "
+        "next one is asked for. How human the text reads no forward pass tells.",
+        token=quoted(trace.name(int(trace[ids][0]))),
+        share=percent(p),
+    )
+    how = _("Sites next_ids and next_logp at the last token of the text.")
+    return Verdict("holds", says, how=how, value=p, unit="probability", at={"pos": pos})
+
+
+def knows_language(case: Case) -> Verdict:
+    """The text against the same tokens in reverse order, and against guessing: which is less surprising?"""
+    if case.spec.head != "causal":
+        says = _(
+            "What a model knows of language shows here in how it predicts the next token, and this one predicts none. "
+            "Words that are hidden, and a layer that names them, would show it."
+        )
+        return Verdict("unseen", says, how=_("Output layer of the model's spec."))
+    ids = own_ids(case.trace())
+    short = too_short(len(ids), 4)
+    if short:
+        return short
+    own, mixed = (_loss(case.of_tokens(order, _SURPRISAL), len(ids)) for order in (ids, backwards(ids)))
+    chance = math.log(case.spec.vocab)
+    says = _(
+        "Your text surprises it by {own} nat per token, the same tokens in reverse order by {mixed}; a model that "
+        "knows nothing would stand at {chance}.",
+        own=number(own),
+        mixed=number(mixed),
+        chance=number(chance),
+    )
+    if own < min(mixed, chance):
+        kind, rest = "holds", _("It knows which orders make sense; grammar and facts are both in that number.")
+    elif own < max(mixed, chance):
+        kind, rest = "part", _("It beats one of the two.")
+    else:
+        kind, rest = "not", _("On this text it knows no better.")
+    return Verdict(
+        kind,
+        f"{says} {rest}",
+        how=_("Site surprisal, the mean over the tokens after the first; log of the vocabulary for a model of chance."),
+        value=mixed - own,
+        unit="nat",
+        tolerance=0.0,
+        second=_("The text's tokens were run again, in order and in reverse."),
+    )
+
+
+def _loss(trace: Trace, count: int) -> float:
+    """Mean surprisal of the given tokens, the first of the text left out."""
+    found = trace[_SURPRISAL][-count:].astype(np.float64)
+    return float(np.nanmean(found))
+
+
+def sentiment(case: Case) -> Verdict:
+    """Good news and bad news: which word does the model give more weight, “positive” or “negative”?"""
+    if case.spec.head != "causal":
+        says = _("This model names no next token, so a question cannot be answered by going on with it.")
+        return Verdict("absent", says, how=_("Output layer of the model's spec."))
+    good, bad = (_lead(case, text) for text in (_GOOD, _BAD))
+    says = _(
+        "After good news “positive” leads “negative” by {good} in log odds, after bad news by {bad}.",
+        good=number(good),
+        bad=number(bad),
+    )
+    if good > 0 > bad:
+        kind, rest = "holds", _("It takes the right word for both, without a layer for classes.")
+    elif good > bad:
+        kind, rest = "part", _("It leans the right way, but takes the same word for both.")
+    else:
+        kind, rest = "not", _("It does not tell the two apart.")
+    return Verdict(
+        kind,
+        f"{says} {rest}",
+        how=_(
+            "Site logits after each text: logit of “positive” − logit of “negative”, at their first different token."
+        ),
+        value=good - bad,
+        unit="logit",
+        tolerance=0.0,
+        second=_("Two other texts were run: {first} and {second}.", first=quoted(_GOOD), second=quoted(_BAD)),
+    )
+
+
+def _lead(case: Case, text: str) -> float:
+    """Logit of one word less that of the other, where the two part: only what stands before is seen there."""
+    one, other = (case.other(text + word).tokens for word in (_POSITIVE, _NEGATIVE))
+    parted = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a.id != b.id), None)
+    if not parted:  # a vocabulary that spells neither word
+        return 0.0
+    logits = Want("logits", pos=parted - 1)
+    found = case.other(text + _POSITIVE, logits)[logits]
+    return float(found[one[parted].id] - found[other[parted].id])
+
+
+def tasks(case: Case) -> Verdict:
+    """Whether tasks have parts of their own: one output layer serves all, or there is none."""
+    if case.spec.head != "causal":
+        says = _("This model names no next token: a task takes a layer of its own on top of its vectors.")
+        return Verdict("not", says, how=_("Output layer of the model's spec."))
+    says = _(
+        "One output layer over {vocab} serves every task: text, feelings and questions are all answered by going on "
+        "with a text. There are no functions per task, as the article's listing has them.",
+        vocab=many(case.spec.vocab, "token"),
+    )
+    how = _("Output layers of the model's spec, and their width.")
+    return Verdict("part", says, how=how, value=1, unit="output layers")

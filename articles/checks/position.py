@@ -1,0 +1,282 @@
+"""Claims on position: what is added where, whether order and distance are seen, how long a text may be."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from anatomy.costs import LONG, SHORT
+from anatomy.language import _
+from anatomy.measure import norms, softmax
+from anatomy.request import Edit, Want
+from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
+from articles.checks.second_text import backwards, own_ids, too_short
+from articles.verdict import Case, Verdict
+from viz.format import listed, many, number, percent, thousands
+
+_ROWS, _ENTERS, _TABLE = Want("tok_embed"), Want("resid_pre", 0), Want("pos_embed")
+_BIAS = Want("pos_bias", 0)
+_ALL_AT_FIRST = Edit("positions", "zero")
+_SHIFT = 16  # tokens by which the whole text is moved on
+_EXACT, _WEIGHT = 1e-5, 1e-3
+
+
+def added(case: Case) -> Verdict:
+    """What enters layer 0, less the embedding row; and the rows of a learned table, where there is one."""
+    spec = case.spec
+    if isinstance(spec.position, LearnedPositions):
+        return _learned(case)
+    trace = case.trace(_ROWS, _ENTERS)
+    rows = trace[_ROWS].astype(np.float64) * spec.embed_scale
+    gap = float(np.abs(trace[_ENTERS] - rows).max())
+    told = _("What enters layer 0 is the embedding row itself: largest difference {gap}.", gap=number(gap))
+    if gap > _EXACT * max(1.0, float(np.abs(rows).max())):
+        told = _("What enters layer 0 differs from the embedding row by up to {gap}.", gap=number(gap))
+    return Verdict(
+        "not" if gap <= _EXACT * max(1.0, float(np.abs(rows).max())) else "part",
+        f"{told} {_instead(spec)}",
+        how=_("Site resid_pre of layer 0 − site tok_embed: largest difference over all tokens and dimensions."),
+        value=gap,
+        unit="activation",
+        tolerance=_EXACT,
+    )
+
+
+def _instead(spec: ModelSpec) -> str:
+    """How this model is told the order, where no vector is added."""
+    if isinstance(spec.position, Rope):
+        return _(
+            "This model turns queries and keys by an angle for each position instead (RoPE). A vector is added in BERT "
+            "and GPT-2."
+        )
+    if isinstance(spec.position, RelativeBias):
+        return _(
+            "This model adds a number to the scores for each distance instead. A vector is added in BERT and GPT-2."
+        )
+    return _("This model is told nothing of positions.")
+
+
+def _learned(case: Case) -> Verdict:
+    trace = case.trace(_ROWS, _ENTERS, _TABLE)
+    table = trace[_TABLE].astype(np.float64)
+    sizes, tokens = norms(table), norms(trace[_ROWS])
+    gap = float(np.abs(trace[_ENTERS] - trace[_ROWS]).max())
+    apart = _closest(table)
+    says = _(
+        "A row of a trained table is added to each token's embedding: length {size} on average beside {token} of the "
+        "tokens' rows; what enters layer 0 differs from the embedding by up to {gap}.",
+        size=number(float(sizes.mean())),
+        token=number(float(tokens.mean())),
+        gap=number(gap),
+    )
+    unique = _("No two of these rows are alike: at least {gap} apart.", gap=number(apart)) if apart else ""
+    found = gap > _EXACT and float(sizes.max()) > _EXACT
+    return Verdict(
+        "holds" if found else "not",
+        f"{says} {unique}".strip(),
+        how=_("Lengths of site pos_embed and tok_embed; resid_pre of layer 0 − tok_embed; distances between the rows."),
+        value=float(sizes.mean()),
+        unit="L2 norm",
+        tolerance=_EXACT,
+        at={"pos": int(sizes.argmax())},
+    )
+
+
+def _closest(table: np.ndarray) -> float | None:
+    """The smallest distance between two rows [pos d_model]; None where there is one alone."""
+    if len(table) < 2:
+        return None
+    squares = (table**2).sum(axis=1)
+    apart = squares[:, None] + squares - 2 * table @ table.T
+    return float(np.sqrt(max(0.0, apart[~np.eye(len(table), dtype=bool)].min())))
+
+
+def order(case: Case) -> Verdict:
+    """The same tokens in reverse order, with positions and with all tokens at position 0: does the answer change?
+
+    The answer is taken at the last token, which keeps its place.
+    """
+    ids = own_ids(case.trace())
+    short = too_short(len(ids), 3)
+    if short:
+        return short
+    if case.spec.position is None:
+        how = _("The model's spec names no positions.")
+        return Verdict("absent", _("This model is told nothing of positions."), how=how)
+    on = _changed(case, ids, ())
+    if isinstance(case.spec.position, RelativeBias):
+        return _order_by_distance(case.spec, on)
+    off = _changed(case, ids, (_ALL_AT_FIRST,))
+    unit = _unit(case.spec)
+    says = _(
+        "With your tokens in reverse order the answer at the last one changes by {on}; with every token at position "
+        "0 by {off}.",
+        on=_size(case.spec, on),
+        off=_size(case.spec, off),
+    )
+    if on <= _WEIGHT:
+        kind, rest = "not", _("The order makes no difference to this model here.")
+    elif off <= _WEIGHT:
+        kind, rest = "holds", _("Without positions the order is lost on it.")
+    else:
+        kind = "part"
+        rest = _(
+            "Positions tell it the order, and so does the causal mask: a token that sees only what stands before it "
+            "knows something of its place without them."
+        )
+    return Verdict(
+        kind,
+        f"{says} {rest}",
+        how=_how_order(case.spec),
+        value=on,
+        unit=unit,
+        tolerance=_WEIGHT,
+        second=_("Four more runs: the tokens in order and in reverse, each with positions and with all of them at 0."),
+    )
+
+
+def _order_by_distance(spec: ModelSpec, on: float) -> Verdict:
+    """Where numbers are added to the scores by distance, there is nothing to be set to 0: one half of the question."""
+    says = _(
+        "With your tokens in reverse order the answer at the last one changes by {on}. This model knows distances and "
+        "no positions, so they cannot be switched off; a model with positions shows what happens without.",
+        on=_size(spec, on),
+    )
+    second = _("Two more runs: the tokens in order and in reverse.")
+    return Verdict("unseen", says, _how_order(spec), on, _unit(spec), _WEIGHT, second=second)
+
+
+def _changed(case: Case, ids: Sequence[int], edits: Sequence[Edit]) -> float:
+    """How far the answer at the last token moves when those before it are reversed: KL in nats, or a share of the
+    stream's length in a model without an output layer."""
+    pos = len(case.of_tokens(ids).tokens) - 1
+    site = Want("resid_post", case.spec.layers - 1, pos=pos) if case.spec.head is None else Want("logits", pos=pos)
+    first, other = (case.of_tokens(order, site, edits=edits)[site] for order in (ids, backwards(ids)))
+    if case.spec.head is None:
+        return float(norms(first - other) / max(float(norms(first)), 1e-12))
+    return divergence(first, other)
+
+
+def divergence(first: np.ndarray, other: np.ndarray) -> float:
+    """KL divergence of the second distribution from the first, in nats, from their logits [vocab]."""
+    p, q = softmax(first), softmax(other)
+    return float(max(0.0, (p * (np.log(np.maximum(p, 1e-300)) - np.log(np.maximum(q, 1e-300)))).sum()))
+
+
+def _unit(spec: ModelSpec) -> str:
+    return "share" if spec.head is None else "nat"
+
+
+def _size(spec: ModelSpec, change: float) -> str:
+    """A change as a sentence prints it."""
+    if spec.head is None:
+        return _("{share} of its length", share=percent(change))
+    return _("{nats} nat", nats=number(change))
+
+
+def _how_order(spec: ModelSpec) -> str:
+    if spec.head is None:
+        return _("Site resid_post of the last layer at the last token: length of the difference over its own length.")
+    return _("Site logits at the last token: KL divergence between the two distributions.")
+
+
+def relative(case: Case) -> Verdict:
+    """Every position moved on by the same amount: do the attention patterns stay?"""
+    short = too_short(len(case.trace().tokens), 2)
+    if short:
+        return short
+    spec = case.spec
+    if spec.position is None:
+        how = _("The model's spec names no positions.")
+        return Verdict("absent", _("This model is told nothing of positions."), how=how)
+    if isinstance(spec.position, RelativeBias):
+        return _by_distance(case)
+    shift = min(_SHIFT, spec.max_pos - len(case.trace().tokens))
+    if shift < 1:
+        says = _("This text fills every position of the model, so that it cannot be moved on: a shorter one shows it.")
+        return Verdict("unseen", says, how=_("Tokens of the text against the longest text of the model."))
+    wants = [Want("pattern", layer) for layer in sorted({0, case.view.layer, spec.layers - 1})]
+    here, there = case.trace(*wants), case.edited([Edit("positions", "add", amount=shift)], *wants)
+    gaps = [float(np.abs(here[want] - there[want]).max()) for want in wants]
+    worst = int(np.argmax(gaps))
+    head = int(np.abs(here[wants[worst]] - there[wants[worst]]).max(axis=(1, 2)).argmax())
+    says = _(
+        "Moved on by {shift}, with all distances as they were, the text gets attention weights that differ by at most "
+        "{gap}.",
+        shift=many(shift, "token"),
+        gap=number(gaps[worst]),
+    )
+    rest = (
+        _("Only distances count.")
+        if gaps[worst] <= _WEIGHT
+        else _("Places themselves count: a learned table has another row for each. Only distances count in Llama.")
+    )
+    return Verdict(
+        "holds" if gaps[worst] <= _WEIGHT else "not",
+        f"{says} {rest}",
+        how=_(
+            "Site pattern of layers {layers}: largest change of a weight when an amount is added to every position.",
+            layers=listed(str(want.layer) for want in wants),
+        ),
+        value=gaps[worst],
+        unit="probability",
+        tolerance=_WEIGHT,
+        at={"layer": wants[worst].layer or 0, "head": head},
+        second=_("The same text was run a second time with {shift} added to every position.", shift=shift),
+    )
+
+
+def _by_distance(case: Case) -> Verdict:
+    """The numbers added to the scores: equal wherever the distance is?"""
+    bias = case.trace(_BIAS)[_BIAS].astype(np.float64)  # [head pos src]
+    n = bias.shape[-1]
+    lines = [np.diagonal(bias, offset, axis1=1, axis2=2) for offset in range(1 - n, n)]
+    gap = max(float(np.ptp(line, axis=1).max()) for line in lines)
+    says = _(
+        "What is added to the scores depends on the distance alone: the numbers for one distance differ by at most "
+        "{gap} over all places of this text.",
+        gap=number(gap),
+    )
+    if gap > _EXACT:
+        says = _("What is added to the scores differs by up to {gap} for one and the same distance.", gap=number(gap))
+    return Verdict(
+        "holds" if gap <= _EXACT else "not",
+        says,
+        how=_("Site pos_bias of layer 0: largest spread along a diagonal, over all heads and distances."),
+        value=gap,
+        unit="logit",
+        tolerance=_EXACT,
+        at={"layer": 0},
+    )
+
+
+def context(case: Case) -> Verdict:
+    """The longest text of the loaded model beside those of Llama 3 and 3.1, and how its rotation was set up."""
+    spec = case.spec
+    told = _(
+        "This model takes texts of up to {longest}; Llama 3 takes {three} and Llama 3.1 {later}.",
+        longest=many(spec.max_pos, "token"),
+        three=thousands(SHORT),
+        later=thousands(LONG),
+    )
+    return Verdict(
+        "holds" if spec.max_pos >= LONG else "part" if spec.max_pos > SHORT else "not",
+        " ".join((told, *_rotation(spec))),
+        how=_("The longest text and the rotation of the model's configuration; Llama's from its published ones."),
+        value=spec.max_pos,
+        unit="tokens",
+    )
+
+
+def _rotation(spec: ModelSpec) -> list[str]:
+    """Base and rescaling of the rotary frequencies, where there are any."""
+    if not isinstance(spec.position, Rope):
+        return [_("It has no rotary frequencies to stretch.")]
+    base = thousands(round(spec.position.theta))
+    if spec.position.scaling is None:
+        return [
+            _("Its rotary base is {base}, not rescaled; Llama 3.1's is 500,000, stretched by a factor of 8.", base=base)
+        ]
+    told = _("Its rotary base is {base}, rescaled by the rule “{rule}”.", base=base, rule=spec.position.scaling)
+    if spec.position.original is None:
+        return [told]
+    return [told, _("Before that its longest text was {tokens}.", tokens=many(spec.position.original, "token"))]

@@ -1,0 +1,32 @@
+"""Second texts that checks run: the reader's own tokens in another order or in part, and the limits of short texts."""
+
+from collections.abc import Sequence
+
+from anatomy.language import _
+from anatomy.trace import Trace
+from articles.verdict import Verdict
+from viz.format import many
+
+MOST = 64  # tokens of a second text: what it shows needs no more, and a longer one would keep the page waiting
+
+
+def own_ids(trace: Trace) -> tuple[int, ...]:
+    """Ids of the text's own tokens, without those that the tokenizer adds; MOST at most."""
+    return tuple(token.id for token in trace.tokens if not token.special)[:MOST]
+
+
+def backwards(ids: Sequence[int]) -> tuple[int, ...]:
+    """The same tokens in reverse order; the last one keeps its place, so that it can be compared with itself."""
+    return (*reversed(ids[:-1]), *ids[-1:])
+
+
+def too_short(found: int, least: int) -> Verdict | None:
+    """What to say where the text has fewer tokens than a measurement takes; None where it has enough."""
+    if found >= least:
+        return None
+    says = _(
+        "This text has {found}; the measurement takes at least {least}. A longer text shows it.",
+        found=many(found, "token"),
+        least=many(least, "token"),
+    )
+    return Verdict("unseen", says, how=_("Counted on the text's tokens."), value=found, unit="tokens")

@@ -1,0 +1,273 @@
+"""Claims on cost and efficiency: precision, memory, compression, arithmetic, work that follows the length."""
+
+import re
+
+import numpy as np
+
+from anatomy.costs import arithmetic, configuration, total, training, weight_bytes
+from anatomy.language import _
+from anatomy.memory import number_bytes
+from anatomy.published import TRAINED_OPERATIONS, TRAINED_TOKENS
+from anatomy.request import Want
+from articles.checks.residual import sum_gap
+from articles.checks.second_text import own_ids, too_short
+from articles.verdict import Case, Verdict
+from panels.groups import size
+from viz.format import many, number, percent, quoted, thousands
+
+_HALF, _ROWS, _ORDER = Want("half_kl"), Want("tok_embed"), Want("layer_order")
+_SLIGHT = 0.05  # nats
+_EXACT = 1e-4  # of the largest number in the stream
+_GPT3 = 175_000_000_000  # parameters (Brown et al. 2020, table 2.1)
+
+
+def mixed_precision(case: Case) -> Verdict:
+    """The forward half: the same text with matrices in bfloat16, against the model's own precision."""
+    count = case.spec.weights.parameters
+    saved = _(
+        "Weights take {half} in 16 bits instead of {full} in 32.",
+        half=size(weight_bytes(count, "bfloat16")),
+        full=size(weight_bytes(count, "float32")),
+    )
+    rest = _("The backward pass and the updates in 32 bits are training, which is not seen here.")
+    if case.spec.head is None:
+        says = _("This model has no output whose change could be measured.")
+        how = _("Output layer of the model's spec; parameters × bytes.")
+        return Verdict("unseen", f"{says} {saved} {rest}", how=how, value=weight_bytes(count, "bfloat16"), unit="bytes")
+    found = case.trace(_HALF)[_HALF].astype(np.float64)  # [pos]
+    mean, pos = float(found.mean()), int(found.argmax())
+    told = _(
+        "With its matrices in bfloat16 the model's prediction moves by {mean} nat on average, at most {most}.",
+        mean=number(mean),
+        most=number(float(found.max())),
+    )
+    return Verdict(
+        "holds" if mean <= _SLIGHT else "part",
+        f"{told} {saved} {rest}",
+        how=_("Site half_kl: KL divergence from the output in the model's own precision; mean over the tokens."),
+        value=mean,
+        unit="nat",
+        tolerance=_SLIGHT,
+        at={"pos": pos},
+        second=_("The same text was run a second time with matrices multiplied in bfloat16."),
+    )
+
+
+def checkpointing(case: Case) -> Verdict:
+    """Bytes of activations that a backward pass would need, all of them or each layer's input alone."""
+    spec, n = case.spec, len(case.trace().tokens)
+    inside = 7 * spec.d_model + 2 * spec.n_heads * spec.d_head + 2 * spec.n_kv * spec.d_head
+    inside += (4 if spec.ffn.gated else 2) * spec.d_ff + 2 * spec.n_heads * n
+    whole = spec.layers * n * inside * number_bytes(spec.dtype)
+    kept = spec.layers * n * spec.d_model * number_bytes(spec.dtype)
+    gap = max(sum_gap(case, case.view.layer, part) for part in ("attn", "ffn"))
+    says = _(
+        "It spares memory in the backward pass, which is not run here. For your text the activations of all layers are "
+        "about {whole}, each layer's input alone {kept}: {share}. That a layer can be computed again from its input is "
+        "how this page reads it: layer {layer} comes out the same to within {gap}.",
+        whole=size(whole),
+        kept=size(kept),
+        share=percent(kept / whole),
+        layer=case.view.layer,
+        gap=number(gap),
+    )
+    return Verdict(
+        "unseen",
+        says,
+        how=_(
+            "Layers × tokens × numbers that a layer makes, from the model's configuration; a layer run again from its "
+            "input, against the stream that it had left."
+        ),
+        value=kept / whole,
+        unit="share",
+        at={"layer": case.view.layer},
+    )
+
+
+def dynamic(case: Case) -> Verdict:
+    """The first half of the text and all of it: how many vectors, and which parts run?"""
+    ids = own_ids(case.trace())
+    short = too_short(len(ids), 4)
+    if short:
+        return short
+    whole, half = (case.of_tokens(some, _ORDER) for some in (ids, ids[: len(ids) // 2]))
+    given = configuration(case.spec)
+    work = [sum(arithmetic(given, seen) for seen in _seen(case, len(trace.tokens))) for trace in (half, whole)]
+    same = whole[_ORDER].shape == half[_ORDER].shape and bool((whole[_ORDER] == half[_ORDER]).all())
+    told = _(
+        "{half} take {less} operations, {whole} take {more}: work follows the length, and nothing is filled up.",
+        half=many(len(half.tokens), "token"),
+        less=_operations(work[0]),
+        whole=many(len(whole.tokens), "token"),
+        more=_operations(work[1]),
+    )
+    rest = (
+        _("The parts that run are the same for both: length adapts, structure does not.")
+        if same
+        else _("Other parts run for the shorter text: the structure adapts too.")
+    )
+    return Verdict(
+        "part" if same else "holds",
+        f"{told} {rest}",
+        how=_(
+            "Site layer_order of both runs; operations by the formula for one token, summed over each text's tokens."
+        ),
+        value=work[1] / work[0],
+        unit="ratio",
+        second=_("The text's tokens were run again, all of them and the first half."),
+    )
+
+
+def _seen(case: Case, n: int) -> list[int]:
+    """How many tokens each of n sees."""
+    return list(range(1, n + 1)) if case.spec.stack().causal else [n] * n
+
+
+def _operations(count: float) -> str:
+    """A count of operations in the unit of its size."""
+    for unit, scale in ((_("trillion"), 1e12), (_("billion"), 1e9), (_("million"), 1e6)):
+        if count >= scale:
+            return f"{number(count / scale)} {unit}"
+    return thousands(round(count))
+
+
+def memory_efficient(case: Case) -> Verdict:
+    """Attention by the plain formula against the fused kernel of the forward pass; bytes of the maps it spares."""
+    spec, layer = case.spec, case.view.layer
+    wants = [Want(site, layer) for site in ("scores", "v", "z")]
+    scores, v, z = (case.trace(*wants)[want].astype(np.float64) for want in wants)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    plain = float(np.abs(weights @ np.repeat(v, len(scores) // len(v), axis=0) - z).max() / max(1.0, np.abs(z).max()))
+    gap = max(plain, sum_gap(case, layer, "attn"), sum_gap(case, layer, "ffn"))
+    n = len(case.trace().tokens)
+    bytes_ = [spec.n_heads * length**2 * number_bytes(spec.dtype) for length in (n, spec.max_pos)]
+    says = _(
+        "The forward pass used fused attention, which never holds a whole map; the plain formula gives layer {layer} "
+        "the same result to within {gap}. A layer's maps take {now} for your text and {most} for the longest.",
+        layer=layer,
+        gap=number(gap),
+        now=size(bytes_[0]),
+        most=size(bytes_[1]),
+    )
+    return Verdict(
+        "holds" if gap <= _EXACT else "not",
+        says,
+        how=_(
+            "softmax(scores) · v − z, and the streams around them in the layer as it was run again, against the stream "
+            "that fused attention left; heads × tokens² × bytes for the maps."
+        ),
+        value=gap,
+        unit="share",
+        tolerance=_EXACT,
+        at={"layer": layer},
+    )
+
+
+def less_regularized(case: Case) -> Verdict:
+    """Dropout in the configuration: what was used in training to keep the model from learning texts by heart."""
+    rate = case.spec.dropout
+    if rate == 0:
+        told = _("The configuration asks for no dropout, as that of Llama does.")
+    else:
+        told = _("The configuration asks for a dropout of {rate}, as those of BERT and GPT-2 do.", rate=percent(rate))
+    rest = _("Whether the amount of data was the reason cannot be seen; it is switched off in every forward pass here.")
+    how = _("Largest dropout rate in the model's configuration.")
+    return Verdict("holds" if rate == 0 else "not", f"{told} {rest}", how=how, value=rate, unit="share", tolerance=0.0)
+
+
+def regularized(case: Case) -> Verdict:
+    """The other way round: does the configuration ask for dropout, the regularization that it would name?"""
+    rate = case.spec.dropout
+    if rate > 0:
+        told = _("The configuration asks for a dropout of {rate} in training.", rate=percent(rate))
+    else:
+        told = _("The configuration asks for no dropout; BERT's and GPT-2's do.")
+    rest = _("Other ways, weight decay among them, are settings of the training and leave no mark in the model.")
+    how = _("Largest dropout rate in the model's configuration.")
+    return Verdict("part" if rate > 0 else "not", f"{told} {rest}", how=how, value=rate, unit="share", tolerance=0.0)
+
+
+def quantized(case: Case) -> Verdict:
+    """Bits per weight in which the loaded checkpoint is stored, as its catalogue entry says; what fewer would save."""
+    spec = case.spec
+    stored = spec.weights.stored
+    found = [int(bits) for bits in re.findall(r"(\d+)-bit", stored)]
+    named = {"float32": 32, "bfloat16": 16, "float16": 16}
+    bits = min(
+        found, default=min((b for name, b in named.items() if name in stored), default=8 * number_bytes(spec.dtype))
+    )
+    count = spec.weights.parameters
+    sizes = _(
+        "Its {count} parameters take {full} in 32 bits, {half} in 16, {small} in 4.",
+        count=thousands(count),
+        full=size(weight_bytes(count, "float32")),
+        half=size(weight_bytes(count, "bfloat16")),
+        small=size(weight_bytes(count, "4 bit")),
+    )
+    if bits < 16:
+        kind, told = "holds", _("This checkpoint is stored quantized: {stored}.", stored=quoted(stored))
+    else:
+        kind, told = "not", _("This checkpoint is not quantized: it is stored in {bits} bits.", bits=bits)
+    rest = _(
+        "It is computed in {precision} here; what fewer bits cost in accuracy shows beside the weights as they were "
+        "before.",
+        precision=spec.dtype,
+    )
+    return Verdict(
+        kind,
+        f"{told} {sizes} {rest}",
+        how=_(
+            "Storage format in the catalogue; parameters × bits, without the scales that a format keeps beside them."
+        ),
+        value=bits,
+        unit="bits",
+        tolerance=16,
+    )
+
+
+def pruned(case: Case) -> Verdict:
+    """Share of weights that are exactly 0, where weights can be read: in the text's embedding rows."""
+    rows = case.trace(_ROWS)[_ROWS]
+    share = float((rows == 0).mean())
+    told = _(
+        "Of the weights that this text looks up, {share} are exactly 0; pruning leaves many so.",
+        share=percent(share),
+    )
+    rest = _(
+        "Rows or heads that were cut out whole leave no trace: the model before it would show them. The three sizes "
+        "of Llama 3.1 are not pruned; smaller models were pruned from it later (Llama 3.2 1B and 3B)."
+    )
+    kind = "holds" if share > 0.1 else "not"
+    how = _("Site tok_embed: weights that are exactly 0.")
+    return Verdict(kind, f"{told} {rest}", how=how, value=share, unit="share", tolerance=0.1)
+
+
+def compute(case: Case) -> Verdict:
+    """Operations per token and for training by the published rule, for this model and for Llama 3.1 405B."""
+    spec, n = case.spec, len(case.trace().tokens)
+    given = configuration(spec)
+    each, whole = arithmetic(given, n), training(total(given), TRAINED_TOKENS)
+    says = _(
+        "What training took cannot be seen. One token of your text takes {each} operations in this model; {tokens} "
+        "trillion tokens would have taken {whole} for it, and took {published} for Llama 3.1 405B, as published.",
+        tokens=number(TRAINED_TOKENS / 1e12),
+        each=_operations(each),
+        whole=number(whole),
+        published=number(TRAINED_OPERATIONS),
+    )
+    how = _("2 operations per multiply-add of a token's matrices and attention; 6 × parameters × tokens for training.")
+    return Verdict("unseen", says, how=how, value=each, unit="operations")
+
+
+def smaller(case: Case) -> Verdict:
+    """The loaded model's parameters against GPT-3's."""
+    count = case.spec.weights.parameters
+    share = count / _GPT3
+    says = _(
+        "This model has {count} parameters, {share} of the 175 billion of GPT-3; Llama 1 had 7 to 65 billion.",
+        count=thousands(count),
+        share=percent(share),
+    )
+    how = _("Parameters of the loaded model; those of GPT-3 and Llama 1 as published.")
+    return Verdict("holds" if share < 1 else "not", says, how=how, value=count, unit="parameters", tolerance=_GPT3)

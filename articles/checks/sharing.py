@@ -1,0 +1,79 @@
+"""Claims on what is shared: keys and values by heads, parameters by layers."""
+
+from anatomy.language import _
+from anatomy.memory import cache_bytes
+from anatomy.request import Want
+from articles.verdict import Case, Verdict
+from panels.groups import size
+from viz.format import many, number
+
+_GAPS = Want("weight_gap")
+
+
+def grouped(case: Case) -> Verdict:
+    """Query heads per key/value head, as the arrays have them, and what the cache of a token takes."""
+    spec, layer = case.spec, case.view.layer
+    k = Want("k", layer)
+    kept = len(case.trace(k)[k])
+    share = spec.n_heads / kept
+    says = _(
+        "{queries} read {kvs} per layer.",
+        queries=many(spec.n_heads, "query head"),
+        kvs=many(kept, "key/value head"),
+    )
+    if spec.stack().causal:
+        says += " " + _(
+            "The cache takes {own} per token instead of {full}.",
+            own=size(cache_bytes(spec, 1, kept)),
+            full=size(cache_bytes(spec, 1, spec.n_heads)),
+        )
+    if kept == spec.n_heads:
+        kind, rest = "not", _("Every query head has keys and values of its own: ordinary multi-head attention.")
+    elif kept == 1:
+        kind, rest = "part", _("One set of keys and values serves all heads: the extreme case, multi-query attention.")
+    else:
+        kind = "holds"
+        rest = _("That is grouped-query attention: {share} heads share one set.", share=number(share))
+    return Verdict(
+        kind,
+        f"{says} {rest}",
+        how=_("Site k of layer {layer}: its axis kv, against the axis head of q.", layer=layer),
+        value=share,
+        unit="ratio",
+        at={"layer": layer},
+    )
+
+
+def shared_parameters(case: Case) -> Verdict:
+    """Whether two layers in a row have the same weights, and what else is used more than once."""
+    spec = case.spec
+    if spec.layers < 2:
+        says = _("This model has one layer: there is nothing to share it with.")
+        return Verdict("not", says, how=_("Layers of the model."), value=spec.layers, unit="layers")
+    gaps = case.trace(_GAPS)[_GAPS]  # [layer]
+    least, same = float(gaps.min()), int((gaps == 0).sum())
+    told = _(
+        "Each layer's weights differ from those of the layer before by {least} to {most} at the largest place: no two "
+        "share them.",
+        least=number(least),
+        most=number(float(gaps.max())),
+    )
+    if same:
+        told = _("{same} of {layers} layers have the weights of the layer before.", same=same, layers=len(gaps))
+    used = []
+    if spec.n_kv < spec.n_heads:
+        used.append(_("Shared are keys and values, {share} query heads each.", share=number(spec.n_heads / spec.n_kv)))
+    if spec.tied:
+        used.append(_("Shared is the embedding table, which is the output layer as well."))
+    partly = "part" if same or used else "not"
+    return Verdict(
+        "holds" if same == len(gaps) else partly,
+        " ".join((told, *used)),
+        how=_(
+            "Site weight_gap: largest difference of a layer's matrices from those of the one before (first: the last)."
+        ),
+        value=least,
+        unit="weight",
+        tolerance=0.0,
+        at={"layer": int(gaps.argmin())},
+    )

@@ -1,0 +1,22 @@
+"""Every panel, on every tiny model: it draws, captions, tabulates and explains, or it says why it does not apply."""
+
+import pytest
+
+from panels import load
+from tests.models.tiny import MODELS, tiny_engine
+
+
+@pytest.mark.parametrize("kind", [*MODELS, "t5-gated"])
+@pytest.mark.parametrize("panel", load().values(), ids=load())
+def test_a_panel_is_whole_or_gives_a_reason(panel, kind, answered):
+    reason = panel.applies(tiny_engine(kind).spec)
+    if reason is not None:
+        assert reason[0].isupper()
+        assert reason.endswith(".")
+        return
+    trace, view = answered(panel, kind)
+    assert panel.draw(trace, view) is not None
+    assert panel.says(trace, view).endswith(".")
+    assert panel.table(trace, view).rows
+    assert panel.formula(trace, view).strip()
+    compile(panel.snippet(trace.spec, view), panel.id, "exec")

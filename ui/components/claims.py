@@ -1,0 +1,100 @@
+"""Beside the figure: claims as cards with their verdicts, one stage's or an article's, each a way into the page."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from ui.components import Chosen, register, told
+
+_MOUNT = register("claims", '<aside><div class="top"></div><div class="list"></div></aside>')
+Counts = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One model's verdict on one claim, in words.
+
+    model   its name where two stand side by side, else ""
+    kind    holds, part, not, unseen, absent; "" while it is worked out
+    label   the verdict in a word or two
+    says    the sentence with the number
+    how     how the number was got
+    """
+
+    model: str
+    kind: str
+    label: str
+    says: str = ""
+    how: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A claim. where: articles and sections that make it; href: the view in which one can see it."""
+
+    id: str
+    where: str
+    says: str
+    marks: tuple[Mark, ...]
+    href: str
+    current: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cards under one heading. lang: language of heading and term; standard: the field's name, and what to know."""
+
+    where: str
+    title: str
+    term: str
+    lang: str
+    standard: str
+    cards: tuple[Card, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One thing to read: "" for the stage on view, or an article's key. counts: claims that hold, in part, do not."""
+
+    key: str
+    label: str
+    title: str
+    current: bool
+    counts: Counts | None = None
+
+
+def show(
+    title: str,
+    lang: str,
+    note: str,
+    tabs: Sequence[Tab],
+    groups: Sequence[Group],
+    words: dict[str, str],
+    others: Sequence[tuple[str, bool]],
+    beside: Chosen,
+    read: Chosen,
+    opened: Chosen,
+) -> None:
+    """The column.
+
+    words   "how", "waiting", "tabs", "beside" in the reader's language
+    others  the other models of the server: name, and whether its verdicts stand beside this one's
+    beside  called with the name of one of them when the reader presses it
+    read    called with a tab's key
+    opened  called with a claim's id
+    """
+    data = {
+        "title": title,
+        "lang": lang,
+        "note": note,
+        "tabs": [asdict(tab) for tab in tabs],
+        "groups": [asdict(group) for group in groups],
+        "words": words,
+        "others": list(others),
+    }
+    _MOUNT(
+        key="claims",
+        data=data,
+        on_beside_change=told("claims", "beside", lambda name: beside(str(name))),
+        on_read_change=told("claims", "read", lambda key: read(str(key))),
+        on_claim_change=told("claims", "claim", lambda claim: opened(str(claim))),
+    )

@@ -1,0 +1,130 @@
+"""The same quantities of several things side by side: what each is made of, and amounts over many powers of ten."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from viz.bars import CALM, LEGEND
+from viz.format import escaped, percent
+from viz.scale import decades
+
+_AROUND, _BAR, _GAP = 108, 20, 18
+_SHARE_ROW = 46
+_LEAST_PRINTED = 0.045  # share of the width that a percent fits in
+
+
+@dataclass(frozen=True)
+class Series:
+    """One quantity of every row: its name for the legend, the values, their words; None where a row has none."""
+
+    name: str
+    values: tuple[float | None, ...]
+    texts: tuple[str, ...]
+
+
+def shares(rows: Sequence[str], parts: Sequence[Series], axis: str) -> go.Figure:
+    """Each row as one bar of full width, cut into its parts; a part's percent is printed where it has room.
+
+    rows  labels of the rows, the first on top; axis: title of the x axis
+    """
+    whole = np.sum([[value or 0.0 for value in part.values] for part in parts], axis=0)
+    figure = go.Figure([_part(rows, part, whole) for part in parts])
+    ends = {"range": [0, 100], "tickvals": [0, 25, 50, 75, 100], "ticksuffix": " %"}
+    figure.update_xaxes(title_text=escaped(axis), showgrid=False, zeroline=False, **ends)
+    figure.update_layout(barmode="stack", bargap=0.35, legend=LEGEND, margin=_margin(parts))
+    return figure.update_layout(height=_AROUND + _SHARE_ROW * len(rows)).update_yaxes(**_labels(rows))
+
+
+def _part(rows: Sequence[str], part: Series, whole: np.ndarray) -> go.Bar:
+    values = [(value or 0.0) / total for value, total in zip(part.values, whole.tolist(), strict=True)]
+    words = [percent(value) for value in values]
+    return go.Bar(
+        x=np.array([100 * value for value in values], np.float32),
+        y=np.arange(len(rows), dtype=np.float32),
+        orientation="h",
+        name=escaped(part.name),
+        text=[word if value >= _LEAST_PRINTED else "" for value, word in zip(values, words, strict=True)],
+        textposition="inside",
+        insidetextanchor="middle",
+        textangle=0,
+        constraintext="none",
+        hovertext=[_note(*told) for told in zip(rows, [part.name] * len(rows), part.texts, words, strict=True)],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def amounts(rows: Sequence[str], series: Sequence[Series], axis: str, ticks: Sequence[tuple[float, str]]) -> go.Figure:
+    """Each row as a group of bars on a logarithmic axis, every number printed at the end of its bar.
+
+    ticks  (value, words) along the axis, of which those within the values are used
+    """
+    figure = go.Figure([_bars(rows, given, i) for i, given in enumerate(series)])
+    low, high = _ends(series)
+    figure.update_xaxes(
+        title_text=escaped(axis),
+        type="log",
+        range=[math.log10(low), math.log10(high) + 0.16 * math.log10(high / low)],
+        tickvals=[value for value, words in ticks if low <= value <= high],
+        ticktext=[escaped(words) for value, words in ticks if low <= value <= high],
+        zeroline=False,
+    )
+    figure.update_yaxes(**_labels(rows))
+    height = _AROUND + len(rows) * (_GAP + _BAR * len(series))
+    gap = _GAP / (_GAP + _BAR * len(series))
+    return figure.update_layout(
+        height=height, barmode="group", bargap=gap, bargroupgap=0.12, legend=LEGEND, margin=_margin(series)
+    )
+
+
+def _bars(rows: Sequence[str], given: Series, place: int) -> go.Bar:
+    told = zip(rows, [given.name] * len(rows), given.texts, strict=True)
+    return go.Bar(
+        x=[value if value else None for value in given.values],
+        y=np.arange(len(rows), dtype=np.float32),
+        orientation="h",
+        name=escaped(given.name),
+        marker={"opacity": 1.0 if place == 0 else CALM + 0.2},
+        text=[escaped(text) for text in given.texts],
+        textposition="outside",
+        constraintext="none",
+        cliponaxis=False,
+        hovertext=[_note(*words) for words in told],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _ends(series: Sequence[Series]) -> tuple[float, float]:
+    """Powers of ten around all values; the shortest bar still has a length."""
+    values = [value for given in series for value in given.values if value]
+    low, high = min(values, default=1.0), max(values, default=10.0)
+    return 10.0 ** (math.ceil(math.log10(low)) - 1), 10.0 ** math.ceil(math.log10(high) + 1e-9)
+
+
+def powers(low: float, high: float) -> list[float]:
+    """The powers of ten between two values above 0, every second one where there are more than eight."""
+    found = decades(low, high)
+    return found if len(found) <= 8 else found[::2]
+
+
+def _note(row: str, name: str, *words: str) -> str:
+    told = " · ".join(word for word in words if word)
+    return f"<b>{escaped(' · '.join(row.splitlines()))}</b><br>{escaped(name)}: {escaped(told)}"
+
+
+def _labels(rows: Sequence[str]) -> dict:
+    return {
+        "tickvals": list(range(len(rows))),
+        "ticktext": [escaped(row).replace("\n", "<br>") for row in rows],
+        "range": [len(rows) - 0.5, -0.5],
+        "automargin": True,
+        "showgrid": False,
+        "zeroline": False,
+        "ticklabelstandoff": 6,
+    }
+
+
+def _margin(series: Sequence[Series]) -> dict:
+    return {"l": 8, "r": 16, "t": 36 if len(series) > 1 else 12, "b": 52}
