@@ -90,7 +90,11 @@ def says(trace: Trace, view: Fitted) -> str:
     told = [_counts((own, *others)), *(_difference(own, other) for other in others)]
     told += [_unspelled(one) for one in (own, *others) if one.lost]
     if not others:
-        told.append(_("No other tokenizer is at hand to compare with: `python -m models fetch minilm-l6` brings one."))
+        told.append(
+            _(
+                "No other tokenizer cuts this text here: `python -m models fetch minilm-l6` brings one, where none is at hand."
+            )
+        )
     if trace.run.tail:
         told.append(_("What was added to the text is left out here."))
     start, end = window(trace, view)

@@ -1,7 +1,6 @@
 """The middle of the page: one panel of a stage, its question, its answer for this text, and its figure."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from html import escape
 
@@ -70,8 +69,10 @@ def _beside(model: Model, run: Run) -> tuple[Trace, ...]:
     cut = []
     for other in others:
         if other.live:
-            with suppress(Refused):  # what one model cannot read, another may
+            try:
                 cut.append(other.run(Run(other.spec().id, run.text)))
+            except Refused as refused:  # what one model cannot read, another may
+                text.notice(f"{other.spec().weights.title or other.spec().name}: {refused}")
     return tuple(cut)
 
 

@@ -110,7 +110,7 @@ def test_choosing_a_token_of_another_row_chooses_the_one_that_holds_its_first_ch
 
 def test_without_another_tokenizer_the_panel_says_how_to_get_one(answered):
     trace, view = answered(PANEL)
-    assert "No other tokenizer is at hand" in PANEL.says(trace, view)
+    assert "No other tokenizer cuts this text" in PANEL.says(trace, view)
     assert "python -m models fetch minilm-l6" in PANEL.says(trace, view)
     assert len(PANEL.draw(trace, view).rows) == len(PANEL.table(trace, view).rows) == 1
     assert "No other" not in PANEL.says(*beside())
