@@ -5,6 +5,7 @@ language may order it in its own way. What is written down long before it is sho
 and goes through `_` where it is shown. `python -m anatomy.languages` brings the catalogues up to date.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ from pathlib import Path
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 CATALOGUES = Path(__file__).parent / "languages"
+_AFTER_CHINESE = re.compile(r"(?<=[。！？；：，、]) (?=\S)")
 _spoken: ContextVar[str] = ContextVar("language", default="en")
 
 
@@ -55,6 +57,11 @@ def ngettext(one: str, several: str, count: int, /, **values: object) -> str:
 def N_(message: str) -> str:
     """A sentence that is written down here and translated where it is shown."""
     return message
+
+
+def spaced(sentences: str) -> str:
+    """Sentences with a space between them, as the language that is spoken sets them: Chinese has none there."""
+    return _AFTER_CHINESE.sub("", sentences) if spoken() == "zh" else sentences
 
 
 @cache

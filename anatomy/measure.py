@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 Array = np.ndarray
 LOCAL = 4  # tokens away that still count as close by
+POOLED = 256  # cells a side, at most, of a map that is pooled for the screen
 
 
 def softmax(logits: Float[Array, "... n"], temperature: float = 1.0) -> Float[Array, "... n"]:
@@ -186,15 +187,14 @@ def _mean(values: Float[Array, "head rows"]) -> Float[Array, " head"]:
 def max_pool(maps: Float[Array, "... n m"], side: int) -> Float[Array, "... r c"]:
     """The largest value of each cell when the last two axes are cut into at most side × side cells."""
     for axis in (-2, -1):
-        edges = _edges(maps.shape[axis], side)
-        maps = np.maximum.reduceat(maps, edges, axis=axis)
+        maps = np.maximum.reduceat(maps, edges(maps.shape[axis], side)[:-1], axis=axis)
     return maps
 
 
-def _edges(length: int, side: int) -> np.ndarray:
-    """First index of each of min(length, side) nearly equal cells."""
+def edges(length: int, side: int, first: int = 0) -> Int[Array, " edge"]:
+    """Where min(length, side) nearly equal cells of `length` places begin, counted from `first`, and where they end."""
     cells = min(length, side)
-    return np.arange(cells) * length // cells
+    return first + np.arange(cells + 1) * length // cells
 
 
 def as_bytes(weights: Float[Array, "..."]) -> np.ndarray:

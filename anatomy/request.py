@@ -14,6 +14,8 @@ class Want:
     pos      None for every position; a number takes that position alone and drops the `pos` axis
     token    for sites that are asked for a token: its id, or `choice(rank)` for one that the model predicts
     against  the token whose logit is taken off, in the same words; None for none
+    head     for sites that are asked for one query head: which
+    window   for the same: (first token looked from, one past the last, first looked at, one past the last); None: all
     """
 
     site: str
@@ -22,6 +24,8 @@ class Want:
     pos: int | None = None
     token: int | None = None
     against: int | None = None
+    head: int | None = None
+    window: tuple[int, int, int, int] | None = None
 
     def __str__(self) -> str:
         places = ((name, getattr(self, name)) for name in _PLACES)
@@ -31,10 +35,11 @@ class Want:
     def sort_key(self) -> tuple:
         """A total order, `None` first (plain tuples cannot compare None with a number)."""
         tokens = ((v is not None, v or 0) for v in (self.token, self.against))
-        return (self.site, *(-1 if v is None else v for v in (self.layer, self.pos)), self.stack or "", *tokens)
+        numbers = (-1 if v is None else v for v in (self.layer, self.pos, self.head))
+        return (self.site, *numbers, self.stack or "", *tokens, self.window or ())
 
 
-_PLACES = ("stack", "layer", "pos", "token", "against")
+_PLACES = ("stack", "layer", "head", "pos", "token", "against", "window")
 
 
 def choice(rank: int) -> int:

@@ -33,6 +33,7 @@ class Site:
 
     one_pos     asked for at one position at a time: all of them would be too large or too slow
     for_token   asked for a token of the vocabulary, or for one against another
+    one_head    asked for one query head at a time, the whole map of it or a window
     """
 
     name: str
@@ -43,6 +44,7 @@ class Site:
     per_layer: bool
     one_pos: bool = False
     for_token: bool = False
+    one_head: bool = False
 
 
 _ONE_LAYER = """
@@ -69,6 +71,15 @@ attn_gain      | d_model         | activation  | residual  | gain of attention's
 ffn_gain       | d_model         | activation  | residual  | gain of the FFN's norm: a factor per dimension
 attn_norm_bias | d_model         | activation  | residual  | what attention's norm adds per dimension (LayerNorm)
 ffn_norm_bias  | d_model         | activation  | residual  | what the FFN's norm adds per dimension (LayerNorm)
+"""
+
+# One head's map at any length of text, cut into at most `measure.POOLED` nearly equal cells a side (`measure.edges`); a
+# window of no more tokens than that is given pair by pair. Pairs that the mask forbids count as 0.
+_OF_ONE_HEAD = """
+pattern_max       | row col | probability | attention | largest attention weight in each cell of a head's map
+pattern_mean      | row col | probability | attention | mean attention weight in each cell of a head's map
+contribution_max  | row col | L2 norm     | attention | largest contribution in each cell of a head's map
+contribution_mean | row col | L2 norm     | attention | mean contribution in each cell of a head's map
 """
 
 # The strongest neurons by size of activation × length of the row that it multiplies, and the tokens whose logits each
@@ -163,6 +174,7 @@ _ALL = (
     *_rows(_WHOLE_MODEL, False),
     *_rows(_AT_ONE_POS, False, True),
     *_rows(_FOR_A_TOKEN, False, True, True),
+    *_rows(_OF_ONE_HEAD, True, False, False, True),
 )
 SITES: dict[str, Site] = {site.name: site for site in _ALL}
 
@@ -176,6 +188,8 @@ def axes_of(want: Want) -> tuple[str, ...]:
         raise ValueError(f"{want.site} exists once per model: leave layer out")
     if site.for_token != (want.token is not None) or (want.against is not None and not site.for_token):
         raise ValueError(f"{want}: {want.site} is asked for {'a token: name one' if site.for_token else 'no token'}")
+    if site.one_head != (want.head is not None) or (want.window is not None and not site.one_head):
+        raise ValueError(f"{want}: {want.site} is asked for {'one head: name it' if site.one_head else 'all heads'}")
     if want.pos is None:
         return site.axes
     if "pos" not in site.axes:

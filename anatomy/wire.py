@@ -44,13 +44,18 @@ def unpack(data: bytes) -> Trace:
                 raise ValueError(
                     f"written in version {header['version']}, this program reads {VERSION}: record it again"
                 )
-            wants = [Want(**want) for want in header["wants"]]
+            wants = [_want_in(want) for want in header["wants"]]
             arrays = {want: file[f"a{i}"] for i, want in enumerate(wants)}
     except (OSError, KeyError, EOFError, zipfile.BadZipFile) as problem:
         raise ValueError(f"not a recorded trace: {problem}") from problem
     tokens = tuple(Token(**token | {"bytes": bytes.fromhex(token["bytes"])}) for token in header["tokens"])
     names = {int(token_id): name for token_id, name in header["names"].items()}
     return Trace(_run_in(header["run"]), _spec_in(header["spec"]), tokens, arrays, names)
+
+
+def _want_in(data: dict) -> Want:
+    want = Want(**data)
+    return want if want.window is None else replace(want, window=tuple(want.window))
 
 
 def _run_in(data: dict) -> Run:

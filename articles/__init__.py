@@ -10,6 +10,9 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
+import panels
+from anatomy.language import _
+from anatomy.spec import ModelSpec
 from articles.verdict import Check
 
 
@@ -39,18 +42,37 @@ class Claim:
     section  where it stands: the `section` of one of the article's headings, or a place that names no stage
     stage    key of anatomy.stages.STAGES
     says     one sentence, a paraphrase; its Chinese is in the catalogue
-    panel    id of the panel in which one can see it
+    panels   ids of the panels in which one can see it, the best first; the others are for models that it refuses
     check    (case) → the verdict
-    sets     settings of that panel as they stand in a link, for the view in which one can see it
+    sets     settings of the first panel as they stand in a link, for the view in which one can see it; the other
+             panels have no controls of these names
+    about    the model or family that the article says it of; "" for models in general
     """
 
     id: str
     section: str
     stage: str
     says: str
-    panel: str
+    panels: tuple[str, ...]
     check: Check
     sets: Mapping[str, str] = field(default_factory=dict)
+    about: str = ""
+
+    @property
+    def panel(self) -> str:
+        """Id of the panel in which one sees it best."""
+        return self.panels[0]
+
+    def panel_for(self, spec: ModelSpec) -> str:
+        """Id of the first panel that has something to show for this model; the last one where none has."""
+        known = panels.load()
+        return next((id for id in self.panels if known[id].applies(spec) is None), self.panels[-1])
+
+    def judged(self) -> str:
+        """A sentence on whom the article speaks of and what was judged; "" where it speaks of models in general."""
+        if not self.about:
+            return ""
+        return _("The article says this of {model}; judged is the model that is loaded.", model=self.about)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,12 @@
 """A2: a Chinese article on Llama 3.1's architecture, training and comparison with other families."""
 
+from functools import partial
+
 from anatomy.language import N_
 from articles import Article, Heading
-from articles.measured import claim
+from articles.measured import claim as claim_of
+
+claim = partial(claim_of, about="Llama 3.1")
 
 ARTICLE = Article(
     key="A2",
@@ -55,18 +59,18 @@ ARTICLE = Article(
             "掩码语言模型",
             N_("Masked language modelling is BERT's objective; Llama predicts the next token."),
         ),
-        Heading("scale", "§2.3", "自监督学习", "预测下一个单词或填补空缺单词", N_("Next-token prediction.")),
+        Heading("scale", "§2.3", "自监督学习", "下一个单词, 空缺单词", N_("Next-token prediction.")),
         Heading("scale", "§2.4", "对比学习", "对比学习", N_("No part of the published recipe of Llama 3.1.")),
         Heading(
-            "scale", "§2.5", "分布式训练", "数据并行和模型并行", N_("Data, tensor, pipeline and context parallelism.")
+            "scale", "§2.5", "分布式训练", "数据并行, 模型并行", N_("Data, tensor, pipeline and context parallelism.")
         ),
-        Heading("scale", "§3.1", "混合精度训练", "16 位和 32 位浮点数运算", N_("bfloat16, with updates in 32 bits.")),
+        Heading("scale", "§3.1", "混合精度训练", "16 位, 32 位浮点数", N_("bfloat16, with updates in 32 bits.")),
         Heading("scale", "§3.2", "动态计算图", "动态计算图", N_("Work that follows the length of the text.")),
         Heading(
             "attention",
             "§3.3",
             "参数共享",
-            "在多个层之间共享部分参数",
+            "参数共享",
             N_("Each layer has weights of its own; heads share keys and values (GQA)."),
         ),
         Heading("scale", "§3.4", "模型压缩", "剪枝, 量化", N_("Pruning and quantization.")),
@@ -76,32 +80,39 @@ ARTICLE = Article(
         ("§4.1", "与 GPT-4 的对比"),
         ("§4.2", "与 BERT 的对比"),
         ("§4.3", "与 T5 的对比"),
+        ("§5.1", "医疗文本分析"),
+        ("§5.2", "法律文本生成"),
         ("§5.3", "金融情感分析"),
         ("§6", "代码示例"),
         ("§7.3", "训练流程图"),
     ),
     claims=(
         claim("c-transformer", N_("preface"), N_("The model is built on a Transformer of many layers.")),
-        claim("c-parallel", N_("preface"), N_("Transformers work on a whole text side by side.")),
-        claim("c-dense", "§1.1", N_("The text becomes vectors whose numbers are nearly all in use.")),
+        claim("c-parallel", N_("preface"), N_("Transformers work on a whole text side by side."), about=""),
+        claim("c-dense", "§1.1", N_("The input layer makes vectors of the text, with nearly all numbers in use.")),
         claim("c-word2vec", "§1.1", N_("The word vectors come from techniques such as Word2Vec or GloVe.")),
         claim("c-semantic", "§1.1", N_("Words that are related in meaning lie near each other among the vectors.")),
         claim("c-sentence-embedding", "§1.1", N_("The input layer also makes vectors for sentences and paragraphs.")),
         claim("c-all-words", "§1.2", N_("For every word it is worked out how much every other word matters to it.")),
-        claim("c-multihead", "§1.2", N_("Several heads attend to different levels of meaning side by side.")),
-        claim("c-several-ffn", "§1.3", N_("Several feed-forward layers follow after attention.")),
+        claim("c-multihead", "§1.2", N_("Attention has several heads, which work side by side.")),
+        claim("c-angles", "§1.2", N_("Each head of attention looks at another level of meaning.")),
+        claim("c-several-ffn", "§1.3", N_("Attention is followed by several feed-forward layers.")),
         claim(
             "c-two-linear-relu",
             "§1.3",
             N_("A feed-forward layer is two linear maps with a function such as ReLU between them."),
         ),
-        claim("c-hierarchy", "§1.3", N_("Layer upon layer, features of ever higher level are drawn out.")),
-        claim("c-gradients", "§1.4", N_("Residual connections keep gradients from fading in a deep network.")),
-        claim("c-residual", "§1.4", N_("A layer's input takes a shortcut around it and is added again.")),
+        claim("c-hierarchy", "§1.3", N_("Each further feed-forward layer draws out features of a higher level.")),
+        claim(
+            "c-gradients", "§1.4", N_("Residual connections keep gradients from fading in a deep network."), about=""
+        ),
+        claim("c-residual", "§1.4", N_("The input of a layer takes a shortcut around it and is added to its result.")),
         claim("c-layernorm", "§1.4", N_("Layer normalization evens out what each layer gives.")),
-        claim("c-stabilizes", "§1.4", N_("Normalization keeps training steady and makes it faster.")),
+        claim("c-stabilizes", "§1.4", N_("Normalization keeps training steady and makes it faster."), about=""),
         claim("c-softmax", "§1.5", N_("Softmax gives every word of the vocabulary a probability.")),
-        claim("c-next-word", "§1.5", N_("From these probabilities the next word is made.")),
+        claim(
+            "c-next-word", "§1.5", N_("Text is written by turning the output layer's probabilities into a next word.")
+        ),
         claim("c-classes", "§1.5", N_("For classification the output layer gives a probability per class.")),
         claim("c-cleaned", "§2.1", N_("Text is cleaned and brought into a standard form before it is cut into words.")),
         claim(
@@ -126,11 +137,34 @@ ARTICLE = Article(
         ),
         claim("c-pruning", "§3.4", N_("Superfluous weights were cut out of the model.")),
         claim("c-quantization", "§3.4", N_("Weights are kept in fewer bits, so that the model runs on small devices.")),
-        claim("c-languages", "§4.1", N_("The model is at home in many languages.")),
-        claim("c-bidirectional", "§4.2", N_("BERT reads in both directions, GPT and Llama in one.")),
-        claim("c-generates", "§4.2", N_("Reading in one direction is what suits a model for writing.")),
-        claim("c-text-to-text", "§4.3", N_("T5 turns every task into text in, text out.")),
-        claim("c-results", "§4.3", N_("On large data and difficult tasks the model outdoes T5.")),
+        claim(
+            "c-beside-gpt-4",
+            "§4.1",
+            N_("GPT-4 writes more coherent and more inventive text than Llama 3.1."),
+            about="GPT-4, Llama 3.1",
+        ),
+        claim("c-many-languages", "§4.1", N_("The model is good at many languages.")),
+        claim(
+            "c-bidirectional",
+            "§4.2",
+            N_("BERT reads in both directions, GPT and Llama in one."),
+            about="BERT, GPT, Llama",
+        ),
+        claim(
+            "c-one-way-writes",
+            "§4.2",
+            N_("For writing, models that read in one direction are the better choice."),
+            about="BERT, GPT, Llama",
+        ),
+        claim("c-text-to-text", "§4.3", N_("T5 turns every task into text in, text out."), about="T5"),
+        claim(
+            "c-beside-t5",
+            "§4.3",
+            N_("With large data and difficult tasks Llama 3.1 is more flexible and efficient than T5."),
+            about="Llama 3.1, T5",
+        ),
+        claim("c-medical", "§5.1", N_("The model draws complaints and diagnoses from medical records.")),
+        claim("c-legal", "§5.2", N_("The model writes clauses of contracts that meet the rules of law.")),
         claim("c-sentiment", "§5.3", N_("The model tells good financial news from bad.")),
         claim("c-tasks", "§6", N_("One and the same model writes, judges feelings and answers questions.")),
         claim(

@@ -1,8 +1,12 @@
 """A1: an English overview of Llama 3.1's architecture."""
 
+from functools import partial
+
 from anatomy.language import N_
 from articles import Article, Heading
-from articles.measured import claim
+from articles.measured import claim as claim_of
+
+claim = partial(claim_of, about="Llama 3.1")
 
 ARTICLE = Article(
     key="A1",
@@ -54,10 +58,10 @@ ARTICLE = Article(
         ("§4", "Analysis and Performance"),
     ),
     claims=(
-        claim("c-generates", "§1", N_("The model writes text that reads as if a person had written it.")),
+        claim("c-generates", "§1", N_("The model writes text that could be a person's.")),
         claim("c-transformer", "§2", N_("Llama 3.1 is a Transformer at its core.")),
-        claim("c-long-range", "§2", N_("A Transformer connects words that stand far apart.")),
-        claim("c-stack", "§2a", N_("The model is a pile of Transformer blocks, one upon another.")),
+        claim("c-long-range", "§2", N_("A Transformer connects words that stand far apart."), about=""),
+        claim("c-stack", "§2a", N_("The model is a stack of equal Transformer blocks.")),
         claim(
             "c-two-parts",
             "§2a",
@@ -73,18 +77,26 @@ ARTICLE = Article(
             "§2b",
             N_("Each token's embedding has a vector of its own added for the place where it stands."),
         ),
-        claim("c-relative", "§2b", N_("The encoding lets the model tell how words stand relative to each other.")),
-        claim("c-compute", "§3", N_("Training such a model takes a great deal of computing and of data.")),
-        claim("c-mixed-learning", "§3", N_("Training mixes learning with labels and learning without.")),
+        claim("c-places-known", "§2b", N_("From the positions the model can tell how words stand to each other.")),
+        claim("c-compute", "§3", N_("Training such a model takes a great deal of computing and of data."), about=""),
+        claim("c-mixed-learning", "§3", N_("The model is trained both with labels and without.")),
         claim("c-two-stages", "§3a", N_("The model is trained in two stages, first in general, then for tasks.")),
-        claim("c-next-word", "§3a", N_("In its first training the model learns to name the word that comes next.")),
-        claim("c-knows-language", "§3a", N_("The first training teaches grammar, facts and what everybody knows.")),
-        claim("c-fine-tuning", "§3a", N_("A smaller set of examples then fits the model to one task or field.")),
-        claim("c-mixed-precision", "§3b", N_("Calculating in fewer bits saves time and memory and costs no accuracy.")),
+        claim("c-next-word", "§3a", N_("In pre-training the model learns to name the word that comes next.")),
+        claim("c-knows-language", "§3a", N_("Pre-training teaches the model grammar, facts and common sense.")),
+        claim(
+            "c-fine-tuning", "§3a", N_("Fine-tuning on a smaller set of examples fits the model to one task or field.")
+        ),
+        claim(
+            "c-mixed-precision",
+            "§3b",
+            N_("Computing with fewer bits saves time and memory and costs no accuracy."),
+            about="",
+        ),
         claim(
             "c-checkpointing",
             "§3b",
-            N_("Memory is saved by keeping some activations and working the others out again."),
+            N_("Training saves memory by keeping some activations and computing the others again."),
+            about="",
         ),
         claim("c-results", "§4", N_("On tests such as translation and summaries the model beats those before it.")),
     ),

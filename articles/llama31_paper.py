@@ -1,8 +1,12 @@
 """A4: a Chinese reading of the Llama 3.1 paper, without title or headings: the title is ours, places go by subject."""
 
+from functools import partial
+
 from anatomy.language import N_
 from articles import Article, Heading
-from articles.measured import claim
+from articles.measured import claim as claim_of
+
+claim = partial(claim_of, about="Llama 3.1")
 
 ARTICLE = Article(
     key="A4",
@@ -57,27 +61,34 @@ ARTICLE = Article(
         claim("c-fusion", N_("on the design"), N_("One network is made for text, pictures and speech together.")),
         claim("c-encoder", N_("on language"), N_("Language is handled by a Transformer encoder.")),
         claim("c-long-range", N_("on language"), N_("Self-attention catches links over long distances.")),
-        claim("c-stack", N_("on language"), N_("The encoder is made of several levels.")),
+        claim("c-stack", N_("on language"), N_("The part for language is a stack of equal levels.")),
         claim(
             "c-two-parts",
             N_("on language"),
-            N_("Every level has attention with several heads and a feed-forward network."),
+            N_("In each level multi-head attention comes together with a feed-forward network."),
         ),
-        claim("c-multihead", N_("on language"), N_("The meaning of a text is caught from several angles.")),
+        claim("c-angles", N_("on language"), N_("The heads see the meaning of a text from several angles.")),
         claim("c-relative", N_("on language"), N_("Positions are encoded relative to each other.")),
-        claim("c-dynamic-mask", N_("on language"), N_("Masks are set anew while the model learns.")),
+        claim("c-dynamic-mask", N_("on language"), N_("Which words are masked changes while the model learns.")),
         claim("c-generates", N_("on language"), N_("The model writes paragraphs that hang together.")),
-        claim("c-languages", N_("on language"), N_("It carries text over from one language into another.")),
+        claim("c-translates", N_("on language"), N_("The model translates and keeps the tone of the original.")),
         claim("c-cnn", N_("on vision"), N_("Pictures are handled by convolution and pooling.")),
-        claim("c-residual", N_("on vision"), N_("Residual connections make the network more stable.")),
-        claim("c-batchnorm", N_("on vision"), N_("So does batch normalization.")),
+        claim("c-residual-stability", N_("on vision"), N_("Residual connections make the network more stable.")),
+        claim("c-batchnorm", N_("on vision"), N_("Batch normalization makes the network more stable.")),
         claim("c-rnn", N_("on speech"), N_("Speech is handled by recurrent and convolutional networks.")),
-        claim("c-compute", N_("on challenges"), N_("The larger the model, the more computing it takes.")),
-        claim("c-context", N_("on the update"), N_("The longest text grew from 8K to 128K tokens.")),
+        claim(
+            "c-compute-by-size", N_("on challenges"), N_("The larger a model, the more computing it takes."), about=""
+        ),
+        claim(
+            "c-context",
+            N_("on the update"),
+            N_("Llama 3.1 itself began with texts of 8K tokens, and an update in July took it to 128K."),
+        ),
         claim(
             "c-full-or-part",
             N_("on fine-tuning"),
-            N_("All parameters are tuned, or a part of them, or what was learned is carried over."),
+            N_("Fine-tuning moves all parameters, or some of them, or carries over what was learned."),
+            about="",
         ),
         claim(
             "c-regularized",

@@ -9,6 +9,7 @@ from anatomy.refused import Refused as Refused
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
+from models.estimate import Estimate as Estimate
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
+class Cancelled(Exception):
+    """A run that was stopped before its end, because whoever asked for it no longer wants it."""
+
+
 class Engine(Protocol):
     """Anything that answers runs: a model here, a recording, a server."""
 
@@ -36,8 +41,23 @@ class Engine(Protocol):
         """The models it can run."""
         ...
 
-    def run(self, run: Run, wants: Iterable[Want] = ()) -> Trace:
-        """Tokens and the wanted arrays. No wants: tokens only, no forward pass. Refused: with a sentence."""
+    def run(
+        self,
+        run: Run,
+        wants: Iterable[Want] = (),
+        *,
+        report: Report | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Trace:
+        """Tokens and the wanted arrays. No wants: tokens only, no forward pass. Refused: with a sentence.
+
+        report     is told how far the run is, layer by layer
+        cancelled  is asked, about as often, whether to stop: then Cancelled is raised and nothing is kept
+        """
+        ...
+
+    def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
+        """What `run` would cost now, without running anything. Refused as the run would be, save for its size."""
         ...
 
     def extend(

@@ -22,7 +22,7 @@ from models import readout, relative
 from models.collect import STREAMS
 from models.opened import Opened
 from models.recorder import Sites
-from models.reduce import REDUCTIONS
+from models.reduce import FOLDS, REDUCTIONS
 from models.tape import Tape
 
 TOLERANCE = 1e-5  # float32 sums in another order
@@ -73,6 +73,8 @@ def broken(identities: Iterable[Identity]) -> dict[str, Sentence]:
     for reduction in REDUCTIONS:
         for site in reduction.needs & reasons.keys():
             reasons |= dict.fromkeys(reduction.gives, reasons[site])
+    if "pattern" in reasons:
+        reasons |= {site: reasons["pattern"] for folding in FOLDS for site in folding.gives}
     return reasons
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from anatomy.language import N_
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
+from models import pulse
 from models.attribution import NO_HEAD
 from models.ground import Ground
 from models.parts import at_position, positions
@@ -108,6 +109,7 @@ def _leaders(best: list[int]) -> list[int]:
 
 
 def _logp(ground: Ground, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
+    pulse.stop_if_cancelled()
     return ground.readout.logits(rows).float().log_softmax(dim=-1)
 
 

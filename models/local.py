@@ -5,8 +5,10 @@ layer is read by running that one layer again from the tape. Only one thread com
 beside each other on the same cores take longer than one after the other, and memory stays that of one run.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from threading import Semaphore
 from typing import Protocol
 
@@ -26,17 +28,23 @@ from models import (
     generate,
     identities,
     likeness,
+    memory,
     norms,
+    pulse,
     readout,
     refuse,
     seam,
     sharing,
+    speed,
     sums,
+    value_weighted,
     vocabulary,
 )
+from models import estimate as estimates
 from models import tokenizer as tokenizing
-from models.collect import Collection
+from models.collect import Collection, with_pooled
 from models.engine import Progress, Refused, Report
+from models.estimate import Estimate
 from models.families import Family, family_of
 from models.ground import Ground
 from models.load import load_model, load_tokenizer
@@ -47,10 +55,11 @@ from models.progress import silent
 from models.tape import Tape
 from models.weights import locate
 
-MAX_TOKENS = 1024
-TAPE_BYTES = 256 << 20
+TAPES = 5  # of the memory that the program may use, one in so many is for tapes
+LEAST_ROOM = 256 << 20  # bytes that a run may always take, however much the program takes already
 _CHECK_TEXT = "The cat sat on the mat, and then the cat sat on the"
 _THREADS = 4
+_LOOK_UP = 0.2  # seconds between two looks whether a run that waits for its turn is still wanted
 _WITHOUT_SOURCE = Weights(title="", licence="", source="", stored="", parameters=0)
 
 
@@ -77,7 +86,9 @@ class LocalEngine:
     model       the library's own model, as loaded; `set_attn_implementation` has routed its attention through the seam
     missing     sites that it does not answer, because the model has none or because they failed their check when it
                 was opened (`identities`), each with the sentence that refuses it
-    max_tokens  longest text, never more than the model's positions
+    max_tokens  longest text: the model's positions, or less where less is asked for
+    memory_bytes  what the whole process may take: STAGELIGHT_MEMORY, or 4 GB
+    speed       what this machine did when the model was opened, for estimates
     """
 
     _turn = Semaphore(1)  # of all engines in this process: they share its cores
@@ -91,21 +102,24 @@ class LocalEngine:
         revision: str = "0",
         weights: Weights = _WITHOUT_SOURCE,
         family: Family | None = None,
-        max_tokens: int = MAX_TOKENS,
-        tape_bytes: int = TAPE_BYTES,
+        max_tokens: int | None = None,
+        tape_bytes: int | None = None,
+        memory_bytes: int | None = None,
     ) -> None:
         self._opened = Opened(model, family or family_of(model.config.model_type), name, revision, weights)
         self._tokenizer = tokenizer
         chat = not tokenizer.missing.keys() & conversation.SITES
         self.spec = replace(self._opened.spec, tokenizer=tokenizer.kind, special=tokenizer.special, chat=chat)
-        self._tapes: ByteLru[Run, Tape] = ByteLru(tape_bytes)
-        self.max_tokens = min(max_tokens, self.spec.max_pos)
+        self.memory_bytes = memory.limit() if memory_bytes is None else memory_bytes
+        self._tapes: ByteLru[Run, Tape] = ByteLru(self.memory_bytes // TAPES if tape_bytes is None else tape_bytes)
+        self.max_tokens = self.spec.max_pos if max_tokens is None else min(max_tokens, self.spec.max_pos)
         self._labels: dict[int, str] = {}
         ids = self._ids(tokenizer.tokenize(_CHECK_TEXT)[: self.max_tokens])
         self.identities = (*identities.check(self._opened, ids), *sums.check(self._opened, ids))
         self.broken = derived.broken(identities.broken(self.identities))
         lacking = {**self._opened.missing, **derived.missing(self.spec)}
-        self.missing = {**lacking, **tokenizer.missing, **self.broken}
+        self.speed = speed.measure(self._opened)
+        self.missing = with_pooled({**lacking, **tokenizer.missing, **self.broken})
 
     @classmethod
     def load(cls, address: str, report: Report | None = None) -> "LocalEngine":
@@ -129,16 +143,45 @@ class LocalEngine:
     def specs(self) -> tuple[ModelSpec, ...]:
         return (self.spec,)
 
-    def run(self, run: Run, wants: Iterable[Want] = ()) -> Trace:
-        """Tokens and the wanted arrays. No wants: tokens only, no forward pass. Refused: with a sentence."""
+    def run(
+        self,
+        run: Run,
+        wants: Iterable[Want] = (),
+        *,
+        report: Report | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Trace:
+        """Tokens and the wanted arrays. No wants: tokens only, no forward pass. Refused: with a sentence.
+
+        report     is told how far the run is, layer by layer
+        cancelled  is asked, about as often, whether to stop: then Cancelled is raised and nothing is kept
+        """
         tokens = self._tokens(run)
         asked = tuple(dict.fromkeys(wants))
         refuse.unanswerable(asked, self.spec, len(tokens), self.missing)
         if not asked:
             return Trace(run, self.spec, tokens, {})
-        with self._turn, edits.editing(run.edits):
+        self._fit(run, len(tokens), asked)
+        with pulse.listening(report, cancelled), self._its_turn(), edits.editing(run.edits):
             arrays = self._answer(run, self._ids(tokens), asked)
         return Trace(run, self.spec, tokens, arrays, self._names(arrays))
+
+    def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
+        """What `run` would cost now, without running anything. Refused as the run would be, save for its size."""
+        tokens, asked = self._tokens(run), tuple(dict.fromkeys(wants))
+        refuse.unanswerable(asked, self.spec, len(tokens), self.missing)
+        return self._cost(run, len(tokens), asked)
+
+    def _fit(self, run: Run, tokens: int, wants: Sequence[Want]) -> None:
+        """Refused where the process would take more memory than it may. Tapes count as room: they are let go of."""
+        cost = self._cost(run, tokens, wants)
+        room = max(LEAST_ROOM, self.memory_bytes - memory.resident() + self._tapes.nbytes)
+        fit = estimates.fitting(self.spec, wants, room, tokens, self._tapes.budget) if cost.nbytes > room else tokens
+        refuse.too_large(cost, room, self.memory_bytes, fit)
+
+    def _cost(self, run: Run, tokens: int, wants: Iterable[Want]) -> Estimate:
+        held, most = run in self._tapes, self._tapes.budget
+        return estimates.estimate(self.spec, tokens, wants, self.speed, recorded=held, tape=most)
 
     def extend(
         self, run: Run, count: int = 1, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0
@@ -153,6 +196,16 @@ class LocalEngine:
         how = generate.Sampling(temperature, top_k, top_p, seed)
         with self._turn, torch.inference_mode(), edits.editing(run.edits):
             return run.plus(*generate.extend(self._opened, ids, count, how, self._tapes.get(run)))
+
+    @contextmanager
+    def _its_turn(self) -> Iterator[None]:
+        """While this is open, nobody else computes. Cancelled while it waits, too."""
+        while not self._turn.acquire(timeout=_LOOK_UP):
+            pulse.stop_if_cancelled()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _tokens(self, run: Run) -> tuple[Token, ...]:
         """The tokens of the text, and those of the tail counted on. Refused for what this engine cannot run."""
@@ -203,7 +256,8 @@ class LocalEngine:
         arrays |= self._tokenizer.answer(run, [want for want in wants if want.site in tokenizing.SITES])
         if inside or way_out or between or worked_out:
             needed = dict.fromkeys((*inside, *derived.basis(worked_out, self.spec)))
-            collection = Collection(needed, self.spec.layers, ids, self._opened.ffn)
+            lengths = partial(value_weighted.lengths, self._opened)
+            collection = Collection(needed, self.spec.layers, ids, self._opened.ffn, lengths)
             tape = self._visit(run, ids, collection)
             held = collection.arrays()
             arrays |= {want: held[want] for want in inside}
@@ -219,6 +273,8 @@ class LocalEngine:
         if tape is not None:
             self._opened.replay(tape, collection.wanted, collection.visit)
             return tape
-        tape = self._opened.record(ids, collection.wanted, collection.visit)
+        every = estimates.every(self.spec, len(ids), self._tapes.budget)
+        self._tapes.make_room(estimates.tape_bytes(self.spec, len(ids), every))
+        tape = self._opened.record(ids, collection.wanted, collection.visit, every)
         self._tapes.put(run, tape, tape.nbytes)
         return tape

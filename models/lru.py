@@ -39,6 +39,12 @@ class ByteLru(Generic[Key, Value]):
             while self._bytes > self.budget:
                 self._drop(next(iter(self._held)))
 
+    def make_room(self, size: int) -> None:
+        """Let go of what was used longest ago until a value of `size` bytes would fit, or nothing is held."""
+        with self._lock:
+            while self._held and self._bytes + size > self.budget:
+                self._drop(next(iter(self._held)))
+
     def _drop(self, key: Key) -> None:
         if key in self._held:
             self._bytes -= self._held.pop(key)[1]
@@ -47,6 +53,9 @@ class ByteLru(Generic[Key, Value]):
     def nbytes(self) -> int:
         """Bytes held now."""
         return self._bytes
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._held
 
     def __len__(self) -> int:
         return len(self._held)

@@ -16,7 +16,7 @@ from models import tape as tapes
 from models.families import Family
 from models.norms import Norms
 from models.readout import Readout
-from models.recorder import Visit, unseen
+from models.recorder import Sites, Visit, unseen
 from models.tape import Tape
 from models.taps import install
 from models.vocabulary import Vocabulary
@@ -63,11 +63,13 @@ class Opened:
 
     def final_stream(self, ids: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
         """The stream leaving the last layer, of several texts in one forward pass."""
-        return tapes.final_stream(self.model.base_model, ids)
+        return tapes.final_stream(self.model.base_model, ids, len(self.layers))
 
-    def record(self, ids: Int[np.ndarray, " pos"], wanted: dict[int, frozenset[str]], visit: Visit) -> Tape:
-        """One forward pass, the wanted sites visited layer by layer on the way."""
-        return tapes.record(self.model.base_model, torch.from_numpy(ids), wanted, visit)
+    def record(
+        self, ids: Int[np.ndarray, " pos"], wanted: dict[int, frozenset[str]], visit: Visit, every: int = 1
+    ) -> Tape:
+        """One forward pass, the wanted sites visited layer by layer on the way; one stream in `every` is kept."""
+        return tapes.record(self.model.base_model, self.layers, torch.from_numpy(ids), wanted, visit, every)
 
     def replay(self, tape: Tape, wanted: dict[int, frozenset[str]], visit: Visit) -> None:
         """Visit the wanted sites from a tape; a layer of which only the streams are wanted is not run again."""
@@ -75,7 +77,7 @@ class Opened:
             if sites:
                 tapes.replay(self.layers, tape, layer, sites, visit)
             else:
-                visit(layer, {"resid_pre": tape.stream(layer), "resid_post": tape.stream(layer + 1)})
+                visit(layer, Sites({"resid_pre": tape.stream(layer), "resid_post": tape.stream(layer + 1)}))
 
 
 def _detached(table: torch.Tensor | None) -> torch.Tensor | None:

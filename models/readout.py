@@ -12,7 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from anatomy.language import N_
 from anatomy.request import Want
+from models import pulse
 from models.families import Family
 from models.parts import at_position, positions
 from models.tape import Tape
@@ -45,9 +47,14 @@ class Readout:
 
     def best(self, rows: Float[Tensor, "row d_model"], k: int) -> Best:
         """The k most probable tokens of each row, scored in chunks."""
-        parts = [_best(self.logits(chunk), k) for chunk in rows.split(CHUNK)]
+        parts = [self._scored(chunk, k) for chunk in rows.split(CHUNK)]
         columns = zip(*((part.ids, part.logp, part.entropy) for part in parts), strict=True)
         return Best(*(torch.cat(column) for column in columns))
+
+    def _scored(self, rows: Float[Tensor, "row d_model"], k: int) -> Best:
+        """One chunk. Cancelled where nobody waits for it any more."""
+        pulse.stop_if_cancelled()
+        return _best(self.logits(rows), k)
 
     def answer(self, tape: Tape, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
         """The wanted arrays among SITES; positions that nobody asks for are not scored."""
@@ -76,10 +83,15 @@ class Readout:
             return {}
         layers = len(tape.calls)
         places = positions(mine, len(tape.stream(0)))
-        rows = torch.stack([tape.stream(layer + 1)[places] for layer in range(layers)])  # [layer pos d_model]
-        best = self.best(rows.flatten(0, 1), LENS_K)
-        columns = {"lens_ids": best.ids, "lens_logp": best.logp}
-        shaped = {site: column.unflatten(0, (layers, len(places))).numpy() for site, column in columns.items()}
+        at_once = max(1, CHUNK // len(places))  # layers; a few rows take hardly longer than one
+        found = []
+        for start in range(0, layers, at_once):
+            pulse.beat(N_("reading the stream after each layer"), start, layers)
+            some = range(start, min(start + at_once, layers))
+            rows = torch.cat([tape.stream(layer + 1)[places] for layer in some])  # [layer·pos d_model]
+            found.append(self.best(rows, LENS_K))
+        columns = {"lens_ids": [best.ids for best in found], "lens_logp": [best.logp for best in found]}
+        shaped = {site: torch.cat(rows).unflatten(0, (layers, -1)).numpy() for site, rows in columns.items()}
         return {want: at_position(shaped[want.site], want, places) for want in mine}
 
 

@@ -17,7 +17,7 @@ from models.recorded import FIRST_VIEW
 
 _EVERY_LAYER = ("pattern", "scores")
 _ONE_TOKEN = ("resid_pre", "resid_post", "attn_out", "ffn_out")  # in every layer, of the chosen token alone
-_OPEN_LAYER = tuple(site.name for site in SITES.values() if site.per_layer)
+_OPEN_LAYER = tuple(site.name for site in SITES.values() if site.per_layer and not site.one_head)
 _FOR_A_TOKEN = tuple(site.name for site in SITES.values() if site.for_token)
 # Left out: what a second run gives differs from machine to machine, so it is only shown of the reader's own.
 _OWN = frozenset(rerun.NEEDS)

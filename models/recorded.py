@@ -1,6 +1,6 @@
 """RecordedEngine: answers from a file what has been recorded, nothing else. For the first page while a model loads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from anatomy.language import N_
@@ -8,7 +8,7 @@ from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.wire import unpack
-from models.engine import Refused
+from models.engine import Estimate, Refused, Report
 from models.parts import found, mentioned
 
 FIRST_VIEW = Path(__file__).with_name("first_view.npz")
@@ -38,7 +38,14 @@ class RecordedEngine:
         """The model that was recorded."""
         return (self._trace.spec,)
 
-    def run(self, run: Run, wants: Iterable[Want] = ()) -> Trace:
+    def run(
+        self,
+        run: Run,
+        wants: Iterable[Want] = (),
+        *,
+        report: Report | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Trace:
         """Tokens and the wanted arrays as they were recorded. NotRecorded for anything else."""
         trace = self._trace
         if run != trace.run:
@@ -50,6 +57,10 @@ class RecordedEngine:
             raise _without(absent)
         held = {want: array for want, array in arrays.items() if array is not None}
         return Trace(run, trace.spec, trace.tokens, held, {row: trace.names[row] for row in mentioned(held)})
+
+    def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
+        """Next to nothing: what was recorded is only handed out. NotRecorded for anything else."""
+        return Estimate(len(self.run(run, wants).tokens), nbytes=0, seconds=0.0)
 
     def extend(
         self, run: Run, count: int = 1, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0

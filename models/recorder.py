@@ -8,9 +8,29 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-Sites = dict[str, Tensor]  # name of a site → its tensor, without the batch axis
+from anatomy.language import N_
+from models import pulse
+from models.attended import Attended
+
+ATTENDED = "attended"  # wanted like a site: how the layer's attention was called
 ORDER = "order"  # wanted like a site: the parts of a layer as they were called, [event]
 NORM, ATTENTION, FFN = range(3)  # the parts, in an order
+
+
+class Sites(dict[str, Tensor]):
+    """Name of a site → its tensor, without the batch axis. attended: the layer's attention, where it was wanted."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], attended: Attended | None = None) -> None:
+        super().__init__(tensors)
+        self._attended = attended
+
+    @property
+    def attended(self) -> Attended:
+        """How the layer's attention was called."""
+        assert self._attended is not None, f"{ATTENDED!r} is not among the sites that were wanted of this layer"
+        return self._attended
+
+
 Visit = Callable[[int, Sites], None]  # called when a layer is done, with the layer's number and its sites
 
 
@@ -24,9 +44,24 @@ class Call:
     @property
     def stream(self) -> Tensor:
         """The stream entering the layer: [1 pos d_model]."""
-        stream = self.args[0] if self.args else self.kwargs["hidden_states"]
-        assert isinstance(stream, Tensor)
+        stream = self._stream
+        assert isinstance(stream, Tensor), "the stream of this call was left out: see Tape.call"
         return stream
+
+    @property
+    def held(self) -> bool:
+        """The stream is there; it may be left out to save memory."""
+        return self._stream is not None
+
+    def on(self, stream: Tensor | None) -> "Call":
+        """The same call on another stream, or on none."""
+        if self.args:
+            return Call((stream, *self.args[1:]), self.kwargs)
+        return Call((), {**self.kwargs, "hidden_states": stream})
+
+    @property
+    def _stream(self) -> object:
+        return self.args[0] if self.args else self.kwargs["hidden_states"]
 
 
 class Recorder:
@@ -36,15 +71,19 @@ class Recorder:
     calls   how each layer was called, first to last
     last    the stream that left the last of them: [1 pos d_model]
     kept    the wanted sites of the layer that is running
+    layers  how many the model has, for those who follow how far it is
+    every   of so many calls one keeps its stream; 0: none but that of the layer that is running
     visit   called at the end of every wanted layer; `resid_pre` and `resid_post` are always among its sites
     """
 
-    def __init__(self, wanted: Mapping[int, frozenset[str]], visit: Visit) -> None:
+    def __init__(self, wanted: Mapping[int, frozenset[str]], visit: Visit, *, layers: int = 0, every: int = 1) -> None:
         self.calls: list[Call] = []
         self.last: Tensor | None = None
         self._wanted = wanted
         self._visit = visit
-        self.kept: Sites = {}
+        self.kept: dict[str, Tensor] = {}
+        self._attended: Attended | None = None
+        self._layers, self._every = layers, every
         self._order: list[int] = []
 
     def wants(self, layer: int, *sites: str) -> bool:
@@ -52,9 +91,10 @@ class Recorder:
         return not self._wanted.get(layer, frozenset()).isdisjoint(sites)
 
     def enter(self, layer: int, args: tuple, kwargs: Mapping[str, object]) -> None:
-        """A layer begins."""
+        """A layer begins. Cancelled where nobody waits for the run any more."""
+        pulse.beat(N_("running the model, layer by layer"), layer, self._layers)
         self.calls.append(Call(args, kwargs))
-        self.kept, self._order = {}, []
+        self.kept, self._attended, self._order = {}, None, []
 
     def part(self, part: int) -> None:
         """A part of the layer begins: NORM, ATTENTION or FFN."""
@@ -65,14 +105,21 @@ class Recorder:
         if self.wants(layer, site):
             self.kept[site] = tensor[0]
 
+    def attend(self, layer: int, attended: Attended) -> None:
+        """The layer's attention is called."""
+        if self.wants(layer, ATTENDED):
+            self._attended = attended
+
     def leave(self, layer: int, stream: Tensor) -> None:
         """A layer is done; stream: [1 pos d_model]."""
         self.last = stream
         if layer in self._wanted:
             ends = {"resid_pre": self.calls[-1].stream[0], "resid_post": stream[0]}
             order = {ORDER: torch.tensor(self._order)} if self.wants(layer, ORDER) else {}
-            self._visit(layer, self.kept | order | ends)
-        self.kept = {}
+            self._visit(layer, Sites(self.kept | order | ends, self._attended))
+        self.kept, self._attended = {}, None
+        if self._every == 0 or (len(self.calls) - 1) % self._every:
+            self.calls[-1] = self.calls[-1].on(None)
 
 
 _current: ContextVar[Recorder | None] = ContextVar("recorder", default=None)

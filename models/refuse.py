@@ -8,8 +8,11 @@ from anatomy.request import Want
 from anatomy.sites import SITES, axes_of
 from anatomy.spec import ModelSpec
 from models.engine import Refused
+from models.estimate import FLOAT, Estimate
+from models.memory import VARIABLE
 
-MAX_CHARACTERS = 20_000
+MAX_CHARACTERS = 100_000  # more than the longest context that fits in the memory of a small machine
+MAP_BYTES = 128 << 20  # of one layer's maps, all heads: 1,800 tokens with 9 heads
 MOST_RANKS = 50  # of a prediction, that a want may name a token by
 
 
@@ -58,6 +61,8 @@ def unanswerable(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: M
             raise Refused(told, model=spec.name, last=layers - 1, layer=want.layer)
         if want.pos is not None and not 0 <= want.pos < tokens:
             raise Refused(N_("The text has tokens 0 to {last}, not {pos}."), last=tokens - 1, pos=want.pos)
+        _too_many_pairs(want, spec, tokens)
+        _no_such_place(want, spec, tokens)
         if SITES[want.site].one_pos and want.pos is None:
             raise Refused(N_("{site} is given one position at a time: name one with pos."), site=want.site)
         for token in (want.token, want.against):
@@ -66,3 +71,49 @@ def unanswerable(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: M
                     "{model} has tokens 0 to {last}, and −1 to −{ranks} name its own choices: {token} is none of them."
                 )
                 raise Refused(told, model=spec.name, last=f"{spec.vocab - 1:,}", ranks=MOST_RANKS, token=token)
+
+
+def _too_many_pairs(want: Want, spec: ModelSpec, tokens: int) -> None:
+    """Refused for all maps of a layer at once, every pair of tokens, where that takes more than MAP_BYTES."""
+    if not {"head", "src"} <= set(axes_of(want)) or want.pos is not None:
+        return
+    size = spec.n_heads * tokens * tokens * FLOAT
+    if size > MAP_BYTES:
+        told = N_(
+            "All maps of a layer take {size} at {tokens} tokens, {most} at most are given as they are: ask for one "
+            "head as {pooled}, or for one position."
+        )
+        pooled = "contribution_max" if want.site == "contribution" else "pattern_max"
+        raise Refused(told, size=gigabytes(size), tokens=f"{tokens:,}", most=gigabytes(MAP_BYTES), pooled=pooled)
+
+
+def _no_such_place(want: Want, spec: ModelSpec, tokens: int) -> None:
+    """Refused for a head that the model does not have, or a window that is not of this text."""
+    if want.head is not None and not 0 <= want.head < spec.n_heads:
+        told = N_("{model} has heads 0 to {last}, not {head}.")
+        raise Refused(told, model=spec.name, last=spec.n_heads - 1, head=want.head)
+    if want.window is None:
+        return
+    top, bottom, left, right = want.window
+    if not (0 <= top < bottom <= tokens and 0 <= left < right <= tokens):
+        told = N_(
+            "The text has {tokens} tokens: no window of it goes from {top} to {bottom} and from {left} to {right}."
+        )
+        raise Refused(told, tokens=f"{tokens:,}", top=top, bottom=bottom, left=left, right=right)
+
+
+def too_large(cost: Estimate, room: int, limit: int, fit: int) -> None:
+    """Refused where a run takes more than there is room for; fit: how many tokens would do."""
+    if cost.nbytes <= room:
+        return
+    told = N_(
+        "A run of {tokens} tokens would take about {need} of memory. This program may use {limit} ({variable}) and has "
+        "{room} of it left, enough for about {fit}. Take a part of the text, or set {variable} higher."
+    )
+    figures = {"need": gigabytes(cost.nbytes), "limit": gigabytes(limit), "room": gigabytes(room)}
+    raise Refused(told, variable=VARIABLE, tokens=f"{cost.tokens:,}", fit=f"{fit:,}", **figures)
+
+
+def gigabytes(size: int) -> str:
+    """Bytes in words: "2.4 GB", below a tenth of one "35 MB"."""
+    return f"{size / (1 << 30):.1f} GB" if size >= (1 << 30) / 10 else f"{size / (1 << 20):.0f} MB"

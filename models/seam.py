@@ -13,7 +13,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from models.recorder import current
+from models.attended import Attended
+from models.recorder import ATTENDED, current
 
 NAME = "stagelight"
 _LAYER = "stagelight_layer"  # attribute of an attention module, set by `mark`
@@ -60,43 +61,31 @@ def attend(
             recorder.keep(layer, site, tensor)
         if position_bias is not None:
             recorder.keep(layer, "pos_bias", position_bias)
-    if not output_attentions and (recorder is None or not recorder.wants(layer, "scores", "pattern")):
+    if not output_attentions and (recorder is None or not recorder.wants(layer, ATTENDED, "scores", "pattern")):
         return out, None
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-    scores = masked_scores(query, key, attention_mask, scaling, causal)
-    if position_bias is not None:
-        scores += position_bias
-    pattern = scores.softmax(dim=-1, dtype=torch.float32)
+    attended = called(query, key, attention_mask, scaling, causal, position_bias)
     if recorder is not None:
-        recorder.keep(layer, "scores", scores)
-        recorder.keep(layer, "pattern", pattern)
-    return out, pattern if output_attentions else None
+        recorder.attend(layer, attended)
+        if recorder.wants(layer, "scores", "pattern"):
+            recorder.keep(layer, "scores", attended.scores(0, query.shape[2])[None])
+            recorder.keep(layer, "pattern", attended.whole[None])
+    return out, attended.whole[None] if output_attentions else None
 
 
-def masked_scores(
+def called(
     query: Float[Tensor, "1 head pos d_head"],
     key: Float[Tensor, "1 kv src d_head"],
     mask: Bool[Tensor, "1 h pos src"] | None,
     scaling: float | None,
     causal: bool,
-) -> Float[Tensor, "1 head pos src"]:
-    """q·k scaled (Vaswani et al. 2017, sec. 3.2.1), −inf where the mask is False or, without a mask, where causal
-    attention may not look. Query head h reads key/value head h // (head / kv) (GQA, Ainslie et al. 2023)."""
-    group = query.shape[1] // key.shape[1]
-    k = key[0].repeat_interleave(group, 0).transpose(1, 2)  # [head d_head src]
-    if mask is None and causal:
-        mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device).tril()[None, None]
-    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    return torch.baddbmm(_barrier(mask, query), query[0], k, alpha=scale)[None]
-
-
-def _barrier(mask: Bool[Tensor, "1 h pos src"] | None, query: Tensor) -> Float[Tensor, "#head #pos #src"]:
-    """What is added to scores: 0 where the mask allows, −inf where it forbids."""
-    if mask is None:
-        return query.new_zeros(1, 1, 1)
-    if mask.dtype != torch.bool:
+    bias: Float[Tensor, "1 head pos src"] | None = None,
+) -> Attended:
+    """The call as what its scores can be formed from, a few rows at a time. TypeError for a mask of numbers."""
+    if mask is not None and mask.dtype != torch.bool:
         raise TypeError(f"the attention mask is {mask.dtype}, this function reads masks of True (may look) and False")
-    return query.new_zeros(mask.shape[1:]).masked_fill_(~mask[0], -torch.inf)
+    added = None if bias is None else bias[0]
+    return Attended(query[0], key[0], None if mask is None else mask[0], scaling, causal, added)
 
 
 def mark(module: nn.Module, layer: int) -> None:

@@ -1,8 +1,7 @@
 """Store: answers of an engine, kept while they fit a budget. Equal questions at the same time are computed once."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from functools import partial
 from threading import Lock
 
 import numpy as np
@@ -10,85 +9,101 @@ import numpy as np
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
-from models.engine import Engine
+from models.engine import Engine, Estimate, Report
 from models.lru import ByteLru
 from models.parts import found, mentioned
+from models.queue import Queue
 
 _BYTES_PER_TOKEN = 500  # a Token and its strings, roughly
 _BYTES_PER_NAME = 100
 
 
-@dataclass
-class _Line:
-    """Those who ask about one run: one is served, the others wait."""
-
-    turn: Lock = field(default_factory=Lock)
-    askers: int = 0
-
-
 class Store:
-    """An engine with a memory. Arrays are kept by run and want; those used longest ago go first."""
+    """An engine with a memory. Arrays are kept by run and want; those used longest ago go first.
 
-    def __init__(self, engine: Engine, budget_bytes: int) -> None:
+    What has to be computed waits in the queue, which several stores may share. Tokens do not: they need no model.
+    """
+
+    def __init__(self, engine: Engine, budget_bytes: int, queue: Queue | None = None) -> None:
         self._engine = engine
+        self._queue = queue or Queue()
         self._arrays: ByteLru[tuple[Run, Want], np.ndarray] = ByteLru(budget_bytes)
         self._texts: ByteLru[Run, Trace] = ByteLru(max(budget_bytes // 16, 1 << 20))  # tokens and names, no arrays
-        self._lines: dict[Run, _Line] = {}
-        self._door = Lock()
+        self._cutting, self._writing = Lock(), Lock()
 
     def specs(self) -> tuple[ModelSpec, ...]:
         """The models that the engine runs."""
         return self._engine.specs()
 
-    def get(self, run: Run, wants: Iterable[Want] = ()) -> Trace:
-        """Tokens and the wanted arrays; the engine is asked for what is not here. Refused as the engine refuses."""
+    def get(self, run: Run, wants: Iterable[Want] = (), *, behind: bool = False, watch: Report | None = None) -> Trace:
+        """Tokens and the wanted arrays; the engine is asked for what is not here. Refused as the engine refuses, and
+        where the queue is full. behind, watch: see `Queue.ask`."""
         asked = tuple(dict.fromkeys(wants))
-        with self._alone(run):
-            text = self._texts.get(run)
-            held = {} if text is None else self._held(run, asked)
-            missing = [want for want in asked if want not in held]
-            if text is None or missing:
-                answer = self._engine.run(run, missing)
-                text = self._keep(answer, text)
-                held |= answer.arrays
-        names = {row: text.names[row] for row in mentioned(held)}
-        return Trace(run, text.spec, text.tokens, {want: held[want] for want in asked}, names)
+        if not asked:
+            return self._text(run)
+        known = self._known(run, asked)
+        if known is None or len(known.arrays) < len(asked):
+            held = {} if known is None else known.arrays
+            missing = tuple(want for want in asked if want not in held)
+            work = partial(self._compute, run, missing)
+            answer = self._queue.ask(run, frozenset(missing), work, behind=behind, watch=watch)
+            known = answer if known is None else known.plus(answer.arrays, answer.names)
+        arrays = {want: known.arrays[want] for want in asked}
+        return Trace(run, known.spec, known.tokens, arrays, {row: known.names[row] for row in mentioned(arrays)})
+
+    def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
+        """What of these wants is not here would cost, queue apart; see `Engine.estimate`."""
+        asked = tuple(dict.fromkeys(wants))
+        known = self._known(run, asked)
+        return self._engine.estimate(run, [want for want in asked if known is None or want not in known.arrays])
 
     def extend(
         self, run: Run, count: int = 1, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0
     ) -> Run:
-        """The run with a longer tail, as the engine goes on with it; see `Engine.extend`."""
-        return self._engine.extend(run, count, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+        """The run with a longer tail, as the engine goes on with it; see `Engine.extend`. It waits in the queue too."""
+        how = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        about = ("extend", run, count, *how.values())
+        return self._queue.ask(about, frozenset(), lambda report, cancelled: self._engine.extend(run, count, **how))
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays held now."""
         return self._arrays.nbytes
 
-    def _held(self, run: Run, wants: tuple[Want, ...]) -> dict[Want, np.ndarray]:
-        arrays = {want: found(lambda asked: self._arrays.get((run, asked)), want) for want in wants}
-        return {want: array for want, array in arrays.items() if array is not None}
+    def _text(self, run: Run) -> Trace:
+        """The run's tokens alone. One text is cut at a time: a tokenizer is not made to be shared."""
+        with self._cutting:
+            text = self._texts.get(run) or self._keep(self._engine.run(run))
+        return Trace(run, text.spec, text.tokens, {})
 
-    def _keep(self, answer: Trace, before: Trace | None) -> Trace:
+    def _known(self, run: Run, wants: tuple[Want, ...]) -> Trace | None:
+        """What is held of the wanted arrays, with the text and all its names; None where the text is not held."""
+        arrays = {want: found(lambda asked: self._arrays.get((run, asked)), want) for want in wants}
+        held = {want: array for want, array in arrays.items() if array is not None}
+        text = self._texts.get(run)  # after the arrays: whoever keeps them writes their names first
+        if text is None or not text.names.keys() >= set(mentioned(held)):
+            return None
+        return Trace(run, text.spec, text.tokens, held, text.names)
+
+    def _compute(self, run: Run, missing: tuple[Want, ...], report: Report, cancelled: Callable[[], bool]) -> Trace:
+        """In the worker: the arrays that nobody computed while this question waited, and those that somebody did."""
+        known = self._known(run, missing)
+        held = {} if known is None else known.arrays
+        still = tuple(want for want in missing if want not in held)
+        if known is not None and not still:
+            return known
+        answer = self._engine.run(run, still, report=report, cancelled=cancelled)
+        self._keep(answer)
+        return answer if known is None else known.plus(answer.arrays, answer.names)
+
+    def _keep(self, answer: Trace) -> Trace:
         """Hold an answer; give back its text with all names known so far."""
+        with self._writing:
+            before = self._texts.get(answer.run)
+            names = {**(before.names if before else {}), **answer.names}
+            text = Trace(answer.run, answer.spec, answer.tokens, {}, names)
+            size = len(text.tokens) * _BYTES_PER_TOKEN + len(names) * _BYTES_PER_NAME
+            self._texts.put(answer.run, text, size)
         for want, array in answer.arrays.items():
             self._arrays.put((answer.run, want), array, array.nbytes)
-        names = {**(before.names if before else {}), **answer.names}
-        text = Trace(answer.run, answer.spec, answer.tokens, {}, names)
-        self._texts.put(answer.run, text, len(text.tokens) * _BYTES_PER_TOKEN + len(names) * _BYTES_PER_NAME)
         return text
-
-    @contextmanager
-    def _alone(self, run: Run) -> Iterator[None]:
-        """One asker per run at a time; the line is forgotten with its last asker."""
-        with self._door:
-            line = self._lines.setdefault(run, _Line())
-            line.askers += 1
-        try:
-            with line.turn:
-                yield
-        finally:
-            with self._door:
-                line.askers -= 1
-                if line.askers == 0:
-                    del self._lines[run]

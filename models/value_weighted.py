@@ -14,6 +14,7 @@ from torch import Tensor
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from models.ground import Ground
+from models.opened import Opened
 from models.projections import out_projection
 
 NEEDS = {"contribution": frozenset({"pattern", "v", "z", "attn_out"})}
@@ -32,6 +33,12 @@ def missing(spec: ModelSpec) -> dict[str, str]:
 def answer(ground: Ground, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
     """The wanted arrays among NEEDS."""
     return {want: _contribution(ground, want).numpy() for want in wants}
+
+
+def lengths(opened: Opened, layer: int, head: int, values: Float[Tensor, "src d_head"]) -> Float[Tensor, " src"]:
+    """How long is what each value adds to the stream when its weight is 1, by way of one query head."""
+    rows = out_projection(opened, layer).rows.unflatten(0, (opened.spec.n_heads, opened.spec.d_head))[head]
+    return torch.linalg.vector_norm(values @ rows, dim=-1)
 
 
 def _contribution(ground: Ground, want: Want) -> Float[Tensor, "head ... src"]:

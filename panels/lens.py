@@ -22,6 +22,12 @@ from viz.bars import Bar, Marks, ranked
 from viz.format import many, number, percent, quoted
 
 _ROW = 16  # pixels of one layer
+# What a raw lens can and cannot say.
+LIMITS = N_(
+    "A raw lens reads every stream with the final norm and head, which were trained for the last one: a small distance "
+    "shows that the answer can be read off already, a large one does not show that nothing is known, only that this "
+    "reader does not find it."
+)
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -197,7 +203,7 @@ def formula(trace: Trace, view: Fitted) -> str:
                 probability=percent(step.probability),
             )
         )
-    lines.append(_("after the last layer this is the model's own output"))
+    lines += [_("after the last layer this is the model's own output"), _(LIMITS)]
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
-from panels.lens import leads_from, read_stream
+from panels.lens import LIMITS, leads_from, read_stream
 from panels.output import applies
 from panels.snippet import layer_streams, opening, paths
 from viz.format import many, number, percent, quoted
@@ -121,7 +121,7 @@ def formula(trace: Trace, view: Fitted) -> str:
         )
         for layer in dict.fromkeys((view.layer, len(ids) - 1))
     )
-    return "\n".join((largest, *cells))
+    return "\n".join((largest, *cells, _(LIMITS)))
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:

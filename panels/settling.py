@@ -18,7 +18,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
-from panels.lens import read_stream
+from panels.lens import LIMITS, read_stream
 from panels.output import applies
 from panels.snippet import layer_streams, opening, paths
 from viz.curves import Curve, Curves, Mark, curves
@@ -27,11 +27,6 @@ from viz.format import many, number, quoted, thousands
 from viz.scale import thinned
 
 _SETTLED = 1.0  # nat
-_LIMITS = N_(
-    "A raw lens reads every stream with the final norm and head, which were trained for the last one: a small distance "
-    "shows that the answer can be read off already, a large one does not show that nothing is known, only that this "
-    "reader does not find it."
-)
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -83,7 +78,7 @@ def says(trace: Trace, view: Fitted) -> str:
                 layers=len(values),
             )
         )
-    return " ".join((*told, _(_LIMITS)))
+    return " ".join((*told, _(LIMITS)))
 
 
 def _at_the_layer(trace: Trace, view: Fitted, value: float, guess: float) -> str:

@@ -92,7 +92,8 @@ def says(trace: Trace, view: Fitted) -> str:
     if not others:
         told.append(
             _(
-                "No other tokenizer cuts this text here: `python -m models fetch minilm-l6` brings one, where none is at hand."
+                "No other tokenizer cuts this text here. Where none is at hand, `python -m models fetch minilm-l6` "
+                "brings one."
             )
         )
     if trace.run.tail:

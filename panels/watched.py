@@ -18,7 +18,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
-from panels.lens import over_the_vocabulary
+from panels.lens import LIMITS, over_the_vocabulary
 from panels.output import applies
 from panels.snippet import layer_streams, opening, paths
 from viz.format import listed, many, number, percent, quoted, thousands
@@ -81,7 +81,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     return lines(
         Lines(
             values=(places if by_rank else probabilities(trace, view)).T,
-            names=names(trace, view),
+            names=tuple(quoted(label) for label in names(trace, view)),
             places=tuple(map(str, range(len(places)))),
             chosen=_ANSWER,
             marked=_longest_other(spells(places)),
@@ -191,7 +191,7 @@ def formula(trace: Trace, view: Fitted) -> str:
     for layer in range(max(0, start - 1), start + 1):
         two_best = ";  ".join(_two_best(trace, view, layer))
         told.append(_("after layer {layer}: {tokens}", layer=layer, tokens=two_best))
-    return "\n".join(told)
+    return "\n".join((*told, _(LIMITS)))
 
 
 def _two_best(trace: Trace, view: Fitted, layer: int) -> Iterator[str]:

@@ -27,8 +27,8 @@ MAY_IMPORT = {
         "plotly",
     },
 }
-UI_MODELS = {"models.engine", "models.store", "models.recorded"}
-TORCH_FREE_MODELS = {"engine", "store", "recorded", "catalog", "weights", "fetch", "__main__"}
+UI_MODELS = {"models.engine", "models.queue", "models.recorded", "models.store"}
+TORCH_FREE_MODELS = {"engine", "queue", "store", "recorded", "catalog", "weights", "fetch", "__main__"}
 
 
 def imports(path: Path) -> set[str]:

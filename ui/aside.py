@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 import articles
-from anatomy.language import _, spoken
-from anatomy.request import Run
+from anatomy.language import _, spaced, spoken
+from anatomy.spec import ModelSpec
 from anatomy.view import Fitted, View
 from articles import Article, Claim, Heading
 from articles.verdict import Verdict
@@ -15,7 +15,7 @@ from panels import Panel
 from ui import judging, links
 from ui.components import claims
 from ui.components.claims import Card, Group, Mark, Tab
-from ui.host import Model, models
+from ui.host import Model, models, titled
 from ui.judging import Judged, Question
 
 EVERY = 0.6  # seconds between two looks at verdicts that are being worked out
@@ -26,6 +26,7 @@ class Jury:
     """The model on the page and, where one was chosen, the one beside it: names and verdicts so far."""
 
     seats: tuple[tuple[str, Judged], ...]
+    spec: ModelSpec
 
     @property
     def own(self) -> Judged:
@@ -43,7 +44,8 @@ def jury(model: Model, view: View, stage: str) -> Jury:
     if other is not None and other is not model:
         other.begin()
         seats.append((view.beside or "", other))
-    return Jury(tuple((name, _judged(name, seat, view, stage, seats[0][0])) for name, seat in seats))
+    judged = tuple((name, _judged(name, seat, view, stage, seats[0][0])) for name, seat in seats)
+    return Jury(judged, model.spec())
 
 
 def _name(model: Model) -> str:
@@ -62,26 +64,34 @@ def _judged(name: str, model: Model, view: View, stage: str, own: str) -> Judged
     return judging.bench().ask(Question(name, view.text, tail, spoken()), model, tuple(claim.id for claim in first))
 
 
-def draw(model: Model, run: Run, view: Fitted, panel: Panel) -> None:
+def draw(model: Model, view: Fitted, panel: Panel) -> None:
     """The column, which fills itself while verdicts are worked out."""
     found = jury(model, view, panel.stage)
-    (_column if found.done else _filling)(model, run, view, panel)
+    (_column if found.done else _filling)(model, view, panel, _apart(links.read()))
 
 
 @st.fragment
-def _column(model: Model, run: Run, view: Fitted, panel: Panel) -> None:
+def _column(model: Model, view: Fitted, panel: Panel, drawn: View) -> None:
+    """drawn: what the rest of the page shows; once the link says otherwise, the whole page is drawn again."""
     links.speak()
+    if _apart(links.read()) != drawn:
+        st.rerun()
     _show(jury(model, view, panel.stage), view, panel)
 
 
 @st.fragment(run_every=EVERY)
-def _filling(model: Model, run: Run, view: Fitted, panel: Panel) -> None:
+def _filling(model: Model, view: Fitted, panel: Panel, drawn: View) -> None:
     """The same, looked at again and again; once all is known, the page is drawn anew, and the map counts."""
     links.speak()
     found = jury(model, view, panel.stage)
-    if found.done and links.current():
+    if links.current() and (found.done or _apart(links.read()) != drawn):
         st.rerun()
     _show(found, view, panel)
+
+
+def _apart(view: View) -> View:
+    """The view without the panels' own settings, which no claim depends on."""
+    return replace(view, settings=())
 
 
 def _show(found: Jury, view: Fitted, panel: Panel) -> None:
@@ -92,30 +102,33 @@ def _show(found: Jury, view: Fitted, panel: Panel) -> None:
         "tabs": _("What to read"),
         "beside": _("Beside it:"),
     }
-    counts = None if article is None else judging.of_article(article, found.own.verdicts)
     claims.show(
         title=_("What the articles say about this stage") if article is None else article.title,
         lang=spoken() if article is None else article.language,
-        note="" if article is None else _progress(article, counts, found.own),
-        tabs=_tabs(article, found),
+        note=_progress(article, found.own),
+        tabs=_tabs(article, panel.stage, found),
         groups=_of_stage(panel.stage, found, view) if article is None else _of_article(article, found, view),
         words=words,
-        others=[(name, name == view.beside) for name in models() if name != found.seats[0][0]],
+        others=[(name, titled(name), name == view.beside) for name in models() if name != found.seats[0][0]],
         beside=lambda name: links.go(lambda now: replace(now, beside=None if now.beside == name else name)),
-        read=lambda key: links.go(lambda now: reading(now, key)),
-        opened=lambda claim: links.go(lambda now: at_claim(now, claim, found.own.verdicts.get(claim))),
+        read=lambda key: links.go(lambda now: reading(now, key, found.spec)),
+        opened=lambda claim: links.go(lambda now: at_claim(now, claim, found.own.verdicts.get(claim), found.spec)),
     )
 
 
-def _progress(article: Article, counts: tuple[int, int, int] | None, judged: Judged) -> str:
+def _progress(article: Article | None, judged: Judged) -> str:
+    """What the counts beside it are."""
     if not judged.done:
-        return _("of {count} claims; more are being worked out", count=len(article.claims))
+        return _("so far; more are being worked out")
+    if article is None:
+        return _("hold, hold in part, do not hold for this model")
     return _("of {count} claims hold, hold in part, do not hold for this model", count=len(article.claims))
 
 
-def _tabs(article: Article | None, found: Jury) -> list[Tab]:
-    stage = Tab("", _("This stage"), _("What the articles say about the stage on view"), article is None)
-    return [stage] + [
+def _tabs(article: Article | None, stage: str, found: Jury) -> list[Tab]:
+    counts = judging.marks(found.own.verdicts)[stage]
+    here = Tab("", _("This stage"), _("What the articles say about the stage on view"), article is None, counts)
+    return [here] + [
         Tab(
             key=each.key,
             label=each.key,
@@ -132,7 +145,9 @@ def _of_stage(stage: str, found: Jury, view: View) -> list[Group]:
     by_id: dict[str, list[tuple[Article, Claim]]] = {}
     for article, claim in articles.claims(stage):
         by_id.setdefault(claim.id, []).append((article, claim))
-    cards = tuple(_card(places, found, view) for places in by_id.values())
+    if view.claim and view.claim not in by_id:  # one that is seen in a panel of another stage stays on view
+        by_id = {view.claim: _places(view.claim)} | by_id
+    cards = tuple(_card(places, found, view) for places in by_id.values() if places)
     named = [_heading(article, place) for article, place in articles.headings(stage)]
     return [Group("", "", "", spoken(), "", cards), *named]
 
@@ -175,23 +190,23 @@ def _card(places: Sequence[tuple[Article, Claim]], found: Jury, view: View, name
     says where it stands."""
     _article, claim = places[0]
     two = len(found.seats) > 1
-    target = at_claim(links.read(), claim.id, found.own.verdicts.get(claim.id))
+    target = at_claim(links.read(), claim.id, found.own.verdicts.get(claim.id), found.spec)
     return Card(
         id=claim.id,
         where=" · ".join(f"{_where(article)} {_at(each.section)}" for article, each in places) if named else "",
         says=_(claim.says),
-        marks=tuple(_mark(name if two else "", claim, judged) for name, judged in found.seats),
+        marks=tuple(_mark(name, two, claim, judged) for name, judged in found.seats),
         href=links.query(target) or "?",
         current=claim.id == view.claim,
     )
 
 
-def _mark(name: str, claim: Claim, judged: Judged) -> Mark:
-    verdict = judged.verdicts.get(claim.id)
+def _mark(name: str, two: bool, claim: Claim, judged: Judged) -> Mark:
+    shown, verdict = titled(name) if two else "", judged.verdicts.get(claim.id)
     if verdict is None:
-        return Mark(name, "", "") if not judged.done else Mark(name, "unseen", _("not known"), _why(name))
-    says = " ".join(sentence for sentence in (verdict.says, verdict.second) if sentence)
-    return Mark(name, verdict.kind, label(verdict), says, verdict.how)
+        return Mark(shown, "", "") if not judged.done else Mark(shown, "unseen", _("not known"), _why(name))
+    says = " ".join(sentence for sentence in (claim.judged(), verdict.says, verdict.second) if sentence)
+    return Mark(shown, verdict.kind, label(verdict), spaced(says), spaced(verdict.how))
 
 
 def _why(name: str) -> str:
@@ -211,23 +226,31 @@ def label(verdict: Verdict) -> str:
     }[verdict.kind]
 
 
-def reading(view: View, key: str) -> View:
+def reading(view: View, key: str, spec: ModelSpec) -> View:
     """The view with an article to read along, from its first claim on; "" goes back to the stage on view."""
     article = next((article for article in articles.load() if article.key == key), None)
     if article is None:
         return replace(view, article=None, claim=None)
     first = article.claims[0].id if article.claims else None
-    return replace(at_claim(view, first, None) if first else view, article=key)
+    return replace(at_claim(view, first, None, spec) if first else view, article=key)
 
 
-def at_claim(view: View, claim: str, verdict: Verdict | None) -> View:
-    """The view in which one can see a claim: its panel with its settings, at the place that the verdict names."""
+def at_claim(view: View, claim: str, verdict: Verdict | None, spec: ModelSpec) -> View:
+    """The view in which one can see a claim: a panel that this model has, with its settings, at the place that the
+    verdict names. Settings of a claim that was looked at before go."""
     stated = _stated(claim, articles.claims())
     if stated is None:
         return view
-    settings = tuple(sorted((dict(view.settings) | dict(stated.sets)).items()))
+    before = _stated(view.claim or "", articles.claims())
+    kept = {name: value for name, value in view.settings if before is None or name not in before.sets}
+    settings = tuple(sorted((kept | dict(stated.sets)).items()))
     places = {} if verdict is None else dict(verdict.at)
-    return replace(view, panel=stated.panel, settings=settings, claim=claim, **places)
+    return replace(view, panel=stated.panel_for(spec), settings=settings, claim=claim, **places)
+
+
+def _places(claim: str) -> list[tuple[Article, Claim]]:
+    """Everywhere that a claim is made."""
+    return [(article, each) for article, each in articles.claims() if each.id == claim]
 
 
 def _stated(claim: str, among: Iterable[tuple[Article, Claim]]) -> Claim | None:

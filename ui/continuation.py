@@ -1,8 +1,10 @@
 """How the model goes on, one token at a time: which tokens may follow, and what the reader makes of them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import exp
+from secrets import randbelow
 
 from anatomy.language import _
 from anatomy.request import Run, Want
@@ -10,12 +12,14 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import View
 from models.engine import Refused
+from panels.output import TEMPERATURE
+from panels.sampling import TOP_K, TOP_P
 from ui import links
 from ui.components import continuation
 from ui.components.continuation import Next
 from ui.host import Loading, Model
 
-SHOWN = 5
+SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -62,15 +66,41 @@ def no_room(model: Model, longer: Run) -> str | None:
     return None
 
 
-def row(found: Continuation, view: View) -> None:
-    """The row under the tokens. A click goes on with a token; the chips at its end take back what was added."""
+def row(found: Continuation, view: View, model: Model | None = None) -> None:
+    """The row under the tokens. A click goes on with a token, or lets the model draw one; what stands at its end takes
+    back what was added."""
     continuation.show(
         found.tokens,
         lambda place, token: links.go(lambda now: going_on(now, place, token)),
         lambda count: links.go(lambda now: taken_back(now, count)),
+        lambda: None if model is None else _draw(model),
         tail=len(view.tail),
         full=found.full,
+        how=said(view),
     )
+
+
+def _draw(model: Model) -> None:
+    links.go(lambda now: drawn(now, model, randbelow(1 << 31)))
+
+
+def said(view: View) -> str:
+    """By which settings a token is drawn."""
+    return _(
+        "Draw a token at temperature {temperature}, top-k {top_k}, top-p {top_p}, as the output's panels are set",
+        temperature=f"{view[TEMPERATURE]:g}",
+        top_k=f"{view[TOP_K]:g}",
+        top_p=f"{view[TOP_P]:g}",
+    )
+
+
+def drawn(view: View, model: Model, seed: int) -> View:
+    """The view with a token more, drawn by the settings on the page; the same view where none can be drawn."""
+    how = {"temperature": view[TEMPERATURE], "top_k": int(view[TOP_K]), "top_p": view[TOP_P]}
+    with suppress(Refused, Loading):
+        longer = model.extend(view.run(model.spec()), 1, **how, seed=seed)
+        return replace(view, tail=longer.tail, pos=None, src=None)
+    return view
 
 
 def way_back(view: View) -> None:

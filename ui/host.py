@@ -5,18 +5,21 @@ import logging
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from threading import Lock, Thread
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from anatomy.language import N_
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import DEFAULT_MODEL
-from models.engine import Engine, Progress, Refused, connect
+from models.engine import Engine, Progress, Refused, Report, connect
+from models.queue import Queue
 from models.recorded import FIRST_VIEW, NotRecorded
 from models.store import Store
 
@@ -24,6 +27,24 @@ ARRAYS_KEPT = 384 << 20  # bytes
 VARIABLE = "STAGELIGHT_MODEL"
 DEFAULT_MODELS = (DEFAULT_MODEL, "minilm-l6")  # a decoder, and an encoder to hold claims against
 _LOG = logging.getLogger(__name__)
+
+
+def _unseen(progress: Progress) -> None:
+    """A report that draws nothing."""
+
+
+_watch: ContextVar[Report] = ContextVar("watch", default=_unseen)
+
+
+@contextmanager
+def watched(report: Report) -> Iterator[None]:
+    """Inside this `with`, every question that has to wait tells the report its place in the queue
+    (`models.queue.Place`), then how far it is: in the asker's own thread, several times a second."""
+    before = _watch.set(report)
+    try:
+        yield
+    finally:
+        _watch.reset(before)
 
 
 class Loading(Exception):
@@ -34,10 +55,12 @@ class Model:
     """One model of this server: loaded once, in the background, from the moment somebody asks for it.
 
     progress   how far the loading is
+    queue      where its questions wait; the models of a server share one, as they share its cores
     """
 
-    def __init__(self, address: str, recorded: Engine | None) -> None:
+    def __init__(self, address: str, recorded: Engine | None, queue: Queue | None = None) -> None:
         self.address = address
+        self._queue = queue or Queue()
         self.progress = Progress(N_("starting the model"))
         self._refused: Refused | None = None
         self._recorded = recorded
@@ -74,14 +97,25 @@ class Model:
             raise self._absent()
         return known.specs()[0]
 
-    def run(self, run: Run, wants: Iterable[Want] = ()) -> Trace:
-        """The answer from the loaded model, until then from the recording. Loading: neither has it yet."""
+    def run(self, run: Run, wants: Iterable[Want] = (), *, behind: bool = False) -> Trace:
+        """The answer from the loaded model, until then from the recording. Loading: neither has it yet. Refused: with a
+        sentence; also where too many wait. behind: it can wait until no reader does.
+
+        A session that Streamlit stops while it waits, because its tab was closed or its reader went on, leaves the
+        queue.
+        """
         if self._live is not None:
-            return self._live.get(run, wants)
+            return self._live.get(run, wants, behind=behind, watch=_told if _in_session() else None)
         if self._recorded is not None:
             with suppress(NotRecorded):
                 return self._recorded.run(run, wants)
         raise self._absent()
+
+    def extend(self, run: Run, count: int, *, temperature: float, top_k: int, top_p: float, seed: int) -> Run:
+        """The run with tokens that the model goes on with; see `Engine.extend`. Loading: it is not there yet."""
+        if self._live is None:
+            raise self._absent()
+        return self._live.extend(run, count, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
 
     def _absent(self) -> Exception:
         """Why nobody can answer now."""
@@ -89,7 +123,7 @@ class Model:
 
     def _load(self) -> None:
         try:
-            self._live = Store(connect(self.address, self._report), ARRAYS_KEPT)
+            self._live = Store(connect(self.address, self._report), ARRAYS_KEPT, self._queue)
         except Refused as refused:
             self._refused = refused
             return
@@ -111,9 +145,31 @@ class Model:
 def models() -> dict[str, Model]:
     """This server's models by the name that stands in links; the first one is shown when a link names none."""
     hosted = {name(address): address for address in addresses(sys.argv[1:], os.environ.get(VARIABLE, ""))}
+    queue = Queue()
     return {
-        shown: Model(address, _recording() if shown == DEFAULT_MODEL else None) for shown, address in hosted.items()
+        shown: Model(address, _recording() if shown == DEFAULT_MODEL else None, queue)
+        for shown, address in hosted.items()
     }
+
+
+def titled(name: str) -> str:
+    """A model of this server as the choice shows it: its title where it is known, else its name in links."""
+    try:
+        return models()[name].spec().weights.title or name
+    except (Loading, Refused):
+        return name
+
+
+def _in_session() -> bool:
+    """Whether this thread draws somebody's page."""
+    return get_script_run_ctx(suppress_warning=True) is not None
+
+
+def _told(progress: Progress) -> None:
+    """Tell whoever watches; then let Streamlit stop this session if nobody does any more. It does so wherever the
+    session's state is looked at, by an exception that goes past all of ours."""
+    _watch.get()(progress)
+    st.session_state.get("link")
 
 
 def _recording() -> Engine | None:

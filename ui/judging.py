@@ -8,6 +8,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Condition, Thread
 
 import streamlit as st
@@ -17,6 +18,7 @@ from anatomy.language import _, speaking
 from anatomy.stages import STAGES
 from anatomy.view import View
 from articles.verdict import Case, Verdict, judge
+from models.engine import Cancelled, Refused
 from ui.host import Model
 
 KEPT = 64  # questions whose verdicts are remembered
@@ -107,7 +109,12 @@ def _verdict(claim: str, job: _Job) -> Verdict:
             spec = job.model.spec()
             view = View(model=question.model, text=question.text, tail=question.tail)
             fitted = view.fit(spec, job.model.run(view.run(spec)).tokens)
-            return judge(_checks()[claim], Case(spec, fitted, job.model.run))
+            ask = partial(job.model.run, behind=True)  # readers go first
+            return judge(_checks()[claim], Case(spec, fitted, ask))
+        except Refused as refused:  # a text that this model cannot read
+            return Verdict("unseen", str(refused))
+        except Cancelled:
+            return Verdict("unseen", _("This was stopped before its end."))
         except Exception:
             _LOG.exception("the check of %s failed on %s", claim, question.model)
             return Verdict("unseen", _("This could not be worked out: see the server's log."))

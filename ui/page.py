@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 import panels
-from anatomy.language import _
+from anatomy.language import N_, _
 from anatomy.trace import Trace, readable
 from anatomy.view import Fitted, View
 from models.engine import Refused
@@ -17,6 +17,7 @@ from ui.components import strip
 from ui.host import Loading, Model
 
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+MOST_TOKENS = 1024  # of a text on the page; the engine itself takes as many as the model
 MOST_LOST = 24  # characters named one by one
 ICON = Path(__file__).parent.parent / "static" / "icon.svg"
 
@@ -39,7 +40,8 @@ def draw() -> None:
         for complaint in (*complaints, *unknown, *aside.complaints(view)):
             text.notice(complaint)
     try:
-        answered(model, view, panel, embedded)
+        with waiting.in_line(free):
+            answered(model, view, panel, embedded)
     except Loading:
         waiting.until_loaded(model)
     except Refused as refused:
@@ -70,6 +72,10 @@ def answered(model: Model, view: View, panel: Panel, embedded: bool) -> None:
     spec = model.spec()
     run = view.run(spec)
     tokens = model.run(run).tokens
+    if len(tokens) > MOST_TOKENS:
+        told = N_("The text has {tokens} tokens and the limit is {limit}: take out at least {excess}.")
+        excess = len(tokens) - MOST_TOKENS
+        raise Refused(told, tokens=f"{len(tokens):,}", limit=f"{MOST_TOKENS:,}", excess=f"{excess:,}")
     fitted = view.fit(spec, tokens)
     for misfit in view.misfits(fitted):
         text.notice(misfit)
@@ -83,7 +89,7 @@ def answered(model: Model, view: View, panel: Panel, embedded: bool) -> None:
     with st.container(key="strip_row"):
         tokens_of(trace, fitted)
         if following is not None:
-            continuation.row(following, view)
+            continuation.row(following, view, model)
     with st.container(key="columns"):
         left, middle, right = st.columns(3, gap="medium")
     with left:
@@ -91,7 +97,7 @@ def answered(model: Model, view: View, panel: Panel, embedded: bool) -> None:
     with middle:
         stage.draw(model, run, fitted)
     with right:
-        aside.draw(model, run, fitted, panel)
+        aside.draw(model, fitted, panel)
 
 
 def tokens_of(trace: Trace, view: Fitted) -> None:

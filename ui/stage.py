@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 import panels
-from anatomy.language import _
+from anatomy.language import _, spaced
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.stages import STAGES
@@ -99,7 +99,7 @@ def _card(panel: Panel, trace: Trace, view: Fitted) -> None:
     """The figure with its controls above and its tabs below."""
     with st.container(border=True, key=f"card-{panel.id}"):
         controls.row(panel, trace.spec, view)
-        figure.show(panel.draw(trace, view), panel.says(trace, view), f"{panel.id}.figure")
+        figure.show(panel.draw(trace, view), spaced(panel.says(trace, view)), f"{panel.id}.figure")
         if not st.context.is_embedded:
             details.tabs(panel, trace, view)
 
@@ -111,7 +111,7 @@ def _chooser(panel: Panel, chosen_for: Panel, trace: Trace, view: Fitted) -> Non
         drawn = panel.draw(trace, view)
         st.html(f"<h3>{escape(getattr(drawn, 'title', _(panel.name)))}</h3>")
         controls.row(panel, trace.spec, view, controls.NARROW, chosen_for)
-        figure.show(drawn, panel.says(trace, view), f"{panel.id}.figure")
+        figure.show(drawn, spaced(panel.says(trace, view)), f"{panel.id}.figure")
 
 
 def _picker(panel: Panel) -> None:

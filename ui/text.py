@@ -6,6 +6,7 @@ from html import escape
 import streamlit as st
 
 from anatomy import glossary
+from anatomy.language import spaced
 
 _QUOTED = re.compile(r"“([^”]+)”")
 
@@ -23,7 +24,7 @@ def answer(sentence: str) -> None:
 def marked(sentence: str) -> str:
     """A sentence as HTML: its “quoted labels” marked, its terms explained where they first stand. All is escaped."""
     parts, known = [], set()
-    for i, part in enumerate(_QUOTED.split(sentence)):  # outside, inside, outside, …
+    for i, part in enumerate(_QUOTED.split(spaced(sentence))):  # outside, inside, outside, …
         parts.append(f"<mark>“{escape(part, quote=False)}”</mark>" if i % 2 else explained(part, known))
     return "".join(parts)
 
@@ -44,7 +45,7 @@ def explained(sentence: str, known: set[str]) -> str:
 
 def notice(sentence: str, kind: str = "quiet") -> None:
     """A sentence in place of a figure or above it. kind: "quiet" or "refused"."""
-    st.html(f'<p class="notice {kind}" role="status">{escape(sentence)}</p>')
+    st.html(f'<p class="notice {kind}" role="status">{escape(spaced(sentence))}</p>')
 
 
 def line(sentence: str) -> None:

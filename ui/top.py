@@ -13,7 +13,7 @@ from models.engine import Refused
 from ui import controls, links
 from ui.components import textbox
 from ui.examples import EXAMPLES
-from ui.host import Loading, Model, models
+from ui.host import Loading, Model, models, titled
 from viz.format import many
 
 MOST_CHARACTERS = 20_000
@@ -64,14 +64,6 @@ def _model_choice(names: list[str], view: View) -> None:
         width=210,
         on_change=changed,
     )
-
-
-def titled(name: str) -> str:
-    """A model of this server as the choice shows it: its title where it is known, else its name in links."""
-    try:
-        return models()[name].spec().weights.title or name
-    except (Loading, Refused):
-        return name
 
 
 def on_model(view: View, name: str) -> View:

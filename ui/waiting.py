@@ -1,11 +1,15 @@
 """While a model loads: how far it is, as one slim line that goes away by itself."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from anatomy.language import _
-from ui import links, text
+from models.engine import Progress
+from ui import host, links, text
 from ui.host import Model
 
 EVERY = 0.4
@@ -25,6 +29,26 @@ def in_the_background(model: Model) -> None:
         _line(model)
 
 
+@contextmanager
+def in_line(place: DeltaGenerator) -> Iterator[None]:
+    """While the page asks its questions: which place they have in the queue, then how far the answer is."""
+    with place:
+        told = st.empty()
+
+    def tell(progress: Progress) -> None:
+        told.html(f'<p class="working">{escape(_capital(progress.says))}</p>')
+
+    with host.watched(tell):
+        try:
+            yield
+        finally:
+            told.empty()
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
 @st.fragment(run_every=EVERY)
 def _line(model: Model) -> None:
     links.speak()
@@ -32,8 +56,7 @@ def _line(model: Model) -> None:
     if model.ready and links.current():
         st.rerun()
     progress = model.progress
-    told = progress.says
-    step = told[:1].upper() + told[1:]
+    step = _capital(progress.says)
     if not progress.total:
         st.html(f'<p class="working">{escape(step)}</p>')
         return

@@ -68,10 +68,11 @@ def ranked(
     for i, chosen in enumerate((True, False)):
         trace = _bars(bars, places, [bar.accent is chosen for bar in bars], chosen)
         figure.add_trace(trace.update(name=escaped(names[i])) if names else trace)
-    if marks is not None:
-        figure.add_trace(_diamonds(marks, places))
     ends = _ends(bars, low, high)
-    figure.update_xaxes(title_text=escaped(axis), zeroline=True, range=_with_room(bars, *ends), tickvals=steps(*ends))
+    room = _with_room(bars, *ends)
+    if marks is not None:
+        figure.update_traces(text=None).add_traces([_numbers(bars, marks, places, room), _diamonds(marks, places)])
+    figure.update_xaxes(title_text=escaped(axis), zeroline=True, range=room, tickvals=steps(*ends))
     figure.update_yaxes(title_text=escaped(rows), **_rows([_label(bar.label, bar.focus) for bar in bars], places))
     figure.update_layout(height=_height(places, row), **_LAYOUT)
     if names:
@@ -106,6 +107,25 @@ def _bars(bars: Sequence[Bar], places: Float[np.ndarray, " bar"], shown: Sequenc
         cliponaxis=False,
         hovertext=[f"<b>{escaped(bar.label)}</b><br>{escaped(bar.note or bar.text)}" for bar in group],
         hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _numbers(bars: Sequence[Bar], marks: Marks, places: Float[np.ndarray, " bar"], room: Sequence[float]) -> go.Scatter:
+    """The printed numbers of bars with marks: behind the diamond where it would stand on the number."""
+    letter = _LETTER / _WIDTH * (room[1] - room[0])
+    begins = []
+    for bar, mark in zip(bars, marks.values, strict=True):
+        meets = mark is not None and bar.value - letter < mark < bar.value + (len(bar.text) + 2) * letter
+        begins.append(mark + 0.5 * letter if mark is not None and meets else bar.value)
+    return go.Scatter(
+        x=np.array(begins, np.float32),
+        y=places,
+        mode="text",
+        text=[f" {escaped(bar.text)}" for bar in bars],
+        textposition="middle right",
+        cliponaxis=False,
+        hoverinfo="skip",
+        showlegend=False,
     )
 
 

@@ -12,9 +12,12 @@ from viz.bars import LEGEND
 from viz.dots import Level
 from viz.format import escaped, number
 from viz.lines import log_ticks
+from viz.scale import columns
 from viz.theme import FOCUS, NEUTRAL
 
 _HEIGHT = 380
+_PLOT = (640.0, 300.0)  # width and height between the axes, in pixels of a usual window
+Box = tuple[float, float, float, float]  # left, right, low, high: pixels from the lower left corner
 _LOOKS = ({"width": 2.5}, {"width": 2, "color": NEUTRAL, "dash": "dash"}, {"width": 2, "color": FOCUS, "dash": "dot"})
 
 
@@ -71,7 +74,7 @@ def curves(given: Curves) -> go.Figure:
 
 
 def _line(given: Curves, curve: Curve, look: dict) -> go.Scatter:
-    axes = f"{escaped(given.x_axis)} %{{x:,}}<br>{escaped(given.y_axis)} %{{y:,.4~g}}"
+    axes = f"{escaped(given.x_axis)} %{{x:,}}<br>{escaped(given.y_axis)} %{{y:,.5~g}}"
     return go.Scatter(
         x=curve.x.astype(np.float32),
         y=curve.y.astype(np.float32),
@@ -96,16 +99,15 @@ def _diamond(mark: Mark) -> go.Scatter:
 
 
 def _label(given: Curves, mark: Mark) -> dict:
-    """A mark's words, on the side where the figure has more room."""
-    ends = [float(value) for curve in given.curves for value in (curve.x.min(), curve.x.max())]
-    right = mark.x <= (min(ends) + max(ends)) / 2
+    """A mark's words, where they cover least of the curves and levels."""
+    across, up = _offset(given, mark)
     return {
         "x": mark.x,
         "y": _height(given, mark.y),
         "text": f"<b>{escaped(mark.text)}</b>",
-        "ax": 36 if right else -36,
-        "ay": -28,
-        "xanchor": "left" if right else "right",
+        "ax": across,
+        "ay": -up,
+        "xanchor": "left" if across > 0 else "right",
         "arrowhead": 0,
         "arrowwidth": 1,
         "arrowcolor": FOCUS,
@@ -113,21 +115,93 @@ def _label(given: Curves, mark: Mark) -> dict:
     }
 
 
+def _offset(given: Curves, mark: Mark) -> tuple[int, int]:
+    """How far to the right of a mark and above it its words begin, in pixels. Of equal places the nearest one counts,
+    on the side where the figure has more room, above rather than below."""
+    side = 1 if mark.x <= sum(_x_ends(given)) / 2 else -1
+    places = [(side * 36, up) for up in (28, -28, 56, -56, 84, -84)]
+    inside = [(across, up) for across, up in places if 12 <= _spot(given, mark)[1] + up <= _PLOT[1] - 12]
+    return min(inside, key=lambda place: _behind(given, _box(given, mark, *place)) + _on_level(given, mark, place[1]))
+
+
+def _spot(given: Curves, mark: Mark) -> tuple[float, float]:
+    """Where a mark stands, in pixels."""
+    first, last = _x_ends(given)
+    across = (mark.x - first) / ((last - first) or 1.0) * _PLOT[0]
+    return across, float(_pixels(given, np.array([mark.y]))[0])
+
+
+def _box(given: Curves, mark: Mark, across: int, up: int) -> Box:
+    """The room that a mark's words take up."""
+    x, y = _spot(given, mark)
+    begin, end = x + across, x + across + math.copysign(7.0 * columns(mark.text), across)
+    return min(begin, end), max(begin, end), y + up - 10, y + up + 10
+
+
+def _on_level(given: Curves, mark: Mark, up: int) -> int:
+    """24 for every level that runs through a mark's words."""
+    heights = _pixels(given, np.array([level.value for level in given.levels], np.float64))
+    return 24 * int((np.abs(heights - _spot(given, mark)[1] - up) < 10).sum())
+
+
+def _with_words(given: Curves, mark: Mark) -> Box:
+    """The room that a mark and its words take up together."""
+    (x, y), (left, right, low, high) = _spot(given, mark), _box(given, mark, *_offset(given, mark))
+    return min(left, x - 8), max(right, x + 8), min(low, y - 8), max(high, y + 8)
+
+
 def _words(given: Curves, level: Level) -> dict:
-    """A level's words on its line, at the end from which the first curve is farther."""
+    """A level's words at an end of its line, above or below it: where they cover least. Of equal places, above comes
+    first, at the end from which the first curve is farther."""
     y = given.curves[0].y
     third = max(1, len(y) // 3)
     gap = np.abs(np.log(y / level.value)) if given.logarithmic else np.abs(y - level.value)
-    left = bool(gap[:third].min() >= gap[-third:].min())
+    sides = ("left", "right") if gap[:third].min() >= gap[-third:].min() else ("right", "left")
+    places = [(side, edge) for edge in ("bottom", "top") for side in sides]
+    side, edge = min(places, key=lambda place: _covered(given, level, *place))
     return {
-        "x": 0.01 if left else 0.99,
+        "x": 0.01 if side == "left" else 0.99,
         "xref": "x domain",
-        "xanchor": "left" if left else "right",
+        "xanchor": side,
         "y": _height(given, level.value),
-        "yanchor": "bottom",
+        "yanchor": edge,
         "text": escaped(level.text),
         "showarrow": False,
     }
+
+
+def _covered(given: Curves, level: Level, side: str, edge: str) -> int:
+    """What lies behind a level's words: points of curves, and 24 for every mark or its words."""
+    wide = 6.5 * columns(level.text) + 8
+    left = 4.0 if side == "left" else _PLOT[0] - 4 - wide
+    base = float(_pixels(given, np.array([level.value]))[0])
+    low, high = (base - 2, base + 18) if edge == "bottom" else (base - 18, base + 2)
+    box = (left, left + wide, low, high)
+    return _behind(given, box) + 24 * sum(_meet(box, _with_words(given, mark)) for mark in given.marks)
+
+
+def _behind(given: Curves, box: Box) -> int:
+    """How many of 24 points along a box have each curve behind them."""
+    left, right, low, high = box
+    first, last = _x_ends(given)
+    x = first + np.linspace(left, right, 24) / _PLOT[0] * ((last - first) or 1.0)
+    heights = [_pixels(given, np.interp(x, curve.x, curve.y)) for curve in given.curves]
+    return sum(int(((y > low) & (y < high)).sum()) for y in heights)
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
+
+
+def _pixels(given: Curves, values: Float[np.ndarray, " point"]) -> Float[np.ndarray, " point"]:
+    """How high values stand above the lower end of the y axis, in a usual window."""
+    low, high = _y_axis(given)["range"]
+    return ((np.log10(values) if given.logarithmic else values) - low) / (high - low) * _PLOT[1]
+
+
+def _x_ends(given: Curves) -> tuple[float, float]:
+    ends = [float(value) for curve in given.curves for value in (curve.x.min(), curve.x.max())]
+    return min(ends), max(ends)
 
 
 def _height(given: Curves, value: float) -> float:
@@ -141,7 +215,7 @@ def _y_axis(given: Curves) -> dict:
     low, high = min(values), max(values)
     if not given.logarithmic:
         room = 0.12 * ((high - low) or 1.0)
-        return {"range": [low - room, high + room], "tickformat": ",.4~g", "zeroline": True}
+        return {"range": [low - room, high + room], "tickformat": ",.6~g", "zeroline": True}
     room, ticks = 0.05 * (math.log10(high / low) or 1.0), log_ticks(low, high)
     return {
         "type": "log",

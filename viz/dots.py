@@ -68,7 +68,7 @@ def _y_axis(given: Dots) -> dict:
     values = [*given.y.tolist(), *(level.value for level in given.levels)]
     low, high = min(values), max(values)
     if not given.logarithmic:
-        return {"range": [0, 1.08 * high or 1.0], "tickformat": ",.4~g"}
+        return {"range": [0, 1.08 * high or 1.0], "tickformat": ",.6~g"}
     room = 0.08 * (math.log10(high / low) or 1.0)
     ticks = log_ticks(low, high)
     return {

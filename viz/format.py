@@ -4,9 +4,12 @@ import html
 import math
 from collections.abc import Iterable
 
-from anatomy.language import _, ngettext
+from anatomy.language import _, ngettext, spoken
 
-_LARGE = (("T", 1e12), ("B", 1e9), ("M", 1e6))
+_LARGE = {
+    "en": (("T", 1e12), ("B", 1e9), ("M", 1e6)),
+    "zh": (("万亿", 1e12), ("亿", 1e8), ("万", 1e4)),
+}
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -46,10 +49,11 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def counted(count: float) -> str:
-    """A large count in thousands, millions, billions or trillions: 31,456 · 134.5 M · 8.030 B · 1.638 T."""
-    for letter, scale in _LARGE:
-        if count >= scale:
-            return f"{number(count / scale, 4)} {letter}"
+    """A large count in thousands, millions, billions or trillions: 31,456 · 134.5 M · 8.030 B · 1.638 T; in Chinese
+    by its own steps of ten thousand: 1.345 亿."""
+    for unit, least in _LARGE[spoken()]:
+        if count >= least:
+            return f"{number(count / least, 4)} {unit}"
     return thousands(round(count))
 
 

@@ -115,7 +115,7 @@ def _line(given: Lines, i: int, line: dict, order: int, opacity: float = 1.0) ->
 
 
 def _hover(given: Lines, name: str) -> str:
-    return f"{name}<br>{escaped(given.x_axis)} %{{customdata}}<br>{escaped(given.y_axis)} %{{y:,.4~g}}<extra></extra>"
+    return f"{name}<br>{escaped(given.x_axis)} %{{customdata}}<br>{escaped(given.y_axis)} %{{y:,.5~g}}<extra></extra>"
 
 
 def _faint(given: Lines) -> list[go.Scatter]:
@@ -201,7 +201,7 @@ def _y_axis(given: Lines) -> dict:
     low, high = _ends(given)
     room = 0.06 * ((high - low) or 1.0)
     if not given.logarithmic:
-        return {"title_text": escaped(given.y_axis), "rangemode": "tozero", "tickformat": ",.4~g", "zeroline": False}
+        return {"title_text": escaped(given.y_axis), "rangemode": "tozero", "tickformat": ",.6~g", "zeroline": False}
     ticks = log_ticks(10**low, 10**high)
     return {
         "title_text": escaped(given.y_axis),

@@ -69,7 +69,7 @@ def paired(given: Pairs) -> go.Figure:
         frame = {"width": 2, "color": FOCUS}
         figure.add_vrect(x0=given.focus - 0.5, x1=given.focus + 0.5, line=frame, fillcolor="rgba(0,0,0,0)")
     figure.update_xaxes(title_text=escaped(given.x_axis), showgrid=False, zeroline=False, **_x_axis(given.lead, count))
-    figure.update_yaxes(title_text=escaped(given.y_axis), tickformat=",.4~g", rangemode="tozero")
+    figure.update_yaxes(title_text=escaped(given.y_axis), tickformat=",.6~g", rangemode="tozero")
     if given.stacked:
         figure.update_yaxes(range=[0, float(given.values.sum(axis=0).max())])
     if given.ends is not None:

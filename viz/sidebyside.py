@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from viz.bars import CALM, LEGEND
 from viz.format import escaped, percent
 from viz.scale import decades
+from viz.theme import LIGHT
 
 _AROUND, _BAR, _GAP = 108, 20, 18
 _SHARE_ROW = 46
@@ -31,14 +32,14 @@ def shares(rows: Sequence[str], parts: Sequence[Series], axis: str) -> go.Figure
     rows  labels of the rows, the first on top; axis: title of the x axis
     """
     whole = np.sum([[value or 0.0 for value in part.values] for part in parts], axis=0)
-    figure = go.Figure([_part(rows, part, whole) for part in parts])
+    figure = go.Figure([_part(rows, part, whole, i) for i, part in enumerate(parts)])
     ends = {"range": [0, 100], "tickvals": [0, 25, 50, 75, 100], "ticksuffix": " %"}
     figure.update_xaxes(title_text=escaped(axis), showgrid=False, zeroline=False, **ends)
     figure.update_layout(barmode="stack", bargap=0.35, legend=LEGEND, margin=_margin(parts))
     return figure.update_layout(height=_AROUND + _SHARE_ROW * len(rows)).update_yaxes(**_labels(rows))
 
 
-def _part(rows: Sequence[str], part: Series, whole: np.ndarray) -> go.Bar:
+def _part(rows: Sequence[str], part: Series, whole: np.ndarray, place: int) -> go.Bar:
     values = [(value or 0.0) / total for value, total in zip(part.values, whole.tolist(), strict=True)]
     words = [percent(value) for value in values]
     return go.Bar(
@@ -49,6 +50,7 @@ def _part(rows: Sequence[str], part: Series, whole: np.ndarray) -> go.Bar:
         text=[word if value >= _LEAST_PRINTED else "" for value, word in zip(values, words, strict=True)],
         textposition="inside",
         insidetextanchor="middle",
+        insidetextfont={"color": LIGHT.text if place else None},  # the page knows how dark the first one is
         textangle=0,
         constraintext="none",
         hovertext=[_note(*told) for told in zip(rows, [part.name] * len(rows), part.texts, words, strict=True)],

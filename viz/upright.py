@@ -9,7 +9,7 @@ from jaxtyping import Float
 from viz.bars import CALM
 from viz.dots import Level
 from viz.format import escaped
-from viz.scale import clipped, thinned
+from viz.scale import clipped, columns, thinned
 from viz.theme import FOCUS, MONO, NEUTRAL
 
 _HEIGHT, _MOST_TICKS = 380, 40
@@ -57,12 +57,8 @@ def upright(given: Upright) -> go.Figure:
             )
         )
     if given.level is not None:
-        figure.add_hline(
-            y=given.level.value,
-            line={"width": 1.5, "dash": "dash", "color": FOCUS},
-            annotation={"text": escaped(given.level.text), "font": {"color": FOCUS}},
-            annotation_position="top right",
-        )
+        figure.add_hline(y=given.level.value, line={"width": 1.5, "dash": "dash", "color": FOCUS})
+        figure.add_annotation(_words(given.level))
     shown = thinned(len(given.labels), _MOST_TICKS)
     figure.update_xaxes(
         title_text=escaped(given.x_axis),
@@ -75,11 +71,24 @@ def upright(given: Upright) -> go.Figure:
         zeroline=False,
         automargin=True,
     )
-    figure.update_yaxes(title_text=escaped(given.y_axis), rangemode="tozero", tickformat=",.4~g")
+    figure.update_yaxes(title_text=escaped(given.y_axis), rangemode="tozero", tickformat=",.6~g")
+    if not there.any():
+        figure.update_yaxes(range=[0, 1], showticklabels=False)
     figure.update_layout(
-        height=_HEIGHT, showlegend=False, barmode="overlay", margin={"l": 64, "r": 16, "t": 24, "b": 64}
+        height=_HEIGHT, showlegend=False, barmode="overlay", margin={"l": 64, "r": _right(given), "t": 24, "b": 64}
     )
     return figure
+
+
+def _words(level: Level) -> dict:
+    """The level's words beside its line, where no bar stands."""
+    place = {"x": 1, "xref": "x domain", "xanchor": "left", "xshift": 4, "y": level.value}
+    return place | {"text": escaped(level.text), "showarrow": False, "font": {"color": FOCUS}}
+
+
+def _right(given: Upright) -> int:
+    """As much room on the right as the level's words need."""
+    return 16 if given.level is None else 16 + 7 * columns(given.level.text)
 
 
 def _tick(given: Upright, place: int, shown: int) -> str:

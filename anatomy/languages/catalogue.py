@@ -1,6 +1,6 @@
 """A catalogue as a file: read, renewed from what the code says, written so that only what changed differs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -37,18 +37,26 @@ def renewed(old: Catalog, found: dict[Message, tuple[str, ...]]) -> Catalog:
     for message, places in found.items():
         known = old.get(message)
         kept = known.string if known is not None and known.pluralizable == isinstance(message, tuple) else ""
-        new.add(message, kept, locations=[(place, None) for place in places]).flags.clear()
+        new.add(message, kept or "", locations=[(place, 0) for place in places]).flags.clear()
     return new
 
 
 def untranslated(catalog: Catalog) -> list[Message]:
     """Messages that have no translation, or not in every plural form."""
-    return [entry.id for entry in catalog if entry.id and not all(forms(entry.string))]
+    return [message for message, said in _entries(catalog) if not all(said)]
 
 
 def gone(old: Catalog, new: Catalog) -> list[Message]:
     """Translated messages of the old catalogue that the new one has no more."""
-    return [entry.id for entry in old if entry.id and any(forms(entry.string)) and new.get(entry.id) is None]
+    return [message for message, said in _entries(old) if any(said) and new.get(message) is None]
+
+
+def _entries(catalog: Catalog) -> Iterator[tuple[Message, tuple[str, ...]]]:
+    """Every message with its translation, in each plural form."""
+    for entry in catalog:
+        if entry.id:
+            message = entry.id if isinstance(entry.id, str) else (entry.id[0], entry.id[1])
+            yield message, forms(entry.string or "")
 
 
 def forms(string: str | Sequence[str]) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """What the code says to a reader: every message that stands in it, and where."""
 
 import ast
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from babel.messages.extract import extract
 
@@ -45,12 +45,12 @@ def in_file(path: Path) -> Iterator[Message]:
     """The messages of one file."""
     with path.open("rb") as file:
         for _line, message, _comments, _context in extract(_calls, file, _KEYWORDS):
-            yield message
+            yield message if isinstance(message, str) else (message[0], message[1])
 
 
 def _calls(
-    file: BinaryIO, keywords: Collection[str], comment_tags: Collection[str], options: object
-) -> Iterator[tuple[int, str, Sequence[object], list[str]]]:
+    file: Any, keywords: Mapping[str, Any], comment_tags: Collection[str], options: Mapping[str, Any]
+) -> Iterator[Any]:
     """(line, function, literal arguments, no comments) of every call that carries a message: a method for Babel, whose
     own looks at tokens and overlooks calls inside an f-string."""
     for node in ast.walk(ast.parse(file.read())):

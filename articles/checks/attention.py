@@ -1,20 +1,19 @@
-"""Claims on self-attention: what heads look at, how unevenly, how far, and by which steps."""
+"""Claims on self-attention: what heads look at, how unevenly, and by which steps."""
+
+from dataclasses import replace
 
 import numpy as np
 
 from anatomy.language import _
 from anatomy.request import Want
-from anatomy.spec import RelativeBias
 from articles.checks.overview import overview
 from articles.checks.second_text import own_ids, too_short
 from articles.verdict import Case, Verdict
-from viz.format import listed, many, number, percent
+from viz.format import many, number, percent
 
-_APART, _REACH, _ENTROPY = Want("head_apart"), Want("head_reach"), Want("head_entropy")
+_APART, _ENTROPY = Want("head_apart"), Want("head_entropy")
 _ALIKE = 0.01  # nats: heads whose rows are less apart than this look at the same
 _UNEVEN = 0.95  # of the entropy that even weights would have
-_FAR = (10, 50, 100)  # tokens away
-_SOME = 0.01  # of the attention
 _EXACT, _STREAM = 1e-4, 1e-3
 
 
@@ -47,6 +46,18 @@ def heads_differ(case: Case) -> Verdict:
         tolerance=_ALIKE,
         at={"layer": layer, "head": head},
     )
+
+
+def angles(case: Case) -> Verdict:
+    """What of “levels of meaning” can be measured: that heads look at different places."""
+    found = heads_differ(case)
+    if found.kind != "holds":
+        return found
+    rest = _(
+        "That shows different places. Whether these are different levels or sides of a text's meaning, no attention "
+        "weight tells; taking single heads out and testing on tasks would show what each is for."
+    )
+    return replace(found, kind="part", says=f"{found.says} {rest}")
 
 
 def weighs(case: Case) -> Verdict:
@@ -88,46 +99,6 @@ def visible(case: Case, n: int) -> np.ndarray:
     return seen if case.spec.window is None else np.minimum(seen, case.spec.window)
 
 
-def no_window(case: Case) -> Verdict:
-    """How far back any weight goes on this text, and the limits that the configuration sets."""
-    short = too_short(len(case.trace().tokens), 2)
-    if short:
-        return short
-    spec, trace = case.spec, overview(case, _REACH.site)
-    reach = trace[_REACH]  # [layer src]
-    furthest = int(np.flatnonzero(reach.max(axis=0) > 0).max())
-    says = [
-        _(
-            "On this text of {tokens} weight reaches {far} away.",
-            tokens=many(len(trace.tokens), "token"),
-            far=many(furthest, "token"),
-        ),
-    ]
-    if spec.window is not None:
-        says.append(_("Layers look at a window of {window} and no further.", window=many(spec.window, "token")))
-    free = spec.window is None and (spec.position is None or isinstance(spec.position, RelativeBias))
-    if free:
-        says.append(
-            _(
-                "No part of this model fixes a length: far distances are all treated alike. It was made for texts of "
-                "{longest}.",
-                longest=many(spec.max_pos, "token"),
-            )
-        )
-    else:
-        says.append(_("The longest text of this model is {longest}.", longest=many(spec.max_pos, "token")))
-    if spec.window is None and not free:
-        says.append(_("Up to there nothing but the mask limits what is seen; that length is itself a fixed one."))
-    return Verdict(
-        "holds" if free else "not",
-        " ".join(says),
-        how=_("Site head_reach, the largest distance with any weight; sliding window and longest text of the model."),
-        value=spec.max_pos if spec.window is None else spec.window,
-        unit="tokens",
-        at={"layer": int(reach[:, furthest].argmax())},
-    )
-
-
 def flow(case: Case) -> Verdict:
     """Weights × values worked out here against what the model's own attention gave, in the layer on view."""
     layer = case.view.layer
@@ -152,31 +123,6 @@ def flow(case: Case) -> Verdict:
         unit="activation",
         tolerance=_EXACT,
         at={"layer": layer},
-    )
-
-
-def long_range(case: Case) -> Verdict:
-    """Share of all attention that goes to tokens far away."""
-    short = too_short(len(case.trace().tokens), _FAR[0] + 2)
-    if short:
-        return short
-    reach = overview(case, _REACH.site)[_REACH].astype(np.float64)  # [layer src]
-    beyond = {far: float(reach[:, far + 1 :].sum(axis=1).mean()) for far in _FAR if far + 1 < reach.shape[1]}
-    shares = listed(
-        _("{share} beyond {far}", share=percent(share), far=many(far, "token")) for far, share in beyond.items()
-    )
-    far = beyond[_FAR[0]]
-    says = _("Of all attention on this text goes: {shares}. Much of it may rest on the first token.", shares=shares)
-    if far <= _SOME:
-        says = _("Next to no attention goes far: {shares}.", shares=shares)
-    return Verdict(
-        "holds" if far > _SOME else "not",
-        says,
-        how=_("Site head_reach: share of the weight at more than that many tokens, the mean over layers."),
-        value=far,
-        unit="probability",
-        tolerance=_SOME,
-        at={"layer": int(reach[:, _FAR[0] + 1 :].sum(axis=1).argmax())},
     )
 
 

@@ -76,6 +76,35 @@ def directions(case: Case) -> Verdict:
     )
 
 
+def one_way_writes(case: Case) -> Verdict:
+    """Whether reading one way and writing go together here, by the mask and the output layer."""
+    short = too_short(len(case.trace().tokens), 2)
+    if short:
+        return short
+    mean, layer, head = _most(overview(case, _LATER.site)[_LATER])
+    one_way, writes = mean <= _NONE, case.spec.head == "causal"
+    if one_way and writes:
+        kind = "holds"
+        says = _(
+            "This model reads one way and names the next token: what it has read stays as it is while the text grows."
+        )
+    elif one_way or writes:
+        kind = "not"
+        says = (
+            _("This model reads one way and names no next token.")
+            if one_way
+            else _("This model names the next token, and {share} of its attention looks ahead.", share=percent(mean))
+        )
+    else:
+        kind = "part"
+        says = _(
+            "This model reads both ways ({share} of its attention looks ahead) and names no next token: that half of "
+            "it fits. A model that reads one way shows the other.",
+            share=percent(mean),
+        )
+    return Verdict(kind, says, _how_later(), mean, "probability", _NONE, {"layer": layer, "head": head})
+
+
 def encoder(case: Case) -> Verdict:
     """Whether what was opened reads like an encoder: with weight on what comes after, and no next-token output."""
     short = too_short(len(case.trace().tokens), 2)

@@ -10,9 +10,9 @@ from anatomy.request import Want
 from anatomy.trace import Trace
 from articles.checks.second_text import backwards, own_ids, too_short
 from articles.verdict import Case, Verdict
-from viz.format import cosine, listed, many, number, percent, quoted, thousands
+from viz.format import cosine, many, number, percent, quoted, thousands
 
-_ROWS = Want("tok_embed")
+_ROWS, _NEAR, _NEAR_IDS = Want("tok_embed"), Want("near_cos"), Want("near_ids")
 _LONG_WORD = "unbelievability"
 # One word in two senses.
 _WORD, _RIVER, _MONEY = "bank", "They sat down on the grassy bank of the river", "She put all of her money in the bank"
@@ -67,35 +67,49 @@ def word2vec(case: Case) -> Verdict:
 
 
 def related(case: Case) -> Verdict:
-    """Cosine of each token's row with its nearest neighbour in the table, against what a table of chance would give."""
-    near = Want("near_cos")
-    trace, spec = case.trace(near, Want("near_ids")), case.spec
-    best = trace[near][:, 0].astype(np.float64)  # [pos]
+    """Cosine of each token's row with the nearest that is spelled otherwise, against what chance would give."""
+    trace, spec = case.trace(_NEAR, _NEAR_IDS), case.spec
+    found = {pos: near for pos in range(len(trace.tokens)) if (near := _otherwise(trace, pos)) is not None}
+    how = _(
+        "Sites near_ids and near_cos: the best neighbour that differs in more than capitals, spaces and marks; mean "
+        "over the text's tokens, against √(2 ln V / d), the largest cosine that V random directions in d dimensions "
+        "are expected to have with a given one; 1.2 times that is asked."
+    )
+    if not found:
+        says = _("All rows near to those of your text are other spellings of the same words: another text shows more.")
+        return Verdict("unseen", says, how=how, value=0, unit="tokens")
     chance = min(1.0, math.sqrt(2 * math.log(max(2, spec.vocab)) / spec.d_model))
-    mean, pos = float(best.mean()), int(best.argmax())
-    names = [trace.name(int(row)) for row in trace[Want("near_ids")][pos, :3]]
+    cosines_ = {pos: float(trace[_NEAR][pos, rank]) for pos, rank in found.items()}
+    mean, best = sum(cosines_.values()) / len(cosines_), max(cosines_, key=lambda pos: cosines_[pos])
     says = _(
-        "The nearest row to a token of your text has a cosine of {mean} on average; among {rows} random vectors of "
-        "{width} numbers it would be about {chance}. Nearest to {token}: {names}.",
+        "The nearest row that is not the same word in other letters has a cosine of {mean} on average; among {rows} "
+        "random vectors of {width} numbers it would be about {chance}. For {token} it is {name}.",
         mean=cosine(mean),
         rows=thousands(spec.vocab),
         width=thousands(spec.d_model),
         chance=cosine(chance),
-        token=quoted(trace.labels[pos]),
-        names=listed(map(quoted, names)),
+        token=quoted(trace.labels[best]),
+        name=quoted(trace.name(int(trace[_NEAR_IDS][best, found[best]]))),
     )
-    return Verdict(
-        "holds" if mean > 1.2 * chance else "not",
-        says,
-        how=_(
-            "Site near_cos, best neighbour, mean over the text's tokens, against √(2 ln V / d), the largest cosine "
-            "that V random directions in d dimensions are expected to have with a given one; 1.2 times that is asked."
-        ),
-        value=mean,
-        unit="cosine",
-        tolerance=1.2 * chance,
-        at={"pos": pos},
+    near = mean > 1.2 * chance
+    rest = (
+        _("Nearness is there; whether it is one of meaning, of spelling or of use, this number does not tell.")
+        if near
+        else _("That is no nearer than chance would have it.")
     )
+    return Verdict("part" if near else "not", f"{says} {rest}", how, mean, "cosine", 1.2 * chance, {"pos": best})
+
+
+def _otherwise(trace: Trace, pos: int) -> int | None:
+    """Rank of the nearest row whose letters are not those of the token at `pos`; None where all that are known are."""
+    own = _letters(trace.labels[pos])
+    names = (trace.name(int(row)) for row in trace[_NEAR_IDS][pos])
+    return next((rank for rank, name in enumerate(names) if _letters(name) != own), None)
+
+
+def _letters(label: str) -> str:
+    """A label without capitals, spaces and the marks of where a word begins or goes on."""
+    return label.strip("·▁Ġ# ").casefold()
 
 
 def sentences(case: Case) -> Verdict:
@@ -142,14 +156,24 @@ def contextual(case: Case) -> Verdict:
     row = float(cosines(river[_ROWS][here], money[_ROWS][there]))
     path = [float(cosines(river[want][here], money[want][there])) for want in streams]
     lowest = min(range(last), key=lambda layer: path[layer])
-    says = _(
-        "“{word}” of a river and “{word}” for money: cosine {row} at the embedding, {low} after layer {layer}, {end} "
-        "after the last.",
-        word=_WORD,
-        row=cosine(row),
-        low=cosine(path[lowest]),
-        layer=lowest,
-        end=cosine(path[-1]),
+    says = (
+        _(
+            "“{word}” of a river and “{word}” for money: cosine {row} at the embedding, {low} after the last layer, "
+            "where it is lowest.",
+            word=_WORD,
+            row=cosine(row),
+            low=cosine(path[lowest]),
+        )
+        if lowest == last - 1
+        else _(
+            "“{word}” of a river and “{word}” for money: cosine {row} at the embedding, {low} after layer {layer}, "
+            "{end} after the last.",
+            word=_WORD,
+            row=cosine(row),
+            low=cosine(path[lowest]),
+            layer=lowest,
+            end=cosine(path[-1]),
+        )
     )
     return Verdict(
         "holds" if row > _SAME > path[lowest] else "not",

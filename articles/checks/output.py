@@ -16,9 +16,6 @@ from viz.format import many, number, percent, quoted, thousands
 _SURPRISAL, _NEXT, _LOGP = Want("surprisal"), Want("next_ids"), Want("next_logp")
 _LATER = Want("head_later")
 _EXACT = 1e-4
-_GOOD = "Shares rose and investors cheer. The mood is"
-_BAD = "Shares fell and investors worry. The mood is"
-_POSITIVE, _NEGATIVE = " positive", " negative"
 
 
 def softmax_of_all(case: Case) -> Verdict:
@@ -32,8 +29,8 @@ def softmax_of_all(case: Case) -> Verdict:
     total = float(p.sum())
     gap = float(np.abs(p[trace[ids]] - np.exp(trace[logp].astype(np.float64))).max())
     says = _(
-        "At {token} {count} get a probability each, {total} in sum; the model's own best differ from softmax by at "
-        "most {gap}. They are tokens, not words.",
+        "At {token} {count} get a probability each, {total} in sum; recomputed softmax and the model's own "
+        "probabilities differ by at most {gap}. They are tokens, not words.",
         token=quoted(trace.labels[pos]),
         count=many(len(p), "token"),
         total=number(total, 6),
@@ -162,12 +159,13 @@ def generates(case: Case) -> Verdict:
     p = float(np.exp(trace[logp][0]))
     says = _(
         "It goes on with your text: {token} is the most probable next token ({share}). It is put at the end and the "
-        "next one is asked for. How human the text reads no forward pass tells.",
+        "next one is asked for. How human the result reads and how well it hangs together no forward pass tells; "
+        "readers of longer texts would.",
         token=quoted(trace.name(int(trace[ids][0]))),
         share=percent(p),
     )
     how = _("Sites next_ids and next_logp at the last token of the text.")
-    return Verdict("holds", says, how=how, value=p, unit="probability", at={"pos": pos})
+    return Verdict("part", says, how=how, value=p, unit="probability", at={"pos": pos})
 
 
 def knows_language(case: Case) -> Verdict:
@@ -192,7 +190,11 @@ def knows_language(case: Case) -> Verdict:
         chance=number(chance),
     )
     if own < min(mixed, chance):
-        kind, rest = "holds", _("It knows which orders make sense; grammar and facts are both in that number.")
+        kind = "part"
+        rest = _(
+            "It knows which orders are usual. How much of that is grammar, how much facts or common sense, one number "
+            "does not tell; tests of each would."
+        )
     elif own < max(mixed, chance):
         kind, rest = "part", _("It beats one of the two.")
     else:
@@ -212,58 +214,3 @@ def _loss(trace: Trace, count: int) -> float:
     """Mean surprisal of the given tokens, the first of the text left out."""
     found = trace[_SURPRISAL][-count:].astype(np.float64)
     return float(np.nanmean(found))
-
-
-def sentiment(case: Case) -> Verdict:
-    """Good news and bad news: which word does the model give more weight, “positive” or “negative”?"""
-    if case.spec.head != "causal":
-        says = _("This model names no next token, so a question cannot be answered by going on with it.")
-        return Verdict("absent", says, how=_("Output layer of the model's spec."))
-    good, bad = (_lead(case, text) for text in (_GOOD, _BAD))
-    says = _(
-        "After good news “positive” leads “negative” by {good} in log odds, after bad news by {bad}.",
-        good=number(good),
-        bad=number(bad),
-    )
-    if good > 0 > bad:
-        kind, rest = "holds", _("It takes the right word for both, without a layer for classes.")
-    elif good > bad:
-        kind, rest = "part", _("It leans the right way, but takes the same word for both.")
-    else:
-        kind, rest = "not", _("It does not tell the two apart.")
-    return Verdict(
-        kind,
-        f"{says} {rest}",
-        how=_(
-            "Site logits after each text: logit of “positive” − logit of “negative”, at their first different token."
-        ),
-        value=good - bad,
-        unit="logit",
-        tolerance=0.0,
-        second=_("Two other texts were run: {first} and {second}.", first=quoted(_GOOD), second=quoted(_BAD)),
-    )
-
-
-def _lead(case: Case, text: str) -> float:
-    """Logit of one word less that of the other, where the two part: only what stands before is seen there."""
-    one, other = (case.other(text + word).tokens for word in (_POSITIVE, _NEGATIVE))
-    parted = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a.id != b.id), None)
-    if not parted:  # a vocabulary that spells neither word
-        return 0.0
-    logits = Want("logits", pos=parted - 1)
-    found = case.other(text + _POSITIVE, logits)[logits]
-    return float(found[one[parted].id] - found[other[parted].id])
-
-
-def tasks(case: Case) -> Verdict:
-    """Whether tasks have parts of their own: one output layer serves all, or there is none."""
-    if case.spec.head != "causal":
-        says = _("This model names no next token: a task takes a layer of its own on top of its vectors.")
-        return Verdict("not", says, how=_("Output layer of the model's spec."))
-    says = _(
-        "One output layer over {vocab} serves every task: text, feelings and questions are all answered by going on "
-        "with a text. There are no functions per task, as the article's listing has them.",
-        vocab=many(case.spec.vocab, "token"),
-    )
-    how = _("Output layers of the model's spec, and their width.")
-    return Verdict("part", says, how=how, value=1, unit="output layers")

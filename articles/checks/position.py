@@ -11,13 +11,11 @@ from anatomy.request import Edit, Want
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from articles.checks.second_text import backwards, own_ids, too_short
 from articles.verdict import Case, Verdict
-from viz.format import listed, many, number, percent, thousands
+from viz.format import many, number, percent, thousands
 
 _ROWS, _ENTERS, _TABLE = Want("tok_embed"), Want("resid_pre", 0), Want("pos_embed")
-_BIAS = Want("pos_bias", 0)
-_ALL_AT_FIRST = Edit("positions", "zero")
-_SHIFT = 16  # tokens by which the whole text is moved on
-_EXACT, _WEIGHT = 1e-5, 1e-3
+ALL_AT_FIRST = Edit("positions", "zero")
+_EXACT, WEIGHT = 1e-5, 1e-3  # activation; nats or a share
 
 
 def added(case: Case) -> Verdict:
@@ -105,17 +103,17 @@ def order(case: Case) -> Verdict:
     on = _changed(case, ids, ())
     if isinstance(case.spec.position, RelativeBias):
         return _order_by_distance(case.spec, on)
-    off = _changed(case, ids, (_ALL_AT_FIRST,))
-    unit = _unit(case.spec)
+    off = _changed(case, ids, (ALL_AT_FIRST,))
+    unit = unit_of(case.spec)
     says = _(
         "With your tokens in reverse order the answer at the last one changes by {on}; with every token at position "
         "0 by {off}.",
-        on=_size(case.spec, on),
-        off=_size(case.spec, off),
+        on=size_of(case.spec, on),
+        off=size_of(case.spec, off),
     )
-    if on <= _WEIGHT:
+    if on <= WEIGHT:
         kind, rest = "not", _("The order makes no difference to this model here.")
-    elif off <= _WEIGHT:
+    elif off <= WEIGHT:
         kind, rest = "holds", _("Without positions the order is lost on it.")
     else:
         kind = "part"
@@ -126,10 +124,10 @@ def order(case: Case) -> Verdict:
     return Verdict(
         kind,
         f"{says} {rest}",
-        how=_how_order(case.spec),
+        how=how_order(case.spec),
         value=on,
         unit=unit,
-        tolerance=_WEIGHT,
+        tolerance=WEIGHT,
         second=_("Four more runs: the tokens in order and in reverse, each with positions and with all of them at 0."),
     )
 
@@ -139,19 +137,27 @@ def _order_by_distance(spec: ModelSpec, on: float) -> Verdict:
     says = _(
         "With your tokens in reverse order the answer at the last one changes by {on}. This model knows distances and "
         "no positions, so they cannot be switched off; a model with positions shows what happens without.",
-        on=_size(spec, on),
+        on=size_of(spec, on),
     )
     second = _("Two more runs: the tokens in order and in reverse.")
-    return Verdict("unseen", says, _how_order(spec), on, _unit(spec), _WEIGHT, second=second)
+    return Verdict("unseen", says, how_order(spec), on, unit_of(spec), WEIGHT, second=second)
 
 
 def _changed(case: Case, ids: Sequence[int], edits: Sequence[Edit]) -> float:
-    """How far the answer at the last token moves when those before it are reversed: KL in nats, or a share of the
-    stream's length in a model without an output layer."""
-    pos = len(case.of_tokens(ids).tokens) - 1
-    site = Want("resid_post", case.spec.layers - 1, pos=pos) if case.spec.head is None else Want("logits", pos=pos)
-    first, other = (case.of_tokens(order, site, edits=edits)[site] for order in (ids, backwards(ids)))
-    if case.spec.head is None:
+    """How far the answer at the last token moves when those before it are reversed."""
+    want = answer(case.spec, len(case.of_tokens(ids).tokens) - 1)
+    first, other = (case.of_tokens(order, want, edits=edits)[want] for order in (ids, backwards(ids)))
+    return moved(case.spec, first, other)
+
+
+def answer(spec: ModelSpec, pos: int) -> Want:
+    """What a model makes of a token: its logits, or the last stream where there is no output layer."""
+    return Want("resid_post", spec.layers - 1, pos=pos) if spec.head is None else Want("logits", pos=pos)
+
+
+def moved(spec: ModelSpec, first: np.ndarray, other: np.ndarray) -> float:
+    """How far one answer is from another: KL in nats, or a share of the stream's length without an output layer."""
+    if spec.head is None:
         return float(norms(first - other) / max(float(norms(first)), 1e-12))
     return divergence(first, other)
 
@@ -162,98 +168,31 @@ def divergence(first: np.ndarray, other: np.ndarray) -> float:
     return float(max(0.0, (p * (np.log(np.maximum(p, 1e-300)) - np.log(np.maximum(q, 1e-300)))).sum()))
 
 
-def _unit(spec: ModelSpec) -> str:
+def unit_of(spec: ModelSpec) -> str:
+    """The unit of a change of the answer: nats, or a share where there is no output layer."""
     return "share" if spec.head is None else "nat"
 
 
-def _size(spec: ModelSpec, change: float) -> str:
+def size_of(spec: ModelSpec, change: float) -> str:
     """A change as a sentence prints it."""
     if spec.head is None:
         return _("{share} of its length", share=percent(change))
     return _("{nats} nat", nats=number(change))
 
 
-def _how_order(spec: ModelSpec) -> str:
+def how_order(spec: ModelSpec) -> str:
+    """Where a change of the answer is read."""
     if spec.head is None:
         return _("Site resid_post of the last layer at the last token: length of the difference over its own length.")
     return _("Site logits at the last token: KL divergence between the two distributions.")
-
-
-def relative(case: Case) -> Verdict:
-    """Every position moved on by the same amount: do the attention patterns stay?"""
-    short = too_short(len(case.trace().tokens), 2)
-    if short:
-        return short
-    spec = case.spec
-    if spec.position is None:
-        how = _("The model's spec names no positions.")
-        return Verdict("absent", _("This model is told nothing of positions."), how=how)
-    if isinstance(spec.position, RelativeBias):
-        return _by_distance(case)
-    shift = min(_SHIFT, spec.max_pos - len(case.trace().tokens))
-    if shift < 1:
-        says = _("This text fills every position of the model, so that it cannot be moved on: a shorter one shows it.")
-        return Verdict("unseen", says, how=_("Tokens of the text against the longest text of the model."))
-    wants = [Want("pattern", layer) for layer in sorted({0, case.view.layer, spec.layers - 1})]
-    here, there = case.trace(*wants), case.edited([Edit("positions", "add", amount=shift)], *wants)
-    gaps = [float(np.abs(here[want] - there[want]).max()) for want in wants]
-    worst = int(np.argmax(gaps))
-    head = int(np.abs(here[wants[worst]] - there[wants[worst]]).max(axis=(1, 2)).argmax())
-    says = _(
-        "Moved on by {shift}, with all distances as they were, the text gets attention weights that differ by at most "
-        "{gap}.",
-        shift=many(shift, "token"),
-        gap=number(gaps[worst]),
-    )
-    rest = (
-        _("Only distances count.")
-        if gaps[worst] <= _WEIGHT
-        else _("Places themselves count: a learned table has another row for each. Only distances count in Llama.")
-    )
-    return Verdict(
-        "holds" if gaps[worst] <= _WEIGHT else "not",
-        f"{says} {rest}",
-        how=_(
-            "Site pattern of layers {layers}: largest change of a weight when an amount is added to every position.",
-            layers=listed(str(want.layer) for want in wants),
-        ),
-        value=gaps[worst],
-        unit="probability",
-        tolerance=_WEIGHT,
-        at={"layer": wants[worst].layer or 0, "head": head},
-        second=_("The same text was run a second time with {shift} added to every position.", shift=shift),
-    )
-
-
-def _by_distance(case: Case) -> Verdict:
-    """The numbers added to the scores: equal wherever the distance is?"""
-    bias = case.trace(_BIAS)[_BIAS].astype(np.float64)  # [head pos src]
-    n = bias.shape[-1]
-    lines = [np.diagonal(bias, offset, axis1=1, axis2=2) for offset in range(1 - n, n)]
-    gap = max(float(np.ptp(line, axis=1).max()) for line in lines)
-    says = _(
-        "What is added to the scores depends on the distance alone: the numbers for one distance differ by at most "
-        "{gap} over all places of this text.",
-        gap=number(gap),
-    )
-    if gap > _EXACT:
-        says = _("What is added to the scores differs by up to {gap} for one and the same distance.", gap=number(gap))
-    return Verdict(
-        "holds" if gap <= _EXACT else "not",
-        says,
-        how=_("Site pos_bias of layer 0: largest spread along a diagonal, over all heads and distances."),
-        value=gap,
-        unit="logit",
-        tolerance=_EXACT,
-        at={"layer": 0},
-    )
 
 
 def context(case: Case) -> Verdict:
     """The longest text of the loaded model beside those of Llama 3 and 3.1, and how its rotation was set up."""
     spec = case.spec
     told = _(
-        "This model takes texts of up to {longest}; Llama 3 takes {three} and Llama 3.1 {later}.",
+        "Published are {three} tokens for Llama 3 of April 2024 and {later} for Llama 3.1 of July 2024: it was Llama 3 "
+        "that had 8K, Llama 3.1 came with 128K. The model that is loaded takes {longest}.",
         longest=many(spec.max_pos, "token"),
         three=thousands(SHORT),
         later=thousands(LONG),

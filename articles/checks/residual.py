@@ -167,6 +167,25 @@ def gradients(case: Case) -> Verdict:
     )
 
 
+def stability(case: Case) -> Verdict:
+    """Stability shows in training; what can be seen is how evenly the stream goes from layer to layer."""
+    trace = overview(case, *(want.site for want in _LENGTHS))
+    start, end = (trace[Want(f"norm_{place}")].astype(np.float64) for place in ("pre", "post"))  # [layer pos]
+    growth = (end / np.maximum(start, 1e-12)).mean(axis=1)
+    layer = int(np.abs(np.log(np.maximum(growth, 1e-12))).argmax())
+    typical = float(np.median(growth))
+    says = _(
+        "To tell whether residual connections make a network more stable takes one without them, trained alike. What "
+        "can be seen here: across a layer the stream's length changes by a factor of {typical} as "
+        "a rule, most in layer {layer}, by {most}.",
+        typical=number(typical),
+        layer=layer,
+        most=number(float(growth[layer])),
+    )
+    how = _("Sites norm_post over norm_pre: the mean over tokens in each layer; the median over layers.")
+    return Verdict("unseen", says, how=how, value=typical, unit="ratio", at={"layer": layer})
+
+
 def _passed(trace: Trace, stream: str, write: str) -> np.ndarray:
     """Cosine between a stream and that stream + what a part adds: [layer pos]."""
     x, y = (trace[Want(f"norm_{name}")].astype(np.float64) for name in (stream, write))

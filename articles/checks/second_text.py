@@ -10,9 +10,9 @@ from viz.format import many
 MOST = 64  # tokens of a second text: what it shows needs no more, and a longer one would keep the page waiting
 
 
-def own_ids(trace: Trace) -> tuple[int, ...]:
-    """Ids of the text's own tokens, without those that the tokenizer adds; MOST at most."""
-    return tuple(token.id for token in trace.tokens if not token.special)[:MOST]
+def own_ids(trace: Trace, most: int = MOST) -> tuple[int, ...]:
+    """Ids of the text's own tokens, without those that the tokenizer adds; so many at most."""
+    return tuple(token.id for token in trace.tokens if not token.special)[:most]
 
 
 def backwards(ids: Sequence[int]) -> tuple[int, ...]:

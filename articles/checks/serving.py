@@ -4,11 +4,11 @@ import re
 
 import numpy as np
 
-from anatomy.costs import arithmetic, configuration, total, training, weight_bytes
+from anatomy.costs import arithmetic, configuration, weight_bytes
 from anatomy.language import _
 from anatomy.memory import number_bytes
-from anatomy.published import TRAINED_OPERATIONS, TRAINED_TOKENS
 from anatomy.request import Want
+from articles.checks.cost import operations
 from articles.checks.residual import sum_gap
 from articles.checks.second_text import own_ids, too_short
 from articles.verdict import Case, Verdict
@@ -18,7 +18,6 @@ from viz.format import many, number, percent, quoted, thousands
 _HALF, _ROWS, _ORDER = Want("half_kl"), Want("tok_embed"), Want("layer_order")
 _SLIGHT = 0.05  # nats
 _EXACT = 1e-4  # of the largest number in the stream
-_GPT3 = 175_000_000_000  # parameters (Brown et al. 2020, table 2.1)
 
 
 def mixed_precision(case: Case) -> Verdict:
@@ -29,7 +28,7 @@ def mixed_precision(case: Case) -> Verdict:
         half=size(weight_bytes(count, "bfloat16")),
         full=size(weight_bytes(count, "float32")),
     )
-    rest = _("The backward pass and the updates in 32 bits are training, which is not seen here.")
+    rest = _("Time was not measured; the backward pass and the updates in 32 bits are training and not seen here.")
     if case.spec.head is None:
         says = _("This model has no output whose change could be measured.")
         how = _("Output layer of the model's spec; parameters × bytes.")
@@ -42,7 +41,7 @@ def mixed_precision(case: Case) -> Verdict:
         most=number(float(found.max())),
     )
     return Verdict(
-        "holds" if mean <= _SLIGHT else "part",
+        "part" if mean <= _SLIGHT else "not",
         f"{told} {saved} {rest}",
         how=_("Site half_kl: KL divergence from the output in the model's own precision; mean over the tokens."),
         value=mean,
@@ -97,9 +96,9 @@ def dynamic(case: Case) -> Verdict:
     told = _(
         "{half} take {less} operations, {whole} take {more}: work follows the length, and nothing is filled up.",
         half=many(len(half.tokens), "token"),
-        less=_operations(work[0]),
+        less=operations(work[0]),
         whole=many(len(whole.tokens), "token"),
-        more=_operations(work[1]),
+        more=operations(work[1]),
     )
     rest = (
         _("The parts that run are the same for both: length adapts, structure does not.")
@@ -123,14 +122,6 @@ def _seen(case: Case, n: int) -> list[int]:
     return list(range(1, n + 1)) if case.spec.stack().causal else [n] * n
 
 
-def _operations(count: float) -> str:
-    """A count of operations in the unit of its size."""
-    for unit, scale in ((_("trillion"), 1e12), (_("billion"), 1e9), (_("million"), 1e6)):
-        if count >= scale:
-            return f"{number(count / scale)} {unit}"
-    return thousands(round(count))
-
-
 def memory_efficient(case: Case) -> Verdict:
     """Attention by the plain formula against the fused kernel of the forward pass; bytes of the maps it spares."""
     spec, layer = case.spec, case.view.layer
@@ -143,8 +134,9 @@ def memory_efficient(case: Case) -> Verdict:
     n = len(case.trace().tokens)
     bytes_ = [spec.n_heads * length**2 * number_bytes(spec.dtype) for length in (n, spec.max_pos)]
     says = _(
-        "The forward pass used fused attention, which never holds a whole map; the plain formula gives layer {layer} "
-        "the same result to within {gap}. A layer's maps take {now} for your text and {most} for the longest.",
+        "Judged is the model that is loaded. Its forward pass used fused attention, which never holds a whole map; the "
+        "plain formula gives layer {layer} the same result to within {gap}. A layer's maps take {now} for your text "
+        "and {most} for the longest.",
         layer=layer,
         gap=number(gap),
         now=size(bytes_[0]),
@@ -185,7 +177,8 @@ def regularized(case: Case) -> Verdict:
         told = _("The configuration asks for no dropout; BERT's and GPT-2's do.")
     rest = _("Other ways, weight decay among them, are settings of the training and leave no mark in the model.")
     how = _("Largest dropout rate in the model's configuration.")
-    return Verdict("part" if rate > 0 else "not", f"{told} {rest}", how=how, value=rate, unit="share", tolerance=0.0)
+    kind = "part" if rate > 0 else "unseen"
+    return Verdict(kind, f"{told} {rest}", how=how, value=rate, unit="share", tolerance=0.0)
 
 
 def quantized(case: Case) -> Verdict:
@@ -227,47 +220,19 @@ def quantized(case: Case) -> Verdict:
 
 
 def pruned(case: Case) -> Verdict:
-    """Share of weights that are exactly 0, where weights can be read: in the text's embedding rows."""
+    """Share of weights that are exactly 0 in the text's embedding rows, the only weights that can be read here."""
     rows = case.trace(_ROWS)[_ROWS]
     share = float((rows == 0).mean())
     told = _(
-        "Of the weights that this text looks up, {share} are exactly 0; pruning leaves many so.",
+        "Only the embedding can be looked into here: {share} of the weights that this text looks up are exactly 0; "
+        "pruning leaves many so.",
         share=percent(share),
     )
     rest = _(
-        "Rows or heads that were cut out whole leave no trace: the model before it would show them. The three sizes "
-        "of Llama 3.1 are not pruned; smaller models were pruned from it later (Llama 3.2 1B and 3B)."
+        "The matrices of the layers were not looked into, and rows or heads that were cut out whole leave no trace: "
+        "the model before it would show them. The three sizes of Llama 3.1 are not pruned; smaller models were pruned "
+        "from it later (Llama 3.2 1B and 3B)."
     )
-    kind = "holds" if share > 0.1 else "not"
+    kind = "part" if share > 0.1 else "unseen"
     how = _("Site tok_embed: weights that are exactly 0.")
     return Verdict(kind, f"{told} {rest}", how=how, value=share, unit="share", tolerance=0.1)
-
-
-def compute(case: Case) -> Verdict:
-    """Operations per token and for training by the published rule, for this model and for Llama 3.1 405B."""
-    spec, n = case.spec, len(case.trace().tokens)
-    given = configuration(spec)
-    each, whole = arithmetic(given, n), training(total(given), TRAINED_TOKENS)
-    says = _(
-        "What training took cannot be seen. One token of your text takes {each} operations in this model; {tokens} "
-        "trillion tokens would have taken {whole} for it, and took {published} for Llama 3.1 405B, as published.",
-        tokens=number(TRAINED_TOKENS / 1e12),
-        each=_operations(each),
-        whole=number(whole),
-        published=number(TRAINED_OPERATIONS),
-    )
-    how = _("2 operations per multiply-add of a token's matrices and attention; 6 × parameters × tokens for training.")
-    return Verdict("unseen", says, how=how, value=each, unit="operations")
-
-
-def smaller(case: Case) -> Verdict:
-    """The loaded model's parameters against GPT-3's."""
-    count = case.spec.weights.parameters
-    share = count / _GPT3
-    says = _(
-        "This model has {count} parameters, {share} of the 175 billion of GPT-3; Llama 1 had 7 to 65 billion.",
-        count=thousands(count),
-        share=percent(share),
-    )
-    how = _("Parameters of the loaded model; those of GPT-3 and Llama 1 as published.")
-    return Verdict("holds" if share < 1 else "not", says, how=how, value=count, unit="parameters", tolerance=_GPT3)

@@ -5,7 +5,7 @@ from anatomy.memory import cache_bytes
 from anatomy.request import Want
 from articles.verdict import Case, Verdict
 from panels.groups import size
-from viz.format import many, number
+from viz.format import many, number, thousands
 
 _GAPS = Want("weight_gap")
 
@@ -33,15 +33,21 @@ def grouped(case: Case) -> Verdict:
         kind, rest = "part", _("One set of keys and values serves all heads: the extreme case, multi-query attention.")
     else:
         kind = "holds"
-        rest = _("That is grouped-query attention: {share} heads share one set.", share=number(share))
+        rest = _("That is grouped-query attention: {share} heads share one set.", share=_each(spec.n_heads, kept))
+    before = _("Llama 3 was not the first with it: the 70B model of Llama 2 had 8 key/value heads for 64 query heads.")
     return Verdict(
         kind,
-        f"{says} {rest}",
+        f"{says} {rest} {before}",
         how=_("Site k of layer {layer}: its axis kv, against the axis head of q.", layer=layer),
         value=share,
         unit="ratio",
         at={"layer": layer},
     )
+
+
+def _each(heads: int, sets: int) -> str:
+    """How many heads share one set; whole where all share alike."""
+    return thousands(heads // sets) if heads % sets == 0 else number(heads / sets)
 
 
 def shared_parameters(case: Case) -> Verdict:
@@ -62,7 +68,7 @@ def shared_parameters(case: Case) -> Verdict:
         told = _("{same} of {layers} layers have the weights of the layer before.", same=same, layers=len(gaps))
     used = []
     if spec.n_kv < spec.n_heads:
-        used.append(_("Shared are keys and values, {share} query heads each.", share=number(spec.n_heads / spec.n_kv)))
+        used.append(_("Keys and values are shared, each by {share} query heads.", share=_each(spec.n_heads, spec.n_kv)))
     if spec.tied:
         used.append(_("Shared is the embedding table, which is the output layer as well."))
     partly = "part" if same or used else "not"

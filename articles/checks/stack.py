@@ -1,14 +1,15 @@
 """Claims on the stack of layers: of what it is made, in which order, and what depth does."""
 
+import math
+
 import numpy as np
 
 from anatomy.language import _
 from anatomy.measure import cosines, norms
 from anatomy.request import Edit, Want
-from anatomy.spec import LearnedPositions, ModelSpec
 from articles.checks.overview import overview
 from articles.verdict import Case, Verdict
-from viz.format import cosine, listed, many, number, percent, quoted
+from viz.format import cosine, many, number, percent, quoted, thousands
 
 _ORDER, _GAPS = Want("layer_order"), Want("weight_gap")
 NORM, ATTENTION, FFN = range(3)  # how the site layer_order writes the parts
@@ -55,7 +56,7 @@ def two_parts(case: Case) -> Verdict:
         "layer, and the sums.",
         both=both,
         layers=many(len(events), "layer"),
-        others=number(others, 2),
+        others=thousands(round(others)) if others == round(others) else number(others, 2),
     )
     kind = "holds" if both == len(events) else "part" if both else "not"
     return Verdict(kind, says, how=_how_events(), value=both, unit="layers")
@@ -199,14 +200,24 @@ def depth(case: Case) -> Verdict:
     trace = case.trace(kl)
     far = float(trace[kl][half])
     says = _(
-        "Read off after layer {layer}, half-way, the prediction at {token} is {far} nat from the final one.",
+        "Read off after layer {layer}, half-way, the prediction at {token} is {far} nat from the final one (guessing "
+        "evenly leaves {chance} at most).",
         layer=half,
         token=quoted(trace.labels[pos]),
         far=number(far),
+        chance=number(math.log(spec.vocab)),
     )
-    rest = _("The upper half decides much of it.") if far > _UNSETTLED else _("The upper half hardly changes it.")
+    rest = (
+        _(
+            "The final norm and output layer were made for the last stream, so that this counts both what the upper "
+            "half works out and how ill they fit half-way. That depth is what complex patterns take, models of other "
+            "depths, trained alike, would show."
+        )
+        if far > _UNSETTLED
+        else _("The upper half hardly changes it.")
+    )
     return Verdict(
-        "holds" if far > _UNSETTLED else "not",
+        "part" if far > _UNSETTLED else "not",
         f"{says} {rest}",
         how=_("Site lens_kl at {token}: KL divergence of the final distribution.", token=quoted(trace.labels[pos])),
         value=far,
@@ -237,49 +248,3 @@ def order_of_blocks(case: Case) -> Verdict:
     return Verdict(
         kind, f"{says} {rest}", how=_how_events(), value=len(row), unit="parts", at={"layer": case.view.layer}
     )
-
-
-def gpt3_style(case: Case) -> Verdict:
-    """What this model shares with GPT-3, and in what it differs: facts of its spec."""
-    spec = case.spec
-    if not (spec.stack().causal and spec.head == "causal" and len(spec.stacks) == 1):
-        says = _("This model does not predict the next token from those before it, as GPT-3 does.")
-        return Verdict("not", says, how=_("Stacks and output layer of the model's spec."))
-    differs = _differences(spec)
-    says = _("Like GPT-3, this is one stack of causal layers that predicts the next token.")
-    if differs:
-        says += " " + _("Unlike it: {differences}.", differences=listed(differs))
-    return Verdict(
-        "part" if differs else "holds",
-        says,
-        how=_("Stacks, output layer, positions, norms and feed-forward network of the model's spec, against GPT-3's."),
-        value=len(differs),
-        unit="differences",
-    )
-
-
-def _differences(spec: ModelSpec) -> list[str]:
-    """In what a causal model is not built as GPT-2 and GPT-3 are (Brown et al. 2020, sec. 2.1)."""
-    found = (
-        (not isinstance(spec.position, LearnedPositions), _("positions are not learned rows")),
-        (spec.norm.kind == "rms", _("RMSNorm for LayerNorm")),
-        (spec.ffn.gated, _("a gated feed-forward network")),
-        (spec.n_kv < spec.n_heads, _("keys and values shared by heads")),
-    )
-    return [sentence for differs, sentence in found if differs]
-
-
-def text_to_text(case: Case) -> Verdict:
-    """Whether there is a stack that reads and another that writes."""
-    spec = case.spec
-    how = _("Stacks and output layer of the model's spec, and what was left out of the checkpoint.")
-    if len(spec.stacks) > 1:
-        says = _("Two stacks: one reads the text in both directions, the other writes another text.")
-        return Verdict("holds", says, how=how, value=len(spec.stacks), unit="stacks")
-    if spec.opened:
-        return Verdict("part", _(spec.opened), how=how, value=1, unit="stacks")
-    if spec.head == "causal":
-        says = _("One stack: text goes in and text comes out, but as one text that goes on. T5 has two stacks.")
-        return Verdict("part", says, how=how, value=1, unit="stacks")
-    says = _("One stack that reads a text and writes none. T5 has two stacks, one that reads and one that writes.")
-    return Verdict("not", says, how=how, value=1, unit="stacks")

@@ -14,7 +14,7 @@ _LONG_WORD = "unbelievability"
 _RARE = "zyxqwert naïveté Жираф 汉字 עברית 🜚"  # made up, accents, three scripts, a sign that few vocabularies hold
 _UNTIDY = "TEXT  Ça  ﬁne"  # capitals, two spaces, a cedilla, a ligature
 # One sentence in scripts and languages of several kinds.
-_LANGUAGES = (
+LANGUAGES = (
     (N_("English"), "The cat sleeps."),
     (N_("German"), "Die Katze schläft."),
     (N_("Russian"), "Кошка спит."),
@@ -78,13 +78,14 @@ def wordpiece(case: Case) -> Verdict:
         return Verdict("unseen", says, how=how, second=second)
     if kind == "WordPiece":
         says = _(
-            "This model's tokenizer is WordPiece: it cuts {word} into {pieces}.",
+            "BERT's tokenizer is WordPiece, and so is this model's: it cuts {word} into {pieces}.",
             word=quoted(_LONG_WORD),
             pieces=pieces,
         )
         return Verdict("holds", says, how=how, second=second)
     says = _(
-        "This model's tokenizer is {kind}: it cuts {word} into {pieces}. WordPiece is the tokenizer of BERT.",
+        "BERT's tokenizer is WordPiece, as said; this model is not of that family. Its own is {kind}: it cuts {word} "
+        "into {pieces}.",
         kind=kind,
         word=quoted(_LONG_WORD),
         pieces=pieces,
@@ -104,7 +105,7 @@ def special_token(case: Case) -> Verdict:
         special=many(among, "special token"),
     )
     if among:
-        kind, rest = "holds", _("Here a word is stood for by control tokens.")
+        kind, rest = "holds", _("Here control tokens take the place of a word.")
     elif unknown:
         kind = "part"
         rest = _(
@@ -114,7 +115,10 @@ def special_token(case: Case) -> Verdict:
         )
     else:
         kind = "not"
-        rest = _("Pieces are ordinary rows of the vocabulary, and nothing that was tried became a special token.")
+        rest = _(
+            "Pieces are ordinary rows of the vocabulary, and nothing that was tried became a special token. In BERT "
+            "pieces are ordinary rows too, those that go on with a word are written with ##."
+        )
     return Verdict(
         kind,
         f"{spelled} {rest}",
@@ -128,10 +132,10 @@ def special_token(case: Case) -> Verdict:
 def out_of_vocabulary(case: Case) -> Verdict:
     """Words that no vocabulary holds as a whole: which of them reach the model, and which become an unknown token."""
     trace = case.other(_RARE)
-    missed = _missed(trace)
+    gone = missed(trace)
     total = len(_RARE.split())
-    known = total - len(missed)
-    if not missed:
+    known = total - len(gone)
+    if not gone:
         says = _(
             "All {total} probe words, some of them made up or in other scripts, are spelled by pieces without an "
             "unknown token: {tokens} in all.",
@@ -144,19 +148,19 @@ def out_of_vocabulary(case: Case) -> Verdict:
             "spells any text.",
             known=known,
             total=total,
-            missed=listed(map(quoted, missed)),
+            missed=listed(map(quoted, gone)),
         )
     return Verdict(
-        "holds" if not missed else "part" if known else "not",
+        "holds" if not gone else "part" if known else "not",
         says,
         how=_("Probe words with a character that no token covers, or that an unknown token stands for."),
-        value=len(missed),
+        value=len(gone),
         unit="words",
         second=_("A second text was cut by the same tokenizer: {text}.", text=quoted(_RARE)),
     )
 
 
-def _missed(trace: Trace) -> list[str]:
+def missed(trace: Trace) -> list[str]:
     """The words of a text, as spaces part them, that a special token stands for or of which a character is lost."""
     gone = {place for token in trace.tokens if token.special for place in range(token.start, token.end)}
     gone |= {place for place, character in enumerate(trace.text) if character in trace.lost}
@@ -180,7 +184,7 @@ class _Language:
 
 def languages(case: Case) -> Verdict:
     """The same sentence in six languages: is it spelled, and in how many tokens per character?"""
-    found = [_language(name, case.other(text)) for name, text in _LANGUAGES]
+    found = [_language(name, case.other(text)) for name, text in LANGUAGES]
     lost = [language.name for language in found if not language.whole]
     dearest, english = max(found, key=lambda language: language.rate), found[0]
     rates = _(
@@ -208,7 +212,7 @@ def languages(case: Case) -> Verdict:
 def _language(name: str, trace: Trace) -> _Language:
     covering = [token for token in trace.tokens if token.start < token.end]
     characters = sum(not character.isspace() for character in trace.text)
-    return _Language(name, len(covering) / characters, not _missed(trace))
+    return _Language(name, len(covering) / characters, not missed(trace))
 
 
 def fewer_tokens(case: Case) -> Verdict:
@@ -245,19 +249,19 @@ def vocabulary(case: Case) -> Verdict:
     trace, size = case.trace(), case.spec.vocab
     rate = len(trace.tokens) / max(1, len(trace.text))
     told = _(
-        "This model's vocabulary has {size} entries; Llama 1 and 2 have {two}, Llama 3 and 3.1 have {three}. "
-        "Your text takes {rate} tokens per character.",
+        "Published are {two} entries for Llama 1 and 2 and {three} for Llama 3 and 3.1, as said. The model that is "
+        "loaded has {size}; your text takes {rate} tokens per character.",
         size=thousands(size),
         two=thousands(_LLAMA_2),
         three=thousands(_LLAMA_3),
         rate=number(rate, 2),
     )
     if size >= _LLAMA_3:
-        kind, rest = "holds", _("It is as large as Llama 3's.")
+        kind, rest = "holds", _("Its vocabulary is as large as Llama 3's.")
     elif size > _LLAMA_2:
-        kind, rest = "part", _("It is larger than that of Llama 2 and smaller than that of Llama 3.")
+        kind, rest = "part", _("Its vocabulary is larger than that of Llama 2 and smaller than that of Llama 3.")
     else:
-        kind, rest = "not", _("It is no larger than that of Llama 2.")
+        kind, rest = "not", _("Its vocabulary is no larger than that of Llama 2.")
     how = _("Rows of the embedding table; the sizes of the Llamas from their published configurations.")
     return Verdict(kind, f"{told} {rest}", how=how, value=size, unit="tokens")
 

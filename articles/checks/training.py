@@ -77,7 +77,7 @@ def self_supervised(case: Case) -> Verdict:
         loss=number(float(loss.mean())),
     )
     how = _("Site surprisal: the mean over the tokens after the first is the training loss of next-token prediction.")
-    return Verdict("holds", says, how=how, value=float(loss.mean()), unit="nat", at={"pos": int(loss.argmax())})
+    return Verdict("part", says, how=how, value=float(loss.mean()), unit="nat", at={"pos": int(loss.argmax())})
 
 
 def fine_tuning(case: Case) -> Verdict:
@@ -265,19 +265,4 @@ def training_order(case: Case) -> Verdict:
     )
     return Verdict(
         "unseen", says, how=_("Parameters of the model."), value=case.spec.weights.parameters, unit="parameters"
-    )
-
-
-def results(case: Case) -> Verdict:
-    """Scores on tasks take the tasks."""
-    short = too_short(len(case.trace().tokens), 2)
-    if short:
-        return short
-    says = _("Scores on benchmarks take the benchmarks, and the checkpoints that are compared: one text shows neither.")
-    if case.spec.head != "causal":
-        return Verdict("unseen", says, how=_("Output layer of the model's spec."), value=0, unit="outputs")
-    mean = float(np.nanmean(case.trace(_SURPRISAL)[_SURPRISAL].astype(np.float64)))
-    says += " " + _("What one text gives is its surprisal, {mean} nat per token here.", mean=number(mean))
-    return Verdict(
-        "unseen", says, how=_("Site surprisal, the mean over the tokens after the first."), value=mean, unit="nat"
     )

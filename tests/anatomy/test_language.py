@@ -13,7 +13,7 @@ import articles
 import panels
 from anatomy import glossary, language
 from anatomy.control import Choice
-from anatomy.language import LANGUAGES, N_, _, ngettext, speak, speaking, spoken
+from anatomy.language import LANGUAGES, N_, _, ngettext, spaced, speak, speaking, spoken
 from anatomy.languages import catalogue, extract
 from anatomy.sites import AXES
 from anatomy.stages import STAGES
@@ -55,6 +55,13 @@ def test_what_is_written_down_stays_as_it_is(chinese):
 
 def test_a_translation_orders_its_places_in_its_own_way(chinese):
     assert _("Layer {layer} writes {size}.", layer=3, size="0.5") == "写入 0.5 的是第 3 层。"
+
+
+def test_chinese_has_no_space_between_sentences():
+    joined = "甲。 乙，“x” 与 3 个。 Z"
+    assert spaced(joined) == joined
+    with speaking("zh"):
+        assert spaced(joined) == "甲。乙，“x” 与 3 个。Z"
 
 
 @pytest.mark.parametrize("message", ["Not yet", "Never heard of"])

@@ -14,6 +14,8 @@ WANTS = (
     Want("logits", pos=1),
     Want("pattern", 2),
     Want("pattern", 2, "dec"),
+    Want("pattern_max", 2, head=0),
+    Want("pattern_max", 2, head=0, window=(0, 5, 2, 3)),
 )
 
 

@@ -17,6 +17,7 @@ ARRAYS = {
     Want("pattern", 2, "dec"): np.full((4, 2, 2), 0.5, np.float32),
     Want("dla_parts", pos=1, token=-1, against=0): np.arange(8, dtype=np.float32),
     Want("logits", pos=1): np.linspace(-3, 3, 50, dtype=np.float32),
+    Want("pattern_max", 2, "dec", head=1, window=(0, 2, 0, 1)): np.ones((2, 1), np.float32),
 }
 
 

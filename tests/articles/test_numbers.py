@@ -2,13 +2,16 @@
 
 import math
 from collections import Counter
+from itertools import pairwise
+from statistics import median
 
 import pytest
 import torch
 
 import articles
-from anatomy.costs import configuration, total
+from anatomy.costs import arithmetic, configuration, total
 from anatomy.memory import cache_bytes
+from articles.checks import reach
 from articles.verdict import Case, Verdict
 from panels.groups import size
 from tests.articles.cases import TEXT, case
@@ -104,13 +107,55 @@ def test_heads_and_caches_are_those_of_the_configuration():
     assert size(cache_bytes(asked.spec, 1)) in found.says
 
 
-def test_attention_beyond_ten_tokens_adds_up_from_the_librarys_maps():
+@pytest.mark.parametrize("kind", ["llama", "bert"])
+def test_attention_beyond_ten_tokens_adds_up_from_the_librarys_maps_without_the_first_token(kind):
     place = torch.arange(N)
-    far = (place[:, None] - place).abs() > 10
-    shares = [float(layer[0][:, far].sum() / layer[0].sum()) for layer in plain("llama").attentions]
-    found, _asked = verdict("c-long-range", "llama")
+    far = (place[:, None] - place[1:]).abs() > 10
+    maps = [layer[0][:, :, 1:] for layer in plain(kind).attentions]
+    shares = [float(layer[:, far].sum() / layer.sum()) for layer in maps]
+    found, _asked = verdict("c-long-range", kind)
     close(found.value, sum(shares) / len(shares))
     assert found.at["layer"] == shares.index(max(shares))
+
+
+def test_of_long_texts_the_first_tokens_are_mapped(monkeypatch):
+    monkeypatch.setattr(reach, "_MAPPED", 30)
+    long, short = case("gpt2", TEXT * 2), case("gpt2", (TEXT * 2)[:29])
+    assert len(short.trace().tokens) == 30 < len(long.trace().tokens)
+    close(CHECKS["c-long-range"](long).value, CHECKS["c-long-range"](short).value)
+
+
+def test_all_tokens_at_position_0_change_the_librarys_answer_as_much():
+    p, q = (
+        plain("gpt2", position_ids=places).logits[0, -1].double().log_softmax(-1)
+        for places in (torch.arange(N)[None], torch.zeros_like(IDS))
+    )
+    close(verdict("c-places-known", "gpt2")[0].value, (p.exp() * (p - q)).sum(), 1e-3)
+
+
+def test_operations_grow_with_the_published_sizes_by_the_rule_of_two_per_weight():
+    found, asked = verdict("c-compute-by-size", "llama")
+    for name, layers, width, inner in (("8B", 32, 4096, 14_336), ("405B", 126, 16_384, 53_248)):
+        matrices = layers * (2 * width * width + 2 * width * 1024 + 3 * width * inner) + 128_256 * width
+        operations = 2 * matrices + 4 * layers * width * 8192
+        assert f"Llama 3.1 {name} {number(operations / 1e9)} billion" in found.says
+    assert found.value == arithmetic(configuration(asked.spec), 8192)
+
+
+def test_the_streams_growth_is_the_librarys():
+    model, last = tiny_model("llama"), []
+    model.model.layers[-1].register_forward_hook(lambda module, given, out: last.append(out))
+    with torch.no_grad():
+        before = model(input_ids=IDS, output_hidden_states=True).hidden_states[:-1]  # that of the end is normalized
+    after = last[0] if isinstance(last[0], torch.Tensor) else last[0][0]
+    lengths = [stream.reshape(N, -1).double().norm(dim=-1) for stream in (*before, after)]
+    growth = [float((leaves / enters).mean()) for enters, leaves in pairwise(lengths)]
+    close(verdict("c-residual-stability", "llama")[0].value, median(growth))
+
+
+def test_a_clauses_surprisal_is_the_librarys_loss():
+    ids = torch.tensor([list(b"This agreement ends on thirty days' written notice.")])
+    close(verdict("c-legal", "llama")[0].value, tiny_model("llama")(input_ids=ids, labels=ids).loss)
 
 
 def test_evenness_is_entropy_over_that_of_equal_weights():

@@ -18,7 +18,7 @@ CHECKS = articles.checks_of(articles.claims())
 KINDS = ("holds", "part", "not", "unseen", "absent")
 # Verdicts that rest on a fact of the configuration or of the checkpoint's files, which is no number.
 FACTS = {"c-wordpiece", "c-torchtune", "c-softmax", "c-classes", "c-depth", "c-sentiment", "c-tasks", "c-gpt3-style"}
-FACTS |= {"c-knows-language"}
+FACTS |= {"c-knows-language", "c-medical"}
 
 
 def verdicts(kind: str, text: str = TEXT) -> dict[str, Verdict]:

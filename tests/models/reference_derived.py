@@ -44,10 +44,16 @@ class Derived:
         writes = [Want(f"write_{site}", self.layer, pos=self.pos) for site in _WRITTEN]
         watched = [Want(f"watch_{site}", pos=self.pos) for site in ("ids", "logp", "rank")]
         by_layer = [Want("contribution", layer) for layer in range(len(self.layers))]
+        pooled = [
+            Want(f"{site}_{how}", self.layer, head=head, window=window)
+            for site in ("pattern", "contribution")
+            for how in ("max", "mean")
+            for head, window in ((0, None), (1, (2, 7, 1, 5)))
+        ]
         by_id = [Want("dla_parts", pos=self.pos, token=int(self.best[0]))] if self.best.size else []
         gaps = [Want("ffn_sum_gap", self.layer, pos=self.pos), Want("cache_gap", pos=self.pos)]
         lenses = [Want("lens_kl", pos=self.pos), Want("surprisal")]
-        return [*attributed, *by_id, *writes, *watched, *by_layer, *gaps, *lenses]
+        return [*attributed, *by_id, *writes, *watched, *by_layer, *pooled, *gaps, *lenses]
 
     def pairs(self, want: Want, found: np.ndarray, ids: np.ndarray | None) -> Pair:
         """(what the engine gave, what it should have given); ids: of the neurons or tokens that its numbers are of.
@@ -55,6 +61,8 @@ class Derived:
         Ids themselves are held to the size of what they name: equal up to ties.
         """
         site = want.site.removeprefix("dla_").removeprefix("write_")
+        if want.head is not None:
+            return found, self._pooled(want)
         if site in _PLAIN_NUMBERS or want.site.startswith("watch"):
             return found, self._numbers(want)
         everything = self._everything(want)  # […, all neurons or tokens]
@@ -174,6 +182,16 @@ class Derived:
                 out = self.plain.model(**given, past_key_values=cache, use_cache=True)
         return (out.logits[0, -1] - self.plain.result.logits[0, self.pos]).abs().max().numpy()
 
+    def _pooled(self, want: Want) -> Float[np.ndarray, "row col"]:
+        """The largest or the mean of each cell of a head's map cut into 256 runs a side, cell by cell."""
+        site, _, how = want.site.partition("_")
+        whole = self._contribution(want.layer) if site == "contribution" else self.layers[want.layer or 0]["pattern"]
+        top, bottom, left, right = want.window or (0, len(self.plain.ids), 0, len(self.plain.ids))
+        shown = np.asarray(whole[want.head])[top:bottom, left:right]
+        runs = [[axis[len(axis) * i // n : len(axis) * (i + 1) // n] for i in range(n)] for axis, n in _runs(shown)]
+        cells = [[shown[np.ix_(rows, columns)] for columns in runs[1]] for rows in runs[0]]
+        return np.array([[cell.max() if how == "max" else cell.mean() for cell in row] for row in cells])
+
     def _contribution(self, layer: int | None) -> Float[np.ndarray, "head pos src"]:
         """Length of weight × value after the projection, cell by cell."""
         sites, out = self.layers[layer or 0], self._projection(layer or 0, 0)
@@ -187,6 +205,11 @@ class Derived:
                 apart[:, head * width : (head + 1) * width] = pattern[head, pos, :, None] * values
                 found[head, pos] = self._alone(out, apart).norm(dim=-1).numpy()
         return found
+
+
+def _runs(shown: np.ndarray) -> list[tuple[np.ndarray, int]]:
+    """The places along each axis of a map, and into how many runs they are cut."""
+    return [(np.arange(length), min(length, 256)) for length in shown.shape]
 
 
 _PLAIN_NUMBERS = ("parts", "heads", "contribution", "lens_kl", "surprisal", "ffn_sum_gap", "cache_gap")

@@ -8,12 +8,14 @@ from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from anatomy.request import Run, Want
 from anatomy.spec import Norm, Weights
-from models import identities, reduce
+from models import identities
+from models.attended import Attended
 from models.engine import Refused
 from models.families import Family, Tap, load
 from models.identities import LOGIT_TOLERANCE, TOLERANCE, Identity
 from models.local import LocalEngine
 from models.opened import Opened
+from models.reduce import FOLDED
 from tests.models.tiny import MODELS, ByteTokenizer, randomize, tiny_engine, tiny_model
 
 IDS = np.arange(12)
@@ -134,10 +136,8 @@ def test_a_gain_that_is_not_what_the_norm_multiplies_with_is_refused() -> None:
 
 
 def test_attention_that_is_not_what_the_model_used_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from models import seam
-
-    plain = seam.masked_scores
-    monkeypatch.setattr(seam, "masked_scores", lambda *given: plain(*given) * 1.01)
+    plain = Attended._scores
+    monkeypatch.setattr(Attended, "_scores", lambda *given: plain(*given) * 1.01)
     assert failing(opened_as(load()["llama"])) == {"attention · values = z"}
 
 
@@ -161,4 +161,4 @@ def test_what_is_reduced_from_a_broken_site_is_broken_too() -> None:
     assert "“x = y” is off by 0.5" in str(reasons["head_maps"])
 
 
-_KINDS = tuple(name for name in reduce.REDUCED if name.startswith("head_") and name != "head_maps")
+_KINDS = frozenset(FOLDED)

@@ -41,7 +41,7 @@ def counted() -> tuple[LocalEngine, list[str]]:
     [
         ("", "There is no text to run: type at least one character."),
         ("x" * 65, "The text has 65 tokens and the limit is 64: take out at least 1."),
-        ("x" * 20_001, "The text has 20,001 characters and the limit is 20,000: shorten it."),
+        ("x" * 100_001, "The text has 100,001 characters and the limit is 100,000: shorten it."),
         ("ab\ud83d", "Character 3 of the text is only half of one (U+D83D): delete it or type it again."),
     ],
 )
@@ -123,6 +123,7 @@ def test_every_site_that_is_not_missing_is_answered_in_its_shape(kind: str) -> N
             1 if site.per_layer else None,
             pos=0 if site.one_pos else None,
             token=5 if site.for_token else None,
+            head=1 if site.one_head else None,
         )
         for site in SITES.values()
         if site.name not in engine.missing

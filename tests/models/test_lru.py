@@ -49,3 +49,13 @@ def test_threads_do_not_lose_count() -> None:
         list(pool.map(lambda n: held.put(n % 50, n, 1 + n % 40), range(4000)))
     assert held.nbytes == sum(1 + value % 40 for key in range(50) if (value := held.get(key)) is not None)
     assert held.nbytes <= 1000
+
+
+def test_room_is_made_by_letting_go_of_what_was_used_longest_ago() -> None:
+    held: ByteLru[str, int] = ByteLru(10)
+    for name in "abc":
+        held.put(name, 1, 3)
+    held.make_room(3)
+    assert ("a" in held, "b" in held, "c" in held) == (False, True, True)
+    held.make_room(1_000)
+    assert (len(held), held.nbytes) == (0, 0)

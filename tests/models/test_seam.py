@@ -15,34 +15,44 @@ def heads(count: int, seed: int) -> torch.Tensor:
     return torch.randn(1, count, POS, WIDTH, generator=torch.Generator().manual_seed(seed))
 
 
+def scores_of(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    mask: torch.Tensor | None = None,
+    scaling: float | None = None,
+    causal: bool = True,
+) -> torch.Tensor:
+    return seam.called(query, key, mask, scaling, causal).scores(0, POS)
+
+
 def test_a_query_head_reads_the_keys_of_its_group() -> None:
     query, key = heads(4, 0), heads(2, 1)
-    scores = seam.masked_scores(query, key, None, None, causal=False)[0]
+    scores = scores_of(query, key, causal=False)
     for head in range(4):
         expected = query[0, head] @ key[0, head // 2].T / WIDTH**0.5
         torch.testing.assert_close(scores[head], expected)
 
 
 def test_causal_scores_forbid_every_later_token_and_no_other() -> None:
-    scores = seam.masked_scores(heads(2, 0), heads(2, 1), None, None, causal=True)[0]
+    scores = scores_of(heads(2, 0), heads(2, 1))
     later = torch.ones(POS, POS, dtype=torch.bool).triu(1)
     assert torch.equal(scores.isneginf(), later.expand_as(scores))
 
 
 def test_a_mask_says_alone_what_may_be_seen() -> None:
     mask = torch.eye(POS, dtype=torch.bool)[None, None]
-    scores = seam.masked_scores(heads(2, 0), heads(2, 1), mask, None, causal=True)[0]
+    scores = scores_of(heads(2, 0), heads(2, 1), mask)
     assert torch.equal(scores.isfinite(), torch.eye(POS, dtype=torch.bool).expand_as(scores))
 
 
 def test_scaling_is_the_one_that_the_model_gives() -> None:
     query, key = heads(1, 0), heads(1, 1)
-    torch.testing.assert_close(seam.masked_scores(query, key, None, 3.0, causal=False)[0], 3 * query[0] @ key[0].mT)
+    torch.testing.assert_close(scores_of(query, key, None, 3.0, causal=False), 3 * query[0] @ key[0].mT)
 
 
 def test_a_mask_of_numbers_is_not_taken_for_one_of_truths() -> None:
     with pytest.raises(TypeError, match=r"mask is torch\.float32"):
-        seam.masked_scores(heads(1, 0), heads(1, 1), torch.zeros(1, 1, POS, POS), None, causal=False)
+        seam.called(heads(1, 0), heads(1, 1), torch.zeros(1, 1, POS, POS), None, causal=False)
 
 
 def test_an_argument_that_would_change_the_result_is_named() -> None:

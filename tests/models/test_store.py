@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Lock
+from threading import Barrier, Event, Lock
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from models.engine import Refused
+from models.queue import Queue
 from models.store import Store
 from tests.models.tiny import tiny_engine
 
@@ -26,11 +27,11 @@ class Counting:
     def specs(self) -> tuple[ModelSpec, ...]:
         return tiny_engine().specs()
 
-    def run(self, run: Run, wants: Iterable[Want] = ()) -> Trace:
+    def run(self, run: Run, wants: Iterable[Want] = (), **how: object) -> Trace:
         asked = tuple(wants)
         with self._lock:
             self.asked.append((run.text, asked))
-        return tiny_engine().run(run, asked)
+        return tiny_engine().run(run, asked, **how)
 
 
 RUN = Run(tiny_engine().spec.id, "some words")
@@ -124,18 +125,59 @@ def test_different_questions_about_one_run_compute_each_array_once(store: Store,
     assert all(len(trace.arrays) == 2 for trace in traces)
 
 
-def test_locks_go_with_the_last_asker(store: Store) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: store.get(RUN.on(f"text {number % 20}"), [ENTROPY]), range(200)))
-    assert store._lines == {}
+def test_a_class_that_asks_the_same_is_one_question(store: Store, engine: Counting) -> None:
+    start = Barrier(30)
+
+    def ask(number: int) -> Trace:
+        start.wait()
+        store.get(RUN)
+        return store.get(RUN, [PATTERN, NEXT] if number % 2 else [NEXT, PATTERN])
+
+    with ThreadPoolExecutor(30) as pool:
+        traces = list(pool.map(ask, range(30)))
+    assert [wants for _, wants in engine.asked if not wants] == [()], "the text is cut once"
+    assert sorted(want for _, wants in engine.asked for want in wants) == [NEXT, PATTERN]
+    assert all(np.array_equal(trace[PATTERN], traces[0][PATTERN]) for trace in traces)
 
 
-def test_a_refusal_is_passed_on_each_time_and_leaves_no_lock(store: Store, engine: Counting) -> None:
+def test_a_refusal_is_passed_on_each_time(store: Store, engine: Counting) -> None:
     for _ in range(2):
         with pytest.raises(Refused, match="no text to run"):
             store.get(RUN.on(""))
-    assert len(engine.asked) == 2
-    assert store._lines == {}
+        with pytest.raises(Refused, match="no text to run"):
+            store.get(RUN.on(""), [PATTERN])
+    assert len(engine.asked) == 4
+
+
+def test_tokens_do_not_wait_for_what_is_being_computed(engine: Counting) -> None:
+    queue, go = Queue(), Event()
+    store = Store(engine, 1 << 20, queue)
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(queue.ask, "something long", frozenset(), lambda report, cancelled: go.wait(20))
+        waits = pool.submit(store.get, RUN, [PATTERN])
+        assert len(store.get(RUN).tokens) == 10
+        assert not waits.done()
+        go.set()
+        assert waits.result(20)[PATTERN].shape == (4, 10, 10)
+
+
+def test_stores_that_share_a_queue_compute_one_after_the_other() -> None:
+    busy, most, lock, queue = set(), [], Lock(), Queue()
+
+    class Slow(Counting):
+        def run(self, run: Run, wants: Iterable[Want] = (), **how: object) -> Trace:
+            with lock:
+                busy.add(run)
+                most.append(len(busy))
+            trace = super().run(run, wants, **how)
+            with lock:
+                busy.remove(run)
+            return trace
+
+    stores = [Store(Slow(), 0, queue) for _ in range(2)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: stores[i % 2].get(RUN.on(f"text {i}"), [ENTROPY]), range(16)))
+    assert most == [1] * 16
 
 
 def test_a_refused_want_does_not_spoil_the_others(store: Store) -> None:

@@ -11,6 +11,7 @@ from transformers import T5Config, T5EncoderModel, T5ForConditionalGeneration
 from anatomy.request import Run, Want
 from anatomy.spec import Ffn, RelativeBias
 from models import seam
+from models.attended import Attended
 from models.engine import Refused
 from models.families import load
 from models.load import load_model
@@ -65,8 +66,8 @@ def test_buckets_that_are_not_the_models_are_noticed(wrong: RelativeBias) -> Non
 
 
 def test_attention_without_the_bias_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = seam.masked_scores
-    monkeypatch.setattr(seam, "masked_scores", lambda *given: plain(*given) * 1.01)
+    plain = Attended._scores
+    monkeypatch.setattr(Attended, "_scores", lambda *given: plain(*given) * 1.01)
     engine = LocalEngine(tiny_model("t5"), ByteTokenizer(), name="without")
     assert {"pattern", "scores"} <= set(engine.broken)
 

@@ -7,7 +7,7 @@ import torch
 from anatomy.spec import Weights
 from models.families import family_of
 from models.opened import Opened
-from models.recorder import Call, Sites
+from models.recorder import Call, Recorder, Sites, recording
 from models.tape import Tape
 from tests.models.tiny import MODELS, tiny_config, tiny_model
 
@@ -42,6 +42,41 @@ def test_the_inside_of_a_replayed_layer_is_that_of_the_first_run(kind: str) -> N
     assert set(first) == sites | {"resid_pre", "resid_post"}
     for site in first:
         torch.testing.assert_close(again[site], first[site], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("every", [2, 3])
+def test_a_stream_that_was_left_out_is_found_again_exactly(kind: str, every: int) -> None:
+    model, inside, again = opened(kind), {}, {}
+    wanted = dict.fromkeys(range(3), frozenset({"act"}))
+    whole = model.record(IDS, wanted, lambda layer, sites: inside.update({layer: sites["act"]}))
+    thin = model.record(IDS, {}, nothing, every)
+    assert [call.held for call in thin.calls] == [layer % every == 0 for layer in range(3)]
+    assert thin.nbytes < whole.nbytes
+    for layer in (3, 1, 2, 0, 2, 1):
+        assert torch.equal(thin.stream(layer), whole.stream(layer)), layer
+    model.replay(thin, wanted, lambda layer, sites: again.update({layer: sites["act"]}))
+    assert all(torch.equal(again[layer], inside[layer]) for layer in range(3))
+
+
+def test_walking_along_a_thin_tape_runs_each_layer_once() -> None:
+    model, ran = opened("llama"), []
+    thin = model.record(IDS, {}, nothing, 3)
+    for number, layer in enumerate(model.layers):
+        layer.register_forward_hook(lambda *call, number=number: ran.append(number))
+    for layer in (0, 1, 2, 3):
+        thin.stream(layer)
+    assert ran == [0, 1]
+
+
+def test_a_run_of_which_only_the_end_is_read_keeps_no_stream() -> None:
+    model = opened("llama")
+    seen = Recorder({}, nothing, every=0)
+    with torch.inference_mode(), recording(seen):
+        model.model.base_model(input_ids=torch.from_numpy(IDS)[None], use_cache=False)
+    assert [call.held for call in seen.calls] == [False] * 3
+    last = model.record(IDS, {}, nothing).last
+    assert torch.equal(model.final_stream(torch.from_numpy(IDS)[None]), last)
 
 
 def test_the_streams_are_given_without_running_a_layer() -> None:

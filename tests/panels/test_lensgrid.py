@@ -5,6 +5,7 @@ import pytest
 
 from anatomy.request import Want
 from anatomy.view import Fitted
+from panels.lens import LIMITS
 from panels.lensgrid import PANEL, WINDOW, best, window
 from panels.output import PANEL as OUTPUT
 from tests.models.tiny import HEADLESS, MODELS, tiny_engine
@@ -97,7 +98,8 @@ def test_the_table_names_the_token_of_every_cell():
 
 def test_the_formula_puts_the_chosen_cell_in():
     lines = PANEL.formula(small(), VIEW).splitlines()
-    assert lines[1:] == [
+    assert lines[-1] == LIMITS
+    assert lines[1:-1] == [
         "after layer 1, position 1: p(“six”) = 0.250",
         "after layer 2, position 1: p(“<five>”) = 0.500",
     ]

@@ -122,4 +122,4 @@ def test_the_formula_shows_the_layers_around_the_last_change():
     lines = PANEL.formula(LATE, VIEW).splitlines()
     assert lines[2] == "after layer 1: p(“six”) = 0.500, rank 1;  p(“<b>”) = 0.250, rank 2"
     assert lines[3] == "after layer 2: p(“<b>”) = 0.500, rank 1;  p(“six”) = 0.125, rank 3"
-    assert len(PANEL.formula(small([[1], [1]]), VIEW).splitlines()) == 3
+    assert len(PANEL.formula(small([[1], [1]]), VIEW).splitlines()) == 4

@@ -10,6 +10,7 @@ import articles
 import panels
 from anatomy.view import View
 from articles.verdict import Verdict
+from tests.anatomy.spec import SPEC
 from tests.ui.conftest import loaded
 from ui import aside, host, judging
 
@@ -71,27 +72,27 @@ def test_an_article_is_read_from_top_to_bottom(open_page, article):
 
 
 def test_the_page_follows_the_reader_through_an_article():
-    view = aside.reading(View(text="abc"), "A1")
+    view = aside.reading(View(text="abc"), "A1", SPEC)
     first = articles.load()[0].claims[0]
     assert (view.article, view.claim, view.panel, view.text) == ("A1", first.id, first.panel, "abc")
     later = articles.load()[0].claims[-1]
-    moved = aside.at_claim(view, later.id, Verdict("holds", "yes", at={"layer": 2, "pos": 1}))
+    moved = aside.at_claim(view, later.id, Verdict("holds", "yes", at={"layer": 2, "pos": 1}), SPEC)
     assert (moved.article, moved.claim, moved.panel) == ("A1", later.id, later.panel)
     assert (moved.layer, moved.pos) == (2, 1)
-    assert aside.reading(moved, "").article is None
+    assert aside.reading(moved, "", SPEC).article is None
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
 def test_the_view_of_a_claim_has_its_panel_and_settings(claim):
-    view = aside.at_claim(View(), claim.id, None)
-    assert view.panel == claim.panel
+    view = aside.at_claim(View(), claim.id, None, SPEC)
+    assert view.panel == claim.panel_for(SPEC)
     controls = {control.name: control for control in panels.load()[claim.panel].controls}
-    for name, value in claim.sets.items():
+    for name, value in claim.sets.items() if view.panel == claim.panel else ():
         assert controls[name].read(value) is not None, f"{claim.panel} cannot be set to {name}={value}"
 
 
 def test_an_unknown_claim_or_article_in_a_link_changes_nothing(open_page):
-    assert aside.at_claim(View(), "c-nothing", None) == View()
+    assert aside.at_claim(View(), "c-nothing", None, SPEC) == View()
     app = open_page(article="A99", claim="c-nothing")
     assert not app.exception
     assert column(app)["tabs"][0]["current"]

@@ -10,6 +10,8 @@ from anatomy.trace import readable
 from anatomy.view import View
 from models.engine import Refused
 from models.recorded import FIRST_VIEW, RecordedEngine
+from models.store import Store
+from panels.output import TEMPERATURE
 from tests.models.tiny import tiny_engine
 from tests.ui.test_page import component, drawn, words
 from ui import continuation, host, page
@@ -28,9 +30,9 @@ def test_the_chips_are_the_models_best_next_tokens_with_their_probabilities(open
     trace = engine.run(Run(engine.spec.id, TEXT), continuation.needs(engine.spec, len(TEXT)))
     ids, logp = (trace[want] for want in continuation.needs(engine.spec, len(TEXT)))
     chips = row(open_page(family, text=TEXT))["chips"]
-    assert [chip[0] for chip in chips] == ids[:5].tolist()
-    assert [chip[1] for chip in chips] == [engine._tokenizer.label(int(token)) for token in ids[:5]]
-    np.testing.assert_allclose([chip[3] for chip in chips], np.exp(logp[:5].astype(float)), rtol=1e-6)
+    assert [chip[0] for chip in chips] == ids[:20].tolist()
+    assert [chip[1] for chip in chips] == [engine._tokenizer.label(int(token)) for token in ids[:20]]
+    np.testing.assert_allclose([chip[3] for chip in chips], np.exp(logp[:20].astype(float)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("family", ["bert", "bert-headless"])
@@ -158,3 +160,27 @@ def test_what_a_panel_and_its_chooser_share_stands_at_the_panel_alone(open_page)
     assert app.get_by_key("attention.scale").value == "linear"
     app.get_by_key("cell.layer").set_value(2).run()
     assert "In layer 2" in words(app)
+
+
+def test_a_token_is_drawn_by_the_settings_of_the_page():
+    model = loaded_model("llama")
+    view = View(text=TEXT).with_setting(TEMPERATURE, 2.0)
+    longer = {continuation.drawn(view, model, seed).tail for seed in range(6)}
+    assert all(len(tail) == 1 for tail in longer)
+    assert len(longer) > 1, "six draws at a high temperature are not all alike"
+    assert continuation.drawn(view, model, 3) == continuation.drawn(view, model, 3)
+    again = continuation.drawn(continuation.drawn(view, model, 3), model, 4)
+    assert len(again.tail) == 2
+
+
+def test_an_encoder_draws_nothing():
+    view = View(text=TEXT)
+    assert continuation.drawn(view, loaded_model("bert"), 1) == view
+    assert continuation.drawn(view, host.Model("local:x", recorded=None), 1) == view
+
+
+def loaded_model(kind: str) -> host.Model:
+    """A model of the server with a tiny engine behind it."""
+    model = host.Model(f"local:tiny-{kind}", recorded=None)
+    model._live = Store(tiny_engine(kind), 1 << 20)
+    return model

@@ -1,6 +1,8 @@
 """Which models a server has, and who answers while one is being loaded."""
 
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from time import monotonic, sleep
 
 import pytest
 
@@ -9,6 +11,7 @@ from anatomy.request import Run, Want
 from anatomy.trace import Trace
 from anatomy.view import View
 from models.engine import Progress, Refused
+from models.queue import Place, Queue
 from models.recorded import FIRST_VIEW, NotRecorded, RecordedEngine
 from panels import stagemap
 from tests.anatomy.spec import SPEC
@@ -124,3 +127,76 @@ def test_progress_is_what_was_reported_last(monkeypatch):
     model = Model("local:x", recorded=None)
     loaded(model)
     assert model.progress == Progress("fetching", 3, 10)
+
+
+def test_a_session_that_waits_is_told_its_place_and_leaves_the_queue_when_it_is_stopped(monkeypatch):
+    class Held(Answers):
+        def run(self, run, wants=(), **how):
+            begun.set()
+            go.wait(20)
+            return Trace(run, SPEC, (), {})
+
+    class Stopped(BaseException):
+        """What Streamlit raises in a session whose tab was closed, wherever it looks at its state."""
+
+    class State:
+        def get(self, name):
+            if gone.is_set():
+                raise Stopped
+
+    begun, go, gone, queue, told = Event(), Event(), Event(), Queue(), []
+    monkeypatch.setattr(host, "connect", lambda address, report: Held())
+    monkeypatch.setattr(host, "_in_session", lambda: True)
+    monkeypatch.setattr(host.st, "session_state", State())
+    model = Model("local:x", None, queue)
+    loaded(model)
+
+    def waits():
+        with host.watched(lambda progress: (told.append(progress), gone.set())):
+            model.run(RUN.on("second"), [Want("entropy")])
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(model.run, RUN, [Want("entropy")])
+        begun.wait(20)
+        with pytest.raises(Stopped):
+            pool.submit(waits).result(20)
+        assert isinstance(told[0], Place)
+        assert (told[0].place, told[0].length) == (1, 1)
+        assert queue.length == 0
+        go.set()
+        first.exception(20)
+
+
+def test_verdicts_go_behind_readers(monkeypatch):
+    asked = []
+
+    class Noting(Answers):
+        def run(self, run, wants=(), **how):
+            asked.append(run.text)
+            if run.text == "held":
+                go.wait(20)
+            return super().run(run)
+
+    go, queue = Event(), Queue()
+    monkeypatch.setattr(host, "connect", lambda address, report: Noting())
+    model = Model("local:x", None, queue)
+    loaded(model)
+    wants = [Want("entropy")]
+    with ThreadPoolExecutor(3) as pool:
+        held = pool.submit(model.run, RUN.on("held"), wants)
+        until(lambda: asked == ["held"])
+        verdict = pool.submit(model.run, RUN.on("verdict"), wants, behind=True)
+        until(lambda: queue.length == 1)
+        reader = pool.submit(model.run, RUN.on("reader"), wants)
+        until(lambda: queue.length == 2)
+        go.set()
+        for each in (held, verdict, reader):
+            each.exception(20)
+    assert asked == ["held", "reader", "verdict"]
+
+
+def until(true):
+    end = monotonic() + 20
+    while not true():
+        assert monotonic() < end, "it did not come to that"
+        sleep(0.005)

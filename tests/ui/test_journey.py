@@ -14,7 +14,9 @@ from time import monotonic, sleep
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
+import articles
 import panels
+from anatomy.stages import STAGES
 from anatomy.view import DEFAULT_PANEL
 from tests.ui.guarded_server import GUARDING, OUTSIDE
 
@@ -151,7 +153,9 @@ def test_the_first_view_is_drawn_with_the_models_numbers(reader):
     expect(reader.readout).to_contain_text(FRANCE)
     expect(reader.answer).to_contain_text("“·France”")
     expect(reader.tokens).to_have_count(12)
-    expect(reader.page.get_by_role("navigation", name="Stages of the model").get_by_role("link")).to_have_count(8)
+    expect(reader.page.get_by_role("navigation", name="Stages of the model").get_by_role("link")).to_have_count(
+        len(STAGES)
+    )
 
 
 def test_a_new_text_changes_tokens_map_and_figure(reader):
@@ -219,6 +223,60 @@ def test_the_map_opens_stages_and_back_returns(reader):
     expect(reader.heading).to_have_text(titles["attention"])
     reader.page.go_forward()
     expect(reader.heading).to_have_text(titles["output"])
+
+
+def test_a_claim_gets_its_verdict_and_opens_the_view_in_which_one_can_see_it(reader):
+    reader.open()
+    card = reader.page.locator('[data-claim="c-gqa"]')
+    expect(card.locator(".badge")).to_have_text("holds", timeout=PATIENCE)
+    card.get_by_role("link").click()
+    expect(reader.heading).to_have_text(panels.load()["groups"].title)
+    expect(reader.page).to_have_url(re.compile("claim=c-gqa"))
+    expect(card.get_by_role("link")).to_have_attribute("aria-current", "true")
+
+
+def test_an_article_is_followed_from_claim_to_claim_and_the_map_counts(reader):
+    reader.open()
+    reader.page.get_by_role("tab", name="A1", exact=True).click()
+    first, second = articles.load()[0].claims[0], articles.load()[0].claims[6]
+    cards = reader.page.locator("[data-claim]")
+    expect(cards).to_have_count(len(articles.load()[0].claims))
+    expect(reader.heading).to_have_text(panels.load()[first.panel].title)
+    reader.page.locator(f'[data-claim="{second.id}"]').get_by_role("link").click()
+    expect(reader.heading).to_have_text(panels.load()[second.panel].title)
+    expect(reader.page).to_have_url(re.compile(f"article=A1.*claim={second.id}|claim={second.id}.*article=A1"))
+    counted = reader.page.locator("a[data-stage=attention] u i")
+    expect(counted.first).to_be_visible(timeout=PATIENCE)
+
+
+def test_an_encoders_verdict_stands_beside_the_decoders(reader):
+    reader.open("?panel=position")
+    reader.page.get_by_role("button", name="all-MiniLM-L6-v2").click()
+    badges = reader.page.locator('[data-claim="c-added-position"] .badge')
+    expect(badges).to_have_count(2)
+    expect(badges.nth(0)).to_have_text("does not hold here", timeout=PATIENCE)
+    expect(badges.nth(1)).to_have_text("holds", timeout=PATIENCE)
+
+
+def test_the_encoder_is_chosen_on_the_page(reader):
+    reader.open("?model=minilm-l6&panel=output")
+    expect(reader.page.locator(".st-key-stage .notice")).to_contain_text("a vector for each token", timeout=PATIENCE)
+    reader.page.locator("a[data-stage=attention]").click()
+    expect(reader.answer).to_contain_text("“[CLS]”", timeout=PATIENCE)
+
+
+def test_the_page_speaks_the_browsers_language_and_the_one_that_is_chosen(browser, server):
+    context, visit = visited(browser, server, locale="zh-CN")
+    visit.page.goto(server)
+    expect(visit.heading).to_have_text("每个词元看向哪里？", timeout=PATIENCE)
+    expect(visit.readout).to_contain_text(FRANCE)
+    assert visit.page.evaluate("document.documentElement.lang") == "zh"
+    visit.page.goto(server + "?lang=en")
+    expect(visit.heading).to_have_text(panels.load()[DEFAULT_PANEL].title, timeout=PATIENCE)
+    visit.page.get_by_role("radiogroup", name="Head").get_by_role("radio", name="0", exact=True).click()
+    expect(visit.answer).to_contain_text("head 0")
+    assert not visit.errors
+    context.close()
 
 
 def test_a_link_restores_everything(reader):

@@ -87,8 +87,16 @@ def test_bars_of_no_length_have_an_axis():
 
 def test_marks_stand_at_their_bars_only():
     figure = ranked(falling(3), "x (unit)", names=("a", "b"), marks=Marks((None, 7.0, None), "m"))
-    marks = figure.data[2]
+    marks = figure.data[-1]
     assert (list(marks.x), list(marks.y), marks.name) == ([7.0], [1.0], "m")
+
+
+def test_a_number_makes_way_for_a_mark_that_would_stand_on_it():
+    bars = [Bar(str(value), value, "50 %") for value in (50.0, 50.0, 50.0, 50.0)]
+    figure = ranked(bars, "x (unit)", high=100.0, marks=Marks((51.0, 20.0, 95.0, None), "m"))
+    beside, *rest = figure.data[-2].x.tolist()
+    assert rest == [50.0, 50.0, 50.0]
+    assert beside > 51.0
 
 
 def test_a_legend_appears_only_with_names():

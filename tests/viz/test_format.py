@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anatomy.language import speaking
 from viz.format import cosine, counted, escaped, many, number, percent, quoted, signed_percent, thousands
 
 
@@ -59,6 +60,16 @@ def test_digits_can_be_chosen():
 def test_large_counts_are_said_in_millions_and_beyond():
     counts = (999_999, 1_000_000, 134_515_008, 8_030_261_248, 1.638e12)
     assert [counted(count) for count in counts] == ["999,999", "1.000 M", "134.5 M", "8.030 B", "1.638 T"]
+
+
+def test_large_counts_step_by_ten_thousand_in_chinese():
+    with speaking("zh"):
+        assert [counted(count) for count in (9999, 134_515_008, 8.03e9, 15.6e12)] == [
+            "9,999",
+            "1.345 亿",
+            "80.30 亿",
+            "15.60 万亿",
+        ]
 
 
 def test_a_cosine_has_no_negative_zero():

@@ -40,6 +40,18 @@ def test_of_many_tokens_some_are_written_with_their_positions():
     assert ticks[1] == "20 t20"
 
 
+def test_the_level_is_named_beside_the_bars_and_in_full():
+    figure = upright(bars(500))
+    words = figure.layout.annotations[0]
+    assert (words.x, words.xanchor, words.y) == (1, "left", 2.0)
+    assert figure.layout.margin.r >= 6 * len(words.text)
+
+
+def test_without_any_value_the_axis_names_no_numbers():
+    figure = upright(bars(1, level=None))
+    assert figure.layout.yaxis.showticklabels is False
+
+
 def test_labels_stay_text():
     figure = upright(bars(2, labels=("<b>", "&"), notes=("<i>", "x"), values=np.ones(2), focus=0))
     assert figure.layout.xaxis.ticktext == ("<b>&lt;b&gt;</b>", "&amp;")

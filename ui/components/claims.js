@@ -29,8 +29,8 @@ function top(place, data, send) {
   place.append(list);
   if (data.others.length) {
     const row = make("p", "beside", `${data.words.beside} `);
-    for (const [name, on] of data.others) {
-      const button = make("button", "", name);
+    for (const [name, title, on] of data.others) {
+      const button = make("button", "", title);
       button.type = "button";
       button.setAttribute("aria-pressed", String(on));
       button.onclick = () => send("beside", name);
@@ -67,7 +67,7 @@ function verdict(mark, words, alone) {
 function card(data, words, send) {
   const box = make("article", "card");
   box.dataset.claim = data.id;
-  const link = make("a", "says", data.says);
+  const link = make("a", "claim", data.says);
   link.href = data.href;
   link.target = "_self";
   link.onclick = (e) => {

@@ -69,7 +69,7 @@ def show(
     tabs: Sequence[Tab],
     groups: Sequence[Group],
     words: dict[str, str],
-    others: Sequence[tuple[str, bool]],
+    others: Sequence[tuple[str, str, bool]],
     beside: Chosen,
     read: Chosen,
     opened: Chosen,
@@ -77,7 +77,7 @@ def show(
     """The column.
 
     words   "how", "waiting", "tabs", "beside" in the reader's language
-    others  the other models of the server: name, and whether its verdicts stand beside this one's
+    others  the other models of the server: name, title, and whether its verdicts stand beside this one's
     beside  called with the name of one of them when the reader presses it
     read    called with a tab's key
     opened  called with a claim's id

@@ -1,3 +1,4 @@
+const FEW = 5, OPENED = new WeakMap();
 // How the text may go on: a click adds a token. Back takes the last one off, Clear all of them.
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root"), chips = root.querySelector(".chips"), taken = root.querySelector(".taken");
@@ -14,10 +15,24 @@ export default function ({ data, parentElement, setTriggerValue }) {
     chip.lastChild.textContent = percent;
     chip.style.setProperty("--share", `${(100 * probability).toFixed(1)}%`);
     chip.title = data.full ?? fill(data.words.add, { id });
-    chip.setAttribute("aria-label", `${fill(data.words.go, { label, percent })}${data.full ? ` ${data.full}` : ""}`);
+    chip.setAttribute("aria-label", `${fill(data.words.go, { label, percent })}${data.full ? `. ${data.full}` : ""}`);
     chip.setAttribute("aria-disabled", String(data.full !== null));
     chip.onclick = () => { if (data.full === null) setTriggerValue("add", [data.tail, id]); };
   });
+  const more = root.querySelector(".more"), draw = root.querySelector(".draw");
+  const show = () => {
+    const all = OPENED.get(root) ?? false;
+    [...chips.children].forEach((chip, i) => { chip.hidden = !all && i >= FEW; });
+    more.textContent = all ? data.words.fewer : data.words.more;
+    more.setAttribute("aria-expanded", String(all));
+  };
+  more.hidden = data.chips.length <= FEW;
+  more.onclick = () => { OPENED.set(root, !OPENED.get(root)); show(); };
+  show();
+  draw.hidden = !data.chips.length || data.full !== null;
+  draw.textContent = data.words.draw;
+  draw.title = data.words.how;
+  draw.onclick = () => setTriggerValue("draw", data.tail);
   const lead = root.querySelector(".lead");
   lead.textContent = data.chips.length ? data.words.lead : data.full ?? "";
   lead.hidden = !lead.textContent;

@@ -12,6 +12,8 @@ _MOUNT = register(
     """<div class="row" role="group">
 <span class="lead"></span>
 <span class="chips"></span>
+<button type="button" class="more"></button>
+<button type="button" class="draw"></button>
 <span class="taken"><span class="count" role="status"></span>
 <button type="button" class="back"><i aria-hidden="true">←</i> <span></span></button>
 <button type="button" class="clear"></button></span>
@@ -32,9 +34,11 @@ def show(
     tokens: Sequence[Next],
     added: Callable[[int, int], None],
     kept: Callable[[int], None],
+    draw: Callable[[], None],
     *,
     tail: int = 0,
     full: str | None = None,
+    how: str = "",
 ) -> None:
     """The row.
 
@@ -42,6 +46,7 @@ def show(
     full   why none can be added, or None
     added  called with a place after the text, 0 the first, and the id of the token that the reader puts there
     kept   called with how many of the added tokens the reader keeps
+    draw   called when the model is to draw a token; how: by which settings, in words
     """
     data = {
         "chips": [(token.id, token.label, percent(token.probability), token.probability) for token in tokens],
@@ -52,7 +57,11 @@ def show(
             "name": _("How the model goes on"),
             "lead": _("goes on with"),
             "add": _("add this token (id {id})"),
-            "go": _("Go on with {label} {percent}."),
+            "go": _("Go on with {label} {percent}"),
+            "more": _("more"),
+            "fewer": _("fewer"),
+            "draw": _("Draw one"),
+            "how": how,
             "back": _("Back"),
             "clear": _("Clear"),
             "one": _("Take back the last added token"),
@@ -63,5 +72,6 @@ def show(
         key="continuation",
         data=data,
         on_add_change=told("continuation", "add", lambda sent: added(int(sent[0]), int(sent[1]))),
+        on_draw_change=told("continuation", "draw", lambda _asked: draw()),
         on_keep_change=told("continuation", "keep", lambda count: kept(int(count))),
     )

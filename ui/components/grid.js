@@ -66,7 +66,8 @@ function measure(g, pen, width, mono) {
   const square = n === m, tall = square ? 560 : window.innerWidth < 700 ? 330 : 540, cap = g.tiles ? 38 : square ? Math.min(44, tall / n) : 64;
   const even = Math.min(cap, (width - left - gaps(m - 1) - 2) / m), flat = rise <= even - 4;
   // Turned labels lean to the right: the cells leave room for the one that reaches furthest.
-  const x = flat ? even : heads.reduce((most, w, c) => Math.min(most, (width - left - gaps(c) - w * Math.cos(TURN) - 4) / (c + 0.5)), even);
+  const leant = (most, w, c) => Math.min(most, (width - left - gaps(c) - w * Math.cos(TURN) - 4) / (c + 0.5));
+  const x = Math.max(0.5, flat ? even : heads.reduce(leant, even)); // the page measures a width of almost nothing while it opens
   const y = g.tiles || square ? x : Math.min(x, 30, Math.max(tall / n, 0.5));
   const top = flat ? 18 : rise * Math.sin(TURN) + 12, bottom = top + n * y, colX = (c) => left + c * x + gaps(c);
   const cell = (px, py) => {
@@ -237,7 +238,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const width = Math.floor(pad.clientWidth), scale = window.devicePixelRatio || 1;
     if (!width) return;
     at = measure(g, pen, width, look.mono);
-        canvas.style.width = `${width}px`;
+    canvas.style.width = `${width}px`;
     canvas.style.height = `${Math.ceil(at.height)}px`;
     canvas.width = Math.round(width * scale);
     canvas.height = Math.round(Math.ceil(at.height) * scale);
@@ -308,8 +309,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   words(".high", spoken(g, g.high));
   words(".unit", g.percent ? "" : g.unit);
   words(".notes", [g.logarithmic && g.words.log, g.steps && g.words.steps].filter(Boolean).join(" · "));
-  words(".empty", g.holes ? g.empty : "");
-  root.querySelector(".none").hidden = !g.holes;
+  words(".empty", g.empty);
+  root.querySelector(".hole").hidden = !g.holes;
 
   memory.draw = draw;
   memory.watch ??= new ResizeObserver(() => memory.draw());

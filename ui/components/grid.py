@@ -18,7 +18,8 @@ _MOUNT = register(
 <div class="pad"><canvas tabindex="0" role="application" aria-roledescription="heat map"></canvas></div>
 <div class="foot"><p class="readout"></p>
 <div class="legend" aria-hidden="true"><span class="low"></span><i class="bar"></i><span class="high"></span>
-<span class="unit"></span><span class="notes"></span><i class="none"></i><span class="empty"></span></div></div>
+<span class="unit"></span><span class="notes"></span>
+<span class="hole"><i></i><span class="empty"></span></span></div></div>
 <p class="live hidden" aria-live="polite"></p></figure>""",
 )
 

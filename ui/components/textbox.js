@@ -6,6 +6,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const memory = MEMORY.get(root) ?? { shown: null };
   MEMORY.set(root, memory);
   if (memory.shown !== data.text) { area.value = data.text; memory.shown = data.text; }
+  document.documentElement.lang = data.words.lang;
   area.setAttribute("aria-label", data.words.label);
   area.placeholder = data.words.label;
   run.textContent = data.words.run;

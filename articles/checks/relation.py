@@ -1,0 +1,126 @@
+"""Claims on relations between positions: do distances alone count, and do positions reach the answer at all?"""
+
+import numpy as np
+
+from anatomy.language import _
+from anatomy.request import Edit, Want
+from anatomy.spec import RelativeBias, Rope
+from articles.checks.position import ALL_AT_FIRST, WEIGHT, answer, how_order, moved, size_of, unit_of
+from articles.checks.second_text import too_short
+from articles.verdict import Case, Verdict
+from viz.format import listed, many, number
+
+_BIAS = Want("pos_bias", 0)
+_SHIFT = 16  # tokens by which the whole text is moved on
+_EXACT = 1e-5
+
+
+def relative(case: Case) -> Verdict:
+    """Every position moved on by the same amount: do the attention patterns stay?"""
+    short = too_short(len(case.trace().tokens), 2)
+    if short:
+        return short
+    spec = case.spec
+    if spec.position is None:
+        how = _("The model's spec names no positions.")
+        return Verdict("absent", _("This model is told nothing of positions."), how=how)
+    if isinstance(spec.position, RelativeBias):
+        return _by_distance(case)
+    shift = min(_SHIFT, spec.max_pos - len(case.trace().tokens))
+    if shift < 1:
+        says = _("This text fills every position of the model, so that it cannot be moved on: a shorter one shows it.")
+        return Verdict("unseen", says, how=_("Tokens of the text against the longest text of the model."))
+    wants = [Want("pattern", layer) for layer in sorted({0, case.view.layer, spec.layers - 1})]
+    here, there = case.trace(*wants), case.edited([Edit("positions", "add", amount=shift)], *wants)
+    gaps = [float(np.abs(here[want] - there[want]).max()) for want in wants]
+    worst = int(np.argmax(gaps))
+    head = int(np.abs(here[wants[worst]] - there[wants[worst]]).max(axis=(1, 2)).argmax())
+    says = _(
+        "Moved on by {shift}, with all distances as they were, the text gets attention weights that differ by at most "
+        "{gap}.",
+        shift=many(shift, "token"),
+        gap=number(gaps[worst]),
+    )
+    rest = (
+        _("Only distances count.")
+        if gaps[worst] <= WEIGHT
+        else _("Places themselves count: a learned table has another row for each. Only distances count in Llama.")
+    )
+    return Verdict(
+        "holds" if gaps[worst] <= WEIGHT else "not",
+        f"{says} {rest}",
+        how=_(
+            "Site pattern of layers {layers}: largest change of a weight when an amount is added to every position.",
+            layers=listed(str(want.layer) for want in wants),
+        ),
+        value=gaps[worst],
+        unit="probability",
+        tolerance=WEIGHT,
+        at={"layer": wants[worst].layer or 0, "head": head},
+        second=_("The same text was run a second time with {shift} added to every position.", shift=shift),
+    )
+
+
+def _by_distance(case: Case) -> Verdict:
+    """The numbers added to the scores: equal wherever the distance is?"""
+    bias = case.trace(_BIAS)[_BIAS].astype(np.float64)  # [head pos src]
+    n = bias.shape[-1]
+    lines = [np.diagonal(bias, offset, axis1=1, axis2=2) for offset in range(1 - n, n)]
+    gap = max(float(np.ptp(line, axis=1).max()) for line in lines)
+    says = _(
+        "What is added to the scores depends on the distance alone: the numbers for one distance differ by at most "
+        "{gap} over all places of this text.",
+        gap=number(gap),
+    )
+    if gap > _EXACT:
+        says = _("What is added to the scores differs by up to {gap} for one and the same distance.", gap=number(gap))
+    return Verdict(
+        "holds" if gap <= _EXACT else "not",
+        says,
+        how=_("Site pos_bias of layer 0: largest spread along a diagonal, over all heads and distances."),
+        value=gap,
+        unit="logit",
+        tolerance=_EXACT,
+        at={"layer": 0},
+    )
+
+
+def places_known(case: Case) -> Verdict:
+    """The text as it is and with every token at position 0: does the answer change, and by what kind of positions?"""
+    short = too_short(len(case.trace().tokens), 2)
+    if short:
+        return short
+    spec = case.spec
+    if spec.position is None:
+        how = _("The model's spec names no positions.")
+        return Verdict("absent", _("This model is told nothing of positions."), how=how)
+    if isinstance(spec.position, RelativeBias):
+        return _told_by_distance(case)
+    pos = len(case.trace().tokens) - 1
+    want = answer(spec, pos)
+    change = moved(spec, case.trace(want)[want], case.edited([ALL_AT_FIRST], want)[want])
+    says = _("With every token at position 0 the answer at the last one changes by {size}.", size=size_of(spec, change))
+    if change <= WEIGHT:
+        kind, rest = "not", _("Positions make no difference to this model here.")
+    elif isinstance(spec.position, Rope):
+        kind, rest = "holds", _("Its positions give distances: queries and keys are turned against each other.")
+    else:
+        kind = "part"
+        rest = _(
+            "Its positions are places, a row of a table each; how words stand to each other it has to learn from these."
+        )
+    second = _("The same text was run a second time with all positions at 0.")
+    return Verdict(kind, f"{says} {rest}", how_order(spec), change, unit_of(spec), WEIGHT, {"pos": pos}, second)
+
+
+def _told_by_distance(case: Case) -> Verdict:
+    """Whether the numbers added to the scores differ between distances."""
+    bias = case.trace(_BIAS)[_BIAS].astype(np.float64)  # [head pos src]
+    spread = float(np.ptp(bias, axis=2).max())
+    says = _(
+        "A number is added to the scores for each distance; these numbers differ by up to {gap}.", gap=number(spread)
+    )
+    if spread <= _EXACT:
+        says = _("The same number is added to the scores at all distances.")
+    how = _("Site pos_bias of layer 0: largest difference within a row, over all heads.")
+    return Verdict("holds" if spread > _EXACT else "not", says, how, spread, "logit", _EXACT, {"layer": 0})

@@ -1,0 +1,113 @@
+"""`python -m bench COMMAND`: see `bench/__init__.py`."""
+
+import argparse
+import asyncio
+import os
+from collections.abc import Sequence
+
+import bench
+
+MODEL = "smollm2-135m"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=bench.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (does, lengths, rounds) in _COMMANDS.items():
+        command = commands.add_parser(name, help=does.__doc__)
+        command.add_argument("--model", default=MODEL, help="catalog name, folder or GGUF file")
+        if lengths:
+            command.add_argument("--tokens", type=int, nargs="+", default=lengths, help="lengths of the texts")
+            command.add_argument("--rounds", type=int, default=rounds)
+            command.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+        else:
+            command.add_argument("--sessions", type=int, default=30)
+            command.add_argument("--words", type=int, default=24, help="length of the texts")
+        if name == "ratios":
+            command.add_argument("--long", action="store_true", help="2,048 and 8,192 tokens too, as far as it goes")
+        if name == "views":
+            command.add_argument("--panels", nargs="+", default=["attention", "heads"], help="ids, or: all")
+        if name == "peers":
+            command.add_argument("--only", nargs="+", help="which peers")
+        if name == "soak":
+            command.add_argument("--minutes", type=float, default=20.0)
+    chosen = parser.parse_args(arguments)
+    print(_COMMANDS[chosen.command][0](chosen))
+
+
+def _ratios(chosen: argparse.Namespace) -> str:
+    """the trace that the page needs against a plain forward"""
+    import torch
+
+    from bench import ratios
+    from models.load import load_model
+    from models.local import LocalEngine
+    from models.weights import locate
+
+    engine = LocalEngine.load(chosen.model)
+    plain = load_model(locate(chosen.model).folder, attn_implementation="sdpa")
+    torch.set_num_threads(chosen.threads)
+    lengths = [*chosen.tokens, *(ratios.LONG if chosen.long else ())]
+    return ratios.table(ratios.measure(engine, plain, lengths, chosen.rounds))
+
+
+def _views(chosen: argparse.Namespace) -> str:
+    """server time and bytes of another layer, head or token"""
+    import torch
+
+    import panels
+    from bench import views
+    from models.local import LocalEngine
+    from models.store import Store
+
+    store = Store(LocalEngine.load(chosen.model), 384 << 20)
+    torch.set_num_threads(chosen.threads)
+    shown = list(panels.load()) if chosen.panels == ["all"] else chosen.panels
+    return views.table(views.measure(store, shown, chosen.tokens, chosen.rounds))
+
+
+def _peers(chosen: argparse.Namespace) -> str:
+    """TransformerLens, nnsight and BertViz on the same weights"""
+    from bench import peers
+    from models.weights import locate
+
+    folder = locate(chosen.model).folder
+    return peers.table(
+        peers.measure(folder, chosen.only or list(peers.PEERS), chosen.tokens, chosen.rounds, chosen.threads)
+    )
+
+
+def _class(chosen: argparse.Namespace) -> str:
+    """a class at one server, all at once"""
+    from bench import classroom
+    from bench.server import serving
+
+    with serving(chosen.model) as server:
+        outcomes = asyncio.run(classroom.attend(server, chosen.sessions, chosen.words))
+        return classroom.table(outcomes, server)
+
+
+def _soak(chosen: argparse.Namespace) -> str:
+    """a class for many minutes: memory"""
+    from bench import soak
+    from bench.server import serving
+
+    with serving(chosen.model) as server:
+        stretches = max(2, round(chosen.minutes))
+        found = asyncio.run(soak.soak(server, chosen.sessions, chosen.minutes, stretches, chosen.words))
+        return soak.table(found, chosen.minutes)
+
+
+_COMMANDS = {
+    "ratios": (_ratios, (8, 32, 128, 512), 7),
+    "views": (_views, (12, 128, 512), 5),
+    "peers": (_peers, (32, 128), 5),
+    "class": (_class, (), 0),
+    "soak": (_soak, (), 0),
+}
+
+if __name__ == "__main__":
+    main()

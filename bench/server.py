@@ -1,0 +1,81 @@
+"""A server of one's own: the page started as the README says, on a free port of this machine, and stopped again."""
+
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+ROOT = Path(__file__).parent.parent
+_PATIENCE = 120  # seconds until the server answers
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: its port, its process and its log."""
+
+    port: int
+    pid: int
+    log: Path
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes of memory that it takes now; None where the system does not say."""
+        return _status(self.pid, "VmRSS")
+
+    @property
+    def peak(self) -> int | None:
+        """The most that it ever took."""
+        return _status(self.pid, "VmHWM")
+
+    @property
+    def mistakes(self) -> int:
+        """Tracebacks in its log."""
+        return self.log.read_text("utf-8").count("Traceback (most recent call last)")
+
+
+@contextmanager
+def serving(model: str) -> Iterator[Server]:
+    """A server of one model, which may still be loading. RuntimeError when it stops or does not answer."""
+    port = _free_port()
+    options = ["--server.port", str(port), "--server.address", "127.0.0.1"]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", *options, "--", "--model", model]
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.txt"
+        with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
+            try:
+                _until_it_answers(port, process, log)
+                yield Server(port, process.pid, log)
+            finally:
+                process.terminate()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _until_it_answers(port: int, process: subprocess.Popen, log: Path) -> None:
+    until = monotonic() + _PATIENCE
+    while monotonic() < until and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2):
+                return
+        except OSError:
+            sleep(0.2)
+    raise RuntimeError(f"the server on port {port} does not answer; its log:\n{log.read_text('utf-8')[-2000:]}")
+
+
+def _status(pid: int, name: str) -> int | None:
+    """A line of /proc/PID/status, in bytes."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), None)

@@ -1,0 +1,140 @@
+"""A reader without a browser: a WebSocket session that speaks Streamlit's own messages, as its page would."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from time import perf_counter
+from types import TracebackType
+from urllib.parse import urlencode
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Element_pb2 import Element
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.asyncio.client import ClientConnection, connect
+
+PATIENCE = 300  # seconds for one answer
+QUIET = 0.5  # seconds without another run until a page counts as there
+View = Mapping[str, str | int]
+_FIGURES = ("bidi_component", "plotly_chart", "iframe")
+_WHOLE = ForwardMsg.FINISHED_SUCCESSFULLY
+
+
+class Session:
+    """One reader. As the page in a browser does, it asks again where the server wants to be polled.
+
+    figures  hash of every figure on its page, by name
+    bytes    received so far
+    errors   what went wrong on its page
+    ended    when the last page that was waited for was there
+    """
+
+    def __init__(self, port: int) -> None:
+        self._address = f"ws://127.0.0.1:{port}/_stcore/stream"
+        self.figures: dict[str, str] = {}
+        self.bytes = 0
+        self.errors: list[str] = []
+        self.ended = 0.0
+        self._query = ""
+        self._known: dict[str, bytes] = {}
+        self._polls: dict[str, asyncio.Task] = {}
+        self._drawing = False
+        self._drawn: list[tuple[float, dict[str, str]]] = []  # when the page was there, whole, with which figures
+
+    async def __aenter__(self) -> "Session":
+        self._socket: ClientConnection = await connect(self._address, subprotocols=["streamlit"], max_size=None)
+        self._listening = asyncio.create_task(self._listen())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        for task in (*self._polls.values(), self._listening):
+            task.cancel()
+        await self._socket.close()
+
+    async def send(self, view: View) -> None:
+        """Go to a view, and do not wait for it."""
+        self._query = urlencode(view)
+        await self._ask()
+
+    async def go(self, *views: View, pause: float = 0.0) -> float:
+        """Go to a view, or to one after the other without waiting for their pages; seconds until the last is there."""
+        for view in views[:-1]:
+            await self.send(view)
+            await asyncio.sleep(pause)
+        begun = perf_counter()
+        self._drawn.clear()
+        await self.send(views[-1])
+        async with asyncio.timeout(PATIENCE):
+            while self._drawing or not self._drawn or perf_counter() - self._drawn[-1][0] < QUIET:
+                await asyncio.sleep(0.02)
+        # The page may be drawn again when all verdicts are known: what counts is when it first looked as it does now.
+        self.ended = next(at for at, figures in self._drawn if figures == self.figures)
+        return self.ended - begun
+
+    async def _ask(self, fragment: str = "") -> None:
+        message = BackMsg()
+        message.rerun_script.query_string = self._query
+        message.rerun_script.fragment_id = fragment
+        message.rerun_script.is_auto_rerun = bool(fragment)
+        message.rerun_script.cached_message_hashes.extend(self._known)
+        await self._socket.send(message.SerializeToString())
+
+    async def _listen(self) -> None:
+        async for data in self._socket:
+            self.bytes += len(data)
+            message = ForwardMsg()
+            message.ParseFromString(self._known.get(self._reference(data), data))
+            if message.hash and len(data) >= 10_000:
+                self._known[message.hash] = bytes(data)
+            self._take(message)
+
+    def _reference(self, data: bytes) -> str:
+        """The hash that a message names in place of what was sent before; "" where it is a message itself."""
+        message = ForwardMsg()
+        message.ParseFromString(data)
+        return message.ref_hash
+
+    def _take(self, message: ForwardMsg) -> None:
+        kind = message.WhichOneof("type")
+        if kind == "delta" and message.delta.WhichOneof("type") == "new_element":
+            self._see(message.delta.new_element)
+        elif kind == "auto_rerun":
+            self._poll(message.auto_rerun.fragment_id, message.auto_rerun.interval)
+        elif kind == "new_session" and not message.metadata.run.fragment_ids:
+            self._begin()
+        elif kind == "script_finished" and message.script_finished == _WHOLE:
+            self._drawing = False
+            if self.figures:
+                self._drawn.append((perf_counter(), dict(self.figures)))
+
+    def _see(self, element: Element) -> None:
+        kind = element.WhichOneof("type")
+        if kind == "exception":
+            self.errors.append(element.exception.message)
+        if kind in _FIGURES and ".figure" in (name := getattr(element, kind).id):
+            shown = getattr(element, kind)
+            self.figures[name.split("-", 2)[-1]] = hashlib.sha256(_content(kind, shown)).hexdigest()
+
+    def _poll(self, fragment: str, interval: float) -> None:
+        """Ask for a part of the page again and again, as often as it wants."""
+
+        async def ask() -> None:
+            while True:
+                await asyncio.sleep(interval)
+                await self._ask(fragment)
+
+        if fragment not in self._polls:
+            self._polls[fragment] = asyncio.create_task(ask())
+
+    def _begin(self) -> None:
+        """The whole page is drawn anew: its figures come again, and what is to be polled on it is said again."""
+        self._drawing, self.figures = True, {}
+        for task in self._polls.values():
+            task.cancel()
+        self._polls.clear()
+
+
+def _content(kind: str, shown: object) -> bytes:
+    """What a figure shows, without what differs from session to session."""
+    return shown.bytes or shown.json.encode() if kind == "bidi_component" else shown.SerializeToString()

@@ -1,0 +1,55 @@
+"""Curves: words of levels and marks stand where they cover neither a curve nor one another."""
+
+import numpy as np
+import pytest
+
+from viz.curves import Curve, Curves, Mark, curves
+from viz.dots import Level
+
+X = np.arange(30.0)
+
+
+def words(text: str, y: np.ndarray, *, level: float | None = None, mark: Mark | None = None):
+    """The annotation with this text over one curve."""
+    levels = [] if level is None else [Level(level, "an even guess among all")]
+    given = Curves([Curve("a", X, y)], "x", "y (nats)", levels, [] if mark is None else [mark])
+    return next(found for found in curves(given).layout.annotations if text in found.text)
+
+
+def test_a_level_is_named_where_the_curve_is_far():
+    assert words("guess", 2.0 * X, level=2.0).xanchor == "right"
+    assert words("guess", 60 - 2.0 * X, level=2.0).xanchor == "left"
+
+
+def test_a_curve_that_begins_above_its_level_and_falls_through_it_is_not_written_over():
+    falling = np.r_[7.2, np.full(20, 15.0), np.linspace(14, 0, 9)]
+    assert words("guess", falling, level=6.9).xanchor == "left"
+    rising = np.r_[np.full(12, 7.4), np.linspace(7.4, 20, 18)]
+    found = words("guess", np.minimum(rising, rising[::-1]), level=6.9)
+    assert found.yanchor == "top"
+
+
+def test_a_level_is_not_named_on_a_mark():
+    flat = np.full(30, 10.0)
+    at_the_end = Mark(29.0, 5.0, "here")
+    assert words("guess", flat, level=5.0).xanchor == "left"
+    assert words("guess", flat, level=5.0, mark=at_the_end).xanchor == "left"
+    assert words("guess", flat, level=5.0, mark=Mark(0.0, 5.0, "here")).xanchor == "right"
+
+
+def test_words_of_a_mark_stand_above_it_and_below_where_the_curve_is_above():
+    assert words("here", 30.0 - X, mark=Mark(15.0, 15.0, "here")).ay > 0
+    assert words("here", X, mark=Mark(20.0, 20.0, "here")).ay < 0
+
+
+@pytest.mark.parametrize("place", [0.0, 14.0, 29.0])
+@pytest.mark.parametrize("height", [0.0, 15.0, 30.0])
+def test_words_of_a_mark_stay_in_the_figure(place, height):
+    found = words("here", np.linspace(0, 30, 30), mark=Mark(place, height, "here it is"))
+    assert (found.ax > 0) == (place < 14.5)
+    assert -300 < found.ay < 300
+
+
+def test_four_curves_are_too_many_to_tell_apart():
+    with pytest.raises(ValueError, match="4 curves were given, 3 can be told apart"):
+        Curves([Curve("a", X, X)] * 4, "x", "y")
