@@ -205,8 +205,9 @@ def _mark(name: str, two: bool, claim: Claim, judged: Judged) -> Mark:
     shown, verdict = titled(name) if two else "", judged.verdicts.get(claim.id)
     if verdict is None:
         return Mark(shown, "", "") if not judged.done else Mark(shown, "unseen", _("not known"), _why(name))
-    says = " ".join(sentence for sentence in (claim.judged(), verdict.says, verdict.second) if sentence)
-    return Mark(shown, verdict.kind, label(verdict), spaced(says), spaced(verdict.how))
+    says = " ".join(sentence for sentence in (verdict.says, verdict.second) if sentence)
+    how = " ".join(sentence for sentence in (claim.judged(), verdict.how) if sentence)
+    return Mark(shown, verdict.kind, label(verdict), spaced(says), spaced(how))
 
 
 def _why(name: str) -> str:

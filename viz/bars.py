@@ -116,7 +116,7 @@ def _numbers(bars: Sequence[Bar], marks: Marks, places: Float[np.ndarray, " bar"
     begins = []
     for bar, mark in zip(bars, marks.values, strict=True):
         meets = mark is not None and bar.value - letter < mark < bar.value + (len(bar.text) + 2) * letter
-        begins.append(mark + 0.5 * letter if mark is not None and meets else bar.value)
+        begins.append(max(bar.value, mark + 0.5 * letter) if mark is not None and meets else bar.value)
     return go.Scatter(
         x=np.array(begins, np.float32),
         y=places,

@@ -81,11 +81,11 @@ def test_the_caption_says_since_when_and_what_the_chosen_layer_would_name():
 
 
 def test_layers_where_the_answer_leads_are_in_the_accent_and_the_others_show_it_as_a_mark():
-    leading, behind, marks = PANEL.draw(BEHIND, VIEW).data
+    leading, behind, numbers, marks = PANEL.draw(BEHIND, VIEW).data
     assert (list(leading.y), list(behind.y)) == ([2], [0, 1])
     assert (list(marks.y), list(marks.x)) == ([1], [25])
     assert leading.name == "“&lt;b&gt;” leads"
-    assert "&lt;b&gt;" in leading.text[0]
+    assert "&lt;b&gt;" in numbers.text[2]
 
 
 def test_the_chosen_layer_is_in_bold():

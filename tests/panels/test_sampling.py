@@ -43,8 +43,9 @@ def test_the_printed_program_finds_the_same_distribution(kind, settings, answere
 @pytest.mark.parametrize("settings", [(), EVERYTHING, OFF], ids=["default", "everything", "off"])
 def test_the_bars_are_the_whole_distribution_and_the_diamonds_the_model_s_own(settings, answered):
     trace, view = answered(PANEL, "llama", settings=settings)
-    *bars, diamonds = PANEL.draw(trace, view).data
+    *bars, numbers, diamonds = PANEL.draw(trace, view).data
     assert sum(float(part.x.sum()) for part in bars) == pytest.approx(100, abs=1e-3)
+    assert len(numbers.text) == sum(len(part.x) for part in bars)
     assert float(diamonds.x.sum()) == pytest.approx(100, abs=1e-3)
     low, high = PANEL.draw(trace, view).layout.xaxis.range
     assert low <= 0 <= float(diamonds.x.max()) <= high

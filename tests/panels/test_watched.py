@@ -92,9 +92,9 @@ def test_leaders_that_the_engine_leaves_out_are_owned_up_to():
 
 def test_the_answer_is_in_the_accent_and_the_longest_other_leader_dashed():
     answer, other, rest = PANEL.draw(small([[9, 1, 2], [9, 1, 2], [9, 2, 1], [1, 2, 3]]), VIEW).data
-    assert (answer.name, answer.line.width) == ("&lt;b&gt;", 3)
-    assert (other.name, other.line.dash) == ("six", "dash")
-    assert rest.name == "seven"
+    assert (answer.name, answer.line.width) == ("“&lt;b&gt;”", 3)
+    assert (other.name, other.line.dash) == ("“six”", "dash")
+    assert rest.name == "“seven”"
 
 
 def test_every_line_is_named_without_hovering():
