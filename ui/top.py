@@ -24,7 +24,7 @@ def bar(model: Model, view: View) -> DeltaGenerator:
     """Wordmark and model; a choice of models where the server has several. Back comes a free place between them."""
     with st.container(key="top", horizontal=True, vertical_alignment="center"):
         st.html('<h1 class="wordmark"><a href="./" target="_self">Stage<i>light</i></a></h1>', width="content")
-        free = st.container(key="free", width=190)
+        free = st.container(key="free", width=120)
         try:
             st.html(f'<p class="model">{described(model.spec(), named=len(models()) == 1)}</p>')
         except (Loading, Refused):
@@ -61,7 +61,7 @@ def _model_choice(names: list[str], view: View) -> None:
         format_func=titled,
         key="model",
         label_visibility="collapsed",
-        width=210,
+        width=190,
         on_change=changed,
     )
 

@@ -251,7 +251,7 @@ def test_an_article_is_followed_from_claim_to_claim_and_the_map_counts(reader):
 
 def test_an_encoders_verdict_stands_beside_the_decoders(reader):
     reader.open("?panel=position")
-    reader.page.get_by_role("button", name="all-MiniLM-L6-v2").click()
+    reader.page.locator(".beside button").click()
     badges = reader.page.locator('[data-claim="c-added-position"] .badge')
     expect(badges).to_have_count(2)
     expect(badges.nth(0)).to_have_text("does not hold here", timeout=PATIENCE)
