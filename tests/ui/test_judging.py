@@ -54,9 +54,10 @@ def test_what_is_known_is_not_worked_out_again(model, monkeypatch):
     asked = []
     checked_by(monkeypatch, lambda case: asked.append(case.view.text) or Verdict("holds", "yes"))
     bench = Bench()
-    finished(bench, question(), model)
-    finished(bench, question(), model)
-    assert len(asked) == len({claim.id for _article, claim in articles.claims()})
+    for _again in range(2):
+        finished(bench, question("known at once"), model)
+    # a worker of another test may still be at its own text
+    assert asked.count("known at once") == len({claim.id for _article, claim in articles.claims()})
 
 
 def test_the_claims_on_view_come_first(model, monkeypatch):
