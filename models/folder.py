@@ -133,4 +133,5 @@ def _stored(folder: Path) -> str:
 
 def _dtypes(file: Path) -> set[str]:
     with safe_open(file, framework="numpy") as tensors:
-        return {tensors.get_slice(name).get_dtype() for name in tensors.keys()}  # noqa: SIM118  (not a dict)
+        names = tensors.keys()
+        return {tensors.get_slice(name).get_dtype() for name in names}

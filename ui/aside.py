@@ -193,7 +193,7 @@ def _card(places: Sequence[tuple[Article, Claim]], found: Jury, view: View, name
     target = at_claim(links.read(), claim.id, found.own.verdicts.get(claim.id), found.spec)
     return Card(
         id=claim.id,
-        where=" · ".join(f"{_where(article)} {_at(each.section)}" for article, each in places) if named else "",
+        where=" · ".join(f"{article.key} {_at(each.section)}" for article, each in places) if named else "",
         says=_(claim.says),
         marks=tuple(_mark(name, two, claim, judged) for name, judged in found.seats),
         href=links.query(target) or "?",

@@ -61,7 +61,7 @@ def _model_choice(names: list[str], view: View) -> None:
         format_func=titled,
         key="model",
         label_visibility="collapsed",
-        width=190,
+        width=212,
         on_change=changed,
     )
 

@@ -17,13 +17,10 @@ _EXACT = 1e-5
 
 def relative(case: Case) -> Verdict:
     """Every position moved on by the same amount: do the attention patterns stay?"""
-    short = too_short(len(case.trace().tokens), 2)
-    if short:
-        return short
+    unfit = _unfit(case)
+    if unfit:
+        return unfit
     spec = case.spec
-    if spec.position is None:
-        how = _("The model's spec names no positions.")
-        return Verdict("absent", _("This model is told nothing of positions."), how=how)
     if isinstance(spec.position, RelativeBias):
         return _by_distance(case)
     shift = min(_SHIFT, spec.max_pos - len(case.trace().tokens))
@@ -61,6 +58,14 @@ def relative(case: Case) -> Verdict:
     )
 
 
+def _unfit(case: Case) -> Verdict | None:
+    """The verdict where nothing can be moved: a text of one token, a model that is told nothing of positions."""
+    if case.spec.position is None:
+        how = _("The model's spec names no positions.")
+        return Verdict("absent", _("This model is told nothing of positions."), how=how)
+    return too_short(len(case.trace().tokens), 2)
+
+
 def _by_distance(case: Case) -> Verdict:
     """The numbers added to the scores: equal wherever the distance is?"""
     bias = case.trace(_BIAS)[_BIAS].astype(np.float64)  # [head pos src]
@@ -87,13 +92,10 @@ def _by_distance(case: Case) -> Verdict:
 
 def places_known(case: Case) -> Verdict:
     """The text as it is and with every token at position 0: does the answer change, and by what kind of positions?"""
-    short = too_short(len(case.trace().tokens), 2)
-    if short:
-        return short
+    unfit = _unfit(case)
+    if unfit:
+        return unfit
     spec = case.spec
-    if spec.position is None:
-        how = _("The model's spec names no positions.")
-        return Verdict("absent", _("This model is told nothing of positions."), how=how)
     if isinstance(spec.position, RelativeBias):
         return _told_by_distance(case)
     pos = len(case.trace().tokens) - 1
