@@ -22,9 +22,9 @@ test: lint types
 	$(PARALLEL) -m "not browser"
 	$(BIN)/python -m pytest -m browser --junitxml=build/browser.xml
 
-# The tests that need neither a real checkpoint nor a browser.
+# The tests that need neither a real checkpoint nor a browser, nor a server or program of their own: under two minutes.
 fast: $(VENV)/.installed-test
-	$(PARALLEL) -m "not real and not browser"
+	$(PARALLEL) -m "not real and not browser and not slow"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -1,5 +1,9 @@
-"""Stagelight's page. Start it with `make run`, or `streamlit run app.py -- --model ADDRESS` for another model."""
+"""Stagelight's server. Start it with `make run`, or `streamlit run app.py -- --model ADDRESS` for another model."""
 
-from ui import page
+import streamlit as st
+from starlette.middleware import Middleware
 
-page.draw()
+from ui.compressed import Compressed
+from ui.start import ahead
+
+app = st.App("page.py", lifespan=ahead, middleware=[Middleware(Compressed)])

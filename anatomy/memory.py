@@ -46,3 +46,8 @@ def number_bytes(dtype: str) -> int:
     if dtype not in _BYTES:
         raise ValueError(f"no size is known for {dtype} numbers: add it to anatomy/memory.py")
     return _BYTES[dtype]
+
+
+def gigabytes(size: int) -> str:
+    """Bytes of this program's memory in words: "2.4 GB", below a tenth of one "35 MB"."""
+    return f"{size / (1 << 30):.1f} GB" if size >= (1 << 30) / 10 else f"{size / (1 << 20):.0f} MB"

@@ -38,3 +38,19 @@ class Refused(Exception):
 def _again(kind: type[Refused], message: str, values: dict[str, object]) -> Refused:
     """A refusal as it was pickled."""
     return kind(message, **values)
+
+
+class TooLong(Refused):
+    """Refused for the length of the text alone: a part of it will do. longest: tokens that it may have, at most."""
+
+    def __init__(self, message: str | Sentence, longest: int, /, **values: object) -> None:
+        super().__init__(message, **values)
+        self.longest = longest
+
+    def __reduce__(self) -> tuple:
+        return _too_long, (self.message, self.longest, self.values)
+
+
+def _too_long(message: str, longest: int, values: dict[str, object]) -> TooLong:
+    """The same of one for length."""
+    return TooLong(message, longest, **values)

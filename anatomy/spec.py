@@ -165,7 +165,7 @@ class ModelSpec:
             "d_model": self.d_model,
             "d_ff": self.d_ff,
             "vocab": self.vocab,
-            "part": len(self.parts(stack)),
+            "part": 2 * self.stack(stack).layers + 2,  # as `parts` names them
         }
 
     def parts(self, stack: str | None = None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from unicodedata import bidirectional
 
@@ -98,7 +99,8 @@ class Trace:
     beside: tuple["Trace", ...] = ()
 
     def __post_init__(self) -> None:
-        frozen = {want: self._checked(want, array) for want, array in self.arrays.items()}
+        lengths = {stack: self._lengths(stack) for stack in {want.stack for want in self.arrays}}
+        frozen = {want: _checked(want, array, lengths[want.stack]) for want, array in self.arrays.items()}
         object.__setattr__(self, "arrays", MappingProxyType(frozen))
         object.__setattr__(self, "names", MappingProxyType(dict(self.names)))
 
@@ -111,7 +113,7 @@ class Trace:
     def __contains__(self, want: Want) -> bool:
         return want in self.arrays
 
-    @property
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """One label per token, as figures print them."""
         return tuple(token.label for token in self.tokens)
@@ -131,12 +133,15 @@ class Trace:
 
     def name(self, token_id: int) -> str:
         """Label of a vocabulary id: of a token that the arrays mention, or that stands in the text."""
-        if token_id in self.names:
-            return self.names[token_id]
-        for token in self.tokens:
-            if token.id == token_id:
-                return token.label
-        raise KeyError(f"no name for token id {token_id}: the engine has to give one for every id in its arrays")
+        name = self.names.get(token_id, self._own_names.get(token_id))
+        if name is None:
+            raise KeyError(f"no name for token id {token_id}: the engine has to give one for every id in its arrays")
+        return name
+
+    @cached_property
+    def _own_names(self) -> dict[int, str]:
+        """Labels of the text's own tokens; of equal ids the first."""
+        return {token.id: token.label for token in reversed(self.tokens)}
 
     @property
     def nbytes(self) -> int:
@@ -146,18 +151,23 @@ class Trace:
         """The same answer with more arrays in it, and the names of the ids they mention."""
         return replace(self, arrays={**self.arrays, **arrays}, names={**self.names, **names})
 
-    def _checked(self, want: Want, array: np.ndarray) -> np.ndarray:
-        if want.site not in SITES:
-            raise ValueError(f"no site is called {want.site!r}: the table is anatomy/sites.py")
-        axes = axes_of(want)
-        if array.ndim != len(axes):
-            raise ValueError(f"{want} has shape {array.shape}, the site table says {axes}")
-        sizes = self.spec.sizes(want.stack) | {"pos": len(self.tokens), "src": len(self.tokens)}
-        sizes["byte"] = sum(len(token.bytes) for token in self.tokens)
-        for axis, length in zip(axes, array.shape, strict=True):
-            if sizes.get(axis, length) != length:
-                raise ValueError(f"{want}: axis {axis} is {length} long, the model and text say {sizes[axis]}")
-        if array.flags.writeable:
-            array = array.view()
-            array.flags.writeable = False
-        return array
+    def _lengths(self, stack: str | None) -> dict[str, int]:
+        """Length of every axis that the model or the text fixes."""
+        of_text = {"pos": len(self.tokens), "src": len(self.tokens), "byte": sum(len(t.bytes) for t in self.tokens)}
+        return self.spec.sizes(stack) | of_text
+
+
+def _checked(want: Want, array: np.ndarray, lengths: Mapping[str, int]) -> np.ndarray:
+    """The array, read-only; ValueError where its site or one of its axes is not what the site table says."""
+    if want.site not in SITES:
+        raise ValueError(f"no site is called {want.site!r}: the table is anatomy/sites.py")
+    axes = axes_of(want)
+    if array.ndim != len(axes):
+        raise ValueError(f"{want} has shape {array.shape}, the site table says {axes}")
+    for axis, length in zip(axes, array.shape, strict=True):
+        if lengths.get(axis, length) != length:
+            raise ValueError(f"{want}: axis {axis} is {length} long, the model and text say {lengths[axis]}")
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array

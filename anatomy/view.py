@@ -84,6 +84,7 @@ class View:
             "head": min(head, spec.n_heads - 1),
             "pos": min(pos, len(tokens) - 1),
             "src": None if self.src is None else min(self.src, len(tokens) - 1),
+            "length": len(tokens),
         }
         return Fitted(**vars(self) | fitted)
 
@@ -113,11 +114,15 @@ class View:
 
 @dataclass(frozen=True)
 class Fitted(View):
-    """A view in which layer, head and pos are chosen and inside the model and the text: what panels are given."""
+    """A view in which layer, head and pos are chosen and inside the model and the text: what panels are given.
+
+    length  tokens of the text; 0 where nobody has counted them: taken for a short one
+    """
 
     layer: int = 0
     head: int = 0
     pos: int = 0
+    length: int = 0
 
 
 # The first view opens on a head worth seeing: in the default model layer 17 of 30, head 5, which copies.

@@ -57,7 +57,11 @@ class Words:
 
     def labels(self, tokens: Sequence[Token]) -> tuple[str, ...]:
         """What a figure prints for each word: its pieces as one text; a token alone has its own label."""
-        return tuple(_label(tokens[start:end]) for start, end in zip(self.starts, self.ends, strict=True))
+        return tuple(self.label(tokens, word) for word in range(len(self)))
+
+    def label(self, tokens: Sequence[Token], word: int) -> str:
+        """The same for one word."""
+        return _label(tokens[self.starts[word] : self.ends[word]])
 
 
 def apart(count: int) -> Words:
@@ -94,6 +98,8 @@ def averaged(values: Float[Array, "token ..."], words: Words) -> Float[Array, "w
 
 def attention(pattern: Float[Array, "pos src"], words: Words) -> Float[Array, "word word_src"]:
     """Summed over the tokens looked at, averaged over those that look: rows that sum to 1 still do. NaN is masked."""
+    if len(words) == words.count:
+        return pattern.astype(np.float64)
     over_keys = summed(pattern.T, words)  # [word_src pos]
     return averaged(over_keys.T, words)
 

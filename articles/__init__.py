@@ -110,6 +110,7 @@ def headings(stage: str) -> tuple[tuple[Article, Heading], ...]:
     return tuple((article, place) for article in load() for place in article.headings if place.stage == stage)
 
 
+@cache
 def claims(stage: str | None = None) -> tuple[tuple[Article, Claim], ...]:
     """Every claim on a stage, or on all of them, in the articles' order."""
     return tuple((article, claim) for article in load() for claim in article.claims if stage in (None, claim.stage))

@@ -23,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             command.add_argument("--tokens", type=int, nargs="+", default=lengths, help="lengths of the texts")
             command.add_argument("--rounds", type=int, default=rounds)
             command.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+        elif name == "start":
+            command.add_argument("--rounds", type=int, default=rounds, help="servers that are started")
         else:
             command.add_argument("--sessions", type=int, default=30)
             command.add_argument("--words", type=int, default=24, help="length of the texts")
@@ -30,8 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             command.add_argument("--long", action="store_true", help="2,048 and 8,192 tokens too, as far as it goes")
         if name == "views":
             command.add_argument("--panels", nargs="+", default=["attention", "heads"], help="ids, or: all")
+        if name == "long":
+            command.add_argument("--only", nargs="+", default=(), help="which groups, as the table names them")
         if name == "peers":
             command.add_argument("--only", nargs="+", help="which peers")
+            command.add_argument("--limit", type=float, default=300.0, help="seconds for a peer at one length")
         if name == "soak":
             command.add_argument("--minutes", type=float, default=20.0)
     chosen = parser.parse_args(arguments)
@@ -45,13 +50,16 @@ def _ratios(chosen: argparse.Namespace) -> str:
     from bench import ratios
     from models.load import load_model
     from models.local import LocalEngine
+    from models.threads import usual_threads
     from models.weights import locate
 
-    engine = LocalEngine.load(chosen.model)
-    plain = load_model(locate(chosen.model).folder, attn_implementation="sdpa")
     torch.set_num_threads(chosen.threads)
+    engine = LocalEngine.load(chosen.model)
+    engine.threads = usual_threads(chosen.threads)
+    plain = load_model(locate(chosen.model).folder, attn_implementation="sdpa")
+    engine.memory_bytes += sum(weight.nbytes for weight in plain.parameters())  # it has none beside it elsewhere
     lengths = [*chosen.tokens, *(ratios.LONG if chosen.long else ())]
-    return ratios.table(ratios.measure(engine, plain, lengths, chosen.rounds))
+    return ratios.table(ratios.measure(engine, plain, lengths, chosen.rounds), engine.packing)
 
 
 def _views(chosen: argparse.Namespace) -> str:
@@ -62,9 +70,12 @@ def _views(chosen: argparse.Namespace) -> str:
     from bench import views
     from models.local import LocalEngine
     from models.store import Store
+    from models.threads import usual_threads
 
-    store = Store(LocalEngine.load(chosen.model), 384 << 20)
     torch.set_num_threads(chosen.threads)
+    engine = LocalEngine.load(chosen.model)
+    engine.threads = usual_threads(chosen.threads)
+    store = Store(engine, 384 << 20)
     shown = list(panels.load()) if chosen.panels == ["all"] else chosen.panels
     return views.table(views.measure(store, shown, chosen.tokens, chosen.rounds))
 
@@ -74,10 +85,10 @@ def _peers(chosen: argparse.Namespace) -> str:
     from bench import peers
     from models.weights import locate
 
+    names = chosen.only or list(peers.PEERS)
     folder = locate(chosen.model).folder
-    return peers.table(
-        peers.measure(folder, chosen.only or list(peers.PEERS), chosen.tokens, chosen.rounds, chosen.threads)
-    )
+    found = peers.measure(folder, names, chosen.tokens, chosen.rounds, chosen.threads, chosen.limit)
+    return peers.table(found)
 
 
 def _class(chosen: argparse.Namespace) -> str:
@@ -85,7 +96,7 @@ def _class(chosen: argparse.Namespace) -> str:
     from bench import classroom
     from bench.server import serving
 
-    with serving(chosen.model) as server:
+    with serving(chosen.model, "bench/counted.py") as server:
         outcomes = asyncio.run(classroom.attend(server, chosen.sessions, chosen.words))
         return classroom.table(outcomes, server)
 
@@ -95,18 +106,34 @@ def _soak(chosen: argparse.Namespace) -> str:
     from bench import soak
     from bench.server import serving
 
-    with serving(chosen.model) as server:
+    with serving(chosen.model, "bench/counted.py") as server:
         stretches = max(2, round(chosen.minutes))
         found = asyncio.run(soak.soak(server, chosen.sessions, chosen.minutes, stretches, chosen.words))
         return soak.table(found, chosen.minutes)
 
 
+def _start(chosen: argparse.Namespace) -> str:
+    """how soon the page is there, and what it weighs"""
+    from bench import start
+
+    return start.table(start.measure(chosen.model, chosen.rounds))
+
+
+def _long(chosen: argparse.Namespace) -> str:
+    """every group of sites on long texts: seconds, memory, and the estimates"""
+    from bench import long
+
+    return long.table([*long.measure(chosen.model, chosen.tokens, chosen.threads, chosen.only)])
+
+
 _COMMANDS = {
     "ratios": (_ratios, (8, 32, 128, 512), 7),
     "views": (_views, (12, 128, 512), 5),
-    "peers": (_peers, (32, 128), 5),
+    "long": (_long, (512, 2048, 8192), 1),
+    "peers": (_peers, (8, 32, 128, 512), 5),
     "class": (_class, (), 0),
     "soak": (_soak, (), 0),
+    "start": (_start, (), 3),
 }
 
 if __name__ == "__main__":

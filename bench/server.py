@@ -1,10 +1,13 @@
 """A server of one's own: the page started as the README says, on a free port of this machine, and stopped again."""
 
+import json
+import os
 import socket
 import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,41 +37,57 @@ class Server:
         return _status(self.pid, "VmHWM")
 
     @property
+    def processor(self) -> float | None:
+        """Seconds of processor time that it took so far, all its threads together."""
+        try:
+            told = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        except OSError:
+            return None
+        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+
+    def counts(self) -> Counter[str]:
+        """What became of the questions to its model (`models.queue.Queue`), where it runs `bench/counted.py`."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/counts", timeout=_PATIENCE) as answer:
+            return Counter(json.load(answer))
+
+    @property
     def mistakes(self) -> int:
         """Tracebacks in its log."""
         return self.log.read_text("utf-8").count("Traceback (most recent call last)")
 
 
 @contextmanager
-def serving(model: str) -> Iterator[Server]:
+def serving(model: str, script: str = "app.py") -> Iterator[Server]:
     """A server of one model, which may still be loading. RuntimeError when it stops or does not answer."""
-    port = _free_port()
+    port = free_port()
     options = ["--server.port", str(port), "--server.address", "127.0.0.1"]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", *options, "--", "--model", model]
+    command = [sys.executable, "-m", "streamlit", "run", script, *options, "--", "--model", model]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.txt"
         with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
             try:
-                _until_it_answers(port, process, log)
+                until_it_answers(port, process, log)
                 yield Server(port, process.pid, log)
             finally:
                 process.terminate()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
 
 
-def _until_it_answers(port: int, process: subprocess.Popen, log: Path) -> None:
+def until_it_answers(port: int, process: subprocess.Popen, log: Path) -> None:
+    """Wait for the page's server, or for what stands before it. RuntimeError, with its log, when it does not come."""
     until = monotonic() + _PATIENCE
     while monotonic() < until and process.poll() is None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2):
                 return
         except OSError:
-            sleep(0.2)
+            sleep(0.05)
     raise RuntimeError(f"the server on port {port} does not answer; its log:\n{log.read_text('utf-8')[-2000:]}")
 
 

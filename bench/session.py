@@ -5,12 +5,14 @@ import hashlib
 from collections.abc import Mapping
 from time import perf_counter
 from types import TracebackType
+from typing import Any
 from urllib.parse import urlencode
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 PATIENCE = 300  # seconds for one answer
 QUIET = 0.5  # seconds without another run until a page counts as there
@@ -22,8 +24,11 @@ _WHOLE = ForwardMsg.FINISHED_SUCCESSFULLY
 class Session:
     """One reader. As the page in a browser does, it asks again where the server wants to be polled.
 
-    figures  hash of every figure on its page, by name
+    figures  hash of every figure on its page, by name; fewer while it is drawn anew
+    page     the same of the last page that was waited for
     bytes    received so far
+    asked    views that it went to
+    drawn    pages that came, whole
     errors   what went wrong on its page
     ended    when the last page that was waited for was there
     """
@@ -31,23 +36,30 @@ class Session:
     def __init__(self, port: int) -> None:
         self._address = f"ws://127.0.0.1:{port}/_stcore/stream"
         self.figures: dict[str, str] = {}
-        self.bytes = 0
+        self.page: dict[str, str] = {}
+        self.bytes = self.asked = self.drawn = 0
         self.errors: list[str] = []
         self.ended = 0.0
         self._query = ""
         self._known: dict[str, bytes] = {}
         self._polls: dict[str, asyncio.Task] = {}
         self._drawing = False
-        self._drawn: list[tuple[float, dict[str, str]]] = []  # when the page was there, whole, with which figures
+        self._pages: list[tuple[float, dict[str, str]]] = []  # when the page was there, whole, with which figures
 
     async def __aenter__(self) -> "Session":
-        self._socket: ClientConnection = await connect(self._address, subprotocols=["streamlit"], max_size=None)
+        self._socket: ClientConnection = await connect(
+            self._address, subprotocols=[Subprotocol("streamlit")], max_size=None
+        )
         self._listening = asyncio.create_task(self._listen())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the tab."""
         for task in (*self._polls.values(), self._listening):
             task.cancel()
         await self._socket.close()
@@ -55,21 +67,27 @@ class Session:
     async def send(self, view: View) -> None:
         """Go to a view, and do not wait for it."""
         self._query = urlencode(view)
+        self.asked += 1
         await self._ask()
 
     async def go(self, *views: View, pause: float = 0.0) -> float:
-        """Go to a view, or to one after the other without waiting for their pages; seconds until the last is there."""
+        """Go to a view, or to one after the other without waiting for their pages; seconds until the last is there.
+        TimeoutError where it does not come; ConnectionError where the server goes away."""
         for view in views[:-1]:
             await self.send(view)
             await asyncio.sleep(pause)
         begun = perf_counter()
-        self._drawn.clear()
+        self._pages.clear()
         await self.send(views[-1])
         async with asyncio.timeout(PATIENCE):
-            while self._drawing or not self._drawn or perf_counter() - self._drawn[-1][0] < QUIET:
+            while self._drawing or not self._pages or perf_counter() - self._pages[-1][0] < QUIET:
+                if self._listening.done():
+                    self._listening.result()
+                    raise ConnectionError("the server closed the connection")
                 await asyncio.sleep(0.02)
+        self.page = dict(self.figures)
         # The page may be drawn again when all verdicts are known: what counts is when it first looked as it does now.
-        self.ended = next(at for at, figures in self._drawn if figures == self.figures)
+        self.ended = next((at for at, figures in self._pages if figures == self.figures), self._pages[-1][0])
         return self.ended - begun
 
     async def _ask(self, fragment: str = "") -> None:
@@ -81,12 +99,13 @@ class Session:
         await self._socket.send(message.SerializeToString())
 
     async def _listen(self) -> None:
-        async for data in self._socket:
+        async for received in self._socket:
+            data = received if isinstance(received, bytes) else received.encode()
             self.bytes += len(data)
             message = ForwardMsg()
             message.ParseFromString(self._known.get(self._reference(data), data))
             if message.hash and len(data) >= 10_000:
-                self._known[message.hash] = bytes(data)
+                self._known[message.hash] = data
             self._take(message)
 
     def _reference(self, data: bytes) -> str:
@@ -105,8 +124,9 @@ class Session:
             self._begin()
         elif kind == "script_finished" and message.script_finished == _WHOLE:
             self._drawing = False
-            if self.figures:
-                self._drawn.append((perf_counter(), dict(self.figures)))
+            self.drawn += 1
+            if self.figures or self.errors:
+                self._pages.append((perf_counter(), dict(self.figures)))
 
     def _see(self, element: Element) -> None:
         kind = element.WhichOneof("type")
@@ -135,6 +155,6 @@ class Session:
         self._polls.clear()
 
 
-def _content(kind: str, shown: object) -> bytes:
+def _content(kind: str, shown: Any) -> bytes:
     """What a figure shows, without what differs from session to session."""
     return shown.bytes or shown.json.encode() if kind == "bidi_component" else shown.SerializeToString()

@@ -18,10 +18,10 @@ def text_of(length: int, seed: int, count: Callable[[str], int]) -> str:
     text = chance.choice(words)
     while (now := count(text)) < length:
         many = (length - now) // 8  # a word is seldom more tokens than this
-        if many:
-            text = " ".join([text, *(chance.choice(words) for _ in range(many))])
-        else:
-            text = text + " a" if count(text + " a") <= length else text + "a"
+        longer = " ".join([text, *(chance.choice(words) for _ in range(max(1, many)))])
+        if not many and count(longer) > length:
+            longer = text + " a" if count(text + " a") <= length else text + "a"
+        text = longer
     if count(text) != length:
         raise ValueError(f"a text of {length} tokens was not found: {count(text)} came out")
     return text

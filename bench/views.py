@@ -21,8 +21,6 @@ from viz.chips import Chips
 from viz.export import to_frame
 from viz.grid import Grid
 
-LENGTHS = (12, 128, 512)
-SHOWN = ("attention", "heads")
 CHANGES = ("layer", "head", "token")
 Row = tuple[str | int | float | None, ...]
 
@@ -80,7 +78,7 @@ def wired(figure: Figure, says: str) -> int:
     if isinstance(figure, Grid):
         return len(grid.pack(figure, says))
     if isinstance(figure, go.Figure):
-        return len(figure.to_json())
+        return len(figure.to_json() or "")
     if isinstance(figure, Chips):
         return len(json.dumps(asdict(figure)))
     return len(to_frame(figure, dark=False).encode())

@@ -2,26 +2,44 @@
 
 A map of 8,192 tokens takes 268 MB a head. Whatever can be worked out from its rows is worked out from tiles of them,
 so that a whole map is never held. Where nothing after a token is looked at, a tile ends with the last token that it can
-see.
+see. Scores are formed for a block of rows, because a matrix product likes many; what follows takes a few rows of the
+block at a time, so that they stay in the processor's own cache from one step to the next.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import threshold
 
-CELLS = 1 << 21  # weights in a tile, of all its heads: 8 MB
+CELLS = 1 << 19  # weights in a tile, of all its heads: 2 MB
+ROWS = 64  # of a block; a text of at most twice as many is one block
+_FAR = 80.0  # below the best score of a row, from which on a weight is 0; an exponential that underflows is slow
+_BARRED = -1e30  # score of what may not be looked at
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Rows of attention: weights[head, i, j] is what token first + i gives token j; past the last column all are 0."""
+    """Rows of attention: weights[head, i, j] is what token first + i gives token j; past the last column all are 0.
+
+    exponents  scores minus the largest of their row, −80 at least
+    totals     Σ exp(exponents) of each row, by which the weights are divided
+    """
 
     first: int
     weights: Float[Tensor, "head row src"]
+    exponents: Float[Tensor, "head row src"]
+    totals: Float[Tensor, "head row"]
+
+    @cached_property
+    def entropy(self) -> Float[Tensor, " head"]:
+        """Σ over the rows of −Σ p log p, in nats: log p is exponent − log total, no logarithm of a weight is taken."""
+        pairs = zip(self.weights.flatten(1), self.exponents.flatten(1), strict=True)
+        return self.totals.log().sum(-1) - torch.stack([torch.dot(*pair) for pair in pairs])
 
 
 @dataclass(frozen=True)
@@ -40,10 +58,25 @@ class Attended:
     causal: bool
     bias: Float[Tensor, "head pos src"] | None = None
 
+    @property
+    def simple(self) -> bool:
+        """Nothing but queries and keys make the scores."""
+        return self.mask is None and self.bias is None
+
+    def like(self, other: "Attended") -> bool:
+        """Scores are formed in the same way, so that the two may be taken together."""
+        return self.simple and other.simple and (self.scaling, self.causal) == (other.scaling, other.causal)
+
+    @cached_property
+    def scored(self) -> Float[Tensor, "head pos src"]:
+        """The scores of all heads; formed once, and then held."""
+        return self.scores(0, self.query.shape[1])
+
     @cached_property
     def whole(self) -> Float[Tensor, "head pos src"]:
-        """The weights of all heads; formed once."""
-        return self.weights(0, self.query.shape[1])
+        """The weights of all heads; formed once, from the scores where those are held."""
+        held = vars(self).get("scored")
+        return self.weights(0, self.query.shape[1]) if held is None else held.softmax(dim=-1, dtype=torch.float32)
 
     def scores(self, first: int, end: int, head: int | None = None) -> Float[Tensor, "head row src"]:
         """Scores of the tokens from `first` to before `end`, of one head [1 row src] or of all; every column."""
@@ -54,42 +87,70 @@ class Attended:
         return self.scores(first, end, head).softmax(dim=-1, dtype=torch.float32)
 
     def tiles(self, head: int | None = None, first: int = 0, end: int | None = None) -> Iterator[Tile]:
-        """The weights of these rows, tile by tile, of one head or of all. A text that fits in a tile comes as one."""
+        """The weights of these rows, tile by tile, of one head or of all. Each lasts until the next is asked for."""
         pos, src = self.query.shape[1], self.key.shape[1]
         last = pos if end is None else end
-        rows = max(1, CELLS // (src * (1 if head is not None else len(self.query))))
-        if head is None and first == 0 and rows >= last == pos:
-            yield Tile(0, self.whole)
-            return
-        for start in range(first, last, rows):
-            stop = min(start + rows, last)
+        heads = len(self.query) if head is None else 1
+        at_once = min(last - first, pos if pos <= 2 * ROWS else ROWS)
+        room = self.query.new_empty(heads * at_once * src)  # the same for every block: fresh memory costs time
+        for start in range(first, last, at_once):
+            stop = min(start + at_once, last)
             width = stop if self.causal and self.mask is None else src
-            scores = self._scores(start, stop, head, width)
-            yield Tile(start, scores.softmax(dim=-1, dtype=torch.float32))
+            scores = self._scores(start, stop, head, width, _BARRED, room).float()
+            number = -(-heads * (stop - start) * width // CELLS)  # of tiles in this block
+            row = start
+            for rows in scores.split(-(-(stop - start) // number), 1):
+                yield _tile(row, rows)
+                row += rows.shape[1]
 
-    def _scores(self, first: int, end: int, head: int | None, width: int) -> Float[Tensor, "head row src"]:
-        """q·k scaled (Vaswani et al. 2017, sec. 3.2.1) and biased, −inf where the mask is False or, without a mask,
+    def _scores(
+        self, first: int, end: int, head: int | None, width: int, barred: float = -torch.inf, room: Tensor | None = None
+    ) -> Float[Tensor, "head row src"]:
+        """q·k scaled (Vaswani et al. 2017, sec. 3.2.1) and biased; `barred` where the mask is False or, without a mask,
         where causal attention may not look. Query head h reads key/value head h // (head / kv) (GQA, Ainslie et al.
-        2023)."""
+        2023). room: memory to write them into."""
         group = len(self.query) // len(self.key)
         heads = slice(None) if head is None else slice(head, head + 1)
         query = self.query[heads, first:end]
         key = (self.key if head is None else self.key[head // group, None])[:, :width].transpose(1, 2)
         shared = query.unflatten(0, (len(key), -1))  # [kv group row d_head]
         scale = query.shape[-1] ** -0.5 if self.scaling is None else self.scaling
-        zero = query.new_zeros(1, 1, 1)
-        scores = torch.baddbmm(zero, shared.flatten(1, 2), key, alpha=scale)  # [kv group·row src]
+        zero, rows = query.new_zeros(1, 1, 1), shared.flatten(1, 2)
+        out = None if room is None else room[: len(key) * rows.shape[1] * width].view(len(key), -1, width)
+        scores = torch.baddbmm(zero, rows, key, beta=0, alpha=scale, out=out)  # [kv group·row src]
         scores = scores.unflatten(1, shared.shape[1:3]).flatten(0, 1)
         if self.bias is not None:
             scores += self.bias[heads, first:end, :width]
-        return self._barred(scores, first, heads)
+        return self._bar(scores, first, heads, barred)
 
-    def _barred(self, scores: Float[Tensor, "head row src"], first: int, heads: slice) -> Float[Tensor, "head row src"]:
-        """Scores of rows from `first` on, −inf where they may not look; changed in place."""
+    def _bar(
+        self, scores: Float[Tensor, "head row src"], first: int, heads: slice, barred: float
+    ) -> Float[Tensor, "head row src"]:
+        """Scores of rows from `first` on, `barred` where they may not look; changed in place."""
         rows, width = scores.shape[1:]
         if self.mask is not None:
             mask = self.mask[heads if len(self.mask) > 1 else slice(None), first : first + rows, :width]
-            scores.masked_fill_(~mask, -torch.inf)
+            scores.masked_fill_(~mask, barred)
         elif self.causal:  # the columns before `first` are seen by all of these rows
-            scores[:, :, first:].masked_fill_(torch.ones(rows, width - first, dtype=torch.bool).triu(1), -torch.inf)
+            scores[:, :, first:] += torch.full((rows, width - first), barred, dtype=scores.dtype).triu_(1)
         return scores
+
+
+def _tile(first: int, scores: Float[Tensor, "head row src"]) -> Tile:
+    """The softmax of some rows, its steps one by one; the scores are changed in place."""
+    scores.sub_(scores.amax(-1, keepdim=True)).clamp_(min=-_FAR)
+    weights = threshold(scores.exp(), 2 * math.exp(-_FAR), 0.0, inplace=True)
+    totals = weights.sum(-1)  # [head row]
+    weights *= totals.reciprocal()[..., None]
+    return Tile(first, weights, scores, totals)
+
+
+def together(several: Sequence[Attended]) -> Attended:
+    """Several layers' attention as one with the heads of all, the first layer's first. ValueError where a mask, a bias
+    or a scale belongs to one of them."""
+    if not all(attended.like(several[0]) for attended in several):
+        raise ValueError(
+            "attention with a mask, bias or scale of its own cannot be taken together with another layer's"
+        )
+    query, key = (torch.cat([getattr(one, name) for one in several]) for name in ("query", "key"))
+    return Attended(query, key, None, several[0].scaling, several[0].causal)

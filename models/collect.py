@@ -10,11 +10,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from anatomy.language import N_
 from anatomy.measure import POOLED, edges
 from anatomy.request import Want
 from anatomy.sites import SITES
 from models import pulse
-from models.attended import Attended
+from models.attended import CELLS, Attended, together
 from models.folds import Grid, Text
 from models.parts import at_position
 from models.recorder import ATTENDED, Sites
@@ -51,6 +52,7 @@ class Collection:
         self.wanted = self._sites_by_layer(layers)
         self._text = Text(ids)
         self._ffn, self._lengths = ffn, lengths
+        self._waiting: dict[int, Attended] = {}  # layers that are not folded yet
         self._rows: dict[str, dict[int, np.ndarray]] = defaultdict(dict)
         self._arrays: dict[Want, np.ndarray] = {}
 
@@ -82,14 +84,33 @@ class Collection:
             self._rows[site][layer] = row
 
     def _fold(self, layer: int, attended: Attended) -> None:
-        """What is kept of all heads, the tiles formed once for all of it."""
+        """What is kept of all heads. Layers of a short text wait until their maps are worth a tile: many small steps
+        take longer than few large ones."""
+        if any(not attended.like(other) for other in self._waiting.values()):
+            self._fold_waiting()
+        self._waiting[layer] = attended
+        cells = len(self._waiting) * len(attended.query) * len(self._text.ids) ** 2
+        if cells >= CELLS or not attended.simple or not all(folding.by_head for folding in self._folds):
+            self._fold_waiting()
+
+    def _fold_waiting(self) -> None:
+        """The tiles of the layers that wait, formed once for all that is kept of them."""
+        layers, several = tuple(self._waiting), tuple(self._waiting.values())
+        self._waiting.clear()
+        attended = several[0] if len(several) == 1 else together(several)
         begun = [folding.begin(self._text, len(attended.query)) for folding in self._folds]
         for tile in attended.tiles():
             pulse.stop_if_cancelled()
             for fold in begun:
                 fold.add(tile)
         for folding, fold in zip(self._folds, begun, strict=True):
-            self._keep(layer, folding.gives, fold.done())
+            rows = fold.done()
+            if len(layers) == 1:
+                self._keep(layers[0], folding.gives, rows)
+                continue
+            shared = [row.reshape(len(layers), -1, *row.shape[1:]) for row in rows]  # [layer head …]
+            for number, layer in enumerate(layers):
+                self._keep(layer, folding.gives, tuple(row[number] for row in shared))
 
     def _pooled(self, want: Want, sites: Sites) -> Float[np.ndarray, "row col"]:
         """One head's map, or a window of it, in cells."""
@@ -105,12 +126,14 @@ class Collection:
             values = sites["v"]
             moved = self._lengths(want.layer, want.head, values[want.head * len(values) // len(sites.attended.query)])
         for tile in sites.attended.tiles(want.head, top, bottom):
-            pulse.stop_if_cancelled()
+            pulse.beat(N_("reading the head's map"), tile.first - top, bottom - top)
             grid.add(tile.weights * moved[: tile.weights.shape[-1]], tile.first)
         return grid.cells[0].numpy()
 
     def arrays(self) -> dict[Want, np.ndarray]:
         """Every wanted array, once the layers of `wanted` have been visited."""
+        if self._waiting:
+            self._fold_waiting()
         for want in self._reduced:
             rows = self._rows[want.site]
             stacked = np.stack([rows[layer] for layer in sorted(rows)])  # [layer …]
@@ -135,8 +158,7 @@ def _map(attended: Attended, want: Want) -> np.ndarray:
     if want.pos is not None:
         form = attended.scores if want.site == "scores" else attended.weights
         return form(want.pos, want.pos + 1)[:, 0].numpy()
-    whole = attended.whole if want.site == "pattern" else attended.scores(0, attended.query.shape[1])
-    return whole.numpy()
+    return (attended.whole if want.site == "pattern" else attended.scored).numpy()
 
 
 def array_of(tensor: Tensor, want: Want) -> np.ndarray:

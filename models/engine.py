@@ -1,15 +1,20 @@
 """Engine: what answers a `Run`. `connect` gives one for an address; torch is imported only when it has to be."""
 
-from collections.abc import Callable, Iterable
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from anatomy.language import _
 from anatomy.refused import Refused as Refused
+from anatomy.refused import TooLong as TooLong
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from models.estimate import Estimate as Estimate
+
+MAX_CHARACTERS = 100_000  # of a text: more than the longest context that fits in the memory of a small machine
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,8 @@ class Engine(Protocol):
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Trace:
-        """Tokens and the wanted arrays. No wants: tokens only, no forward pass. Refused: with a sentence.
+        """Tokens and the wanted arrays. No wants: tokens only, no forward pass, and as many as MAX_CHARACTERS give.
+        Refused: with a sentence; TooLong where a part of the text would do.
 
         report     is told how far the run is, layer by layer
         cancelled  is asked, about as often, whether to stop: then Cancelled is raised and nothing is kept
@@ -61,11 +67,23 @@ class Engine(Protocol):
         ...
 
     def extend(
-        self, run: Run, count: int = 1, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0
+        self,
+        run: Run,
+        count: int = 1,
+        *,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        report: Report | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> Run:
         """The run with tokens that the model goes on with added to its tail; temperature 0 takes the best each time.
 
-        Fewer than `count` where the model ends its text. Refused: with a sentence.
+        Fewer than `count` where the model ends its text. Refused: with a sentence; TooLong where that many tokens take
+        more memory than there is.
+
+        report, cancelled  as in `run`: layer by layer of the text, then token by token
         """
         ...
 
@@ -74,7 +92,8 @@ def connect(address: str, report: Report | None = None) -> Engine:
     """An engine for "local:NAME" (catalog name, folder or hub name) or "recorded:FILE"."""
     kind, rest = address.partition(":")[::2]
     if kind == "local" and rest:
-        from models.local import LocalEngine
+        with uncollected():
+            from models.local import LocalEngine
 
         return LocalEngine.load(rest, report)
     if kind == "recorded" and rest:
@@ -82,3 +101,16 @@ def connect(address: str, report: Report | None = None) -> Engine:
 
         return RecordedEngine(rest)
     raise ValueError(f"no engine at {address!r}: write local:smollm2-135m, local:path/to/model or recorded:file.npz")
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """While this is open, Python's collector rests: two thousand modules are being imported, it would walk what they
+    made again and again and find nothing to collect (a sixth of the time that the import takes)."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()

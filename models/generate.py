@@ -20,8 +20,10 @@ from transformers.generation.logits_process import (
 
 from anatomy.language import N_
 from anatomy.spec import ModelSpec
+from models import pulse
 from models.engine import Refused
 from models.opened import Opened
+from models.recorder import recording, silent
 from models.tape import Tape
 
 
@@ -79,21 +81,24 @@ def extend(
     opened: Opened, ids: Int[np.ndarray, " pos"], count: int, how: Sampling, tape: Tape | None = None
 ) -> tuple[int, ...]:
     """The next tokens; fewer than `count` where the model ends its text. One token more is read off the tape of the
-    run, where there is one, without another pass."""
+    run, where there is one, without another pass. Cancelled where nobody waits for them any more."""
     if count == 1 and tape is not None and opened.readout is not None:
         last = tape.stream(len(tape.calls))[-1:]
         return (how.token(opened.readout.logits(last)[0].float(), torch.from_numpy(ids)),)
     ends, added = end_tokens(opened), []
     given = torch.from_numpy(ids)
     cache = new_cache(opened)
-    fresh = given
-    for _ in range(count):
-        token = how.token(step(opened, fresh, cache)[-1], given)
+    with recording(silent(len(opened.layers))):  # the text takes as long as a run
+        logits = step(opened, given, cache)
+    while True:
+        token = how.token(logits[-1], given)
         added.append(token)
-        if token in ends:
+        if token in ends or len(added) == count:
             break
+        pulse.beat(N_("going on with the text"), len(added), count)
         fresh = torch.tensor([token])
         given = torch.cat([given, fresh])
+        logits = step(opened, fresh, cache)
     return tuple(added)
 
 

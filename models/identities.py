@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers.activations import ACT2FN
 
 from anatomy.language import N_
@@ -21,8 +22,8 @@ from models import norms as norms_of
 from models import readout, relative
 from models.collect import STREAMS
 from models.opened import Opened
-from models.recorder import Sites
-from models.reduce import FOLDS, REDUCTIONS
+from models.recorder import ATTENDED, Sites
+from models.reduce import FOLDED, FOLDS, REDUCTIONS
 from models.tape import Tape
 
 TOLERANCE = 1e-5  # float32 sums in another order
@@ -70,11 +71,9 @@ def broken(identities: Iterable[Identity]) -> dict[str, Sentence]:
     for identity in identities:
         if not identity.holds:
             reasons |= dict.fromkeys(identity.sites, _reason(identity))
-    for reduction in REDUCTIONS:
-        for site in reduction.needs & reasons.keys():
-            reasons |= dict.fromkeys(reduction.gives, reasons[site])
-    if "pattern" in reasons:
-        reasons |= {site: reasons["pattern"] for folding in FOLDS for site in folding.gives}
+    for reduced in (*REDUCTIONS, *FOLDS):
+        for site in reduced.needs & reasons.keys():
+            reasons |= dict.fromkeys(reduced.gives, reasons[site])
     return reasons
 
 
@@ -138,12 +137,18 @@ def _laws(opened: Opened) -> tuple[_Law, ...]:
     gated, after = opened.spec.ffn.gated, opened.spec.norm.place == "post"
     norms = opened.family.norms if after else None
     return (
-        _Law(N_("each row of attention sums to 1"), frozenset({"pattern"}), frozenset({"pattern", "scores"}), _rows),
+        _Law(N_("each row of attention sums to 1"), frozenset({ATTENDED}), frozenset({"pattern", "scores"}), _rows),
         _Law(
             N_("attention · values = z"),
-            reads=frozenset({"pattern", "v", "z"}),
+            reads=frozenset({ATTENDED, "v", "z"}),
             vouches=frozenset({"pattern", "scores", "v", "z"}),
             sides=_weighted_values,
+        ),
+        _Law(
+            N_("tiles of attention put together = attention formed at once"),
+            reads=frozenset({ATTENDED}),
+            vouches=frozenset({*FOLDED, *(site.name for site in SITES.values() if site.one_head)}),
+            sides=_tiles,
         ),
         _Law(
             N_("norm of (stream + attention's write) = stream between attention and FFN")
@@ -219,14 +224,21 @@ _NORM_NAMES = (
 
 
 def _rows(opened: Opened, layer: int, sites: Sites) -> tuple[Tensor, Tensor]:
-    sums = sites["pattern"].sum(-1)  # [head pos]
+    sums = sites.attended.whole.sum(-1)  # [head pos]
     return sums, torch.ones_like(sums)
 
 
 def _weighted_values(opened: Opened, layer: int, sites: Sites) -> tuple[Tensor, Tensor]:
-    pattern, v = sites["pattern"], sites["v"]
+    pattern, v = sites.attended.whole, sites["v"]
     group = len(pattern) // len(v)  # query heads that share a key/value head
     return pattern @ v.repeat_interleave(group, 0), sites["z"]  # [head pos d_head]
+
+
+def _tiles(opened: Opened, layer: int, sites: Sites) -> tuple[Tensor, Tensor]:
+    whole = sites.attended.whole
+    weights = (tile.weights for tile in sites.attended.tiles())
+    rows = [pad(tile, (0, whole.shape[-1] - tile.shape[-1])) for tile in weights]  # [head row src]
+    return torch.cat(rows, 1), whole
 
 
 def _sum(before: str, write: str, after: str, norm: str | None) -> Callable[..., tuple[Tensor, Tensor]]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from anatomy.language import N_
@@ -18,9 +18,10 @@ from models import pulse
 from models.attribution import NO_HEAD
 from models.ground import Ground
 from models.parts import at_position, positions
-from models.readout import CHUNK
+from models.readout import CHUNK, Rows
 
 WATCHED = 8  # tokens at most
+SPAN = 512  # positions whose streams of all layers are held at a time
 _WATCH = ("watch_ids", "watch_logp", "watch_rank")
 NEEDS = dict.fromkeys(("lens_kl", "surprisal", *_WATCH), frozenset({"resid_post", "logits"}))
 _NOT_CAUSAL = N_(
@@ -53,23 +54,36 @@ def _distances(ground: Ground, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
     if not wants:
         return {}
     places = positions(wants, len(ground.ids))
-    columns = [divergences(ground, torch.tensor(chunk)) for chunk in _chunks(places)]
-    whole = torch.cat(columns, dim=1).numpy()
+    found, step = Rows(len(places)), N_("comparing each layer's lens with the answer")
+    for begin in range(0, len(places), SPAN):
+        streams = _streams(ground, places[begin : begin + SPAN])
+        for start in range(0, streams.shape[1], CHUNK):
+            pulse.beat(step, begin + start, len(places))
+            found.put(begin + start, _divergences(ground, streams[:, start : start + CHUNK]).T)
+    whole = found.whole[0].T.numpy()  # [layer pos]
     return {want: at_position(whole, want, places) for want in wants}
 
 
-def divergences(ground: Ground, places: Int[Tensor, " pos"]) -> Float[Tensor, "layer pos"]:
+def _streams(ground: Ground, places: list[int]) -> Float[Tensor, "layer pos d_model"]:
+    """The streams leaving each layer at some positions. The layers are gone through once, as a tape that holds few of
+    the streams runs the others again."""
+    rows = []
+    for layer in range(len(ground.tape.calls)):
+        pulse.stop_if_cancelled()
+        rows.append(ground.tape.stream(layer + 1)[places])
+    return torch.stack(rows)
+
+
+def _divergences(ground: Ground, streams: Float[Tensor, "layer pos d_model"]) -> Float[Tensor, "layer pos"]:
     """Σ p · (log p − log q) over the vocabulary, in nats: p the final distribution, q each layer's lens (Kullback and
     Leibler 1951)."""
-    final = _logp(ground, ground.last[places])
-    p, layers = final.exp(), range(1, len(ground.tape.calls))
-    at_once = max(1, CHUNK // len(places))  # layers; a few rows take hardly longer than one
-    found = [torch.zeros(0, len(places))]
-    for start in range(0, len(layers), at_once):
-        streams = torch.stack([ground.tape.stream(layer)[places] for layer in layers[start : start + at_once]])
-        lens = _logp(ground, streams.flatten(0, 1)).unflatten(0, streams.shape[:2])  # [layer pos vocab]
+    final = _logp(ground, streams[-1])
+    p, at_once = final.exp(), max(1, CHUNK // streams.shape[1])  # layers; a few rows take hardly longer than one
+    found = [torch.zeros(0, streams.shape[1])]
+    for some in streams[:-1].split(at_once):
+        lens = _logp(ground, some.flatten(0, 1)).unflatten(0, some.shape[:2])  # [layer pos vocab]
         found.append((p * (final - lens)).sum(-1).clamp(min=0.0))
-    return torch.cat([*found, torch.zeros(1, len(places))])  # the last lens is the final distribution
+    return torch.cat([*found, torch.zeros(1, streams.shape[1])])  # the last lens is the final distribution
 
 
 def _surprisals(ground: Ground, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
@@ -77,7 +91,8 @@ def _surprisals(ground: Ground, wants: Sequence[Want]) -> dict[Want, np.ndarray]
         return {}
     places = positions(wants, len(ground.ids))
     found = {0: float("nan")}
-    for chunk in _chunks([place for place in places if place > 0]):
+    for number, chunk in enumerate(_chunks([place for place in places if place > 0])):
+        pulse.beat(N_("reading the predictions"), number * CHUNK, len(places))
         logp = _logp(ground, ground.last[[place - 1 for place in chunk]])  # [chunk vocab]
         told = logp.gather(1, torch.from_numpy(ground.ids[chunk])[:, None])[:, 0]
         found |= dict(zip(chunk, (-told).tolist(), strict=True))
@@ -86,16 +101,16 @@ def _surprisals(ground: Ground, wants: Sequence[Want]) -> dict[Want, np.ndarray]
 
 
 def _watches(ground: Ground, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-    found: dict[int | None, dict[str, Tensor]] = {}
-    for want in wants:
-        if want.pos not in found:
-            found[want.pos] = _watched(ground, want.pos)
-    return {want: found[want.pos][want.site].numpy() for want in wants}
+    if not wants:
+        return {}
+    places = positions(wants, len(ground.ids))
+    streams = _streams(ground, places)
+    found = {place: _watched(ground, streams[:, number]) for number, place in enumerate(places)}
+    return {want: found[want.pos][want.site].numpy() for want in wants if want.pos is not None}
 
 
-def _watched(ground: Ground, pos: int | None) -> dict[str, Tensor]:
+def _watched(ground: Ground, rows: Float[Tensor, "layer d_model"]) -> dict[str, Tensor]:
     """The three sites of one position, by name."""
-    rows = torch.stack([ground.tape.stream(layer + 1)[pos] for layer in range(len(ground.tape.calls))])
     logp = _logp(ground, rows)  # [layer vocab]
     ids = torch.tensor(_leaders(logp.argmax(-1).tolist()))  # [k]
     own = logp[:, ids]  # [layer k]

@@ -7,7 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from anatomy.language import N_
 from anatomy.request import Want
+from models import pulse
 from models.parts import at_position, positions
 from models.tape import Tape
 
@@ -19,8 +21,11 @@ def answer(tape: Tape, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
     if not wants:
         return {}
     places = positions(wants, len(tape.stream(0)))
-    layers = [_cosines(tape.stream(layer + 1), places) for layer in range(len(tape.calls))]
-    found = np.stack([cosines.numpy() for cosines in layers])  # [layer places src]
+    layers = []
+    for layer in range(len(tape.calls)):
+        pulse.beat(N_("comparing the streams after each layer"), layer, len(tape.calls))
+        layers.append(_cosines(tape.stream(layer + 1), places).numpy())
+    found = np.stack(layers)  # [layer places src]
     return {want: at_position(found, want, places) for want in wants}
 
 

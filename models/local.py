@@ -30,6 +30,7 @@ from models import (
     likeness,
     memory,
     norms,
+    packed,
     pulse,
     readout,
     refuse,
@@ -50,15 +51,19 @@ from models.ground import Ground
 from models.load import load_model, load_tokenizer
 from models.lru import ByteLru
 from models.opened import Opened
+from models.packed import Packing
 from models.parts import mentioned
 from models.progress import silent
+from models.shelf import Held, Shelf, of_the_process
 from models.tape import Tape
+from models.threads import using_threads, usual_threads
 from models.weights import locate
 
 TAPES = 5  # of the memory that the program may use, one in so many is for tapes
 LEAST_ROOM = 256 << 20  # bytes that a run may always take, however much the program takes already
+_OF_THE_REST = 2  # of the memory that is left when a model is loaded, one in so many is for copies of its matrices
 _CHECK_TEXT = "The cat sat on the mat, and then the cat sat on the"
-_THREADS = 4
+_CUTS = 1 << 17  # tokens of texts that need not be cut again: the longest text, a token for each character, is one
 _LOOK_UP = 0.2  # seconds between two looks whether a run that waits for its turn is still wanted
 _WITHOUT_SOURCE = Weights(title="", licence="", source="", stored="", parameters=0)
 
@@ -89,6 +94,9 @@ class LocalEngine:
     max_tokens  longest text: the model's positions, or less where less is asked for
     memory_bytes  what the whole process may take: STAGELIGHT_MEMORY, or 4 GB
     speed       what this machine did when the model was opened, for estimates
+    threads     of torch, for its runs; None: as many as whoever asks has
+    packing     how the matrices of its "layers" and of its "head" lie in memory, and what was measured when that was
+                chosen
     """
 
     _turn = Semaphore(1)  # of all engines in this process: they share its cores
@@ -103,22 +111,34 @@ class LocalEngine:
         weights: Weights = _WITHOUT_SOURCE,
         family: Family | None = None,
         max_tokens: int | None = None,
+        tapes: Held | None = None,
         tape_bytes: int | None = None,
         memory_bytes: int | None = None,
+        packing: Mapping[str, Packing] | None = None,
+        threads: int | None = None,
     ) -> None:
+        """tapes: where those of other engines are, which share a budget with its own, as all that `load` gives do.
+        None: it has a budget of its own, `tape_bytes` or a fifth of the memory."""
         self._opened = Opened(model, family or family_of(model.config.model_type), name, revision, weights)
         self._tokenizer = tokenizer
         chat = not tokenizer.missing.keys() & conversation.SITES
         self.spec = replace(self._opened.spec, tokenizer=tokenizer.kind, special=tokenizer.special, chat=chat)
         self.memory_bytes = memory.limit() if memory_bytes is None else memory_bytes
-        self._tapes: ByteLru[Run, Tape] = ByteLru(self.memory_bytes // TAPES if tape_bytes is None else tape_bytes)
+        self._cuts: ByteLru[tuple[str, tuple[int, ...], bool], tuple[Token, ...]] = ByteLru(_CUTS)
+        budget = self.memory_bytes // TAPES if tape_bytes is None else tape_bytes
+        self._tapes = Shelf(ByteLru(budget) if tapes is None else tapes)
         self.max_tokens = self.spec.max_pos if max_tokens is None else min(max_tokens, self.spec.max_pos)
+        self.packing, self.threads = packing or {}, threads
         self._labels: dict[int, str] = {}
         ids = self._ids(tokenizer.tokenize(_CHECK_TEXT)[: self.max_tokens])
-        self.identities = (*identities.check(self._opened, ids), *sums.check(self._opened, ids))
+        # Texts this short gain little by a second thread, and lose much where another program keeps it waiting: a
+        # browser that starts.
+        with using_threads(None if threads is None else 1):
+            self.identities = (*identities.check(self._opened, ids), *sums.check(self._opened, ids))
         self.broken = derived.broken(identities.broken(self.identities))
         lacking = {**self._opened.missing, **derived.missing(self.spec)}
-        self.speed = speed.measure(self._opened)
+        with using_threads(threads):
+            self.speed = speed.measure(self._opened)
         self.missing = with_pooled({**lacking, **tokenizer.missing, **self.broken})
 
     @classmethod
@@ -129,15 +149,22 @@ class LocalEngine:
         report(Progress(N_("opening the model")))
         model = load_model(located.folder, attn_implementation=seam.NAME)
         tokenizer = load_tokenizer(located.folder)
-        # More threads than this gain nothing on short texts and keep the page's own threads waiting; where the
-        # machine or OMP_NUM_THREADS gives fewer, that stands.
-        torch.set_num_threads(min(torch.get_num_threads(), _THREADS))
+        family = family_of(model.config.model_type)
+        room = (memory.limit() - memory.resident()) // _OF_THE_REST
+        packing = {
+            "layers": packed.layers(family.fit(family, model.config).layers_of(model), room),
+            "head": packed.head(model.get_output_embeddings(), room // _OF_THE_REST),
+        }
         report(Progress(N_("checking that what is shown is what the model computes")))
         weights = Weights(located.title, located.licence, located.source, located.stored, parameters=0)
-        return cls(model, tokenizer, name=located.name, revision=located.revision, weights=weights)
+        told = {"name": located.name, "revision": located.revision, "weights": weights, "packing": packing}
+        return cls(model, tokenizer, **told, tapes=of_the_process(memory.limit() // TAPES), threads=usual_threads())
 
     @property
     def model(self) -> PreTrainedModel:
+        """The library's own model. Where `packing` says that matrices are packed, its Linear modules multiply by copies
+        of their weights: a weight that is changed in place does not reach the runs then. STAGELIGHT_PACKED=loaded
+        leaves all as it was loaded."""
         return self._opened.model
 
     def specs(self) -> tuple[ModelSpec, ...]:
@@ -151,51 +178,89 @@ class LocalEngine:
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Trace:
-        """Tokens and the wanted arrays. No wants: tokens only, no forward pass. Refused: with a sentence.
+        """Tokens and the wanted arrays. No wants: tokens only, no forward pass, and as many as MAX_CHARACTERS give.
+        Refused: with a sentence; TooLong where a part of the text would do.
 
         report     is told how far the run is, layer by layer
         cancelled  is asked, about as often, whether to stop: then Cancelled is raised and nothing is kept
         """
         tokens = self._tokens(run)
         asked = tuple(dict.fromkeys(wants))
-        refuse.unanswerable(asked, self.spec, len(tokens), self.missing)
         if not asked:
+            if run.edits:
+                edits.unusable(run.edits, self.spec, len(tokens))
             return Trace(run, self.spec, tokens, {})
-        self._fit(run, len(tokens), asked)
+        self._unanswerable(run, asked, len(tokens))
         with pulse.listening(report, cancelled), self._its_turn(), edits.editing(run.edits):
+            cost, fitting = self._cost(run, len(tokens), asked), partial(self._fitting, len(tokens), asked)
+            self._fit(run, cost, fitting)
             arrays = self._answer(run, self._ids(tokens), asked)
         return Trace(run, self.spec, tokens, arrays, self._names(arrays))
 
     def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
         """What `run` would cost now, without running anything. Refused as the run would be, save for its size."""
         tokens, asked = self._tokens(run), tuple(dict.fromkeys(wants))
-        refuse.unanswerable(asked, self.spec, len(tokens), self.missing)
+        self._unanswerable(run, asked, len(tokens))
         return self._cost(run, len(tokens), asked)
 
-    def _fit(self, run: Run, tokens: int, wants: Sequence[Want]) -> None:
-        """Refused where the process would take more memory than it may. Tapes count as room: they are let go of."""
-        cost = self._cost(run, tokens, wants)
-        room = max(LEAST_ROOM, self.memory_bytes - memory.resident() + self._tapes.nbytes)
-        fit = estimates.fitting(self.spec, wants, room, tokens, self._tapes.budget) if cost.nbytes > room else tokens
-        refuse.too_large(cost, room, self.memory_bytes, fit)
+    def _unanswerable(self, run: Run, wants: Sequence[Want], tokens: int) -> None:
+        """Refused for what this model has no answer to on a text of so many tokens; TooLong for the length alone."""
+        refuse.unfit_length(tokens, self.max_tokens)
+        edits.unusable(run.edits, self.spec, tokens)
+        refuse.unanswerable(wants, self.spec, tokens, self.missing)
+
+    def _fit(self, run: Run, cost: Estimate, fitting: Callable[[int], int]) -> None:
+        """Let go of tapes of other runs until there is as much memory as this one takes. Refused, and none let go of,
+        where the process would take more than it may all the same.
+
+        fitting  room → how many tokens would do
+        """
+        left = self.memory_bytes - memory.resident()
+        room = max(LEAST_ROOM, left + self._tapes.beside(run))
+        if cost.nbytes > room:
+            refuse.too_large(cost, room, self.memory_bytes, fitting(room))
+        self._tapes.free(cost.nbytes - left, keep=run)
+
+    def _fitting(self, tokens: int, wants: Sequence[Want], room: int) -> int:
+        return estimates.fitting(self.spec, wants, room, tokens, self._tapes.budget)
+
+    def _extend_fits(self, run: Run, tokens: int) -> None:
+        """Refused where there is no memory for a text that goes on until it has so many tokens."""
+        cost = estimates.extending(self.spec, tokens, self.speed)
+        self._fit(run, cost, lambda room: estimates.extending_fits(self.spec, room, tokens, self.speed))
 
     def _cost(self, run: Run, tokens: int, wants: Iterable[Want]) -> Estimate:
         held, most = run in self._tapes, self._tapes.budget
         return estimates.estimate(self.spec, tokens, wants, self.speed, recorded=held, tape=most)
 
     def extend(
-        self, run: Run, count: int = 1, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0
+        self,
+        run: Run,
+        count: int = 1,
+        *,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        report: Report | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> Run:
         """The run with tokens that the model goes on with added to its tail; temperature 0 takes the best each time.
 
-        Fewer than `count` where the model ends its text. Refused: with a sentence.
+        Fewer than `count` where the model ends its text. Refused: with a sentence; TooLong where that many tokens take
+        more memory than there is.
+
+        report, cancelled  as in `run`: layer by layer of the text, then token by token
         """
         ids = self._ids(self._tokens(run))
         generate.fit(self.spec, len(ids), count, self.max_tokens)
         edits.unusable(run.edits, self.spec, len(ids) + count)
         how = generate.Sampling(temperature, top_k, top_p, seed)
-        with self._turn, torch.inference_mode(), edits.editing(run.edits):
-            return run.plus(*generate.extend(self._opened, ids, count, how, self._tapes.get(run)))
+        with pulse.listening(report, cancelled), self._its_turn(), torch.inference_mode(), edits.editing(run.edits):
+            tape = self._tapes.get(run) if count == 1 else None
+            if tape is None:
+                self._extend_fits(run, len(ids) + count)
+            return run.plus(*generate.extend(self._opened, ids, count, how, tape))
 
     @contextmanager
     def _its_turn(self) -> Iterator[None]:
@@ -203,7 +268,8 @@ class LocalEngine:
         while not self._turn.acquire(timeout=_LOOK_UP):
             pulse.stop_if_cancelled()
         try:
-            yield
+            with using_threads(self.threads):
+                yield
         finally:
             self._turn.release()
 
@@ -212,12 +278,15 @@ class LocalEngine:
         if run.model != self.spec.id:
             told = N_("This engine runs {model}, the question is for {asked}.")
             raise Refused(told, model=self.spec.id, asked=run.model)
-        refuse.unreadable_text(run.text)
-        refuse.unknown_tail(run.tail, self.spec)
-        tail, _ = continued(map(self._tokenizer.token, run.tail), len(run.text))
-        tokens = self._tokenizer.tokenize(run.text, run.special_tokens) + tail
-        refuse.unfit_length(len(tokens), self.max_tokens)
-        edits.unusable(run.edits, self.spec, len(tokens))
+        cut = (run.text, run.tail, run.special_tokens)
+        tokens = self._cuts.get(cut)
+        if tokens is None:
+            refuse.unreadable_text(run.text)
+            refuse.unknown_tail(run.tail, self.spec)
+            tail, _ = continued(map(self._tokenizer.token, run.tail), len(run.text))
+            tokens = self._tokenizer.tokenize(run.text, run.special_tokens) + tail
+            refuse.no_tokens(len(tokens))
+            self._cuts.put(cut, tokens, len(tokens))
         return tokens
 
     def _ids(self, tokens: Sequence[Token]) -> Int[np.ndarray, " pos"]:
@@ -273,8 +342,9 @@ class LocalEngine:
         if tape is not None:
             self._opened.replay(tape, collection.wanted, collection.visit)
             return tape
-        every = estimates.every(self.spec, len(ids), self._tapes.budget)
-        self._tapes.make_room(estimates.tape_bytes(self.spec, len(ids), every))
+        every = estimates.thinning(self.spec, len(ids), self._tapes.budget)
+        most = estimates.tape_bytes(self.spec, len(ids), every)
+        self._tapes.make_room(most)
         tape = self._opened.record(ids, collection.wanted, collection.visit, every)
-        self._tapes.put(run, tape, tape.nbytes)
+        self._tapes.put(run, tape, max(most, tape.nbytes))
         return tape

@@ -1,7 +1,7 @@
 """A dictionary that forgets what was used longest ago once its values take more than a budget of bytes."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -44,6 +44,27 @@ class ByteLru(Generic[Key, Value]):
         with self._lock:
             while self._held and self._bytes + size > self.budget:
                 self._drop(next(iter(self._held)))
+
+    def free(self, size: int, keep: Key) -> None:
+        """Let go of what was used longest ago until `size` bytes are free of it, or nothing but `keep` is held."""
+        with self._lock:
+            enough = self._bytes - size
+            for key in [*self._held]:
+                if self._bytes <= enough:
+                    return
+                if key != keep:
+                    self._drop(key)
+
+    def forget(self, unwanted: Callable[[Key], bool]) -> None:
+        """Let go of what these keys hold."""
+        with self._lock:
+            for key in [*filter(unwanted, self._held)]:
+                self._drop(key)
+
+    def size(self, key: Key) -> int:
+        """Bytes of what the key holds; 0 when it is not held."""
+        with self._lock:
+            return self._held[key][1] if key in self._held else 0
 
     def _drop(self, key: Key) -> None:
         if key in self._held:

@@ -14,6 +14,7 @@ from anatomy.spec import ModelSpec
 from models.attribution import NO_HEAD
 from models.generate import new_cache, step
 from models.ground import Ground
+from models.recorder import recording, silent
 
 NEEDS = {"cache_gap": frozenset({"logits"})}
 _NOT_CAUSAL = N_(
@@ -43,6 +44,7 @@ def _gap(ground: Ground, pos: int | None) -> float:
     assert pos is not None, "cache_gap has not been refused, so it names a position"
     ids, cache = torch.from_numpy(ground.ids), new_cache(ground.opened)
     if pos > 0:
-        step(ground.opened, ids[:pos], cache)
+        with recording(silent(len(ground.opened.layers))):
+            step(ground.opened, ids[:pos], cache)
     cached = step(ground.opened, ids[pos : pos + 1], cache)[-1]  # [vocab]
     return float((cached - ground.readout.logits(ground.last[pos, None])[0].float()).abs().max())

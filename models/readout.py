@@ -21,6 +21,7 @@ from models.tape import Tape
 
 SITES = frozenset({"logits", "next_ids", "next_logp", "entropy", "lens_ids", "lens_logp"})
 CHUNK = 64  # rows scored at a time: 64 × 49,152 logits take 12.6 MB
+GROUP = 64  # neighbours in the vocabulary of which the largest is found before all are put in order
 NEXT_K = 50  # tokens kept of each prediction
 LENS_K = 10  # tokens kept of each layer's
 
@@ -32,6 +33,24 @@ class Best:
     ids: Int[Tensor, "... k"]
     logp: Float[Tensor, "... k"]
     entropy: Float[Tensor, "..."]
+
+
+class Rows:
+    """What is found of many rows, chunk by chunk, in tensors that are made once.
+
+    Kept one by one, small tensors come to lie in the holes that large ones leave, of which the next then fits into
+    none: all predictions of the lens at 2,048 tokens took 6 GB that way.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.whole: tuple[Tensor, ...] = ()
+
+    def put(self, at: int, *parts: Tensor) -> None:
+        """Tensors [row …] of the rows from number `at` on."""
+        self.whole = self.whole or tuple(part.new_empty(self.count, *part.shape[1:]) for part in parts)
+        for whole, part in zip(self.whole, parts, strict=True):
+            whole[at : at + len(part)] = part
 
 
 class Readout:
@@ -47,27 +66,31 @@ class Readout:
 
     def best(self, rows: Float[Tensor, "row d_model"], k: int) -> Best:
         """The k most probable tokens of each row, scored in chunks."""
-        parts = [self._scored(chunk, k) for chunk in rows.split(CHUNK)]
-        columns = zip(*((part.ids, part.logp, part.entropy) for part in parts), strict=True)
-        return Best(*(torch.cat(column) for column in columns))
+        found = Rows(len(rows))
+        for start in range(0, len(rows), CHUNK):
+            pulse.beat(N_("reading the predictions"), start, len(rows))
+            best = _best(self._scored(rows[start : start + CHUNK]), k)
+            found.put(start, best.ids, best.logp, best.entropy)
+        return Best(*found.whole)
 
-    def _scored(self, rows: Float[Tensor, "row d_model"], k: int) -> Best:
-        """One chunk. Cancelled where nobody waits for it any more."""
+    def _scored(self, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
+        """The logits of one chunk. Cancelled where nobody waits for it any more."""
         pulse.stop_if_cancelled()
-        return _best(self.logits(rows), k)
+        return self.logits(rows).float()
 
     def answer(self, tape: Tape, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
         """The wanted arrays among SITES; positions that nobody asks for are not scored."""
         last = tape.stream(len(tape.calls))
-        whole = [want for want in wants if want.site == "logits"]
-        rows = {want.pos: self.logits(last[want.pos, None]) for want in whole}  # position: [1 vocab]
-        logits = {want: rows[want.pos][0].float().numpy() for want in whole}
-        return logits | self._next(last, rows, wants) | self._lens(tape, wants)
+        lens, ends = self._lens(tape, wants)
+        whole = {want.pos for want in wants if want.site == "logits"}
+        rows = {pos: ends[pos] if pos in ends else self.logits(last[pos, None]) for pos in whole}  # pos: [1 vocab]
+        logits = {want: rows[want.pos][0].float().numpy() for want in wants if want.site == "logits"}
+        return lens | logits | self._next(last, ends | rows, wants)
 
     def _next(
         self, last: Float[Tensor, "pos d_model"], rows: dict[int | None, Tensor], wants: Sequence[Want]
     ) -> dict[Want, np.ndarray]:
-        """Predictions; a position whose logits were asked for too is not scored again."""
+        """Predictions; a position whose logits are there already is not scored again."""
         mine = [want for want in wants if want.site in ("next_ids", "next_logp", "entropy")]
         if not mine:
             return {}
@@ -77,25 +100,50 @@ class Readout:
         columns = {"next_ids": best.ids, "next_logp": best.logp, "entropy": best.entropy}
         return {want: at_position(columns[want.site].numpy(), want, places) for want in mine}
 
-    def _lens(self, tape: Tape, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    def _lens(self, tape: Tape, wants: Sequence[Want]) -> tuple[dict[Want, np.ndarray], dict[int | None, Tensor]]:
+        """(what the lens names, the logits [1 vocab] of the last stream where it read one position)."""
         mine = [want for want in wants if want.site in ("lens_ids", "lens_logp")]
         if not mine:
-            return {}
+            return {}, {}
         layers = len(tape.calls)
         places = positions(mine, len(tape.stream(0)))
         at_once = max(1, CHUNK // len(places))  # layers; a few rows take hardly longer than one
-        found = []
+        found, logits = Rows(layers * len(places)), torch.empty(0)
         for start in range(0, layers, at_once):
-            pulse.beat(N_("reading the stream after each layer"), start, layers)
             some = range(start, min(start + at_once, layers))
             rows = torch.cat([tape.stream(layer + 1)[places] for layer in some])  # [layer·pos d_model]
-            found.append(self.best(rows, LENS_K))
-        columns = {"lens_ids": [best.ids for best in found], "lens_logp": [best.logp for best in found]}
-        shaped = {site: torch.cat(rows).unflatten(0, (layers, -1)).numpy() for site, rows in columns.items()}
-        return {want: at_position(shaped[want.site], want, places) for want in mine}
+            for number, chunk in enumerate(rows.split(CHUNK)):
+                at = start * len(places) + number * CHUNK
+                pulse.beat(N_("reading the stream after each layer"), at, found.count)
+                logits = self._scored(chunk)
+                found.put(at, *_named(logits, LENS_K))
+        columns = zip(("lens_ids", "lens_logp"), found.whole, strict=True)
+        shaped = {site: column.unflatten(0, (layers, -1)).numpy() for site, column in columns}
+        ends: dict[int | None, Tensor] = {places[0]: logits[-1:].clone()} if len(places) == 1 else {}
+        return {want: at_position(shaped[want.site], want, places) for want in mine}, ends
 
 
 def _best(logits: Float[Tensor, "row vocab"], k: int) -> Best:
     logp = logits.float().log_softmax(dim=-1)
-    top = logp.topk(min(k, logp.shape[-1]), dim=-1)
-    return Best(top.indices, top.values, torch.special.entr(logp.exp()).sum(dim=-1))
+    values, ids = _top(logp, k)
+    return Best(ids, values, -(logp.exp().mul_(logp)).sum(dim=-1))
+
+
+def _named(logits: Float[Tensor, "row vocab"], k: int) -> tuple[Int[Tensor, "row k"], Float[Tensor, "row k"]]:
+    """The k best tokens of each row and their log probabilities."""
+    values, ids = _top(logits, k)
+    return ids, values - logits.logsumexp(dim=-1, keepdim=True)
+
+
+def _top(numbers: Float[Tensor, "row vocab"], k: int) -> tuple[Float[Tensor, "row k"], Int[Tensor, "row k"]]:
+    """The k largest of each row and where they stand, largest first: looked for in the k groups of neighbours with the
+    largest maxima, which hold them, where the row is much longer than that."""
+    most = min(k, numbers.shape[-1])
+    if numbers.shape[-1] % GROUP or numbers.shape[-1] < 4 * GROUP * most:
+        best = numbers.topk(most, dim=-1)
+        return best.values, best.indices
+    groups = numbers.unflatten(-1, (-1, GROUP))  # [row group member]
+    chosen = groups.amax(-1).topk(most, dim=-1).indices  # [row k]
+    members = groups.gather(1, chosen[..., None].expand(-1, -1, GROUP)).flatten(1)  # [row k·member]
+    values, found = members.topk(most, dim=-1)
+    return values, chosen.gather(1, found // GROUP) * GROUP + found % GROUP

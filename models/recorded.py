@@ -63,7 +63,16 @@ class RecordedEngine:
         return Estimate(len(self.run(run, wants).tokens), nbytes=0, seconds=0.0)
 
     def extend(
-        self, run: Run, count: int = 1, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0
+        self,
+        run: Run,
+        count: int = 1,
+        *,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        report: Report | None = None,
+        cancelled: Callable[[], bool] | None = None,
     ) -> Run:
         """NotRecorded: only a model goes on with a text."""
         raise NotRecorded(N_("A recording does not go on with its text: open the model for that."))

@@ -29,10 +29,16 @@ class Seen:
 
 @dataclass(frozen=True)
 class Folding:
-    """Sites that the tiles of one layer's attention give a row of: what to fold them with."""
+    """Sites that the tiles of one layer's attention give a row of: what to fold them with.
+
+    by_head  each head is looked at by itself, so that those of several layers may be folded together
+    needs    what the tiles are rows of
+    """
 
     gives: tuple[str, ...]
     begin: Callable[[Text, int], Fold]  # (text, heads) → an empty fold
+    by_head: bool = True
+    needs: frozenset[str] = frozenset({"pattern"})
 
 
 @dataclass(frozen=True)
@@ -111,8 +117,8 @@ def _direction(write: str, stream: str) -> Callable[[Seen], tuple[np.ndarray, ..
 
 FOLDS = (
     Folding(tuple(f"head_{kind}" for kind in KINDS), HeadScores),
-    Folding(("head_apart",), Apart),
-    Folding(("head_reach",), Reach),
+    Folding(("head_apart",), Apart, by_head=False),
+    Folding(("head_reach",), Reach, by_head=False),
     Folding(("head_maps",), Thumbnails),
 )
 REDUCTIONS = (

@@ -1,18 +1,21 @@
 """What an engine does not answer, as sentences for the reader: each names the culprit, the value and what to do."""
 
 from collections.abc import Iterable, Mapping
+from math import isqrt
 
 from anatomy.language import N_
+from anatomy.memory import gigabytes
 from anatomy.refused import Sentence
 from anatomy.request import Want
 from anatomy.sites import SITES, axes_of
 from anatomy.spec import ModelSpec
-from models.engine import Refused
-from models.estimate import FLOAT, Estimate
+from models.engine import MAX_CHARACTERS, Refused, TooLong
+from models.estimate import EVERY_LAYER, FLOAT, Estimate
 from models.memory import VARIABLE
 
-MAX_CHARACTERS = 100_000  # more than the longest context that fits in the memory of a small machine
 MAP_BYTES = 128 << 20  # of one layer's maps, all heads: 1,800 tokens with 9 heads
+PRODUCTS = 1 << 41  # multiplications for a lens, on whatever machine: 2,589 tokens of SmolLM2
+_POOLED = {"pattern": "pattern_max", "scores": "pattern_max", "contribution": "contribution_max"}
 MOST_RANKS = 50  # of a prediction, that a want may name a token by
 
 
@@ -27,13 +30,17 @@ def unreadable_text(text: str) -> None:
             raise Refused(told, place=place + 1, code=f"U+{ord(character):04X}")
 
 
-def unfit_length(tokens: int, limit: int) -> None:
-    """Refused when there is nothing to run, or more than the limit."""
+def no_tokens(tokens: int) -> None:
+    """Refused when there is nothing to run."""
     if tokens == 0:
         raise Refused(N_("There is no text to run: type at least one character."))
+
+
+def unfit_length(tokens: int, limit: int) -> None:
+    """TooLong where there are more tokens than the limit."""
     if tokens > limit:
         told = N_("The text has {tokens} tokens and the limit is {limit}: take out at least {excess}.")
-        raise Refused(told, tokens=f"{tokens:,}", limit=f"{limit:,}", excess=f"{tokens - limit:,}")
+        raise TooLong(told, limit, tokens=f"{tokens:,}", limit=f"{limit:,}", excess=f"{tokens - limit:,}")
 
 
 def unknown_tail(tail: Iterable[int], spec: ModelSpec) -> None:
@@ -62,6 +69,7 @@ def unanswerable(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: M
         if want.pos is not None and not 0 <= want.pos < tokens:
             raise Refused(N_("The text has tokens 0 to {last}, not {pos}."), last=tokens - 1, pos=want.pos)
         _too_many_pairs(want, spec, tokens)
+        _too_many_lenses(want, spec, tokens)
         _no_such_place(want, spec, tokens)
         if SITES[want.site].one_pos and want.pos is None:
             raise Refused(N_("{site} is given one position at a time: name one with pos."), site=want.site)
@@ -74,17 +82,38 @@ def unanswerable(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: M
 
 
 def _too_many_pairs(want: Want, spec: ModelSpec, tokens: int) -> None:
-    """Refused for all maps of a layer at once, every pair of tokens, where that takes more than MAP_BYTES."""
+    """TooLong for all maps of a layer at once, every pair of tokens, where that takes more than MAP_BYTES."""
     if not {"head", "src"} <= set(axes_of(want)) or want.pos is not None:
         return
     size = spec.n_heads * tokens * tokens * FLOAT
     if size > MAP_BYTES:
-        told = N_(
-            "All maps of a layer take {size} at {tokens} tokens, {most} at most are given as they are: ask for one "
-            "head as {pooled}, or for one position."
+        pooled = _POOLED.get(want.site)
+        told = (
+            N_(
+                "All maps of a layer take {size} at {tokens} tokens, {most} at most are given as they are: ask for one "
+                "position."
+            )
+            if pooled is None
+            else N_(
+                "All maps of a layer take {size} at {tokens} tokens, {most} at most are given as they are: ask for one "
+                "head as {pooled}, or for one position."
+            )
         )
-        pooled = "contribution_max" if want.site == "contribution" else "pattern_max"
-        raise Refused(told, size=gigabytes(size), tokens=f"{tokens:,}", most=gigabytes(MAP_BYTES), pooled=pooled)
+        figures = {"size": gigabytes(size), "tokens": f"{tokens:,}", "most": gigabytes(MAP_BYTES)}
+        raise TooLong(told, isqrt(MAP_BYTES // (spec.n_heads * FLOAT)), **figures, pooled=pooled)
+
+
+def _too_many_lenses(want: Want, spec: ModelSpec, tokens: int) -> None:
+    """TooLong for the lens after every layer at every position, where that takes more than PRODUCTS."""
+    if want.site not in EVERY_LAYER or want.pos is not None:
+        return
+    each = spec.layers * spec.vocab * spec.d_model
+    if tokens * each > PRODUCTS:
+        told = N_(
+            "The lens is not read at all positions of {tokens} tokens at once: that is given for texts of at most "
+            "{fit} tokens. Ask for one position."
+        )
+        raise TooLong(told, PRODUCTS // each, tokens=f"{tokens:,}", fit=f"{PRODUCTS // each:,}")
 
 
 def _no_such_place(want: Want, spec: ModelSpec, tokens: int) -> None:
@@ -103,7 +132,7 @@ def _no_such_place(want: Want, spec: ModelSpec, tokens: int) -> None:
 
 
 def too_large(cost: Estimate, room: int, limit: int, fit: int) -> None:
-    """Refused where a run takes more than there is room for; fit: how many tokens would do."""
+    """TooLong where a run takes more than there is room for; fit: how many tokens would do."""
     if cost.nbytes <= room:
         return
     told = N_(
@@ -111,9 +140,4 @@ def too_large(cost: Estimate, room: int, limit: int, fit: int) -> None:
         "{room} of it left, enough for about {fit}. Take a part of the text, or set {variable} higher."
     )
     figures = {"need": gigabytes(cost.nbytes), "limit": gigabytes(limit), "room": gigabytes(room)}
-    raise Refused(told, variable=VARIABLE, tokens=f"{cost.tokens:,}", fit=f"{fit:,}", **figures)
-
-
-def gigabytes(size: int) -> str:
-    """Bytes in words: "2.4 GB", below a tenth of one "35 MB"."""
-    return f"{size / (1 << 30):.1f} GB" if size >= (1 << 30) / 10 else f"{size / (1 << 20):.0f} MB"
+    raise TooLong(told, fit, variable=VARIABLE, tokens=f"{cost.tokens:,}", fit=f"{fit:,}", **figures)

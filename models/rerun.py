@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from anatomy.language import N_
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
+from models import pulse
 from models.attribution import NO_HEAD
 from models.ground import Ground
 from models.parts import at_position
@@ -38,7 +40,10 @@ def _half_kl(ground: Ground) -> Float[Tensor, " pos"]:
     precision, where matrices are multiplied in bfloat16 (`torch.autocast`)."""
     with torch.autocast("cpu", torch.bfloat16):
         stream = ground.opened.final_stream(torch.from_numpy(ground.ids)[None])[0]  # [pos d_model]
-    found = [_divergence(ground, *rows) for rows in zip(ground.last.split(CHUNK), stream.split(CHUNK), strict=True)]
+    found = []
+    for number, rows in enumerate(zip(ground.last.split(CHUNK), stream.split(CHUNK), strict=True)):
+        pulse.beat(N_("comparing the predictions"), number * CHUNK, len(stream))
+        found.append(_divergence(ground, *rows))
     return torch.cat(found)
 
 

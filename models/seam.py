@@ -2,8 +2,8 @@
 
 transformers 5 routes the attention of every family through `AttentionInterface`. One function there sees queries and
 keys after rotation and before key/value heads are repeated. The result of the forward pass comes from the library's
-own fused (SDPA) function. Scores and pattern, which that function never forms, are computed beside it, only for a
-layer that the current recorder wants; `models/identities.py` checks that they give the same result.
+own fused (SDPA) function. Scores and pattern, which that function never forms, are formed by whoever reads how the
+attention of a layer was called; `models/identities.py` checks that they give the same result.
 """
 
 import torch
@@ -61,15 +61,12 @@ def attend(
             recorder.keep(layer, site, tensor)
         if position_bias is not None:
             recorder.keep(layer, "pos_bias", position_bias)
-    if not output_attentions and (recorder is None or not recorder.wants(layer, ATTENDED, "scores", "pattern")):
+    if not output_attentions and (recorder is None or not recorder.wants(layer, ATTENDED)):
         return out, None
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     attended = called(query, key, attention_mask, scaling, causal, position_bias)
     if recorder is not None:
         recorder.attend(layer, attended)
-        if recorder.wants(layer, "scores", "pattern"):
-            recorder.keep(layer, "scores", attended.scores(0, query.shape[2])[None])
-            recorder.keep(layer, "pattern", attended.whole[None])
     return out, attended.whole[None] if output_attentions else None
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from time import perf_counter
 
+import numpy as np
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from models.attended import Attended
 from models.estimate import Speed
-from models.folds import entropies
+from models.folds import HeadScores, Text
 from models.opened import Opened
 
 _ROWS, _TOKENS = 256, 512
@@ -16,17 +17,17 @@ _TIMES = 3
 
 
 def measure(opened: Opened) -> Speed:
-    """The best of three of each: an FFN on 256 rows, fused attention and attention weights on 512 tokens."""
+    """The best of three of each: an FFN on 256 rows, fused attention and the kinds of heads on 512 tokens."""
     spec = opened.spec
     with torch.inference_mode():
         rows = torch.ones(_ROWS, spec.d_model)
         ffn = (3 if spec.ffn.gated else 2) * spec.d_model * spec.d_ff * _ROWS * 2
         heads = torch.ones(1, spec.n_heads, _TOKENS, spec.d_head)
-        attended = Attended(heads[0], heads[0, : spec.n_kv], None, None, causal=False)
+        attended, text = Attended(heads[0], heads[0, : spec.n_kv], None, None, causal=False), Text(np.arange(_TOKENS))
         return Speed(
             products=ffn / _quickest(lambda: opened.ffn(0, rows)),
             fused=4 * spec.n_heads * spec.d_head * _TOKENS**2 / _quickest(lambda: _fused(heads)),
-            weights=spec.n_heads * _TOKENS**2 / _quickest(lambda: _summed(attended)),
+            weights=spec.n_heads * _TOKENS**2 / _quickest(lambda: _summed(attended, text)),
         )
 
 
@@ -34,8 +35,10 @@ def _fused(heads: torch.Tensor) -> None:
     scaled_dot_product_attention(heads, heads, heads)
 
 
-def _summed(attended: Attended) -> None:
-    entropies(attended.weights(0, _TOKENS))
+def _summed(attended: Attended, text: Text) -> None:
+    scores = HeadScores(text, len(attended.query))
+    for tile in attended.tiles():
+        scores.add(tile)
 
 
 def _quickest(work: Callable[[], object]) -> float:

@@ -1,6 +1,6 @@
 """Store: answers of an engine, kept while they fit a budget. Equal questions at the same time are computed once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from threading import Lock
 
@@ -9,13 +9,20 @@ import numpy as np
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
+from models import memory
 from models.engine import Engine, Estimate, Report
 from models.lru import ByteLru
 from models.parts import found, mentioned
 from models.queue import Queue
 
+ARRAYS = 10  # of the memory that the program may use, one in so many is for answers, of all models together
 _BYTES_PER_TOKEN = 500  # a Token and its strings, roughly
 _BYTES_PER_NAME = 100
+
+
+def share(models: int) -> int:
+    """Bytes for the answers of one of so many models in a program. Refused where the setting cannot be read."""
+    return memory.limit() // ARRAYS // models
 
 
 class Store:
@@ -35,9 +42,17 @@ class Store:
         """The models that the engine runs."""
         return self._engine.specs()
 
-    def get(self, run: Run, wants: Iterable[Want] = (), *, behind: bool = False, watch: Report | None = None) -> Trace:
+    def get(
+        self,
+        run: Run,
+        wants: Iterable[Want] = (),
+        *,
+        behind: bool = False,
+        later: bool = False,
+        watch: Report | None = None,
+    ) -> Trace:
         """Tokens and the wanted arrays; the engine is asked for what is not here. Refused as the engine refuses, and
-        where the queue is full. behind, watch: see `Queue.ask`."""
+        where the queue is full. behind, later, watch: see `Queue.ask`."""
         asked = tuple(dict.fromkeys(wants))
         if not asked:
             return self._text(run)
@@ -46,10 +61,20 @@ class Store:
             held = {} if known is None else known.arrays
             missing = tuple(want for want in asked if want not in held)
             work = partial(self._compute, run, missing)
-            answer = self._queue.ask(run, frozenset(missing), work, behind=behind, watch=watch)
+            answer = self._queue.ask(run, frozenset(missing), work, behind=behind, later=later, watch=watch)
             known = answer if known is None else known.plus(answer.arrays, answer.names)
-        arrays = {want: known.arrays[want] for want in asked}
-        return Trace(run, known.spec, known.tokens, arrays, {row: known.names[row] for row in mentioned(arrays)})
+        return _of(known, {want: known.arrays[want] for want in asked})
+
+    def held(self, run: Run, wants: Iterable[Want]) -> Trace:
+        """Tokens, and those of the wanted arrays that are here. Nothing is computed for it."""
+        known = self._known(run, tuple(dict.fromkeys(wants)))
+        return self._text(run) if known is None else _of(known, known.arrays)
+
+    def holds(self, run: Run, wants: Iterable[Want]) -> bool:
+        """Whether all of these wants are here, so that `get` computes nothing."""
+        asked = tuple(dict.fromkeys(wants))
+        known = self._known(run, asked)
+        return known is not None and len(known.arrays) == len(asked)
 
     def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
         """What of these wants is not here would cost, queue apart; see `Engine.estimate`."""
@@ -63,7 +88,11 @@ class Store:
         """The run with a longer tail, as the engine goes on with it; see `Engine.extend`. It waits in the queue too."""
         how = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
         about = ("extend", run, count, *how.values())
-        return self._queue.ask(about, frozenset(), lambda report, cancelled: self._engine.extend(run, count, **how))
+
+        def work(report: Report, cancelled: Callable[[], bool]) -> Run:
+            return self._engine.extend(run, count, **how, report=report, cancelled=cancelled)
+
+        return self._queue.ask(about, frozenset(), work)
 
     @property
     def nbytes(self) -> int:
@@ -107,3 +136,8 @@ class Store:
         for want, array in answer.arrays.items():
             self._arrays.put((answer.run, want), array, array.nbytes)
         return text
+
+
+def _of(known: Trace, arrays: Mapping[Want, np.ndarray]) -> Trace:
+    """The same text with these arrays, and with the names of the ids that they mention."""
+    return Trace(known.run, known.spec, known.tokens, arrays, {row: known.names[row] for row in mentioned(arrays)})

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models import pulse
-from models.recorder import Call, Recorder, Visit, recording, unseen
+from models.recorder import Call, Recorder, Visit, recording, silent, unseen
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ def record(
     return Tape(tuple(recorder.calls), last, tuple(layers))
 
 
-def final_stream(body: nn.Module, ids: Int[Tensor, "batch pos"], layers: int = 0) -> Float[Tensor, "batch pos d_model"]:
-    """Run the model without its head on several texts at once; the stream leaving its last layer."""
-    return _run(body, ids, Recorder({}, lambda layer, sites: None, layers=layers, every=0))
+def final_stream(body: nn.Module, ids: Int[Tensor, "batch pos"], layers: int) -> Float[Tensor, "batch pos d_model"]:
+    """Run the model of so many layers without its head on several texts at once; the stream leaving its last layer."""
+    return _run(body, ids, silent(layers))
 
 
 def _run(body: nn.Module, ids: Int[Tensor, "batch pos"], recorder: Recorder) -> Float[Tensor, "batch pos d_model"]:

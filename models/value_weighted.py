@@ -45,8 +45,6 @@ def _contribution(ground: Ground, want: Want) -> Float[Tensor, "head ... src"]:
     assert want.layer is not None, f"{want} has passed axes_of, so it names a layer"
     pattern = ground.tensor(Want("pattern", want.layer, pos=want.pos))  # [head (pos) src]
     v = ground.tensor(Want("v", want.layer))  # [kv src d_head]
-    spec = ground.opened.spec
-    by_head = out_projection(ground.opened, want.layer).rows.unflatten(0, (spec.n_heads, spec.d_head))
-    moved = v.repeat_interleave(spec.n_heads // spec.n_kv, 0) @ by_head  # [head src d_model]
-    lengths = torch.linalg.vector_norm(moved, dim=-1)  # [head src]
-    return pattern * (lengths if want.pos is not None else lengths[:, None])
+    group = len(pattern) // len(v)  # query heads that share a key/value head
+    moved = torch.stack([lengths(ground.opened, want.layer, head, v[head // group]) for head in range(len(pattern))])
+    return pattern * (moved if want.pos is not None else moved[:, None])

@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from anatomy.language import N_
 from anatomy.request import Want
+from models import pulse
 from models.collect import array_of
 from models.parts import at_position, positions
 
@@ -36,7 +38,10 @@ class Vocabulary:
     def near(self, ids: Int[Tensor, " pos"], k: int) -> tuple[Int[Tensor, "pos k"], Float[Tensor, "pos k"]]:
         """(ids, cosines) of the k other tokens whose rows point most nearly the same way, best first."""
         distinct, where = ids.unique(return_inverse=True)
-        parts = [self._near(chunk, min(k, len(self._table) - 1)) for chunk in distinct.split(CHUNK)]
+        parts = []
+        for number, chunk in enumerate(distinct.split(CHUNK)):
+            pulse.beat(N_("comparing tokens with the whole vocabulary"), number * CHUNK, len(distinct))
+            parts.append(self._near(chunk, min(k, len(self._table) - 1)))
         near, cosines = (torch.cat(column)[where] for column in zip(*parts, strict=True))
         return near, cosines
 

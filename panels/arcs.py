@@ -11,9 +11,10 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
-from panels.attention_row import row_of, weights
+from panels.attention_row import row_of, wanted, weights
 from panels.attention_snippet import of_tokens as snippet
 from panels.chosen_cell import rule
+from panels.columns import most_note, most_weight
 from panels.relation import relation
 from panels.shared import FIRST
 from viz.arcs import Arcs, Ribbon, arcs
@@ -25,8 +26,8 @@ _LEAST_SAID = f"{100 * _LEAST:g} %"
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """The layer's scores and weights."""
-    return (Want("scores", view.layer), Want("pattern", view.layer))
+    """The layer's scores and weights; of a long text the chosen token's."""
+    return (wanted(view, "scores"), wanted(view, "pattern"))
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
@@ -34,12 +35,12 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     row = row_of(trace, view)
     right = _right(trace, view)
     left = [view.pos] if _is_long(trace) else list(range(len(trace.tokens)))
-    shown = weights(trace, view)
+    shown = row.weights[None] if _is_long(trace) else weights(trace, view)  # [left src]
     ribbons = tuple(
-        Ribbon(left.index(pos), right.index(src), float(shown[pos, src]), pos == view.pos)
-        for pos in left
+        Ribbon(place, right.index(src), float(shown[place, src]), pos == view.pos)
+        for place, pos in enumerate(left)
         for src in right
-        if shown[pos, src] >= _LEAST
+        if shown[place, src] >= _LEAST
     )
     return arcs(
         Arcs(
@@ -62,20 +63,23 @@ def _right(trace: Trace, view: Fitted) -> list[int]:
     """Tokens on the right, in the order of the text."""
     if not _is_long(trace):
         return list(range(len(trace.tokens)))
-    shown = weights(trace, view)[view.pos]
+    shown = row_of(trace, view).weights
     best = np.argsort(-np.nan_to_num(shown, nan=-1.0), kind="stable")[:_STRONGEST]
     return sorted(int(src) for src in best if not np.isnan(shown[src])) or [0]
 
 
 def _labels(trace: Trace, places: Sequence[int]) -> tuple[str, ...]:
     """Tokens; with their positions where not all are shown."""
-    return tuple(f"{place} {trace.labels[place]}" if _is_long(trace) else trace.labels[place] for place in places)
+    labels = [trace.tokens[place].label for place in places]
+    if not _is_long(trace):
+        return tuple(labels)
+    return tuple(f"{place} {label}" for place, label in zip(places, labels, strict=True))
 
 
 def says(trace: Trace, view: Fitted) -> str:
     """Where the chosen token's attention goes, how many ribbons it takes, and what is left out."""
     row = row_of(trace, view)
-    looking = quoted(trace.labels[view.pos])
+    looking = quoted(trace.tokens[view.pos].label)
     if row.strongest is None:
         return _(
             "In layer {layer}, head {head}, {looking} has nothing but the first token to look at, and that one is left "
@@ -89,7 +93,7 @@ def says(trace: Trace, view: Fitted) -> str:
         layer=view.layer,
         head=view.head,
         looking=looking,
-        looked=quoted(trace.labels[row.strongest]),
+        looked=quoted(trace.tokens[row.strongest].label),
         weight=percent(float(row.weights[row.strongest])),
         relation=relation(trace.tokens, view.pos, row.strongest),
     )
@@ -110,7 +114,7 @@ def _half(row: np.ndarray) -> str:
 
 def _drawn(trace: Trace, view: Fitted) -> str:
     if _is_long(trace):
-        shown = weights(trace, view)[view.pos][_right(trace, view)]
+        shown = row_of(trace, view).weights[_right(trace, view)]
         told = _(
             "With {tokens} tokens only the chosen one's strongest {shown} are drawn, {share} of its attention; those "
             "below {least} have no ribbon.",
@@ -126,28 +130,30 @@ def _drawn(trace: Trace, view: Fitted) -> str:
 
 def table(trace: Trace, view: Fitted) -> Table:
     """What the chosen token gives, most first."""
-    shown = weights(trace, view)[view.pos]
+    shown = row_of(trace, view).weights
     seen = np.flatnonzero(~np.isnan(shown))
-    order = seen[np.argsort(-shown[seen], kind="stable")]
+    listed = most_weight(shown, seen)
+    order = listed[np.argsort(-shown[listed], kind="stable")]
     return Table(
         (_("position"), _("token"), _("weight (probability)")),
-        tuple((int(src), trace.labels[src], float(shown[src])) for src in order),
+        tuple((int(src), trace.tokens[src].label, float(shown[src])) for src in order),
+        most_note(len(order), len(seen)),
     )
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """What a ribbon's thickness is, and that the chosen token's add up."""
-    shown = weights(trace, view)[view.pos]
+    shown = row_of(trace, view).weights
     seen = shown[~np.isnan(shown)]
     best = np.argsort(-np.nan_to_num(shown, nan=-1.0), kind="stable")[: min(4, len(seen))]
-    listed = " + ".join(f"{number(float(shown[src]))} {quoted(trace.labels[src])}" for src in best)
+    listed = " + ".join(f"{number(float(shown[src]))} {quoted(trace.tokens[src].label)}" for src in best)
     return "\n".join(
         (
             _(
                 "thickness of a ribbon = softmax({rule}) of its two tokens, the same scale for every head",
                 rule=rule(trace.spec),
             ),
-            f"{quoted(trace.labels[view.pos])}: {listed}{' + …' if len(seen) > len(best) else ''} = "
+            f"{quoted(trace.tokens[view.pos].label)}: {listed}{' + …' if len(seen) > len(best) else ''} = "
             f"{number(float(seen.sum()))}",
         )
     )

@@ -10,8 +10,10 @@ from anatomy.request import Want
 from anatomy.spec import RelativeBias
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.attention_map import Map, by_length, map_of
-from panels.attention_row import Row, row_of, seen
+from panels import attention_long as far
+from panels.attention_map import ShownRow, by_length, shown_row
+from panels.attention_row import Row, at, row_of, seen
+from panels.columns import span
 from panels.shared import FIRST, WORDS
 from viz.format import many, number, percent, quoted
 
@@ -21,7 +23,7 @@ _LISTED = 4  # terms of a sum that are written out
 def formula(trace: Trace, view: Fitted) -> str:
     """From query and key to the weight of the chosen cell, then all weights times values against the model's own z;
     where lengths are shown from weight to length; where words are shown how their tokens' numbers are joined."""
-    found = map_of(trace, view)
+    found = shown_row(trace, view)
     if view[WORDS]:
         return "\n".join((_head_line(view, found), *_joined_lines(trace, view, found), *_length_lines(view, found)))
     row = row_of(trace, view)
@@ -32,17 +34,18 @@ def formula(trace: Trace, view: Fitted) -> str:
         layer=view.layer,
         head=view.head,
         group=group,
-        looking=quoted(trace.labels[row.pos]),
-        looked=quoted(trace.labels[src]),
+        looking=found.named(row.pos),
+        looked=found.named(src),
     )
     if by_length(view):
-        return "\n".join((head, _product_line(found, src), *_length_lines(view, found)))
-    return "\n".join((head, *_score_lines(trace, view, row, src, group), *_sum_lines(trace, view, row, src, group)))
+        return "\n".join((head, _product_line(found, src), *_length_lines(view, found), *_cell_lines(trace, view, src)))
+    lines = (*_score_lines(trace, view, row, src, group), *_sum_lines(trace, view, row, src, group))
+    return "\n".join((head, *lines, *_cell_lines(trace, view, src)))
 
 
 def _score_lines(trace: Trace, view: Fitted, row: Row, src: int, group: int) -> list[str]:
     """q·k / √d = score → weight."""
-    q = trace[Want("q", view.layer)][view.head, row.pos].astype(np.float64)  # [d_head]
+    q = at(trace, view, "q")[view.head].astype(np.float64)  # [d_head]
     k = trace[Want("k", view.layer)][group, src].astype(np.float64)  # [d_head]
     sum_, plain, more = _plain_score(trace, view, float(q @ k), src)
     score = float(row.scores[src])
@@ -69,7 +72,7 @@ def _plain_score(trace: Trace, view: Fitted, dot: float, src: int) -> tuple[str,
     middle = f"{number(dot)} / {number(root)}" if spec.scaled else number(dot)
     if not isinstance(spec.position, RelativeBias):
         return f"{left} = {middle} = {number(scaled)}" if spec.scaled else f"{left} = {middle}", scaled, []
-    added = float(trace[Want("pos_bias", view.layer)][view.head, view.pos, src])
+    added = float(at(trace, view, "pos_bias")[view.head, src])
     sum_ = f"{left} + b = {middle} + {number(added)} = {number(scaled + added)}"
     return sum_, scaled + added, [_("b: what this head adds for the distance between the two")]
 
@@ -98,10 +101,10 @@ def _without_first(weight: float, first: float, share: float) -> str:
 def _sum_lines(trace: Trace, view: Fitted, row: Row, src: int, group: int) -> list[str]:
     """Weight × value, added up, against what the model computed."""
     v = trace[Want("v", view.layer)][group].astype(np.float64)  # [src d_head]
-    z = trace[Want("z", view.layer)][view.head, row.pos]  # [d_head]
+    z = at(trace, view, "z")[view.head]  # [d_head]
     off = float(np.abs(row.pattern.astype(np.float64) @ v - z).max())
     return [
-        f"→ {number(float(row.pattern[src]))} × v({quoted(trace.labels[src])})",
+        f"→ {number(float(row.pattern[src]))} × v({quoted(trace.tokens[src].label)})",
         _(
             "such products, summed over {tokens} = the model's own z, largest difference {difference}",
             tokens=many(len(v), "token"),
@@ -110,7 +113,7 @@ def _sum_lines(trace: Trace, view: Fitted, row: Row, src: int, group: int) -> li
     ]
 
 
-def _product_line(found: Map, src: int) -> str:
+def _product_line(found: ShownRow, src: int) -> str:
     """Weight × length of the value = length."""
     weight, length = found.weight(src), found.length(src)
     told = "‖weight × v W_O‖ = weight × ‖v W_O‖"
@@ -119,12 +122,12 @@ def _product_line(found: Map, src: int) -> str:
     return f"{told} = {number(weight)} × {number(length / weight)} = {number(length)}"
 
 
-def _length_lines(view: Fitted, found: Map) -> list[str]:
+def _length_lines(view: Fitted, found: ShownRow) -> list[str]:
     """The chosen length among all of its row; nothing where weights are shown."""
     if found.lengths is None:
         return []
     col = found.row if found.col is None else found.col
-    length, total = found.length(col), float(np.nansum(found.lengths[found.row]))
+    length, total = found.length(col), float(np.nansum(found.lengths))
     return [
         _(
             "of the lengths of its row: {length} / {total} = {share}; of the weights: {weight}",
@@ -141,17 +144,37 @@ def _length_lines(view: Fitted, found: Map) -> list[str]:
     ]
 
 
-def _head_line(view: Fitted, found: Map) -> str:
+def _cell_lines(trace: Trace, view: Fitted, src: int) -> list[str]:
+    """The cell of a long text's map that covers the chosen one; nothing where pairs have cells of their own."""
+    if not far.in_cells(view):
+        return []
+    cells = far.cells_of(trace, view, by_length(view))
+    place = cells.at(view.pos, src)
+    if place is None or np.isnan(cells.values[place]):
+        return []
+    rows, cols = (range(int(cut[i]), int(cut[i + 1])) for cut, i in zip((cells.rows, cells.cols), place, strict=True))
+    told = _(
+        "in the map: positions {looking} looking at {looked}, {pairs}: {measure} {value}",
+        looking=span(rows.start, rows.stop),
+        looked=span(cols.start, cols.stop),
+        pairs=many(len(rows) * len(cols), "pair"),
+        measure=far.measured(view, by_length(view)),
+        value=number(float(cells.values[place])),
+    )
+    return [told]
+
+
+def _head_line(view: Fitted, found: ShownRow) -> str:
     return _(
         "layer {layer}, query head {head}: {looking} → {looked}",
         layer=view.layer,
         head=view.head,
-        looking=quoted(found.labels[found.row]),
-        looked=quoted(found.labels[found.row if found.col is None else found.col]),
+        looking=found.named(found.row),
+        looked=found.named(found.row if found.col is None else found.col),
     )
 
 
-def _joined_lines(trace: Trace, view: Fitted, found: Map) -> list[str]:
+def _joined_lines(trace: Trace, view: Fitted, found: ShownRow) -> list[str]:
     """The chosen cell of two words as the mean of sums that it is."""
     site = "contribution" if by_length(view) else "pattern"
     cells = np.nan_to_num(seen(trace, view, trace[Want(site, view.layer)][view.head]))  # [pos src]
@@ -161,8 +184,8 @@ def _joined_lines(trace: Trace, view: Fitted, found: Map) -> list[str]:
     sums = cells[np.ix_(queries, keys)].sum(axis=1)
     mean = float(sums.mean())
     lines = [
-        _("summed over the keys of {looked}:", looked=quoted(found.labels[col])),
-        *(f"  {quoted(trace.labels[pos])}: {_terms(cells[pos, keys])}" for pos in queries[:_LISTED]),
+        _("summed over the keys of {looked}:", looked=found.named(col)),
+        *(f"  {quoted(trace.tokens[pos].label)}: {_terms(cells[pos, keys])}" for pos in queries[:_LISTED]),
         *(["  …"] if len(queries) > _LISTED else []),
         _("averaged over the queries: {sum} / {count} = {mean}", sum=_sum(sums), count=len(queries), mean=number(mean)),
     ]
@@ -170,8 +193,8 @@ def _joined_lines(trace: Trace, view: Fitted, found: Map) -> list[str]:
         return lines
     if not view[FIRST] and found.first < 1:
         lines.append(_without_first(mean, found.first, mean / (1 - found.first)))
-    total = number(float(np.nansum(found.weights[found.row])))
-    return [*lines, _("all of {looking}'s row: {total}", looking=quoted(found.labels[found.row]), total=total)]
+    total = number(float(np.nansum(found.weights)))
+    return [*lines, _("all of {looking}'s row: {total}", looking=found.named(found.row), total=total)]
 
 
 def _terms(values: Float[np.ndarray, " term"]) -> str:

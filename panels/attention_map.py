@@ -1,38 +1,68 @@
 """What one head's attention map shows: weights, or the lengths of weight × value, between tokens or between words."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
-from anatomy.control import Choice
+from anatomy.control import Choice, Switch
 from anatomy.language import N_
+from anatomy.measure import POOLED
 from anatomy.request import Want
-from anatomy.trace import Trace
+from anatomy.spec import ModelSpec
+from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
-from anatomy.words import Words, attention, averaged
-from panels.attention_row import seen, shares, without_first
+from anatomy.words import Words, attention, averaged, summed
+from panels import attention_long as far
+from panels.attention_row import at, seen, seen_by_chosen, shares, without_first
 from panels.joined import words_of
-from panels.shared import FIRST
+from panels.shared import FIRST, WORDS
+from viz.format import quoted, thousands
 from viz.scale import ceiling
 
 WEIGHT, LENGTH = "weight", "value"
 # What the cells of the map hold.
 MEASURE = Choice("measure", N_("Cells"), (WEIGHT, LENGTH), (N_("weight"), N_("weight × value")))
+MOST_JOINED = 1024  # tokens of a text whose words are shown: every pair of its tokens is needed for that
+Merge = Callable[[np.ndarray, Words], np.ndarray]
+_MAPS = 128 << 20  # bytes of a layer's maps that are asked for at once
+
+
+def most_joined(spec: ModelSpec) -> int:
+    """Tokens of the longest text whose words are shown."""
+    return min(MOST_JOINED, math.isqrt(_MAPS // (4 * spec.n_heads)))
+
+
+def settled(spec: ModelSpec, view: Fitted) -> Fitted:
+    """The view without the settings that its length rules out."""
+    ruled_out = {control.name for control in idle(spec, view)}
+    return replace(view, settings=tuple(setting for setting in view.settings if setting[0] not in ruled_out))
+
+
+def idle(spec: ModelSpec, view: Fitted) -> Sequence[Choice | Switch]:
+    """The controls that change nothing: words in a long text; zoom and cells in a short one, or where words are shown;
+    what a cell shows of its pairs where it is a pair."""
+    if view.length > most_joined(spec):
+        return (WORDS, far.CELLS) if view[far.ZOOM] != far.WHOLE else (WORDS,)
+    if not far.is_far(view):
+        return (far.ZOOM, far.CELLS)
+    return (far.CELLS,) if far.is_near(view) else ()
 
 
 @dataclass(frozen=True)
-class Map:
-    """One head's map. A row and a column per word, or per token; NaN where masked.
+class ShownRow:
+    """The chosen row as the map shows it: of tokens or words, of weights or lengths. (`attention_row.Row` is always of
+    tokens and their weights, with the scores that they come from.) NaN where masked.
 
     words         which tokens stand together
-    labels        of the rows, and of the columns
+    tokens        of the text
     shown         what is drawn: the first token left out where the reader wants it so
     weights       the model's own, nothing left out
     lengths       L2 norm of weight × value through the output projection, nothing left out; None where not shown
     row           the one that looks
-    col           the one looked at: the chosen one, or the one that gets most; None without one
+    col           the one looked at: the chosen one, or the one that gets most (of those on view); None without one
     strongest     the one that gets most of what is shown; None where nothing is shown
     first         the first token's weight in the chosen row
     first_length  the first token's length there; 0 where lengths are not shown
@@ -40,10 +70,10 @@ class Map:
     """
 
     words: Words
-    labels: tuple[str, ...]
-    shown: Float[np.ndarray, "row col"]
-    weights: Float[np.ndarray, "row col"]
-    lengths: Float[np.ndarray, "row col"] | None
+    tokens: Sequence[Token]
+    shown: Float[np.ndarray, " col"]
+    weights: Float[np.ndarray, " col"]
+    lengths: Float[np.ndarray, " col"] | None
     row: int
     col: int | None
     strongest: int | None
@@ -51,22 +81,31 @@ class Map:
     first_length: float
     left_out: bool
 
+    def label(self, place: int) -> str:
+        """A word or token as figures print it."""
+        return self.words.label(self.tokens, place)
+
+    def named(self, place: int) -> str:
+        """The same as a sentence names it: of a long text, where many are alike, with its place."""
+        label = quoted(self.label(place))
+        return f"{label} ({thousands(place)})" if len(self.tokens) > POOLED else label
+
     def weight(self, col: int) -> float:
-        """A weight of the chosen row, 0 where masked; of a word that lost its first token what is left."""
-        whole = float(np.nan_to_num(self.weights[self.row, col]))
+        """A weight of the row, 0 where masked; of a word that lost its first token what is left."""
+        whole = float(np.nan_to_num(self.weights[col]))
         return whole - self.first if self._lost_one(col) else whole
 
     def length(self, col: int) -> float:
         """The same of the lengths; 0 where they are not shown."""
-        whole = 0.0 if self.lengths is None else float(np.nan_to_num(self.lengths[self.row, col]))
+        whole = 0.0 if self.lengths is None else float(np.nan_to_num(self.lengths[col]))
         return whole - self.first_length if self._lost_one(col) else whole
 
     def _lost_one(self, col: int) -> bool:
         return self.left_out and col == 0 and self.words.ends[0] > 1
 
     def share(self, length: float) -> float:
-        """A length of the chosen row in its sum of lengths; NaN where that is 0."""
-        total = 0.0 if self.lengths is None else float(np.nansum(self.lengths[self.row]))
+        """A length in the row's sum of lengths; NaN where that is 0."""
+        total = 0.0 if self.lengths is None else float(np.nansum(self.lengths))
         return length / total if total > 0 else math.nan
 
 
@@ -75,50 +114,78 @@ def by_length(view: Fitted) -> bool:
     return view[MEASURE] == LENGTH
 
 
-def map_of(trace: Trace, view: Fitted) -> Map:
-    """The chosen head's map."""
+def shown_row(trace: Trace, view: Fitted) -> ShownRow:
+    """The chosen row of the chosen head's map."""
     words = words_of(trace, view)
-    weights = seen(trace, view, trace[Want("pattern", view.layer)][view.head])  # [pos src]
-    lengths = seen(trace, view, _contribution(trace, view)[view.head]) if by_length(view) else None
-    shown = _shown(view, weights if lengths is None else lengths, words)
     row = words.of(view.pos)
-    strongest = None if np.isnan(shown[row]).all() else int(np.nanargmax(shown[row]))
-    return Map(
+    weights = _rows(trace, view, "pattern", words.tokens(row))  # [pos of the word, src]
+    lengths = _rows(trace, view, "contribution", words.tokens(row)) if by_length(view) else None
+    shown = _shown(view, weights if lengths is None else lengths, words, _one)[0]
+    strongest = None if np.isnan(shown).all() else int(np.nanargmax(shown))
+    return ShownRow(
         words=words,
-        labels=words.labels(trace.tokens),
+        tokens=trace.tokens,
         shown=shown,
-        weights=attention(weights, words),
-        lengths=None if lengths is None else attention(lengths, words),
+        weights=_one(weights, words)[0],
+        lengths=None if lengths is None else _one(lengths, words)[0],
         row=row,
-        col=strongest if view.src is None else words.of(view.src),
+        col=_on_view(view, shown) if view.src is None else words.of(view.src),
         strongest=strongest,
-        first=_first(weights, words, row),
-        first_length=0.0 if lengths is None else _first(lengths, words, row),
+        first=_first(weights),
+        first_length=0.0 if lengths is None else _first(lengths),
         left_out=not view[FIRST],
     )
 
 
-def _contribution(trace: Trace, view: Fitted) -> Float[np.ndarray, "head pos src"]:
-    return trace[Want("contribution", view.layer)]
+def _rows(trace: Trace, view: Fitted, site: str, places: range) -> Float[np.ndarray, "row src"]:
+    """These tokens' rows of the chosen head, NaN where masked; a token alone is the chosen one."""
+    if len(places) == 1:
+        return seen_by_chosen(trace, view, at(trace, view, site)[view.head])[None]
+    scores, values = (trace[Want(name, view.layer)][view.head, places.start : places.stop] for name in ("scores", site))
+    return np.where(np.isneginf(scores), np.nan, values.astype(np.float64))
 
 
-def _shown(view: Fitted, values: Float[np.ndarray, "pos src"], words: Words) -> Float[np.ndarray, "row col"]:
-    """Merged numbers; without the first token, weights are shares of the rest, and lengths stay what they are."""
+def _one(values: Float[np.ndarray, "row src"], words: Words) -> Float[np.ndarray, "1 col"]:
+    """Rows of one word: summed over the tokens looked at, averaged over those that look."""
+    over_keys = summed(values.T, words)  # [col row]
+    return averaged(over_keys.T, Words((0,), len(values)))
+
+
+def _on_view(view: Fitted, shown: Float[np.ndarray, " col"]) -> int | None:
+    """The one that gets most of those that the map shows; None where it shows none."""
+    left, right = far.window(view)[2:] if far.is_near(view) else (0, len(shown))
+    on_view = shown[left:right]
+    return None if np.isnan(on_view).all() else left + int(np.nanargmax(on_view))
+
+
+def cells_of(trace: Trace, view: Fitted) -> Float[np.ndarray, "row col"]:
+    """What is drawn of a text whose every pair is on view: a row and a column per word, or per token."""
+    words = words_of(trace, view)
+    site = "contribution" if by_length(view) else "pattern"
+    return _shown(view, seen(trace, view, trace[Want(site, view.layer)][view.head]), words, attention)
+
+
+def _shown(view: Fitted, values: Float[np.ndarray, "pos src"], words: Words, merged: Merge) -> np.ndarray:
+    """Merged numbers [row col]; without the first token, weights are shares of the rest, and lengths stay what they
+    are."""
     if view[FIRST]:
-        return attention(values, words)
-    left = attention(without_first(values), words)
+        return merged(values, words)
+    left = merged(without_first(values), words)
     return left if by_length(view) else shares(left)
 
 
-def _first(values: Float[np.ndarray, "pos src"], words: Words, row: int) -> float:
+def _first(values: Float[np.ndarray, "row src"]) -> float:
     """What the chosen row gives to the first token; 0 where that is out of its sight."""
-    return float(np.nan_to_num(averaged(values[:, 0], words)[row]))
+    return float(np.nan_to_num(values[:, 0]).mean())
 
 
 def longest(trace: Trace, view: Fitted) -> float:
     """The next round number above every length that any head of this layer shows: all have one scale."""
     words = words_of(trace, view)
-    heads = (_shown(view, lengths.astype(np.float64), words) for lengths in _contribution(trace, view))
+    heads = (
+        _shown(view, lengths.astype(np.float64), words, attention)
+        for lengths in trace[Want("contribution", view.layer)]
+    )
     return ceiling(max(float(np.nan_to_num(lengths).max()) for lengths in heads))
 
 

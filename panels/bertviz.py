@@ -14,6 +14,7 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
 from panels import bertviz_neurons as neurons
+from panels.attention_row import at, is_long, wanted
 from panels.chosen_cell import rule
 from panels.heads_snippet import PATTERNS
 from panels.snippet import opening
@@ -29,7 +30,20 @@ _MOST_TOKENS, _AROUND = 48, 1
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """The weights of the layers shown; for the neuron view also what they are made of."""
     more = neurons.needs(spec, view) if view[VIEW] == NEURON else ()
-    return (*(Want("pattern", layer) for layer in _layers(spec, view)), *more)
+    if not is_long(view):
+        return (*(Want("pattern", layer) for layer in _layers(spec, view)), *more)
+    return (
+        *(want for layer in _layers(spec, view) for want in _heads(spec, view, layer)),
+        wanted(view, "pattern"),
+        *more,
+    )
+
+
+def _heads(spec: ModelSpec, view: Fitted, layer: int) -> Sequence[Want]:
+    """The weights between the tokens on view, head by head: a window of a map is given pair by pair."""
+    kept = _window(spec, view, view.length)
+    window = (kept.start, kept.stop, kept.start, kept.stop)
+    return [Want("pattern_max", layer, head=head, window=window) for head in range(spec.n_heads)]
 
 
 def applies(spec: ModelSpec) -> str | None:
@@ -43,24 +57,35 @@ def _layers(spec: ModelSpec, view: Fitted) -> range:
     return range(max(0, view.layer - around), min(spec.layers, view.layer + around + 1))
 
 
-def _window(trace: Trace, view: Fitted) -> slice:
+def _window(spec: ModelSpec, view: Fitted, length: int) -> slice:
     """At most 48 tokens, the chosen one among them and, in a long text, last; fewer where vectors take the room."""
-    most = min(_MOST_TOKENS, neurons.room(trace.spec)) if view[VIEW] == NEURON else _MOST_TOKENS
-    end = max(view.pos + 1, min(most, len(trace.tokens)))
+    most = min(_MOST_TOKENS, neurons.room(spec)) if view[VIEW] == NEURON else _MOST_TOKENS
+    end = max(view.pos + 1, min(most, length))
     return slice(max(0, end - most), end)
 
 
+def _kept(trace: Trace, view: Fitted) -> slice:
+    return _window(trace.spec, view, len(trace.tokens))
+
+
 def _weights(trace: Trace, view: Fitted) -> Float[np.ndarray, "layer head pos src"]:
-    kept = _window(trace, view)
-    return np.stack([trace[Want("pattern", layer)][:, kept, kept] for layer in _layers(trace.spec, view)])
+    return np.stack([_of_layer(trace, view, layer) for layer in _layers(trace.spec, view)])
+
+
+def _of_layer(trace: Trace, view: Fitted, layer: int) -> Float[np.ndarray, "head pos src"]:
+    """The weights between the tokens on view."""
+    if is_long(view):
+        return np.stack([trace[want] for want in _heads(trace.spec, view, layer)])
+    kept = _kept(trace, view)
+    return trace[Want("pattern", layer)][:, kept, kept]
 
 
 def draw(trace: Trace, view: Fitted) -> Heads:
     """The chosen view of the chosen layer."""
-    layers, kept = tuple(_layers(trace.spec, view)), _window(trace, view)
+    layers, kept = tuple(_layers(trace.spec, view)), _kept(trace, view)
     return Heads(
         weights=_weights(trace, view),
-        labels=trace.labels[kept],
+        labels=_labels(trace, kept),
         layers=layers,
         view=_SHOWN[view[VIEW]],
         head=view.head,
@@ -78,7 +103,7 @@ def _title(view: Fitted, layers: Sequence[int]) -> str:
 
 def says(trace: Trace, view: Fitted) -> str:
     """The strongest link of the chosen head, how to read the view, and which tokens are in it."""
-    kept = _window(trace, view)
+    kept = _kept(trace, view)
     if view[VIEW] == NEURON:
         parts = [neurons.says(trace, view, kept)]
     else:
@@ -89,7 +114,7 @@ def says(trace: Trace, view: Fitted) -> str:
 
 
 def _strongest(trace: Trace, view: Fitted, kept: slice) -> str:
-    weights, labels = trace[Want("pattern", view.layer)][view.head, kept, kept], trace.labels[kept]
+    weights, labels = _of_layer(trace, view, view.layer)[view.head], _labels(trace, kept)
     looking, looked = np.unravel_index(int(_later(weights).argmax()), weights.shape)
     values = {
         "layer": view.layer,
@@ -108,6 +133,10 @@ def _strongest(trace: Trace, view: Fitted, kept: slice) -> str:
         "In layer {layer}, head {head}, the strongest link between two tokens is {looking} → {looked} with {weight}.",
         **values,
     )
+
+
+def _labels(trace: Trace, kept: slice) -> tuple[str, ...]:
+    return tuple(token.label for token in trace.tokens[kept])
 
 
 def _how(view: Fitted) -> str:
@@ -137,15 +166,15 @@ def _later(weights: Float[np.ndarray, "pos src"]) -> Float[np.ndarray, "pos src"
 
 def table(trace: Trace, view: Fitted) -> Table:
     """What the chosen token gives to each shown, by every head of the chosen layer; by one, from q·k on."""
-    kept = _window(trace, view)
+    kept = _kept(trace, view)
     if view[VIEW] == NEURON:
         return neurons.table(trace, view, kept)
-    rows = trace[Want("pattern", view.layer)][:, view.pos, kept]  # [head src]
+    rows = at(trace, view, "pattern")[:, kept]  # [head src]
     return Table(
         (_("position"), _("token"), *(_("head {head} (probability)", head=head) for head in range(len(rows)))),
         tuple(
-            (place, trace.labels[place], *map(float, values))
-            for place, values in zip(range(kept.start, kept.stop), rows.T, strict=True)
+            (place, label, *map(float, values))
+            for place, label, values in zip(range(kept.start, kept.stop), _labels(trace, kept), rows.T, strict=True)
         ),
     )
 
@@ -153,8 +182,8 @@ def table(trace: Trace, view: Fitted) -> Table:
 def formula(trace: Trace, view: Fitted) -> str:
     """What a line's opacity is, or a component's."""
     if view[VIEW] == NEURON:
-        return neurons.formula(trace, view, _window(trace, view))
-    row = trace[Want("pattern", view.layer)][view.head, view.pos].astype(np.float64)
+        return neurons.formula(trace, view, _kept(trace, view))
+    row = at(trace, view, "pattern")[view.head].astype(np.float64)
     best = int(row.argmax())
     opacity = _(
         "opacity of a line = softmax({rule}), divided by the number of heads switched on; rounded to 0.001",
@@ -164,8 +193,8 @@ def formula(trace: Trace, view: Fitted) -> str:
         "layer {layer}, head {head}: {looking} → {looked} = {weight}; its whole row sums to {sum}",
         layer=view.layer,
         head=view.head,
-        looking=quoted(trace.labels[view.pos]),
-        looked=quoted(trace.labels[best]),
+        looking=quoted(trace.tokens[view.pos].label),
+        looked=quoted(trace.tokens[best].label),
         weight=number(float(row[best])),
         sum=number(float(row.sum())),
     )

@@ -12,6 +12,7 @@ from anatomy.spec import ModelSpec, RelativeBias
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Table
+from panels.attention_row import at, wanted
 from panels.chosen_cell import KEEP, Scored, biases, scored
 from panels.snippet import opening
 from viz.format import many, number, percent, quoted
@@ -21,8 +22,8 @@ _MOST_NUMBERS, _LEAST_TOKENS = 120_000, 8  # queries and keys of a page: about 8
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """The layer's queries, keys and scores, and what is added to these."""
-    return (*(Want(site, view.layer) for site in ("q", "k", "scores")), *biases(spec, view))
+    """The layer's queries and keys; the chosen token's scores, and what is added to these."""
+    return (*(Want(site, view.layer) for site in ("q", "k")), wanted(view, "scores"), *biases(spec, view))
 
 
 def room(spec: ModelSpec) -> int:
@@ -64,9 +65,7 @@ class Asked:
 
 def asked(trace: Trace, view: Fitted, kept: slice) -> Asked:
     """From the model's own q, k, scores and weights."""
-    scores, pattern = (
-        trace[Want(site, view.layer)][view.head, view.pos, kept].astype(np.float64) for site in ("scores", "pattern")
-    )
+    scores, pattern = (at(trace, view, site)[view.head, kept].astype(np.float64) for site in ("scores", "pattern"))
     return Asked(range(kept.start, kept.stop), scored(trace, view), scores, pattern)
 
 
@@ -91,8 +90,8 @@ def _strongest(trace: Trace, view: Fitted, kept: slice) -> str:
     values = {
         "layer": view.layer,
         "head": view.head,
-        "looking": quoted(trace.labels[view.pos]),
-        "looked": quoted(trace.labels[found.places[found.best]]),
+        "looking": quoted(trace.tokens[view.pos].label),
+        "looked": quoted(trace.tokens[found.places[found.best]].label),
         "dot": number(float(found.dots[found.best])),
         "score": number(float(found.scores[found.best])),
         "weight": percent(float(found.weights[found.best])),
@@ -141,7 +140,7 @@ def table(trace: Trace, view: Fitted, kept: slice) -> Table:
     return Table(
         columns,
         tuple(
-            (place, trace.labels[place], dot, score if np.isfinite(score) else None, weight)
+            (place, trace.tokens[place].label, dot, score if np.isfinite(score) else None, weight)
             for place, dot, score, weight in rows
         ),
     )
@@ -160,8 +159,8 @@ def formula(trace: Trace, view: Fitted, kept: slice) -> str:
             "layer {layer}, head {head}: {looking} → {looked}",
             layer=view.layer,
             head=view.head,
-            looking=quoted(trace.labels[view.pos]),
-            looked=quoted(trace.labels[src]),
+            looking=quoted(trace.tokens[view.pos].label),
+            looked=quoted(trace.tokens[src].label),
         ),
         f"{found.row.rule(trace.spec.d_head)} = {found.row.written(src)}",
         _(

@@ -13,6 +13,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
+from panels.columns import columns_of, table_note, table_rows
 from panels.groups import applies as keeps_cache
 from panels.groups import held_bytes, own_heads, rule, size
 from panels.snippet import opening
@@ -22,6 +23,7 @@ from viz.scale import clipped, thinned
 from viz.theme import NEUTRAL
 
 _UNITS = (("MB", 1e6), ("kB", 1e3))
+_ALONE = 512  # tokens of the longest text of which the cache is drawn after every token
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -48,11 +50,12 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     kinds = [(own_heads(spec), spec.n_kv)]
     if spec.n_kv < spec.n_heads:
         kinds.append((_("one per query head: {count}", count=thousands(spec.n_heads)), spec.n_heads))
-    here = cache_bytes(spec, view.pos + 1)
+    here, places = cache_bytes(spec, view.pos + 1), _places(spec, n)
     grown = [
-        Curve(label, np.arange(1, n + 1), _sizes(trace, kv) / scale, _notes(trace, label, kv)) for label, kv in kinds
+        Curve(label, np.array(places), _sizes(spec, places, kv) / scale, _notes(trace, places, label, kv))
+        for label, kv in kinds
     ]
-    told = _("after {token}: {size}", token=clipped(trace.labels[view.pos]), size=size(here))
+    told = _("after {token}: {size}", token=clipped(trace.tokens[view.pos].label), size=size(here))
     axis = _("keys and values (all layers, {precision}, {unit})", precision=spec.dtype, unit=unit)
     figure = curves(Curves(grown, _("tokens read"), axis, marks=[Mark(view.pos + 1, here / scale, told)]))
     _shade_added(figure, trace)
@@ -64,21 +67,29 @@ def _unit(count: int) -> tuple[str, float]:
     return next(((unit, scale) for unit, scale in _UNITS if count >= scale), (_("bytes"), 1.0))
 
 
-def _sizes(trace: Trace, kv: int) -> Float[np.ndarray, " pos"]:
-    """Bytes after each token, with so many key/value heads."""
-    return np.array([cache_bytes(trace.spec, place, kv) for place in range(1, len(trace.tokens) + 1)], np.float64)
+def _places(spec: ModelSpec, n: int) -> list[int]:
+    """Numbers of tokens after which the cache is drawn: all up to n, of a long text every so many, between which it
+    grows evenly, and where it is full."""
+    if n <= _ALONE:
+        return list(range(1, n + 1))
+    return sorted({1, *columns_of(n).edges[1:], kept(spec, n)})
 
 
-def _notes(trace: Trace, label: str, kv: int) -> tuple[str, ...]:
+def _sizes(spec: ModelSpec, places: Sequence[int], kv: int) -> Float[np.ndarray, " place"]:
+    """Bytes after so many tokens, with so many key/value heads."""
+    return np.array([cache_bytes(spec, place, kv) for place in places], np.float64)
+
+
+def _notes(trace: Trace, places: Sequence[int], label: str, kv: int) -> tuple[str, ...]:
     return tuple(
         _(
             "{tokens}, the last {token}: {size} ({heads})",
             tokens=many(place, "token"),
-            token=quoted(name),
+            token=quoted(trace.tokens[place - 1].label),
             size=size(cache_bytes(trace.spec, place, kv)),
             heads=label,
         )
-        for place, name in enumerate(trace.labels, start=1)
+        for place in places
     )
 
 
@@ -150,7 +161,7 @@ def _changes(trace: Trace, view: Fitted) -> Sequence[str]:
     gap = logit_gap(trace, view)
     if gap is None:
         return ()
-    token = quoted(trace.labels[view.pos])
+    token = quoted(trace.tokens[view.pos].label)
     if gap == 0:
         return (_("Computed alone over the cache, {token} gets exactly the logits that it has without.", token=token),)
     return (
@@ -167,6 +178,7 @@ def table(trace: Trace, view: Fitted) -> Table:
     """The cache after each token, what the same length takes with one key/value head per query head, and for the
     chosen token what the cache changes of its logits."""
     spec, given, gap = trace.spec, _given(trace), logit_gap(trace, view)
+    shown = table_rows(len(trace.tokens), view.pos)
     return Table(
         (
             _("tokens"),
@@ -178,15 +190,16 @@ def table(trace: Trace, view: Fitted) -> Table:
         ),
         tuple(
             (
-                place,
-                label,
-                _("text") if place <= given else _("added"),
-                cache_bytes(spec, place),
-                cache_bytes(spec, place, spec.n_heads),
-                gap if place == view.pos + 1 else None,
+                pos + 1,
+                trace.tokens[pos].label,
+                _("text") if pos < given else _("added"),
+                cache_bytes(spec, pos + 1),
+                cache_bytes(spec, pos + 1, spec.n_heads),
+                gap if pos == view.pos else None,
             )
-            for place, label in enumerate(trace.labels, start=1)
+            for pos in shown
         ),
+        table_note(len(trace.tokens), shown),
     )
 
 

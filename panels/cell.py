@@ -11,9 +11,11 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table, chosen_cell
+from panels.attention_row import wanted
 from panels.cell_formula import formula
 from panels.cell_snippet import STEP, snippet
 from panels.cell_steps import Steps, steps
+from panels.columns import most_note, most_weight
 from viz.bars import Column, columns
 from viz.components import Strip, components
 from viz.format import many, number, percent, quoted, thousands
@@ -23,7 +25,7 @@ _MOST_ROWS = 16
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """The layer's queries, keys, values, scores and weights, and what the head made of them."""
-    more = (Want("v", view.layer), Want("z", view.layer))
+    more = (Want("v", view.layer), wanted(view, "z"))
     return (*chosen_cell.wants(view), *more, *chosen_cell.biases(spec, view))
 
 
@@ -32,7 +34,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     found = steps(trace, view)
     if view[STEP] == "softmax":
         return _draw_row(trace, found)
-    looking, looked = quoted(trace.labels[found.cell.pos]), quoted(trace.labels[found.cell.src])
+    looking, looked = quoted(trace.tokens[found.cell.pos].label), quoted(trace.tokens[found.cell.src].label)
     strips = _draw_value(found, looking, looked) if view[STEP] == "value" else _draw_product(found, looking, looked)
     return components(strips, _("component"))
 
@@ -52,7 +54,7 @@ def _draw_value(found: Steps, looking: str, looked: str) -> tuple[Strip, Strip]:
 
 def _draw_row(trace: Trace, found: Steps) -> go.Figure:
     rows = _rows_shown(found)
-    labels = [f"{place} {trace.labels[place]}" for place in rows]
+    labels = [f"{place} {trace.tokens[place].label}" for place in rows]
     scores, weights = found.scaled[rows], found.weights[rows]
     return columns(
         labels,
@@ -94,8 +96,8 @@ def _says_score(trace: Trace, view: Fitted, found: Steps) -> str:
     values = {
         "layer": view.layer,
         "head": view.head,
-        "looking": quoted(trace.labels[cell.pos]),
-        "looked": quoted(trace.labels[cell.src]),
+        "looking": quoted(trace.tokens[cell.pos].label),
+        "looked": quoted(trace.tokens[cell.src].label),
         "products": many(width, "product"),
         "dot": number(found.dot),
         "score": number(float(found.scaled[cell.src])),
@@ -153,16 +155,17 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 
 def _row_table(trace: Trace, found: Steps) -> Table:
-    places = np.flatnonzero(found.seen)
+    seen = np.flatnonzero(found.seen)
+    places = most_weight(found.pattern, seen)
     columns = {
         _("position"): places.tolist(),
-        _("token"): [trace.labels[place] for place in places],
+        _("token"): [trace.tokens[place].label for place in places],
         _("{rule} (logit)", rule=chosen_cell.rule(trace.spec)): found.scaled[places].tolist(),
         _("the model's own score"): found.scores[places].tolist(),
         _("weight (probability)"): found.weights[places].tolist(),
         _("the model's own"): found.pattern[places].tolist(),
     }
-    return Table(tuple(columns), tuple(zip(*columns.values(), strict=True)))
+    return Table(tuple(columns), tuple(zip(*columns.values(), strict=True)), most_note(len(places), len(seen)))
 
 
 PANEL = Panel(
@@ -180,4 +183,5 @@ PANEL = Panel(
     controls=(STEP,),
     chooser="attention",
     places=("layer", "head"),
+    wide=True,
 )

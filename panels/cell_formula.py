@@ -65,7 +65,7 @@ def _softmax_lines(trace: Trace, found: Steps) -> list[str]:
         ),
         _(
             "weight × v({looked}) = {weight} × ({value}, …) = ({write}, …)",
-            looked=quoted(trace.labels[src]),
+            looked=quoted(trace.tokens[src].label),
             weight=number(weight),
             value=number(float(found.values[src, 0])),
             write=number(float(found.write[0])),

@@ -9,6 +9,7 @@ from anatomy.measure import softmax
 from anatomy.request import Want
 from anatomy.trace import Trace
 from anatomy.view import Fitted
+from panels.attention_row import at
 from panels.chosen_cell import Cell, Scored, cell_of, scored
 
 
@@ -66,14 +67,14 @@ def steps(trace: Trace, view: Fitted) -> Steps:
     """Every step of the chosen cell and its row, from q, k and v alone."""
     cell = cell_of(trace, view)
     row = scored(trace, view)
-    scores = trace[Want("scores", view.layer)][view.head, cell.pos].astype(np.float64)  # [src]
+    scores = at(trace, view, "scores")[view.head].astype(np.float64)  # [src]
     return Steps(
         cell=cell,
         products=cell.q * cell.k,
         row=row,
         scores=scores,
         weights=softmax(np.where(np.isfinite(scores), row.values, -np.inf)),
-        pattern=trace[Want("pattern", view.layer)][view.head, cell.pos].astype(np.float64),
+        pattern=at(trace, view, "pattern")[view.head].astype(np.float64),
         values=trace[Want("v", view.layer)][cell.group].astype(np.float64),
-        z=trace[Want("z", view.layer)][view.head, cell.pos].astype(np.float64),
+        z=at(trace, view, "z")[view.head].astype(np.float64),
     )

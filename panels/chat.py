@@ -9,9 +9,10 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
+from panels.columns import ROWS
 from panels.snippet import FOLDER
 from viz.chips import Chip, Chips
-from viz.format import listed, many, quoted
+from viz.format import listed, many, quoted, thousands
 
 _IDS, _ROLES = Want("chat_ids"), Want("chat_role")
 ROLES = (
@@ -21,6 +22,8 @@ ROLES = (
 )
 _WHOSE = (N_("system"), N_("user"), N_("assistant"))
 _INSTRUCTION = "You are a helpful assistant."
+_MOST = 1_024  # tokens drawn, and in a line of the formula
+_ENDS, _ENDS_LISTED = 128, ROWS // 2  # tokens drawn at each end of a longer conversation, and listed of one
 
 
 def applies(spec: ModelSpec) -> str | None:
@@ -43,12 +46,31 @@ def _tokens(trace: Trace) -> list[tuple[int, str, int]]:
 
 
 def draw(trace: Trace, view: Fitted) -> Chips:
-    """A chip per token, tinted by whose part it is."""
+    """A chip per token, tinted by whose part it is; of a long text the beginning and the end."""
     special = set(trace.spec.special)
-    chips = tuple(
-        Chip(label, str(row), _("special") if label in special else "", role) for row, label, role in _tokens(trace)
+    tokens = _tokens(trace)
+    shown, left_out = _at_the_ends(len(tokens), _ends(tokens))
+    told = (tokens[place] for place in shown)
+    chips = tuple(Chip(label, str(row), _("special") if label in special else "", role) for row, label, role in told)
+    gap = _("{tokens} of the text are left out here", tokens=many(left_out, "token"))
+    return Chips(
+        chips,
+        tuple(_(role) for role in ROLES),
+        many(len(tokens), "token"),
+        of_text=False,
+        rows=((_ENDS, gap),) if left_out else None,
     )
-    return Chips(chips, tuple(_(role) for role in ROLES), many(len(chips), "token"), of_text=False)
+
+
+def _ends(tokens: Sequence[object]) -> int:
+    """How many tokens are drawn at each end."""
+    return len(tokens) if len(tokens) <= _MOST else _ENDS
+
+
+def _at_the_ends(count: int, most: int) -> tuple[list[int], int]:
+    """(the first and last so many of `count` places, how many lie between): all of them where they are not more."""
+    left_out = max(0, count - 2 * most)
+    return [*range(min(most, count)), *range(min(most, count) + left_out, count)], left_out
 
 
 def says(trace: Trace, view: Fitted) -> str:
@@ -64,27 +86,42 @@ def says(trace: Trace, view: Fitted) -> str:
         _(
             "As a message in a conversation the text takes {tokens} instead of {own}: {parts}.",
             tokens=many(len(tokens), "token"),
-            own=len(trace.tokens),
+            own=thousands(len(trace.tokens)),
             parts=listed(parts),
         )
     ]
     if marks:
         told.append(_("The parts are marked by special tokens: {tokens}.", tokens=listed(marks)))
+    if len(tokens) > _MOST:
+        told.append(_("Drawn are the first and the last {count} tokens.", count=_ENDS))
     return " ".join((*told, _("The other panels show the text alone, without a template.")))
 
 
 def table(trace: Trace, view: Fitted) -> Table:
-    """Every token of the conversation."""
+    """Every token of the conversation; of a long one the beginning and the end."""
+    tokens = _tokens(trace)
+    shown, left_out = _at_the_ends(len(tokens), _ENDS_LISTED)
+    rows = ((place, *tokens[place]) for place in shown)
+    note = _("Listed are the first and the last {count} tokens.", count=thousands(_ENDS_LISTED)) if left_out else None
     return Table(
         (_("place"), _("token"), _("id"), _("part")),
-        tuple((i, label, row, _(_WHOSE[role])) for i, (row, label, role) in enumerate(_tokens(trace))),
+        tuple((place, label, row, _(_WHOSE[role])) for place, row, label, role in rows),
+        note,
     )
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """The conversation, a line per part."""
     parts = groupby(_tokens(trace), key=lambda token: token[2])
-    return "\n".join(f"{_(_WHOSE[role])}: {''.join(label for _row, label, _role in part)}" for role, part in parts)
+    return "\n".join(f"{_(_WHOSE[role])}: {_written([label for _row, label, _role in part])}" for role, part in parts)
+
+
+def _written(labels: list[str]) -> str:
+    """One part's tokens as a line; the middle of a long one is left out."""
+    if len(labels) <= _MOST:
+        return "".join(labels)
+    left_out = many(len(labels) - 2 * _ENDS, "token")
+    return f"{''.join(labels[:_ENDS])} … ({left_out}) … {''.join(labels[-_ENDS:])}"
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:

@@ -12,12 +12,12 @@ from anatomy.request import Want
 from anatomy.spec import ModelSpec, RelativeBias
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.attention_row import row_of
+from panels.attention_row import at, row_of, wanted
 from panels.heads_snippet import PATTERNS
 from panels.shared import FIRST
 from viz.format import number, quoted
 
-_SITES = ("q", "k", "scores", "pattern")
+_OF_TOKENS = ("q", "scores", "pattern")
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Cell:
 
 
 def wants(view: Fitted) -> Sequence[Want]:
-    """What `cell_of` reads."""
-    return tuple(Want(site, view.layer) for site in _SITES)
+    """What `cell_of` reads: of a long text the chosen token's query, scores and weights, and every key."""
+    return (*(wanted(view, site) for site in _OF_TOKENS), Want("k", view.layer))
 
 
 def cell_of(trace: Trace, view: Fitted) -> Cell:
@@ -53,7 +53,7 @@ def cell_of(trace: Trace, view: Fitted) -> Cell:
         pos=row.pos,
         src=src,
         group=group,
-        q=trace[Want("q", view.layer)][view.head, row.pos].astype(np.float64),
+        q=at(trace, view, "q")[view.head].astype(np.float64),
         k=trace[Want("k", view.layer)][group, src].astype(np.float64),
         score=float(row.scores[src]),
         weight=float(row.pattern[src]),
@@ -72,7 +72,7 @@ def rule(spec: ModelSpec) -> str:
 
 def biases(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """What is added to the scores for the distance, where the model does so."""
-    return (Want("pos_bias", view.layer),) if isinstance(spec.position, RelativeBias) else ()
+    return (wanted(view, "pos_bias"),) if isinstance(spec.position, RelativeBias) else ()
 
 
 @dataclass(frozen=True)
@@ -111,15 +111,16 @@ def _bracketed(value: float) -> str:
 
 def scored(trace: Trace, view: Fitted) -> Scored:
     """The row of the chosen token in the chosen head."""
-    q, k = (trace[Want(site, view.layer)].astype(np.float64) for site in ("q", "k"))
-    dots = k[_group(trace.spec, view)] @ q[view.head, view.pos]  # [src]
-    bias = [trace[want][view.head, view.pos].astype(np.float64) for want in biases(trace.spec, view)]
-    return Scored(dots, math.sqrt(trace.spec.d_head) if trace.spec.scaled else 1.0, bias[0] if bias else None)
+    query = at(trace, view, "q")[view.head].astype(np.float64)  # [d_head]
+    dots = trace[Want("k", view.layer)][_group(trace.spec, view)].astype(np.float64) @ query  # [src]
+    biased = isinstance(trace.spec.position, RelativeBias)
+    bias = at(trace, view, "pos_bias")[view.head].astype(np.float64) if biased else None
+    return Scored(dots, math.sqrt(trace.spec.d_head) if trace.spec.scaled else 1.0, bias)
 
 
 def place(trace: Trace, view: Fitted, cell: Cell) -> str:
     """layer 17, head 5: “·of” → “·France”."""
-    looking, looked = quoted(trace.labels[cell.pos]), quoted(trace.labels[cell.src])
+    looking, looked = quoted(trace.tokens[cell.pos].label), quoted(trace.tokens[cell.src].label)
     return _(
         "layer {layer}, head {head}: {looking} → {looked}",
         layer=view.layer,

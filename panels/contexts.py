@@ -15,8 +15,8 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
 from panels.snippet import LAYERS, TABLE, opening
-from viz.format import number, quoted
-from viz.lines import Lines, lines
+from viz.format import number, quoted, thousands
+from viz.lines import Lines, banded, lines
 
 _ENTERING = Want("resid_pre", 0)
 _BEFORE = """layers[0].register_forward_pre_hook(
@@ -85,21 +85,22 @@ def _places(spec: ModelSpec) -> tuple[str, ...]:
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """A line per other place of the token, the nearest in the accent; dashed, the cosine with the token's own row."""
-    found = paths(trace, view)
+    return lines(_lines(trace, paths(trace, view)))
+
+
+def _lines(trace: Trace, found: Paths) -> Lines:
     axis = _("after layer (row: the table)")
     if _changed(trace.spec):
         axis = _("after layer (row: the table; in: before layer 0)")
-    return lines(
-        Lines(
-            values=np.vstack([found.same, found.own]),
-            names=(*(_("at {pos}", pos=other) for other in found.others), _("own row")),
-            places=_places(trace.spec),
-            chosen=0,
-            marked=len(found.others) or None,
-            x_axis=axis,
-            y_axis=_("cosine"),
-            lead=True,
-        )
+    return Lines(
+        values=np.vstack([found.same, found.own]),
+        names=(*(_("at {pos}", pos=other) for other in found.others), _("own row")),
+        places=_places(trace.spec),
+        chosen=0,
+        marked=len(found.others) or None,
+        x_axis=axis,
+        y_axis=_("cosine"),
+        lead=True,
     )
 
 
@@ -121,7 +122,16 @@ def says(trace: Trace, view: Fitted) -> str:
         pos=view.pos,
         own=_("cosine {end} after layer {last}", end=_three(found.own[-1]), last=spec.layers - 1),
     )
-    return f"{_same(spec, found, name, view.pos)} {parted}"
+    told = (_same(spec, found, name, view.pos), parted, _band(_lines(trace, found)))
+    return " ".join(part for part in told if part)
+
+
+def _band(given: Lines) -> str:
+    """What became of the lines that are not drawn one by one."""
+    if not banded(given):
+        return ""
+    count = thousands(len(given.others))
+    return _("Its {count} other places are drawn as their range and median.", count=count)
 
 
 def _three(value: float) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from anatomy.trace import Token, Trace
+from panels import columns
 from viz.tokens import Cut, cut, units
 
 
@@ -47,7 +48,17 @@ class Cutting:
 
     def pieces(self, unit: tuple[int, int]) -> tuple[Token, ...]:
         """The tokens that hold any of a word's characters."""
-        return tuple(token for token in self.tokens if token.start < unit[1] and unit[0] < token.end)
+        found = {pos for place in range(*unit) for pos in self._holding.get(place, ())}
+        return tuple(self.tokens[pos] for pos in sorted(found))
+
+    @cached_property
+    def _holding(self) -> dict[int, list[int]]:
+        """The tokens that hold each character."""
+        found: dict[int, list[int]] = {}
+        for pos, token in enumerate(self.tokens):
+            for place in range(token.start, token.end):
+                found.setdefault(place, []).append(pos)
+        return found
 
     def edges(self, unit: tuple[int, int]) -> tuple[object, ...]:
         """How a word is cut: where its pieces begin inside it, how many there are, and which are not spelled."""
@@ -76,8 +87,8 @@ def differing(one: Cutting, other: Cutting) -> tuple[tuple[int, int], ...]:
 
 def around(text: str, place: int, most: int) -> tuple[int, int]:
     """(start, end) of at most so many characters of a text, with the place in the middle as far as it goes."""
-    start = max(0, min(place - most // 2, len(text) - most))
-    return start, min(len(text), start + most)
+    found = columns.around(len(text), place, most)
+    return found.start, found.stop
 
 
 def within(tokens: Sequence[Token], span: tuple[int, int]) -> Iterator[tuple[int, Token]]:

@@ -161,4 +161,5 @@ PANEL = Panel(
     snippet=snippet,
     controls=(WHOSE, WAY, COUNT),
     applies=applies,
+    wide=True,
 )

@@ -16,6 +16,7 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table, chosen_cell
 from panels.chosen_cell import Cell, cell_of, place
+from panels.columns import ROWS
 from panels.rotation import applies
 from panels.snippet import opening
 from viz.curves import Curve, Curves, Mark, curves
@@ -24,7 +25,6 @@ from viz.format import many, number, quoted, thousands
 
 REACH = Choice("reach", N_("Distances"), ("near", "far"), (N_("to 256 tokens"), N_("to the longest text")))
 _NEAR = 256
-_LISTED = 2048  # rows of the table: longer curves are listed in equal steps
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -139,15 +139,16 @@ def _here(trace: Trace, shown: Fall) -> str:
 
 
 def table(trace: Trace, view: Fitted) -> Table:
-    """Distance and score; every one up to 2,048 of them, else in equal steps."""
+    """Distance and score; every one as far as a table goes, else in equal steps."""
     shown = fall(trace, view)
-    step = -(-len(shown.distances) // _LISTED)
+    step = -(-len(shown.distances) // ROWS)
     return Table(
         (_("distance (tokens)"), _("score (logit)")),
         tuple(
             (int(distance), float(score))
             for distance, score in zip(shown.distances[::step], shown.scores[::step], strict=True)
         ),
+        _("Listed is every distance that is a multiple of {step}.", step=step) if step > 1 else None,
     )
 
 

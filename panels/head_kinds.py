@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from anatomy.control import Choice
 from anatomy.language import N_, _
-from anatomy.measure import LOCAL, close_by, earlier_copies, entropy
+from anatomy.measure import LOCAL, entropy
 from anatomy.request import Want
 from anatomy.sites import SITES
 from anatomy.trace import Trace
@@ -113,30 +113,34 @@ def rows(
     kind: HeadKind, pattern: Float[np.ndarray, "pos src"], ids: np.ndarray
 ) -> tuple[np.ndarray, Float[np.ndarray, " row"]]:
     """(positions, value at each) whose mean is the score of a head with this pattern."""
-    weights = pattern.astype(np.float64)
-    n = len(ids)
-    place, later = np.arange(n), np.arange(1, n)
+    terms = {pos: own(kind, row, pos, ids) for pos, row in enumerate(pattern)}
+    found = {pos: term for pos, term in terms.items() if term is not None}
+    return np.array(list(found), dtype=int), np.array(list(found.values()))
+
+
+def own(kind: HeadKind, row: Float[np.ndarray, " src"], pos: int, ids: np.ndarray) -> float | None:
+    """What one token's weights add to a head's score: a term of the mean. None where the token offers no case."""
+    weights, place = row.astype(np.float64), np.arange(len(ids))
     if kind.slug == "entropy":
-        return place, entropy(weights)
+        return float(entropy(weights))
     if kind.slug == "distance":
-        return later, (weights * np.abs(place[:, None] - place)).sum(axis=1)[1:]
-    where = _looked_for(kind, ids)
-    found = later if kind.slug in ("previous", "first") else np.flatnonzero(where.any(axis=1))
-    return found, (weights * where).sum(axis=1)[found]
+        return float((weights * np.abs(place - pos)).sum()) if pos else None
+    where = _looked_for(kind, pos, ids)
+    if kind.slug in ("previous", "first"):
+        return float(weights[where].sum()) if pos else None
+    return float(weights[where].sum()) if where.any() else None
 
 
-def _looked_for(kind: HeadKind, ids: np.ndarray) -> np.ndarray:
-    """[pos src] True where the weight counts for a score."""
-    n = len(ids)
+def _looked_for(kind: HeadKind, pos: int, ids: np.ndarray) -> np.ndarray:
+    """[src] True where the weight of this token's row counts for a score."""
+    place = np.arange(len(ids))
     if kind.slug == "previous":
-        return np.eye(n, k=-1, dtype=bool)
+        return place == pos - 1
     if kind.slug == "first":
-        return np.arange(n)[None, :] == np.zeros((n, 1))
+        return place == 0
     if kind.slug == "local":
-        return close_by(n)
-    copies = earlier_copies(ids)
+        return (np.abs(place - pos) <= LOCAL) & (pos > LOCAL)
+    copies = (ids == ids[pos]) & (place != pos)
     if kind.slug == "duplicate":
         return copies
-    followers = np.zeros_like(copies)
-    followers[:, 1:] = (copies & np.tri(n, k=-1, dtype=bool))[:, :-1]
-    return followers & (ids[:, None] != ids[None, :])
+    return np.roll(copies & (place < pos), 1) & (ids != ids[pos])

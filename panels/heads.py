@@ -1,16 +1,20 @@
 """All heads of all layers at a glance, by what they do on this text; the chooser of the attention map."""
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
+from jaxtyping import UInt8
 
 from anatomy.language import N_, _
+from anatomy.measure import max_pool
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
-from panels.head_kinds import KINDS, MAPS, SHOW, HeadKind, missing, rows, scores, standing, top
+from panels.attention_row import at, is_long, wanted
+from panels.head_kinds import KINDS, MAPS, SHOW, HeadKind, missing, own, rows, scores, standing, top
 from panels.head_order import ORDER, SCORE, Ranking, ranked
 from panels.heads_snippet import snippet
 from viz.format import listed, many, number, quoted, thousands
@@ -19,12 +23,14 @@ from viz.scale import ceiling
 
 _MAPS = Want("head_maps")
 _LISTED = 8  # terms of a mean that the formula writes out
+_MOST_BYTES = 180_000  # of all small maps
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """Every head's scores, the small maps where they are shown, and the chosen layer's weights for the formula."""
+    """Every head's scores, the small maps where they are shown, and for the formula the chosen layer's weights, of a
+    long text the chosen token's."""
     maps = (_MAPS,) if view[SHOW] == MAPS else ()
-    return (*(kind.want for kind in KINDS.values()), Want("pattern", view.layer), *maps)
+    return (*(kind.want for kind in KINDS.values()), wanted(view, "pattern"), *maps)
 
 
 def _kind(view: Fitted) -> HeadKind:
@@ -52,11 +58,25 @@ def draw(trace: Trace, view: Fitted) -> Grid:
         high=1.0 if maps else _high(values),
         focus=(view.layer, view.head),
         empty=_("no case in this text"),
-        tiles=trace[_MAPS] if maps else None,
+        tiles=_tiles(trace) if maps else None,
         groups=sharing if 1 < sharing < spec.n_heads else 0,
         selects="head",
     )
     return ranked(grid, (view.layer, view.head)) if _sorts(view) else grid
+
+
+def _tiles(trace: Trace) -> UInt8[np.ndarray, "layer head row col"]:
+    """The small maps, of a model with very many heads in larger cells: all together they have to travel."""
+    tiles = trace[_MAPS]
+    side = tiles.shape[-1]
+    while side > 1 and _packed_size(tiles.shape[:2], side, trace.spec.stack().causal) > _MOST_BYTES:
+        side = -(-side // 2)
+    return max_pool(tiles, side)
+
+
+def _packed_size(heads: Sequence[int], side: int, causal: bool) -> int:
+    """Bytes of the small maps on the wire: of causal ones the cells above the diagonal, all 0, stay behind."""
+    return prod(heads) * (side * (side + 1) // 2 if causal else side * side)
 
 
 def _title(view: Fitted) -> str:
@@ -134,7 +154,7 @@ def _ordered(kind: HeadKind, values: np.ndarray) -> str:
 
 def _says_maps(trace: Trace, first: np.ndarray) -> str:
     """How many heads rest on the first token, and what a small picture's cell stands for."""
-    side, n = trace[_MAPS].shape[-1], len(trace.tokens)
+    side, n = _tiles(trace).shape[-1], len(trace.tokens)
     told = _(
         "One small map per head, {tokens} each way, drawn in 256 steps. Heads that give the first token more than half "
         "of their attention: {resting} of {heads}.",
@@ -162,11 +182,14 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 
 def formula(trace: Trace, view: Fitted) -> str:
-    """The chosen head's score as the mean that it is, token by token, against the run's own value."""
+    """The chosen head's score as the mean that it is, token by token, against the run's own value; of a long text the
+    chosen token's term of it."""
     kind = _kind(view)
-    own = float(scores(trace, kind)[view.layer, view.head])
-    if np.isnan(own):
+    score = float(scores(trace, kind)[view.layer, view.head])
+    if np.isnan(score):
         return _("{why}: the mean of no numbers is no number.", why=missing(trace, kind))
+    if is_long(view):
+        return _one_term(trace, view, kind, score)
     pattern = trace[Want("pattern", view.layer)][view.head]
     where, values = rows(kind, pattern, np.array([token.id for token in trace.tokens]))
     mean = float(values.mean())
@@ -181,9 +204,29 @@ def formula(trace: Trace, view: Fitted) -> str:
     )
     total, count = number(float(values.sum())), thousands(len(values))
     summed = _("sum / number = {sum} / {count} = {mean}", sum=total, count=count, mean=number(mean))
-    off = number(abs(mean - own), 2)
-    compared = _("in the overview: {own}, difference {difference}", own=number(own), difference=off)
+    off = number(abs(mean - score), 2)
+    compared = _("in the overview: {own}, difference {difference}", own=number(score), difference=off)
     return "\n".join((first, f"{_summand(kind)}: {_terms(labels, values)}", summed, compared))
+
+
+def _one_term(trace: Trace, view: Fitted, kind: HeadKind, score: float) -> str:
+    """The mean over a long text, which was added up while the model ran, and the chosen token's part in it."""
+    first = _(
+        "{score} of layer {layer}, head {head} ({unit}): {mean}, a mean over the text's tokens, added up while the "
+        "model ran",
+        score=_(kind.name),
+        layer=view.layer,
+        head=view.head,
+        unit=_(kind.unit),
+        mean=number(score),
+    )
+    ids = np.array([token.id for token in trace.tokens])
+    term = own(kind, at(trace, view, "pattern")[view.head], view.pos, ids)
+    token = quoted(trace.tokens[view.pos].label)
+    if term is None:
+        return f"{first}\n" + _("the chosen token, {token}, has no part in it: it offers no case", token=token)
+    part = _("of the chosen token, {token}: {value}", token=token, value=number(term))
+    return f"{first}\n{_summand(kind)}\n{part}"
 
 
 def _terms(labels: Sequence[str], values: np.ndarray) -> str:

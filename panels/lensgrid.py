@@ -1,6 +1,7 @@
 """The lens at many positions at once: what each layer would answer at the chosen token and at those before it.
 
-The logit lens, drawn as nostalgebraist 2020 does in "interpreting GPT: the logit lens".
+The logit lens, drawn as nostalgebraist 2020 does in "interpreting GPT: the logit lens". Every position takes the whole
+vocabulary once per layer: the chosen one is there at once, the others fill in, the nearest first.
 """
 
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
+from anatomy.control import Choice
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -20,28 +22,48 @@ from panels.snippet import layer_streams, opening, paths
 from viz.format import many, number, percent, quoted
 from viz.grid import Grid
 
-WINDOW = 16  # positions at most: the work grows with layers × positions × vocabulary
+WINDOW = Choice("lens_window", N_("Tokens up to the chosen one"), ("16", "32", "64"))
+NONE = -1  # in place of a token's id: this position has not been read yet
 
 
 def window(view: Fitted) -> range:
     """The positions read: the chosen one and those just before it."""
-    return range(max(0, view.pos + 1 - WINDOW), view.pos + 1)
+    return range(max(0, view.pos + 1 - int(view[WINDOW])), view.pos + 1)
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """The best tokens after every layer, at each position of the window."""
-    return tuple(Want(site, pos=pos) for pos in window(view) for site in ("lens_ids", "lens_logp"))
+    """The best tokens after every layer at the chosen position."""
+    return _wants(view.pos)
+
+
+def later(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """The same at each position of the window, from the chosen one back."""
+    return tuple(want for pos in reversed(window(view)) for want in _wants(pos))
+
+
+def _wants(pos: int) -> tuple[Want, Want]:
+    return Want("lens_ids", pos=pos), Want("lens_logp", pos=pos)
+
+
+def read(trace: Trace, view: Fitted) -> list[int]:
+    """The positions of the window that are there by now."""
+    return [pos for pos in window(view) if all(want in trace for want in _wants(pos))]
 
 
 def best(trace: Trace, view: Fitted) -> Int[np.ndarray, "layer pos"]:
-    """The token that each layer would name at each position of the window."""
-    return np.stack([trace[Want("lens_ids", pos=pos)][:, 0] for pos in window(view)], axis=1)
+    """The token that each layer would name at each position of the window; NONE where it has not been read yet."""
+    ids = np.full((trace.spec.layers, len(window(view))), NONE)
+    for pos in read(trace, view):
+        ids[:, pos - window(view).start] = trace[Want("lens_ids", pos=pos)][:, 0]
+    return ids
 
 
 def probabilities(trace: Trace, view: Fitted) -> Float[np.ndarray, "layer pos"]:
-    """The probability that each layer's lens gives its best token."""
-    logp = [trace[Want("lens_logp", pos=pos)][:, 0] for pos in window(view)]
-    return np.exp(np.stack(logp, axis=1))
+    """The probability that each layer's lens gives its best token; NaN where it has not been read yet."""
+    shares = np.full((trace.spec.layers, len(window(view))), np.nan, np.float32)
+    for pos in read(trace, view):
+        shares[:, pos - window(view).start] = np.exp(trace[Want("lens_logp", pos=pos)][:, 0])
+    return shares
 
 
 def draw(trace: Trace, view: Fitted) -> Grid:
@@ -50,21 +72,22 @@ def draw(trace: Trace, view: Fitted) -> Grid:
     return Grid(
         z=shares,
         rows=tuple(map(str, range(len(shares)))),
-        cols=tuple(trace.labels[pos] for pos in window(view)),
+        cols=trace.labels[window(view).start : window(view).stop],
         row_axis=_("after layer"),
         col_axis=_("token"),
         unit=_("probability"),
         title=_("Each layer's best token: probability"),
         percent=True,
         focus=(view.layer, len(window(view)) - 1),
-        inside=tuple(trace.name(row) for row in best(trace, view).ravel().tolist()),
+        empty=_("not computed yet"),
+        inside=tuple("" if row == NONE else trace.name(row) for row in best(trace, view).ravel().tolist()),
     )
 
 
 def says(trace: Trace, view: Fitted) -> str:
     """What the chosen cell names, how many positions name their final token there, and since when they do."""
-    ids, share = best(trace, view), float(probabilities(trace, view)[view.layer, -1])
-    already, count = int((ids[view.layer] == ids[-1]).sum()), len(window(view))
+    ids, share = _columns(trace, view), float(probabilities(trace, view)[view.layer, -1])
+    already, count = int((ids[view.layer] == ids[-1]).sum()), ids.shape[1]
     told = _(
         "After layer {layer} the lens at {token} names {best} ({probability}).",
         layer=view.layer,
@@ -76,9 +99,16 @@ def says(trace: Trace, view: Fitted) -> str:
         starts = sorted(leads_from(column[:, None]) for column in ids.T)
         since = _("At half of them or more it leads for good from layer {layer} on.", layer=starts[(count - 1) // 2])
         told += f" {_already(already, count)} {since}"
-    if view.pos >= WINDOW:
-        told += " " + _("Only the last {count} tokens up to the chosen one are read.", count=WINDOW)
+    if count < len(window(view)):
+        told += " " + _("Computed so far: {count} of {of} positions.", count=count, of=len(window(view)))
+    elif window(view).start:
+        told += " " + _("Only the last {count} tokens up to the chosen one are read.", count=count)
     return told
+
+
+def _columns(trace: Trace, view: Fitted) -> Int[np.ndarray, "layer pos"]:
+    """The tokens named at the positions that are there by now, the chosen one's last."""
+    return best(trace, view)[:, [pos - window(view).start for pos in read(trace, view)]]
 
 
 def _already(count: int, of: int) -> str:
@@ -93,13 +123,17 @@ def _already(count: int, of: int) -> str:
 def table(trace: Trace, view: Fitted) -> Table:
     """One row per cell: the token that is named there, and its probability."""
     ids, shares = best(trace, view), probabilities(trace, view)
+    labels, there, count = trace.labels, read(trace, view), len(window(view))
+    note = _("Computed so far: {count} of {of} positions.", count=len(there), of=count)
     return Table(
         (_("after layer"), _("position"), _("token"), _("best token"), _("id"), _("probability")),
         tuple(
-            (layer, pos, trace.labels[pos], trace.name(int(row[i])), int(row[i]), float(shares[layer, i]))
+            (layer, pos, labels[pos], trace.name(int(row[i])), int(row[i]), float(shares[layer, i]))
             for layer, row in enumerate(ids)
             for i, pos in enumerate(window(view))
+            if pos in there
         ),
+        note if len(there) < count else None,
     )
 
 
@@ -147,6 +181,8 @@ PANEL = Panel(
     table=table,
     formula=formula,
     snippet=snippet,
+    controls=(WINDOW,),
     applies=applies,
     places=("layer",),
+    later=later,
 )

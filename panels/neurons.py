@@ -243,4 +243,5 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     places=("layer",),
+    wide=True,
 )

@@ -198,4 +198,5 @@ PANEL = Panel(
     snippet=snippet,
     controls=(WHICH,),
     places=("layer",),
+    wide=True,
 )

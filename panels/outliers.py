@@ -247,4 +247,5 @@ PANEL = Panel(
     snippet=snippet,
     controls=(OVER,),
     places=("layer",),
+    wide=True,
 )

@@ -190,4 +190,5 @@ PANEL = Panel(
     snippet=snippet,
     controls=(TEMPERATURE,),
     applies=applies,
+    wide=True,
 )

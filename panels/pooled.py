@@ -12,6 +12,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
+from panels.columns import table_note, table_rows
 from panels.snippet import LAYERS, opening
 from viz.bars import Bar, ranked
 from viz.format import cosine, many, number, quoted, signed_percent, thousands
@@ -54,20 +55,20 @@ def _order(trace: Trace, view: Fitted) -> list[int]:
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """A bar per token: its share in the text's vector; below, what the tokens that are not drawn add together."""
-    share, drawn = shares(trace), _order(trace, view)
+    share, near, drawn = shares(trace), alike(trace), _order(trace, view)
     bars = [
         Bar(
             trace.tokens[i].label,
             100 * float(share[i]),
             signed_percent(float(share[i])),
-            note=_("{share}, cosine {cosine}", share=signed_percent(float(share[i])), cosine=cosine(alike(trace)[i])),
+            note=_("{share}, cosine {cosine}", share=signed_percent(float(share[i])), cosine=cosine(near[i])),
             accent=i == view.pos,
             focus=i == view.pos,
         )
         for i in drawn
     ]
-    rest = [i for i in range(len(share)) if i not in set(drawn)]
-    if rest:
+    rest = np.setdiff1d(np.arange(len(share)), drawn)
+    if len(rest):
         others = float(share[rest].sum())
         bars.append(Bar(many(len(rest), "other token"), 100 * others, signed_percent(others), apart=True))
     return ranked(bars, _("share in the text's vector (%)"), _("token"))
@@ -92,15 +93,14 @@ def says(trace: Trace, view: Fitted) -> str:
 
 def table(trace: Trace, view: Fitted) -> Table:
     """One row per token: length of its vector, cosine with the mean, share in it."""
-    lengths = np.linalg.norm(_vectors(trace), axis=1)
+    lengths, near, share = np.linalg.norm(_vectors(trace), axis=1), alike(trace), shares(trace)
+    shown = table_rows(len(trace.tokens), view.pos)
     return Table(
         (_("position"), _("token"), _("length (L2 norm)"), _("cosine with the mean"), _("share")),
         tuple(
-            (i, token.label, float(length), float(near), float(share))
-            for i, (token, length, near, share) in enumerate(
-                zip(trace.tokens, lengths, alike(trace), shares(trace), strict=True)
-            )
+            (pos, trace.tokens[pos].label, float(lengths[pos]), float(near[pos]), float(share[pos])) for pos in shown
         ),
+        table_note(len(trace.tokens), shown),
     )
 
 

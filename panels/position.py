@@ -8,18 +8,20 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _, ngettext
-from anatomy.measure import cosine_matrix, norms
+from anatomy.measure import cosine_matrix, cosines, norms
 from anatomy.request import Want
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
+from panels.columns import Columns, columns_of, table_note, table_rows
 from panels.snippet import opening, paths
 from viz.dots import Dots, Level, dots
 from viz.format import cosine, many, number, quoted, thousands
-from viz.grid import Grid
+from viz.grid import Grid, Part
 
 _TABLE = Want("pos_embed")
+_ALONE = 400  # positions that are drawn each with each; more stand together in columns
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -50,10 +52,12 @@ def draw(trace: Trace, view: Fitted) -> go.Figure | Grid:
     """Rotary: the wavelength of each pair beside text and context. Learned: cosine between the rows used."""
     if isinstance(trace.spec.position, Rope):
         return _waves(trace, view, trace.spec.position)
+    columns, chosen = _columns(trace), (view.pos, _most_like(trace, view))
+    labels = columns.labels([str(pos) for pos in range(columns.count)])
     return Grid(
-        z=_matrix(trace),
-        rows=_places(trace),
-        cols=_places(trace),
+        z=_matrix(trace, columns),
+        rows=labels,
+        cols=labels,
         row_axis=_("position"),
         col_axis=_("position"),
         unit=_("cosine"),
@@ -61,8 +65,10 @@ def draw(trace: Trace, view: Fitted) -> go.Figure | Grid:
         low=-1.0,
         high=1.0,
         signed=True,
-        focus=(view.pos, _most_like(trace, view)),
+        focus=(columns.of(chosen[0]), columns.of(chosen[1])),
         selects="token",
+        part=Part(columns.edges, columns.edges, chosen, columns.count) if columns.pooled else None,
+        measure=_("mean") if columns.pooled else None,
     )
 
 
@@ -99,17 +105,30 @@ def _degrees(rope: Rope, position: int, pair: int) -> str:
     return f"{number(math.degrees(position * rope.frequencies[pair]))}°"
 
 
-def _places(trace: Trace) -> tuple[str, ...]:
-    return tuple(str(place) for place in range(len(trace.tokens)))
+def _columns(trace: Trace) -> Columns:
+    return columns_of(len(trace.tokens), alone=_ALONE)
 
 
-def _matrix(trace: Trace) -> Float[np.ndarray, "pos pos"]:
-    return cosine_matrix(trace[_TABLE]).astype(np.float32)
+def _matrix(trace: Trace, columns: Columns) -> Float[np.ndarray, "column column"]:
+    """Cosines between the rows of every two positions; of columns of several their mean, which is what the means of
+    unit vectors come to when they are multiplied."""
+    rows = trace[_TABLE]
+    if not columns.pooled:
+        return cosine_matrix(rows).astype(np.float32)
+    lengths = norms(rows)[:, None]
+    unit = np.divide(rows, lengths, out=np.zeros(rows.shape), where=lengths > 0)
+    means = columns.mean(unit.T)  # [d_model column]
+    return (means.T @ means).astype(np.float32)
+
+
+def _alike(trace: Trace, view: Fitted) -> Float[np.ndarray, " pos"]:
+    """Cosine of the chosen position's row with every other's."""
+    return cosines(trace[_TABLE], trace[_TABLE][view.pos]).astype(np.float32)
 
 
 def _most_like(trace: Trace, view: Fitted) -> int:
     """The other position whose row points most nearly the way of the chosen one; itself where there is no other."""
-    row = _matrix(trace)[view.pos].copy()
+    row = _alike(trace, view)
     row[view.pos] = -np.inf
     return int(row.argmax())
 
@@ -178,7 +197,7 @@ def _says_learned(trace: Trace, view: Fitted, rows: int) -> str:
     told = _(
         "Each position has a trained row of {width} numbers, added to the embedding: this text uses {used} of {rows}.",
         width=thousands(trace.spec.d_model),
-        used=len(trace.tokens),
+        used=thousands(len(trace.tokens)),
         rows=thousands(rows),
     )
     if len(trace.tokens) < 2:
@@ -188,9 +207,19 @@ def _says_learned(trace: Trace, view: Fitted, rows: int) -> str:
         "Row {pos} is most like row {other} (cosine {cosine}).",
         pos=view.pos,
         other=other,
-        cosine=cosine(float(_matrix(trace)[view.pos, other])),
+        cosine=cosine(float(_alike(trace, view)[other])),
     )
-    return f"{told} {alike}"
+    return " ".join(part for part in (told, alike, _cells(trace)) if part)
+
+
+def _cells(trace: Trace) -> str:
+    """What a cell is of a text that is too long for one per pair of positions."""
+    columns = _columns(trace)
+    if not columns.pooled:
+        return ""
+    return _(
+        "Each cell is the mean of up to {side} × {side} pairs of positions.", side=thousands(int(columns.sizes.max()))
+    )
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -209,14 +238,11 @@ def table(trace: Trace, view: Fitted) -> Table:
                 for pair, (frequency, wave) in enumerate(zip(rope.frequencies, wavelengths(rope), strict=True))
             ),
         )
+    lengths, alike, shown = norms(trace[_TABLE]), _alike(trace, view), table_rows(len(trace.tokens), view.pos)
     return Table(
         (_("position"), _("token"), _("length of its row (L2 norm)"), _("cosine with position {pos}", pos=view.pos)),
-        tuple(
-            (place, label, float(length), float(value))
-            for place, (label, length, value) in enumerate(
-                zip(trace.labels, norms(trace[_TABLE]), _matrix(trace)[view.pos], strict=True)
-            )
-        ),
+        tuple((pos, trace.tokens[pos].label, float(lengths[pos]), float(alike[pos])) for pos in shown),
+        table_note(len(trace.tokens), shown),
     )
 
 
@@ -272,18 +298,29 @@ def _rotary_lines(rope: Rope, view: Fitted) -> str:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """Rotary: tokens per turn of every pair. Learned: cosine between the position rows used."""
+    """Rotary: tokens per turn of every pair. Learned: cosine between the position rows used, in the figure's cells."""
     if isinstance(spec.position, Rope):
         return f"""{opening(spec, view)}
 rotary = next(module for module in model.modules() if hasattr(module, "inv_freq"))
 result = 2 * torch.pi / rotary.inv_freq  # tokens per turn, one number per pair
 print({view.pos} * rotary.inv_freq)  # angles at the chosen position, in radians
 """
+    count = max(view.length, view.pos + 1)  # nobody may have counted them: then it is a short text
+    columns = columns_of(count, alone=_ALONE)
     return f"""{opening(spec, view)}
 table = model.base_model.get_submodule("{paths(spec).positions}").weight.detach()
 unit = torch.nn.functional.normalize(table[: len(ids)], dim=-1)
-result = unit @ unit.T
-print(result[{view.pos}])
+{_pooling(columns)}result = unit @ unit.T
+print(result[{columns.of(view.pos)}])
+"""
+
+
+def _pooling(columns: Columns) -> str:
+    """Python that takes the means of rows side by side: the mean of their cosines is the product of these."""
+    if not columns.pooled:
+        return ""
+    return f"""edges = [i * {columns.count} // {len(columns)} for i in range({len(columns)} + 1)]
+unit = torch.stack([unit[a:b].mean(dim=0) for a, b in zip(edges, edges[1:])])  # [cell, d_model]
 """
 
 

@@ -13,10 +13,12 @@ from anatomy.spec import LearnedPositions, ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
+from panels.columns import Columns, columns_of, table_note, table_rows
 from panels.snippet import TABLE, opening, paths
 from viz.format import cosine, number, quoted
 from viz.pairs import Pairs, paired
 
+_ALONE = 1_024  # positions that have bars of their own; more stand together in columns
 _TOKENS, _PLACES = Want("tok_embed"), Want("pos_embed")
 
 
@@ -38,30 +40,64 @@ def sizes(trace: Trace) -> Float[np.ndarray, "2 pos"]:
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
-    """Two bars per position."""
-    values = sizes(trace)
+    """Two bars per position; in a long text the means of several side by side."""
+    columns = _columns(trace)
+    values = columns.mean(sizes(trace))
     names = (_("row of the token"), _("row of the position"))
-    notes = [
-        tuple(f"{place} {label}: {name} {number(float(size))}" for place, (label, size) in enumerate(row))
-        for name, row in ((n, zip(trace.labels, v, strict=True)) for n, v in zip(names, values, strict=True))
-    ]
+    labels = columns.labels([f"{pos} {label}" for pos, label in enumerate(trace.labels)])
     return paired(
         Pairs(
             values=values.astype(np.float32),
             names=names,
-            notes=(notes[0], notes[1]),
+            notes=_means(labels, values) if columns.pooled else _lengths(labels, names, values),
             x_axis=_("position"),
             y_axis=_("length (L2 norm)"),
-            focus=view.pos,
+            focus=columns.of(view.pos),
+            places=_ticks(columns),
         )
     )
+
+
+def _lengths(
+    labels: Sequence[str], names: tuple[str, str], values: Float[np.ndarray, "2 pos"]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the hover boxes say of single positions."""
+    token, place = (
+        tuple(f"{label}: {name} {number(float(size))}" for label, size in zip(labels, row, strict=True))
+        for name, row in zip(names, values, strict=True)
+    )
+    return token, place
+
+
+def _means(places: Sequence[str], values: Float[np.ndarray, "2 column"]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What they say of several side by side."""
+    tokens, rows = ([number(float(mean)) for mean in row] for row in values)
+    return (
+        tuple(
+            _("positions {places}: mean length of the tokens' rows {length}", places=where, length=mean)
+            for where, mean in zip(places, tokens, strict=True)
+        ),
+        tuple(
+            _("positions {places}: mean length of the positions' rows {length}", places=where, length=mean)
+            for where, mean in zip(places, rows, strict=True)
+        ),
+    )
+
+
+def _columns(trace: Trace) -> Columns:
+    return columns_of(len(trace.tokens), alone=_ALONE)
+
+
+def _ticks(columns: Columns) -> tuple[str, ...] | None:
+    """What the places are called where they are not counted one by one."""
+    return tuple(map(str, columns.edges[:-1])) if columns.pooled else None
 
 
 def says(trace: Trace, view: Fitted) -> str:
     """Both lengths at the chosen position, their angle, and the means over the text."""
     token, row = (float(value) for value in sizes(trace)[:, view.pos])
     means = sizes(trace).mean(axis=1)
-    return _(
+    told = _(
         "{token} at position {pos}: the token's row has length {own}, the position's {added}, with cosine {cosine} "
         "between them. Over this text the means are {mean_own} and {mean_added}.",
         token=quoted(trace.labels[view.pos]),
@@ -72,11 +108,13 @@ def says(trace: Trace, view: Fitted) -> str:
         mean_own=number(float(means[0])),
         mean_added=number(float(means[1])),
     )
+    return " ".join(part for part in (told, _columns(trace).says()) if part)
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """One row per position."""
-    angles = cosines(trace[_TOKENS], trace[_PLACES])
+    angles, shown = cosines(trace[_TOKENS], trace[_PLACES]), table_rows(len(trace.tokens), view.pos)
+    values = np.stack([*sizes(trace), angles], axis=1)  # [pos 3]
     return Table(
         (
             _("position"),
@@ -85,12 +123,8 @@ def table(trace: Trace, view: Fitted) -> Table:
             _("position's row (L2 norm)"),
             _("cosine between them"),
         ),
-        tuple(
-            (place, label, *map(float, values))
-            for place, (label, values) in enumerate(
-                zip(trace.labels, np.stack([*sizes(trace), angles], axis=1), strict=True)
-            )
-        ),
+        tuple((pos, trace.tokens[pos].label, *map(float, values[pos])) for pos in shown),
+        table_note(len(trace.tokens), shown),
     )
 
 

@@ -215,4 +215,5 @@ PANEL = Panel(
     snippet=snippet,
     applies=applies,
     places=("layer",),
+    wide=True,
 )

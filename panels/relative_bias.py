@@ -13,6 +13,7 @@ from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
+from panels.attention_row import is_long
 from panels.snippet import opening, paths
 from viz.format import many, number, quoted, thousands
 from viz.grid import Grid
@@ -22,8 +23,18 @@ _ADDED = Want("pos_bias", 0)
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """What layer 0 adds to every score, and what the chosen layer adds to the chosen token's."""
-    return (_ADDED, _own(view))
+    """What layer 0 adds to every score, of a long text to those of the rows that hold every distance and of the chosen
+    one; and what the chosen layer adds to the chosen token's."""
+    if not is_long(view):
+        return (_ADDED, _own(view))
+    rows = (Want("pos_bias", 0, pos=pos) for pos in (0, view.pos, view.length - 1))
+    return tuple(dict.fromkeys((*rows, _own(view))))
+
+
+def _row(trace: Trace, pos: int) -> Float[np.ndarray, "head src"]:
+    """What layer 0 adds to one token's scores."""
+    want = Want("pos_bias", 0, pos=pos)
+    return trace[_ADDED][:, pos] if _ADDED in trace else trace[want]
 
 
 def _own(view: Fitted) -> Want:
@@ -60,8 +71,7 @@ def reached(trace: Trace) -> tuple[Span, ...]:
 
 def by_distance(trace: Trace) -> Float[np.ndarray, "head distance"]:
     """What is added at each distance: the last token's row looks back, the first one's on."""
-    added = trace[_ADDED]  # [head pos src]
-    return np.concatenate([added[:, -1], added[:, 0, 1:]], axis=-1)
+    return np.concatenate([_row(trace, len(trace.tokens) - 1), _row(trace, 0)[:, 1:]], axis=-1)
 
 
 def by_bucket(trace: Trace) -> Float[np.ndarray, "head bucket"]:
@@ -164,7 +174,7 @@ def _says_shared(trace: Trace, view: Fitted) -> str:
         "All layers share them: what layer {layer} adds for {token} is what layer 0 adds (largest difference {off}).",
         layer=view.layer,
         token=quoted(trace.labels[view.pos]),
-        off=number(float(np.abs(trace[_own(view)] - trace[_ADDED][:, view.pos]).max()), 2),
+        off=number(float(np.abs(trace[_own(view)] - _row(trace, view.pos)).max()), 2),
     )
 
 

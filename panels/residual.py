@@ -61,8 +61,8 @@ def streams(trace: Trace, view: Fitted) -> Streams:
     return Streams(averaged(drawn, words), words.labels(trace.tokens[start:]), chosen, parts, start == 0)
 
 
-def _lines(trace: Trace, view: Fitted) -> Lines:
-    found, logarithmic = streams(trace, view), view[NORM_SCALE] == "log"
+def _lines(trace: Trace, view: Fitted, found: Streams) -> Lines:
+    logarithmic = view[NORM_SCALE] == "log"
     return Lines(
         values=found.values,
         names=found.labels,
@@ -78,7 +78,7 @@ def _lines(trace: Trace, view: Fitted) -> Lines:
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """A line per token or word over the layers; for long texts the range and median of the others."""
-    return lines(_lines(trace, view))
+    return lines(_lines(trace, view, streams(trace, view)))
 
 
 def says(trace: Trace, view: Fitted) -> str:
@@ -92,12 +92,12 @@ def says(trace: Trace, view: Fitted) -> str:
         layer=trace.spec.layers - 1,
         end=end,
     )
-    return " ".join(part for part in (told, _longest(trace, view), _band(trace, view), _joined(trace, view)) if part)
+    more = (_longest(trace, view), _band(_lines(trace, view, found), view), _joined(trace, view))
+    return " ".join(part for part in (told, *more) if part)
 
 
-def _band(trace: Trace, view: Fitted) -> str:
+def _band(given: Lines, view: Fitted) -> str:
     """What became of the lines that are not drawn one by one."""
-    given = _lines(trace, view)
     if not banded(given) or not given.others:
         return ""
     count = thousands(len(given.others))
@@ -123,7 +123,7 @@ def _longest(trace: Trace, view: Fitted) -> str:
     median = float(np.median(np.delete(values[:, place], line)))
     top = float(values[line, place])
     told = {
-        "name": _("the first token") if words.ends[line] == 1 else quoted(words.labels(trace.tokens)[line]),
+        "name": _("the first token") if words.ends[line] == 1 else quoted(words.label(trace.tokens, line)),
         "top": number(top),
         "where": _("before layer 0") if place == 0 else _("after layer {layer}", layer=place - 1),
     }

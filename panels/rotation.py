@@ -335,4 +335,5 @@ PANEL = Panel(
     controls=(PAIR, SHIFT),
     applies=applies,
     places=("layer", "head"),
+    wide=True,
 )

@@ -14,6 +14,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Figure, Panel, Table
+from panels.columns import Columns, columns_of, table_note, table_rows
 from panels.snippet import TABLE, opening
 from viz.dots import Dots, Level, dots
 from viz.format import many, number, percent, quoted, thousands
@@ -25,6 +26,7 @@ _ROWS = Want("tok_embed")
 _NARROW, _WIDE = 32, 64  # numbers in a line of the strip, and where there are many
 _MANY = 1024
 _LARGEST = 20  # numbers in the table
+_ALONE = 1_024  # tokens that have a dot each
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -66,28 +68,56 @@ def _strip(trace: Trace, view: Fitted) -> Grid:
     )
 
 
+def _columns(trace: Trace) -> Columns:
+    """What has a dot: each token, or several side by side in a long text."""
+    return columns_of(len(trace.tokens), alone=_ALONE)
+
+
 def _lengths(trace: Trace, view: Fitted) -> go.Figure:
-    lengths = norms(trace[_ROWS])
-    return dots(
+    lengths, columns = norms(trace[_ROWS]), _columns(trace)
+    x, y = columns.middles, columns.mean(lengths)
+    notes = tuple(_note(trace, columns, i, float(length)) for i, length in enumerate(y))
+    accent = tuple(i == view.pos for i in range(len(y)))
+    if columns.pooled:  # the chosen token has a dot of its own
+        own, name = float(lengths[view.pos]), trace.tokens[view.pos].label
+        x, y = np.append(x, view.pos), np.append(y, own)
+        notes = (*notes, _("{pos} {token}: length {length}", pos=view.pos, token=name, length=number(own)))
+        accent = (*(False for _column in columns.sizes), True)
+    figure = dots(
         Dots(
-            x=np.arange(len(lengths), dtype=np.float32),
-            y=lengths,
-            notes=tuple(
-                _("{pos} {token}: length {length}", pos=i, token=label, length=number(float(length)))
-                for i, (label, length) in enumerate(zip(trace.labels, lengths, strict=True))
-            ),
-            accent=tuple(i == view.pos for i in range(len(lengths))),
+            x=x.astype(np.float32),
+            y=y,
+            notes=notes,
+            accent=accent,
             x_axis=_("position in the text"),
             y_axis=_("length of the row (L2 norm)"),
             levels=[Level(float(np.median(lengths)), _("median of the text"))],
             logarithmic=False,
         )
     )
+    return figure.update_traces(zorder=1, selector=0) if columns.pooled else figure
+
+
+def _note(trace: Trace, columns: Columns, column: int, length: float) -> str:
+    if columns.pooled:
+        span = columns.span(column)
+        return _("positions {places}: mean length {length}", places=span, length=number(length))
+    return _("{pos} {token}: length {length}", pos=column, token=trace.tokens[column].label, length=number(length))
 
 
 def says(trace: Trace, view: Fitted) -> str:
     """How many numbers, their range, the row's length among the text's, and what else the table is used for."""
-    return " ".join((_enters(trace, view), _ranked(trace, view), _tied(trace.spec)))
+    return " ".join(
+        part for part in (_enters(trace, view), _ranked(trace, view), _tied(trace.spec), _dots(trace, view)) if part
+    )
+
+
+def _dots(trace: Trace, view: Fitted) -> str:
+    """What a dot is where not every token has one."""
+    columns = _columns(trace)
+    if view[SHOWN] == "values" or not columns.pooled:
+        return ""
+    return _("Each grey dot is the mean of {tokens} side by side.", tokens=columns.covers)
 
 
 def _enters(trace: Trace, view: Fitted) -> str:
@@ -150,9 +180,10 @@ def _tied(spec: ModelSpec) -> str:
 def table(trace: Trace, view: Fitted) -> Table:
     """The numbers of largest size, or the length of every token's row."""
     if view[SHOWN] == "lengths":
-        lengths = norms(trace[_ROWS]).tolist()
-        rows = zip(range(len(lengths)), trace.labels, (token.id for token in trace.tokens), lengths, strict=True)
-        return Table((_("position"), _("token"), _("id"), _("length (L2 norm)")), tuple(rows))
+        lengths, shown = norms(trace[_ROWS]).tolist(), table_rows(len(trace.tokens), view.pos)
+        rows = ((pos, trace.tokens[pos].label, trace.tokens[pos].id, lengths[pos]) for pos in shown)
+        columns = (_("position"), _("token"), _("id"), _("length (L2 norm)"))
+        return Table(columns, tuple(rows), table_note(len(lengths), shown))
     row = trace[_ROWS][view.pos].astype(np.float64)
     total = float((row**2).sum()) or 1.0
     order = np.argsort(-np.abs(row), kind="stable")[:_LARGEST]

@@ -256,4 +256,5 @@ PANEL = Panel(
     snippet=snippet,
     controls=(TEMPERATURE, TOP_K, TOP_P, MIN_P, PENALTY),
     applies=applies,
+    wide=True,
 )

@@ -73,6 +73,14 @@ def boxes(trace: Trace, view: Fitted) -> tuple[Box, ...]:
     )
 
 
+def bare(spec: ModelSpec) -> tuple[Box, ...]:
+    """The same where the text has no answer: what each stage is called, and where it leads."""
+    return tuple(
+        Box(stage.id, stage.number, _(stage.title), "", None, stage.in_block, _first_panel(stage.id, spec))
+        for stage in STAGES.values()
+    )
+
+
 def block(spec: ModelSpec) -> Block:
     """How often the block is repeated and where its norms stand."""
     norm = _NORMS[spec.norm.kind]

@@ -2,28 +2,25 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float
 
 from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from anatomy.words import Words, summed
 from panels import Panel, Table, joined
-from panels.joined import note, words_of
+from panels.columns import table_note, table_rows
+from panels.joined import note
 from panels.output import applies as has_head
 from panels.shared import WORDS
 from panels.snippet import opening
+from panels.surprisals import SURPRISAL, Read, read, surprisals
 from viz.dots import Level
 from viz.format import many, number, percent, quoted, thousands
-from viz.upright import Upright, upright
-
-_SURPRISAL = Want("surprisal")
+from viz.upright import Upright, Whole, over, upright
 
 
 def applies(spec: ModelSpec) -> str | None:
@@ -38,66 +35,44 @@ def applies(spec: ModelSpec) -> str | None:
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """−log p of every token."""
-    return (_SURPRISAL,)
-
-
-def surprisals(trace: Trace) -> Float[np.ndarray, " pos"]:
-    """In nats; NaN for the first token, which nothing precedes."""
-    return trace[_SURPRISAL].astype(np.float64)
-
-
-@dataclass(frozen=True)
-class Read:
-    """What is drawn: surprisals of tokens, or of words, which are the sums of their tokens'.
-
-    values  in nats; NaN where nothing is predicted
-    """
-
-    words: Words
-    labels: tuple[str, ...]
-    values: Float[np.ndarray, " word"]
-    chosen: int
-
-    @property
-    def known(self) -> Float[np.ndarray, " known"]:
-        """Those that are numbers."""
-        return self.values[~np.isnan(self.values)]
-
-    @property
-    def mean(self) -> float:
-        """Mean over those that are numbers, in nats; NaN where none is."""
-        return float(self.known.mean()) if len(self.known) else math.nan
-
-    def in_part(self, place: int) -> bool:
-        """Whether a word has tokens after the first of the text, which has no surprisal."""
-        return place == 0 and self.words.ends[0] > 1
-
-
-def read(trace: Trace, view: Fitted) -> Read:
-    """The surprisals that the reader wants to see."""
-    words = words_of(trace, view)
-    return Read(words, words.labels(trace.tokens), summed(surprisals(trace), words), words.of(view.pos))
+    return (SURPRISAL,)
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
-    """A bar per token or word, the mean as a line."""
+    """A bar per token or word, the mean as a line; of a long text those around the chosen one, above the whole."""
     found = read(trace, view)
-    average = found.mean
-    return upright(
-        Upright(
-            values=found.values,
-            labels=found.labels,
-            notes=tuple(_note(found, place) for place in range(len(found.values))),
-            x_axis=_("word") if view[WORDS] else _("token"),
-            y_axis=_("surprisal (nats)"),
-            focus=found.chosen,
-            level=None if math.isnan(average) else Level(average, _("mean {value}", value=number(average))),
-        )
+    near, average = found.near, found.mean
+    bars = Upright(
+        values=found.values[near.start : near.stop],
+        labels=tuple(found.label(place) for place in near),
+        notes=tuple(_note(found, place) for place in near),
+        x_axis=_("word") if view[WORDS] else _("token"),
+        y_axis=_("surprisal (nats)"),
+        focus=found.chosen - near.start,
+        level=None if math.isnan(average) else Level(average, _("mean {value}", value=number(average))),
+    )
+    return over(bars, _whole(found, view)) if found.columns.pooled else upright(bars)
+
+
+def _whole(found: Read, view: Fitted) -> Whole:
+    """The mean of each column of a long text."""
+    columns, means = found.columns, found.columns.mean(found.values)
+    return Whole(
+        values=means,
+        middles=columns.middles,
+        widths=columns.sizes,
+        notes=tuple(
+            _("{places}: mean {value} nats", places=columns.span(place), value=number(mean))
+            for place, mean in enumerate(means.tolist())
+        ),
+        x_axis=_("place of the word") if view[WORDS] else _("position"),
+        y_axis=_("mean"),
+        focus=columns.of(found.chosen),
     )
 
 
 def _note(found: Read, place: int) -> str:
-    label, value = found.labels[place], float(found.values[place])
+    label, value = found.label(place), float(found.values[place])
     if math.isnan(value):
         return _("{place} {token}: nothing comes before it", place=place, token=label)
     told = {"place": place, "token": label, "share": percent(math.exp(-value)), "value": number(value)}
@@ -115,16 +90,38 @@ def says(trace: Trace, view: Fitted) -> str:
     top = float(found.values[place])
     most = _(
         "The most surprising is {token} at {place}: {share}, {value} nats.",
-        token=quoted(found.labels[place]),
+        token=quoted(found.label(place)),
         place=place,
         share=percent(math.exp(-top)),
         value=number(top),
     )
-    return " ".join(part for part in (_chosen(found), most, _perplexity(found, view), _joined(found, view)) if part)
+    told = (_chosen(found), most, _perplexity(found, view), _joined(found, view), _pooled(found, view))
+    return " ".join(part for part in told if part)
+
+
+def _pooled(found: Read, view: Fitted) -> str:
+    """Which part of a long text is drawn one by one, and what became of the whole."""
+    if not found.columns.pooled:
+        return ""
+    near, most = found.near, int(found.columns.sizes.max())
+    told = {"first": thousands(near[0]), "last": thousands(near[-1]), "count": thousands(len(found.values))}
+    if view[WORDS]:
+        return _(
+            "Above stand the words {first} to {last}, around the chosen one; below, all {count}: each column is the "
+            "mean of up to {words}.",
+            words=many(most, "word"),
+            **told,
+        )
+    return _(
+        "Above stand the tokens at {first} to {last}, around the chosen one; below, all {count}: each column is the "
+        "mean of up to {tokens}.",
+        tokens=many(most, "token"),
+        **told,
+    )
 
 
 def _name(found: Read) -> str:
-    return quoted(found.labels[found.chosen])
+    return quoted(found.label(found.chosen))
 
 
 def _chosen(found: Read) -> str:
@@ -142,7 +139,7 @@ def _chosen(found: Read) -> str:
 
 
 def _perplexity(found: Read, view: Fitted) -> str:
-    mean, perplexity = number(found.mean), number(math.exp(found.mean))
+    mean, perplexity = number(found.mean), number(found.perplexity)
     if view[WORDS]:
         words = many(len(found.known), "word")
         return _(
@@ -171,11 +168,27 @@ def table(trace: Trace, view: Fitted) -> Table:
     """One row per token or word."""
     found = read(trace, view)
     names = (_("place"), _("word"), _("tokens")) if view[WORDS] else (_("position"), _("token"))
-    sizes = [(size,) for size in found.words.sizes.tolist()] if view[WORDS] else [()] * len(found.values)
-    rows = zip(found.labels, sizes, found.values.tolist(), strict=True)
+    shown = table_rows(len(found.values), found.chosen)
+    sizes, values = found.words.sizes.tolist(), found.values.tolist()
     return Table(
         (*names, _("probability"), _("surprisal (nats)"), _("surprisal (bits)")),
-        tuple((place, label, *size, *_numbers(value)) for place, (label, size, value) in enumerate(rows)),
+        tuple(
+            (place, found.label(place), *([sizes[place]] if view[WORDS] else []), *_numbers(values[place]))
+            for place in shown
+        ),
+        _unlisted(found, view, shown),
+    )
+
+
+def _unlisted(found: Read, view: Fitted, shown: range) -> str | None:
+    """That the table does not list every token or word; None where it does."""
+    count = len(found.values)
+    if len(shown) == count or not view[WORDS]:
+        return table_note(count, shown)
+    return _(
+        "Listed are {shown} of {count} words, those around the chosen one.",
+        shown=thousands(len(shown)),
+        count=thousands(count),
     )
 
 
@@ -207,7 +220,8 @@ def _sum_lines(trace: Trace, view: Fitted, found: Read) -> list[str]:
     if not view[WORDS]:
         return []
     values = surprisals(trace)
-    parts = [f"{quoted(trace.labels[pos])} {number(float(values[pos]))}" for pos in found.words.tokens(found.chosen)]
+    own = found.words.tokens(found.chosen)
+    parts = [f"{quoted(trace.tokens[pos].label)} {number(float(values[pos]))}" for pos in own]
     total = number(float(found.values[found.chosen]))
     return [
         _("surprisal of a word = the sum over its tokens, that of the first token of the text left out"),
@@ -223,7 +237,7 @@ def _mean_lines(trace: Trace, found: Read) -> list[str]:
     bits, size = total / math.log(2), sum(len(token.bytes) for token in trace.tokens[1:])
     return [
         _("mean = {total} / {count} = {mean}", total=number(total, 4), count=thousands(len(found.known)), mean=mean),
-        _("perplexity = e^{mean} = {perplexity}", mean=mean, perplexity=number(math.exp(found.mean))),
+        _("perplexity = e^{mean} = {perplexity}", mean=mean, perplexity=number(found.perplexity)),
         _(
             "bits per byte = {bits} / {bytes} = {rate}, which can be compared between tokenizers",
             bits=number(bits, 4),

@@ -16,6 +16,7 @@ from viz.tokens import KINDS
 
 OTHER = "path/to/another-model"
 _MOST = 400  # characters drawn
+_MOST_WRITTEN = 1_024  # tokens in a cell of the table
 _MOST_PIECES, _MOST_LOST = 6, 5  # of a word, and of what is not spelled, in a sentence
 
 
@@ -162,7 +163,10 @@ def _unspelled(one: Cutting) -> str:
 
 
 def table(trace: Trace, view: Fitted) -> Table:
-    """One row per tokenizer: its size, what the text takes, what it cannot spell, and the whole cut."""
+    """One row per tokenizer: its size, what the text takes, what it cannot spell, and the whole cut; of a long text the
+    cut of what is drawn."""
+    found, span = cuttings(trace), window(trace, view)
+    part = max(len(one.tokens) for one in found) > _MOST_WRITTEN
     return Table(
         (
             _("model"),
@@ -185,11 +189,16 @@ def table(trace: Trace, view: Fitted) -> Table:
                 one.per_word,
                 one.per_character,
                 " ".join(one.lost),
-                " | ".join(token.label for token in one.tokens),
+                " | ".join(token.label for token in (_inside(one, span) if part else one.tokens)),
             )
-            for one in cuttings(trace)
+            for one in found
         ),
+        _("The cut is that of the characters drawn.") if part else None,
     )
+
+
+def _inside(one: Cutting, span: tuple[int, int]) -> Iterator[Token]:
+    return (token for _pos, token in within(one.tokens, span))
 
 
 def formula(trace: Trace, view: Fitted) -> str:

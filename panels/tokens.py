@@ -8,10 +8,14 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
+from panels.columns import around, says_around, table_note, table_rows
 from panels.snippet import FOLDER
 from viz.chips import Chips
 from viz.format import listed, many, quoted, thousands
 from viz.tokens import BYTES, KINDS, PART, SPECIAL, Cut, chips, cut, spelled
+
+_MOST, _NEAR = 1_024, 256  # tokens drawn, and of a longer text those around the chosen one
+_MOST_LOST = 24  # characters named that are not spelled
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -20,15 +24,22 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 
 def draw(trace: Trace, view: Fitted) -> Chips:
-    """A chip per token, tinted by its kind."""
-    return chips(trace.text, trace.tokens, many(len(trace.tokens), "token"), view.pos)
+    """A chip per token, tinted by its kind; of a long text the tokens around the chosen one."""
+    return chips(trace.text, trace.tokens, many(len(trace.tokens), "token"), view.pos, _shown(trace, view))
+
+
+def _shown(trace: Trace, view: Fitted) -> range:
+    count = len(trace.tokens)
+    return around(count, view.pos, count if count <= _MOST else _NEAR)
 
 
 def says(trace: Trace, view: Fitted) -> str:
     """Tokens per word, or per character where words are not set apart; then which pieces are less than that."""
     found = cut(trace.text, trace.tokens)
     own = sum(kind != SPECIAL for kind in found.kinds)
-    return " ".join(part for part in (_rate(found, own), _pieces(found), _added(trace, found), _lost(trace)) if part)
+    drawn = says_around(len(trace.tokens), _shown(trace, view))
+    told = (_rate(found, own), _pieces(found), _added(trace, found), _lost(trace), drawn)
+    return " ".join(part for part in told if part)
 
 
 def _rate(found: Cut, own: int) -> str:
@@ -83,19 +94,28 @@ def _lost(trace: Trace) -> str:
     """Characters that the model does not get to see."""
     if not trace.lost:
         return ""
-    lost = listed(map(quoted, trace.lost))
+    lost, more = listed(map(quoted, trace.lost[:_MOST_LOST])), len(trace.lost) - _MOST_LOST
+    if more > 0:
+        return _(
+            "The vocabulary cannot spell {characters} and {count} more: the model does not see them.",
+            characters=lost,
+            count=thousands(more),
+        )
     return _("The vocabulary cannot spell {characters}: the model does not see it.", characters=lost)
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """One row per token. Characters are counted from 0; the end is one past the last."""
-    kinds = cut(trace.text, trace.tokens).kinds
+    shown = table_rows(len(trace.tokens), view.pos)
+    pieces = trace.tokens[shown.start : shown.stop]
+    kinds = cut(trace.text, pieces).kinds
     return Table(
         (_("position"), _("token"), _("id"), _("bytes (hexadecimal)"), _("first character"), _("end"), _("kind")),
         tuple(
             (i, token.label, token.id, spelled(token.bytes), token.start, token.end, _(KINDS[kind]))
-            for i, (token, kind) in enumerate(zip(trace.tokens, kinds, strict=True))
+            for i, token, kind in zip(shown, pieces, kinds, strict=True)
         ),
+        table_note(len(trace.tokens), shown),
     )
 
 

@@ -169,10 +169,12 @@ def table(trace: Trace, view: Fitted) -> Table:
     """Every word as it was cut, most tokens first."""
     found = counted(trace)
     times = Counter((unit.text, _pieces(trace, unit), len(unit.tokens)) for unit in found)
-    order = sorted(times.items(), key=lambda entry: -entry[0][2])[:_MOST_ROWS]
+    order = sorted(times.items(), key=lambda entry: -entry[0][2])
+    note = _("Listed are the {shown} most cut of {count}.", shown=_MOST_ROWS, count=thousands(len(order)))
     return Table(
         (_nouns(trace)[0], _("tokens"), _("cut as"), _("times in the text")),
-        tuple((text, length, pieces, count) for (text, pieces, length), count in order),
+        tuple((text, length, pieces, count) for (text, pieces, length), count in order[:_MOST_ROWS]),
+        note if len(order) > _MOST_ROWS else None,
     )
 
 

@@ -22,8 +22,9 @@ RELATIVE, ABSOLUTE = 2e-3, 1e-6
 # Numbers in sentences that are rounded measurements: with a decimal point, or percents.
 _MEASURED = re.compile(r"\d+\.\d+|\d+(?= ?%)")
 # Fields that few figures have: where they are not set, they are left out.
-_RARE = ("names", "places", "inside", "rows", "neurons")
+_RARE = ("names", "places", "inside", "rows", "neurons", "part", "measure", "opens", "leaves")
 _HIDDEN = ("template", "uid")
+_NOTE = "note"  # of a table: left out where there is none
 
 
 def described(figure: go.Figure | Grid | Chips) -> Any:
@@ -45,7 +46,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if hasattr(value, "__dataclass_fields__"):
-        return plain([getattr(value, field.name) for field in fields(value)])
+        told = [(field.name, getattr(value, field.name)) for field in fields(value)]
+        return plain([held for name, held in told if name != _NOTE or held is not None])
     return _rounded(float(value)) if isinstance(value, float | np.floating) else value
 
 

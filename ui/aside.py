@@ -6,19 +6,20 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 import articles
-from anatomy.language import _, spaced, spoken
+from anatomy.language import _, ngettext, spaced, spoken
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted, View
 from articles import Article, Claim, Heading
 from articles.verdict import Verdict
 from panels import Panel
-from ui import judging, links
+from ui import excerpts, judging, links, polled, session
 from ui.components import claims
 from ui.components.claims import Card, Group, Mark, Tab
 from ui.host import Model, models, titled
 from ui.judging import Judged, Question
 
-EVERY = 0.6  # seconds between two looks at verdicts that are being worked out
+EVERY = 0.6  # seconds between two looks at verdicts that are being worked out; more where other texts come before
+SELDOM = 3.0  # and at most so many, well below judging.GONE
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,13 @@ class Jury:
     def done(self) -> bool:
         return all(judged.done for _name, judged in self.seats)
 
+    @property
+    def pause(self) -> float:
+        """Seconds after which it is worth looking again."""
+        return min(EVERY * (1 + min(judged.before for _name, judged in self.seats if not judged.done)), SELDOM)
 
-def jury(model: Model, view: View, stage: str) -> Jury:
+
+def jury(model: Model, view: Fitted, stage: str) -> Jury:
     """Verdicts known by now; what is missing is being worked out, or waits for its model."""
     seats = [(_name(model), model)]
     other = models().get(view.beside or "")
@@ -53,39 +59,39 @@ def _name(model: Model) -> str:
     return next(name for name, hosted in models().items() if hosted is model)
 
 
-def _judged(name: str, model: Model, view: View, stage: str, own: str) -> Judged:
-    if model.failure is not None:
+def _judged(name: str, model: Model, view: Fitted, stage: str, own: str) -> Judged:
+    if model.failure is not None or view.length == 0:  # or there is no text that could be judged
         return Judged({}, done=True)
     if not model.live:
         return Judged()
     tail = view.tail if name == own else ()  # ids of one vocabulary mean nothing in another
     read = next((article for article in articles.load() if article.key == view.article), None)
     first = read.claims if read else tuple(claim for _article, claim in articles.claims(stage))
-    return judging.bench().ask(Question(name, view.text, tail, spoken()), model, tuple(claim.id for claim in first))
+    text, tail = excerpts.judged(model, view.text, tail)
+    question, on_view = Question(name, text, tail, spoken()), tuple(claim.id for claim in first)
+    return judging.bench().ask(question, model, on_view, session.page())
 
 
-def draw(model: Model, view: Fitted, panel: Panel) -> None:
-    """The column, which fills itself while verdicts are worked out."""
-    found = jury(model, view, panel.stage)
-    (_column if found.done else _filling)(model, view, panel, _apart(links.read()))
+def draw(model: Model, view: Fitted, panel: Panel, found: Jury) -> None:
+    """The column, which fills itself while verdicts are worked out. found: those known by now."""
+    part = st.fragment(_column) if found.done else polled.every(found.pause, _filling)
+    part(model, view, panel, _apart(links.read()))
 
 
-@st.fragment
 def _column(model: Model, view: Fitted, panel: Panel, drawn: View) -> None:
     """drawn: what the rest of the page shows; once the link says otherwise, the whole page is drawn again."""
     links.speak()
     if _apart(links.read()) != drawn:
-        st.rerun()
+        polled.anew()
     _show(jury(model, view, panel.stage), view, panel)
 
 
-@st.fragment(run_every=EVERY)
 def _filling(model: Model, view: Fitted, panel: Panel, drawn: View) -> None:
     """The same, looked at again and again; once all is known, the page is drawn anew, and the map counts."""
     links.speak()
     found = jury(model, view, panel.stage)
     if links.current() and (found.done or _apart(links.read()) != drawn):
-        st.rerun()
+        polled.anew()
     _show(found, view, panel)
 
 
@@ -95,7 +101,8 @@ def _apart(view: View) -> View:
 
 
 def _show(found: Jury, view: Fitted, panel: Panel) -> None:
-    article = next((article for article in articles.load() if article.key == view.article), None)
+    article, now = next((article for article in articles.load() if article.key == view.article), None), links.read()
+    notes = (_progress(article, panel.stage, found.own), excerpts.judged_of(view.length))
     words = {
         "how": _("How this is known"),
         "waiting": _("being worked out …"),
@@ -105,9 +112,9 @@ def _show(found: Jury, view: Fitted, panel: Panel) -> None:
     claims.show(
         title=_("What the articles say about this stage") if article is None else article.title,
         lang=spoken() if article is None else article.language,
-        note=_progress(article, found.own),
+        note=" · ".join(filter(None, notes)),
         tabs=_tabs(article, panel.stage, found),
-        groups=_of_stage(panel.stage, found, view) if article is None else _of_article(article, found, view),
+        groups=_of_stage(panel.stage, found, now) if article is None else _of_article(article, found, now),
         words=words,
         others=[(name, titled(name), name == view.beside) for name in models() if name != found.seats[0][0]],
         beside=lambda name: links.go(lambda now: replace(now, beside=None if now.beside == name else name)),
@@ -116,13 +123,28 @@ def _show(found: Jury, view: Fitted, panel: Panel) -> None:
     )
 
 
-def _progress(article: Article | None, judged: Judged) -> str:
-    """What the counts beside it are."""
+def _progress(article: Article | None, stage: str, judged: Judged) -> str:
+    """What the counts beside it are, or why there are none."""
+    counts = judging.of_article(article, judged.verdicts) if article else judging.marks(judged.verdicts)[stage]
+    if not any(counts):
+        return _uncounted(judged)
+    if not judged.done and judged.before:
+        return ngettext(
+            "so far; {count} text comes before this one", "so far; {count} texts come before this one", judged.before
+        )
     if not judged.done:
         return _("so far; more are being worked out")
     if article is None:
         return _("hold, hold in part, do not hold for this model")
     return _("of {count} claims hold, hold in part, do not hold for this model", count=len(article.claims))
+
+
+def _uncounted(judged: Judged) -> str:
+    if judged.done:
+        return ""
+    if judged.before:
+        return ngettext("{count} text comes before this one", "{count} texts come before this one", judged.before)
+    return _("being worked out …")
 
 
 def _tabs(article: Article | None, stage: str, found: Jury) -> list[Tab]:
@@ -140,25 +162,25 @@ def _tabs(article: Article | None, stage: str, found: Jury) -> list[Tab]:
     ]
 
 
-def _of_stage(stage: str, found: Jury, view: View) -> list[Group]:
+def _of_stage(stage: str, found: Jury, now: View) -> list[Group]:
     """The claims on a stage, each once with every place that makes it; then where the articles name the stage."""
     by_id: dict[str, list[tuple[Article, Claim]]] = {}
     for article, claim in articles.claims(stage):
         by_id.setdefault(claim.id, []).append((article, claim))
-    if view.claim and view.claim not in by_id:  # one that is seen in a panel of another stage stays on view
-        by_id = {view.claim: _places(view.claim)} | by_id
-    cards = tuple(_card(places, found, view) for places in by_id.values() if places)
+    if now.claim and now.claim not in by_id:  # one that is seen in a panel of another stage stays on view
+        by_id = {now.claim: _places(now.claim)} | by_id
+    cards = tuple(_card(places, found, now) for places in by_id.values() if places)
     named = [_heading(article, place) for article, place in articles.headings(stage)]
     return [Group("", "", "", spoken(), "", cards), *named]
 
 
-def _of_article(article: Article, found: Jury, view: View) -> list[Group]:
+def _of_article(article: Article, found: Jury, now: View) -> list[Group]:
     """An article from top to bottom: every section with the claims that stand there."""
     places: dict[str, list[Claim]] = {}
     for claim in article.claims:
         places.setdefault(claim.section, []).append(claim)
     return [
-        _section(article, section, tuple(_card([(article, claim)], found, view, named=False) for claim in stated))
+        _section(article, section, tuple(_card([(article, claim)], found, now, named=False) for claim in stated))
         for section, stated in places.items()
     ]
 
@@ -185,19 +207,19 @@ def _where(article: Article) -> str:
     return f"{article.key} · {article.year}" if article.year else article.key
 
 
-def _card(places: Sequence[tuple[Article, Claim]], found: Jury, view: View, named: bool = True) -> Card:
-    """A claim in the words of the first article that makes it, with the verdict of each model on the page. named: it
-    says where it stands."""
+def _card(places: Sequence[tuple[Article, Claim]], found: Jury, now: View, named: bool = True) -> Card:
+    """A claim in the words of the first article that makes it, with the verdict of each model on the page. now: the
+    link's view; named: it says where it stands."""
     _article, claim = places[0]
     two = len(found.seats) > 1
-    target = at_claim(links.read(), claim.id, found.own.verdicts.get(claim.id), found.spec)
+    target = at_claim(now, claim.id, found.own.verdicts.get(claim.id), found.spec)
     return Card(
         id=claim.id,
         where=" · ".join(f"{article.key} {_at(each.section)}" for article, each in places) if named else "",
         says=_(claim.says),
         marks=tuple(_mark(name, two, claim, judged) for name, judged in found.seats),
         href=links.query(target) or "?",
-        current=claim.id == view.claim,
+        current=claim.id == now.claim,
     )
 
 

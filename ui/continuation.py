@@ -58,11 +58,9 @@ def tokens_of(trace: Trace) -> tuple[Next, ...]:
 def no_room(model: Model, longer: Run) -> str | None:
     """Why a run cannot become as long as this one; None where it can, as far as is known."""
     try:
-        model.run(longer)
+        model.estimate(longer, ())
     except Refused as refused:
         return _("Nothing more can be added. {reason}", reason=refused)
-    except Loading:
-        return None
     return None
 
 

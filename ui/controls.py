@@ -19,13 +19,15 @@ PLACES = {"layer": N_("Layer"), "head": N_("Head")}
 
 
 def row(panel: Panel, spec: ModelSpec, view: Fitted, letters: int = WIDE, beside: Panel | None = None) -> None:
-    """The steppers and controls of one panel, side by side; without those that stand at the panel beside it.
+    """The steppers and controls of one panel, side by side; without those that stand at the panel beside it, and those
+    that change nothing for this text.
 
     letters  about how many stand in a row
     """
     theirs = (beside.places, beside.controls) if beside else ((), ())
     places = [place for place in panel.places if _count(spec, place) > 1 and place not in theirs[0]]
-    own = [control for control in panel.controls if control not in theirs[1]]
+    idle = panel.idle(spec, view)
+    own = [control for control in panel.controls if control not in theirs[1] and control not in idle]
     if not places and not own:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key=f"{panel.id}.controls"):
@@ -42,26 +44,26 @@ def _count(spec: ModelSpec, place: str) -> int:
 def _stepper(key: str, place: str, count: int, view: Fitted) -> None:
     """Which layer or which head: all of them in a row where they fit, else a number with − and +."""
     value = getattr(view, place)
+    name = hold(key, value)
     changed = writes(key, value, lambda now, number: replace(now, **{place: int(number)}))
     if count <= MOST_SEGMENTS:
-        hold(key, value)
-        st.segmented_control(_(PLACES[place]), range(count), key=key, required=True, on_change=changed)
+        st.segmented_control(_(PLACES[place]), range(count), default=value, key=name, required=True, on_change=changed)
     else:
-        hold(key, value)
-        st.number_input(_(PLACES[place]), 0, count - 1, step=1, key=key, on_change=changed, width=140)
+        st.number_input(_(PLACES[place]), 0, count - 1, value, step=1, key=name, on_change=changed, width=140)
 
 
 def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
     value = view[control]
+    name = hold(key, value)
     changed = writes(key, value, lambda now, setting: now.with_setting(control, setting))
-    hold(key, value)
     match control:
         case Choice() if sum(len(_(control.shown(option))) + 3 for option in control.options) > letters:
             st.selectbox(
                 _(control.label),
                 control.options,
+                control.options.index(view[control]),
                 format_func=lambda option: _(control.shown(option)),
-                key=key,
+                key=name,
                 on_change=changed,
             )
         case Choice():
@@ -69,29 +71,62 @@ def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
                 _(control.label),
                 control.options,
                 format_func=lambda option: _(control.shown(option)),
-                key=key,
+                default=value,
+                key=name,
                 required=True,
                 on_change=changed,
             )
         case Switch():
-            st.toggle(_(control.label), key=key, on_change=changed)
+            st.toggle(_(control.label), view[control], key=name, on_change=changed)
         case Slider():
             st.slider(
-                _(control.label), control.low, control.high, step=control.step, key=key, on_change=changed, width=260
+                _(control.label),
+                control.low,
+                control.high,
+                view[control],
+                step=control.step,
+                key=name,
+                on_change=changed,
+                width=260,
             )
 
 
-def hold(key: str, value: Any) -> None:
-    """Let a widget show what the link says.
+def hold(key: str, value: Any) -> str:
+    """Let a widget show what the link says. Its name: the key that it is drawn with.
+
+    Where something else than the widget has changed the link, the widget gets another name: what the browser reports
+    under the old one, from before it heard of that, nobody has chosen.
 
     Until the reader has used it, it is told again on every run: a widget drawn anew before the browser had put up the
-    first one falls back to its first option, and would report that as the reader's choice. After that it is told only
-    what differs, or quick clicks would be taken back by the answers to earlier ones.
+    first one falls back to its default, and would report that as the reader's choice. After that it is not, or quick
+    clicks would be taken back by the answers to earlier ones. For what slips through, the same value is its default.
     """
-    if key not in st.session_state:
-        st.session_state[_used(key)] = False
-    if not st.session_state[_used(key)] or st.session_state[key] != value:
-        st.session_state[key] = value
+    state, name = st.session_state, _name(key)
+    if name in state and state[name] != value:
+        if state.get(_own(key)) == value:  # its own, of which a newer move is on its way
+            state[name] = value
+        else:
+            state[_number(key)] = state.get(_number(key), 0) + 1
+            state[_own(key)] = None
+            name = _name(key)
+    if name not in state:
+        state[_used(key)] = False
+    if not state[_used(key)]:
+        state[name] = value
+    return name
+
+
+def _name(key: str) -> str:
+    number = st.session_state.get(_number(key), 0)
+    return f"{key}~{number}" if number else key
+
+
+def _number(key: str) -> str:
+    return f"{key} number"
+
+
+def _own(key: str) -> str:
+    return f"{key} own"
 
 
 def _used(key: str) -> str:
@@ -99,13 +134,16 @@ def _used(key: str) -> str:
 
 
 def writes(key: str, shown: Any, change: Callable[[View, Any], View]) -> Callable[[], None]:
-    """A callback that puts the widget's new value into the link. shown: its old one, which a widget that comes back
-    after it was away for a while reports as new."""
+    """A callback that puts the new value of the widget that `hold` has named into the link. shown: its old one, which a
+    widget that comes back after it was away for a while reports as new."""
+    name = _name(key)
 
     def call() -> None:
-        value = st.session_state[key]
+        if name != _name(key):
+            return
+        value = st.session_state[name]
         if value is not None and value != shown:
-            st.session_state[_used(key)] = True
+            st.session_state[_used(key)], st.session_state[_own(key)] = True, value
             links.go(lambda view: change(view, value))
 
     return call

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 from html import escape
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
 from anatomy import glossary
@@ -15,6 +15,9 @@ from anatomy.view import Fitted
 from panels import Panel, Table
 from ui import links, text
 from viz import export
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HEIGHT = 720
 
@@ -43,6 +46,8 @@ def _numbers(panel: Panel, trace: Trace, view: Fitted) -> None:
     table = panel.table(trace, view)
     rows = min(len(table.rows), 12)
     st.dataframe(frame(table), hide_index=True, height=38 + 35 * rows, alt=_("Numbers: {title}", title=_(panel.title)))
+    if table.note:
+        text.aside(table.note)
 
 
 def _terms(panel: Panel, trace: Trace, view: Fitted) -> None:
@@ -115,8 +120,10 @@ FILES = (
 )
 
 
-def frame(table: Table) -> pd.DataFrame:
+def frame(table: Table) -> "pd.DataFrame":
     """A panel's table for the page; two columns of one name stay apart."""
+    import pandas as pd  # 0.3 s that the first figure does not wait for
+
     return pd.DataFrame([list(row) for row in table.rows], columns=pd.Index(table.columns))
 
 

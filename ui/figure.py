@@ -20,7 +20,7 @@ CLEAR = "rgba(0,0,0,0)"
 def show(figure: Figure, says: str, key: str) -> None:
     """The figure, with its sentence as the alternative text."""
     if isinstance(figure, Grid):
-        grid.show(figure, says, key, lambda cell: links.go(lambda view: at_cell(view, figure, cell)))
+        grid.show(figure, says, key, lambda cell, how: links.go(lambda view: at_cell(view, figure, cell, how)))
     elif isinstance(figure, Chips):
         chips.show(figure, says, key, lambda chip: links.go(lambda view: at_chip(view, figure, chip)))
     elif isinstance(figure, Heads):
@@ -31,9 +31,14 @@ def show(figure: Figure, says: str, key: str) -> None:
         st.plotly_chart(on_card, key=key, theme="streamlit", config={"displayModeBar": False}, alt=says)
 
 
-def at_cell(view: View, figure: Grid, cell: tuple[int, int]) -> View:
-    """The view after a cell of a grid was chosen."""
-    place = figure.place(cell)
+def at_cell(view: View, figure: Grid, cell: tuple[int, int], how: grid.How = "choose") -> View:
+    """The view after a cell of a grid was chosen, and opened perhaps; or after its window was left, or moved to two
+    tokens of the whole text."""
+    if how == "leave":
+        return view if figure.leaves is None else view.with_setting(*figure.leaves)
+    if how == "open" and figure.opens is not None:
+        return at_cell(view.with_setting(*figure.opens), figure, cell)
+    place = cell if how == "place" else figure.place(cell)
     if place is None:
         return view
     row, column = place

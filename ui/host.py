@@ -8,23 +8,23 @@ from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from anatomy.language import N_
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import DEFAULT_MODEL
-from models.engine import Engine, Progress, Refused, Report, connect
+from models.engine import Engine, Estimate, Progress, Refused, Report, connect
 from models.queue import Queue
 from models.recorded import FIRST_VIEW, NotRecorded
-from models.store import Store
+from models.store import Store, share
+from ui import session
 
-ARRAYS_KEPT = 384 << 20  # bytes
 VARIABLE = "STAGELIGHT_MODEL"
+HEAD_START = 4.0  # seconds that a recorded view has at most before the model is loaded: both need the same cores
 DEFAULT_MODELS = (DEFAULT_MODEL, "minilm-l6")  # a decoder, and an encoder to hold claims against
 _LOG = logging.getLogger(__name__)
 
@@ -52,14 +52,17 @@ class Loading(Exception):
 
 
 class Model:
-    """One model of this server: loaded once, in the background, from the moment somebody asks for it.
+    """One model of this server: loaded once, in the background, from the moment somebody asks for it. What was recorded
+    of it is shown first: it is loaded when that is there, or does not do.
 
     progress   how far the loading is
     queue      where its questions wait; the models of a server share one, as they share its cores
     """
 
-    def __init__(self, address: str, recorded: Engine | None, queue: Queue | None = None) -> None:
+    def __init__(self, address: str, recorded: Engine | None, queue: Queue | None = None, of: int = 1) -> None:
+        """of: how many models the server has; they share the memory for answers."""
         self.address = address
+        self._of = of
         self._queue = queue or Queue()
         self.progress = Progress(N_("starting the model"))
         self._refused: Refused | None = None
@@ -67,6 +70,7 @@ class Model:
         self._live: Store | None = None
         self._start = Lock()
         self._thread: Thread | None = None
+        self._due = Event()
 
     @property
     def ready(self) -> bool:
@@ -90,6 +94,10 @@ class Model:
                 self._thread = Thread(target=self._load, name=f"load {self.address}", daemon=True)
                 self._thread.start()
 
+    def hurry(self) -> None:
+        """Load it without further delay, once it has begun: the recorded view is on a screen, or does not do."""
+        self._due.set()
+
     def spec(self) -> ModelSpec:
         """What kind of model it is. Loading: not known yet. Refused: it cannot be had."""
         known = self._live or self._recorded
@@ -105,11 +113,38 @@ class Model:
         queue.
         """
         if self._live is not None:
-            return self._live.get(run, wants, behind=behind, watch=_told if _in_session() else None)
+            return self._live.get(run, wants, behind=behind, watch=None if session.page() is None else _told)
         if self._recorded is not None:
             with suppress(NotRecorded):
                 return self._recorded.run(run, wants)
         raise self._absent()
+
+    def holds(self, run: Run, wants: Iterable[Want]) -> bool:
+        """Whether `run` would answer at once: the arrays are here, or the recording is all there is."""
+        return self._live is None or self._live.holds(run, wants)
+
+    def estimate(self, run: Run, wants: Iterable[Want]) -> Estimate | None:
+        """What of these wants is not here would cost; None where no model is there to ask. Refused as the run would
+        be, save for its size."""
+        return None if self._live is None else self._live.estimate(run, wants)
+
+    def held(self, run: Run, wants: Iterable[Want]) -> Trace:
+        """Tokens, and those of the wanted arrays that are here: nothing is computed, nobody waits. A recording gives
+        all of them or none. Loading, Refused: as in `run`."""
+        if self._live is not None:
+            return self._live.held(run, wants)
+        if self._recorded is not None:
+            for some in (tuple(wants), ()):
+                with suppress(NotRecorded):
+                    return self._recorded.run(run, some)
+        raise self._absent()
+
+    def fetch(self, run: Run, wants: Iterable[Want], watch: Report) -> None:
+        """Have the loaded model work out what fills in a figure that a reader sees already; then `held` has it.
+        watch: see `Queue.ask`. Loading: the model is not there yet."""
+        if self._live is None:
+            raise self._absent()
+        self._live.get(run, wants, later=True, watch=watch)
 
     def extend(self, run: Run, count: int, *, temperature: float, top_k: int, top_p: float, seed: int) -> Run:
         """The run with tokens that the model goes on with; see `Engine.extend`. Loading: it is not there yet."""
@@ -118,12 +153,15 @@ class Model:
         return self._live.extend(run, count, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
 
     def _absent(self) -> Exception:
-        """Why nobody can answer now."""
+        """Why nobody can answer now; the model, which could, waits no longer."""
+        self.hurry()
         return Loading() if self._refused is None else self._refused
 
     def _load(self) -> None:
+        if self._recorded is not None:
+            self._due.wait(HEAD_START)
         try:
-            self._live = Store(connect(self.address, self._report), ARRAYS_KEPT, self._queue)
+            self._live = Store(connect(self.address, self._report), share(self._of), self._queue)
         except Refused as refused:
             self._refused = refused
             return
@@ -147,7 +185,7 @@ def models() -> dict[str, Model]:
     hosted = {name(address): address for address in addresses(sys.argv[1:], os.environ.get(VARIABLE, ""))}
     queue = Queue()
     return {
-        shown: Model(address, _recording() if shown == DEFAULT_MODEL else None, queue)
+        shown: Model(address, _recording() if shown == DEFAULT_MODEL else None, queue, len(hosted))
         for shown, address in hosted.items()
     }
 
@@ -160,16 +198,10 @@ def titled(name: str) -> str:
         return name
 
 
-def _in_session() -> bool:
-    """Whether this thread draws somebody's page."""
-    return get_script_run_ctx(suppress_warning=True) is not None
-
-
 def _told(progress: Progress) -> None:
-    """Tell whoever watches; then let Streamlit stop this session if nobody does any more. It does so wherever the
-    session's state is looked at, by an exception that goes past all of ours."""
+    """Tell whoever watches, as long as somebody does."""
     _watch.get()(progress)
-    st.session_state.get("link")
+    session.give_way()
 
 
 def _recording() -> Engine | None:

@@ -1,15 +1,18 @@
-"""Verdicts on the articles' claims, worked out in the background: one worker per server, the newest question first.
+"""Verdicts on the articles' claims, worked out in the background: one worker per server.
 
-A verdict depends on the model and the text, not on which layer or token is on view, so that the marks on the map stand
-still while the reader looks around.
+The claims that somebody has on view come first, then all others, each in the order in which readers came. A page asks
+again and again until it knows all; what no page asks for any more is not worked out. A verdict depends on the
+model and the text, not on which layer or token is on view, so that the marks on the map stand still while the reader
+looks around.
 """
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Condition, Thread
+from time import monotonic
 
 import streamlit as st
 
@@ -22,7 +25,9 @@ from models.engine import Cancelled, Refused
 from ui.host import Model
 
 KEPT = 64  # questions whose verdicts are remembered
-WAITING = 32  # questions that may stand in line; the one that waits longest gives way
+WAITING = 32  # questions that may stand in line; the newest gives way, and is asked for again
+REST = 1.0  # seconds that a question waits for at least: the browser draws the page meanwhile
+GONE = 12.0  # seconds without being asked for after which a question leaves the line
 _LOG = logging.getLogger(__name__)
 
 
@@ -38,21 +43,32 @@ class Question:
 
 @dataclass
 class Judged:
-    """The verdicts found so far by the claims' ids. done: there are no more to come."""
+    """The verdicts found so far by the claims' ids. done: there are no more to come. before: questions whose turn comes
+    before this one's."""
 
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     done: bool = False
+    before: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Job:
+    """A question in the line, and when it came. first: claims on view; askers: when each reader asked for it last."""
+
     question: Question
     model: Model
-    first: tuple[str, ...]
+    first: tuple[str, ...] = ()
+    askers: dict[Hashable, float] = field(default_factory=dict)
+    since: float = field(default_factory=lambda: monotonic())
+
+    @property
+    def rests(self) -> float:
+        """Seconds before which it is not looked at; below 0 where its time has come."""
+        return self.since + REST - monotonic()
 
 
 class Bench:
-    """Answers questions one claim after another; a newer question goes first, an older one is taken up again."""
+    """Answers questions one claim after another."""
 
     def __init__(self) -> None:
         self._found: OrderedDict[Question, Judged] = OrderedDict()
@@ -60,19 +76,45 @@ class Bench:
         self._door = Condition()
         self._worker: Thread | None = None
 
-    def ask(self, question: Question, model: Model, first: tuple[str, ...] = ()) -> Judged:
-        """What is known now; the rest is worked out from here on. first: ids of the claims that are on view."""
+    def ask(
+        self, question: Question, model: Model, first: tuple[str, ...] = (), asker: Hashable | None = None
+    ) -> Judged:
+        """What is known now; the rest is worked out from here on.
+
+        first  ids of the claims that are on view
+        asker  who asks: what he asked of the same model before, he asks no more; None: somebody
+        """
         with self._door:
             known = self._found.setdefault(question, Judged())
             self._found.move_to_end(question)
             while len(self._found) > KEPT:
                 self._found.popitem(last=False)
             if not known.done:
-                self._line = [job for job in self._line if job.question != question][1 - WAITING :]
-                self._line.append(_Job(question, model, first))
-                self._start()
-                self._door.notify()
-            return Judged(dict(known.verdicts), known.done)
+                self._enter(_Job(question, model), first, question if asker is None else asker)
+            return Judged(dict(known.verdicts), known.done, 0 if known.done else self._before(question))
+
+    def _enter(self, new: _Job, first: tuple[str, ...], asker: Hashable) -> None:
+        """Put a question at the end of the line; one that stands there keeps its place."""
+        job = next((job for job in self._line if job.question == new.question), new)
+        for other in self._line:
+            if other is not job and other.question.model == job.question.model:
+                other.askers.pop(asker, None)
+        self._clear()
+        if job is new and len(self._line) < WAITING:
+            self._line.append(job)
+        job.first, job.askers[asker] = first, monotonic()
+        self._start()
+        self._door.notify()
+
+    def _clear(self) -> None:
+        """Let go of what nobody asks for any more."""
+        late = monotonic() - GONE
+        self._line = [job for job in self._line if max(job.askers.values(), default=late) > late]
+
+    def _before(self, question: Question) -> int:
+        """Questions that stand before this one; all of them where there was no room for it."""
+        order = [job.question for job in self._line]
+        return order.index(question) if question in order else len(order)
 
     def _start(self) -> None:
         if self._worker is None:
@@ -83,9 +125,14 @@ class Bench:
         while True:
             with self._door:
                 self._door.wait_for(lambda: bool(self._line))
-                job = self._line[-1]
+                self._clear()
+                if not self._line:
+                    continue
+                if self._line[0].rests > 0:
+                    self._door.wait(self._line[0].rests)
+                    continue
+                job, claim = self._turn()
                 known = self._found.setdefault(job.question, Judged())
-                claim = _next(job.first, known.verdicts)
                 if claim is None:
                     known.done = True
                     self._line.remove(job)
@@ -94,11 +141,23 @@ class Bench:
             with self._door:
                 known.verdicts[claim] = verdict
 
+    def _turn(self) -> tuple[_Job, str | None]:
+        """(whose turn it is, the claim to work out for it): a claim on view, else any other; who came first."""
+        for job in [job for job in self._line if job.rests <= 0]:
+            known = self._known(job)
+            claim = next((claim for claim in job.first if claim not in known), None)
+            if claim is not None:
+                return job, claim
+        return self._line[0], _next(self._known(self._line[0]))
 
-def _next(first: tuple[str, ...], known: Mapping[str, Verdict]) -> str | None:
-    """The first claim without a verdict: those on view, then all others."""
-    ordered = (*first, *(claim.id for _article, claim in articles.claims()))
-    return next((claim for claim in ordered if claim not in known), None)
+    def _known(self, job: _Job) -> Mapping[str, Verdict]:
+        found = self._found.get(job.question)
+        return {} if found is None else found.verdicts
+
+
+def _next(known: Mapping[str, Verdict]) -> str | None:
+    """The first claim without a verdict."""
+    return next((claim.id for _article, claim in articles.claims() if claim.id not in known), None)
 
 
 def _verdict(claim: str, job: _Job) -> Verdict:

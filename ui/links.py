@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from threading import Lock
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -10,26 +11,38 @@ import panels
 from anatomy.language import LANGUAGES
 from anatomy.language import speak as speak_language
 from anatomy.view import View, read_view
+from ui import long_links, session
 
 FIELDS = tuple(field.name for field in fields(View) if field.name != "settings")
 Change = Callable[[View], View]
 _KNOWN = "link"
+# A run that a newer one replaces goes on until it next asks for the session's state, where Streamlit stops it. Between
+# that look and its write the newer one could write, and would be taken back: so one after the other.
+_IN_ORDER = Lock()
 
 
 def arrive() -> tuple[View, tuple[str, ...]]:
     """At the start of a run of the page: (the link's view, complaints about values that it cannot mean)."""
-    st.session_state[_KNOWN] = st.query_params.to_dict()
-    return _meant(st.query_params.to_dict())
+    query = session.query()
+    with _IN_ORDER:
+        st.session_state[_KNOWN] = query
+    return _meant(query)
 
 
 def read() -> View:
     """The link's view."""
-    return _meant(st.query_params.to_dict())[0]
+    return _meant(session.query())[0]
+
+
+def known() -> View:
+    """The view of the link that this session knows: of a part of the page that comes back by itself, with the link from
+    before the reader's last action perhaps."""
+    return _meant(st.session_state.get(_KNOWN, {}))[0]
 
 
 def language() -> str:
     """The language of the page: the link's, else the browser's where there is a catalogue for it, else English."""
-    asked = st.query_params.get("lang")
+    asked = session.query().get("lang")
     if asked in LANGUAGES:
         return asked
     preferred = (st.context.locale or "").partition("-")[0].lower()
@@ -47,28 +60,35 @@ def go(change: Change) -> None:
     What the browser sends with an action is its link from before the last answer reached it. So the change starts
     from the link that this session knows, or two quick actions would undo each other.
     """
-    known = st.session_state.get(_KNOWN, {})
-    ours = {*FIELDS, *(control.name for control in panels.controls())}
-    others = {name: value for name, value in known.items() if name not in ours}
-    st.session_state[_KNOWN] = others | change(_meant(known)[0]).query()
-    st.query_params.from_dict(st.session_state[_KNOWN])
+    with _IN_ORDER:
+        known = st.session_state.get(_KNOWN, {})
+        ours = {*FIELDS, *long_links.NAMES, *(control.name for control in panels.controls())}
+        others = {name: value for name, value in known.items() if name not in ours}
+        st.session_state[_KNOWN] = others | long_links.into(change(_meant(known)[0]).query())
+        st.query_params.from_dict(st.session_state[_KNOWN])
 
 
 def current() -> bool:
     """Whether the link that came with this run is the one this session knows, not one from before the last action."""
-    return st.query_params.to_dict() == st.session_state.get(_KNOWN)
+    return session.query() == st.session_state.get(_KNOWN)
 
 
 def _meant(query: Mapping[str, str]) -> tuple[View, tuple[str, ...]]:
-    return read_view(query, panels.load(), panels.controls())
+    plain, damage = long_links.out_of(query)
+    view, complaints = read_view(plain, panels.load(), panels.controls())
+    return view, (*damage, *complaints)
 
 
 def query(view: View, **more: str) -> str:
-    """The view as it stands behind a page's address: empty for the first view, else with its question mark."""
-    pairs = more | view.query()
-    return f"?{urlencode(pairs)}" if pairs else ""
+    """The view as it stands behind the page's address in a link on this page: empty for the first view, else with its
+    question mark."""
+    return _written(more | long_links.near(view.query()))
 
 
 def address(view: View, **more: str) -> str:
     """The full link to a view on this server, as the reader's browser reaches it."""
-    return (st.context.url or "").rstrip("/") + "/" + query(view, **more)
+    return (st.context.url or "").rstrip("/") + "/" + _written(more | long_links.into(view.query()))
+
+
+def _written(pairs: Mapping[str, str]) -> str:
+    return f"?{urlencode(pairs)}" if pairs else ""

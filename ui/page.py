@@ -1,23 +1,27 @@
 """The page: reads the link, asks the model, lays out what it answered."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
 
 import panels
-from anatomy.language import N_, _
+from anatomy.language import _
+from anatomy.request import Run, Want
+from anatomy.spec import ModelSpec
 from anatomy.trace import Trace, readable
 from anatomy.view import Fitted, View
 from models.engine import Refused
 from panels import Panel, stagemap
-from ui import aside, continuation, figure, host, links, stage, text, top, waiting
+from panels.stagemap import Box
+from ui import aside, asking, continuation, figure, host, links, long_links, session, stage, text, top, waiting
+from ui.asking import Halt
 from ui.components import stagemap as drawn_map
 from ui.components import strip
 from ui.host import Loading, Model
+from ui.waiting import Line
 
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
-MOST_TOKENS = 1024  # of a text on the page; the engine itself takes as many as the model
 MOST_LOST = 24  # characters named one by one
 ICON = Path(__file__).parent.parent / "static" / "icon.svg"
 
@@ -39,15 +43,18 @@ def draw() -> None:
     with notices:
         for complaint in (*complaints, *unknown, *aside.complaints(view)):
             text.notice(complaint)
+        if long_links.only_here(view.text):
+            text.notice(
+                _("This text is too long for a link: the server keeps it for now, and the link works only here.")
+            )
+    place = st.empty()
     try:
-        with waiting.in_line(free):
-            answered(model, view, panel, embedded)
+        with waiting.in_line(place) as line:
+            answered(model, view, panel, line)
     except Loading:
         waiting.until_loaded(model)
     except Refused as refused:
         text.notice(str(refused), "refused")
-        if not embedded:
-            continuation.way_back(view)
     else:
         with free:
             waiting.in_the_background(model)
@@ -62,48 +69,86 @@ def chosen(view: View) -> tuple[Model, tuple[str, ...]]:
     if view.model in hosted:
         return hosted[view.model], ()
     first = next(iter(hosted))
-    said = "model" in st.query_params
+    said = "model" in session.query()
     complaint = _("This server has no model {name}. Shown: {first}.", name=view.model[:40], first=first)
     return hosted[first], (complaint,) if said else ()
 
 
-def answered(model: Model, view: View, panel: Panel, embedded: bool) -> None:
-    """Everything below the text. Loading and Refused come from the model, before anything is drawn."""
+def answered(model: Model, view: View, panel: Panel, line: Line) -> None:
+    """Everything below the text. Loading: the model that could answer is not there yet. Refused: it never will be."""
     spec = model.spec()
     run = view.run(spec)
-    tokens = model.run(run).tokens
-    if len(tokens) > MOST_TOKENS:
-        told = N_("The text has {tokens} tokens and the limit is {limit}: take out at least {excess}.")
-        excess = len(tokens) - MOST_TOKENS
-        raise Refused(told, tokens=f"{len(tokens):,}", limit=f"{MOST_TOKENS:,}", excess=f"{excess:,}")
-    fitted = view.fit(spec, tokens)
-    for misfit in view.misfits(fitted):
-        text.notice(misfit)
-    if embedded:
-        model.run(run, stage.needs(spec, fitted, panel))
+    cut = asking.cut(model, run)
+    fitted = view.fit(spec, () if isinstance(cut, Halt) else cut.tokens)
+    if isinstance(cut, Trace):
+        for misfit in view.misfits(fitted):
+            text.notice(misfit)
+    if st.context.is_embedded:
         with st.container(key="alone"):
-            stage.draw(model, run, fitted)
+            found = cut if isinstance(cut, Halt) else asked(model, run, fitted, panel, line, mapped=False)
+            _stage(model, run, fitted, view, found)
         return
-    trace = model.run(run, (*stagemap.needs(spec, fitted), *stage.needs(spec, fitted, panel)))
-    following = continuation.after(model, run)
-    with st.container(key="strip_row"):
-        tokens_of(trace, fitted)
-        if following is not None:
-            continuation.row(following, view, model)
+    row = st.container(key="strip_row")
+    if isinstance(cut, Trace):
+        with row:
+            tokens_of(cut, fitted)
+    found = cut if isinstance(cut, Halt) else asked(model, run, fitted, panel, line)
+    mapped = found if isinstance(found, Trace) or cut is found else _for_the_map(model, run, fitted, found, line)
+    with row:
+        if isinstance(mapped, Trace):
+            following = continuation.after(model, run)
+            if following is not None:
+                continuation.row(following, view, model)
+        else:
+            continuation.way_back(view)
     with st.container(key="columns"):
         left, middle, right = st.columns(3, gap="medium")
+    jury = aside.jury(model, fitted, panel.stage)
     with left:
-        map_of(trace, fitted, panel, aside.counted(aside.jury(model, fitted, panel.stage)))
+        boxes = stagemap.boxes(mapped, fitted) if isinstance(mapped, Trace) else stagemap.bare(spec)
+        map_of(boxes, spec, fitted, panel, aside.counted(jury))
     with middle:
-        stage.draw(model, run, fitted)
+        _stage(model, run, fitted, view, found)
     with right:
-        aside.draw(model, fitted, panel)
+        aside.draw(model, fitted, panel, jury)
+
+
+def asked(model: Model, run: Run, view: Fitted, panel: Panel, line: Line, mapped: bool = True) -> Trace | Halt:
+    """What the stage, and with it the map and the next tokens, show; then what the reader has asked for besides."""
+    spec = model.spec()
+    shown = stage.shown(model, run, view, panel)
+    wants = [*(_mapped(spec, view) if mapped else ()), *shown.needs(spec, view)]
+    found = asking.ask(model, run, wants, line)
+    extra = asking.asked_extra()
+    if isinstance(found, Trace) and shown.chooser is not None and extra == (run, shown.chooser.id):
+        besides = asking.ask(model, run, shown.chooser.needs(spec, view), line, once=True)
+        if isinstance(besides, Halt):
+            text.notice(besides.says)
+    return found
+
+
+def _for_the_map(model: Model, run: Run, view: Fitted, halt: Halt, line: Line) -> Trace | Halt:
+    """What the map shows where the stage has no answer: nothing that would have to run after the reader stopped it."""
+    wants = _mapped(model.spec(), view)
+    return halt if halt.stopped and not model.holds(run, wants) else asking.ask(model, run, wants, line)
+
+
+def _mapped(spec: ModelSpec, view: Fitted) -> list[Want]:
+    """What the map shows, and the row of next tokens above it."""
+    return [*stagemap.needs(spec, view), *continuation.needs(spec, view.length)]
+
+
+def _stage(model: Model, run: Run, fitted: Fitted, view: View, found: Trace | Halt) -> None:
+    """The stage, or why there is none."""
+    if isinstance(found, Halt):
+        stage.halted(model, run, fitted, found, chosen=view.pos is not None)
+    else:
+        stage.draw(model, run, fitted)
 
 
 def tokens_of(trace: Trace, view: Fitted) -> None:
     """The tokens in a row; below it, which characters of the text none of them covers."""
-    added = len(trace.run.tail)
-    strip.show(trace.tokens, added, view.pos, lambda pos: links.go(lambda now: figure.at_token(now, pos)))
+    strip.show(trace, view.pos, lambda pos: links.go(lambda now: figure.at_token(now, pos)))
     if trace.lost:
         text.aside(unspelled(trace.lost))
 
@@ -115,12 +160,14 @@ def unspelled(lost: str) -> str:
     return _("The vocabulary cannot spell: {characters}", characters=shown + more)
 
 
-def map_of(trace: Trace, view: Fitted, panel: Panel, marks: Mapping[str, tuple[int, int, int]]) -> None:
+def map_of(
+    boxes: Sequence[Box], spec: ModelSpec, view: Fitted, panel: Panel, marks: Mapping[str, tuple[int, int, int]]
+) -> None:
     """The stage map, every box a link that keeps the text and the choices. marks: claims per stage that hold, hold in
     part, do not."""
     drawn_map.show(
-        stagemap.boxes(trace, view),
-        stagemap.block(trace.spec),
+        boxes,
+        stagemap.block(spec),
         panel.stage,
         view.layer,
         marks,

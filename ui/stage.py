@@ -1,6 +1,6 @@
 """The middle of the page: one panel of a stage, its question, its answer for this text, and its figure."""
 
-from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from html import escape
 
@@ -8,56 +8,72 @@ import streamlit as st
 
 import panels
 from anatomy.language import _, spaced
-from anatomy.request import Run, Want
-from anatomy.spec import ModelSpec
+from anatomy.request import Run
 from anatomy.stages import STAGES
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
 from models.engine import Refused
 from panels import Panel
-from ui import controls, details, figure, links, text, waiting
+from ui import asking, controls, details, excerpts, figure, later, links, polled, session, text, waiting, withheld
+from ui.asking import Halt
 from ui.host import Loading, Model, models
+from ui.withheld import Figures
 
 
-def needs(spec: ModelSpec, view: Fitted, panel: Panel) -> Sequence[Want]:
-    """What the panel, and the one beside it that chooses for it, ask of the model."""
-    return [want for shown in _shown(panel, spec) for want in shown.needs(spec, view)]
+def shown(model: Model, run: Run, view: Fitted, panel: Panel) -> Figures:
+    """Which figures are drawn: an embedded panel stands without the one that chooses for it."""
+    figures = withheld.figures(model, run, view, panel)
+    return replace(figures, drawn=figures.drawn[:1], chooser=None) if st.context.is_embedded else figures
 
 
 def draw(model: Model, run: Run, view: Fitted) -> None:
     """The stage as a part of the page that redraws alone when one of its own controls moves."""
+    figures = shown(model, run, view, panels.load()[view.panel])
+    coming = later.arrived(model, run, figures.drawn, model.spec(), view).coming
     with st.container(key="stage"):
-        _stage(model, run, replace(view, settings=()))
+        (_filling if coming else _stage)(model, run, view, coming)
 
 
-@st.fragment
-def _stage(model: Model, run: Run, drawn: Fitted) -> None:
-    """drawn: what the rest of the page shows; once the link says otherwise, the whole page is drawn again."""
+def _drawn(model: Model, run: Run, drawn: Fitted, filling: bool) -> None:
+    """drawn: what the page was drawn for; once the link means anything but other settings, the whole page is drawn
+    again. filling: it comes back by itself for what fills the figure in."""
     links.speak()
     spec = model.spec()
     try:
-        view = links.read().fit(spec, model.run(run).tokens)
-        if replace(view, settings=()) != drawn:
-            st.rerun()
+        view = links.known().fit(spec, model.run(run).tokens) if session.in_part() else drawn
+        other = replace(view, settings=drawn.settings) != drawn
+        elsewhere = other and (links.current() or not filling)
+        if elsewhere or asking.extra_waits():
+            polled.anew()
         panel = panels.load()[view.panel]
-        trace = model.run(run, needs(spec, view, panel))
+        figures = shown(model, run, view, panel)
+        arrival = later.arrived(model, run, figures.drawn, spec, view)
+        if arrival.coming != filling and links.current():
+            polled.anew()
+        with waiting.impatient():
+            trace = model.run(run, figures.needs(spec, view)).plus(arrival.trace.arrays, arrival.trace.names)
         if panel.beside:
             trace = replace(trace, beside=_beside(model, run))
     except (Loading, Refused):
-        st.rerun()
+        polled.anew()
     alone = bool(st.context.is_embedded)
     text.heading(_(panel.title))
     reason = panel.applies(spec)
-    if reason is None:
-        text.answer(panel.says(trace, view))
-    else:
+    if reason is not None:
         text.notice(reason)
+    else:
+        text.answer(panel.says(trace, view))
     if not alone:
         _picker(panel)
     if reason is None:
-        _figures(_shown(panel, spec)[: 1 if alone else 2], trace, view)
+        _figures(figures, run, trace, view)
+    later.show(arrival)
     if alone:
         text.elsewhere(_("Open in Stagelight"), links.query(view))
+
+
+_stage = st.fragment(_drawn)
+_filling = st.fragment(_drawn, run_every=later.EVERY)
 
 
 def _beside(model: Model, run: Run) -> tuple[Trace, ...]:
@@ -76,30 +92,38 @@ def _beside(model: Model, run: Run) -> tuple[Trace, ...]:
     return tuple(cut)
 
 
-def _figures(shown: Sequence[Panel], trace: Trace, view: Fitted) -> None:
+def _figures(figures: Figures, run: Run, trace: Trace, view: Fitted) -> None:
     """The panel's card; on its left the one that chooses for it, if there is one."""
-    if len(shown) == 1:
-        _card(shown[0], trace, view)
+    panel, *beside = figures.drawn
+    if not beside and figures.chooser is None:
+        _card(panel, trace, view)
         return
     with st.container(key="two"):
         left, right = st.columns(2, gap="small")
         with left:
-            _chooser(shown[1], shown[0], trace, view)
+            if figures.chooser is None:
+                _chooser(beside[0], panel, trace, view)
+            else:
+                _not_unasked(figures.chooser, figures, run)
         with right:
-            _card(shown[0], trace, view)
+            _card(panel, trace, view)
 
 
-def _shown(panel: Panel, spec: ModelSpec) -> list[Panel]:
-    """The panel, then the one that chooses for it, as far as this model has what they show."""
-    both = [panel] if panel.chooser is None else [panel, panels.load()[panel.chooser]]
-    return [shown for shown in both if shown.applies(spec) is None]
+def _not_unasked(chooser: Panel, figures: Figures, run: Run) -> None:
+    """In place of the overview: why it is not there, and how to have it."""
+    with st.container(border=True, key=f"chooser-{chooser.id}"):
+        st.html(f"<h3>{escape(_(chooser.name))}</h3>")
+        text.line(figures.why)
+        if figures.slow:
+            asking.extra(f"{chooser.id}.ask", _("Work it out"), (run, chooser.id))
 
 
 def _card(panel: Panel, trace: Trace, view: Fitted) -> None:
     """The figure with its controls above and its tabs below."""
     with st.container(border=True, key=f"card-{panel.id}"):
         controls.row(panel, trace.spec, view)
-        figure.show(panel.draw(trace, view), spaced(panel.says(trace, view)), f"{panel.id}.figure")
+        with st.container(key=f"wide-{panel.id}") if panel.wide else nullcontext():
+            figure.show(panel.draw(trace, view), spaced(panel.says(trace, view)), f"{panel.id}.figure")
         if not st.context.is_embedded:
             details.tabs(panel, trace, view)
 
@@ -114,17 +138,31 @@ def _chooser(panel: Panel, chosen_for: Panel, trace: Trace, view: Fitted) -> Non
         figure.show(drawn, spaced(panel.says(trace, view)), f"{panel.id}.figure")
 
 
+def halted(model: Model, run: Run, view: Fitted, halt: Halt, chosen: bool) -> None:
+    """The stage of a text that has no answer: why, and what can be done. chosen: the reader has picked a token."""
+    panel = panels.load()[view.panel]
+    with st.container(key="stage"):
+        text.heading(_(panel.title))
+        if not st.context.is_embedded:
+            _picker(panel)
+        text.notice(halt.says, "quiet" if halt.stopped else "refused")
+        if halt.stopped:
+            asking.run_again()
+        excerpts.offer(model, run, view, halt.longest, chosen, "halted")
+
+
 def _picker(panel: Panel) -> None:
     """The stage's panels by name, where it has several."""
     others = {shown.id: _(shown.name) for shown in panels.of_stage(panel.stage)}
     if len(others) < 2:
         return
-    controls.hold("picker", panel.id)
+    name = controls.hold("picker", panel.id)
     st.segmented_control(
         _("Panels of {stage}", stage=_(STAGES[panel.stage].title)),
         list(others),
         format_func=others.__getitem__,
-        key="picker",
+        default=panel.id,
+        key=name,
         label_visibility="collapsed",
         required=True,
         on_change=controls.writes("picker", panel.id, at_panel),

@@ -9,14 +9,13 @@ from streamlit.delta_generator import DeltaGenerator
 from anatomy.language import LANGUAGES, _, spoken
 from anatomy.spec import ModelSpec
 from anatomy.view import View
-from models.engine import Refused
+from models.engine import MAX_CHARACTERS, Refused
 from ui import controls, links
 from ui.components import textbox
 from ui.examples import EXAMPLES
 from ui.host import Loading, Model, models, titled
 from viz.format import many
 
-MOST_CHARACTERS = 20_000
 FAMILIES = {"llama": "Llama", "bert": "BERT", "gpt2": "GPT-2", "t5": "T5"}
 
 
@@ -24,7 +23,7 @@ def bar(model: Model, view: View) -> DeltaGenerator:
     """Wordmark and model; a choice of models where the server has several. Back comes a free place between them."""
     with st.container(key="top", horizontal=True, vertical_alignment="center"):
         st.html('<h1 class="wordmark"><a href="./" target="_self">Stage<i>light</i></a></h1>', width="content")
-        free = st.container(key="free", width=120)
+        free = st.container(key="free", width=220)
         try:
             st.html(f'<p class="model">{described(model.spec(), named=len(models()) == 1)}</p>')
         except (Loading, Refused):
@@ -38,13 +37,14 @@ def bar(model: Model, view: View) -> DeltaGenerator:
 
 def _language_choice() -> None:
     """The page's language, each by its own name."""
-    controls.hold("lang", spoken())
+    name = controls.hold("lang", spoken())
     changed = controls.writes("lang", spoken(), lambda view, language: replace(view, lang=language))
     st.selectbox(
         _("Language"),
         list(LANGUAGES),
+        list(LANGUAGES).index(spoken()),
         format_func=LANGUAGES.__getitem__,
-        key="lang",
+        key=name,
         label_visibility="collapsed",
         width=98,
         on_change=changed,
@@ -53,13 +53,14 @@ def _language_choice() -> None:
 
 def _model_choice(names: list[str], view: View) -> None:
     shown = view.model if view.model in names else names[0]
-    controls.hold("model", shown)
+    name = controls.hold("model", shown)
     changed = controls.writes("model", shown, on_model)
     st.selectbox(
         _("Model"),
         names,
+        names.index(shown),
         format_func=titled,
-        key="model",
+        key=name,
         label_visibility="collapsed",
         width=212,
         on_change=changed,
@@ -98,7 +99,7 @@ def _stored(spec: ModelSpec) -> str:
 def text_row(view: View) -> None:
     """The text and the examples."""
     with st.container(key="text_row", horizontal=True, gap="small"):
-        textbox.show(view.text, MOST_CHARACTERS, lambda typed: links.go(lambda now: now.with_text(typed)))
+        textbox.show(view.text, MAX_CHARACTERS, lambda typed: links.go(lambda now: now.with_text(typed)))
         st.menu_button(_("Examples"), [_(name) for name in EXAMPLES], key="example", on_click=_on_example)
 
 

@@ -1,18 +1,24 @@
-"""While a model loads: how far it is, as one slim line that goes away by itself."""
+"""While the reader waits: how far the loading of a model is, and how far an answer, which can be cancelled."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
+from time import monotonic
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from anatomy.language import _
-from models.engine import Progress
-from ui import host, links, text
+from anatomy.memory import gigabytes
+from models.engine import Estimate, Progress
+from models.queue import Place
+from ui import host, links, polled, session, text
 from ui.host import Model
+from viz.format import lasting, many
 
 EVERY = 0.4
+PATIENCE = 0.7  # seconds of waiting of which nothing is said: most answers are there by then
+_APART = 0.5  # seconds between two looks at a question that belong to two questions
 
 
 def until_loaded(model: Model) -> None:
@@ -20,41 +26,135 @@ def until_loaded(model: Model) -> None:
     with st.container(key="waiting"):
         text.heading(_("One moment: the model is being loaded"))
         text.answer(_("It is fetched once and kept. After that it starts in seconds, without a network."))
-        _line(model)
+        polled.every(EVERY, _line)(model)
 
 
 def in_the_background(model: Model) -> None:
     """Beside a recorded view: the same line, small. Draws the page again once the model is there."""
     if not model.ready:
-        _line(model)
+        polled.every(EVERY, _line)(model)
 
 
-@contextmanager
-def in_line(place: DeltaGenerator) -> Iterator[None]:
-    """While the page asks its questions: which place they have in the queue, then how far the answer is."""
-    with place:
-        told = st.empty()
+class Patience:
+    """How long the reader has waited for one question. Each look counts on, until there are none for a while."""
 
-    def tell(progress: Progress) -> None:
-        told.html(f'<p class="working">{escape(_capital(progress.says))}</p>')
+    def __init__(self) -> None:
+        self._since = self._seen = 0.0
 
-    with host.watched(tell):
+    def over(self) -> bool:
+        """Whether it is time to say something."""
+        now = monotonic()
+        if now - self._seen > _APART:
+            self._since = now
+        self._seen = now
+        return now - self._since >= PATIENCE
+
+
+class Line:
+    """A card over the page's lower edge: what the question costs, its place in the queue or how far it is, Cancel."""
+
+    def __init__(self, place: DeltaGenerator) -> None:
+        """place: empty, outside of every part of the page that runs by itself."""
+        self._place, self._patience = place, Patience()
+        self._cost: Callable[[], Estimate | None] = lambda: None
+        self._stop: Callable[[], None] = lambda: None
+        self._told: DeltaGenerator | None = None
+        self._cards = 0
+
+    @contextmanager
+    def about(self, cost: Callable[[], Estimate | None], stop: Callable[[], None]) -> Iterator[None]:
+        """While this is open, the card is about one question. cost: asked where the wait is long; stop: called when the
+        reader cancels, before the page is drawn again."""
+        self._cost, self._stop = cost, stop
         try:
             yield
         finally:
-            told.empty()
+            self.close()
+
+    def close(self) -> None:
+        """Take the card away."""
+        self._cost = self._stop = lambda: None
+        if self._told is not None:
+            self._told = None
+            self._place.empty()
+
+    def tell(self, progress: Progress) -> None:
+        """Say how far it is, where the wait has been long enough for it."""
+        if not self._patience.over():
+            return
+        if self._told is None:
+            self._told = self._begun()
+        self._told.progress(_share(progress), text=_named(progress))
+
+    def _begun(self) -> DeltaGenerator:
+        """The card; back comes the place of its bar."""
+        self._cards += 1
+        with self._place.container(key=f"running-{self._cards}"):
+            cost = self._cost()
+            st.html(f'<p class="cost">{escape(_("Working on it") if cost is None else costs(cost))}</p>')
+            told = st.empty()
+            st.button(_("Cancel"), key=f"cancel-{self._cards}", on_click=self._stop)
+        return told
+
+
+@contextmanager
+def in_line(place: DeltaGenerator) -> Iterator[Line]:
+    """While the page asks its questions. place: as for `Line`."""
+    line = Line(place)
+    with host.watched(line.tell):
+        try:
+            yield line
+        finally:
+            line.close()
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """While a part of the page that runs by itself asks: once it takes long, the whole page asks in its place. It has
+    the card, and what a reader does elsewhere can stop it; a part's own run cannot be stopped."""
+    patience = Patience()
+
+    def tell(progress: Progress) -> None:
+        if patience.over() and session.in_part():
+            polled.anew()
+
+    with host.watched(tell):
+        yield
+
+
+def costs(cost: Estimate) -> str:
+    """An estimate in words: "2,048 tokens · about 12 s · about 0.9 GB of memory"."""
+    return _(
+        "{tokens} · about {time} · about {memory} of memory",
+        tokens=many(cost.tokens, "token"),
+        time=lasting(cost.seconds),
+        memory=gigabytes(cost.nbytes),
+    )
+
+
+def _share(progress: Progress) -> float:
+    return min(progress.done / progress.total, 1.0) if progress.total else 0.0
+
+
+def _named(progress: Progress) -> str:
+    """The step and its count, as Streamlit's Markdown leaves it alone."""
+    step = _capital(progress.says)
+    if progress.total and not isinstance(progress, Place):
+        step = _("{step}: {done} of {total}", step=step, done=progress.done, total=progress.total)
+    return step.replace("_", "\\_")
 
 
 def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-@st.fragment(run_every=EVERY)
 def _line(model: Model) -> None:
     links.speak()
+    if session.in_part():  # it came back: the page around it is on the screen
+        model.hurry()
     # A poll may carry the link from before the reader's last action: drawing that would undo it. The next one will not.
     if model.ready and links.current():
-        st.rerun()
+        polled.anew()
     progress = model.progress
     step = _capital(progress.says)
     if not progress.total:

@@ -121,5 +121,6 @@ def _histograms(given: Inputs) -> list[go.Bar | go.Scatter]:
 
 def _percents(values: Float[np.ndarray, " input"], edges: Float[np.ndarray, " edge"]) -> Float[np.ndarray, " cell"]:
     """Percent of the values in each cell; those beyond an end count in the outer cell."""
-    counts = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
+    ends = (float(edges[0]), float(edges[-1]))  # with equal cells between two ends numpy need not sort the values
+    counts = np.histogram(np.clip(values, *ends), len(edges) - 1, ends)[0]
     return (100 * counts / max(len(values), 1)).astype(np.float32)

@@ -49,14 +49,20 @@ def arcs(given: Arcs) -> go.Figure:
         figure.add_trace(_ribbons(given, [ribbon for ribbon in given.ribbons if ribbon.chosen is chosen], chosen))
     figure.add_trace(_ends(given))
     rows = max(len(given.left), len(given.right))
-    for x, labels, title, bold in _sides(given):
-        for row, label in enumerate(labels):
-            figure.add_annotation(_label(x, _height(row, len(labels), rows), label, row == bold))
-        figure.add_annotation(_label(x, -1.1, title, False) | {"font": {"size": 12}})
     figure.update_xaxes(visible=False, range=[0, 1], fixedrange=True)
     figure.update_yaxes(visible=False, range=[rows - 0.4, -1.6], fixedrange=True)
     figure.update_layout(height=_AROUND + _ROW * (rows + 1), showlegend=False, margin=_margin(given))
-    return figure
+    # All at once: plotly checks the whole list again for each that is added (1.4 s for 56 tokens).
+    return figure.update_layout(annotations=_labels(given, rows))
+
+
+def _labels(given: Arcs, rows: int) -> list[dict]:
+    """Every row's label and the titles, on both sides."""
+    found = []
+    for x, labels, title, bold in _sides(given):
+        found += [_label(x, _height(row, len(labels), rows), label, row == bold) for row, label in enumerate(labels)]
+        found.append(_label(x, -1.1, title, False) | {"font": {"size": 12}})
+    return found
 
 
 def _sides(given: Arcs) -> Iterable[tuple[int, tuple[str, ...], str, int | None]]:

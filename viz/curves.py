@@ -55,6 +55,15 @@ class Curves:
         if len(self.curves) > len(_LOOKS):
             raise ValueError(f"{len(self.curves)} curves were given, {len(_LOOKS)} can be told apart")
 
+    @property
+    def drawn(self) -> tuple[Mark, ...]:
+        """The marks that have a place on the axes: a number, on a logarithmic axis above 0."""
+        return tuple(
+            mark
+            for mark in self.marks
+            if math.isfinite(mark.x) and math.isfinite(mark.y) and (mark.y > 0 or not self.logarithmic)
+        )
+
 
 def curves(given: Curves) -> go.Figure:
     """The curves as lines, a legend where there are several, dashed levels with their words, marks as diamonds."""
@@ -62,7 +71,7 @@ def curves(given: Curves) -> go.Figure:
     for level in given.levels:
         figure.add_hline(y=level.value, line={"width": 1, "dash": "dash", "color": NEUTRAL})
         figure.add_annotation(_words(given, level))
-    for mark in given.marks:
+    for mark in given.drawn:
         figure.add_trace(_diamond(mark))
         figure.add_annotation(_label(given, mark))
     figure.update_xaxes(title_text=escaped(given.x_axis), zeroline=False, tickformat=",")
@@ -121,7 +130,9 @@ def _offset(given: Curves, mark: Mark) -> tuple[int, int]:
     side = 1 if mark.x <= sum(_x_ends(given)) / 2 else -1
     places = [(side * 36, up) for up in (28, -28, 56, -56, 84, -84)]
     inside = [(across, up) for across, up in places if 12 <= _spot(given, mark)[1] + up <= _PLOT[1] - 12]
-    return min(inside, key=lambda place: _behind(given, _box(given, mark, *place)) + _on_level(given, mark, place[1]))
+    return min(
+        inside or places, key=lambda place: _behind(given, _box(given, mark, *place)) + _on_level(given, mark, place[1])
+    )
 
 
 def _spot(given: Curves, mark: Mark) -> tuple[float, float]:
@@ -177,7 +188,7 @@ def _covered(given: Curves, level: Level, side: str, edge: str) -> int:
     base = float(_pixels(given, np.array([level.value]))[0])
     low, high = (base - 2, base + 18) if edge == "bottom" else (base - 18, base + 2)
     box = (left, left + wide, low, high)
-    return _behind(given, box) + 24 * sum(_meet(box, _with_words(given, mark)) for mark in given.marks)
+    return _behind(given, box) + 24 * sum(_meet(box, _with_words(given, mark)) for mark in given.drawn)
 
 
 def _behind(given: Curves, box: Box) -> int:
@@ -211,7 +222,7 @@ def _height(given: Curves, value: float) -> float:
 
 def _y_axis(given: Curves) -> dict:
     values = [float(value) for curve in given.curves for value in (curve.y.min(), curve.y.max())]
-    values += [level.value for level in given.levels]
+    values += [level.value for level in given.levels] + [mark.y for mark in given.drawn]
     low, high = min(values), max(values)
     if not given.logarithmic:
         room = 0.12 * ((high - low) or 1.0)

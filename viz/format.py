@@ -67,6 +67,13 @@ def many(count: int, noun: str) -> str:
     return ngettext(f"{{count}} {noun}", f"{{count}} {noun}s", count, count=thousands(count))
 
 
+def lasting(seconds: float) -> str:
+    """A time that was estimated: "1 s", "70 s", "3 min"."""
+    if seconds < 100:
+        return _("{count} s", count=max(1, round(seconds)))
+    return _("{count} min", count=thousands(round(seconds / 60)))
+
+
 def listed(parts: Iterable[str]) -> str:
     """Several things of one kind as a sentence names them: a, b, c."""
     return _(", ").join(parts)

@@ -8,8 +8,39 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, UInt8
 
+from anatomy.control import Control
 from anatomy.language import _
 from viz.heatmap import heatmap
+
+Setting = tuple[Control, str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which tokens the cells of a grid of a long text stand for.
+
+    rows, cols   where the tokens of each row and column begin, and where the last ones end
+    chosen       (row, column) of the tokens that the grid's focus stands for
+    length       tokens of the whole text
+    """
+
+    rows: tuple[int, ...]
+    cols: tuple[int, ...]
+    chosen: tuple[int, int] | None
+    length: int
+
+    @property
+    def window(self) -> tuple[int, int, int, int]:
+        """First token of the rows, one past their last, and the same of the columns."""
+        return self.rows[0], self.rows[-1], self.cols[0], self.cols[-1]
+
+    def pair(self, cell: tuple[int, int], focus: tuple[int, int] | None) -> tuple[int, int]:
+        """The tokens that choosing a cell means: the chosen ones as far as it covers them; else its last that looks and
+        its first looked at, which sees it wherever any pair of the cell does."""
+        row, col = self.rows[cell[0] + 1] - 1, self.cols[cell[1]]
+        if focus is None or self.chosen is None:
+            return row, col
+        return (self.chosen[0] if cell[0] == focus[0] else row, self.chosen[1] if cell[1] == focus[1] else col)
 
 
 @dataclass(frozen=True)
@@ -33,6 +64,10 @@ class Grid:
     inside          words that each cell holds, row after row: printed in it where there is room, cut to its width, and
                     read out before its number
     places          the (r, c) that choosing a cell means, row after row, where it is not the cell's own; None: nothing
+    part            which tokens the cells stand for, where they are not each token of the text by itself
+    measure         what the numbers are, where they stand for several: "largest weight"; read out before the number
+    opens           the setting that a click or Enter on a cell makes besides choosing it
+    leaves          the setting that Escape makes
     """
 
     z: Float[np.ndarray, "row col"]
@@ -55,6 +90,10 @@ class Grid:
     names: tuple[str, ...] | None = None
     places: tuple[tuple[int, int] | None, ...] | None = None
     inside: tuple[str, ...] | None = None
+    part: Part | None = None
+    measure: str | None = None
+    opens: Setting | None = None
+    leaves: Setting | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.rows), len(self.cols))
@@ -62,6 +101,10 @@ class Grid:
             raise ValueError(f"z is {self.z.shape}, the labels say {shape}")
         if self.tiles is not None and self.tiles.shape[:2] != shape:
             raise ValueError(f"tiles are {self.tiles.shape[:2]}, the labels say {shape}")
+        if self.part is not None and (len(self.part.rows), len(self.part.cols)) != (shape[0] + 1, shape[1] + 1):
+            raise ValueError(
+                f"a grid of {shape} cannot stand for {len(self.part.rows) - 1} by {len(self.part.cols) - 1}"
+            )
         for told, given in (("names", self.names), ("places", self.places), ("words inside", self.inside)):
             if given is not None and len(given) != self.z.size:
                 raise ValueError(f"there are {len(given)} {told} for {self.z.size} cells")
@@ -80,11 +123,15 @@ class Grid:
     @property
     def holes(self) -> bool:
         """Whether any cell is empty; those without a name are no cells."""
-        named = np.array([name != "" for name in self.names or [" "] * self.z.size]).reshape(self.z.shape)
-        return bool((np.isnan(self.z) & named).any())
+        empty = np.isnan(self.z)
+        if self.names is not None:
+            empty &= np.array([name != "" for name in self.names]).reshape(self.z.shape)
+        return bool(empty.any())
 
     def place(self, cell: tuple[int, int]) -> tuple[int, int] | None:
         """What choosing a cell means, in the words of `selects`; None for nothing."""
+        if self.part is not None:
+            return self.part.pair(cell, self.focus)
         return cell if self.places is None else self.places[cell[0] * len(self.cols) + cell[1]]
 
     def figure(self, dark: bool = False) -> go.Figure:

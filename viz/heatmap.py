@@ -81,8 +81,11 @@ def _cells(grid: Grid, at: Lattice) -> go.Heatmap:
     if grid.logarithmic:
         value = value.replace("%{z", "%{customdata")
         trace.update(z=_logarithms(z, low), zmin=math.log10(low), zmax=math.log10(high), customdata=z)
+    if grid.part is not None:
+        trace.update(x=_categories(grid.cols), y=_categories(grid.rows))
     rows, cols = escaped(grid.row_axis), escaped(grid.col_axis)
-    trace.hovertemplate = f"{rows} %{{y}}<br>{cols} %{{x}}<br>{value} {escaped(grid.unit)}<extra></extra>"
+    told = f"{escaped(grid.measure)} {value}" if grid.measure else value
+    trace.hovertemplate = f"{rows} %{{y}}<br>{cols} %{{x}}<br>{told} {escaped(grid.unit)}<extra></extra>"
     if grid.names is not None:
         named = _laid_out(_by_row(grid, grid.names), at)
         trace.update(hovertext=named, hovertemplate=f"%{{hovertext}}<br>{value} {escaped(grid.unit)}<extra></extra>")
@@ -97,6 +100,11 @@ def _cells(grid: Grid, at: Lattice) -> go.Heatmap:
         size = 10.5 if grid.percent and grid.inside is None else 10
         trace.update(text=_laid_out(text, at), texttemplate="%{text}", textfont={"size": size})
     return trace
+
+
+def _categories(labels: Sequence[str]) -> list[str]:
+    """Labels of a long text's cells, which all differ, as names of columns that plotly prints when pointed at."""
+    return [escaped(label) for label in labels]
 
 
 def _logarithms(z: Float[np.ndarray, "row col"], low: float) -> Float[np.ndarray, "row col"]:
@@ -160,7 +168,7 @@ def _axes(figure: go.Figure, grid: Grid, at: Lattice) -> None:
     edge_x, edge_y = _edge(at.width), _edge(at.height)
     figure.update_xaxes(
         **common,
-        **_ticks(grid.cols, at.xs, at.pixels[0]),
+        **_ticks(grid, grid.cols, at.xs, at.pixels[0]),
         range=[-edge_x, at.xs[-1] + edge_x],
         side="top",
         tickangle=-_ANGLE if _slanted(grid, at) else 0,
@@ -168,7 +176,7 @@ def _axes(figure: go.Figure, grid: Grid, at: Lattice) -> None:
     )
     figure.update_yaxes(
         **common,
-        **_ticks(grid.rows, at.ys, at.pixels[1]),
+        **_ticks(grid, grid.rows, at.ys, at.pixels[1]),
         range=[at.ys[-1] + edge_y, -edge_y],
         title={"text": escaped(grid.row_axis), "standoff": 6},
     )
@@ -179,10 +187,14 @@ def _edge(pixels: float) -> float:
     return (max(pixels, _OUTLINE) / 2 + 2) / pixels
 
 
-def _ticks(labels: tuple[str, ...], places: Float[np.ndarray, " cell"], pixels: float) -> dict:
+def _ticks(grid: Grid, labels: tuple[str, ...], places: Float[np.ndarray, " cell"], pixels: float) -> dict:
     """Labelled positions: equal labels stay apart, and where not all have room the rest is counted on."""
     kept = thinned(len(labels), int(max(pixels, _TICK) / _TICK))
     shown = _shown(labels)
+    if grid.part is not None:  # its labels tell their places
+        names = _categories(labels)
+        texts = [escaped(shown[i]) for i in kept]
+        return {"type": "category", "tickvals": [names[i] for i in kept], "ticktext": texts}
     if len(kept) < len(labels) and not all(label.isdecimal() for label in labels):
         shown = [f"{i} {label}" for i, label in enumerate(shown)]
     return {"tickvals": places[kept].tolist(), "ticktext": [escaped(shown[i]) for i in kept]}

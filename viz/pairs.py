@@ -35,6 +35,7 @@ class Pairs:
     stacked  one on the other instead of side by side
     lead     an amount before the first place
     ends     of the y axis; from the values where None
+    places   what stands under the places where it is not their number
     """
 
     values: Float[np.ndarray, "2 place"]
@@ -46,6 +47,7 @@ class Pairs:
     stacked: bool = False
     lead: Lead | None = None
     ends: tuple[float, float] | None = None
+    places: tuple[str, ...] | None = None
 
 
 def paired(given: Pairs) -> go.Figure:
@@ -69,6 +71,9 @@ def paired(given: Pairs) -> go.Figure:
         frame = {"width": 2, "color": FOCUS}
         figure.add_vrect(x0=given.focus - 0.5, x1=given.focus + 0.5, line=frame, fillcolor="rgba(0,0,0,0)")
     figure.update_xaxes(title_text=escaped(given.x_axis), showgrid=False, zeroline=False, **_x_axis(given.lead, count))
+    if given.places is not None:
+        shown = thinned(count, _MOST_TICKS)
+        figure.update_xaxes(tickvals=shown, ticktext=[escaped(given.places[place]) for place in shown])
     figure.update_yaxes(title_text=escaped(given.y_axis), tickformat=",.6~g", rangemode="tozero")
     if given.stacked:
         figure.update_yaxes(range=[0, float(given.values.sum(axis=0).max())])

@@ -115,8 +115,9 @@ def label_places(points: Sequence[Point]) -> list[Place | None]:
     taken = [mark for mark, point in zip(marks, points, strict=True) if point.rank != "faint"]
     places: list[Place | None] = [None] * len(points)
     for i in sorted(range(len(points)), key=lambda i: _ORDER.index(points[i].rank)):
-        for place in _candidates(points[i]):
-            box = _label_box(points[i], place, scale)
+        half = _half_width(points[i])
+        for place in _candidates(points[i], half):
+            box = _label_box(points[i], place, half, scale)
             if not any(_overlap(box, other) for other in taken):
                 places[i] = place
                 taken.append(box)
@@ -124,11 +125,11 @@ def label_places(points: Sequence[Point]) -> list[Place | None]:
     return places
 
 
-def _candidates(point: Point) -> Iterator[Place]:
-    """Places for a label, best first: beside the point and, for what matters most, farther off."""
+def _candidates(point: Point, half: float) -> Iterator[Place]:
+    """Places for a label, best first: beside the point and, for what matters most, farther off. half: of its width."""
     if point.rank == "faint":
         return
-    rim, half = _SIZES[point.rank] / 2, _half_width(point)
+    rim = _SIZES[point.rank] / 2
     for distance in (_CLOSE, *(_FAR if point.rank in ("chosen", "near") else ())):
         for right, up in _WAYS:
             yield Place(right * (rim + distance + half), up * (rim + distance + _LINE / 2), distance != _CLOSE)
@@ -145,8 +146,8 @@ def _box(x: float, y: float, half_width: float, half_height: float) -> Box:
     return (x - half_width, y - half_height, x + half_width, y + half_height)
 
 
-def _label_box(point: Point, place: Place, scale: float) -> Box:
-    return _box(point.x * scale + place.right, point.y * scale + place.up, _half_width(point), _LINE / 2)
+def _label_box(point: Point, place: Place, half: float, scale: float) -> Box:
+    return _box(point.x * scale + place.right, point.y * scale + place.up, half, _LINE / 2)
 
 
 def _overlap(a: Box, b: Box) -> bool:

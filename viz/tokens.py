@@ -1,8 +1,10 @@
 """How tokens relate to words and characters: what kind of piece each one is, and the chips that show it."""
 
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from anatomy.language import N_, _
@@ -69,14 +71,16 @@ class Cut:
 def cut(text: str, tokens: Sequence[Piece]) -> Cut:
     """What kind of piece of the text each token is."""
     found = words(text)
+    ends = [end for _start, end in found]
     return Cut(
-        kinds=tuple(_kind(text, token, found) for token in tokens),
+        kinds=tuple(_kind(text, token, found, ends) for token in tokens),
         words=found,
         characters=sum(not c.isspace() for c in text),
         unspaced=sum(c.isalnum() and _is_unspaced(c) for c in text),
     )
 
 
+@lru_cache(maxsize=8)
 def words(text: str) -> tuple[tuple[int, int], ...]:
     """(start, end) of each word, in characters."""
     found: list[tuple[int, int]] = []
@@ -91,6 +95,7 @@ def words(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=8)
 def units(text: str) -> tuple[tuple[int, int], ...]:
     """(start, end) of each word and of each character of a script without spaces, in order; of every character that is
     not white space where the text has neither."""
@@ -112,10 +117,11 @@ def _goes_on(text: str, i: int) -> bool:
 
 
 def _is_unspaced(c: str) -> bool:
-    return any(first <= ord(c) <= last for first, last in _UNSPACED)
+    return ord(c) >= _UNSPACED[0][0] and any(first <= ord(c) <= last for first, last in _UNSPACED)
 
 
-def _kind(text: str, token: Piece, found: Sequence[tuple[int, int]]) -> int:
+def _kind(text: str, token: Piece, found: Sequence[tuple[int, int]], ends: Sequence[int]) -> int:
+    """Its index in KINDS. found: the words in order; ends: where each ends."""
     if token.special or token.start == token.end:
         return SPECIAL
     if token.text is None:
@@ -123,18 +129,21 @@ def _kind(text: str, token: Piece, found: Sequence[tuple[int, int]]) -> int:
     written = text[token.start : token.end]
     start = token.start + len(written) - len(written.lstrip())
     end = token.end - len(written) + len(written.rstrip())
-    touched = [word for word in found if word[0] < end and start < word[1]]
+    touched = found[bisect_right(ends, start) : bisect_left(found, (end,))]
     if touched:
         return WHOLE if all(start <= first and last <= end for first, last in touched) else PART
     return CHARACTER if any(_is_unspaced(c) for c in written) else BETWEEN
 
 
-def chips(text: str, tokens: Sequence[Piece], title: str, focus: int | None = None) -> Chips:
-    """A chip per token: label, id, bytes, and a tint for its kind."""
-    kinds = cut(text, tokens).kinds
-    pieces = zip(tokens, kinds, strict=True)
-    tiles = tuple(Chip(token.label, str(token.id), spelled(token.bytes), kind) for token, kind in pieces)
-    return Chips(tiles, tuple(_(kind) for kind in KINDS), title, focus)
+def chips(text: str, tokens: Sequence[Piece], title: str, focus: int, shown: range) -> Chips:
+    """A chip for each token of a part of the text: label, id, bytes, and a tint for its kind."""
+    pieces = tokens[shown.start : shown.stop]
+    kinds = cut(text, pieces).kinds
+    tiles = tuple(
+        Chip(token.label, str(token.id), spelled(token.bytes), kind) for token, kind in zip(pieces, kinds, strict=True)
+    )
+    places = tuple(shown) if len(shown) < len(tokens) else None
+    return Chips(tiles, tuple(_(kind) for kind in KINDS), title, focus - shown.start, places=places)
 
 
 def spelled(raw: bytes) -> str:

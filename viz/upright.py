@@ -1,10 +1,11 @@
-"""Upright bars over the tokens of a text: one number each, the chosen one in the accent, held against a level."""
+"""Upright bars over the tokens of a text: one number each, the chosen one in the accent, held against a level. Of a
+long text those of a part, above the whole in columns."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from viz.bars import CALM
 from viz.dots import Level
@@ -13,6 +14,7 @@ from viz.scale import clipped, columns, thinned
 from viz.theme import FOCUS, MONO, NEUTRAL
 
 _HEIGHT, _MOST_TICKS = 380, 40
+_BENEATH, _GAP = 110, 96  # pixels: the whole below a part, and what lies between
 _LABEL = 12  # character cells of a label under its bar
 
 
@@ -78,6 +80,60 @@ def upright(given: Upright) -> go.Figure:
         height=_HEIGHT, showlegend=False, barmode="overlay", margin={"l": 64, "r": _right(given), "t": 24, "b": 64}
     )
     return figure
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A long text in columns that hold several tokens each; NaN where there is no number.
+
+    middles, widths  where each column stands on an axis of positions, and how many of them it covers
+    notes            words for the hover box
+    focus            the column of the chosen token
+    """
+
+    values: Float[np.ndarray, " column"]
+    middles: Float[np.ndarray, " column"]
+    widths: Int[np.ndarray, " column"]
+    notes: tuple[str, ...]
+    x_axis: str
+    y_axis: str
+    focus: int
+
+
+def over(near: Upright, whole: Whole) -> go.Figure:
+    """The bars of a part of a long text, and below them the whole of it on an axis of its own."""
+    figure = upright(near)
+    chosen = np.arange(len(whole.values)) == whole.focus
+    figure.add_bar(
+        x=whole.middles.astype(np.float32),
+        y=whole.values.astype(np.float32),
+        width=whole.widths.astype(np.float32),
+        marker={
+            "color": np.where(chosen, FOCUS, NEUTRAL).tolist(),
+            "opacity": np.where(chosen, 1.0, CALM).astype(np.float32),
+            "line": {"width": 0},
+        },
+        hovertext=[escaped(note) for note in whole.notes],
+        hovertemplate="%{hovertext}<extra></extra>",
+        xaxis="x2",
+        yaxis="y2",
+    )
+    plot = _HEIGHT - 88 + _GAP + _BENEATH  # pixels between the upper and the lower margin
+    half = float(whole.widths.max()) / 2
+    figure.update_layout(
+        height=plot + 88,
+        yaxis_domain=[(_BENEATH + _GAP) / plot, 1],
+        yaxis2={"domain": [0, _BENEATH / plot], "title_text": escaped(whole.y_axis), "rangemode": "tozero"},
+        xaxis2={
+            "anchor": "y2",
+            "title_text": escaped(whole.x_axis),
+            "range": [float(whole.middles[0]) - half, float(whole.middles[-1]) + half],
+            "tickformat": ",",
+            "showgrid": False,
+            "zeroline": False,
+        },
+    )
+    return figure.update_yaxes(tickformat=",.6~g")
 
 
 def _words(level: Level) -> dict:

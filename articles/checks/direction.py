@@ -30,14 +30,24 @@ def all_words(case: Case) -> Verdict:
         )
         kind = "holds"
     else:
-        says = _(
-            "No weight goes to what comes after: each token sees itself and those before it, {seen} of {pairs} pairs. "
-            "The last token alone sees all. Every word sees every other in BERT.",
-            seen=thousands(int(visible(case, n).sum())),
-            pairs=thousands(n * n),
-        )
-        kind = "part"
+        says, kind = _says_before(int(visible(case, n).sum()), n), "part"
     return Verdict(kind, says, _how_later(), mean, "probability", _NONE, {"layer": layer, "head": head})
+
+
+def _says_before(seen: int, n: int) -> str:
+    """What each of n tokens sees. seen: pairs of tokens; a window keeps the far ones out."""
+    counts = {"seen": thousands(seen), "pairs": thousands(n * n)}
+    if seen < n * (n + 1) // 2:
+        return _(
+            "No weight goes to what comes after: each token sees itself and the nearest before it, {seen} of {pairs} "
+            "pairs. Every word sees every other in BERT.",
+            **counts,
+        )
+    return _(
+        "No weight goes to what comes after: each token sees itself and those before it, {seen} of {pairs} pairs. "
+        "The last token alone sees all. Every word sees every other in BERT.",
+        **counts,
+    )
 
 
 def _most(later: np.ndarray) -> tuple[float, int, int]:

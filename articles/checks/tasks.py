@@ -51,7 +51,8 @@ def many_languages(case: Case) -> Verdict:
         "unseen",
         f"{says} {rest}",
         how=_(
-            "Site surprisal, summed over each sentence without its first token; the largest sum over that in English."
+            "Site surprisal, summed over the tokens of each sentence that something stands before; the largest sum "
+            "over that in English."
         ),
         value=most / english if english else 1.0,
         unit="ratio",
@@ -60,7 +61,7 @@ def many_languages(case: Case) -> Verdict:
 
 
 def _total(case: Case, text: str, lead: str) -> float:
-    """Surprisal of a text after a lead, in nats; without the first token of all, which nothing predicts."""
+    """Surprisal of a text after a lead, in nats, over its tokens that something stands before."""
     trace = case.other(lead + text, _SURPRISAL)
     inside = [token.start < token.end and token.end > len(lead) for token in trace.tokens]
     return float(np.nansum(trace[_SURPRISAL].astype(np.float64)[inside]))
@@ -140,7 +141,10 @@ def _answers_nothing() -> Verdict:
 
 
 def _of_two_texts(kind: Kind, says: str, value: float, first: str, second: str) -> Verdict:
-    how = _("Site logits after each text: logit of the one word − logit of the other, at their first different token.")
+    how = _(
+        "Site logits after each text: logit of the one word − logit of the other, at their first different token; the "
+        "difference between the two texts."
+    )
     told = _("Two other texts were run: {first} and {second}.", first=quoted(first), second=quoted(second))
     return Verdict(kind, says, how=how, value=value, unit="logit", tolerance=0.0, second=told)
 
@@ -168,7 +172,7 @@ def legal(case: Case) -> Verdict:
     return Verdict(
         "unseen",
         f"{says} {rest}",
-        how=_("Site surprisal: the mean over the clause's tokens after the first."),
+        how=_("Site surprisal: the mean over the clause's tokens that something stands before."),
         value=mean,
         unit="nat",
         second=_("A second text was run: {text}.", text=quoted(_CLAUSE)),

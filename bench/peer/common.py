@@ -1,16 +1,24 @@
 """What the peers' programs share. It runs in their environments, where this project is not installed."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from statistics import median
 from time import perf_counter
+from typing import TypeVar
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 FOLDER, ROUNDS, THREADS, *LENGTHS = sys.argv[1], *map(int, sys.argv[2:])
 torch.set_num_threads(THREADS)
+if "PEER_MEMORY" in os.environ and sys.platform != "win32":
+    import resource
+
+    most = int(os.environ["PEER_MEMORY"])
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+Result = TypeVar("Result")
 Way = Callable[[torch.Tensor], int | None]  # ids [1 pos] → bytes of the page it makes, None where it makes none
 
 
@@ -26,29 +34,31 @@ def tokenizer() -> object:
 
 
 def compare(ways: dict[str, Way], vocab: int) -> None:
-    """Measure each way against a plain forward, in turns on the same tokens; print the rows as JSON."""
-    plain = model()
-    rows = []
+    """Measure each way against a plain forward, in turns on the same tokens. After each, print all rows so far as a
+    line of JSON: whoever stops this program has those."""
+    plain, rows = model(), []
     for length in LENGTHS:
-        seconds: dict[str, list[float]] = {name: [] for name in ("plain", *ways)}
-        sizes: dict[str, int | None] = {}
-        for turn in range(ROUNDS + 1):
-            ids = torch.randint(10, vocab - 10, (1, length), generator=torch.Generator().manual_seed(turn))
-            with torch.inference_mode():
-                spent = {"plain": timed(lambda ids=ids: plain(ids, use_cache=False))[0]}
-            for name, way in ways.items():
-                spent[name], sizes[name] = timed(lambda ids=ids, way=way: way(ids))
-            if turn:  # the first round warms up
-                for name, took in spent.items():
-                    seconds[name].append(took)
-        base = seconds["plain"]
-        for name in ways:
-            ratio = median(a / b for a, b in zip(seconds[name], base, strict=True))
-            rows.append((name, length, 1000 * median(base), 1000 * median(seconds[name]), ratio, sizes[name]))
-    print(json.dumps(rows))
+        for name, way in ways.items():
+            rows.append((name, length, *_against(plain, way, length, vocab)))
+            print(json.dumps(rows), flush=True)
 
 
-def timed(work: Callable[[], object]) -> tuple[float, object]:
+def _against(plain: torch.nn.Module, way: Way, length: int, vocab: int) -> tuple[float, float, float, int | None]:
+    """(plain ms, its ms, their ratio, bytes of its page)."""
+    base, seconds, size = [], [], None
+    for turn in range(ROUNDS + 1):
+        ids = torch.randint(10, vocab - 10, (1, length), generator=torch.Generator().manual_seed(turn))
+        with torch.inference_mode():
+            alone, _logits = timed(lambda ids=ids: plain(ids, use_cache=False))
+        spent, size = timed(lambda ids=ids: way(ids))
+        if turn:  # the first round warms up
+            base.append(alone)
+            seconds.append(spent)
+    ratio = median(a / b for a, b in zip(seconds, base, strict=True))
+    return 1000 * median(base), 1000 * median(seconds), ratio, size
+
+
+def timed(work: Callable[[], Result]) -> tuple[float, Result]:
     """(seconds, what came out)."""
     start = perf_counter()
     found = work()

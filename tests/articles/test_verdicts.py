@@ -124,3 +124,10 @@ def test_no_check_asks_for_the_name_or_the_family_of_a_model():
         }
         asked = {"spec.family", "spec.name", "spec.id", "spec.revision", "spec.weights.title", "spec.weights.source"}
         assert not {name.removeprefix("case.") for name in read} & asked, file.name
+
+
+def test_with_a_window_the_last_token_is_not_said_to_see_all():
+    told = {kind: verdicts(kind)["c-all-words"].says for kind in ("llama", "mistral")}
+    assert "The last token alone sees all." in told["llama"]
+    assert "The last token alone sees all." not in told["mistral"]
+    assert "the nearest before it" in told["mistral"]

@@ -1,6 +1,5 @@
 """Each measurement runs, on a tiny model and for seconds: that it measures the right thing, not how fast it is."""
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -9,14 +8,11 @@ import pytest
 import torch
 
 from anatomy.request import Want
-from bench import classroom, peers, ratios, soak, views
-from bench.server import Server, serving
-from bench.session import Session
+from bench import peers, ratios, views
 from bench.table import markdown
 from bench.texts import text_of
 from models.store import Store
 from tests.models.tiny import new_tiny_engine, tiny_model
-from tests.models.tiny_checkpoints import write_gguf
 
 
 def test_a_table_has_its_numbers_with_three_digits_that_count():
@@ -92,51 +88,3 @@ def test_what_the_peers_share_measures_in_turns(monkeypatch, capsys, tmp_path):
     rows = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert [row[:2] for row in rows] == [["way", 4], ["way", 6]]
     assert calls == [4] * 3 + [6] * 3
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Server:
-    """A server of a tiny model that is ready, with a cache of its own."""
-    folder = tmp_path_factory.mktemp("server")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STAGELIGHT_CACHE", str(folder / "cache"))
-        with serving(str(write_gguf(folder / "tiny.gguf"))) as running:
-            asyncio.run(classroom.until_ready(running))
-            yield running
-
-
-def test_a_class_gets_what_a_single_reader_gets(server):
-    outcomes = asyncio.run(classroom.attend(server, sessions=3, words=5))
-    assert len(outcomes) == 7
-    assert [(outcome.errors, outcome.unequal) for outcome in outcomes] == [(0, 0)] * 7
-    assert all(outcome.wall > 0 and outcome.bytes > 1000 for outcome in outcomes)
-    assert "0 tracebacks" in classroom.table(outcomes, server)
-
-
-def test_pages_of_different_views_are_not_taken_for_equal(server):
-    async def look() -> list[dict[str, str]]:
-        async with Session(server.port) as reader:
-            seen = []
-            for view in (
-                {"text": "the same"},
-                {"text": "the same"},
-                {"text": "the other"},
-                {"text": "the same", "head": 1},
-            ):
-                await reader.go(view)
-                seen.append(reader.figures)
-            return seen
-
-    first, again, other, head = asyncio.run(look())
-    assert set(first) == {"attention.figure", "heads.figure"}
-    assert first == again
-    assert other["attention.figure"] != first["attention.figure"]
-    assert head["attention.figure"] != first["attention.figure"]
-
-
-def test_a_soak_counts_views_and_memory(server):
-    found = asyncio.run(soak.soak(server, sessions=2, minutes=0.08, stretches=2, words=4))
-    assert sum(len(minute.seconds) for minute in found) > 0
-    assert [minute.errors for minute in found] == [0, 0]
-    assert all(minute.memory is None or minute.memory > 1 << 20 for minute in found)
-    assert "memory over the second half" in soak.table(found, 0.08)

@@ -105,6 +105,7 @@ def test_parts_have_names_in_their_order() -> None:
     spec = tiny_engine().spec
     assert spec.parts()[:3] == ("embedding", "attention 0", "FFN 0")
     assert spec.parts()[-2:] == ("FFN 2", "constants")
+    assert len(spec.parts()) == spec.sizes()["part"]
     assert asked("llama", Want("dla_parts", pos=0, token=1))[Want("dla_parts", pos=0, token=1)].shape == (8,)
 
 

@@ -1,6 +1,7 @@
 """What is kept of attention tile by tile equals the plain numpy of `anatomy.measure` on the whole map."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,9 +9,12 @@ import pytest
 import torch
 
 from anatomy.measure import apart, as_bytes, edges, head_scores, max_pool, reach
+from anatomy.request import Want
 from models import attended, folds
 from models.attended import Attended, Tile
+from models.collect import Collection
 from models.folds import KINDS, MAP_SIDE, Fold, Grid, Text
+from models.recorder import Sites
 from models.reduce import FOLDED
 
 LENGTHS = [1, 2, 7, 40, 200]
@@ -30,12 +34,17 @@ def tiles(pattern: np.ndarray, rows: int, causal: bool) -> Iterator[Tile]:
     """A map cut into tiles as the engine cuts them: no columns beyond what the rows can see."""
     for first in range(0, pattern.shape[1], rows):
         end = min(first + rows, pattern.shape[1])
-        yield Tile(first, torch.from_numpy(pattern[:, first:end, : end if causal else None]).contiguous())
+        yield as_tile(first, torch.from_numpy(pattern[:, first:end, : end if causal else None]).contiguous())
+
+
+def as_tile(first: int, weights: torch.Tensor) -> Tile:
+    """Weights as a tile: their logarithms are exponents that give them, divided by 1."""
+    return Tile(first, weights, weights.clamp(min=1e-30).log(), torch.ones(weights.shape[:2]))
 
 
 def folded(fold: Fold, pattern: np.ndarray, rows: int, causal: bool = True) -> tuple[np.ndarray, ...]:
-    for tile in tiles(pattern, rows, causal):
-        fold.add(tile)
+    for part in tiles(pattern, rows, causal):
+        fold.add(part)
     return fold.done()
 
 
@@ -97,8 +106,8 @@ def test_cells_of_a_window_equal_those_of_the_map_cut_out(window: tuple, largest
     pattern = attention(100)
     cut = edges(bottom - top, side, top), edges(right - left, side, left)
     grid = Grid(3, *cut, largest=largest)
-    for tile in tiles(pattern, 7, causal=True):
-        grid.add(tile.weights, tile.first)
+    for part in tiles(pattern, 7, causal=True):
+        grid.add(part.weights, part.first)
     how = np.max if largest else np.mean
     expected = [[how(pattern[:, a:b, c:d], axis=(1, 2)) for c, d in pairwise(cut[1])] for a, b in pairwise(cut[0])]
     np.testing.assert_allclose(grid.cells, np.array(expected).transpose(2, 0, 1), rtol=1e-5, atol=1e-9)
@@ -113,15 +122,50 @@ def test_tiles_are_rows_of_the_whole_map(how: str, head: int | None, monkeypatch
     bias = torch.randn(4, 30, 30, generator=source) if how == "biased" else None
     call = Attended(query, key, mask, None, how in ("causal", "window"), bias)
     whole = call.whole if head is None else call.whole[head, None]
-    monkeypatch.setattr(attended, "CELLS", 7 * 30 * len(whole))
-    cut = list(call.tiles(head))
-    assert [tile.first for tile in cut] == [0, 7, 14, 21, 28]
-    for tile in cut:
-        rows, width = tile.weights.shape[1:]
-        expected = whole[:, tile.first : tile.first + rows]
+    monkeypatch.setattr(attended, "CELLS", 3 * 30 * len(whole))  # tiles of at most 3 rows
+    monkeypatch.setattr(attended, "ROWS", 6)
+    firsts = []
+    for tile in call.tiles(head):
+        first, (rows, width) = tile.first, tile.weights.shape[1:]
+        firsts.append(first)
+        assert width == (6 * (first // 6 + 1) if how == "causal" else 30)  # as wide as its block has to be
+        expected = whole[:, first : first + rows]
         torch.testing.assert_close(tile.weights, expected[..., :width])
         assert expected[..., width:].count_nonzero() == 0
-    assert cut[0].weights.shape[-1] == (7 if how == "causal" else 30)
+        entropies = torch.special.entr(expected.double()).sum((1, 2)).float()
+        torch.testing.assert_close(tile.entropy, entropies, rtol=1e-5, atol=1e-6)
+    assert firsts == ([0, 6, *range(12, 30, 3)] if how == "causal" else [*range(0, 30, 3)])
+
+
+def test_a_weight_that_is_next_to_nothing_is_0_as_is_what_may_not_be_looked_at() -> None:
+    query = torch.tensor([[[300.0], [300.0]]])
+    (tile,) = Attended(query, torch.tensor([[[0.0], [1.0]]]), None, 1.0, causal=True).tiles()
+    assert tile.weights.tolist() == [[[1.0, 0.0], [0.0, 1.0]]]
+    assert tile.entropy.tolist() == [0.0]
+
+
+def test_only_layers_that_form_their_scores_alike_are_taken_together() -> None:
+    query, key, mask = torch.zeros(2, 3, 4), torch.zeros(1, 3, 4), torch.ones(1, 3, 3, dtype=torch.bool)
+    plain = Attended(query, key, None, 0.5, causal=True)
+    assert attended.together([plain, plain]).query.shape == (4, 3, 4)
+    for other in (replace(plain, scaling=0.25), replace(plain, mask=mask), replace(plain, causal=False)):
+        with pytest.raises(ValueError, match="of its own"):
+            attended.together([plain, other])
+
+
+def test_layers_that_differ_in_their_scale_are_folded_apart() -> None:
+    source, ids = torch.Generator().manual_seed(0), np.arange(5)
+    layers = [
+        Attended(
+            torch.randn(2, 5, 4, generator=source), torch.randn(1, 5, 4, generator=source), None, scale, causal=True
+        )
+        for scale in (0.5, 0.5, 4.0)
+    ]
+    collection = Collection([Want("head_entropy")], 3, ids, lambda layer, rows: rows)
+    for number, one in enumerate(layers):
+        collection.visit(number, Sites({}, one))
+    expected = np.stack([head_scores(one.whole.numpy(), ids)["entropy"] for one in layers])
+    np.testing.assert_allclose(collection.arrays()[Want("head_entropy")], expected, rtol=1e-5)
 
 
 def test_every_folded_site_is_found_under_its_name() -> None:

@@ -51,7 +51,7 @@ def test_a_tail_is_never_cut_anew() -> None:
 def test_a_tail_counts_towards_the_limit() -> None:
     engine = tiny_engine()
     with pytest.raises(Refused, match="The text has 65 tokens and the limit is 64"):
-        engine.run(run_of(engine, "x" * 60, (1,) * 5))
+        engine.run(run_of(engine, "x" * 60, (1,) * 5), [Want("entropy")])
 
 
 @pytest.mark.parametrize("token", [-1, 256])

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from anatomy.request import Run, Want
 from anatomy.spec import Norm, Weights
-from models import identities
-from models.attended import Attended
+from models import attended, identities
+from models.attended import Attended, Tile
 from models.engine import Refused
 from models.families import Family, Tap, load
 from models.identities import LOGIT_TOLERANCE, TOLERANCE, Identity
@@ -32,7 +33,7 @@ def opened_as(family: Family, kind: str = "llama") -> Opened:
 @pytest.mark.parametrize("kind", MODELS)
 def test_every_identity_holds_for_every_family(kind: str) -> None:
     found = tiny_engine(kind).identities
-    assert len(found) == {"bert-headless": 11, "bert": 12, "t5": 12}.get(kind, 13)
+    assert len(found) == {"bert-headless": 12, "bert": 13, "t5": 13}.get(kind, 14)
     assert [identity for identity in found if not identity.holds] == []
     assert tiny_engine(kind).broken == {}
 
@@ -139,6 +140,29 @@ def test_attention_that_is_not_what_the_model_used_is_noticed(monkeypatch: pytes
     plain = Attended._scores
     monkeypatch.setattr(Attended, "_scores", lambda *given: plain(*given) * 1.01)
     assert failing(opened_as(load()["llama"])) == {"attention · values = z"}
+
+
+@pytest.mark.parametrize("kind", ["llama", "bert", "t5"])
+@pytest.mark.parametrize("rows", [1, 1000])
+def test_statistics_of_tiles_that_are_not_the_map_are_refused(
+    kind: str, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = attended._tile
+
+    def wrong(first: int, scores: torch.Tensor) -> Tile:
+        tile = plain(first, scores)
+        return replace(tile, weights=tile.weights.roll(1, -1))
+
+    monkeypatch.setattr(attended, "CELLS", rows)
+    monkeypatch.setattr(attended, "_tile", wrong)
+    engine = LocalEngine(tiny_model(kind), ByteTokenizer(), name="tiles")
+    assert set(engine.broken) == {*FOLDED, "pattern_max", "pattern_mean", "contribution_max", "contribution_mean"}
+    run = Run(engine.spec.id, "some words")
+    for want in (Want("head_entropy"), Want("head_maps"), Want("pattern_max", 1, head=0)):
+        with pytest.raises(Refused, match="“tiles of attention put together = attention formed at once” is off by"):
+            engine.run(run, [want])
+    for site in ("pattern", "contribution"):
+        assert engine.run(run, [Want(site, 1)])[Want(site, 1)].shape == (4, 10, 10)
 
 
 def test_a_layer_that_remembers_its_last_call_is_noticed() -> None:

@@ -4,8 +4,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Event, current_thread
-from time import monotonic, sleep
+from threading import Event, get_ident
+from typing import Any
 
 import pytest
 
@@ -13,16 +13,9 @@ from anatomy.language import speaking, spoken
 from models import queue
 from models.engine import Cancelled, Progress, Refused, Report
 from models.queue import Place, Queue
+from tests.until import WAIT, until
 
-WAIT = 20  # seconds until a test gives up
 NOTHING: frozenset = frozenset()
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = monotonic() + WAIT
-    while not true():
-        assert monotonic() < end, "it did not come to that"
-        sleep(0.005)
 
 
 class Room:
@@ -34,7 +27,7 @@ class Room:
         self.held = self.asked("first", lambda report, cancelled: self.go.wait(WAIT))
         until(lambda: self.queue._current is not None)
 
-    def asked(self, about: str, work: Callable[..., object] | None = None, parts=NOTHING, **how: object) -> Future:
+    def asked(self, about: str, work: Callable[..., object] | None = None, parts=NOTHING, **how: Any) -> Future:
         """Ask in a thread of its own, and wait until the question stands in the line (or was refused)."""
         found = self.pool.submit(self.queue.ask, about, parts, work or self._noting(about), **how)
         until(lambda: about in self.known() or found.done())
@@ -57,12 +50,17 @@ def room() -> Iterator[Room]:
 
 
 def test_one_worker_computes_in_the_order_of_asking(room: Room) -> None:
-    threads: set[str] = set()
-    asked = [room.asked(name, lambda report, cancelled: threads.add(current_thread().name)) for name in "abc"]
+    done: list[tuple[str, int]] = []
+
+    def work(name: str) -> Callable[..., None]:
+        return lambda report, cancelled: done.append((name, get_ident()))
+
+    asked = [room.asked(name, work(name)) for name in "abc"]
     room.go.set()
     for found in asked:
         found.result(WAIT)
-    assert threads == {"questions"}
+    assert [name for name, _thread in done] == ["a", "b", "c"]
+    assert len({thread for _name, thread in done}) == 1
 
 
 def test_readers_go_before_what_can_wait(room: Room) -> None:
@@ -76,11 +74,21 @@ def test_readers_go_before_what_can_wait(room: Room) -> None:
 def test_what_can_wait_is_a_reader_s_question_once_a_reader_asks_it_too(room: Room) -> None:
     asked = [room.asked("verdict", behind=True), room.asked("both", behind=True), room.asked("reader")]
     asked.append(room.asked("both"))
-    until(lambda: not room.queue._waiting[1].behind)
+    until(lambda: room.queue._waiting[1].turn == 0)
     room.go.set()
     for found in asked:
         found.result(WAIT)
     assert room.computed == ["both", "reader", "verdict"]
+
+
+def test_what_fills_in_a_figure_goes_behind_readers_and_before_what_can_wait(room: Room) -> None:
+    asked = [room.asked("verdict", behind=True), room.asked("more of a figure", later=True), room.asked("reader")]
+    asked += [room.asked("another figure", behind=True), room.asked("another figure", later=True)]
+    until(lambda: [job.turn for job in room.queue._waiting] == [2, 1, 0, 1])
+    room.go.set()
+    for found in asked:
+        found.result(WAIT)
+    assert room.computed == ["reader", "more of a figure", "another figure", "verdict"]
 
 
 def test_a_later_question_about_a_text_goes_before_texts_that_came_after_it(room: Room) -> None:
@@ -113,7 +121,8 @@ def test_a_full_line_refuses_readers_with_a_sentence_and_lets_in_what_goes_behin
         room.asked("f").result(WAIT)
     room.asked("a")
     room.asked("verdict", behind=True)
-    assert room.queue.length == 6
+    room.asked("more of a figure", later=True)
+    assert room.queue.length == 7
 
 
 def test_equal_questions_are_computed_once(room: Room) -> None:
@@ -259,3 +268,93 @@ begun.wait()
 """
     done = subprocess.run([sys.executable, "-c", program], timeout=60, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_who_is_far_back_is_told_its_place_less_often(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float | None] = []
+    waited = queue.until_done
+    monkeypatch.setattr(queue, "until_done", lambda jobs, pause: pauses.append(pause) or waited(jobs, 0.001))
+    monkeypatch.setattr(queue, "SELDOM", 3 * queue.EVERY)
+    for about, pause in (("a", queue.EVERY), ("b", 2 * queue.EVERY), ("c", queue.SELDOM), ("d", queue.SELDOM)):
+        pauses.clear()
+        room.asked(about, watch=lambda progress: None)
+        until(lambda pause=pause: pause in pauses)
+        pauses.clear()
+
+
+def test_what_nobody_sits_waiting_for_is_put_off_for_a_reader_and_then_computed() -> None:
+    line, begun, order = Queue(), Event(), []
+
+    def verdict(report: Report, cancelled: Callable[[], bool]) -> str:
+        if not begun.is_set():
+            begun.set()
+            until(cancelled)
+            raise Cancelled
+        order.append("verdict")
+        return "known"
+
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(line.ask, "text", NOTHING, verdict, behind=True)
+        assert begun.wait(WAIT)
+        line.ask("other text", NOTHING, lambda *_: order.append("reader"))
+        assert found.result(WAIT) == "known"
+    assert order == ["reader", "verdict"]
+    assert line.counts["put off behind"] == 1
+
+
+def test_what_was_put_off_is_safe_from_readers_for_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(queue, "monotonic", lambda: now)
+    line = Queue()
+    verdict = queue._Job("text", NOTHING, lambda *_: None, 2, 0.0)
+    line._waiting.append(queue._Job("other text", NOTHING, lambda *_: None, 0, 0.0))
+    safe = []
+    for _time in range(4):
+        verdict.begun, verdict.gave_way = now, False
+        while not line._gives_way(verdict):
+            now += 0.01
+        safe.append(now - verdict.begun)
+        assert line._put_off(verdict, Cancelled())
+        line._waiting.remove(verdict)
+    assert safe == pytest.approx([0, queue.SLICE, 2 * queue.SLICE, 4 * queue.SLICE], abs=0.011)
+
+
+def test_a_reader_s_question_is_not_put_off_and_its_error_reaches_it(room: Room) -> None:
+    def gives_up(report: Report, cancelled: Callable[[], bool]) -> None:
+        assert not cancelled()
+        raise Cancelled
+
+    asked, _other = room.asked("text", gives_up), room.asked("other text")
+    room.go.set()
+    with pytest.raises(Cancelled):
+        asked.result(WAIT)
+
+
+def test_what_happened_to_the_questions_is_counted(room: Room) -> None:
+    gone = Event()
+
+    def leaves(progress: Progress) -> None:
+        if gone.is_set():
+            raise SystemExit
+
+    asked = [room.asked("same"), room.pool.submit(room.queue.ask, "same", NOTHING, lambda *_: None)]
+    left = room.asked("left", watch=leaves)
+    until(lambda: [job.askers for job in room.queue._waiting] == [2, 1])
+    gone.set()
+    with pytest.raises(SystemExit):
+        left.result(WAIT)
+    asked += [room.asked(about) for about in "abcd"]
+    with pytest.raises(Refused):
+        room.asked("e").result(WAIT)
+    room.go.set()
+    for found in asked:
+        found.result(WAIT)
+    room.asked("verdict", behind=True).result(WAIT)
+    counted = {"asked": 9, "shared": 1, "left": 1, "refused": 1, "computed": 6}
+    assert room.queue.counts == counted | {"asked behind": 1, "computed behind": 1}
+    assert queue.counted()["computed"] >= 6
+
+
+def test_the_worker_gets_the_interpreter_back_soon() -> None:
+    Queue().ask("anything", NOTHING, lambda *_: None)
+    assert sys.getswitchinterval() == pytest.approx(queue.SWITCH)

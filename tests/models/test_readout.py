@@ -1,5 +1,9 @@
 """The way out: chunks change nothing, and only what is asked for is scored."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -49,7 +53,7 @@ def test_only_the_positions_that_are_asked_for_are_scored(monkeypatch: pytest.Mo
     monkeypatch.setattr(Readout, "logits", lambda self, rows: scored.append(len(rows)) or plain(self, rows))
     wants = [Want("next_ids", pos=4), Want("next_logp", pos=4), Want("entropy", pos=1), Want("lens_ids", pos=2)]
     engine.run(Run(engine.spec.id, "some words"), wants)
-    assert scored == [2, 3]  # positions 1 and 4 of the last stream; one position of three layers
+    assert scored == [3, 2]  # one position of three layers; positions 1 and 4 of the last stream
 
 
 def test_a_position_whose_logits_are_wanted_is_scored_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,6 +64,26 @@ def test_a_position_whose_logits_are_wanted_is_scored_once(monkeypatch: pytest.M
     trace = engine.run(Run(engine.spec.id, "some words"), wants)
     assert scored == [1]
     assert trace[wants[0]].argmax() == trace[wants[1]][0]
+
+
+def test_a_position_that_the_lens_reads_is_scored_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, scored = tiny_engine("gpt2"), []
+    plain = Readout.logits
+    monkeypatch.setattr(Readout, "logits", lambda self, rows: scored.append(len(rows)) or plain(self, rows))
+    wants = [Want("lens_ids", pos=4), Want("logits", pos=4), Want("next_ids", pos=4)]
+    trace = engine.run(Run(engine.spec.id, "some words"), wants)
+    assert scored == [3]  # of the three layers, the last of which is the prediction
+    assert trace[wants[1]].argmax() == trace[wants[2]][0] == trace[wants[0]][-1, 0]
+
+
+@pytest.mark.parametrize(("vocab", "k"), [(64 * 40, 10), (64 * 41, 10), (64 * 40, 11), (64 * 40 + 1, 10), (5, 10)])
+def test_the_best_of_a_long_row_are_found_among_the_best_of_its_groups(vocab: int, k: int) -> None:
+    numbers = torch.randn(7, vocab, generator=torch.Generator().manual_seed(0))
+    numbers[0, 640:704] += 10.0  # the best in one group, the others next to each other
+    values, ids = readout._top(numbers, k)
+    expected = numbers.topk(min(k, vocab), dim=-1)
+    assert torch.equal(values, expected.values)
+    assert torch.equal(ids, expected.indices)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
@@ -82,3 +106,34 @@ def test_the_last_layer_of_the_lens_is_the_prediction() -> None:
     )
     np.testing.assert_array_equal(trace[Want("lens_ids")][-1], trace[Want("next_ids")][:, :10])
     np.testing.assert_allclose(trace[Want("lens_logp")][-1], trace[Want("next_logp")][:, :10], atol=1e-5)
+
+
+WIDE = """
+from resource import RUSAGE_SELF, getrusage
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM
+from anatomy.request import Want
+from models.local import LocalEngine
+from tests.models.tiny import ByteTokenizer, tiny_config
+
+config = tiny_config("llama")
+config.update({"vocab_size": 49_152, "max_position_embeddings": 2_048})
+opened = LocalEngine(AutoModelForCausalLM.from_config(config).eval(), ByteTokenizer(), name="wide")._opened
+tape = opened.record(np.arange(2_048) % 256, {}, lambda *visited: None)
+with torch.inference_mode():
+    opened.readout.answer(tape, [Want("lens_ids", pos=9)])
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    found = opened.readout.answer(tape, [Want("lens_ids"), Want("lens_logp")])
+print(found[Want("lens_ids")].shape, getrusage(RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the setting of the allocator is that of Linux's")
+def test_what_is_found_chunk_by_chunk_does_not_hold_the_chunks_apart() -> None:
+    """With an allocator that gives nothing back but the end of its memory, as this one does once it has seen a few
+    large blocks."""
+    told = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "1000000000", "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run([sys.executable, "-c", WIDE], env=told, capture_output=True, text=True, check=True)
+    assert int(ran.stdout.split()[-1]) < 100_000  # kB; 96 chunks of 13 MB went by

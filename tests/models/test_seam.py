@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from models import seam
-from models.recorder import Recorder, recording
+from models.recorder import ATTENDED, Recorder, Sites, recording
 from tests.models.tiny import tiny_model
 
 POS, WIDTH = 5, 8
@@ -67,10 +67,15 @@ def test_an_argument_without_a_value_changes_nothing() -> None:
 
 
 def test_a_module_that_nobody_marked_is_not_recorded() -> None:
-    seen = Recorder({0: frozenset({"q", "pattern"})}, lambda layer, sites: None)
-    with recording(seen):
+    shown: list[Sites] = []
+    wanted = {0: frozenset({"q", ATTENDED})}
+    with recording(Recorder(wanted, lambda layer, sites: shown.append(sites))) as seen:
+        seen.enter(0, (heads(1, 0),), {})
         seam.attend(nn.Identity(), heads(1, 0), heads(1, 1), heads(1, 2), None)
-    assert seen.kept == {}
+        assert seen.kept == {}
+        seen.leave(0, heads(1, 0))
+    with pytest.raises(AssertionError, match="'attended' is not among the sites"):
+        _ = shown[0].attended
 
 
 def test_a_marked_module_shows_what_is_wanted_and_no_more() -> None:
@@ -78,11 +83,17 @@ def test_a_marked_module_shows_what_is_wanted_and_no_more() -> None:
     seam.mark(module, 0)
     query, key, value = heads(4, 0), heads(2, 1), heads(2, 2)
     module.num_key_value_groups = 2
-    with recording(Recorder({0: frozenset({"q", "k", "pattern", "z"})}, lambda layer, sites: None)) as seen:
+    shown: list[Sites] = []
+    wanted = {0: frozenset({"q", "k", "z", ATTENDED})}
+    with recording(Recorder(wanted, lambda layer, sites: shown.append(sites))) as seen:
+        seen.enter(0, (query,), {})
         out, _ = seam.attend(module, query, key, value, None)
-    assert set(seen.kept) == {"q", "k", "pattern", "z"}
-    assert seen.kept["k"].shape == (2, POS, WIDTH)
-    torch.testing.assert_close(seen.kept["z"], out[0].transpose(0, 1))
+        assert set(seen.kept) == {"q", "k", "z"}
+        seen.leave(0, out)
+    (sites,) = shown
+    assert sites["k"].shape == (2, POS, WIDTH)
+    torch.testing.assert_close(sites["z"], out[0].transpose(0, 1))
+    torch.testing.assert_close(sites.attended.whole @ value[0].repeat_interleave(2, 0), sites["z"])
 
 
 def test_the_library_still_gives_attentions_when_asked() -> None:

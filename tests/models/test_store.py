@@ -13,7 +13,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from models.engine import Refused
 from models.queue import Queue
-from models.store import Store
+from models.store import Store, share
 from tests.models.tiny import tiny_engine
 
 
@@ -140,6 +140,33 @@ def test_a_class_that_asks_the_same_is_one_question(store: Store, engine: Counti
     assert all(np.array_equal(trace[PATTERN], traces[0][PATTERN]) for trace in traces)
 
 
+def test_what_is_held_is_given_without_a_question(store: Store, engine: Counting) -> None:
+    wants = [Want("lens_ids", pos=pos) for pos in range(4)]
+    store.get(RUN, wants[1:3])
+    asked = len(engine.asked)
+    held = store.held(RUN, wants)
+    assert set(held.arrays) == set(wants[1:3])
+    assert held.names == store.get(RUN, wants[1:3]).names
+    assert len(engine.asked) == asked
+
+
+def test_of_a_text_that_nobody_asked_about_only_the_tokens_are_given(store: Store, engine: Counting) -> None:
+    held = store.held(RUN, [PATTERN])
+    assert (len(held.tokens), dict(held.arrays)) == (10, {})
+    assert [wants for _, wants in engine.asked] == [()], "it was cut, not run"
+
+
+def test_a_question_in_parts_gives_what_it_gives_in_one(store: Store) -> None:
+    wants = [Want(site, pos=pos) for pos in range(8) for site in ("lens_ids", "lens_logp")]
+    for start in range(0, len(wants), 6):
+        store.get(RUN, wants[start : start + 6], later=True)
+    whole = tiny_engine().run(RUN, wants)
+    held = store.held(RUN, wants)
+    assert held.names == whole.names
+    for want in wants:
+        np.testing.assert_allclose(held[want], whole[want], rtol=1e-4, atol=1e-5)
+
+
 def test_a_refusal_is_passed_on_each_time(store: Store, engine: Counting) -> None:
     for _ in range(2):
         with pytest.raises(Refused, match="no text to run"):
@@ -191,3 +218,9 @@ def test_the_store_does_not_need_torch() -> None:
 
     program = "import sys, models.store, models.recorded; assert 'torch' not in sys.modules, 'torch is loaded'"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_the_models_of_a_program_share_its_memory_for_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGELIGHT_MEMORY", "1000 MB")
+    assert share(1) == 100 << 20
+    assert share(2) == 50 << 20

@@ -7,7 +7,7 @@ import torch
 from anatomy.spec import Weights
 from models.families import family_of
 from models.opened import Opened
-from models.recorder import Call, Recorder, Sites, recording
+from models.recorder import ATTENDED, Call, Recorder, Sites, recording
 from models.tape import Tape
 from tests.models.tiny import MODELS, tiny_config, tiny_model
 
@@ -36,10 +36,15 @@ def test_every_layer_replays_exactly(kind: str) -> None:
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_inside_of_a_replayed_layer_is_that_of_the_first_run(kind: str) -> None:
     model, first, again = opened(kind), {}, {}
-    sites = frozenset({"q", "k", "v", "scores", "pattern", "z", "attn_in", "resid_mid", "act", "ffn_out"})
-    tape = model.record(IDS, {1: sites}, lambda layer, seen: first.update(seen))
-    model.replay(tape, {1: sites}, lambda layer, seen: again.update(seen))
-    assert set(first) == sites | {"resid_pre", "resid_post"}
+    sites = frozenset({"q", "k", "v", "z", "attn_in", "resid_mid", "act", "ffn_out"})
+    wanted = {1: sites | {ATTENDED}}
+
+    def maps(seen: Sites) -> dict[str, torch.Tensor]:
+        return {"scores": seen.attended.scored, "pattern": seen.attended.whole}
+
+    tape = model.record(IDS, wanted, lambda layer, seen: first.update(seen | maps(seen)))
+    model.replay(tape, wanted, lambda layer, seen: again.update(seen | maps(seen)))
+    assert set(first) == sites | {"scores", "pattern", "resid_pre", "resid_post"}
     for site in first:
         torch.testing.assert_close(again[site], first[site], rtol=0, atol=0)
 

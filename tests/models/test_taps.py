@@ -11,12 +11,12 @@ import torch
 from anatomy.spec import Weights
 from models.families import Tap, load
 from models.opened import Opened
-from models.recorder import ORDER, Sites, current
+from models.recorder import ATTENDED, ORDER, Sites, current
 from models.tape import Tape
 from models.taps import install
 from tests.models.tiny import tiny_model
 
-ALL = frozenset({"q", "pattern", "resid_mid", "act", "ffn_out"})
+ALL = frozenset({"q", ATTENDED, "resid_mid", "act", "ffn_out"})
 
 
 def opened(kind: str = "llama") -> Opened:
@@ -24,11 +24,12 @@ def opened(kind: str = "llama") -> Opened:
 
 
 def look(model: Opened, ids: np.ndarray) -> tuple[dict[str, torch.Tensor], Tape]:
-    """Every site of ALL by layer, and the tape."""
+    """Every site of ALL by layer, the pattern for how attention was called, and the tape."""
     seen: dict[str, torch.Tensor] = {}
 
     def visit(layer: int, sites: Sites) -> None:
-        seen.update({f"{site} {layer}": tensor for site, tensor in sites.items()})
+        shown = sites | {"pattern": sites.attended.whole}
+        seen.update({f"{site} {layer}": tensor for site, tensor in shown.items()})
 
     tape = model.record(ids, dict.fromkeys(range(3), ALL), visit)
     return seen, tape
@@ -47,7 +48,8 @@ def test_a_table_that_does_not_fit_is_told_at_once() -> None:
 
 def test_a_visit_gets_the_wanted_sites_and_both_ends_of_the_layer() -> None:
     seen, _ = look(opened(), np.arange(6))
-    assert set(seen) == {f"{site} {layer}" for site in (*ALL, "resid_pre", "resid_post") for layer in range(3)}
+    sites = {"q", "pattern", "resid_mid", "act", "ffn_out", "resid_pre", "resid_post"}
+    assert set(seen) == {f"{site} {layer}" for site in sites for layer in range(3)}
 
 
 @pytest.mark.parametrize(("kind", "order"), [("llama", [0, 1, 0, 2]), ("gpt2", [0, 1, 0, 2]), ("bert", [1, 0, 2, 0])])

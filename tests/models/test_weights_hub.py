@@ -11,6 +11,8 @@ from models.weights import locate
 from tests.models import locating
 from tests.models.hub_stand_in import COMMIT, StandIn, hub
 
+pytestmark = pytest.mark.slow
+
 Ask = Callable[[str], dict]
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from tests.models import locating
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("step", ["fetching", "unpacking", "converting", "writing"])
 def test_after_a_kill_at_any_step_the_next_fetch_succeeds(shop: SimpleNamespace, step: str) -> None:

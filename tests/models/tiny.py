@@ -25,6 +25,9 @@ MODELS = ("llama", "mistral", "qwen2", "gpt2", "bert", "bert-headless", "t5")
 HEADLESS = ("bert-headless", "t5")
 MOST_PARAMETERS = 200_000
 
+TEXT = "the cat, the hat and the bat sat on the mat"
+STREAMS = (Want("norm_pre"),)  # the least that makes a model run through all its layers
+
 
 class ByteTokenizer:
     """One token per byte of UTF-8: every text has tokens, and characters beyond ASCII come in parts, as in BPE."""
@@ -122,3 +125,7 @@ def tiny_engine(kind: str = "llama") -> LocalEngine:
 def new_tiny_engine(kind: str = "llama", **options: object) -> LocalEngine:
     """An engine of one's own, with options of LocalEngine."""
     return LocalEngine(tiny_model(kind), ByteTokenizer(), name=f"tiny-{kind}", **options)
+
+
+def run_of(engine: LocalEngine, text: str = TEXT) -> Run:
+    return Run(engine.spec.id, text)

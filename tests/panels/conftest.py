@@ -14,6 +14,7 @@ from models.local import LocalEngine
 from models.spelling import BYTE_OF
 from panels import Panel
 from panels.snippet import FOLDER
+from tests.models.checkpoints import real_engine
 from tests.models.tiny import tiny_engine, tiny_model
 from tests.snapshot import Pictures
 
@@ -46,7 +47,7 @@ def answered() -> Callable[..., tuple[Trace, Fitted]]:
 @pytest.fixture(scope="session")
 def really_answered() -> Callable[..., tuple[Trace, Fitted]]:
     """(panel, choices of the view) → the same from the default checkpoint, on the default text; for `real` tests."""
-    engine = LocalEngine.load("smollm2-135m")
+    engine = real_engine("smollm2-135m")
 
     def answer(panel: Panel, **choices) -> tuple[Trace, Fitted]:
         return _answer(engine, panel, **choices)

@@ -10,7 +10,7 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import arcs
 from panels.attention import PANEL
-from panels.attention_map import LENGTH, MEASURE, map_of
+from panels.attention_map import LENGTH, MEASURE, cells_of, shown_row
 from panels.shared import FIRST, SCALE, WORDS
 from tests.models.tiny import MODELS, tiny_model
 from tests.panels.handmade import attending, even
@@ -218,9 +218,12 @@ def test_rows_of_words_sum_to_one_with_and_without_the_first_token(answered):
     for kind in ("llama", "mistral", "bert"):
         trace, view = answered(PANEL, kind, settings=MODES["words"])
         for setting in (True, False):
-            found = map_of(trace, view.with_setting(FIRST, setting))
-            assert len(found.labels) < len(trace.tokens)
-            np.testing.assert_allclose(np.nansum(found.shown, axis=1), 1, atol=1e-5)
+            chosen = view.with_setting(FIRST, setting)
+            found, cells = shown_row(trace, chosen), cells_of(trace, chosen)
+            assert cells.shape == (len(found.words),) * 2
+            assert len(found.words) < len(trace.tokens)
+            np.testing.assert_array_equal(found.shown, cells[found.row])
+            np.testing.assert_allclose(np.nansum(cells, axis=1), 1, atol=1e-5)
 
 
 def test_a_word_is_summed_over_keys_and_averaged_over_queries(answered):

@@ -1,13 +1,19 @@
 """The growing cache: its bytes after each token are those of the library's own cache."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from transformers import DynamicCache
 
+from anatomy.memory import cache_bytes
 from anatomy.request import Want
+from anatomy.view import Fitted
 from panels.cache import PANEL, logit_gap
+from tests.anatomy.spec import SPEC
 from tests.models.tiny import tiny_engine, tiny_model
+from tests.panels.made import made
 from tests.snapshot import described
 from viz.format import number
 
@@ -119,6 +125,27 @@ def test_exactly_the_same_logits_are_said_to_be_so(answered):
 def test_a_multi_head_model_has_one_curve(answered):
     trace, view = answered(PANEL, "gpt2")
     assert sum(trace_.mode == "lines" for trace_ in PANEL.draw(trace, view).data) == 1
+
+
+@pytest.mark.parametrize("window", [None, 700])
+def test_a_long_texts_curve_is_that_of_all_its_tokens(window):
+    model = replace(SPEC, window=window, max_pos=8_192)
+    gap = {Want("cache_gap", pos=900): np.array(0.0)} if model.head else {}
+    trace = made(" ".join(["w"] * 3_000), gap, model)
+    curve = PANEL.draw(trace, Fitted(pos=900, length=3_000)).data[0]
+    assert len(curve.x) < 300
+    every = np.arange(1, 3_001)
+    exact = np.array([cache_bytes(model, int(n)) for n in every])
+    drawn = np.interp(every, curve.x, curve.y)
+    np.testing.assert_allclose(drawn / drawn[-1], exact / exact[-1], rtol=1e-5)
+
+
+def test_the_table_of_a_long_text_lists_those_around_the_chosen_token():
+    gap = {Want("cache_gap", pos=2_500): np.array(1e-6)}
+    table = PANEL.table(made(" ".join(["w"] * 3_000), gap), Fitted(pos=2_500))
+    assert table.note == "Listed are 2,000 of 3,000 tokens, those around the chosen one."
+    assert [row[0] for row in table.rows] == [*range(1_001, 3_001)]
+    assert [row[0] for row in table.rows if row[-1] is not None] == [2_501]
 
 
 def test_a_bidirectional_model_keeps_no_cache():

@@ -1,9 +1,11 @@
-"""The lens along the text: the window ends at the chosen token, every cell is the plain model's own best token."""
+"""The lens along the text: the window ends at the chosen token, every cell is the plain model's own best token; what
+has not come yet is empty and said to be."""
 
 import numpy as np
 import pytest
 
 from anatomy.request import Want
+from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.lens import LIMITS
 from panels.lensgrid import PANEL, WINDOW, best, window
@@ -11,10 +13,23 @@ from panels.output import PANEL as OUTPUT
 from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
+from ui.components.grid import pack
 
 WITH_HEAD = [kind for kind in MODELS if kind not in HEADLESS]
 NAMES = {5: "<five>", 6: "six", 7: "seven"}
 VIEW = Fitted(layer=1, pos=1)
+
+
+@pytest.fixture
+def filled(answered):
+    """(kind of tiny model, choices of the view) → the trace with all that fills the figure in, and the view."""
+
+    def answer(kind: str = "llama", **choices) -> tuple[Trace, Fitted]:
+        trace, view = answered(PANEL, kind, **choices)
+        more = tiny_engine(kind).run(trace.run, PANEL.later(trace.spec, view))
+        return trace.plus(more.arrays, more.names), view
+
+    return answer
 
 
 def small(words: str = "a b", ids: tuple[list[int], ...] = ([6, 5, 5], [7, 6, 5])):
@@ -25,15 +40,15 @@ def small(words: str = "a b", ids: tuple[list[int], ...] = ([6, 5, 5], [7, 6, 5]
 
 
 @pytest.mark.parametrize("kind", WITH_HEAD)
-def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
-    trace, view = answered(PANEL, kind)
+def test_the_picture_caption_and_table_of_every_family(kind, filled, picture):
+    trace, view = filled(kind)
     shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
-def test_the_printed_program_finds_the_same_probabilities(kind, answered, program):
-    trace, view = answered(PANEL, kind, text="the cat, the café sat on the mat", pos=27)
+def test_the_printed_program_finds_the_same_probabilities(kind, filled, program):
+    trace, view = filled(kind, text="the cat, the café sat on the mat", pos=27)
     assert window(view) == range(12, 28)
     np.testing.assert_allclose(program(PANEL, trace, view, kind), PANEL.draw(trace, view).z, atol=1e-5)
 
@@ -52,13 +67,51 @@ def test_a_model_without_a_head_has_no_lens(kind):
     assert reason == OUTPUT.applies(tiny_engine(kind).spec)
 
 
-@pytest.mark.parametrize(("pos", "first"), [(0, 0), (WINDOW - 1, 0), (WINDOW, 1), (500, 501 - WINDOW)])
-def test_the_window_ends_at_the_chosen_token_and_stays_small(pos, first):
-    view = Fitted(pos=pos)
-    assert window(view) == range(first, pos + 1)
-    wants = PANEL.needs(tiny_engine().spec, view)
-    assert {want.pos for want in wants} == set(window(view))
-    assert len(wants) <= 2 * WINDOW
+@pytest.mark.parametrize("most", [int(option) for option in WINDOW.options])
+@pytest.mark.parametrize("pos", [0, 15, 16, 63, 64, 500, 8191])
+def test_the_window_ends_at_the_chosen_token_and_stays_small(pos, most):
+    view = Fitted(pos=pos, length=8192, settings=((WINDOW.name, str(most)),))
+    assert window(view) == range(max(0, pos + 1 - most), pos + 1)
+    assert len(PANEL.later(tiny_engine().spec, view)) == 2 * len(window(view))
+
+
+def test_the_chosen_position_is_there_first_and_the_nearest_come_next():
+    view = Fitted(pos=40)
+    assert {want.pos for want in PANEL.needs(tiny_engine().spec, view)} == {40}
+    assert list(dict.fromkeys(want.pos for want in PANEL.later(tiny_engine().spec, view))) == [*range(40, 24, -1)]
+
+
+@pytest.mark.parametrize("there", [(), (24,), (24, 21, 12)])
+def test_what_has_not_come_yet_is_empty_and_said_to_be(there, answered, filled):
+    text = "the cat, the café sat on the mat"
+    trace, view = answered(PANEL, text=text, pos=27)
+    whole, _ = filled(text=text, pos=27)
+    for want in PANEL.later(trace.spec, view):
+        if want.pos in there:
+            trace = trace.plus({want: whole[want]}, whole.names)
+    columns = sorted(pos - window(view).start for pos in {*there, 27})
+    grid, complete = PANEL.draw(trace, view), PANEL.draw(whole, view)
+    assert np.flatnonzero(~np.isnan(grid.z).all(axis=0)).tolist() == columns
+    np.testing.assert_allclose(grid.z[:, columns], complete.z[:, columns], rtol=1e-4)
+    assert [word != "" for word in grid.inside or ()] == (~np.isnan(grid.z)).ravel().tolist()
+    assert (grid.empty, grid.holes, complete.holes) == ("not computed yet", True, False)
+    assert (grid.cols, grid.focus, grid.z.shape) == (complete.cols, complete.focus, complete.z.shape)
+    told = f"Computed so far: {len(columns)} of 16 positions."
+    assert PANEL.says(trace, view).endswith(told)
+    assert PANEL.table(trace, view).note == told
+    assert {row[1] for row in PANEL.table(trace, view).rows} == {*there, 27}
+    assert PANEL.table(whole, view).note is None
+    assert "so far" not in PANEL.says(whole, view)
+
+
+def test_the_longest_window_travels_in_little(filled):
+    trace, view = filled(text="word after word " * 4, pos=63, settings=((WINDOW.name, "64"),))
+    assert len(window(view)) == 64
+    grid = PANEL.draw(trace, view)
+    assert grid.z.dtype == np.float32
+    per_cell = len(pack(grid, PANEL.says(trace, view))) / grid.z.size
+    assert 30 * 64 * per_cell < 120_000, "bytes of thirty layers, as the default model has"
+    assert len(PANEL.table(trace, view).rows) == grid.z.size
 
 
 def test_a_cell_is_the_best_tokens_probability_and_the_focus_the_chosen_one():
@@ -83,11 +136,11 @@ def test_the_caption_says_what_the_chosen_cell_names_and_since_when_the_final_to
 
 
 def test_the_caption_says_when_the_text_is_longer_than_the_window():
-    words = " ".join(f"w{i}" for i in range(WINDOW + 1))
-    trace = small(words, ([6, 5, 5],) * (WINDOW + 1))
-    told = PANEL.says(trace, Fitted(layer=1, pos=WINDOW))
+    words = " ".join(f"w{i}" for i in range(17))
+    trace = small(words, ([6, 5, 5],) * 17)
+    told = PANEL.says(trace, Fitted(layer=1, pos=16))
     assert told.endswith("Only the last 16 tokens up to the chosen one are read.")
-    assert "Only" not in PANEL.says(trace, Fitted(layer=1, pos=WINDOW - 1))
+    assert "Only" not in PANEL.says(trace, Fitted(layer=1, pos=15))
 
 
 def test_the_table_names_the_token_of_every_cell():

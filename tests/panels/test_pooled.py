@@ -69,3 +69,11 @@ def test_the_chosen_token_is_drawn_even_among_many_and_the_rest_stand_together()
     assert "76 other tokens" in labels
     total = sum(float(np.sum(bars.x)) for bars in figure.data)
     assert total == pytest.approx(100, abs=1e-3)
+
+
+def test_the_table_of_a_long_text_lists_those_around_the_chosen_token():
+    trace = vectors(np.random.default_rng(0).normal(size=(3_000, 2)), " ".join(["w"] * 3_000))
+    table = PANEL.table(trace, Fitted(pos=2_500))
+    assert table.note == "Listed are 2,000 of 3,000 tokens, those around the chosen one."
+    assert [row[0] for row in table.rows] == [*range(1_000, 3_000)]
+    assert len(PANEL.draw(trace, Fitted(pos=2_500)).data[0].y) <= 26

@@ -8,7 +8,8 @@ import pytest
 from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.shared import WORDS
-from panels.surprisal import PANEL, read, surprisals
+from panels.surprisal import PANEL
+from panels.surprisals import read, surprisals
 from tests.models.tiny import MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
@@ -119,6 +120,51 @@ def test_the_table_has_bits_and_nats():
 def test_labels_stay_text_and_equal_ones_apart():
     trace = made("<b> <b>", {Want("surprisal"): [math.nan, 1.0]})
     assert PANEL.draw(trace, Fitted(pos=0)).layout.xaxis.ticktext == ("<b>&lt;b&gt;</b>", "&lt;b&gt;")
+
+
+def long(count: int, values=None):
+    """A text of so many short words, the k-th with a surprisal of k mod 7 nats."""
+    nats = np.arange(count) % 7.0 if values is None else values
+    return made(" ".join(f"w{i}" for i in range(count)), {Want("surprisal"): [math.nan, *nats[1:]]})
+
+
+def test_up_to_a_thousand_tokens_each_has_its_bar():
+    figure = PANEL.draw(long(1_024), Fitted(pos=700))
+    assert sum(len(trace.x) for trace in figure.data) == 1_023
+    assert "each column" not in PANEL.says(long(1_024), Fitted(pos=700))
+
+
+@pytest.mark.parametrize("pos", [0, 1, 700, 2_047])
+@pytest.mark.parametrize("settings", [(), JOINED], ids=["tokens", "words"])
+def test_of_a_long_text_the_chosen_token_stands_among_its_neighbours_above_the_whole(pos, settings):
+    trace, view = long(2_048), Fitted(pos=pos, settings=settings)
+    chosen, others, whole = PANEL.draw(trace, view).data
+    labels = PANEL.draw(trace, view).layout.xaxis.ticktext
+    assert len(labels) == 40
+    assert [label for label in labels if label.startswith("<b>")] == [f"<b>w{pos}</b>"]
+    assert len(chosen.x) + len(others.x) == (39 if pos < 20 else 40), "the first token has no surprisal"
+    assert len(whole.x) == 256
+    np.testing.assert_allclose(whole.y[1:], (np.arange(2_048) % 7.0).reshape(256, 8).mean(axis=1)[1:], rtol=1e-6)
+    assert whole.y[0] == pytest.approx(np.mean([1, 2, 3, 4, 5, 6, 0]))
+    assert whole.marker.opacity[pos // 8] == 1
+    kind, at, start = *(("words", "") if settings else ("tokens", "at ")), max(0, min(pos - 20, 2_008))
+    assert PANEL.says(trace, view).endswith(
+        f"Above stand the {kind} {at}{start:,} to {start + 39:,}, around the chosen one; below, all 2,048: each column "
+        f"is the mean of up to 8 {kind}."
+    )
+
+
+@pytest.mark.parametrize(("settings", "kind"), [((), "tokens"), (JOINED, "words")])
+def test_the_table_of_a_long_text_lists_those_around_the_chosen_one(settings, kind):
+    table = PANEL.table(long(3_000), Fitted(pos=2_500, settings=settings))
+    assert table.note == f"Listed are 2,000 of 3,000 {kind}, those around the chosen one."
+    assert [row[0] for row in table.rows] == [*range(1_000, 3_000)]
+
+
+def test_a_text_of_one_endless_word_has_a_perplexity_beyond_all_numbers():
+    trace = made("a b", {Want("surprisal"): [math.nan, 5_000.0]})
+    assert "a perplexity of ∞" in PANEL.says(trace, VIEW)
+    assert "perplexity = e^5,000 = ∞" in PANEL.formula(trace, VIEW)
 
 
 def test_models_without_a_next_token_say_why():

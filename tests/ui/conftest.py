@@ -7,16 +7,26 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.models.tiny import tiny_engine
-from ui import host
+from tests.ui.visits import browser as browser
+from tests.ui.visits import reader as reader
+from tests.ui.visits import server as server
+from ui import host, judging
 
 Open = Callable[..., AppTest]
 
 
 def script() -> None:
-    """What app.py does."""
+    """What page.py does."""
     from ui import page
 
     page.draw()
+
+
+@pytest.fixture(autouse=True)
+def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verdicts are worked out and models are loaded at once: here no browser draws the page meanwhile."""
+    monkeypatch.setattr(judging, "REST", 0.0)
+    monkeypatch.setattr(host, "HEAD_START", 0.0)
 
 
 @pytest.fixture

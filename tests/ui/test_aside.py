@@ -19,7 +19,7 @@ KINDS = {"holds", "part", "not", "unseen", "absent"}
 
 
 def column(app: AppTest) -> dict:
-    return json.loads(app.get_by_key("claims").proto.json)
+    return json.loads(app.get_by_key("claims").proto.json)[0]
 
 
 def cards(app: AppTest) -> list[dict]:
@@ -55,7 +55,7 @@ def test_the_stage_map_counts_the_claims_by_verdict(open_page):
     while sum(map(sum, marks.values())) < 20 and monotonic() < until:
         sleep(0.1)
         app.run()
-        boxes = json.loads(app.get_by_key("stagemap").proto.json)["boxes"]
+        boxes = json.loads(app.get_by_key("stagemap").proto.json)[0]["boxes"]
         marks = {box["stage"]: box["marks"] for box in boxes}
     kinds = [card["marks"][0]["kind"] for card in cards(judged(app))]
     assert marks["attention"] == [kinds.count("holds"), kinds.count("part"), kinds.count("not")]
@@ -87,7 +87,7 @@ def test_the_view_of_a_claim_has_its_panel_and_settings(claim):
     view = aside.at_claim(View(), claim.id, None, SPEC)
     assert view.panel == claim.panel_for(SPEC)
     controls = {control.name: control for control in panels.load()[claim.panel].controls}
-    for name, value in claim.sets.items() if view.panel == claim.panel else ():
+    for name, value in claim.sets.items():
         assert controls[name].read(value) is not None, f"{claim.panel} cannot be set to {name}={value}"
 
 
@@ -118,3 +118,45 @@ def test_a_second_models_verdicts_stand_beside_the_first(open_page, monkeypatch)
 
 def test_every_kind_of_verdict_has_a_word():
     assert len({aside.label(Verdict(kind, "says")) for kind in KINDS}) == len(KINDS)
+
+
+def seats(*judged: judging.Judged) -> aside.Jury:
+    return aside.Jury(tuple((f"model {i}", each) for i, each in enumerate(judged)), SPEC)
+
+
+def test_a_page_asks_less_often_the_more_texts_come_before_its_own():
+    pauses = [seats(judging.Judged(before=before)).pause for before in (0, 1, 2, 30)]
+    assert pauses == [aside.EVERY, 2 * aside.EVERY, 3 * aside.EVERY, aside.SELDOM]
+    assert 2 * aside.SELDOM < judging.GONE  # or its question would leave the line while it waits
+    assert seats(judging.Judged(before=30), judging.Judged(before=1)).pause == 2 * aside.EVERY
+    assert seats(judging.Judged(done=True), judging.Judged(before=1)).pause == 2 * aside.EVERY
+
+
+def test_the_column_says_how_many_texts_come_before_this_one():
+    stage, found = "attention", {articles.claims("attention")[0][1].id: Verdict("holds", "says")}
+    told = [
+        (judging.Judged(), "being worked out …"),
+        (judging.Judged(before=1), "1 text comes before this one"),
+        (judging.Judged(before=12), "12 texts come before this one"),
+        (judging.Judged(found), "so far; more are being worked out"),
+        (judging.Judged(found, before=1), "so far; 1 text comes before this one"),
+        (judging.Judged(found, before=12), "so far; 12 texts come before this one"),
+        (judging.Judged(found, done=True), "hold, hold in part, do not hold for this model"),
+        (judging.Judged(done=True), ""),
+    ]
+    for judged, says in told:
+        assert aside._progress(None, stage, judged) == says
+
+
+def test_a_page_asks_under_its_session_s_name(open_page, monkeypatch):
+    asked = []
+    ask = judging.Bench.ask
+
+    def noted(bench, question, model, first=(), asker=None):
+        asked.append(asker)
+        return ask(bench, question, model, first, asker)
+
+    monkeypatch.setattr(judging.Bench, "ask", noted)
+    open_page()
+    assert asked
+    assert set(asked) == {asked[0]} != {None}

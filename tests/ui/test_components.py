@@ -8,9 +8,10 @@ from anatomy.stages import STAGES
 from anatomy.trace import Token
 from panels.stagemap import Block
 from ui import components
-from ui.components import stagemap, strip
+from ui.components import grid, stagemap, strip
 
 SCRIPTS = sorted(path.name for path in components.FOLDER.glob("*.js"))
+PARTS = {"grid.js": grid.SCRIPTS}
 MOST_BYTES = 20_000
 
 
@@ -31,11 +32,18 @@ def test_scripts_write_text_as_text_and_load_nothing(name):
     assert "http" not in script
 
 
-@pytest.mark.parametrize("name", [name for name in SCRIPTS if name != "shared.js"])
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_no_text_of_a_script_goes_over_lines_whose_indents_are_not_sent(name):
+    for line in components.source(name).splitlines():
+        assert line.count("`") % 2 == 0, line
+    assert not re.search(r"^[ \t]|^//", components.sent(name), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in ("shared.js", *grid.SCRIPTS)])
 def test_each_component_has_its_style_and_stays_small_enough_to_travel_with_a_message(name):
     style = name.replace(".js", ".css")
-    sent = "".join(components.source(file) for file in ("shared.js", name, "shared.css", style))
-    assert "export default function" in components.source(name)
+    sent = components.sent("shared.js", *PARTS.get(name, ()), name, "shared.css", style)
+    assert "export default function" in sent
     assert len(sent.encode()) < MOST_BYTES
 
 

@@ -2,9 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from time import monotonic, sleep
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 import panels
 from anatomy.request import Run, Want
@@ -16,8 +16,10 @@ from models.recorded import FIRST_VIEW, NotRecorded, RecordedEngine
 from panels import stagemap
 from tests.anatomy.spec import SPEC
 from tests.ui.conftest import loaded
-from ui import host, stage
+from tests.until import until
+from ui import continuation, host, session, withheld
 from ui.host import Loading, Model
+from ui.withheld import Figures
 
 RUN = Run(SPEC.id, "text")
 
@@ -70,6 +72,56 @@ def test_the_recording_answers_until_the_model_is_there(monkeypatch):
     assert model.failure is None
 
 
+def asked_for(monkeypatch: pytest.MonkeyPatch, recorded: object, seconds: float = 20.0) -> tuple[Model, Event]:
+    """A model that has begun, with a head start of that many seconds, and when it is asked for."""
+    monkeypatch.setattr(host, "HEAD_START", seconds)
+    asked = Event()
+    monkeypatch.setattr(host, "connect", lambda address, report: asked.set() or Answers())
+    model = Model("local:x", recorded=recorded)
+    model.begin()
+    return model, asked
+
+
+def test_a_model_is_loaded_when_what_was_recorded_of_it_is_on_the_screen(monkeypatch):
+    model, asked = asked_for(monkeypatch, Answers())
+    assert model.run(RUN).run == RUN
+    assert not asked.wait(0.2)
+    model.hurry()
+    assert asked.wait(5)
+
+
+def test_a_model_is_loaded_at_once_where_nothing_of_it_was_recorded_or_something_else_is_asked(monkeypatch):
+    assert asked_for(monkeypatch, None)[1].wait(5)
+    model, asked = asked_for(monkeypatch, Answers(NotRecorded("not here")))
+    assert not asked.wait(0.2)
+    with pytest.raises(Loading):
+        model.run(RUN, [Want("entropy")])
+    assert asked.wait(5)
+
+
+def test_a_model_that_nobody_looks_at_is_loaded_after_a_while(monkeypatch):
+    _model, asked = asked_for(monkeypatch, Answers(), seconds=0.3)
+    assert asked.wait(5)
+
+
+def line_below(model: object) -> None:
+    """What the page has below a recorded view."""
+    from ui import waiting
+
+    waiting.in_the_background(model)
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_a_line_that_the_browser_asks_for_again_means_that_the_recorded_page_is_there(comes_back, monkeypatch):
+    model = Model("local:x", recorded=Answers())
+    hurried = []
+    monkeypatch.setattr(model, "hurry", lambda: hurried.append(True))
+    monkeypatch.setattr(session, "in_part", lambda: comes_back)
+    app = AppTest.from_function(line_below, args=(model,)).run()
+    assert "Starting the model" in str(app.get("html")[0].proto.body)
+    assert bool(hurried) == comes_back
+
+
 def test_what_is_not_recorded_waits_for_the_model(monkeypatch):
     model = Model("local:x", recorded=Answers(NotRecorded("not here")))
     with pytest.raises(Loading):
@@ -114,7 +166,8 @@ def test_the_recording_holds_all_that_the_first_view_asks_for():
     run = View().run(spec)
     view = View().fit(spec, engine.run(run).tokens)
     panel = panels.load()[view.panel]
-    wants = [*stagemap.needs(spec, view), *stage.needs(spec, view, panel)]
+    shown = Figures(withheld.had(spec, panel))
+    wants = [*stagemap.needs(spec, view), *continuation.needs(spec, view.length), *shown.needs(spec, view)]
     assert set(engine.run(run, wants).arrays) == set(wants)
 
 
@@ -146,7 +199,7 @@ def test_a_session_that_waits_is_told_its_place_and_leaves_the_queue_when_it_is_
 
     begun, go, gone, queue, told = Event(), Event(), Event(), Queue(), []
     monkeypatch.setattr(host, "connect", lambda address, report: Held())
-    monkeypatch.setattr(host, "_in_session", lambda: True)
+    monkeypatch.setattr(host.session, "page", lambda: "a reader")
     monkeypatch.setattr(host.st, "session_state", State())
     model = Model("local:x", None, queue)
     loaded(model)
@@ -193,10 +246,3 @@ def test_verdicts_go_behind_readers(monkeypatch):
         for each in (held, verdict, reader):
             each.exception(20)
     assert asked == ["held", "reader", "verdict"]
-
-
-def until(true):
-    end = monotonic() + 20
-    while not true():
-        assert monotonic() < end, "it did not come to that"
-        sleep(0.005)

@@ -1,150 +1,19 @@
 """A reader's way through the page in a real browser, with the real model and no way out of this machine."""
 
-import os
 import re
-import socket
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import expect
 
 import articles
 import panels
-from anatomy.stages import STAGES
 from anatomy.view import DEFAULT_PANEL
-from tests.ui.guarded_server import GUARDING, OUTSIDE
+from tests.ui.visits import PATIENCE, visited
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 
-ROOT = Path(__file__).parent.parent.parent
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-QUIET = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE = 60_000  # milliseconds: the first answer waits for the model
 FRANCE = "72.9 %"
-expect.set_options(timeout=20_000)  # what is already loaded; a busy machine may take its time
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of the app, started as the README says, on a port of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    options = ["--server.port", str(port), "--server.address", "127.0.0.1"]
-    command = [sys.executable, "-m", "tests.ui.guarded_server", "run", "app.py", *options]
-    with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
-        try:
-            _answering(f"http://127.0.0.1:{port}/_stcore/health", process)
-            yield f"http://127.0.0.1:{port}/"
-        finally:
-            process.terminate()
-    said = log.read_text()
-    assert "Traceback" not in said, said
-    assert GUARDING in said
-    assert OUTSIDE not in said, said
-
-
-def _answering(address: str, process: subprocess.Popen) -> None:
-    until = monotonic() + 40
-    while monotonic() < until:
-        assert process.poll() is None, "the server stopped"
-        try:
-            with urllib.request.urlopen(address, timeout=2):
-                return
-        except OSError:
-            sleep(0.2)
-    pytest.fail("the server does not answer")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield chromium
-        chromium.close()
-
-
-@dataclass
-class Visit:
-    """One reader's browser window: what it asked for, and what it complained about."""
-
-    page: Page
-    home: str
-    asked: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    def open(self, query: str = "") -> None:
-        self.page.goto(self.home + query)
-        expect(self.page.locator(".st-key-stage h2, .notice.refused").first).to_be_visible(timeout=PATIENCE)
-
-    def type(self, text: str) -> None:
-        box = self.page.get_by_role("textbox", name="Your text")
-        box.fill(text)
-        box.press("Enter")
-
-    @property
-    def heading(self) -> Locator:
-        return self.page.locator(".st-key-stage h2")
-
-    @property
-    def answer(self) -> Locator:
-        return self.page.locator(".says")
-
-    @property
-    def refusal(self) -> Locator:
-        return self.page.locator(".notice.refused")
-
-    @property
-    def tokens(self) -> Locator:
-        return self.page.get_by_role("option")
-
-    @property
-    def readout(self) -> Locator:
-        """The line under the attention map that reads the chosen cell."""
-        return self.page.locator(".st-key-attention-figure .readout")
-
-    def canvas(self, panel: str) -> Locator:
-        return self.page.locator(f".st-key-{panel}-figure canvas")
-
-
-def visited(browser: Browser, home: str, **options: object) -> tuple[BrowserContext, Visit]:
-    """A window that takes down every request and every error."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce", **options)
-    visit = Visit(context.new_page(), home)
-    visit.page.on("request", lambda request: visit.asked.append(request.url))
-    visit.page.on("websocket", lambda line: visit.asked.append(line.url.replace("ws://", "http://", 1)))
-    visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
-    visit.page.on("console", lambda said: visit.errors.append(said.text) if said.type == "error" else None)
-    return context, visit
-
-
-@pytest.fixture
-def reader(browser: Browser, server: str) -> Iterator[Visit]:
-    """A visit that must end without an error, without an exception on the page, and without a foreign request."""
-    context, visit = visited(browser, server)
-    yield visit
-    expect(visit.page.get_by_test_id("stException")).to_have_count(0)
-    assert not visit.errors
-    foreign = [url for url in visit.asked if not url.startswith((server, "data:", "blob:"))]
-    assert not foreign, f"these requests would leave the machine: {foreign}"
-    assert visit.asked
-    context.close()
 
 
 def test_the_first_view_is_drawn_with_the_models_numbers(reader):
@@ -153,9 +22,7 @@ def test_the_first_view_is_drawn_with_the_models_numbers(reader):
     expect(reader.readout).to_contain_text(FRANCE)
     expect(reader.answer).to_contain_text("“·France”")
     expect(reader.tokens).to_have_count(12)
-    expect(reader.page.get_by_role("navigation", name="Stages of the model").get_by_role("link")).to_have_count(
-        len(STAGES)
-    )
+    expect(reader.page.get_by_role("navigation", name="Stages of the model").get_by_role("link")).to_have_count(9)
 
 
 def test_a_new_text_changes_tokens_map_and_figure(reader):
@@ -270,7 +137,7 @@ def test_the_page_speaks_the_browsers_language_and_the_one_that_is_chosen(browse
     visit.page.goto(server)
     expect(visit.heading).to_have_text("每个词元看向哪里？", timeout=PATIENCE)
     expect(visit.readout).to_contain_text(FRANCE)
-    assert visit.page.evaluate("document.documentElement.lang") == "zh"
+    expect(visit.page.locator("html")).to_have_attribute("lang", "zh", timeout=PATIENCE)
     visit.page.goto(server + "?lang=en")
     expect(visit.heading).to_have_text(panels.load()[DEFAULT_PANEL].title, timeout=PATIENCE)
     visit.page.get_by_role("radiogroup", name="Head").get_by_role("radio", name="0", exact=True).click()
@@ -327,7 +194,8 @@ def test_the_examples_are_texts_to_begin_with(reader):
     reader.page.get_by_role("button", name="Examples").click()
     reader.page.get_by_role("menuitem", name="Code").click()
     expect(reader.tokens.first).to_contain_text("def", timeout=PATIENCE)
-    assert reader.page.get_by_role("textbox", name="Your text").input_value().startswith("def add(a, b):\n    return")
+    box = reader.page.get_by_role("textbox", name="Your text")
+    expect(box).to_have_value(re.compile(r"^def add\(a, b\):\n    return"))
 
 
 def test_the_tabs_hold_numbers_python_and_a_link_that_works(reader):
@@ -434,19 +302,12 @@ def test_no_text_at_all_is_answered_by_a_sentence(reader):
     expect(reader.tokens).to_have_count(0)
 
 
-def test_a_text_of_too_many_tokens_is_refused_and_stays(reader):
+def test_more_than_a_hundred_thousand_characters_never_leave_the_box(reader):
     reader.open()
-    reader.type("a b " * 1500)
-    expect(reader.refusal).to_contain_text("tokens", timeout=PATIENCE)
-    assert len(reader.page.get_by_role("textbox", name="Your text").input_value()) == 6000
-
-
-def test_a_hundred_thousand_characters_never_leave_the_box(reader):
-    reader.open()
-    reader.type("x" * 100_000)
-    expect(reader.page.get_by_text("This text has 100,000 characters")).to_be_visible()
+    reader.type("x" * 100_001)
+    expect(reader.page.get_by_text("This text has 100,001 characters")).to_be_visible()
     expect(reader.readout).to_contain_text(FRANCE)
-    expect(reader.page).not_to_have_url(re.compile("text="))
+    expect(reader.page).not_to_have_url(re.compile("text=|packed=|kept="))
 
 
 def test_six_hundred_tokens_are_drawn_with_the_chosen_one_in_sight(reader):

@@ -1,4 +1,4 @@
-"""Verdicts worked out in the background: every claim once, the newest question first, a mistake is told."""
+"""Verdicts worked out in the background: every claim once, in the order of asking, for those who still ask."""
 
 from threading import Event
 from time import monotonic, sleep
@@ -60,6 +60,21 @@ def test_what_is_known_is_not_worked_out_again(model, monkeypatch):
     assert asked.count("known at once") == len({claim.id for _article, claim in articles.claims()})
 
 
+def test_a_question_rests_while_its_page_is_drawn_however_often_it_is_asked_again(model, monkeypatch):
+    monkeypatch.setattr(judging, "REST", 0.4)
+    looked = []
+
+    def check(case: Case) -> Verdict:
+        looked.append((case.view.text, monotonic()))
+        return Verdict("holds", "yes")
+
+    checked_by(monkeypatch, check)
+    asked = monotonic()
+    finished(Bench(), question("it rests"), model)
+    # a worker of another test may still be at its own text
+    assert min(at for text, at in looked if text == "it rests") - asked >= 0.4
+
+
 def test_the_claims_on_view_come_first(model, monkeypatch):
     seen, go = [], Event()
 
@@ -78,27 +93,75 @@ def test_the_claims_on_view_come_first(model, monkeypatch):
     assert set(seen[: len(on_stage)]) == on_stage
 
 
-def test_a_newer_question_goes_first_and_the_older_one_is_taken_up_again(model, monkeypatch):
-    order, begun, go = [], Event(), Event()
+class Order:
+    """A check that notes whose text it is at, and is held up until `go` is set."""
 
-    def check(case: Case) -> Verdict:
-        if case.view.text in ("older", "newer"):  # a worker of another test may still be at its own
-            order.append(case.view.text)
-            begun.set()
-            go.wait(WAIT)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *texts: str) -> None:
+        self.texts, self.seen, self.begun, self.go = texts, [], Event(), Event()
+        checked_by(monkeypatch, self.check)
+
+    def check(self, case: Case) -> Verdict:
+        if case.view.text in self.texts:  # a worker of another test may still be at its own
+            self.seen.append(case.view.text)
+            self.begun.set()
+            self.go.wait(WAIT)
         return Verdict("holds", "yes")
 
-    checked_by(monkeypatch, check)
-    bench = Bench()
-    bench.ask(question("older"), model)
-    begun.wait(WAIT)
-    bench.ask(question("newer"), model)
-    go.set()
-    until = monotonic() + WAIT
-    many = len({claim.id for _article, claim in articles.claims()})
-    while len(order) < 2 * many and monotonic() < until:
-        sleep(0.01)
-    assert order == ["older"] + ["newer"] * many + ["older"] * (many - 1)
+    def until(self, many: int) -> list[str]:
+        until = monotonic() + WAIT
+        while len(self.seen) < many and monotonic() < until:
+            sleep(0.01)
+        return self.seen
+
+
+CLAIMS = list(dict.fromkeys(claim.id for _article, claim in articles.claims()))
+
+
+def test_who_came_first_is_served_first_however_often_others_ask(model, monkeypatch):
+    order, bench = Order(monkeypatch, "one", "two"), Bench()
+    bench.ask(question("one"), model, asker="a")
+    order.begun.wait(WAIT)
+    assert bench.ask(question("two"), model, asker="b").before == 1
+    assert bench.ask(question("two"), model, asker="b").before == 1
+    assert bench.ask(question("one"), model, asker="a").before == 0
+    order.go.set()
+    assert order.until(2 * len(CLAIMS)) == ["one"] * len(CLAIMS) + ["two"] * len(CLAIMS)
+
+
+def test_claims_on_view_come_before_all_others_of_those_who_came_first(model, monkeypatch):
+    order, bench = Order(monkeypatch, "one", "two"), Bench()
+    bench.ask(question("one"), model, (CLAIMS[0],), asker="a")
+    order.begun.wait(WAIT)
+    bench.ask(question("two"), model, (CLAIMS[5], CLAIMS[6]), asker="b")
+    order.go.set()
+    assert order.until(5)[:5] == ["one", "two", "two", "one", "one"]
+
+
+def test_what_a_reader_asked_before_is_given_up_unless_another_asks_for_it(model, monkeypatch):
+    order, bench = Order(monkeypatch, "first", "shared", "given up", "last"), Bench()
+    bench.ask(question("first"), model, asker="x")
+    order.begun.wait(WAIT)
+    for text, asker in (("shared", "a"), ("shared", "b"), ("given up", "a"), ("last", "a")):
+        bench.ask(question(text), model, asker=asker)
+    assert [job.question.text for job in bench._line] == ["first", "shared", "last"]
+    other = Question("another model", "last", (), "en")
+    bench.ask(other, model, asker="b")
+    assert [job.question.text for job in bench._line] == ["first", "shared", "last", "last"]
+    order.go.set()
+
+
+def test_what_nobody_asks_for_any_more_is_not_worked_out(model, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(judging, "monotonic", lambda: now)
+    order, bench = Order(monkeypatch, "gone", "here"), Bench()
+    bench.ask(question("gone"), model, asker="a")
+    order.begun.wait(WAIT)
+    now += judging.GONE - 1
+    bench.ask(question("here"), model, asker="b")
+    now += 2
+    order.go.set()
+    assert order.until(1 + len(CLAIMS)) == ["gone"] + ["here"] * len(CLAIMS)
+    assert finished(bench, question("gone"), model).done
 
 
 def test_a_mistake_in_a_check_is_told_and_the_others_go_on(model, monkeypatch, caplog):
@@ -132,8 +195,9 @@ def test_questions_in_line_are_bounded(model, monkeypatch):
     checked_by(monkeypatch, check)
     bench = Bench()
     for i in range(2 * judging.WAITING):
-        bench.ask(question(f"text {i}"), model)
-    assert len(bench._line) == judging.WAITING
+        found = bench.ask(question(f"text {i}"), model)
+    assert len(bench._line) == found.before == judging.WAITING
+    assert bench._line[0].question.text == "text 0"
     go.set()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
 
 import panels
 from anatomy.view import View, read_view
@@ -69,3 +70,29 @@ def test_choosing_a_cell_means_what_the_grid_says(selects, expected):
     grid = Grid(np.zeros((6, 6)), labels, labels, "r", "c", "u", "t", selects=selects)
     view = View(pos=1, src=1)
     assert figure.at_cell(view, grid, (2, 5)) == replace(view, **expected)
+
+
+def page_of_a_newer_run() -> None:
+    """Notes what its link is after the run before has put its own into the session, and after going elsewhere."""
+    from dataclasses import replace
+
+    import streamlit as st
+    from streamlit.runtime.state import get_session_state
+
+    from ui import links, session
+
+    with get_session_state().query_params() as of_the_session:
+        of_the_session.populate_from_query_string("layer=3&lang=zh")
+    assert st.query_params.to_dict() == {"layer": "3", "lang": "zh"}
+    seen = [session.query(), links.arrive()[0].layer, links.known().layer, links.language(), links.current()]
+    links.go(lambda view: replace(view, layer=8))
+    st.session_state["seen"] = [*seen, links.read().layer, session.query(), links.current()]
+
+
+def test_a_run_reads_its_own_link_whatever_the_one_that_it_replaces_leaves_behind():
+    app = AppTest.from_function(page_of_a_newer_run)
+    app.query_params.update({"layer": ["1", "19"], "text": "a b", "embed": "true"})
+    app.run()
+    assert not app.exception
+    own = {"layer": "19", "text": "a b"}
+    assert app.session_state["seen"] == [own, 19, 19, "en", True, 8, own | {"layer": "8"}, True]

@@ -2,12 +2,14 @@
 
 import json
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ui.components import grid, source
-from viz.grid import Grid
+from anatomy.control import Choice
+from ui.components import grid, sent, source
+from viz.grid import Grid, Part
 
 
 def made(z: np.ndarray, **more: object) -> Grid:
@@ -72,6 +74,60 @@ def test_tiles_travel_behind_the_numbers():
     np.testing.assert_array_equal(header["pixels"], tiles.ravel())
 
 
+def test_tiles_of_causal_attention_travel_up_to_their_diagonals():
+    tiles = np.arange(1, 2 * 3 * 4 * 4 + 1, dtype=np.uint8).reshape(2, 3, 4, 4) * np.tri(4, dtype=np.uint8)
+    header = unpacked(grid.pack(made(np.zeros((2, 3), np.float32), tiles=tiles), "says"))
+    assert header["triangle"]
+    np.testing.assert_array_equal(header["pixels"].reshape(2, 3, 10), tiles[:, :, np.tri(4, dtype=bool)])
+
+
+NEAR = Part((4, 5, 6), (0, 1, 2), (5, 1), 9)
+
+
+def test_a_cell_is_chosen_in_the_grid_that_the_reader_saw_or_not_at_all():
+    zoom = (Choice("zoom", "Zoom", ("whole", "near")), "near")
+    near = made(np.zeros((2, 2), np.float32), focus=(0, 0), part=NEAR, selects="cell")
+    sent = {"row": 1, "col": 0, "of": unpacked(grid.pack(near, "says"))["cells"]}
+    same = replace(near, focus=(1, 1), z=np.ones((2, 2), np.float32))
+    for seen in (near, same):
+        assert grid.done(seen, sent | {"how": "choose"}) == ((1, 0), "choose")
+        assert grid.done(seen, sent | {"how": "open"}) == ((1, 0), "open")
+    others = [
+        replace(near, part=replace(NEAR, rows=(3, 4, 5))),
+        replace(near, part=replace(NEAR, cols=(1, 2, 3))),
+        replace(near, part=None),
+        replace(near, part=None, places=((0, 0), (0, 1), (1, 0), None)),
+        replace(near, selects="head"),
+        replace(near, opens=zoom),
+    ]
+    for other in others:
+        assert grid.done(other, sent | {"how": "choose"}) is None
+        assert grid.done(other, sent | {"how": "open"}) is None
+        assert grid.done(other, sent | {"how": "leave"}) == ((1, 0), "leave")
+        assert grid.done(other, sent | {"how": "place"}) == ((1, 0), "place")
+
+
+def test_where_a_window_lies_is_told_in_words_and_places():
+    control = Choice("zoom", "Zoom", ("whole", "near"))
+    part = Part((4032, 4033, 4034), (0, 1, 2), (4033, 1), 8192)
+    near = made(np.zeros((2, 2), np.float32), focus=(1, 1), part=part, leaves=(control, "whole"))
+    header = unpacked(grid.pack(near, "says"))
+    assert header["part"] == {
+        "window": [4032, 4034, 0, 2],
+        "length": 8192,
+        "told": "positions 4,032–4,033 looking at 0–1, of 8,192 tokens",
+    }
+    assert (header["opens"], header["leaves"]) == (False, True)
+
+
+@pytest.mark.browser
+def test_the_javascript_reads_small_pictures_as_they_were_packed(browser):
+    tiles = np.arange(1, 2 * 3 * 4 * 4 + 1, dtype=np.uint8).reshape(2, 3, 4, 4) * np.tri(4, dtype=np.uint8)
+    packed = grid.pack(made(np.zeros((2, 3), np.float32), tiles=tiles), "says")
+    read = f"(packed) => {{ {sent('grid_scale.js')} return [...unpack(new Uint8Array(packed)).pixels]; }}"
+    assert browser.new_page().evaluate(read, [*packed]) == tiles.ravel().tolist()
+
+
 def test_a_readers_text_in_the_labels_stays_text():
     odd = ('</script><img src=x onerror="x">', '"}\n', "‹E6›", "𝒳🙂")
     z = np.zeros((4, 4), np.float32)
@@ -80,7 +136,7 @@ def test_a_readers_text_in_the_labels_stays_text():
 
 
 def test_the_javascript_reads_the_same_marks_that_python_writes():
-    script = source("grid.js")
+    script = "".join(map(source, (*grid.SCRIPTS, "grid.js")))
     assert f"v === {grid.HOLE}" in script
     assert f"v / {grid.HOLE - 1}" in script
     assert (

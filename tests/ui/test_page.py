@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 import articles
 import panels
 from anatomy.stages import STAGES
-from anatomy.view import DEFAULT_PANEL, DEFAULT_TEXT
+from anatomy.view import DEFAULT_PANEL, DEFAULT_TEXT, View
 from tests.ui.conftest import loaded
-from ui import host
+from ui import host, links
 
 FAMILIES = ("llama", "gpt2", "bert-headless")
 
@@ -24,7 +24,7 @@ def words(app: AppTest) -> str:
 
 def component(app: AppTest, key: str) -> dict:
     """What a component of the page was given."""
-    return json.loads(app.get_by_key(key).proto.json)
+    return json.loads(app.get_by_key(key).proto.json)[0]
 
 
 def keys(app: AppTest) -> set[str]:
@@ -79,6 +79,23 @@ def test_the_link_decides_what_every_widget_shows(open_page):
     assert "In layer 2, head 3" in words(app)
 
 
+def test_a_widget_that_misses_what_it_is_told_starts_with_the_links_value(open_page):
+    app = open_page(panel="attention", layer="2", head="3", scale="log", first="0", lang="zh")
+    starts = {name: list(app.get_by_key(f"attention.{name}").proto.default) for name in ("layer", "head", "scale")}
+    assert starts == {"layer": [2], "head": [3], "scale": [1]}
+    assert app.toggle(key="attention.first").proto.default is False
+    assert app.get_by_key("lang").proto.default == 1
+    app = open_page(panel="sampling", topp="0.5")
+    assert list(app.get_by_key("sampling.topp").proto.default) == [0.5]
+
+
+def test_the_pages_own_run_draws_what_its_link_asks_for_whatever_the_session_knows_by_then(open_page, monkeypatch):
+    monkeypatch.setattr(links, "known", lambda: View(layer=1))
+    app = open_page(layer="2", head="3")
+    assert not app.exception
+    assert "In layer 2, head 3" in words(app)
+
+
 def test_a_widget_writes_to_the_link_and_only_what_differs_from_the_default(open_page):
     app = open_page(text="abcabc")
     app.toggle(key="attention.first").set_value(False).run()
@@ -97,6 +114,21 @@ def test_an_action_that_comes_with_an_older_link_keeps_the_action_before_it(open
     app.get_by_key("attention.head").set_value(1).run()
     assert dict(app.query_params) == {"text": "abcabc", "head": "1", "utm": "kept"}
     assert component(app, "textbox")["text"] == "abcabc"
+
+
+def test_what_a_browser_reports_from_before_it_heard_of_a_change_is_nobodys_choice(open_page):
+    app = open_page(text="abcabc", head="1")
+    before = app.get_by_key("attention.head")
+    app.query_params["head"] = "2"
+    app.run()
+    assert "head 2" in words(app)
+    before.set_value(1).run()  # of the page from before, where head 1 is what stands there
+    assert app.query_params["head"] == "2"
+    assert "head 2" in words(app)
+    (head,) = [widget for widget in app.get("button_group") if str(widget.key).startswith("attention.head")]
+    head.set_value(1).run()
+    assert app.query_params["head"] == "1"
+    assert "head 1" in words(app)
 
 
 def test_another_panel_of_the_stage_is_one_choice_away(open_page):
@@ -131,7 +163,7 @@ def test_numbers_beyond_the_model_and_the_text_are_brought_inside(open_page):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x" * 30_000, "y" * 2_000], ids=["empty", "too many characters", "too many tokens"]
+    "text", ["", "x" * 100_001, "y" * 2_000], ids=["empty", "too many characters", "too many tokens"]
 )
 def test_a_refused_text_is_answered_by_a_sentence_and_stays_in_the_box(open_page, text):
     app = open_page(text=text)
@@ -155,6 +187,7 @@ ODD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("panel", ["tokens", "embedding", "attention", "output"])
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
 def test_odd_texts_are_drawn_and_never_become_markup(open_page, text, panel):

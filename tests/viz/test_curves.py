@@ -50,6 +50,29 @@ def test_words_of_a_mark_stay_in_the_figure(place, height):
     assert -300 < found.ay < 300
 
 
+@pytest.mark.parametrize("logarithmic", [False, True])
+@pytest.mark.parametrize("height", [0.001, 90.0])
+def test_a_mark_beyond_the_curves_is_in_the_figure_with_its_words(height, logarithmic):
+    given = Curves([Curve("a", X, X + 1)], "x", "y", marks=[Mark(15.0, height, "here")], logarithmic=logarithmic)
+    figure = curves(given)
+    low, high = figure.layout.yaxis.range
+    words = figure.layout.annotations[0]
+    assert low < words.y < high
+    assert low < words.y - words.ay / 300 * (high - low) < high
+
+
+@pytest.mark.parametrize("mark", [Mark(15.0, np.nan, "here"), Mark(np.nan, 15.0, "here"), Mark(15.0, np.inf, "here")])
+def test_a_mark_without_a_place_is_left_out(mark):
+    with_it, without = (curves(Curves([Curve("a", X, X)], "x", "y", marks=marks)) for marks in ([mark], []))
+    assert with_it == without
+    level = Level(15.0, "an even guess")
+    assert len(curves(Curves([Curve("a", X, X)], "x", "y", [level], [mark])).layout.annotations) == 1
+
+
+def test_words_have_a_place_even_where_a_curve_is_not_a_number():
+    assert words("here", np.full(30, np.nan), mark=Mark(15.0, 15.0, "here")).text == "<b>here</b>"
+
+
 def test_four_curves_are_too_many_to_tell_apart():
     with pytest.raises(ValueError, match="4 curves were given, 3 can be told apart"):
         Curves([Curve("a", X, X)] * 4, "x", "y")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.ui.test_journey import CHROMIUM, QUIET
+from bench.start import CHROMIUM, QUIET
 from viz import heads
 from viz.export import to_frame, to_html, to_json
 from viz.heads import Heads, Vectors

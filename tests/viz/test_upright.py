@@ -7,7 +7,7 @@ import pytest
 
 from tests.snapshot import described
 from viz.dots import Level
-from viz.upright import Upright, upright
+from viz.upright import Upright, Whole, over, upright
 
 
 def bars(count: int, **changes) -> Upright:
@@ -61,3 +61,31 @@ def test_labels_stay_text():
 def test_a_missing_label_is_noticed():
     with pytest.raises(ValueError, match="2 values, 1 labels"):
         bars(2, labels=("a",))
+
+
+def columns(count: int, focus: int) -> Whole:
+    sizes = np.full(count, 32)
+    return Whole(
+        values=np.linspace(1, 2, count),
+        middles=32.0 * np.arange(count) + 15.5,
+        widths=sizes,
+        notes=tuple(f"<b> {i}" for i in range(count)),
+        x_axis="position",
+        y_axis="mean",
+        focus=focus,
+    )
+
+
+def test_the_picture_of_a_part_above_the_whole(picture):
+    assert described(over(bars(8), columns(6, 4))) == picture
+
+
+def test_the_whole_stands_on_an_axis_of_its_own_below_the_part():
+    figure = over(bars(40), columns(256, 200))
+    layout, below = figure.layout, figure.data[-1]
+    assert (below.xaxis, below.yaxis) == ("x2", "y2")
+    assert layout.yaxis2.domain[1] < layout.yaxis.domain[0]
+    assert layout.xaxis2.range == (-0.5, 32 * 256 - 0.5)
+    assert layout.xaxis.range == (-0.6, 39.6)
+    assert [i for i, opacity in enumerate(below.marker.opacity) if opacity == 1] == [200]
+    assert below.hovertext[3] == "&lt;b&gt; 3"

@@ -1,5 +1,5 @@
 // Tokens as tiles with what their labels hide: id and bytes. A click chooses the token.
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: [data], parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root"), box = root.querySelector(".chips"), legend = root.querySelector(".legend");
   const tints = palette(root, "--st-chart-categorical-colors");
   const tint = (el, i) => el.style.setProperty("--tint", tints[i % tints.length]);

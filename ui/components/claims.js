@@ -100,7 +100,7 @@ function group(data, words, send) {
   return box;
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: [data], parentElement, setTriggerValue }) {
   const aside = parentElement.querySelector("aside"), list = aside.querySelector(".list"), seen = SEEN.get(aside) ?? {};
   SEEN.set(aside, seen);
   const send = (name, value) => setTriggerValue(name, value);

@@ -2,42 +2,70 @@
 
 import json
 import struct
+from collections.abc import Callable
+from typing import Literal, get_args
+from zlib import crc32
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from anatomy.language import N_, _
-from ui.components import Chosen, register, told
-from viz.grid import Grid
+from ui.components import register, told
+from viz.format import thousands
+from viz.grid import Grid, Part
 
 EXACT_CELLS = 128 * 128
 HOLE = 255
+SCRIPTS = ("grid_scale.js", "grid_draw.js")
+# What the reader did: chose a cell, chose and opened it, left the window, or chose two tokens by their places.
+How = Literal["choose", "open", "leave", "place"]
+_HOWS: dict[str, How] = {how: how for how in get_args(How)}
 _MOUNT = register(
     "grid",
     """<figure>
+<div class="within" hidden><svg viewBox="0 0 100 100" aria-hidden="true"><rect class="seen"></rect></svg>
+<p class="told"></p><button type="button" class="whole"></button></div>
 <div class="pad"><canvas tabindex="0" role="application" aria-roledescription="heat map"></canvas></div>
 <div class="foot"><p class="readout"></p>
 <div class="legend" aria-hidden="true"><span class="low"></span><i class="bar"></i><span class="high"></span>
 <span class="unit"></span><span class="notes"></span>
 <span class="hole"><i></i><span class="empty"></span></span></div></div>
 <p class="live hidden" aria-live="polite"></p></figure>""",
+    *SCRIPTS,
 )
 
 
-def show(grid: Grid, alt: str, key: str, chosen: Chosen) -> None:
-    """The grid, as wide as its place. chosen: called with (row, column) when the reader picks a cell."""
-    _MOUNT(
-        key=key,
-        data=pack(grid, alt),
-        on_cell_change=told(key, "cell", lambda cell: chosen((int(cell["row"]), int(cell["col"])))),
-    )
+def show(grid: Grid, alt: str, key: str, chosen: Callable[[tuple[int, int], How], None]) -> None:
+    """The grid, as wide as its place. chosen: called with (row, column) and how the reader picked the cell."""
+
+    def call(cell: dict) -> None:
+        meant = done(grid, cell)
+        if meant is not None:
+            chosen(*meant)
+
+    _MOUNT(key=key, data=pack(grid, alt), on_cell_change=told(key, "cell", call))
+
+
+def done(grid: Grid, cell: dict) -> tuple[tuple[int, int], How] | None:
+    """What the reader did to this grid: (row, column) and how. None where it was done to another one, and was on its
+    way when the picture changed."""
+    how = _HOWS.get(str(cell.get("how")), "choose")
+    if how in ("choose", "open") and cell.get("of") != cells(grid):
+        return None
+    return (max(0, int(cell["row"])), max(0, int(cell["col"]))), how
+
+
+def cells(grid: Grid) -> int:
+    """A number that is another one where the cells mean something else."""
+    part = None if grid.part is None else (grid.part.rows, grid.part.cols)
+    return crc32(repr((grid.selects, grid.z.shape, part, grid.places, grid.opens is None)).encode())
 
 
 def pack(grid: Grid, alt: str) -> bytes:
     """Header length (u32), JSON header, buffers. Up to 128 × 128 cells as float32; more as places on the colour
     scale in 254 steps, 255 for an empty cell, with the exact value of the chosen one in the header."""
     exact = grid.z.size <= EXACT_CELLS
-    cells = grid.z.astype("<f4") if exact else steps(grid)
+    numbers = grid.z.astype("<f4") if exact else steps(grid)
     header = {
         "rows": grid.rows,
         "cols": grid.cols,
@@ -57,22 +85,54 @@ def pack(grid: Grid, alt: str) -> bytes:
         "inside": grid.inside,
         "groups": grid.groups,
         "selects": grid.selects,
-        "hint": _(HINTS[grid.selects]),
-        "words": {"log": _("log scale"), "steps": _("colours in 255 steps")},
+        "hint": _(HINTS["zoom"]) if grid.opens else _(HINTS[grid.selects]),
+        "words": {"log": _("log scale"), "steps": _("colours in 255 steps"), "whole": _("Whole text (Esc)")},
+        "measure": grid.measure,
+        "cells": cells(grid),
+        "opens": grid.opens is not None,
+        "leaves": grid.leaves is not None,
+        "part": None if grid.part is None else _part(grid.part),
         "alt": f"{grid.title}. {alt}",
         "shape": grid.z.shape,
         "steps": not exact,
         "tiles": None if grid.tiles is None else grid.tiles.shape[2:],
-        "buffers": [("z", "f4" if exact else "u1", cells.size)],
+        "triangle": grid.tiles is not None and _below(grid.tiles),
+        "buffers": [("z", "f4" if exact else "u1", numbers.size)],
     }
+    pixels = np.empty(0, np.uint8) if grid.tiles is None else _pixels(grid.tiles, header["triangle"])
     if grid.tiles is not None:
-        header["buffers"].append(("pixels", "u1", grid.tiles.size))
+        header["buffers"].append(("pixels", "u1", pixels.size))
     text = json.dumps(header, ensure_ascii=False, allow_nan=False).encode()
-    pixels = b"" if grid.tiles is None else np.ascontiguousarray(grid.tiles).tobytes()
-    return struct.pack("<I", len(text)) + text + cells.tobytes() + pixels
+    return struct.pack("<I", len(text)) + text + numbers.tobytes() + pixels.tobytes()
+
+
+def _part(part: Part) -> dict[str, object]:
+    """Where in its text a window lies, for eyes and in words."""
+    top, bottom, left, right = part.window
+    told = _(
+        "positions {first}–{last} looking at {from_}–{to}, of {tokens} tokens",
+        first=thousands(top),
+        last=thousands(bottom - 1),
+        from_=thousands(left),
+        to=thousands(right - 1),
+        tokens=thousands(part.length),
+    )
+    return {"window": part.window, "length": part.length, "told": told}
+
+
+def _below(tiles: UInt8[np.ndarray, "row col h w"]) -> bool:
+    """Whether square small pictures hold nothing above their diagonals, as those of causal attention."""
+    height, width = tiles.shape[2:]
+    return height == width and not tiles[:, :, ~np.tri(height, dtype=bool)].any()
+
+
+def _pixels(tiles: UInt8[np.ndarray, "row col h w"], triangle: bool) -> np.ndarray:
+    """Every small picture one after another, row after row: whole, or up to the diagonal."""
+    return tiles[:, :, np.tri(tiles.shape[2], dtype=bool)] if triangle else np.ascontiguousarray(tiles)
 
 
 HINTS = {
+    "zoom": N_("Click a cell, or press Enter on it, to see its tokens; arrow keys move."),
     "cell": N_("Click a cell, or move with the arrow keys."),
     "head": N_("Click a head, or move with the arrow keys."),
     "token": N_("Click a token, or move with the arrow keys."),
@@ -88,7 +148,7 @@ def focused(grid: Grid) -> float | None:
 
 def steps(grid: Grid) -> UInt8[np.ndarray, "row col"]:
     """Each cell's place on the colour scale as 0 … 254; 255 where the cell is empty."""
-    z: Float[np.ndarray, "row col"] = grid.z.astype(np.float64)
+    z: Float[np.ndarray, "row col"] = grid.z.astype(np.float32)
     if grid.signed:
         place = (z / grid.high + 1) / 2
     elif grid.logarithmic:

@@ -40,7 +40,7 @@ function spark(link, values) {
   svg.firstChild.setAttribute("points", points.join(" "));
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: [data], parentElement, setTriggerValue }) {
   const nav = parentElement.querySelector("nav"), shape = JSON.stringify([data.boxes.map((b) => [b.stage, b.in_block]), data.before, data.after]);
   nav.setAttribute("aria-label", data.words.name);
   if (nav.dataset.shape !== shape) { build(nav, data); nav.dataset.shape = shape; }

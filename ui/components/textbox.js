@@ -1,7 +1,7 @@
 // The reader's text: grows with its lines, Enter runs it, Shift+Enter starts a new line.
 const MEMORY = new WeakMap();
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: [data], parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root"), area = root.querySelector("textarea"), run = root.querySelector("button"), note = root.querySelector(".note");
   const memory = MEMORY.get(root) ?? { shown: null };
   MEMORY.set(root, memory);

@@ -1,0 +1,17 @@
+"""The server of `app.py`, and at /counts what became of the questions to its model: for `bench.classroom`."""
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from models import queue
+from ui.start import ahead
+
+
+def counts(_request: Request) -> JSONResponse:
+    """See `models.queue.Queue`."""
+    return JSONResponse(queue.counted())
+
+
+app = st.App("../page.py", lifespan=ahead, routes=[Route("/counts", counts)])

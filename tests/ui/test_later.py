@@ -1,0 +1,257 @@
+"""What fills a figure in: the chosen position first, the rest a few at a time, for those who look and nobody else."""
+
+import json
+import re
+import struct
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from anatomy.request import Run, Want
+from anatomy.view import View
+from models.engine import Refused
+from models.queue import Queue
+from models.recorded import FIRST_VIEW, RecordedEngine
+from panels.lensgrid import PANEL, probabilities, window
+from tests.models.tiny import tiny_engine
+from tests.ui.conftest import loaded, script
+from tests.ui.test_page import words
+from tests.until import until
+from ui import host, judging, later
+from ui.host import Model
+from ui.later import FEW, Courier
+
+TEXT = "the cat sat on the mat, and then"
+RUN = Run(tiny_engine().spec.id, TEXT)
+WANTS = tuple(Want(site, pos=pos) for pos in reversed(range(20)) for site in ("lens_ids", "lens_logp"))
+
+
+class Gated:
+    """An engine that notes which positions it is asked for, and waits for a pass before each question about several
+    of them: `passes` many, then it holds still."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int | None]] = []
+        self.passes = 0
+        self.refuses = False
+
+    def __getattr__(self, name: str):
+        return getattr(tiny_engine(), name)
+
+    def run(self, run, wants=(), *, report=None, cancelled=None):
+        wants = tuple(wants)
+        places = later.positions([want for want in wants if want.site == "lens_ids"])
+        if len(places) > 1:
+            self.asked.append(places)
+            until(lambda: self.passes > 0 or bool(cancelled and cancelled()))
+            self.passes -= 1
+            if self.refuses:
+                raise Refused("Too much for this machine.")
+        return tiny_engine().run(run, wants, report=report, cancelled=cancelled)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gated]:
+    gated = Gated()
+    monkeypatch.setattr(host, "connect", lambda address, report=None: gated)
+    yield gated
+    gated.passes = 1000
+
+
+@pytest.fixture
+def model(engine: Gated) -> Model:
+    model = Model("local:tiny", None, Queue())
+    loaded(model)
+    return model
+
+
+@pytest.fixture
+def courier() -> Courier:
+    return Courier()
+
+
+def test_what_is_asked_for_comes_a_few_positions_at_a_time_in_its_order(engine, model, courier):
+    engine.passes = 1
+    courier.ask("page", model, RUN, WANTS)
+    until(lambda: len(engine.asked) == 2)
+    assert engine.asked[0] == list(reversed(range(20 - FEW, 20)))
+    held = model.held(RUN, WANTS)
+    assert {want.pos for want in held.arrays} == set(range(20 - FEW, 20))
+    engine.passes = 10
+    until(lambda: len(model.held(RUN, WANTS).arrays) == len(WANTS))
+    assert [len(places) for places in engine.asked] == [FEW, FEW, 20 - 2 * FEW]
+
+
+def test_what_has_come_in_parts_is_what_one_question_gives(engine, model, courier):
+    engine.passes = 10
+    courier.ask("page", model, RUN, WANTS)
+    until(lambda: len(model.held(RUN, WANTS).arrays) == len(WANTS))
+    parts, whole = model.held(RUN, WANTS), tiny_engine().run(RUN, WANTS)
+    assert parts.names == whole.names
+    for want in WANTS:
+        np.testing.assert_allclose(parts[want], whole[want], rtol=1e-4, atol=1e-5)
+
+
+def test_a_page_that_looks_at_something_else_is_not_worked_for(engine, model, courier):
+    courier.ask("page", model, RUN, WANTS)
+    until(lambda: len(engine.asked) == 1)
+    courier.leave("page")
+    until(lambda: model._queue._current is None)  # the question it stood in was given up
+    assert model.held(RUN, WANTS).arrays == {}
+    other = tuple(want for want in WANTS if want.pos in (3, 4))
+    courier.ask("page", model, RUN, other)
+    until(lambda: len(engine.asked) == 2)
+    assert engine.asked[1] == [4, 3]
+
+
+def test_a_page_that_has_another_question_leaves_the_old_one(engine, model, courier):
+    courier.ask("page", model, RUN, WANTS)
+    until(lambda: len(engine.asked) == 1)
+    errand = courier.ask("page", model, RUN, WANTS[:4])
+    assert errand.wants == WANTS[:4]
+    until(lambda: len(engine.asked) == 2)
+    assert engine.asked[1] == [19, 18]
+
+
+def test_a_page_that_does_not_come_back_is_not_worked_for(engine, model, courier, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(later, "monotonic", lambda: now)
+    courier.ask("closed", model, RUN, WANTS)
+    until(lambda: len(engine.asked) == 1)
+    now += later.PATIENCE - 0.1
+    assert courier.ask("closed", model, RUN, WANTS).seen == now
+    now += later.PATIENCE + 0.1
+    until(lambda: not courier._errands)
+    until(lambda: model._queue._current is None)
+    engine.passes = 10
+    assert model.held(RUN, WANTS).arrays == {}
+    assert len(engine.asked) == 1
+
+
+def test_pages_take_turns_and_what_one_has_got_the_other_need_not_ask_for(engine, model, courier):
+    other = RUN.on("another text of some length")
+    courier.ask("one", model, RUN, WANTS)
+    until(lambda: len(engine.asked) == 1)
+    courier.ask("two", model, other, WANTS)
+    courier.ask("three", model, RUN, WANTS)
+    engine.passes = 2
+    until(lambda: len(engine.asked) == 3)
+    assert len(model.held(other, WANTS).arrays) == 2 * FEW, "the second page's turn came before the first one's next"
+    engine.passes = 100
+    until(lambda: not courier._errands)
+    computed = [place for places in engine.asked for place in places]
+    assert len(computed) == 2 * 20, "each position of each text once"
+
+
+def test_a_refusal_is_kept_for_the_page_and_not_asked_for_again(engine, model, courier):
+    engine.refuses, engine.passes = True, 10
+    errand = courier.ask("page", model, RUN, WANTS)
+    until(lambda: errand.refused is not None)
+    assert str(courier.ask("page", model, RUN, WANTS).refused) == "Too much for this machine."
+    assert len(engine.asked) == 1
+
+
+def test_a_mistake_is_told_and_the_others_are_worked_for(engine, model, courier, monkeypatch, caplog):
+    broken = courier.ask("page", model, RUN, (Want("no site", pos=1),))
+    until(lambda: broken.refused is not None)
+    assert "server's log" in str(broken.refused)
+    assert "no site" in caplog.text
+    engine.passes = 10
+    courier.ask("other", model, RUN, WANTS)
+    until(lambda: len(model.held(RUN, WANTS).arrays) == len(WANTS))
+
+
+@pytest.fixture
+def page(engine: Gated, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
+    """page(**query): the lens grid's page on the gated engine, run once."""
+
+    def opened(**query: str) -> AppTest:
+        host.models.clear()
+        later.courier.clear()
+        loaded(next(iter(host.models().values())))
+        app = AppTest.from_function(script, default_timeout=30)
+        for name, value in ({"panel": "lensgrid", "text": TEXT} | query).items():
+            app.query_params[name] = value
+        return app.run()
+
+    monkeypatch.setenv(host.VARIABLE, "tiny-llama")
+    monkeypatch.setattr(judging.Bench, "_start", lambda bench: None)  # verdicts read the lens too
+    yield opened
+    engine.passes = 1000
+    host.models.clear()
+
+
+def drawn(app: AppTest) -> tuple[int, dict]:
+    """(positions that the caption says are there, the header of the grid as the page was given it)."""
+    told = re.search(r"so far: (\d+) of 16 positions", words(app))
+    data = app.get_by_key("lensgrid.figure").proto.bytes
+    (length,) = struct.unpack("<I", data[:4])
+    return int(told[1]) if told else 16, json.loads(data[4 : 4 + length])
+
+
+def there(header: dict) -> list[int]:
+    """The columns of a grid that hold a word in every row."""
+    words = np.array(header["inside"]).reshape(header["shape"])
+    return np.flatnonzero((words != "").all(axis=0)).tolist()
+
+
+def test_the_page_draws_at_once_then_fills_the_figure_in(page, engine):
+    app = page()
+    count, header = drawn(app)
+    assert (count, there(header), header["holes"]) == (1, [15], True)
+    assert "1 of 16 positions" in app.get("progress")[0].proto.text
+    engine.passes = 1
+    until(lambda: len(engine.asked) == 2)
+    count, header = drawn(app.run())
+    assert (count, there(header)) == (1 + FEW, [*range(15 - FEW, 16)])
+    engine.passes = 100
+    until(lambda: not later.courier()._errands)
+    count, header = drawn(app.run())
+    assert (count, there(header), header["holes"]) == (16, [*range(16)], False)
+    assert not app.get("progress")
+    assert not app.exception
+    view = View(text=TEXT, panel="lensgrid").fit(tiny_engine().spec, tiny_engine().run(RUN).tokens)
+    at_once = PANEL.draw(tiny_engine().run(RUN, PANEL.later(tiny_engine().spec, view)), view)
+    assert header["inside"] == list(at_once.inside or ())
+
+
+def test_a_larger_window_is_filled_in_too(page, engine):
+    engine.passes = 100
+    app = page()
+    until(lambda: not later.courier()._errands)
+    app.run()
+    app.get_by_key("lensgrid.lens_window").select("32").run()
+    until(lambda: not later.courier()._errands)
+    header = drawn(app.run())[1]
+    assert there(header) == [*range(32)]
+    assert [place for places in engine.asked for place in places] == [*range(30, -1, -1)], "what was there stays"
+
+
+def test_another_panel_lets_the_rest_be(page, engine):
+    app = page()
+    until(lambda: len(engine.asked) == 1)
+    app.query_params["panel"] = "lens"
+    app.run()
+    assert not later.courier()._errands
+    assert not app.get("progress")
+    assert not app.exception
+
+
+def test_what_is_refused_is_said_and_the_figure_stays(page, engine):
+    engine.refuses, engine.passes = True, 1
+    app = page()
+    until(lambda: any(errand.refused for errand in later.courier()._errands.values()))
+    app.run()
+    assert "Too much for this machine." in words(app)
+    assert there(drawn(app)[1]) == [15]
+
+
+def test_the_recorded_first_view_is_whole_before_the_model_is_there():
+    model = Model("local:x", RecordedEngine(FIRST_VIEW))
+    run = View().run(model.spec())
+    view = View(panel="lensgrid").fit(model.spec(), model.run(run).tokens)
+    arrival = later.arrived(model, run, [PANEL], model.spec(), view)
+    assert (arrival.done, arrival.total, arrival.coming) == (len(window(view)), len(window(view)), False)
+    assert not np.isnan(probabilities(arrival.trace, view)).any()

@@ -1,0 +1,58 @@
+"""Parts of the page that come back by themselves: each run of the page has names of its own for them."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from ui import polled
+
+
+def page() -> None:
+    """Notes under which name its part stands, with what it was called, and how often it is to come back."""
+    import streamlit as st
+    from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+    from ui import polled
+
+    def part(number: int) -> None:
+        st.session_state.setdefault("called", []).append(number)
+
+    polled.every(0.5, part)(7)
+    context = get_script_run_ctx()
+    assert context is not None
+    st.session_state.setdefault("names", []).append(context.shared.new_fragment_ids.snapshot())
+
+
+def test_a_look_meant_for_the_page_before_finds_no_such_part():
+    app = AppTest.from_function(page).run().run()
+    assert not app.exception
+    first, second = app.session_state["names"]
+    assert (len(first), len(second)) == (1, 1)
+    assert first != second
+    assert app.session_state["called"] == [7, 7]
+
+
+def test_a_part_comes_back_as_often_as_was_said(monkeypatch):
+    told = []
+    monkeypatch.setattr(polled.st, "fragment", lambda part, run_every: told.append((part.__qualname__, run_every)))
+
+    def part() -> None:
+        """Nothing."""
+
+    polled.every(0.6, part)
+    polled.every(3.0, part)
+    assert [seconds for _name, seconds in told] == [0.6, 3.0]
+    assert all(name.startswith(part.__qualname__) for name, _seconds in told)
+
+
+def test_what_the_reader_asked_for_meanwhile_goes_before_drawing_the_page_anew(monkeypatch):
+    class Stopped(Exception):
+        """In place of what Streamlit raises where a newer question waits."""
+
+    class State:
+        def get(self, name: str) -> None:
+            raise Stopped
+
+    monkeypatch.setattr(polled.st, "session_state", State())
+    monkeypatch.setattr(polled.st, "rerun", lambda: pytest.fail("the page was drawn anew"))
+    with pytest.raises(Stopped):
+        polled.anew()

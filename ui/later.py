@@ -1,0 +1,190 @@
+"""What fills in a figure that is on the page already: worked out a few positions at a time, as long as somebody looks.
+
+A panel names it as `later`. The page draws with what is there and asks for the rest; a thread of the server has it
+worked out, behind all that readers sit waiting for. The part of the page with the figure comes back every so often:
+whoever has not for a while, or shows something else by now, is not worked for.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Condition, Thread
+from time import monotonic
+
+import streamlit as st
+
+from anatomy.language import N_, _
+from anatomy.request import Run, Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from models.engine import Cancelled, Progress, Refused
+from panels import Panel
+from ui import session, text
+from ui.host import Loading, Model
+
+EVERY = 0.5  # seconds between two looks of a page at what has come
+PATIENCE = 4.0  # seconds after its last look that a page counts as gone
+FEW, MANY = 8, 32  # positions worked out at a time, in a short text and in a long one
+LONG = 1024  # tokens of a long text: its streams may have to be found again for every question
+_LOG = logging.getLogger(__name__)
+_BROKEN = N_("The rest could not be worked out: see the server's log.")
+
+
+class _Gone(Exception):
+    """The page that asked looks at something else by now, or at nothing."""
+
+
+@dataclass(eq=False)
+class Errand:
+    """What one page waits for. seen: when it looked last. refused: why the rest does not come. progress: of the
+    question that stands in the queue for it."""
+
+    model: Model
+    run: Run
+    wants: tuple[Want, ...]
+    seen: float
+    refused: Refused | None = None
+    progress: Progress | None = None
+
+    def missing(self) -> tuple[Want, ...]:
+        """What is not there yet, in the order in which it was asked for."""
+        held = self.model.held(self.run, self.wants)
+        return tuple(want for want in self.wants if want not in held)
+
+    def next(self) -> tuple[Want, ...]:
+        """The wants of the next few positions."""
+        missing = self.missing()
+        tokens = len(self.model.run(self.run).tokens)
+        few = positions(missing)[: MANY if tokens > LONG else FEW]
+        return tuple(want for want in missing if want.pos in few)
+
+
+class Courier:
+    """Has what pages wait for worked out, each page's next few positions in turn. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._errands: OrderedDict[str, Errand] = OrderedDict()  # by page, the one whose turn was longest ago first
+        self._door = Condition()
+        self._worker: Thread | None = None
+
+    def ask(self, page: str, model: Model, run: Run, wants: tuple[Want, ...]) -> Errand:
+        """This page looks, and waits for these wants and no others any more."""
+        with self._door:
+            errand = self._errands.get(page)
+            now = monotonic()
+            if errand is None or (errand.model, errand.run, errand.wants) != (model, run, wants):
+                errand = self._errands[page] = Errand(model, run, wants, now)
+            errand.seen = now
+            for other in [page for page, errand in self._errands.items() if now - errand.seen > PATIENCE]:
+                del self._errands[other]
+            self._start()
+            self._door.notify()
+            return errand
+
+    def leave(self, page: str) -> None:
+        """This page waits for nothing."""
+        with self._door:
+            self._errands.pop(page, None)
+
+    def wanted(self, page: str, errand: Errand) -> bool:
+        """Whether the page still waits for it."""
+        return self._errands.get(page) is errand and monotonic() - errand.seen < PATIENCE
+
+    def _start(self) -> None:
+        if self._worker is None:
+            self._worker = Thread(target=self._work, name="later", daemon=True)
+            self._worker.start()
+
+    def _work(self) -> None:
+        while True:
+            with self._door:
+                while (turn := self._next()) is None:
+                    self._door.wait()
+            page, errand = turn
+            more = self._step(page, errand)
+            with self._door:
+                if self._errands.get(page) is errand:
+                    self._errands.move_to_end(page)
+                    if not more:
+                        del self._errands[page]
+
+    def _next(self) -> tuple[str, Errand] | None:
+        """Whose turn it is."""
+        return next(((page, errand) for page, errand in self._errands.items() if errand.refused is None), None)
+
+    def _step(self, page: str, errand: Errand) -> bool:
+        """Have the next few positions worked out. False: there is nothing more to do for this page."""
+
+        def watch(progress: Progress) -> None:
+            errand.progress = progress
+            if not self.wanted(page, errand):
+                raise _Gone
+
+        try:
+            few = errand.next() if self.wanted(page, errand) else ()
+            if few:
+                errand.model.fetch(errand.run, few, watch)
+            return bool(few)
+        except (_Gone, Cancelled, Loading):
+            return False
+        except Refused as refused:
+            errand.refused = refused
+        except Exception:
+            _LOG.exception("what fills in a figure of %s failed", errand.run.model)
+            errand.refused = Refused(_BROKEN)
+        return True
+
+
+@st.cache_resource(show_spinner=False)
+def courier() -> Courier:
+    """This server's one."""
+    return Courier()
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What is there of that which fills a figure in: done of total positions. errand: what brings the rest."""
+
+    trace: Trace
+    done: int
+    total: int
+    errand: Errand | None = None
+
+    @property
+    def refused(self) -> Refused | None:
+        return None if self.errand is None else self.errand.refused
+
+    @property
+    def coming(self) -> bool:
+        """More is on its way: whoever shows this should look again."""
+        return self.errand is not None and self.errand.refused is None
+
+
+def arrived(model: Model, run: Run, panels: Sequence[Panel], spec: ModelSpec, view: Fitted) -> Arrival:
+    """What is there by now of all that fills these panels' figures in; the rest is asked for from here on."""
+    wants = tuple(dict.fromkeys(want for panel in panels for want in panel.later(spec, view)))
+    trace = model.held(run, wants)
+    missing = tuple(want for want in wants if want not in trace)
+    total = len(positions(wants))
+    done = total - len(positions(missing))
+    if missing and model.live:
+        return Arrival(trace, done, total, courier().ask(session.page() or "", model, run, wants))
+    courier().leave(session.page() or "")
+    return Arrival(trace, done, total)
+
+
+def show(arrival: Arrival) -> None:
+    """How much is there, and what is being done; nothing where nothing is missing."""
+    if arrival.refused is not None:
+        text.notice(str(arrival.refused))
+    elif arrival.errand is not None:
+        told = _("{done} of {total} positions", done=arrival.done, total=arrival.total)
+        step = arrival.errand.progress
+        st.progress(arrival.done / arrival.total, text=told if step is None else f"{told} · {step.says}")
+
+
+def positions(wants: Sequence[Want]) -> list[int | None]:
+    """The positions that wants are of, each once."""
+    return list(dict.fromkeys(want.pos for want in wants))
