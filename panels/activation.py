@@ -16,7 +16,7 @@ from panels import Panel, Table
 from panels.neurons import function_name, strongest
 from panels.snippet import LAYERS, opening, paths
 from viz.activation import Inputs, activation
-from viz.format import listed, many, number, percent, quoted, thousands
+from viz.format import listed, many, number, percent, quoted, rounding, thousands
 
 _POINTS = 241  # of the curve
 
@@ -168,7 +168,7 @@ def formula(trace: Trace, view: Fitted) -> str:
     off = _(
         "over all {count} neurons: largest difference from the model's own {off}",
         count=thousands(len(own)),
-        off=number(float(np.abs(y - act).max()), 2),
+        off=rounding(float(np.abs(y - act).max()), act),
     )
     return "\n".join((*lines, off))
 

@@ -15,7 +15,7 @@ from panels.attention_map import ShownRow, by_length, shown_row
 from panels.attention_row import Row, at, row_of, seen
 from panels.columns import span
 from panels.shared import FIRST, WORDS
-from viz.format import many, number, percent, quoted
+from viz.format import many, number, percent, quoted, rounding
 
 _LISTED = 4  # terms of a sum that are written out
 
@@ -55,7 +55,7 @@ def _score_lines(trace: Trace, view: Fitted, row: Row, src: int, group: int) -> 
         "{sum} (the model's own score: {score}, difference {difference})",
         sum=sum_,
         score=number(score),
-        difference=number(abs(plain - score), 2),
+        difference=rounding(plain - score, row.scores, q * k),
     )
     lines = [compared, *more, _softmax_line(row, score)]
     if not view[FIRST] and np.isfinite(row.weights[src]):
@@ -108,7 +108,7 @@ def _sum_lines(trace: Trace, view: Fitted, row: Row, src: int, group: int) -> li
         _(
             "such products, summed over {tokens} = the model's own z, largest difference {difference}",
             tokens=many(len(v), "token"),
-            difference=number(off, 2),
+            difference=rounding(off, v),
         ),
     ]
 

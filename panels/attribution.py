@@ -17,7 +17,7 @@ from panels.attribution_formula import formula
 from panels.attribution_snippet import snippet
 from panels.shared_out import BY, PARTS, RIVAL, SharedOut, applies, needs, shared_out
 from panels.sheet import entrance
-from viz.format import many, number, quoted
+from viz.format import many, number, quoted, rounding
 from viz.grid import Grid
 from viz.pairs import Lead, Pairs, paired
 from viz.scale import ceiling
@@ -119,12 +119,14 @@ def _who_of_parts(trace: Trace, found: SharedOut) -> str:
         "enters": _upper(entrance(trace.spec)),
         "writes": many(found.writes.size, "write"),
         "total": number(found.total),
-        "difference": number(found.off, 2),
+        "difference": rounding(found.off, found.terms),
     }
     if found.constants:
-        every = _("{enters}, {writes} and constants add up to {total}, {difference} from the model's own.", **values)
+        every = _(
+            "{enters}, {writes} and constants add up to {total}, the model's own (difference {difference}).", **values
+        )
     else:
-        every = _("{enters} and {writes} add up to {total}, {difference} from the model's own.", **values)
+        every = _("{enters} and {writes} add up to {total}, the model's own (difference {difference}).", **values)
     return f"{told} {every}"
 
 

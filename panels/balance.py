@@ -14,7 +14,7 @@ from panels import Panel, Table, sheet
 from panels.balance_snippet import through_layers, within_layers
 from panels.normed import follows_sum
 from panels.sheet import Sheet, entrance
-from viz.format import many, number, quoted, signed_percent
+from viz.format import many, number, quoted, rounding, signed_percent
 from viz.pairs import Lead, Pairs, paired
 
 _PARTS = (N_("attention"), N_("FFN"))
@@ -72,7 +72,7 @@ def says(trace: Trace, view: Fitted) -> str:
     found = sheet.sheet(trace, view)
     told = {
         "token": quoted(trace.tokens[view.pos].label),
-        "off": number(found.off, 2),
+        "off": rounding(found.off, found.size),
         "size": number(found.size),
         "largest": _largest(found),
     }
@@ -158,7 +158,7 @@ def _sum(trace: Trace, view: Fitted, found: Sheet) -> list[str]:
         _("final = {enters} + Σ attention + Σ FFN, {width} each", enters=entrance(trace.spec), width=width),
         _(
             "largest difference from the model's own final stream: {off} (its numbers go up to {size})",
-            off=number(found.off, 2),
+            off=rounding(found.off, found.size),
             size=number(found.size),
         ),
         _("share of a write = write · final / ‖final‖², ‖final‖² = {squared}", squared=number(squared)),
@@ -183,7 +183,7 @@ def _sums(trace: Trace, view: Fitted, found: Sheet) -> list[str]:
         _("after the FFN = norm(after attention + FFN)"),
         _(
             "largest difference from the model's own: {off} (its numbers go up to {size})",
-            off=number(found.off, 2),
+            off=rounding(found.off, found.size),
             size=number(found.size),
         ),
     ]

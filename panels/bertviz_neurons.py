@@ -15,7 +15,7 @@ from panels import Table
 from panels.attention_row import at, wanted
 from panels.chosen_cell import KEEP, Scored, biases, scored
 from panels.snippet import opening
-from viz.format import many, number, percent, quoted
+from viz.format import many, number, percent, quoted, rounding
 from viz.heads import Vectors
 
 _MOST_NUMBERS, _LEAST_TOKENS = 120_000, 8  # queries and keys of a page: about 800 kB of text
@@ -166,7 +166,7 @@ def formula(trace: Trace, view: Fitted, kept: slice) -> str:
         _(
             "the model's own score: {score}, difference {difference}",
             score=number(score),
-            difference=number(abs(float(found.row.values[src]) - score), 2),
+            difference=rounding(float(found.row.values[src]) - score, found.row.values),
         ),
         _("softmax over the row: {weight}", weight=number(float(found.weights[found.best]))),
     ]

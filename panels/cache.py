@@ -18,7 +18,7 @@ from panels.groups import applies as keeps_cache
 from panels.groups import held_bytes, own_heads, rule, size
 from panels.snippet import opening
 from viz.curves import Curve, Curves, Mark, curves
-from viz.format import many, number, quoted, thousands
+from viz.format import many, quoted, rounding, thousands
 from viz.scale import clipped, thinned
 from viz.theme import NEUTRAL
 
@@ -29,7 +29,7 @@ _ALONE = 512  # tokens of the longest text of which the cache is drawn after eve
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """One layer's keys and values, to hold the rule against what this text really takes; what the cache changes."""
     arrays = (Want("k", view.layer), Want("v", view.layer))
-    return arrays if spec.head is None else (*arrays, Want("cache_gap", pos=view.pos))
+    return arrays if spec.head is None else (*arrays, *(Want(site, pos=view.pos) for site in ("cache_gap", "logits")))
 
 
 def applies(spec: ModelSpec) -> str | None:
@@ -162,16 +162,19 @@ def _changes(trace: Trace, view: Fitted) -> Sequence[str]:
     if gap is None:
         return ()
     token = quoted(trace.tokens[view.pos].label)
-    if gap == 0:
-        return (_("Computed alone over the cache, {token} gets exactly the logits that it has without.", token=token),)
     return (
         _(
-            "Computed alone over the cache, {token} gets the logits that it has without, to within {gap}: the same "
-            "sums in another order.",
+            "Computed alone over the cache, {token} gets the logits that it has without: the same sums in another "
+            "order (difference {gap}).",
             token=token,
-            gap=number(gap, 2),
+            gap=_off(trace, view, gap),
         ),
     )
+
+
+def _off(trace: Trace, view: Fitted, gap: float) -> str:
+    """How far these logits lie apart, measured by the largest of them."""
+    return rounding(gap, trace[Want("logits", pos=view.pos)])
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -195,7 +198,7 @@ def table(trace: Trace, view: Fitted) -> Table:
                 _("text") if pos < given else _("added"),
                 cache_bytes(spec, pos + 1),
                 cache_bytes(spec, pos + 1, spec.n_heads),
-                gap if pos == view.pos else None,
+                _off(trace, view, gap) if gap is not None and pos == view.pos else None,
             )
             for pos in shown
         ),
@@ -224,10 +227,10 @@ def formula(trace: Trace, view: Fitted) -> str:
     if gap is not None:
         lines.append(
             _(
-                "position {pos}: largest |logit over the cache − logit without it| of {tokens} = {gap}",
+                "position {pos}: largest |logit over the cache − logit without it| of {tokens}: {gap}",
                 pos=view.pos,
                 tokens=many(spec.vocab, "token"),
-                gap=number(gap, 2),
+                gap=_off(trace, view, gap),
             )
         )
     return "\n".join(lines)

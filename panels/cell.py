@@ -18,7 +18,7 @@ from panels.cell_steps import Steps, steps
 from panels.columns import most_note, most_weight
 from viz.bars import Column, columns
 from viz.components import Strip, components
-from viz.format import many, number, percent, quoted, thousands
+from viz.format import many, number, percent, quoted, rounding, thousands
 
 _MOST_ROWS = 16
 
@@ -85,7 +85,7 @@ def says(trace: Trace, view: Fitted) -> str:
         "difference {difference}).",
         tokens=many(int(found.seen.sum()), "token"),
         weight=percent(float(found.weights[found.cell.src])),
-        difference=number(found.off, 2),
+        difference=rounding(found.off, found.values),
     )
     return " ".join(part for part in (told, weighed, _left_out(found, view)) if part)
 

@@ -7,7 +7,7 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.cell_steps import Steps, steps
 from panels.chosen_cell import place
-from viz.format import many, number, quoted
+from viz.format import many, number, quoted, rounding
 
 _LISTED = 6  # terms that are written out
 
@@ -53,7 +53,7 @@ def _softmax_lines(trace: Trace, found: Steps) -> list[str]:
         _(
             "mask: allowed; the model's own score {own}, difference {difference}",
             own=number(float(found.scores[src])),
-            difference=number(abs(score - float(found.scores[src])), 2),
+            difference=rounding(score - float(found.scores[src]), found.scores, found.products),
         ),
         _(
             "softmax: e^{score} / e^{total} = {weight}; the model's own weight {own}, difference {difference}",
@@ -61,7 +61,7 @@ def _softmax_lines(trace: Trace, found: Steps) -> list[str]:
             total=number(total),
             weight=number(weight),
             own=number(float(found.pattern[src])),
-            difference=number(abs(weight - float(found.pattern[src])), 2),
+            difference=rounding(weight - float(found.pattern[src]), found.pattern),
         ),
         _(
             "weight × v({looked}) = {weight} × ({value}, …) = ({write}, …)",
@@ -75,6 +75,6 @@ def _softmax_lines(trace: Trace, found: Steps) -> list[str]:
             tokens=many(len(found.pattern), "token"),
             total=number(float(found.total[0])),
             own=number(float(found.z[0])),
-            difference=number(found.off, 2),
+            difference=rounding(found.off, found.values),
         ),
     ]

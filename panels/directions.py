@@ -16,7 +16,7 @@ from anatomy.view import Fitted
 from panels import Panel, Table
 from panels.sheet import WRITES, written
 from panels.snippet import LAYERS, opening, paths
-from viz.format import cosine, many, number, quoted
+from viz.format import cosine, many, number, quoted, rounding
 from viz.pairs import Pairs, paired
 
 TOWARD = Choice("toward", N_("Compare with"), ("stream", "write"), (N_("the stream"), N_("the write before it")))
@@ -164,7 +164,7 @@ def formula(trace: Trace, view: Fitted) -> str:
                 part=_(_PARTS[i]),
                 ratio=f"{number(dot)} / ({lengths})",
                 cosine=cosine(float(found[i, view.layer])),
-                off=number(off, 2),
+                off=rounding(off, 1.0),
             )
         )
     return "\n".join(lines)

@@ -21,7 +21,7 @@ from panels.rotation import applies
 from panels.snippet import opening
 from viz.curves import Curve, Curves, Mark, curves
 from viz.dots import Level
-from viz.format import many, number, quoted, thousands
+from viz.format import many, number, quoted, rounding, thousands
 
 REACH = Choice("reach", N_("Distances"), ("near", "far"), (N_("to 256 tokens"), N_("to the longest text")))
 _NEAR = 256
@@ -134,7 +134,7 @@ def _here(trace: Trace, shown: Fall) -> str:
         "In this text they stand {tokens} apart: {score}, the model's own score (difference {off}).",
         tokens=many(shown.distance, "token"),
         score=number(shown.here),
-        off=number(shown.off, 2),
+        off=rounding(shown.off, shown.scores),
     )
 
 
@@ -172,7 +172,7 @@ def formula(trace: Trace, view: Fitted) -> str:
         else _(
             "the model's own score: {score}, difference {off}",
             score=number(shown.cell.score),
-            off=number(shown.off, 2),
+            off=rounding(shown.off, shown.scores),
         )
     )
     return "\n".join([*lines, own])

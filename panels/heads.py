@@ -17,7 +17,7 @@ from panels.attention_row import at, is_long, wanted
 from panels.head_kinds import KINDS, MAPS, SHOW, HeadKind, missing, own, rows, scores, standing, top
 from panels.head_order import ORDER, SCORE, Ranking, ranked
 from panels.heads_snippet import snippet
-from viz.format import listed, many, number, quoted, thousands
+from viz.format import listed, many, number, quoted, rounding, thousands
 from viz.grid import Grid
 from viz.scale import ceiling
 
@@ -204,7 +204,7 @@ def formula(trace: Trace, view: Fitted) -> str:
     )
     total, count = number(float(values.sum())), thousands(len(values))
     summed = _("sum / number = {sum} / {count} = {mean}", sum=total, count=count, mean=number(mean))
-    off = number(abs(mean - score), 2)
+    off = rounding(mean - score, values)
     compared = _("in the overview: {own}, difference {difference}", own=number(score), difference=off)
     return "\n".join((first, f"{_summand(kind)}: {_terms(labels, values)}", summed, compared))
 

@@ -15,7 +15,7 @@ from anatomy.view import Fitted
 from panels import Panel, Table
 from panels.snippet import LAYERS, opening, paths
 from viz.bars import Column, columns
-from viz.format import many, number, percent, quoted, thousands
+from viz.format import many, number, percent, quoted, rounding, thousands
 
 SHOWN = 12
 _FUNCTIONS = {
@@ -76,6 +76,11 @@ def sum_gap(trace: Trace, view: Fitted) -> float:
     return float(trace[Want("ffn_sum_gap", layer=view.layer, pos=view.pos)])
 
 
+def _off(trace: Trace, view: Fitted) -> str:
+    """The same as a sentence tells it."""
+    return rounding(sum_gap(trace, view), trace[Want("ffn_out", layer=view.layer, pos=view.pos)])
+
+
 def _written(trace: Trace, view: Fitted) -> float:
     """Length of what the FFN adds to the stream."""
     return float(norms(trace[Want("ffn_out", layer=view.layer, pos=view.pos)]))
@@ -128,16 +133,16 @@ def says(trace: Trace, view: Fitted) -> str:
 
 def _adds_up(trace: Trace, view: Fitted) -> str:
     """That the neurons' rows are all that the FFN writes, and how exactly."""
-    told = {"length": number(_written(trace, view)), "gap": number(sum_gap(trace, view), 2)}
+    told = {"length": number(_written(trace, view)), "gap": _off(trace, view)}
     if "down" in trace.spec.biases:
         return _(
             "The sum of all neurons, each times its row of the down projection, and of that projection's bias is what "
-            "the FFN adds to the stream (length {length}), to within {gap}.",
+            "the FFN adds to the stream (length {length}; difference {gap}).",
             **told,
         )
     return _(
         "The sum of all neurons, each times its row of the down projection, is what the FFN adds to the stream (length "
-        "{length}), to within {gap}.",
+        "{length}; difference {gap}).",
         **told,
     )
 
@@ -170,7 +175,7 @@ def _total(trace: Trace, view: Fitted) -> str:
     told = {
         "neurons": many(trace.spec.d_ff, "neuron"),
         "length": number(_written(trace, view)),
-        "gap": number(sum_gap(trace, view), 2),
+        "gap": _off(trace, view),
     }
     if "down" in trace.spec.biases:
         return _(
@@ -199,7 +204,7 @@ def _product(trace: Trace, found: dict[str, Float[np.ndarray, " d_ff"]], top: in
     yield _(
         "over all {neurons}: largest difference from the model's own {gap}",
         neurons=many(trace.spec.d_ff, "neuron"),
-        gap=number(float(np.abs(found[_OPENED] * found["up"] - found["act"]).max()), 2),
+        gap=rounding(float(np.abs(found[_OPENED] * found["up"] - found["act"]).max()), found["act"]),
     )
 
 

@@ -16,7 +16,7 @@ from panels import Panel, Table, normed
 from panels.normed import ATTENTION, FFN, Normed, follows_sum
 from panels.snippet import LAYERS, opening, paths
 from viz.bars import Column, columns
-from viz.format import many, number, quoted
+from viz.format import many, number, quoted, rounding
 
 WHICH = Choice("norm", N_("Norm"), ("attention", "ffn"), (N_("attention's"), N_("the FFN's")))
 SHOWN = 12
@@ -149,7 +149,7 @@ def formula(trace: Trace, view: Fitted) -> str:
             _(
                 "over all {numbers}: largest difference from the model's own norm {off}",
                 numbers=many(len(given.before), "number"),
-                off=number(given.off, 2),
+                off=rounding(given.off, given.after),
             ),
         )
     )

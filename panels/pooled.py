@@ -15,7 +15,7 @@ from panels import Panel, Table
 from panels.columns import table_note, table_rows
 from panels.snippet import LAYERS, opening
 from viz.bars import Bar, ranked
-from viz.format import cosine, many, number, quoted, signed_percent, thousands
+from viz.format import cosine, many, number, quoted, rounding, signed_percent, thousands
 
 _MOST = 24  # tokens drawn one by one
 
@@ -120,7 +120,7 @@ def formula(trace: Trace, view: Fitted) -> str:
                 squared=number(squared),
                 share=signed_percent(own / (count * squared)),
             ),
-            _("sum of all shares − 1 = {off}", off=number(abs(float(shares(trace).sum()) - 1), 2)),
+            _("sum of all shares = 1, difference {off}", off=rounding(float(shares(trace).sum()) - 1, 1.0)),
         )
     )
 

@@ -15,7 +15,7 @@ from anatomy.view import Fitted
 from panels import Panel, Table
 from panels.attention_row import is_long
 from panels.snippet import opening, paths
-from viz.format import many, number, quoted, thousands
+from viz.format import many, number, quoted, rounding, thousands
 from viz.grid import Grid
 from viz.scale import ceiling
 
@@ -174,7 +174,7 @@ def _says_shared(trace: Trace, view: Fitted) -> str:
         "All layers share them: what layer {layer} adds for {token} is what layer 0 adds (largest difference {off}).",
         layer=view.layer,
         token=quoted(trace.labels[view.pos]),
-        off=number(float(np.abs(trace[_own(view)] - _row(trace, view.pos)).max()), 2),
+        off=rounding(float(np.abs(trace[_own(view)] - _row(trace, view.pos)).max()), trace[_own(view)]),
     )
 
 
@@ -203,7 +203,7 @@ def formula(trace: Trace, view: Fitted) -> str:
         distance=thousands(src - view.pos),
     )
     value = _("b = {value}: before softmax divides, it multiplies the weight by e^b = {factor}", **_factor(told))
-    check = _("added by the model: {value}, difference {off}", value=number(own), off=number(abs(told - own), 2))
+    check = _("added by the model: {value}, difference {off}", value=number(own), off=rounding(told - own, own))
     return "\n".join((_score(trace.spec), cell, _bucket_line(_bias(trace.spec), src - view.pos), value, check))
 
 

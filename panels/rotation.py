@@ -18,7 +18,7 @@ from anatomy.view import Fitted
 from panels import Panel, Table, chosen_cell
 from panels.chosen_cell import Cell, cell_of, place
 from panels.snippet import opening
-from viz.format import many, number, quoted, thousands
+from viz.format import many, number, quoted, rounding, thousands
 from viz.plane import Turn, planes
 
 PAIR = Slider("pair", N_("Pair of components"), 0, 63, 1, 8)
@@ -183,7 +183,7 @@ def _moved(shown: Lab) -> str:
             "Both stand {tokens} further on than in the text, and q·k is still {product} (difference {off}).",
             tokens=many(shown.shift, "token"),
             product=number(shown.moved),
-            off=number(abs(shown.moved - shown.own), 2),
+            off=rounding(shown.moved - shown.own, shown.cell.q * shown.cell.k),
         )
     distance = shown.cell.pos - shown.cell.src
     return _(
@@ -250,7 +250,7 @@ def formula(trace: Trace, view: Fitted) -> str:
                 pos=shown.cell.pos,
                 src=shown.cell.src,
                 product=number(shown.own),
-                off=number(abs(shown.moved - shown.own), 2),
+                off=rounding(shown.moved - shown.own, shown.cell.q * shown.cell.k),
             ),
             *_score_line(trace, shown),
         )
@@ -270,7 +270,7 @@ def _score_line(trace: Trace, shown: Lab) -> list[str]:
             width=width,
             scaled=number(scaled),
             score=number(shown.cell.score),
-            off=number(abs(scaled - shown.cell.score), 2),
+            off=rounding(scaled - shown.cell.score, shown.cell.q * shown.cell.k / math.sqrt(width)),
         )
     ]
 
@@ -291,7 +291,7 @@ def _turn_lines(shown: Lab, side: Side) -> tuple[str, str]:
         after=_point(after),
         length_before=number(_length(before)),
         length_after=number(_length(after)),
-        off=number(abs(_length(after) - _length(before)), 2),
+        off=rounding(_length(after) - _length(before), _length(before)),
     )
     return turn, f"  {points}"
 

@@ -13,7 +13,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.sheet import entrance
-from viz.format import number, quoted
+from viz.format import number, quoted, rounding
 
 RIVAL = Choice(
     "rival",
@@ -52,12 +52,17 @@ class SharedOut:
     @property
     def total(self) -> float:
         """Everything that is added."""
-        return self.enters + float(self.writes.sum()) + self.constants
+        return float(self.terms.sum())
 
     @property
     def off(self) -> float:
         """How far the sum is from the model's own number."""
         return abs(self.total - self.told)
+
+    @property
+    def terms(self) -> Float[np.ndarray, " term"]:
+        """Everything that is added, one after the other."""
+        return np.array([self.enters, *self.writes.ravel(), self.constants])
 
     @property
     def quantity(self) -> str:
@@ -127,7 +132,7 @@ def summed(found: SharedOut, spec: ModelSpec) -> str:
         terms=" + ".join(f"{name} {bracketed(value)}" for name, value in terms),
         total=number(found.total, 4),
         own=number(found.told, 4),
-        off=number(found.off, 2),
+        off=rounding(found.off, found.terms),
     )
 
 

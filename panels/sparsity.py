@@ -14,7 +14,7 @@ from anatomy.view import Fitted
 from panels import Panel, Table
 from panels.shared import FIRST
 from panels.snippet import LAYERS, opening, paths
-from viz.format import many, number, percent, quoted, thousands
+from viz.format import many, number, percent, quoted, rounding, thousands
 from viz.lines import Lines, banded, lines
 
 _SMALL = Want("act_small")
@@ -103,7 +103,7 @@ def formula(trace: Trace, view: Fitted) -> str:
                 share=percent(idle / len(act)),
             ),
             _("exactly 0: {count}", count=thousands(int((act == 0).sum()))),
-            _("difference from the figure {off}", off=number(abs(idle / len(act) - share), 2)),
+            _("difference from the figure {off}", off=rounding(idle / len(act) - share, 1.0)),
         )
     )
 

@@ -4,7 +4,10 @@ import html
 import math
 from collections.abc import Iterable
 
+import numpy as np
+
 from anatomy.language import _, ngettext, spoken
+from anatomy.rounding import bound
 
 _LARGE = {
     "en": (("T", 1e12), ("B", 1e9), ("M", 1e6)),
@@ -46,6 +49,21 @@ def number(value: float, digits: int = 3) -> str:
     if power < -4 or power > 6:
         return f"{mantissa}·10{str(power).translate(_RAISED)}".replace("-", "−")
     return f"{value:,.{max(0, digits - 1 - power)}f}".replace("-", "−")
+
+
+def rounding(difference: float, *compared: float | np.ndarray) -> str:
+    """A difference that ought to be 0, as the bound that it keeps: "below 10⁻⁵". Its last digits would only tell which
+    processor added up.
+
+    difference: in any unit. compared: the numbers that are compared or added up, in the same unit; their largest size
+    decides the bound (`anatomy.rounding`). A difference above it is no rounding: it is printed as the number it is.
+    """
+    sizes = np.abs(np.concatenate([np.ravel(numbers).astype(np.float64) for numbers in compared]))
+    allowed = bound(float(sizes.max(where=np.isfinite(sizes), initial=0.0)))
+    if not abs(difference) < allowed:  # NaN too; and 0 where all is 0
+        return number(abs(difference), 2)
+    power = round(math.log10(allowed))
+    return _("below {bound}", bound=number(allowed, 1) if power >= 0 else f"10{str(power).translate(_RAISED)}")
 
 
 def counted(count: float) -> str:

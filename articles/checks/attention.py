@@ -9,7 +9,7 @@ from anatomy.request import Want
 from articles.checks.overview import overview
 from articles.checks.second_text import own_ids, too_short
 from articles.verdict import Case, Verdict
-from viz.format import many, number, percent
+from viz.format import many, number, percent, rounding
 
 _APART, _ENTROPY = Want("head_apart"), Want("head_entropy")
 _ALIKE = 0.01  # nats: heads whose rows are less apart than this look at the same
@@ -110,10 +110,10 @@ def flow(case: Case) -> Verdict:
     gap = float(np.abs(weights @ values - z).max())
     says = _(
         "Scores, softmax and the weighted sum of values, worked out again for the {heads} of layer {layer}, give the "
-        "model's own result to within {gap}.",
+        "model's own result (largest difference {gap}).",
         heads=many(len(pattern), "head"),
         layer=layer,
-        gap=number(gap),
+        gap=rounding(gap, z),
     )
     return Verdict(
         "holds" if gap <= _EXACT else "not",
@@ -149,10 +149,11 @@ def parallel(case: Case) -> Verdict:
     elif gap <= _STREAM:
         kind = "holds"
         rest = _(
-            "The first {half} come out the same without those that follow ({gap} apart), so none has to wait. Only "
+            "The first {half} come out the same without those that follow (difference {gap} of the largest number), "
+            "so none has to wait. Only "
             "when it writes does the model go token by token.",
             half=many(kept, "token"),
-            gap=number(gap),
+            gap=rounding(gap, 1.0),
         )
     else:
         kind = "not"

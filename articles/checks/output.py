@@ -11,7 +11,7 @@ from anatomy.trace import Trace
 from articles.checks.overview import overview
 from articles.checks.second_text import backwards, own_ids, too_short
 from articles.verdict import Case, Verdict
-from viz.format import many, number, percent, quoted, thousands
+from viz.format import many, number, percent, quoted, rounding, thousands
 
 _SURPRISAL, _NEXT, _LOGP = Want("surprisal"), Want("next_ids"), Want("next_logp")
 _LATER = Want("head_later")
@@ -29,12 +29,12 @@ def softmax_of_all(case: Case) -> Verdict:
     total = float(p.sum())
     gap = float(np.abs(p[trace[ids]] - np.exp(trace[logp].astype(np.float64))).max())
     says = _(
-        "At {token} {count} get a probability each, {total} in sum; recomputed softmax and the model's own "
-        "probabilities differ by at most {gap}. They are tokens, not words.",
+        "At {token} {count} get a probability each, {total} in sum; the largest difference of a recomputed "
+        "softmax from the model's own probabilities is {gap}. They are tokens, not words.",
         token=quoted(trace.labels[pos]),
         count=many(len(p), "token"),
         total=number(total, 6),
-        gap=number(gap),
+        gap=rounding(gap, 1.0),
     )
     return Verdict(
         "holds" if abs(total - 1) <= _EXACT and gap <= _EXACT else "not",

@@ -11,7 +11,7 @@ from anatomy.request import Edit, Want
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from articles.checks.second_text import backwards, own_ids, too_short
 from articles.verdict import Case, Verdict
-from viz.format import many, number, percent, thousands
+from viz.format import many, number, percent, rounding, thousands
 
 _ROWS, _ENTERS, _TABLE = Want("tok_embed"), Want("resid_pre", 0), Want("pos_embed")
 ALL_AT_FIRST = Edit("positions", "zero")
@@ -26,7 +26,7 @@ def added(case: Case) -> Verdict:
     trace = case.trace(_ROWS, _ENTERS)
     rows = trace[_ROWS].astype(np.float64) * spec.embed_scale
     gap = float(np.abs(trace[_ENTERS] - rows).max())
-    told = _("What enters layer 0 is the embedding row itself: largest difference {gap}.", gap=number(gap))
+    told = _("What enters layer 0 is the embedding row itself: largest difference {gap}.", gap=rounding(gap, rows))
     if gap > _EXACT * max(1.0, float(np.abs(rows).max())):
         told = _("What enters layer 0 differs from the embedding row by up to {gap}.", gap=number(gap))
     return Verdict(

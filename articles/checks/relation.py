@@ -8,7 +8,7 @@ from anatomy.spec import RelativeBias, Rope
 from articles.checks.position import ALL_AT_FIRST, WEIGHT, answer, how_order, moved, size_of, unit_of
 from articles.checks.second_text import too_short
 from articles.verdict import Case, Verdict
-from viz.format import listed, many, number
+from viz.format import listed, many, number, rounding
 
 _BIAS = Want("pos_bias", 0)
 _SHIFT = 16  # tokens by which the whole text is moved on
@@ -32,17 +32,21 @@ def relative(case: Case) -> Verdict:
     gaps = [float(np.abs(here[want] - there[want]).max()) for want in wants]
     worst = int(np.argmax(gaps))
     head = int(np.abs(here[wants[worst]] - there[wants[worst]]).max(axis=(1, 2)).argmax())
-    says = _(
-        "Moved on by {shift}, with all distances as they were, the text gets attention weights that differ by at most "
-        "{gap}.",
-        shift=many(shift, "token"),
-        gap=number(gaps[worst]),
-    )
-    rest = (
-        _("Only distances count.")
-        if gaps[worst] <= WEIGHT
-        else _("Places themselves count: a learned table has another row for each. Only distances count in Llama.")
-    )
+    moved = {"shift": many(shift, "token"), "gap": rounding(gaps[worst], 1.0)}
+    if gaps[worst] <= WEIGHT:
+        says = _(
+            "Moved on by {shift}, with all distances as they were, the text keeps its attention weights: largest "
+            "difference {gap}.",
+            **moved,
+        )
+        rest = _("Only distances count.")
+    else:
+        says = _(
+            "Moved on by {shift}, with all distances as they were, the text gets attention weights that differ by up "
+            "to {gap}.",
+            **moved,
+        )
+        rest = _("Places themselves count: a learned table has another row for each. Only distances count in Llama.")
     return Verdict(
         "holds" if gaps[worst] <= WEIGHT else "not",
         f"{says} {rest}",
@@ -73,9 +77,9 @@ def _by_distance(case: Case) -> Verdict:
     lines = [np.diagonal(bias, offset, axis1=1, axis2=2) for offset in range(1 - n, n)]
     gap = max(float(np.ptp(line, axis=1).max()) for line in lines)
     says = _(
-        "What is added to the scores depends on the distance alone: the numbers for one distance differ by at most "
-        "{gap} over all places of this text.",
-        gap=number(gap),
+        "What is added to the scores depends on the distance alone: the numbers for one distance are the "
+        "same at all places of this text (largest difference {gap}).",
+        gap=rounding(gap, bias),
     )
     if gap > _EXACT:
         says = _("What is added to the scores differs by up to {gap} for one and the same distance.", gap=number(gap))

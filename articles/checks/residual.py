@@ -8,7 +8,7 @@ from anatomy.request import Want
 from anatomy.trace import Trace
 from articles.checks.overview import overview
 from articles.verdict import Case, Verdict
-from viz.format import cosine, many, number
+from viz.format import cosine, many, number, rounding
 
 _EXACT = 1e-4  # of the largest number in the stream
 _CENTRED = 1e-3  # mean of a vector over its dimensions, where the mean was taken out
@@ -27,16 +27,17 @@ def added(case: Case) -> Verdict:
         )
     elif case.spec.norm.place == "post":
         says = _(
-            "The input of layer {layer} skips attention and the FFN and is added to what they write, to within {gap}; "
-            "here each sum is normalized before it goes on.",
+            "The input of layer {layer} skips attention and the FFN and is added to what they write: difference {gap} "
+            "of the largest number. Here each sum is normalized before it goes on.",
             layer=layer,
-            gap=number(gap),
+            gap=rounding(gap, 1.0),
         )
     else:
         says = _(
-            "The input of layer {layer} skips attention and the FFN and is added to what they write, to within {gap}.",
+            "The input of layer {layer} skips attention and the FFN and is added to what they write: difference {gap} "
+            "of the largest number.",
             layer=layer,
-            gap=number(gap),
+            gap=rounding(gap, 1.0),
         )
     return Verdict(
         "holds" if gap <= _EXACT else "not",
@@ -76,7 +77,7 @@ def layer_norm(case: Case) -> Verdict:
     if mean <= _CENTRED:
         told = _(
             "The norm takes out the mean (largest left: {mean}) and brings the root mean square to {size}: LayerNorm.",
-            mean=number(mean),
+            mean=rounding(mean, size),
             size=number(size),
         )
         kind = "holds" if after else "part"
@@ -127,7 +128,10 @@ def batch_norm(case: Case) -> Verdict:
     change, lengths = case.trace(_BATCH)[_BATCH], overview(case, "norm_post")[Want("norm_post")][-1]  # [pos]
     gap, pos = float(change.max()), int(change.argmax())
     share = float((change / np.maximum(lengths, 1e-12)).max())
-    told = _("Run in a batch with another text, this one gives the same last stream to within {gap}.", gap=number(gap))
+    told = _(
+        "Run in a batch with another text, this one gives the same last stream (difference {gap}).",
+        gap=rounding(gap, lengths),
+    )
     if case.spec.batch_norms or share > _EXACT:
         kind = "holds" if case.spec.batch_norms else "part"
         told = _("Run in a batch with another text, this one's last stream changes by up to {gap}.", gap=number(gap))

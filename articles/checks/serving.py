@@ -13,7 +13,7 @@ from articles.checks.residual import sum_gap
 from articles.checks.second_text import own_ids, too_short
 from articles.verdict import Case, Verdict
 from panels.groups import size
-from viz.format import many, number, percent, quoted, thousands
+from viz.format import many, number, percent, quoted, rounding, thousands
 
 _HALF, _ROWS, _ORDER = Want("half_kl"), Want("tok_embed"), Want("layer_order")
 _SLIGHT = 0.05  # nats
@@ -63,12 +63,12 @@ def checkpointing(case: Case) -> Verdict:
     says = _(
         "It spares memory in the backward pass, which is not run here. For your text the activations of all layers are "
         "about {whole}, each layer's input alone {kept}: {share}. That a layer can be computed again from its input is "
-        "how this page reads it: layer {layer} comes out the same to within {gap}.",
+        "how this page reads it: layer {layer} comes out the same, difference {gap} of its largest number.",
         whole=size(whole),
         kept=size(kept),
         share=percent(kept / whole),
         layer=case.view.layer,
-        gap=number(gap),
+        gap=rounding(gap, 1.0),
     )
     return Verdict(
         "unseen",
@@ -135,10 +135,10 @@ def memory_efficient(case: Case) -> Verdict:
     bytes_ = [spec.n_heads * length**2 * number_bytes(spec.dtype) for length in (n, spec.max_pos)]
     says = _(
         "Judged is the model that is loaded. Its forward pass used fused attention, which never holds a whole map; the "
-        "plain formula gives layer {layer} the same result to within {gap}. A layer's maps take {now} for your text "
-        "and {most} for the longest.",
+        "plain formula gives layer {layer} the same result, difference {gap} of its largest number. A layer's maps "
+        "take {now} for your text and {most} for the longest.",
         layer=layer,
-        gap=number(gap),
+        gap=rounding(gap, 1.0),
         now=size(bytes_[0]),
         most=size(bytes_[1]),
     )
