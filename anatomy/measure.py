@@ -6,6 +6,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int
 
+from anatomy.rounding import largest_at
+
 Array = np.ndarray
 LOCAL = 4  # tokens away that still count as close by
 POOLED = 256  # cells a side, at most, of a map that is pooled for the screen
@@ -64,7 +66,7 @@ def principal_plane(points: Float[Array, "n d"]) -> tuple[Float[Array, "n 2"], t
     main = vectors[:, :-3:-1] * np.sqrt(spread) if wide else centred @ vectors[:, :-3:-1]
     flat = np.zeros((len(points), 2))
     flat[:, : main.shape[1]] = main
-    largest = np.abs(flat).argmax(axis=0)
+    largest = [largest_at(np.abs(axis)) for axis in flat.T]
     flat *= np.where(flat[largest, (0, 1)] < 0, -1.0, 1.0)
     total = float((centred**2).sum())
     shares = [float(size) / total if total > 0 else 0.0 for size in (*spread, 0.0)[:2]]

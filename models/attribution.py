@@ -18,6 +18,7 @@ from anatomy.spec import ModelSpec
 from models.frozen import FrozenEnd
 from models.ground import Ground
 from models.projections import down_projection, out_projection
+from models.ranked import largest
 from models.refuse import MOST_RANKS
 
 NEURONS = 10  # kept of each layer
@@ -101,7 +102,7 @@ def _neurons(ground: Ground, want: Want) -> tuple[Int[Tensor, "layer k"], Float[
     for layer in range(ground.opened.spec.layers):
         act = ground.tensor(Want("act", layer, pos=want.pos))
         added = act * (down_projection(ground.opened, layer).rows @ direction)  # [d_ff]
-        best = added.abs().topk(min(NEURONS, len(added))).indices
+        best = largest(added.abs()[None], NEURONS)[1][0]
         ids.append(best)
         logits.append(added[best])
     return torch.stack(ids), torch.stack(logits)

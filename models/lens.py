@@ -18,6 +18,7 @@ from models import pulse
 from models.attribution import NO_HEAD
 from models.ground import Ground
 from models.parts import at_position, positions
+from models.ranked import largest_at
 from models.readout import CHUNK, Rows
 
 WATCHED = 8  # tokens at most
@@ -112,7 +113,7 @@ def _watches(ground: Ground, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
 def _watched(ground: Ground, rows: Float[Tensor, "layer d_model"]) -> dict[str, Tensor]:
     """The three sites of one position, by name."""
     logp = _logp(ground, rows)  # [layer vocab]
-    ids = torch.tensor(_leaders(logp.argmax(-1).tolist()))  # [k]
+    ids = torch.tensor(_leaders(largest_at(logp).tolist()))  # [k]
     own = logp[:, ids]  # [layer k]
     ranks = torch.stack([(logp > column[:, None]).sum(-1) + 1 for column in own.T], dim=-1)
     return {"watch_ids": ids, "watch_logp": own, "watch_rank": ranks}

@@ -17,6 +17,7 @@ from models.attribution import NO_HEAD, SUMMED_AFTER
 from models.frozen import FrozenEnd
 from models.ground import Ground
 from models.projections import down_projection
+from models.ranked import largest
 
 NEURONS = 10  # kept
 TOKENS = 5  # kept of those that each raises, and of those that it lowers
@@ -56,11 +57,11 @@ def _found(ground: Ground, layer: int, pos: int, on_tokens: bool) -> dict[str, T
     act = ground.tensor(Want("act", layer, pos=pos))  # [d_ff]
     rows = down_projection(ground.opened, layer).rows  # [d_ff d_model]
     sizes = act.abs() * torch.linalg.vector_norm(rows, dim=-1)
-    best = sizes.topk(min(NEURONS, len(sizes)))
-    own = {"write_ids": best.indices, "write_acts": act[best.indices], "write_norms": best.values}
+    best = largest(sizes[None], NEURONS)[1][0]  # [k]
+    own = {"write_ids": best, "write_acts": act[best], "write_norms": sizes[best]}
     if not on_tokens:
         return own
-    writes = act[best.indices, None] * rows[best.indices]  # [k d_model]
+    writes = act[best, None] * rows[best]  # [k d_model]
     logits = FrozenEnd(ground.opened, ground.last[pos]).logits(writes)  # [k vocab]
-    up, down = logits.topk(TOKENS), logits.topk(TOKENS, largest=False)
-    return own | dict(zip(ON_TOKENS, (up.indices, up.values, down.indices, down.values), strict=True))
+    (up, raised), (down, lowered) = largest(logits, TOKENS), largest(-logits, TOKENS)
+    return own | dict(zip(ON_TOKENS, (raised, up, lowered, -down), strict=True))

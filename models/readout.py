@@ -17,11 +17,11 @@ from anatomy.request import Want
 from models import pulse
 from models.families import Family
 from models.parts import at_position, positions
+from models.ranked import largest
 from models.tape import Tape
 
 SITES = frozenset({"logits", "next_ids", "next_logp", "entropy", "lens_ids", "lens_logp"})
 CHUNK = 64  # rows scored at a time: 64 × 49,152 logits take 12.6 MB
-GROUP = 64  # neighbours in the vocabulary of which the largest is found before all are put in order
 NEXT_K = 50  # tokens kept of each prediction
 LENS_K = 10  # tokens kept of each layer's
 
@@ -125,25 +125,11 @@ class Readout:
 
 def _best(logits: Float[Tensor, "row vocab"], k: int) -> Best:
     logp = logits.float().log_softmax(dim=-1)
-    values, ids = _top(logp, k)
-    return Best(ids, values, -(logp.exp().mul_(logp)).sum(dim=-1))
+    ids = largest(logits, k)[1]
+    return Best(ids, logp.gather(-1, ids), -(logp.exp().mul_(logp)).sum(dim=-1))
 
 
 def _named(logits: Float[Tensor, "row vocab"], k: int) -> tuple[Int[Tensor, "row k"], Float[Tensor, "row k"]]:
     """The k best tokens of each row and their log probabilities."""
-    values, ids = _top(logits, k)
+    values, ids = largest(logits, k)
     return ids, values - logits.logsumexp(dim=-1, keepdim=True)
-
-
-def _top(numbers: Float[Tensor, "row vocab"], k: int) -> tuple[Float[Tensor, "row k"], Int[Tensor, "row k"]]:
-    """The k largest of each row and where they stand, largest first: looked for in the k groups of neighbours with the
-    largest maxima, which hold them, where the row is much longer than that."""
-    most = min(k, numbers.shape[-1])
-    if numbers.shape[-1] % GROUP or numbers.shape[-1] < 4 * GROUP * most:
-        best = numbers.topk(most, dim=-1)
-        return best.values, best.indices
-    groups = numbers.unflatten(-1, (-1, GROUP))  # [row group member]
-    chosen = groups.amax(-1).topk(most, dim=-1).indices  # [row k]
-    members = groups.gather(1, chosen[..., None].expand(-1, -1, GROUP)).flatten(1)  # [row k·member]
-    values, found = members.topk(most, dim=-1)
-    return values, chosen.gather(1, found // GROUP) * GROUP + found % GROUP

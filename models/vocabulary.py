@@ -13,6 +13,7 @@ from anatomy.request import Want
 from models import pulse
 from models.collect import array_of
 from models.parts import at_position, positions
+from models.ranked import largest
 
 SITES = frozenset({"tok_embed", "pos_embed", "near_ids", "near_cos", "near_rows"})
 NEAR_K = 8  # nearest tokens kept of each
@@ -74,6 +75,6 @@ class Vocabulary:
     def _near(self, ids: Int[Tensor, " row"], k: int) -> tuple[Tensor, Tensor]:
         rows = self._table[ids] / self._lengths[ids, None]  # [row d_model]
         cosines = (rows @ self._table.T) / self._lengths  # [row vocab]
-        cosines.scatter_(1, ids[:, None], -torch.inf)
-        best = cosines.topk(k, dim=-1)
-        return best.indices, best.values
+        cosines.scatter_(1, ids[:, None], -2.0)  # itself: below every cosine
+        values, places = largest(cosines, k)
+        return places, values

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
+from anatomy.rounding import largest_first
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -64,7 +65,7 @@ def _right(trace: Trace, view: Fitted) -> list[int]:
     if not _is_long(trace):
         return list(range(len(trace.tokens)))
     shown = row_of(trace, view).weights
-    best = np.argsort(-np.nan_to_num(shown, nan=-1.0), kind="stable")[:_STRONGEST]
+    best = largest_first(np.nan_to_num(shown, nan=-1.0))[:_STRONGEST]
     return sorted(int(src) for src in best if not np.isnan(shown[src])) or [0]
 
 
@@ -133,7 +134,7 @@ def table(trace: Trace, view: Fitted) -> Table:
     shown = row_of(trace, view).weights
     seen = np.flatnonzero(~np.isnan(shown))
     listed = most_weight(shown, seen)
-    order = listed[np.argsort(-shown[listed], kind="stable")]
+    order = listed[largest_first(shown[listed])]
     return Table(
         (_("position"), _("token"), _("weight (probability)")),
         tuple((int(src), trace.tokens[src].label, float(shown[src])) for src in order),
@@ -145,7 +146,7 @@ def formula(trace: Trace, view: Fitted) -> str:
     """What a ribbon's thickness is, and that the chosen token's add up."""
     shown = row_of(trace, view).weights
     seen = shown[~np.isnan(shown)]
-    best = np.argsort(-np.nan_to_num(shown, nan=-1.0), kind="stable")[: min(4, len(seen))]
+    best = largest_first(np.nan_to_num(shown, nan=-1.0))[: min(4, len(seen))]
     listed = " + ".join(f"{number(float(shown[src]))} {quoted(trace.tokens[src].label)}" for src in best)
     return "\n".join(
         (

@@ -11,6 +11,7 @@ from anatomy.control import Choice, Switch
 from anatomy.language import N_
 from anatomy.measure import POOLED
 from anatomy.request import Want
+from anatomy.rounding import largest_at
 from anatomy.spec import ModelSpec
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
@@ -121,7 +122,7 @@ def shown_row(trace: Trace, view: Fitted) -> ShownRow:
     weights = _rows(trace, view, "pattern", words.tokens(row))  # [pos of the word, src]
     lengths = _rows(trace, view, "contribution", words.tokens(row)) if by_length(view) else None
     shown = _shown(view, weights if lengths is None else lengths, words, _one)[0]
-    strongest = None if np.isnan(shown).all() else int(np.nanargmax(shown))
+    strongest = None if np.isnan(shown).all() else largest_at(shown)
     return ShownRow(
         words=words,
         tokens=trace.tokens,
@@ -155,7 +156,7 @@ def _on_view(view: Fitted, shown: Float[np.ndarray, " col"]) -> int | None:
     """The one that gets most of those that the map shows; None where it shows none."""
     left, right = far.window(view)[2:] if far.is_near(view) else (0, len(shown))
     on_view = shown[left:right]
-    return None if np.isnan(on_view).all() else left + int(np.nanargmax(on_view))
+    return None if np.isnan(on_view).all() else left + largest_at(on_view)
 
 
 def cells_of(trace: Trace, view: Fitted) -> Float[np.ndarray, "row col"]:

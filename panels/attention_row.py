@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from anatomy.measure import POOLED
 from anatomy.request import Want
+from anatomy.rounding import largest_at
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.shared import FIRST
@@ -96,7 +97,7 @@ def row_of(trace: Trace, view: Fitted) -> Row:
     """The chosen token's row."""
     pattern = at(trace, view, "pattern")[view.head]
     shown = _left(view, seen_by_chosen(trace, view, pattern)[None])[0]
-    strongest = None if np.isnan(shown).all() else int(np.nanargmax(shown))
+    strongest = None if np.isnan(shown).all() else largest_at(shown)
     return Row(
         pos=view.pos,
         src=strongest if view.src is None else view.src,

@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from anatomy.language import N_, _
+from anatomy.rounding import largest_place, smallest_place
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import Panel, Table
@@ -132,7 +133,7 @@ def _who_of_parts(trace: Trace, found: SharedOut) -> str:
 
 def _extremes(values: np.ndarray, named: Callable[[tuple[int, ...]], str]) -> str:
     """Who adds most and who takes off most, where anybody does."""
-    most, least = (tuple(map(int, np.unravel_index(at, values.shape))) for at in (values.argmax(), values.argmin()))
+    most, least = largest_place(values), smallest_place(values)
     said = {"value": number(float(values[most])), "less": number(-float(values[least]))}
     if values[most] < 0:
         return _("{least} takes off most ({less}).", least=_upper(named(least)), **said)

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from anatomy.language import _
+from anatomy.rounding import largest_first
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -51,7 +52,7 @@ def movers(trace: Trace, view: Fitted) -> Movers:
     """At most 20. The engine gives a few of each layer, strongest first: the list ends early where the next one of some
     layer may be among those that it keeps back."""
     ids, logits = (trace[wanted(site, view)] for site in NEURON_SITES)  # [layer k]
-    kept, strongest = [], np.argsort(-np.abs(logits).ravel(), kind="stable")[:_MOST]
+    kept, strongest = [], largest_first(np.abs(logits).ravel())[:_MOST]
     for place in strongest.tolist():
         kept.append(divmod(place, ids.shape[1]))
         if kept[-1][1] == ids.shape[1] - 1 < trace.spec.d_ff - 1:

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
+from anatomy.rounding import largest_place
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -105,7 +106,7 @@ def says(trace: Trace, view: Fitted) -> str:
 
 def _largest(found: Sheet) -> str:
     """Who wrote most, and how much."""
-    which, layer = np.unravel_index(found.shares.argmax(), found.shares.shape)
+    which, layer = largest_place(found.shares)
     share = signed_percent(float(found.shares[which, layer]))
     return _("{part} in layer {layer} ({share})", part=_(_PARTS[which]), layer=layer, share=share)
 

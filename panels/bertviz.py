@@ -9,6 +9,7 @@ from jaxtyping import Float
 from anatomy.control import Choice
 from anatomy.language import N_, _
 from anatomy.request import Want
+from anatomy.rounding import largest_at, largest_place
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -115,7 +116,7 @@ def says(trace: Trace, view: Fitted) -> str:
 
 def _strongest(trace: Trace, view: Fitted, kept: slice) -> str:
     weights, labels = _of_layer(trace, view, view.layer)[view.head], _labels(trace, kept)
-    looking, looked = np.unravel_index(int(_later(weights).argmax()), weights.shape)
+    looking, looked = largest_place(_later(weights))
     values = {
         "layer": view.layer,
         "head": view.head,
@@ -184,7 +185,7 @@ def formula(trace: Trace, view: Fitted) -> str:
     if view[VIEW] == NEURON:
         return neurons.formula(trace, view, _kept(trace, view))
     row = at(trace, view, "pattern")[view.head].astype(np.float64)
-    best = int(row.argmax())
+    best = largest_at(row)
     opacity = _(
         "opacity of a line = softmax({rule}), divided by the number of heads switched on; rounded to 0.001",
         rule=rule(trace.spec),

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from anatomy.language import _
 from anatomy.request import Want
+from anatomy.rounding import largest_at
 from anatomy.spec import ModelSpec, RelativeBias
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -55,7 +56,7 @@ class Asked:
     @property
     def best(self) -> int:
         """Index among those shown of the token that gets most."""
-        return int(self.weights.argmax())
+        return largest_at(self.weights)
 
     @property
     def dots(self) -> Float[np.ndarray, " src"]:

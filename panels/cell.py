@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from anatomy.language import N_, _
 from anatomy.request import Want
+from anatomy.rounding import largest_first
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -69,7 +70,7 @@ def _rows_shown(found: Steps) -> list[int]:
     """Keys of the row that are drawn, in the order of the text: all that may be seen, else those that get most and the
     chosen one."""
     seen = np.flatnonzero(found.seen)
-    best = seen[np.argsort(-found.weights[seen], kind="stable")][:_MOST_ROWS].tolist()
+    best = seen[largest_first(found.weights[seen])][:_MOST_ROWS].tolist()
     extra = [found.cell.src] if found.seen[found.cell.src] and found.cell.src not in best else []
     return sorted([*best, *extra])
 

@@ -145,8 +145,13 @@ def _src(view: Fitted) -> str:
         return ""
     row = f"attentions[{view.layer}][0, {view.head}, {view.pos}]"
     if view[FIRST]:
-        return f"{PATTERNS}src = int({row}.argmax())\n"
-    return f"{PATTERNS}src = 1 + int({row}[1:].argmax())  # the first token left out\n" if view.pos else "src = 0\n"
+        return f"{PATTERNS}row = {row}\nsrc = {_MOST}\n"
+    if not view.pos:
+        return "src = 0\n"
+    return f"{PATTERNS}row = {row}[1:]  # the first token left out\nsrc = 1 + {_MOST}\n"
+
+
+_MOST = "int((row >= row.max() * (1 - 1e-6)).nonzero()[0])  # the first of those that get most"
 
 
 KEEP = """

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 
 from anatomy.language import _
 from anatomy.measure import POOLED, edges
+from anatomy.rounding import largest_first
 from viz.format import many, thousands
 
 ROWS = 2_000  # of a table
@@ -145,7 +146,7 @@ def most_weight(weights: Float[np.ndarray, " src"], places: Int[np.ndarray, " pl
     """At most ROWS of these places for a table: those that get most, in the order of the text."""
     if len(places) <= ROWS:
         return places
-    return np.sort(places[np.argsort(-weights[places], kind="stable")[:ROWS]])
+    return np.sort(places[largest_first(weights[places])[:ROWS]])
 
 
 def most_note(listed: int, every: int) -> str | None:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from anatomy.language import N_, _
 from anatomy.measure import cosines, norms
 from anatomy.request import Want
+from anatomy.rounding import smallest_at
 from anatomy.spec import LearnedPositions, ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -154,7 +155,7 @@ def _same(spec: ModelSpec, found: Paths, name: str, pos: int) -> str:
 
 def _moved(spec: ModelSpec, values: Float[np.ndarray, " place"]) -> str:
     """The cosine at the end, and where it is smallest."""
-    place = int(values.argmin())
+    place = smallest_at(values)
     told = {"end": _three(values[-1]), "last": spec.layers - 1}
     if place == len(values) - 1:
         return _("cosine {end} after layer {last}, the least of all", **told)

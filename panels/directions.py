@@ -10,6 +10,7 @@ from anatomy.control import Choice
 from anatomy.language import N_, _, ngettext
 from anatomy.measure import cosines, norms
 from anatomy.request import Want
+from anatomy.rounding import largest_at, smallest_at
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -101,8 +102,8 @@ def says(trace: Trace, view: Fitted) -> str:
         "Of {writes} {count} have a cosine below 0; highest is {highest}, lowest {lowest}.",
         below,
         writes=many(found.size, "write"),
-        highest=_place(found, int(found.argmax())),
-        lowest=_place(found, int(found.argmin())),
+        highest=_place(found, largest_at(found)),
+        lowest=_place(found, smallest_at(found)),
     )
     second = _(_FFN_POINTS[_way(ffn)], other=other, cosine=cosine(ffn))
     return " ".join((_(_ATTENTION_POINTS[_way(attention)], **told), second, counted))

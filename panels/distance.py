@@ -11,6 +11,7 @@ from anatomy import rotary
 from anatomy.control import Choice
 from anatomy.language import N_, _
 from anatomy.request import Want
+from anatomy.rounding import largest_at
 from anatomy.spec import ModelSpec, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -107,7 +108,7 @@ def says(trace: Trace, view: Fitted) -> str:
     """The score here, at no distance and at the far end, and the distance that this pair likes most."""
     shown = fall(trace, view)
     looking, looked = (quoted(trace.labels[place]) for place in (shown.cell.pos, shown.cell.src))
-    best = int(shown.scores.argmax())
+    best = largest_at(shown.scores)
     told = _(
         "In layer {layer}, head {head}, the query of {looking} and the key of {looked} would score {at_once} at "
         "distance 0 and most, {most}, at distance {best}; the mean up to {farthest} is {mean}.",

@@ -12,6 +12,7 @@ from anatomy.control import Slider
 from anatomy.language import N_, _
 from anatomy.measure import POOLED, cosines, norms, principal_plane
 from anatomy.request import Want
+from anatomy.rounding import largest_first
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -194,7 +195,7 @@ def table(trace: Trace, view: Fitted) -> Table:
         "text": _("text"),
         "faint": _("neighbour"),
     }
-    order = np.argsort(-plane.cosines, kind="stable")
+    order = largest_first(plane.cosines)
     return Table(
         (
             _("token"),

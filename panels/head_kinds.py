@@ -9,6 +9,7 @@ from anatomy.control import Choice
 from anatomy.language import N_, _
 from anatomy.measure import LOCAL, entropy
 from anatomy.request import Want
+from anatomy.rounding import largest_place
 from anatomy.sites import SITES
 from anatomy.trace import Trace
 
@@ -91,7 +92,7 @@ def standing(values: Float[np.ndarray, "layer head"], layer: int, head: int) -> 
 
 def top(values: Float[np.ndarray, "layer head"]) -> tuple[int, int]:
     """(layer, head) of the highest score; at least one has to be a number."""
-    layer, head = np.unravel_index(np.nanargmax(values), values.shape)
+    layer, head = largest_place(values)
     return int(layer), int(head)
 
 

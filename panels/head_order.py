@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 
 from anatomy.control import Choice
 from anatomy.language import N_, _
+from anatomy.rounding import largest_first
 from viz.grid import Grid
 
 LAYER, SCORE = "layer", "score"
@@ -26,7 +27,7 @@ class Ranking:
     def heads(self) -> tuple[tuple[int, int], ...]:
         """(layer, head) of each."""
         flat = self.values.ravel()
-        order = np.argsort(-np.where(np.isnan(flat), -np.inf, flat), kind="stable")
+        order = largest_first(flat)
         return tuple((int(i) // self.values.shape[1], int(i) % self.values.shape[1]) for i in order)
 
     @property

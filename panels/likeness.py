@@ -8,6 +8,7 @@ from jaxtyping import Float
 from anatomy.language import N_, _
 from anatomy.measure import cosine_matrix, norms
 from anatomy.request import Want
+from anatomy.rounding import largest_at, smallest_at
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -34,13 +35,13 @@ def matrix(trace: Trace, view: Fitted) -> Float[np.ndarray, "layer layer"]:
 
 def least_alike(trace: Trace, view: Fitted) -> int:
     """The layer whose stream points farthest away from the chosen layer's."""
-    return int(matrix(trace, view)[view.layer].argmin())
+    return smallest_at(matrix(trace, view)[view.layer])
 
 
 def largest_share(trace: Trace, view: Fitted) -> tuple[int, float]:
     """(dimension, its share of the squared length) of the largest number in the chosen layer's stream."""
     squares = streams(trace, view)[view.layer].astype(np.float64) ** 2
-    largest = int(squares.argmax())
+    largest = largest_at(squares)
     return largest, float(squares[largest] / (squares.sum() or 1.0))
 
 
@@ -75,7 +76,7 @@ def says(trace: Trace, view: Fitted) -> str:
 def _steps(values: Float[np.ndarray, "layer layer"], name: str) -> str:
     """How alike neighbouring layers are, and where the stream turns most."""
     steps = np.diag(values, 1)
-    turn = int(steps.argmin())
+    turn = smallest_at(steps)
     return _(
         "From one layer to the next the stream of {token} keeps a cosine of {mean} on average; it turns most in layer "
         "{layer} ({least} with layer {before}'s).",

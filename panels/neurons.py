@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from anatomy.language import N_, _
 from anatomy.measure import ACTIVATIONS, norms
 from anatomy.request import Want
+from anatomy.rounding import largest_first
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -68,7 +69,7 @@ def values(trace: Trace, view: Fitted) -> dict[str, Float[np.ndarray, " d_ff"]]:
 
 def strongest(act: Float[np.ndarray, " d_ff"]) -> Int[np.ndarray, " k"]:
     """Numbers of the neurons of largest size, largest first."""
-    return np.argsort(-np.abs(act), kind="stable")[:SHOWN]
+    return largest_first(np.abs(act))[:SHOWN]
 
 
 def sum_gap(trace: Trace, view: Fitted) -> float:

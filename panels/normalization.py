@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from anatomy.control import Choice
 from anatomy.language import N_, _
 from anatomy.request import Want
+from anatomy.rounding import largest_first
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -40,7 +41,7 @@ def found(trace: Trace, view: Fitted) -> Normed:
 
 def largest(before: Float[np.ndarray, " d_model"]) -> Int[np.ndarray, " shown"]:
     """Dimensions of largest size before the norm, largest first."""
-    return np.argsort(-np.abs(before), kind="stable")[:SHOWN]
+    return largest_first(np.abs(before))[:SHOWN]
 
 
 def _place(spec: ModelSpec, view: Fitted) -> str:
@@ -78,7 +79,7 @@ def says(trace: Trace, view: Fitted) -> str:
     top = int(largest(given.before)[0])
     before, gain, after = (number(float(part[top])) for part in (given.before, given.gain, given.after))
     token = quoted(trace.tokens[view.pos].label)
-    sizes = np.argsort(-np.abs(given.after), kind="stable")
+    sizes = largest_first(np.abs(given.after))
     largest_one = _(
         "Dim {dim}, the largest before ({before}), has gain {gain} and is number {rank} by size after it ({after}).",
         dim=top,

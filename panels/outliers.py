@@ -11,6 +11,7 @@ from anatomy.control import Choice
 from anatomy.language import N_, _, ngettext
 from anatomy.measure import nucleus
 from anatomy.request import Want
+from anatomy.rounding import largest_at, largest_first
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -50,7 +51,7 @@ def outliers(trace: Trace, view: Fitted) -> Outliers:
     """The chosen token's, after the chosen layer."""
     vector = trace[Want("resid_post", view.layer, pos=view.pos)]
     shares = squared_shares(vector)
-    top = np.argsort(-np.abs(vector), kind="stable")[:SHOWN]
+    top = largest_first(np.abs(vector))[:SHOWN]
     return Outliers(top, vector, shares, nucleus(shares, 0.5) if shares.any() else len(shares))
 
 
@@ -138,7 +139,7 @@ def _shared(trace: Trace, view: Fitted) -> str:
     if not _several(trace):
         return ""
     sizes = np.abs(trace[Want("resid_post", view.layer)])
-    largest = sizes.argmax(axis=1)
+    largest = np.array([largest_at(row) for row in sizes])
     own = int(largest[view.pos])
     others = len(sizes) - 1
     same = int((largest == own).sum()) - 1

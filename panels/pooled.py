@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from anatomy.language import N_, _
 from anatomy.request import Want
+from anatomy.rounding import largest_at, largest_first
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -48,7 +49,7 @@ def _vectors(trace: Trace) -> Float[np.ndarray, "pos d_model"]:
 
 def _order(trace: Trace, view: Fitted) -> list[int]:
     """Tokens drawn, those that add most first; the chosen one is always among them."""
-    order = np.argsort(-shares(trace), kind="stable").tolist()
+    order = largest_first(shares(trace)).tolist()
     drawn = order[:_MOST]
     return drawn if view.pos in drawn else [*drawn[:-1], view.pos]
 
@@ -77,7 +78,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
 def says(trace: Trace, view: Fitted) -> str:
     """What comes out, which token decides most of it, and where the chosen one stands."""
     share, near = shares(trace), alike(trace)
-    most = int(share.argmax())
+    most = largest_at(share)
     return _(
         "No token is predicted: each of the {tokens} comes out as {numbers}, and their mean is the vector of the text, "
         "of length {length}. {most} adds most to it ({share}); {chosen} has a cosine of {cosine} with it.",

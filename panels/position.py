@@ -10,6 +10,7 @@ from jaxtyping import Float
 from anatomy.language import N_, _, ngettext
 from anatomy.measure import cosine_matrix, cosines, norms
 from anatomy.request import Want
+from anatomy.rounding import largest_at
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -130,7 +131,7 @@ def _most_like(trace: Trace, view: Fitted) -> int:
     """The other position whose row points most nearly the way of the chosen one; itself where there is no other."""
     row = _alike(trace, view)
     row[view.pos] = -np.inf
-    return int(row.argmax())
+    return largest_at(row)
 
 
 def says(trace: Trace, view: Fitted) -> str:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from anatomy.language import N_, _
 from anatomy.relative import Span, buckets, spans
 from anatomy.request import Want
+from anatomy.rounding import largest_at, smallest_at
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -130,7 +131,7 @@ def _ends(trace: Trace, view: Fitted) -> str:
             head=view.head,
             value=number(float(own[0])),
         )
-    most, least = int(own.argmax()), int(own.argmin())
+    most, least = largest_at(own), smallest_at(own)
     return _(
         "Head {head} adds most, {high}, to the score of {where_most}, and least, {low}, to that of {where_least}.",
         head=view.head,

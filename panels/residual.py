@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from anatomy.language import N_, _
 from anatomy.request import Want
+from anatomy.rounding import largest_at, largest_place
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -119,7 +120,7 @@ def _longest(trace: Trace, view: Fitted) -> str:
     values = averaged(lengths(trace), words)
     if len(values) < 2:
         return ""
-    line, place = (int(i) for i in np.unravel_index(values.argmax(), values.shape))
+    line, place = largest_place(values)
     median = float(np.median(np.delete(values[:, place], line)))
     top = float(values[line, place])
     told = {
@@ -152,7 +153,7 @@ def formula(trace: Trace, view: Fitted) -> str:
     found = streams(trace, view)
     values = found.values[found.chosen]
     steps = np.abs(np.diff(np.log(np.maximum(values, 1e-30))))
-    layer = int(steps.argmax())
+    layer = largest_at(steps)
     ends = _(
         "{token} enters with ‖x‖ = {start} and leaves layer {layer} with {end}",
         token=quoted(found.labels[found.chosen]),

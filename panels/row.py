@@ -10,6 +10,7 @@ from anatomy.control import Choice
 from anatomy.language import N_, _, ngettext
 from anatomy.measure import norms
 from anatomy.request import Want
+from anatomy.rounding import largest_at, largest_first
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -52,7 +53,7 @@ def _strip(trace: Trace, view: Fitted) -> Grid:
     rows = trace[_ROWS]
     lines = folded(rows[view.pos])
     width = lines.shape[1]
-    line, place = divmod(int(np.abs(rows[view.pos]).argmax()), width)
+    line, place = divmod(largest_at(np.abs(rows[view.pos])), width)
     return Grid(
         z=lines,
         rows=tuple(str(first) for first in range(0, lines.size, width)),
@@ -186,7 +187,7 @@ def table(trace: Trace, view: Fitted) -> Table:
         return Table(columns, tuple(rows), table_note(len(lengths), shown))
     row = trace[_ROWS][view.pos].astype(np.float64)
     total = float((row**2).sum()) or 1.0
-    order = np.argsort(-np.abs(row), kind="stable")[:_LARGEST]
+    order = largest_first(np.abs(row))[:_LARGEST]
     return Table(
         (_("dimension"), _("value (activation)"), _("share of the squared length")),
         tuple((int(i), float(row[i]), float(row[i] ** 2 / total)) for i in order),
@@ -196,7 +197,7 @@ def table(trace: Trace, view: Fitted) -> Table:
 def formula(trace: Trace, view: Fitted) -> str:
     """The row's length from its numbers, and how much of it its largest number makes."""
     row = trace[_ROWS][view.pos].astype(np.float64)
-    squared, top = float((row**2).sum()), int(np.abs(row).argmax())
+    squared, top = float((row**2).sum()), largest_at(np.abs(row))
     first = " + ".join(f"({number(float(value))})²" for value in row[:3])
     scale = trace.spec.embed_scale
     lines = [

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from anatomy.control import Slider
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
+from anatomy.rounding import largest_few
 from anatomy.sampling import Settings, Step, steps
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -59,7 +60,7 @@ def drawn(trace: Trace, view: Fitted) -> Drawn:
     """The steps at the chosen position. Tokens up to and with it count as the text so far."""
     before = [token.id for token in trace.tokens[: view.pos + 1]]
     found = steps(trace[Want("logits", pos=view.pos)], before, settings(view))
-    best = np.argsort(-found[-1].scores, kind="stable")[: min(SHOWN, found[-1].kept)].tolist()
+    best = largest_few(found[-1].scores, min(SHOWN, found[-1].kept)).tolist()
     named = [row for row in best if row in trace.names or row in before]
     ids = tuple(best[: next((i for i, row in enumerate(best) if row not in named), len(best))])
     return Drawn(found, ids, tuple(trace.name(row) for row in ids))

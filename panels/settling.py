@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
+from anatomy.rounding import smallest_at
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -148,7 +149,7 @@ def formula(trace: Trace, view: Fitted) -> str:
         ),
     ]
     if len(values) > 1:
-        layer = int(np.diff(values).argmin()) + 1
+        layer = smallest_at(np.diff(values)) + 1
         before, after = (number(float(value)) for value in values[layer - 1 : layer + 1])
         lines.append(
             _(

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from anatomy.language import N_, _
 from anatomy.measure import cosine_matrix, cosines, norms
 from anatomy.request import Want
+from anatomy.rounding import largest_at
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -46,7 +47,7 @@ def nearest_other(trace: Trace, view: Fitted, shown: range | None = None) -> int
     None for the whole text."""
     ids, places = _ids(trace), np.array(shown or range(len(trace.tokens)))
     others = places[ids[places] != ids[view.pos]]
-    return int(others[with_all(trace, view)[others].argmax()]) if len(others) else None
+    return int(others[largest_at(with_all(trace, view)[others])]) if len(others) else None
 
 
 def _ids(trace: Trace) -> Int[np.ndarray, " pos"]:

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from anatomy.language import N_, _
 from anatomy.measure import NEAR_ZERO
 from anatomy.request import Want
+from anatomy.rounding import largest_at, smallest_at
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -47,7 +48,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
 def says(trace: Trace, view: Fitted) -> str:
     """The chosen layer's share and what counts as next to zero; where most and fewest are idle."""
     own = trace[_SMALL][:, view.pos]
-    most, least = int(own.argmax()), int(own.argmin())
+    most, least = largest_at(own), smallest_at(own)
     told = _(
         "For {token} {share} of the {neurons} of layer {layer} stay next to zero: at most {limit} of the size of its "
         "strongest neuron there. Most do in layer {most} ({largest}), fewest in layer {least} ({smallest}). A single "

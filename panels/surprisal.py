@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import plotly.graph_objects as go
 
 from anatomy.language import N_, _
 from anatomy.request import Want
+from anatomy.rounding import largest_at
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -86,7 +86,7 @@ def says(trace: Trace, view: Fitted) -> str:
     found = read(trace, view)
     if not len(found.known):
         return _("{token} is all of the text: nothing comes before it, so nothing predicts it.", token=_name(found))
-    place = int(np.nanargmax(found.values))
+    place = largest_at(found.values)
     top = float(found.values[place])
     most = _(
         "The most surprising is {token} at {place}: {share}, {value} nats.",

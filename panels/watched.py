@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from anatomy.control import Choice
 from anatomy.language import N_, _
 from anatomy.request import Want
+from anatomy.rounding import smallest_at
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -60,7 +61,7 @@ class Spell:
 
 def spells(places: Int[np.ndarray, "layer k"]) -> tuple[Spell, ...]:
     """Who leads, from the first layer to the last. places: ranks."""
-    leaders = [int(row.argmin()) if row.min() == 1 else None for row in places]
+    leaders = [smallest_at(row) if row.min() == 1 else None for row in places]
     runs = [[layer for layer, _who in run] for _who, run in groupby(enumerate(leaders), key=lambda pair: pair[1])]
     return tuple(Spell(leaders[run[0]], run[0], run[-1]) for run in runs)
 

@@ -1,6 +1,7 @@
 """Snapshots of figures as JSON that a person can review: numbers instead of base64, rounded, no template, sorted keys.
 
-A snapshot matches when text is equal and numbers agree to three digits: the last bits differ from CPU to CPU.
+A snapshot matches when text is equal and numbers agree to three digits, of their own or of the largest beside them: the
+last bits differ from CPU to CPU.
 """
 
 import base64
@@ -14,13 +15,16 @@ import numpy as np
 import plotly.graph_objects as go
 from syrupy.extensions.json import JSONSnapshotExtension
 
+from anatomy.rounding import bound
+from tests import measured
 from viz.chips import Chips
 from viz.grid import Grid
 
 DIGITS = 4
 RELATIVE, ABSOLUTE = 2e-3, 1e-6
-# Numbers in sentences that are rounded measurements: with a decimal point, or percents.
-_MEASURED = re.compile(r"\d+\.\d+|\d+(?= ?%)")
+# A number in a sentence, with its power of ten and what makes it a percentage.
+_NUMBER = re.compile(r"(−?)(\d[\d,]*(?:\.\d+)?)(?:·10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?((?: ?%)?)")
+_LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 # Fields that few figures have: where they are not set, they are left out.
 _RARE = ("names", "places", "inside", "rows", "neurons", "part", "measure", "opens", "leaves")
 _HIDDEN = ("template", "uid")
@@ -75,28 +79,55 @@ def written(value: Any, indent: str = "") -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def alike(a: Any, b: Any) -> bool:
-    """Whether two plain values are the same but for the last digits of measured numbers."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(alike(a[key], b[key]) for key in a)
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(alike, a, b))
-    if isinstance(a, str) and isinstance(b, str):
-        return _alike_text(a, b)
-    if isinstance(a, float) or isinstance(b, float):
-        numbers = isinstance(a, int | float) and isinstance(b, int | float)
-        return numbers and math.isclose(a, b, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
-    return a == b
+def alike(told: Any, reviewed: Any, near: float = ABSOLUTE) -> bool:
+    """Whether two plain values are the same but for the last digits of measured numbers. near: what a float may be off,
+    from the largest in the same list."""
+    if isinstance(told, dict) and isinstance(reviewed, dict):
+        return told.keys() == reviewed.keys() and all(alike(told[key], reviewed[key]) for key in told)
+    if isinstance(told, list) and isinstance(reviewed, list):
+        within = _near(reviewed)
+        return len(told) == len(reviewed) and all(
+            alike(one, other, within) for one, other in zip(told, reviewed, strict=True)
+        )
+    if isinstance(told, str) and isinstance(reviewed, str):
+        return _alike_text(told, reviewed)
+    if isinstance(told, float) or isinstance(reviewed, float):
+        numbers = isinstance(told, int | float) and isinstance(reviewed, int | float)
+        return numbers and math.isclose(told, reviewed, rel_tol=RELATIVE, abs_tol=near)
+    return told == reviewed
 
 
-def _alike_text(a: str, b: str) -> bool:
+def _near(row: list) -> float:
+    """What rounding may leave beside the largest number of the row."""
+    return max(ABSOLUTE, bound(max((abs(value) for value in row if isinstance(value, float)), default=0.0)))
+
+
+def _alike_text(told: str, reviewed: str) -> bool:
     """Equal words; measured numbers may differ by one in their last place."""
-    if _MEASURED.sub("#", a) != _MEASURED.sub("#", b):
+    if _NUMBER.sub("#", told) != _NUMBER.sub("#", reviewed):
         return False
-    return all(
-        abs(float(one) - float(other)) <= 1.01 * 10.0 ** -len(one.partition(".")[2])
-        for one, other in zip(_MEASURED.findall(a), _MEASURED.findall(b), strict=True)
-    )
+    return all(map(_alike_number, _NUMBER.finditer(told), _NUMBER.finditer(reviewed)))
+
+
+def _alike_number(told: re.Match, reviewed: re.Match) -> bool:
+    if told[0] == reviewed[0]:
+        return True
+    if told[4] != reviewed[4] or not _measurement(told):
+        return False
+    (one, step), (other, other_step) = _value(told), _value(reviewed)
+    return abs(one - other) <= 1.01 * max(step, other_step)
+
+
+def _measurement(told: re.Match) -> bool:
+    """Whether it is a rounded measurement: with a decimal point or a power of ten, a percentage, or noted as one."""
+    return "." in told[2] or bool(told[3]) or bool(told[4]) or told[2] in measured.whole
+
+
+def _value(found: re.Match) -> tuple[float, float]:
+    """The number, and one in its last place."""
+    digits, power = found[2].replace(",", ""), 10.0 ** int((found[3] or "⁰").translate(_LOWERED))
+    step = power * 10.0 ** -len(digits.partition(".")[2])
+    return float(digits) * power * (-1 if found[1] else 1), step
 
 
 class Pictures(JSONSnapshotExtension):

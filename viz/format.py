@@ -39,14 +39,15 @@ def signed_percent(share: float) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A measured number with its leading digits: 0.897 · 44.1 · 1,391 · 2.10·10⁻⁷. Whole digits are all kept."""
+    """A measured number with its leading digits: 0.897 · 44.1 · 1,391 · 2.08·10⁵ · 2.10·10⁻⁷. Of whole digits up to
+    five are kept: more would be none of the model's."""
     if not math.isfinite(value):
         return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
     if value == 0:
         return "0"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     power = int(exponent)
-    if power < -4 or power > 6:
+    if power < -4 or power > 4:
         return f"{mantissa}·10{str(power).translate(_RAISED)}".replace("-", "−")
     return f"{value:,.{max(0, digits - 1 - power)}f}".replace("-", "−")
 

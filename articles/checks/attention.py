@@ -6,6 +6,7 @@ import numpy as np
 
 from anatomy.language import _
 from anatomy.request import Want
+from anatomy.rounding import largest_place, smallest_place
 from articles.checks.overview import overview
 from articles.checks.second_text import own_ids, too_short
 from articles.verdict import Case, Verdict
@@ -27,7 +28,7 @@ def heads_differ(case: Case) -> Verdict:
         return Verdict("not", says, how=_("Heads of the model's configuration."), value=case.spec.n_heads, unit="heads")
     apart = overview(case, _APART.site)[_APART]  # [layer head]
     mean = float(apart.mean())
-    layer, head = (int(place) for place in np.unravel_index(apart.argmax(), apart.shape))
+    layer, head = largest_place(apart)
     says = _(
         "The {heads} of a layer look at this text {mean} nat apart from each other on average (0: all the same, "
         "0.693: nothing in common); head {head} of layer {layer} is {most} nat from its neighbours.",
@@ -69,7 +70,7 @@ def weighs(case: Case) -> Verdict:
     found, n = trace[_ENTROPY], len(trace.tokens)  # [layer head]
     even = float(np.log(visible(case, n)).mean())
     share = float(found.mean()) / even
-    layer, head = (int(place) for place in np.unravel_index(found.argmin(), found.shape))
+    layer, head = smallest_place(found)
     says = _(
         "Attention weights are uneven: their entropy is {mean} nat on average, {share} of the {even} nat that equal "
         "weights would have. The most selective is head {head} of layer {layer}, {least} nat.",

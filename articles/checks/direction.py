@@ -4,6 +4,7 @@ import numpy as np
 
 from anatomy.language import _
 from anatomy.request import Want
+from anatomy.rounding import largest_place
 from articles.checks.attention import visible
 from articles.checks.overview import overview
 from articles.checks.second_text import too_short
@@ -52,7 +53,7 @@ def _says_before(seen: int, n: int) -> str:
 
 def _most(later: np.ndarray) -> tuple[float, int, int]:
     """(mean, layer, head): the mean of [layer head], and where it is largest."""
-    layer, head = np.unravel_index(later.argmax(), later.shape)
+    layer, head = largest_place(later)
     return float(later.mean()), int(layer), int(head)
 
 

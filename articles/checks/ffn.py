@@ -4,6 +4,7 @@ import numpy as np
 
 from anatomy.language import _
 from anatomy.request import Want
+from anatomy.rounding import largest_at, largest_place
 from articles.checks.overview import overview
 from articles.verdict import Case, Verdict
 from viz.format import many, number, percent
@@ -18,7 +19,7 @@ def nonlinear(case: Case) -> Verdict:
     """How far the FFN of two tokens' inputs together is from the two FFNs added."""
     bend = overview(case, _BEND.site)[_BEND]  # [layer pos]
     mean = float(bend.mean())
-    layer, pos = (int(place) for place in np.unravel_index(bend.argmax(), bend.shape))
+    layer, pos = largest_place(bend)
     says = _(
         "The FFN of two inputs added is not the two FFNs added: they differ by {mean} of the former's length on "
         "average, most in layer {layer} ({most}).",
@@ -44,7 +45,7 @@ def nonlinear(case: Case) -> Verdict:
 def two_matrices(case: Case) -> Verdict:
     """Matrices and activation function of the FFN, and the neurons that are exactly 0, as ReLU leaves them."""
     ffn, zero = case.spec.ffn, overview(case, _ZERO.site)[_ZERO]  # [layer pos]
-    share, layer = float(zero.mean()), int(zero.mean(axis=1).argmax())
+    share, layer = float(zero.mean()), largest_at(zero.mean(axis=1))
     rest = _("{share} of the neurons are exactly 0 on this text; ReLU leaves many so.", share=percent(share))
     if ffn.gated:
         kind = "not"
@@ -78,7 +79,7 @@ def reads_attention(case: Case) -> Verdict:
     together = stream**2 + write**2 + 2 * cosine * stream * write
     share = (write**2 + cosine * stream * write) / np.maximum(together, 1e-30)
     mean, by_layer = float(share.mean()), share.mean(axis=1)
-    layer = int(by_layer.argmax())
+    layer = largest_at(by_layer)
     says = _(
         "The FFN reads the sum of the stream and attention's write, normalized. Attention's write makes {mean} of that "
         "sum on average, from {least} to {most} by layer (most in layer {layer}); the stream that skips attention "

@@ -7,6 +7,7 @@ import numpy as np
 from anatomy.language import _
 from anatomy.measure import softmax
 from anatomy.request import Want
+from anatomy.rounding import smallest_at
 from anatomy.trace import Trace
 from articles.checks.overview import overview
 from articles.checks.second_text import backwards, own_ids, too_short
@@ -98,7 +99,7 @@ def next_word(case: Case) -> Verdict:
         value=mean,
         unit="nat",
         tolerance=chance,
-        at={"pos": int(loss.argmin())},
+        at={"pos": smallest_at(loss)},
     )
 
 

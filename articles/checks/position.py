@@ -8,6 +8,7 @@ from anatomy.costs import LONG, SHORT
 from anatomy.language import _
 from anatomy.measure import norms, softmax
 from anatomy.request import Edit, Want
+from anatomy.rounding import largest_at
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from articles.checks.second_text import backwards, own_ids, too_short
 from articles.verdict import Case, Verdict
@@ -75,7 +76,7 @@ def _learned(case: Case) -> Verdict:
         value=float(sizes.mean()),
         unit="L2 norm",
         tolerance=_EXACT,
-        at={"pos": int(sizes.argmax())},
+        at={"pos": largest_at(sizes)},
     )
 
 

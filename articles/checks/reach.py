@@ -4,6 +4,7 @@ import numpy as np
 
 from anatomy.language import _
 from anatomy.request import Want
+from anatomy.rounding import largest_at
 from anatomy.spec import RelativeBias
 from anatomy.trace import Trace
 from articles.checks.overview import overview
@@ -54,7 +55,7 @@ def no_window(case: Case) -> Verdict:
         how=_("Site head_reach, the largest distance with any weight; sliding window and longest text of the model."),
         value=spec.max_pos if spec.window is None else spec.window,
         unit="tokens",
-        at={"layer": int(reach[:, furthest].argmax())},
+        at={"layer": largest_at(reach[:, furthest])},
     )
 
 
@@ -70,7 +71,7 @@ def long_range(case: Case) -> Verdict:
     shares = np.array([_beyond(trace, trace[want]) for want in wants])  # [layer far]
     far = {far: share for far, share in zip(_FAR, shares.mean(axis=0), strict=True) if not np.isnan(share)}
     listed_ = listed(_("{share} beyond {far}", share=percent(s), far=many(f, "token")) for f, s in far.items())
-    first, layer = float(far[_FAR[0]]), int(shares[:, 0].argmax())
+    first, layer = float(far[_FAR[0]]), largest_at(shares[:, 0])
     says = _(
         "Of the attention on {tokens}, that on the first token left out, goes: {shares}.",
         tokens=many(len(trace.tokens), "token"),

@@ -4,6 +4,7 @@ import numpy as np
 
 from anatomy.language import _
 from anatomy.request import Edit, Want
+from anatomy.rounding import largest_place
 from anatomy.spec import RelativeBias, Rope
 from articles.checks.position import ALL_AT_FIRST, WEIGHT, answer, how_order, moved, size_of, unit_of
 from articles.checks.second_text import too_short
@@ -29,11 +30,11 @@ def relative(case: Case) -> Verdict:
         return Verdict("unseen", says, how=_("Tokens of the text against the longest text of the model."))
     wants = [Want("pattern", layer) for layer in sorted({0, case.view.layer, spec.layers - 1})]
     here, there = case.trace(*wants), case.edited([Edit("positions", "add", amount=shift)], *wants)
-    gaps = [float(np.abs(here[want] - there[want]).max()) for want in wants]
-    worst = int(np.argmax(gaps))
-    head = int(np.abs(here[wants[worst]] - there[wants[worst]]).max(axis=(1, 2)).argmax())
-    moved = {"shift": many(shift, "token"), "gap": rounding(gaps[worst], 1.0)}
-    if gaps[worst] <= WEIGHT:
+    gaps = np.array([np.abs(here[want] - there[want]).max(axis=(1, 2)) for want in wants])  # [layer head]
+    gap = float(gaps.max())
+    worst, head = largest_place(gaps) if gap > WEIGHT else (0, 0)  # all are rounding: no head is meant
+    moved = {"shift": many(shift, "token"), "gap": rounding(gap, 1.0)}
+    if gap <= WEIGHT:
         says = _(
             "Moved on by {shift}, with all distances as they were, the text keeps its attention weights: largest "
             "difference {gap}.",
@@ -48,13 +49,13 @@ def relative(case: Case) -> Verdict:
         )
         rest = _("Places themselves count: a learned table has another row for each. Only distances count in Llama.")
     return Verdict(
-        "holds" if gaps[worst] <= WEIGHT else "not",
+        "holds" if gap <= WEIGHT else "not",
         f"{says} {rest}",
         how=_(
             "Site pattern of layers {layers}: largest change of a weight when an amount is added to every position.",
             layers=listed(str(want.layer) for want in wants),
         ),
-        value=gaps[worst],
+        value=gap,
         unit="probability",
         tolerance=WEIGHT,
         at={"layer": wants[worst].layer or 0, "head": head},

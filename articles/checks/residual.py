@@ -5,6 +5,7 @@ import numpy as np
 from anatomy.language import _
 from anatomy.measure import layer_normalized, norms
 from anatomy.request import Want
+from anatomy.rounding import largest_at
 from anatomy.trace import Trace
 from articles.checks.overview import overview
 from articles.verdict import Case, Verdict
@@ -126,8 +127,8 @@ def _normalized(case: Case, layer: int) -> tuple[float, float]:
 def batch_norm(case: Case) -> Verdict:
     """Norms of batches among the model's modules, and what another text in the batch changes."""
     change, lengths = case.trace(_BATCH)[_BATCH], overview(case, "norm_post")[Want("norm_post")][-1]  # [pos]
-    gap, pos = float(change.max()), int(change.argmax())
-    share = float((change / np.maximum(lengths, 1e-12)).max())
+    gap, share = float(change.max()), float((change / np.maximum(lengths, 1e-12)).max())
+    pos = largest_at(change) if share > _EXACT else case.view.pos  # what is all rounding has no largest
     told = _(
         "Run in a batch with another text, this one gives the same last stream (difference {gap}).",
         gap=rounding(gap, lengths),
@@ -176,7 +177,7 @@ def stability(case: Case) -> Verdict:
     trace = overview(case, *(want.site for want in _LENGTHS))
     start, end = (trace[Want(f"norm_{place}")].astype(np.float64) for place in ("pre", "post"))  # [layer pos]
     growth = (end / np.maximum(start, 1e-12)).mean(axis=1)
-    layer = int(np.abs(np.log(np.maximum(growth, 1e-12))).argmax())
+    layer = largest_at(np.abs(np.log(np.maximum(growth, 1e-12))))
     typical = float(np.median(growth))
     says = _(
         "To tell whether residual connections make a network more stable takes one without them, trained alike. What "

@@ -8,6 +8,7 @@ from anatomy.costs import arithmetic, configuration, weight_bytes
 from anatomy.language import _
 from anatomy.memory import number_bytes
 from anatomy.request import Want
+from anatomy.rounding import largest_at
 from articles.checks.cost import operations
 from articles.checks.residual import sum_gap
 from articles.checks.second_text import own_ids, too_short
@@ -34,7 +35,7 @@ def mixed_precision(case: Case) -> Verdict:
         how = _("Output layer of the model's spec; parameters × bytes.")
         return Verdict("unseen", f"{says} {saved} {rest}", how=how, value=weight_bytes(count, "bfloat16"), unit="bytes")
     found = case.trace(_HALF)[_HALF].astype(np.float64)  # [pos]
-    mean, pos = float(found.mean()), int(found.argmax())
+    mean, pos = float(found.mean()), largest_at(found)
     told = _(
         "With its matrices in bfloat16 the model's prediction moves by {mean} nat on average, at most {most}.",
         mean=number(mean),

@@ -3,6 +3,7 @@
 from anatomy.language import _
 from anatomy.memory import cache_bytes
 from anatomy.request import Want
+from anatomy.rounding import smallest_at
 from articles.verdict import Case, Verdict
 from panels.groups import size
 from viz.format import many, number, thousands
@@ -81,5 +82,5 @@ def shared_parameters(case: Case) -> Verdict:
         value=least,
         unit="weight",
         tolerance=0.0,
-        at={"layer": int(gaps.argmin())},
+        at={"layer": smallest_at(gaps)},
     )

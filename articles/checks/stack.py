@@ -7,6 +7,7 @@ import numpy as np
 from anatomy.language import _
 from anatomy.measure import cosines, norms
 from anatomy.request import Edit, Want
+from anatomy.rounding import largest_at
 from articles.checks.overview import overview
 from articles.verdict import Case, Verdict
 from viz.format import cosine, many, number, percent, quoted, thousands
@@ -101,7 +102,7 @@ def independent(case: Case) -> Verdict:
         enter, leave = (Want(site, at, pos=pos) for site in ("resid_pre", "resid_post"))
         one, other = (trace[leave].astype(np.float64) - trace[enter] for trace in (plain, cut))
         changes.append(float(norms(other - one) / max(float(norms(one)), 1e-12)))
-    mean, most = float(np.mean(changes)), int(np.argmax(changes))
+    mean, most = float(np.mean(changes)), largest_at(np.array(changes))
     says = _(
         "With layer {layer} left out, the {count} after it write something else: the change is {mean} of their write "
         "on average, most in layer {at} ({size}).",

@@ -8,6 +8,7 @@ from anatomy.language import _
 from anatomy.measure import cosines
 from anatomy.published import DEVICE_BYTES, TRAINED_TOKENS
 from anatomy.request import Want
+from anatomy.rounding import largest_at
 from anatomy.trace import Trace
 from articles.checks.second_text import own_ids, too_short
 from articles.verdict import Case, Verdict
@@ -77,7 +78,7 @@ def self_supervised(case: Case) -> Verdict:
         loss=number(float(loss.mean())),
     )
     how = _("Site surprisal: the mean over the tokens after the first is the training loss of next-token prediction.")
-    return Verdict("part", says, how=how, value=float(loss.mean()), unit="nat", at={"pos": int(loss.argmax())})
+    return Verdict("part", says, how=how, value=float(loss.mean()), unit="nat", at={"pos": largest_at(loss)})
 
 
 def fine_tuning(case: Case) -> Verdict:

@@ -15,6 +15,7 @@ from models.families import load
 from models.identities import LOGIT_TOLERANCE, broken
 from models.local import LocalEngine
 from models.opened import Opened
+from tests.alike import assert_alike
 from tests.models.checkpoints import real_engine
 from tests.models.tiny import MODELS, ByteTokenizer, tiny_engine, tiny_model
 
@@ -62,7 +63,7 @@ def test_the_parts_of_a_lead_are_the_differences_of_the_parts(kind: str) -> None
         Want("dla_parts", pos=POS, token=token, against=against) for token, against in ((5, None), (7, None), (5, 7))
     )
     trace = asked(kind, one, other, lead)
-    np.testing.assert_allclose(trace[one] - trace[other], trace[lead], atol=1e-6)
+    assert_alike(trace[one] - trace[other], trace[lead])
 
 
 @pytest.mark.parametrize("kind", PRE_NORM)
@@ -164,7 +165,7 @@ def test_what_has_no_answer_is_refused_in_a_sentence(kind: str, want: Want, sent
 def test_every_kind_of_model_has_neurons_that_write_and_weighted_values(kind: str) -> None:
     wants = [Want("write_ids", 1, pos=3), Want("contribution", 1), Want("contribution", 1, pos=3)]
     trace = asked(kind, *wants)
-    np.testing.assert_allclose(trace[wants[1]][:, 3], trace[wants[2]], rtol=1e-6)
+    assert_alike(trace[wants[1]][:, 3], trace[wants[2]])
 
 
 # what vouches for them

@@ -7,6 +7,7 @@ import torch
 from anatomy.request import Run, Want
 from models import lens
 from models.readout import CHUNK, Readout
+from tests.alike import assert_alike
 from tests.models.tiny import tiny_engine, tiny_model
 
 TEXT = "the cat sat on the mat and the cat sat on the mat again; so it was."
@@ -34,7 +35,7 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lens, "CHUNK", 7)
     parts = engine.run(run, wants)
     for want in wants:
-        np.testing.assert_allclose(parts[want], whole[want], atol=1e-6)
+        assert_alike(parts[want], whole[want])
 
 
 def test_the_last_lens_is_the_final_distribution_and_none_is_negative() -> None:
@@ -62,7 +63,7 @@ def test_surprisal_of_one_token_is_that_of_all(pos: int, monkeypatch: pytest.Mon
     whole = engine.run(run, [Want("surprisal")])[Want("surprisal")]
     scored = scored_rows(monkeypatch)
     one = engine.run(run, [Want("surprisal", pos=pos)])[Want("surprisal", pos=pos)]
-    np.testing.assert_allclose(one, whole[pos], atol=1e-6)
+    assert_alike(one, whole[pos])
     assert scored == ([1] if pos else [])
 
 

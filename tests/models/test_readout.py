@@ -76,16 +76,6 @@ def test_a_position_that_the_lens_reads_is_scored_once(monkeypatch: pytest.Monke
     assert trace[wants[1]].argmax() == trace[wants[2]][0] == trace[wants[0]][-1, 0]
 
 
-@pytest.mark.parametrize(("vocab", "k"), [(64 * 40, 10), (64 * 41, 10), (64 * 40, 11), (64 * 40 + 1, 10), (5, 10)])
-def test_the_best_of_a_long_row_are_found_among_the_best_of_its_groups(vocab: int, k: int) -> None:
-    numbers = torch.randn(7, vocab, generator=torch.Generator().manual_seed(0))
-    numbers[0, 640:704] += 10.0  # the best in one group, the others next to each other
-    values, ids = readout._top(numbers, k)
-    expected = numbers.topk(min(k, vocab), dim=-1)
-    assert torch.equal(values, expected.values)
-    assert torch.equal(ids, expected.indices)
-
-
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
 def test_one_position_is_the_row_of_all_positions(kind: str) -> None:
     engine = tiny_engine(kind)

@@ -11,6 +11,7 @@ from models import lens, local, memory, refuse
 from models.engine import Refused, TooLong
 from models.estimate import extending, tape_bytes
 from models.local import LocalEngine
+from tests.alike import assert_alike
 from tests.models.tiny import MODELS, STREAMS, new_tiny_engine, run_of, tiny_engine
 
 
@@ -65,7 +66,7 @@ def test_the_distance_of_the_lens_goes_through_a_thin_tape_once_for_many_positio
         patch.setattr(lens, "CHUNK", 8)
         found = engine.run(run, [want])[want]
     assert len(ran) == engine.spec.layers - 1  # what enters the first and what leaves the last is on the tape
-    np.testing.assert_allclose(found, usual.run(run_of(usual), [want])[want], atol=1e-6)
+    assert_alike(found, usual.run(run_of(usual), [want])[want])
 
 
 def test_a_run_that_does_not_fit_is_refused_with_the_figures_and_what_would(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,12 +165,12 @@ def test_the_caption_names_who_adds_and_who_takes_off():
         "After “b” the best token, “<7>”, has the logit 6.75. The FFN in layer 2 adds 4.00, the most"
     )
     assert "attention in layer 1 takes off most (2.00)" in told
-    assert "Embedding and 6 writes add up to 6.75, 0 from the model's own." in told
+    assert "Embedding and 6 writes add up to 6.75, the model's own (difference below 10⁻⁴)." in told
     assert told.endswith("The final norm's divisor is kept as it was in this run.")
 
 
 def test_a_sum_that_is_off_is_said():
-    assert "add up to 6.75, 0.50 from the model's own" in PANEL.says(small(off=0.5), VIEW)
+    assert "add up to 6.75, the model's own (difference 0.50)" in PANEL.says(small(off=0.5), VIEW)
     assert "difference 0.50" in PANEL.formula(small(off=0.5), VIEW)
 
 
@@ -218,7 +218,7 @@ def test_the_formula_writes_the_sum_out_with_its_error():
     lines = PANEL.formula(small(), VIEW).splitlines()
     assert lines[2].startswith("divisor = root mean square of the final stream = 2.000")
     assert lines[3] == (
-        "embedding 0.500 + Σ attention (−0.750) + Σ FFN 7.00 = 6.750; the model's own: 6.750, difference 0"
+        "embedding 0.500 + Σ attention (−0.750) + Σ FFN 7.00 = 6.750; the model's own: 6.750, difference below 10⁻⁴"
     )
     assert lines[4] == "layer 1: attention −2.00, of which head 2 0.125; FFN 0"
     assert lines[-1] == "the output projection's bias, which belongs to no head: −2.12"

@@ -11,6 +11,7 @@ from anatomy.spec import Ffn
 from anatomy.view import Fitted
 from panels.neurons import PANEL, ffn_name, strongest, sum_gap, values
 from panels.snippet import paths
+from tests.alike import assert_rounding
 from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import MODELS, new_tiny_engine, tiny_engine
 from tests.panels.made import made
@@ -100,7 +101,7 @@ def test_the_formula_multiplies():
     lines = PANEL.formula(small([1, -3, 2]), VIEW).splitlines()
     assert lines[2] == "= SiLU(2.00) × −1.70 = 1.76 × −1.70 = −3.00"
     assert lines[3].startswith("over all 12 neurons: largest difference from the model's own ")
-    assert "·10⁻" in lines[3]
+    assert_rounding(lines[3].removeprefix("over all 12 neurons: largest difference from the model's own "))
     assert PANEL.formula(small([4.0], PLAIN), VIEW).splitlines()[1] == "neuron = GELU(up) = GELU(2.00) = 4.00"
 
 
@@ -108,11 +109,11 @@ def test_all_neurons_times_their_rows_are_what_the_ffn_adds():
     trace = small([1, -3, 2])
     assert PANEL.says(trace, VIEW).endswith(
         "The sum of all neurons, each times its row of the down projection, is what the FFN adds to the stream "
-        "(length 5.00), to within 2.5·10⁻⁶."
+        "(length 5.00; difference below 10⁻⁴)."
     )
     assert PANEL.formula(trace, VIEW).splitlines()[-1] == (
         "Σ neuron × its row of the down projection, over 12 neurons = what the FFN adds: length 5.00, "
-        "largest difference 2.5·10⁻⁶"
+        "largest difference below 10⁻⁴"
     )
     biased = small([1, -3, 2], replace(SPEC, biases=("down",)))
     assert "that projection's bias" in PANEL.says(biased, VIEW)

@@ -75,7 +75,7 @@ def test_the_caption_names_the_distances_with_the_largest_and_the_smallest_numbe
         "4 to 6 tokens back."
     )
     assert "8 buckets of distances, of which this text of 7 tokens reaches 7:" in told
-    assert told.endswith("what layer 1 adds for “d” is what layer 0 adds (largest difference 0).")
+    assert told.endswith("what layer 1 adds for “d” is what layer 0 adds (largest difference below 10⁻⁵).")
 
 
 def test_a_text_of_one_token_has_one_distance():
@@ -89,7 +89,7 @@ def test_the_formula_follows_the_chosen_cell():
     assert near[0] == "score = q·k + b(head, bucket of the distance)   (not divided by √d)"
     assert near[1] == "layer 1, head 1: “d” → “e”, distance 4 − 3 = 1"
     assert near[2] == "bucket 5 = 1 + 4: distances below 2 have one each"
-    assert near[4] == "added by the model: 1.50, difference 0"
+    assert near[4] == "added by the model: 1.50, difference below 10⁻⁵"
     far = PANEL.formula(given("a b c d e f g"), Fitted(layer=1, head=1, pos=3, src=0)).splitlines()
     assert far[2] == "bucket 2 = 2 + ⌊ln(3 / 2) / ln(6 / 2) · 2⌋, 3 at most"
 

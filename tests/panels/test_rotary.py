@@ -9,6 +9,7 @@ import torch
 from anatomy.request import Want
 from panels import distance, position_sizes, rotation, wavelengths
 from panels.rotation import PAIR, SHIFT, lab
+from tests.alike import assert_rounding
 from tests.models.tiny import MODELS, tiny_engine, tiny_model
 from tests.panels.conftest import TEXT
 from tests.snapshot import described
@@ -137,7 +138,7 @@ def test_the_score_at_the_texts_own_distance_is_the_models(kind, src, answered):
         float(trace[Want("scores", view.layer)][view.head, view.pos, found.cell.src]), abs=1e-5
     )
     assert found.scores[found.distance] == pytest.approx(found.here)
-    assert re.search(r"difference (0|.*·10⁻\S+)\)", distance.PANEL.says(trace, view))
+    assert_rounding(re.search(r"difference (.+?)\)", distance.PANEL.says(trace, view))[1])
 
 
 @pytest.mark.real

@@ -1,11 +1,12 @@
 """Numbers in words: leading digits, no false 0 or 100, one minus sign."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anatomy.language import speaking
-from viz.format import cosine, counted, escaped, many, number, percent, quoted, signed_percent, thousands
+from viz.format import cosine, counted, escaped, many, number, percent, quoted, rounding, signed_percent, thousands
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,30 @@ def test_a_share_between_nothing_and_all_never_reads_as_either(share):
 )
 def test_measured_numbers(value, text):
     assert number(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(99_499.4, "99,499"), (207_506.3, "2.08·10⁵"), (-1e5, "−1.00·10⁵")])
+def test_no_more_whole_digits_are_printed_than_are_the_models(value, text):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("difference", "compared", "text"),
+    [
+        (2.5e-7, [1.0], "below 10⁻⁵"),
+        (-2.5e-7, [1.0], "below 10⁻⁵"),
+        (0.0, [1.0], "below 10⁻⁵"),
+        (3.9e-5, [-239.0], "below 10⁻³"),
+        (3.9e-5, [1.0], "3.9·10⁻⁵"),
+        (0.5, [1.0, 100.0], "0.50"),
+        (1e-6, [np.array([0.1, -np.inf]), np.array([[12.0]])], "below 10⁻⁴"),
+        (0.0, [0.0], "0"),
+        (float("nan"), [1.0], "–"),
+        (3.0, [2e6], "below 10"),
+    ],
+)
+def test_what_is_only_rounding_is_told_as_a_bound_of_the_size_compared(difference, compared, text):
+    assert rounding(difference, *compared) == text
 
 
 def test_digits_can_be_chosen():
