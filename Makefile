@@ -1,14 +1,19 @@
-# make run   set everything up and open the page
-# make test  set everything up and run every check
-# Both start from a fresh clone, can be called again at any time, and are quick the second time.
+# make run     set everything up and open the page
+# make test    set everything up and run all that judges a change
+# make fast    the tests that need neither a checkpoint nor a browser nor a server
+# make stress  the browser's journey three times on a busy machine
+# All start from a fresh clone, can be called again at any time, and are quick the second time.
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 # One worker per core, each computing on one thread; the browser runs afterwards, with the machine to itself.
-PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+PYTEST := $(BIN)/python -m pytest
+SPREAD := -n auto --dist worksteal
+# The same numbers by other instructions: no vectors of the processor's own, sums in another order, two threads.
+OTHERWISE := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=2
 
-.PHONY: run test fast lint types snapshots clean
+.PHONY: run test fast stress lint types models tests arithmetic browser snapshots clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -16,15 +21,16 @@ run: $(VENV)/.installed
 	$(BIN)/python -m models fetch minilm-l6
 	$(BIN)/streamlit run app.py
 
-test: lint types
-	$(BIN)/python -m models fetch smollm2-135m
-	$(BIN)/python -m models fetch minilm-l6
-	$(PARALLEL) -m "not browser"
-	$(BIN)/python -m pytest -m browser --junitxml=build/browser.xml
+# The parts one after the other, each of which can be called by itself.
+test:
+	@mkdir -p build && rm -f build/parts.txt
+	@for part in lint types models tests arithmetic browser; do \
+	    .ci/part $$part $(MAKE) --no-print-directory $$part || exit 1; \
+	done
 
-# The tests that need neither a real checkpoint nor a browser, nor a server or program of their own: under two minutes.
+# Under two minutes.
 fast: $(VENV)/.installed-test
-	$(PARALLEL) -m "not real and not browser and not slow"
+	OMP_NUM_THREADS=1 $(PYTEST) $(SPREAD) -m "not real and not browser and not slow"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -33,9 +39,26 @@ lint: $(VENV)/.installed-test
 types: $(VENV)/.installed-test
 	$(BIN)/pyright
 
+models: $(VENV)/.installed
+	$(BIN)/python -m models fetch smollm2-135m
+	$(BIN)/python -m models fetch minilm-l6
+
+tests: $(VENV)/.installed-test
+	OMP_NUM_THREADS=1 $(PYTEST) $(SPREAD) -m "not browser"
+
+# Whatever is compared with numbers that one processor found has to hold on every other.
+arithmetic: $(VENV)/.installed-test
+	$(OTHERWISE) $(PYTEST) $(SPREAD) -m "not browser and not slow" tests/models tests/viz tests/panels tests/articles
+
+browser: $(VENV)/.installed-test
+	$(PYTEST) -m browser --junitxml=build/browser.xml
+
+stress: $(VENV)/.installed-test models
+	$(BIN)/python -m tests.stress
+
 # Writes the snapshots anew: read the difference before you commit it.
 snapshots: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m "not browser" --snapshot-update
+	$(PYTEST) -m "not browser" --snapshot-update
 	git diff --stat -- '*__snapshots__*'
 
 $(VENV)/.installed: requirements.txt

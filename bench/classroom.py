@@ -154,12 +154,19 @@ async def attend(server: Server, sessions: int, words: int) -> list[Outcome]:
 
 
 async def until_ready(server: Server) -> None:
-    """Wait for the model: its first answer to a text that was not recorded. RuntimeError where the page shows an error
-    instead."""
-    async with Session(server.port) as session, asyncio.timeout(READY):
+    """Wait for the model of a server. RuntimeError, with the server's log, where the page shows an error instead."""
+    try:
+        await ready(server.port)
+    except RuntimeError as error:
+        raise RuntimeError(f"{error}\n{server.log.read_text('utf-8')[-2000:]}") from None
+
+
+async def ready(port: int) -> None:
+    """Wait for the model's first answer to a text that was not recorded. RuntimeError where the page shows an error."""
+    async with Session(port) as session, asyncio.timeout(READY):
         await session.go({"text": "Is it ready?"})
         if session.errors:
-            raise RuntimeError(f"the page shows an error: {session.errors[0]}\n{server.log.read_text('utf-8')[-2000:]}")
+            raise RuntimeError(f"the page shows an error: {session.errors[0]}")
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,18 @@ processor. Only who prints it knows which it is, so `viz.format.number` is liste
 """
 
 import math
+from collections.abc import Iterator
 from functools import wraps
+
+import pytest
 
 import viz.format
 
 whole: set[str] = set()  # what the running test has printed of measurements without a decimal point
 
 
-def listen() -> None:
-    """Note down every such number from now on. Called before anything imports `number` by its name."""
+def _listen() -> None:
+    """Note down every such number from now on."""
     plain = viz.format.number
 
     @wraps(plain)
@@ -24,3 +27,12 @@ def listen() -> None:
         return told
 
     viz.format.number = number
+
+
+_listen()
+
+
+@pytest.fixture(autouse=True)
+def _measured_by_this_test() -> Iterator[None]:
+    yield
+    whole.clear()

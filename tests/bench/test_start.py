@@ -1,7 +1,6 @@
 """The measurement of the start: what counts as what, and in a real browser that it sees what it should."""
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from bench import start
 from bench.proxy import PROXIES
@@ -67,13 +66,10 @@ def test_a_configuration_without_the_servers_address_is_named(monkeypatch, tmp_p
 
 
 @pytest.mark.browser
-def test_a_canvas_needs_no_plotly_and_a_reload_fetches_nothing_anew(tmp_path, monkeypatch):
+def test_a_canvas_needs_no_plotly_and_a_reload_fetches_nothing_anew(browser, tmp_path, monkeypatch):
     monkeypatch.setenv("STAGELIGHT_CACHE", str(tmp_path / "cache"))
     model = str(write_gguf(tmp_path / "tiny.gguf"))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=start.CHROMIUM, args=start.QUIET)
-        found = start.once(browser, model, [])
-        browser.close()
+    found = start.once(browser, model, [])
     canvas, plotly = (found.visits[f"{panel}, {start.READY}"].weight for panel in start.PANELS)
     assert canvas.bytes["Plotly"] == 0
     assert plotly.bytes["Plotly"] > 1_000_000

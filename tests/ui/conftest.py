@@ -7,9 +7,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.models.tiny import tiny_engine
-from tests.ui.visits import browser as browser
-from tests.ui.visits import reader as reader
-from tests.ui.visits import server as server
 from ui import host, judging
 
 Open = Callable[..., AppTest]

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.ui.visits import PATIENCE, Visit
+from tests.browsing import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 
@@ -23,51 +23,47 @@ def stretch(reader: Visit) -> Locator:
     return reader.page.locator(".stretch [role=status]")
 
 
-def box(reader: Visit) -> Locator:
-    return reader.page.get_by_role("textbox", name="Your text")
-
-
 def test_a_long_run_says_what_it_costs_is_cancelled_and_taken_in_part(reader):
     text = SENTENCE * 230
     reader.open("?panel=residual")
-    reader.type(text)
-    expect(card(reader)).to_contain_text("2,991 tokens · about", timeout=PATIENCE)
+    reader.begin(text)
+    expect(card(reader)).to_contain_text("2,991 tokens · about")
     expect(card(reader).get_by_role("progressbar")).to_be_visible()
     expect(stretch(reader)).to_have_text("positions 2,492 to 2,990 of 2,991 tokens")
-    card(reader).get_by_role("button", name="Cancel").click()
-    expect(reader.page.get_by_text("This was stopped before its end.")).to_be_visible(timeout=PATIENCE)
+    reader.click(card(reader).get_by_role("button", name="Cancel"))
+    expect(reader.page.get_by_text("This was stopped before its end.")).to_be_visible()
     expect(card(reader)).to_have_count(0)
-    expect(reader.page.get_by_role("navigation", name="Stages of the model").get_by_role("link")).to_have_count(9)
+    expect(reader.stages).to_have_count(9)
     expect(reader.answer).to_have_count(0)
-    reader.page.get_by_role("button", name="The first 1,024 tokens").click()
-    expect(reader.answer).to_be_visible(timeout=PATIENCE)
-    expect(reader.page.locator("a[data-stage=tokens]")).to_contain_text("1,024 tokens")
-    reader.page.go_back()
-    expect(box(reader)).to_have_value(text, timeout=PATIENCE)
-    expect(reader.page.get_by_text("This was stopped before its end.")).to_be_visible(timeout=PATIENCE)
+    reader.click(reader.page.get_by_role("button", name="The first 1,024 tokens"))
+    expect(reader.answer).to_be_visible()
+    expect(reader.stage("tokens")).to_contain_text("1,024 tokens")
+    reader.back()
+    expect(reader.box).to_have_value(text)
+    expect(reader.page.get_by_text("This was stopped before its end.")).to_be_visible()
 
 
 def test_a_text_beyond_the_context_is_refused_with_what_fits_and_comes_back_from_its_link(reader):
     text = "".join(f"{SENTENCE}{i} " for i in range(1500))[:100_000]
     reader.open("?panel=residual")
     reader.type(text)
-    expect(reader.refusal).to_contain_text("the limit is 8,192", timeout=PATIENCE)
+    expect(reader.refusal).to_contain_text("the limit is 8,192")
     expect(reader.page.get_by_role("button", name="The first 8,192 tokens")).to_be_visible()
     expect(reader.page.get_by_role("button", name="The last 8,192 tokens")).to_be_visible()
     expect(reader.page).to_have_url(re.compile("packed="))
-    reader.page.reload()
-    expect(reader.refusal).to_contain_text("the limit is 8,192", timeout=PATIENCE)
-    expect(box(reader)).to_have_value(text, timeout=PATIENCE)
+    reader.reload()
+    expect(reader.refusal).to_contain_text("the limit is 8,192")
+    expect(reader.box).to_have_value(text)
     reader.type("the the the")
-    expect(reader.tokens).to_have_count(3, timeout=PATIENCE)
-    reader.page.go_back()
-    expect(box(reader)).to_have_value(text, timeout=PATIENCE)
+    expect(reader.tokens).to_have_count(3)
+    reader.back()
+    expect(reader.box).to_have_value(text)
 
 
 @pytest.mark.parametrize("pause", [0, 120, 250, 600])
 def test_a_window_that_is_left_stays_left_however_soon_a_key_follows(reader, pause):
     reader.open(f"?text={quote(SENTENCE * 50)}&zoom=64")
-    expect(reader.answer).to_contain_text("Shown pair by pair", timeout=PATIENCE)
+    expect(reader.answer).to_contain_text("Shown pair by pair")
     reader.page.locator(".st-key-card-attention").get_by_role("application").focus()
     for key in ("ArrowUp", "Escape", "ArrowLeft"):
         reader.page.keyboard.press(key)
@@ -81,17 +77,17 @@ def test_a_window_that_is_left_stays_left_however_soon_a_key_follows(reader, pau
 def test_the_strip_of_a_long_text_is_turned_by_buttons_and_keys(reader):
     reader.open("?panel=residual")
     reader.type(SENTENCE * 900)  # refused: only its tokens are shown
-    expect(reader.refusal).to_be_visible(timeout=PATIENCE)
+    expect(reader.refusal).to_be_visible()
     expect(stretch(reader)).to_have_text(re.compile(r"to 11,700 of 11,701 tokens$"))
-    reader.page.get_by_role("button", name="Earlier").click()
+    reader.click(reader.page.get_by_role("button", name="Earlier"))
     expect(stretch(reader)).not_to_have_text(re.compile(r"to 11,700 of"))
     expect(reader.page.get_by_role("option", selected=True)).to_have_count(0)
-    reader.page.get_by_role("button", name="To the chosen token").click()
+    reader.click(reader.page.get_by_role("button", name="To the chosen token"))
     expect(stretch(reader)).to_have_text(re.compile(r"to 11,700 of 11,701 tokens$"))
-    reader.page.get_by_role("option", selected=True).press("Home")
+    reader.press("Home", reader.page.get_by_role("option", selected=True))
     expect(stretch(reader)).to_have_text(re.compile(r"^positions 0 to "))
     expect(reader.tokens.first).to_be_focused()
     expect(reader.tokens.first).to_have_attribute("aria-selected", "true")
-    reader.page.keyboard.press("PageDown")
+    reader.press("PageDown")
     expect(stretch(reader)).not_to_have_text(re.compile(r"^positions 0 to "))
     expect(reader.page).to_have_url(re.compile("pos=0"))

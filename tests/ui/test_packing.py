@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from anatomy.control import Choice
+from tests.browsing import expect_of
 from ui.components import grid, sent, source
 from viz.grid import Grid, Part
 
@@ -121,11 +122,11 @@ def test_where_a_window_lies_is_told_in_words_and_places():
 
 
 @pytest.mark.browser
-def test_the_javascript_reads_small_pictures_as_they_were_packed(browser):
+def test_the_javascript_reads_small_pictures_as_they_were_packed(window):
     tiles = np.arange(1, 2 * 3 * 4 * 4 + 1, dtype=np.uint8).reshape(2, 3, 4, 4) * np.tri(4, dtype=np.uint8)
     packed = grid.pack(made(np.zeros((2, 3), np.float32), tiles=tiles), "says")
     read = f"(packed) => {{ {sent('grid_scale.js')} return [...unpack(new Uint8Array(packed)).pixels]; }}"
-    assert browser.new_page().evaluate(read, [*packed]) == tiles.ravel().tolist()
+    expect_of(window().page, read, tiles.ravel().tolist(), [*packed])
 
 
 def test_a_readers_text_in_the_labels_stays_text():

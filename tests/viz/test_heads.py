@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page, expect
 
-from bench.start import CHROMIUM, QUIET
+from tests.browsing import expect_of
 from viz import heads
 from viz.export import to_frame, to_html, to_json
 from viz.heads import Heads, Vectors
@@ -99,53 +99,38 @@ def test_labels_and_weights_have_to_agree():
         Heads(np.zeros((1, 2, 3, 3)), ("a",), (0,), "head", 0, "")
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield opened
-        opened.close()
-
-
 @pytest.mark.browser
-def test_the_neuron_view_opens_at_the_chosen_token_with_its_arithmetic(browser: Browser):
-    page = browser.new_page(offline=True)
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: troubles.append(request.url))
+def test_the_neuron_view_opens_at_the_chosen_token_with_its_arithmetic(window):
+    alone = window(offline=True)
+    page = alone.page
     page.set_content(to_frame(example("neuron")))
     queries = example("neuron").neurons.queries[0].round(3)
     own, keys = queries[1], queries[0]  # heads 0 and 1 share the keys of key/value head 0, which are head 0's queries
-    assert page.locator("#expanded").get_attribute("visibility") == "visible"
-    assert _values(page, "#expanded #queries .element") == pytest.approx(own.ravel())
-    assert _values(page, "#expanded #keys .element") == pytest.approx(keys.ravel())
-    assert _values(page, "#expanded #product .element") == pytest.approx((own[2] * keys).ravel())
-    assert _values(page, "#expanded .dotproduct") == pytest.approx(keys @ own[2] / np.sqrt(6))
+    expect(page.locator("#expanded")).to_have_attribute("visibility", "visible")
+    _expect_values(page, "#expanded #queries .element", own)
+    _expect_values(page, "#expanded #keys .element", keys)
+    _expect_values(page, "#expanded #product .element", own[2] * keys)
+    _expect_values(page, "#expanded .dotproduct", keys @ own[2] / np.sqrt(6))
     page.locator("#att_head").select_option("3")
-    assert _values(page, "#expanded #keys .element") == pytest.approx(queries[2].ravel())
-    assert page.locator("#expanded .token", has_text="onerror").count() == 2
-    assert page.title().startswith("BertViz </script>")
-    assert troubles == []
-    page.close()
+    _expect_values(page, "#expanded #keys .element", queries[2])
+    expect(page.locator("#expanded .token", has_text="onerror")).to_have_count(2)
+    expect(page).to_have_title(re.compile("^BertViz </script>"))
+    assert alone.errors == alone.asked == []
 
 
-def _values(page: Page, where: str) -> list[float]:
-    return [float(value) for value in page.locator(where).evaluate_all("all => all.map(one => one.dataset.value)")]
+def _expect_values(page: Page, where: str, expected: np.ndarray) -> None:
+    script = "(where) => [...document.querySelectorAll(where)].map((one) => Number(one.dataset.value))"
+    expect_of(page, script, pytest.approx(expected.ravel().tolist()), where)
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("view", ["head", "model"])
-def test_the_view_is_drawn_offline_with_every_line_and_no_script_of_the_text(view, browser: Browser):
-    page = browser.new_page(offline=True)
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: troubles.append(request.url))
+def test_the_view_is_drawn_offline_with_every_line_and_no_script_of_the_text(view, window):
+    alone = window(offline=True)
+    page = alone.page
     page.set_content(to_frame(example(view)))
-    assert page.locator("#vis svg line").count() == 4 * 9 * (2 if view == "model" else 1)
-    assert page.title().startswith("BertViz </script>")
+    expect(page.locator("#vis svg line")).to_have_count(4 * 9 * (2 if view == "model" else 1))
+    expect(page).to_have_title(re.compile("^BertViz </script>"))
     if view == "head":
-        assert page.locator("#vis text", has_text="onerror").count() == 2
-    assert troubles == []
-    page.close()
+        expect(page.locator("#vis text", has_text="onerror")).to_have_count(2)
+    assert alone.errors == alone.asked == []

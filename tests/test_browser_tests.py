@@ -1,0 +1,153 @@
+"""How browser tests are written: they read nothing once, and a second try is for hiccups alone."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests import browsing, second_tries
+
+TESTS = Path(__file__).parent
+HELPER = TESTS / "browsing.py"
+# What reads the page as it is at one moment, which may be a moment too early.
+CALLS = {
+    "all_inner_texts",
+    "all_text_contents",
+    "bounding_box",
+    "content",
+    "count",
+    "evaluate",
+    "evaluate_all",
+    "evaluate_handle",
+    "get_attribute",
+    "inner_html",
+    "inner_text",
+    "input_value",
+    "is_checked",
+    "is_visible",
+    "text_content",
+    "title",
+    "wait_for_selector",
+    "wait_for_url",
+}
+VALUES = {"url"}
+
+
+def browser_tests() -> list[Path]:
+    found = [path for path in sorted(TESTS.rglob("test_*.py")) if "pytest.mark.browser" in path.read_text("utf-8")]
+    return [path for path in found if path.name != Path(__file__).name]
+
+
+def reads_once(code: str) -> list[str]:
+    """What a test reads once, with its line; calls on strings and lists that have arguments are none of it."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CALLS:
+            if not (node.func.attr == "count" and node.args):  # of a string or a list
+                found.append(f"{node.lineno}: .{node.func.attr}()")
+        elif isinstance(node, ast.Attribute) and node.attr in VALUES and ast.unparse(node.value).endswith("page"):
+            found.append(f"{node.lineno}: .{node.attr}")
+    return found
+
+
+def driving(path: Path) -> str:
+    """The code of a file's browser tests and of what they share; of files that hold other tests too, those alone."""
+    tree = ast.parse(path.read_text("utf-8"))
+    if any(isinstance(node, ast.Assign) and "browser" in ast.unparse(node) for node in tree.body):
+        return ast.unparse(tree)
+    marked = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and (not node.name.startswith("test_") or any("browser" in ast.unparse(mark) for mark in node.decorator_list))
+    ]
+    return "\n".join(map(ast.unparse, marked))
+
+
+@pytest.mark.parametrize("path", browser_tests(), ids=lambda path: path.name)
+def test_no_browser_test_reads_the_page_once(path):
+    assert not reads_once(driving(path))
+
+
+def test_the_journey_is_among_them():
+    assert TESTS / "ui" / "test_journey.py" in browser_tests()
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("assert page.locator('p').inner_text() == 'a'", ["1: .inner_text()"]),
+        ("assert reader.page.url.endswith('b')", ["1: .url"]),
+        ("assert page.title() == 'c'", ["1: .title()"]),
+        ("expect(page.locator('p')).to_have_count(1)", []),
+        ("assert 'aab'.count('a') == 2", []),
+        ("assert page.locator('p').count() == 2", ["1: .count()"]),
+    ],
+)
+def test_what_reads_once_is_recognized(code, found):
+    assert reads_once(code) == found
+
+
+FLAKY = """
+import pytest
+tries = []
+
+{mark}
+@pytest.mark.parametrize("name", {names!r})
+def test_it(name):
+    tries.append(name)
+    assert tries.count(name) > {fails}, "too early"
+"""
+
+
+@pytest.fixture
+def ran(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+    """ran(names, fails, mark): the outcome of tests that fail so often before they pass, and what was printed."""
+    monkeypatch.setattr(browsing, "KEPT", pytester.path / "build" / "browser")
+    monkeypatch.setattr(browsing, "ROOT", pytester.path)
+    monkeypatch.setattr(browsing, "LEFT_THE_MACHINE", [])
+    monkeypatch.setattr(browsing, "_LOGS", [])
+
+    def run(names: str, fails: int, mark: str = "@pytest.mark.browser") -> pytest.RunResult:
+        pytester.makeini("[pytest]\nmarkers = browser: drives a browser")
+        pytester.makepyfile(FLAKY.format(mark=mark, names=list(names), fails=fails))
+        return pytester.runpytest_inprocess(plugins=[second_tries])
+
+    return run
+
+
+def test_a_hiccup_is_tried_again_and_told(ran):
+    result = ran("abc", fails=2)
+    result.assert_outcomes(passed=3)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*3 needed a second try*", "*test_it?a?: call: AssertionError: too early*"])
+    assert len((browsing.KEPT / "second_tries.json").read_text("utf-8").splitlines()) > 3
+
+
+def test_what_fails_three_times_fails(ran):
+    result = ran("a", fails=3)
+    result.assert_outcomes(failed=1)
+    assert result.ret == 1
+
+
+def test_more_than_three_second_tries_fail_the_run(ran):
+    result = ran("abcd", fails=1)
+    result.assert_outcomes(passed=4)
+    assert result.ret == 1
+
+
+def test_tests_without_a_browser_have_one_try(ran):
+    ran("a", fails=1, mark="").assert_outcomes(failed=1)
+
+
+@pytest.mark.parametrize("line", ["Traceback (most recent call last):", f"{browsing.OUTSIDE} ('10.0.0.1', 80)"])
+def test_there_is_no_second_try_where_the_servers_log_says_why(line, ran, tmp_path):
+    log = tmp_path / "log.txt"
+    log.write_text(f"started\n{line}\n", "utf-8")
+    browsing._LOGS.append(log)
+    ran("a", fails=1).assert_outcomes(failed=1)
+
+
+def test_there_is_no_second_try_where_a_request_left_the_machine(ran):
+    browsing.LEFT_THE_MACHINE.append("https://elsewhere.example/")
+    ran("a", fails=1).assert_outcomes(failed=1)
