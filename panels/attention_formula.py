@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from anatomy.language import _
 from anatomy.request import Want
-from anatomy.spec import RelativeBias
+from anatomy.spec import ModelSpec, RelativeBias
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import attention_long as far
@@ -55,7 +55,7 @@ def _score_lines(trace: Trace, view: Fitted, row: Row, src: int, group: int) -> 
         "{sum} (the model's own score: {score}, difference {difference})",
         sum=sum_,
         score=number(score),
-        difference=rounding(plain - score, row.scores, q * k),
+        difference=rounding(plain - score, row.scores, q * k / _root(trace.spec)),
     )
     lines = [compared, *more, _softmax_line(row, score)]
     if not view[FIRST] and np.isfinite(row.weights[src]):
@@ -66,7 +66,7 @@ def _score_lines(trace: Trace, view: Fitted, row: Row, src: int, group: int) -> 
 def _plain_score(trace: Trace, view: Fitted, dot: float, src: int) -> tuple[str, float, list[str]]:
     """(the score before the mask with its numbers, its value, a line that explains what is added)."""
     spec = trace.spec
-    root = math.sqrt(spec.d_head) if spec.scaled else 1.0
+    root = _root(spec)
     scaled = dot / root
     left = f"q·k / √{spec.d_head}" if spec.scaled else "q·k"
     middle = f"{number(dot)} / {number(root)}" if spec.scaled else number(dot)
@@ -75,6 +75,11 @@ def _plain_score(trace: Trace, view: Fitted, dot: float, src: int) -> tuple[str,
     added = float(at(trace, view, "pos_bias")[view.head, src])
     sum_ = f"{left} + b = {middle} + {number(added)} = {number(scaled + added)}"
     return sum_, scaled + added, [_("b: what this head adds for the distance between the two")]
+
+
+def _root(spec: ModelSpec) -> float:
+    """What q·k is divided by."""
+    return math.sqrt(spec.d_head) if spec.scaled else 1.0
 
 
 def _softmax_line(row: Row, score: float) -> str:

@@ -53,7 +53,7 @@ def _softmax_lines(trace: Trace, found: Steps) -> list[str]:
         _(
             "mask: allowed; the model's own score {own}, difference {difference}",
             own=number(float(found.scores[src])),
-            difference=rounding(score - float(found.scores[src]), found.scores, found.products),
+            difference=rounding(score - float(found.scores[src]), found.scores, found.products / found.row.root),
         ),
         _(
             "softmax: e^{score} / e^{total} = {weight}; the model's own weight {own}, difference {difference}",

@@ -130,8 +130,8 @@ def batch_norm(case: Case) -> Verdict:
     gap, share = float(change.max()), float((change / np.maximum(lengths, 1e-12)).max())
     pos = largest_at(change) if share > _EXACT else case.view.pos  # what is all rounding has no largest
     told = _(
-        "Run in a batch with another text, this one gives the same last stream (difference {gap}).",
-        gap=rounding(gap, lengths),
+        "Run in a batch with another text, this one gives the same last stream (difference {gap} of its length).",
+        gap=rounding(share, 1.0),
     )
     if case.spec.batch_norms or share > _EXACT:
         kind = "holds" if case.spec.batch_norms else "part"
