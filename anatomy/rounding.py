@@ -5,13 +5,14 @@ what ought to be 0 is compared with a bound, and numbers that differ by less tha
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float, Int
 
 Array = np.ndarray
 FRACTION = 1e-5  # of the largest number compared: what a long sum may be off, with room to spare
-NEAR = 1e-6  # of the largest number in a list: some eight times the spacing of float32
+NEAR = 1e-6  # of the numbers of a list: some eight times the spacing of float32
 
 
 def bound(size: float) -> float:
@@ -66,8 +67,8 @@ def grouped(values: Float[Array, " n"], near: float, share: float = 0.0) -> Int[
 def nearness(values: Float[Array, "..."]) -> tuple[float, float]:
     """(how far apart two numbers of this list may be and still count as equal, the same as a share of the larger).
 
-    Lengths, weights and probabilities are near by their own size, numbers of both signs by that of the list's largest:
-    where they cancel, so do the digits that they have. Whole numbers are never near.
+    Lengths, weights and probabilities are near by their own size. Numbers of both signs are so by the way from the
+    list's smallest to its largest: where they cancel, so do the digits that they have. Whole numbers are never near.
     """
     values = np.asarray(values)
     if np.issubdtype(values.dtype, np.integer):
@@ -75,23 +76,29 @@ def nearness(values: Float[Array, "..."]) -> tuple[float, float]:
     finite = values[np.isfinite(values)].astype(np.float64)
     if not finite.size or finite.min() >= 0:
         return 0.0, NEAR
-    return NEAR * float(np.abs(finite).max()), 0.0
+    return NEAR * float(finite.max() - finite.min()), 0.0
 
 
 def largest_at(values: Array) -> int:
     """Where the largest number stands, in the flattened array: the first of those that count as equal to it. NaN counts
     as absent. Any shape."""
-    flat = np.ravel(values)
-    if np.isnan(flat).all():
-        raise ValueError("there is no largest of no numbers")
-    near, share = nearness(flat)
-    top = np.nanmax(flat)
-    return int(np.flatnonzero(flat >= top - max(near, share * top if np.isfinite(top) else 0.0))[0])
+    return _extreme(np.ravel(values), nearness(values), np.greater_equal, np.nanmax, -1)
 
 
 def smallest_at(values: Array) -> int:
     """Where the smallest number stands, by the same rule."""
-    return largest_at(_turned(values))
+    return _extreme(np.ravel(values), nearness(values), np.less_equal, np.nanmin, 1)
+
+
+def _extreme(
+    flat: Array, near: tuple[float, float], beyond: Callable[..., Array], extreme: Callable[..., float], inwards: int
+) -> int:
+    if np.isnan(flat).all():
+        raise ValueError("there is no largest and no smallest of no numbers")
+    end = float(extreme(flat))
+    within, share = near
+    reach = max(within, share * abs(end)) if math.isfinite(end) else 0.0
+    return int(np.flatnonzero(beyond(flat, end + inwards * reach))[0])
 
 
 def largest_place(values: Array) -> tuple[int, ...]:
@@ -101,9 +108,4 @@ def largest_place(values: Array) -> tuple[int, ...]:
 
 def smallest_place(values: Array) -> tuple[int, ...]:
     """Where the smallest number stands, as an index into each axis."""
-    return largest_place(_turned(values))
-
-
-def _turned(values: Array) -> Array:
-    """The numbers with the other sign; whole ones stay whole."""
-    return -np.asarray(values, dtype=np.int64 if np.issubdtype(np.asarray(values).dtype, np.integer) else np.float64)
+    return tuple(int(at) for at in np.unravel_index(smallest_at(values), np.shape(values)))

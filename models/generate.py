@@ -23,6 +23,7 @@ from anatomy.spec import ModelSpec
 from models import pulse
 from models.engine import Refused
 from models.opened import Opened
+from models.ranked import largest_at
 from models.recorder import recording, silent
 from models.tape import Tape
 
@@ -49,7 +50,7 @@ class Sampling:
     def token(self, logits: Float[Tensor, " vocab"], ids: Int[Tensor, " pos"]) -> int:
         """The token that follows the ids."""
         if self.temperature == 0:
-            return int(logits.argmax())
+            return int(largest_at(logits[None]))
         p = self.distribution(logits, ids).numpy()
         running = np.cumsum(p)
         drawn = np.random.default_rng((self.seed, len(ids))).random()  # a place of its own for every step

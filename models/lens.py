@@ -18,7 +18,7 @@ from models import pulse
 from models.attribution import NO_HEAD
 from models.ground import Ground
 from models.parts import at_position, positions
-from models.ranked import largest_at
+from models.ranked import largest_at, nearness
 from models.readout import CHUNK, Rows
 
 WATCHED = 8  # tokens at most
@@ -115,7 +115,8 @@ def _watched(ground: Ground, rows: Float[Tensor, "layer d_model"]) -> dict[str, 
     logp = _logp(ground, rows)  # [layer vocab]
     ids = torch.tensor(_leaders(largest_at(logp).tolist()))  # [k]
     own = logp[:, ids]  # [layer k]
-    ranks = torch.stack([(logp > column[:, None]).sum(-1) + 1 for column in own.T], dim=-1)
+    least = own + nearness(logp)[:, None]  # what is nearer counts as equal
+    ranks = torch.stack([(logp > column[:, None]).sum(-1) + 1 for column in least.T], dim=-1)
     return {"watch_ids": ids, "watch_logp": own, "watch_rank": ranks}
 
 

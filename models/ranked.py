@@ -14,7 +14,9 @@ def nearness(numbers: Float[Tensor, "row n"]) -> Float[Tensor, " row"]:
     """How far apart two numbers of a row may be and still count as equal: NEAR of the way from the row's smallest
     to its largest, so that logits and log probabilities, which differ by a constant, are ranked alike."""
     low, high = numbers.aminmax(dim=-1)
-    return NEAR * (high - torch.where(low.isfinite(), low, 0.0))
+    if not low.isfinite().all():
+        low = numbers.masked_fill(~numbers.isfinite(), torch.inf).amin(dim=-1)
+    return NEAR * (high - low)
 
 
 def largest(numbers: Float[Tensor, "row n"], k: int) -> tuple[Float[Tensor, "row k"], Int[Tensor, "row k"]]:

@@ -73,7 +73,7 @@ def says(trace: Trace, view: Fitted) -> str:
     found = sheet.sheet(trace, view)
     told = {
         "token": quoted(trace.tokens[view.pos].label),
-        "off": rounding(found.off, found.size),
+        "off": rounding(found.off, found.size, found.added),
         "size": number(found.size),
         "largest": _largest(found),
     }
@@ -159,7 +159,7 @@ def _sum(trace: Trace, view: Fitted, found: Sheet) -> list[str]:
         _("final = {enters} + Σ attention + Σ FFN, {width} each", enters=entrance(trace.spec), width=width),
         _(
             "largest difference from the model's own final stream: {off} (its numbers go up to {size})",
-            off=rounding(found.off, found.size),
+            off=rounding(found.off, found.size, found.added),
             size=number(found.size),
         ),
         _("share of a write = write · final / ‖final‖², ‖final‖² = {squared}", squared=number(squared)),
@@ -184,7 +184,7 @@ def _sums(trace: Trace, view: Fitted, found: Sheet) -> list[str]:
         _("after the FFN = norm(after attention + FFN)"),
         _(
             "largest difference from the model's own: {off} (its numbers go up to {size})",
-            off=rounding(found.off, found.size),
+            off=rounding(found.off, found.size, found.added),
             size=number(found.size),
         ),
     ]

@@ -198,7 +198,7 @@ def table(trace: Trace, view: Fitted) -> Table:
                 _("text") if pos < given else _("added"),
                 cache_bytes(spec, pos + 1),
                 cache_bytes(spec, pos + 1, spec.n_heads),
-                gap if pos == view.pos else None,
+                _off(trace, view, gap) if gap is not None and pos == view.pos else None,
             )
             for pos in shown
         ),

@@ -1,5 +1,6 @@
 """How the score of one query and one key would change with the distance between them: the rotation alone."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,6 +54,11 @@ class Fall:
     def masked(self) -> bool:
         """The model forbids this cell, so it has no score to compare with."""
         return not np.isfinite(self.cell.score)
+
+    @property
+    def terms(self) -> Float[np.ndarray, " d_head"]:
+        """What adds up to the cell's score."""
+        return self.cell.q * self.cell.k / math.sqrt(len(self.cell.q))
 
     @property
     def off(self) -> float:
@@ -135,7 +141,7 @@ def _here(trace: Trace, shown: Fall) -> str:
         "In this text they stand {tokens} apart: {score}, the model's own score (difference {off}).",
         tokens=many(shown.distance, "token"),
         score=number(shown.here),
-        off=rounding(shown.off, shown.scores),
+        off=rounding(shown.off, shown.scores, shown.terms),
     )
 
 
@@ -173,7 +179,7 @@ def formula(trace: Trace, view: Fitted) -> str:
         else _(
             "the model's own score: {score}, difference {off}",
             score=number(shown.cell.score),
-            off=rounding(shown.off, shown.scores),
+            off=rounding(shown.off, shown.scores, shown.terms),
         )
     )
     return "\n".join([*lines, own])

@@ -9,7 +9,7 @@ from anatomy.control import Choice
 from anatomy.language import N_, _
 from anatomy.measure import LOCAL, entropy
 from anatomy.request import Want
-from anatomy.rounding import largest_place
+from anatomy.rounding import largest_place, nearness
 from anatomy.sites import SITES
 from anatomy.trace import Trace
 
@@ -72,7 +72,7 @@ SHOW = Choice("show", N_("Show"), (*KINDS, MAPS), (*(kind.name for kind in KINDS
 
 @dataclass(frozen=True)
 class Standing:
-    """A head's score, and its place among all heads: 1 is higher than any other; equal scores share the lower place."""
+    """A head's score, and its place among all heads: 1 is higher than any other; equal ones share the lower place."""
 
     value: float
     rank: int
@@ -87,7 +87,8 @@ def scores(trace: Trace, kind: HeadKind) -> Float[np.ndarray, "layer head"]:
 def standing(values: Float[np.ndarray, "layer head"], layer: int, head: int) -> Standing:
     """Where one head stands among all."""
     value = float(values[layer, head])
-    return Standing(value, int((values >= value).sum()), values.size)
+    near, share = nearness(values)
+    return Standing(value, int((values >= value - max(near, share * value)).sum()), values.size)
 
 
 def top(values: Float[np.ndarray, "layer head"]) -> tuple[int, int]:

@@ -27,6 +27,7 @@ class Sheet:
     lead     share and length of what enters layer 0; None where every layer has sums of its own
     off      largest difference between a sum and what the model holds there
     size     largest number of what the model holds there
+    added    largest number that is added up, or that is normalized
     total    squared length of the final stream; None where every layer has sums of its own
     """
 
@@ -35,6 +36,7 @@ class Sheet:
     lead: tuple[float, float] | None
     off: float
     size: float
+    added: float
     total: float | None
 
 
@@ -79,6 +81,7 @@ def _through(trace: Trace, view: Fitted) -> Sheet:
         lead=(float(shares[0]), float(norms(enters))),
         off=float(np.abs(total - final).max()),
         size=float(np.abs(final).max()),
+        added=float(np.abs(parts).max()),
         total=float(total @ total),
     )
 
@@ -98,5 +101,6 @@ def _by_layer(trace: Trace, view: Fitted) -> Sheet:
         lead=None,
         off=max(each.off for each in checked),
         size=max(float(np.abs(each.after).max()) for each in checked),
+        added=max(float(np.abs(each.after).max()) for each in checked),
         total=None,
     )

@@ -25,14 +25,15 @@ LIMIT = 180_000  # milliseconds that anything may take: nothing where all is wel
 TRIES = 3  # of a browser test, the first included
 KEPT = ROOT / "build" / "browser"  # what failed tests leave behind
 FAILED = pytest.StashKey[bool]()
-LEFT_THE_MACHINE: list[str] = []  # addresses that a page asked for and should not have
+FAULTS: list[str] = []  # what pages did that no second try may hide: requests that leave the machine, broken scripts
 _LOGS: list[Path] = []  # of all servers of this session
 expect.set_options(timeout=LIMIT)
 
 
 def second_try(error: BaseException | None) -> bool:
-    """Whether a failed browser test may be tried again: never where a server said why or something left the machine."""
-    return not LEFT_THE_MACHINE and not any(_faults(log) for log in _LOGS)
+    """Whether a failed browser test may be tried again: never where a server's log says why, a script of a page broke,
+    or something left the machine."""
+    return not FAULTS and not any(_faults(log) for log in _LOGS)
 
 
 def _faults(log: Path) -> list[str]:
@@ -57,8 +58,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     command = [sys.executable, "-m", "tests.ui.guarded_server", "run", "app.py", *options]
     with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
         try:
-            until_it_answers(port, process, log)
             _LOGS.append(log)
+            until_it_answers(port, process, log)
             until_ready(port)
             yield Served(f"http://127.0.0.1:{port}/", log)
         finally:
@@ -85,7 +86,8 @@ def stop(process: subprocess.Popen) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests; each has a window of its own."""
+    """One browser for all tests; each has a window of its own. What an earlier run left is cleared away."""
+    shutil.rmtree(KEPT, ignore_errors=True)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield chromium
@@ -111,24 +113,35 @@ class Window:
         context.tracing.start(snapshots=True)
         window = cls(context, context.new_page())
         page = window.page
-        page.on("request", lambda request: window.asked.append(request.url))
-        page.on("websocket", lambda line: window.asked.append(line.url.replace("ws://", "http://", 1)))
-        page.on("pageerror", lambda error: window.errors.append(str(error)))
+        page.on("request", lambda request: window._sent(request.url))
+        page.on("websocket", lambda line: window._sent(line.url.replace("ws://", "http://", 1)))
+        page.on("pageerror", lambda error: window._broke(str(error)))
         page.on("console", lambda said: window.errors.append(said.text) if said.type == "error" else None)
         return window
 
+    def _sent(self, url: str) -> None:
+        self.asked.append(url)
+        if not url.startswith(("http://127.0.0.1:", "file:", "data:", "blob:", "about:")):
+            FAULTS.append(f"a request left the machine: {url}")
+
+    def _broke(self, error: str) -> None:
+        self.errors.append(error)
+        FAULTS.append(f"a script of the page broke: {error}")
+
     def close(self, kept: Path | None, log: Path | None) -> None:
         """kept: the folder for what shows why the test failed; None where it did not."""
-        if kept is None:
-            self.context.tracing.stop()
-        else:
-            shutil.rmtree(kept, ignore_errors=True)
-            kept.mkdir(parents=True)
-            self.page.screenshot(path=kept / "screenshot.png")
-            self.context.tracing.stop(path=kept / "trace.zip")
-            if log is not None:
-                shutil.copy(log, kept / "server.log")
-        self.context.close()
+        try:
+            if kept is not None:
+                self._keep(kept, log)
+        finally:
+            self.context.close()
+
+    def _keep(self, kept: Path, log: Path | None) -> None:
+        kept.mkdir(parents=True, exist_ok=True)
+        self.context.tracing.stop(path=kept / "trace.zip")
+        if log is not None:
+            shutil.copy(log, kept / "server.log")
+        self.page.screenshot(path=kept / "screenshot.png", timeout=20_000)
 
 
 @pytest.fixture
@@ -214,10 +227,9 @@ class Visit:
 
     def ended(self) -> None:
         """What has to be true at the end of every visit."""
-        expect(self.page.get_by_test_id("stException")).to_have_count(0)
         foreign = [url for url in self.window.asked if not url.startswith((self.home, "data:", "blob:"))]
-        LEFT_THE_MACHINE.extend(foreign)
-        assert not foreign, f"these requests would leave the machine: {foreign}"
+        assert not foreign, f"the page asked others than its server: {foreign}"
+        expect(self.page.get_by_test_id("stException")).to_have_count(0)
         assert not self.window.errors
         assert self.window.asked
 
@@ -312,11 +324,16 @@ class Visit:
         return self.page.locator(f"a[data-stage={name}]")
 
 
-def point_at(what: Locator, right: float, bottom: float) -> None:
-    """Put the pointer so many pixels from the right and the lower edge."""
-    box = what.bounding_box()
-    assert box is not None, "it is not there to be pointed at"
-    what.page.mouse.move(box["x"] + box["width"] - right, box["y"] + box["height"] - bottom)
+def point_at(what: Locator, right: float, bottom: float, shows: Locator) -> None:
+    """Put the pointer so many pixels from the right and the lower edge, until that shows something."""
+    end = monotonic() + LIMIT / 1000
+    while not shows.is_visible() and monotonic() < end:
+        box = what.bounding_box()
+        assert box is not None, "it is not there to be pointed at"
+        what.page.mouse.move(box["x"] + box["width"] - right - 1, box["y"] + box["height"] - bottom)
+        what.page.mouse.move(box["x"] + box["width"] - right, box["y"] + box["height"] - bottom)
+        what.page.wait_for_timeout(50)
+    expect(shows).to_be_visible()
 
 
 def text_of(what: Locator) -> str:
@@ -329,12 +346,6 @@ def texts_of(what: Locator, count: int) -> list[str]:
     """What each of so many says."""
     expect(what).to_have_count(count)
     return what.all_inner_texts()
-
-
-def values_of(what: Locator, script: str) -> list[Any]:
-    """What a script finds for all of them, as soon as there are any: `all => …`."""
-    expect(what.first).to_be_attached()
-    return what.evaluate_all(script)
 
 
 def expect_of(page: Page, script: str, expected: Any, arg: Any = None) -> None:

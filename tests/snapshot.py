@@ -80,15 +80,12 @@ def written(value: Any, indent: str = "") -> str:
 
 
 def alike(told: Any, reviewed: Any, near: float = ABSOLUTE) -> bool:
-    """Whether two plain values are the same but for the last digits of measured numbers. near: what a float may be off,
-    from the largest in the same list."""
+    """Whether two plain values are the same but for the last digits of measured numbers. near: what a float may be
+    off, for its own smallness apart."""
     if isinstance(told, dict) and isinstance(reviewed, dict):
         return told.keys() == reviewed.keys() and all(alike(told[key], reviewed[key]) for key in told)
     if isinstance(told, list) and isinstance(reviewed, list):
-        within = _near(reviewed)
-        return len(told) == len(reviewed) and all(
-            alike(one, other, within) for one, other in zip(told, reviewed, strict=True)
-        )
+        return len(told) == len(reviewed) and _alike_lists(told, reviewed, near)
     if isinstance(told, str) and isinstance(reviewed, str):
         return _alike_text(told, reviewed)
     if isinstance(told, float) or isinstance(reviewed, float):
@@ -97,9 +94,23 @@ def alike(told: Any, reviewed: Any, near: float = ABSOLUTE) -> bool:
     return told == reviewed
 
 
-def _near(row: list) -> float:
-    """What rounding may leave beside the largest number of the row."""
-    return max(ABSOLUTE, bound(max((abs(value) for value in row if isinstance(value, float)), default=0.0)))
+def _alike_lists(told: list, reviewed: list, near: float) -> bool:
+    """Numbers in a list are one quantity, and so are those in a column of a table, whose rows are lists of several."""
+    if _table(reviewed) and _table(told) and len(told[0]) == len(reviewed[0]):
+        columns = zip(zip(*told, strict=True), zip(*reviewed, strict=True), strict=True)
+        return all(_alike_lists(list(one), list(other), near) for one, other in columns)
+    numbers = [abs(value) for value in reviewed if isinstance(value, float)]
+    if all(isinstance(value, float | int | None) for value in reviewed):  # a list of one quantity
+        near = max(ABSOLUTE, bound(max(numbers, default=0.0)))
+    return all(alike(one, other, near) for one, other in zip(told, reviewed, strict=True))
+
+
+def _table(rows: list) -> bool:
+    """Whether these are rows of cells, equally long, some of which are no numbers."""
+    if not rows or not all(isinstance(row, list) and len(row) == len(rows[0]) for row in rows):
+        return False
+    cells = [cell for row in rows for cell in row]
+    return any(isinstance(cell, str) for cell in cells) and not any(isinstance(cell, list | dict) for cell in cells)
 
 
 def _alike_text(told: str, reviewed: str) -> bool:

@@ -105,7 +105,7 @@ def ran(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     """ran(names, fails, mark): the outcome of tests that fail so often before they pass, and what was printed."""
     monkeypatch.setattr(browsing, "KEPT", pytester.path / "build" / "browser")
     monkeypatch.setattr(browsing, "ROOT", pytester.path)
-    monkeypatch.setattr(browsing, "LEFT_THE_MACHINE", [])
+    monkeypatch.setattr(browsing, "FAULTS", [])
     monkeypatch.setattr(browsing, "_LOGS", [])
 
     def run(names: str, fails: int, mark: str = "@pytest.mark.browser") -> pytest.RunResult:
@@ -148,6 +148,7 @@ def test_there_is_no_second_try_where_the_servers_log_says_why(line, ran, tmp_pa
     ran("a", fails=1).assert_outcomes(failed=1)
 
 
-def test_there_is_no_second_try_where_a_request_left_the_machine(ran):
-    browsing.LEFT_THE_MACHINE.append("https://elsewhere.example/")
+@pytest.mark.parametrize("fault", ["a request left the machine: https://elsewhere.example/", "a script broke"])
+def test_there_is_no_second_try_where_a_page_is_at_fault(fault, ran):
+    browsing.FAULTS.append(fault)
     ran("a", fails=1).assert_outcomes(failed=1)

@@ -52,17 +52,18 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:,.{max(0, digits - 1 - power)}f}".replace("-", "−")
 
 
-def rounding(difference: float, *compared: float | np.ndarray) -> str:
+def rounding(difference: float, *compared: float | np.ndarray, digits: int = 2) -> str:
     """A difference that ought to be 0, as the bound that it keeps: "below 10⁻⁵". Its last digits would only tell which
     processor added up.
 
     difference: in any unit. compared: the numbers that are compared or added up, in the same unit; their largest size
-    decides the bound (`anatomy.rounding`). A difference above it is no rounding: it is printed as the number it is.
+    decides the bound (`anatomy.rounding`). A difference above it is no rounding: it is printed as the number it is,
+    with so many digits.
     """
     sizes = np.abs(np.concatenate([np.ravel(numbers).astype(np.float64) for numbers in compared]))
     allowed = bound(float(sizes.max(where=np.isfinite(sizes), initial=0.0)))
     if not abs(difference) < allowed:  # NaN too; and 0 where all is 0
-        return number(abs(difference), 2)
+        return number(abs(difference), digits)
     power = round(math.log10(allowed))
     return _("below {bound}", bound=number(allowed, 1) if power >= 0 else f"10{str(power).translate(_RAISED)}")
 

@@ -79,7 +79,7 @@ def weighs(case: Case) -> Verdict:
         even=number(even),
         layer=layer,
         head=head,
-        least=number(float(found.min())),
+        least=number(float(found[layer, head])),
     )
     return Verdict(
         "holds" if share < _UNEVEN else "not",
@@ -114,7 +114,7 @@ def flow(case: Case) -> Verdict:
         "model's own result (largest difference {gap}).",
         heads=many(len(pattern), "head"),
         layer=layer,
-        gap=rounding(gap, z),
+        gap=rounding(gap, v),
     )
     return Verdict(
         "holds" if gap <= _EXACT else "not",
@@ -138,7 +138,7 @@ def parallel(case: Case) -> Verdict:
     half = case.of_tokens(ids[: max(1, len(ids) // 2)], last)
     kept = len(half.tokens)
     one, other = half[last].astype(np.float64), whole[last][:kept].astype(np.float64)
-    gap = float(np.abs(one - other).max() / max(1.0, float(np.abs(one).max())))
+    gap = float(np.abs(one - other).max() / np.abs(one).max())
     told = _("One pass gave vectors for all {tokens} at once.", tokens=many(len(whole.tokens), "token"))
     if not spec.stack().causal:
         kind = "holds"

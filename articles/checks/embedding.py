@@ -7,6 +7,7 @@ import numpy as np
 from anatomy.language import _
 from anatomy.measure import cosines
 from anatomy.request import Want
+from anatomy.rounding import largest_at, smallest_at
 from anatomy.trace import Trace
 from articles.checks.second_text import backwards, own_ids, too_short
 from articles.verdict import Case, Verdict
@@ -80,7 +81,7 @@ def related(case: Case) -> Verdict:
         return Verdict("unseen", says, how=how, value=0, unit="tokens")
     chance = min(1.0, math.sqrt(2 * math.log(max(2, spec.vocab)) / spec.d_model))
     cosines_ = {pos: float(trace[_NEAR][pos, rank]) for pos, rank in found.items()}
-    mean, best = sum(cosines_.values()) / len(cosines_), max(cosines_, key=lambda pos: cosines_[pos])
+    mean, best = sum(cosines_.values()) / len(cosines_), list(cosines_)[largest_at(np.array([*cosines_.values()]))]
     says = _(
         "The nearest row that is not the same word in other letters has a cosine of {mean} on average; among {rows} "
         "random vectors of {width} numbers it would be about {chance}. For {token} it is {name}.",
@@ -155,7 +156,7 @@ def contextual(case: Case) -> Verdict:
     here, there = _place(river), _place(money)
     row = float(cosines(river[_ROWS][here], money[_ROWS][there]))
     path = [float(cosines(river[want][here], money[want][there])) for want in streams]
-    lowest = min(range(last), key=lambda layer: path[layer])
+    lowest = smallest_at(np.array(path))
     says = (
         _(
             "“{word}” of a river and “{word}” for money: cosine {row} at the embedding, {low} after the last layer, "

@@ -178,7 +178,7 @@ def size_of(spec: ModelSpec, change: float) -> str:
     """A change as a sentence prints it."""
     if spec.head is None:
         return _("{share} of its length", share=percent(change))
-    return _("{nats} nat", nats=number(change))
+    return _("{nats} nat", nats=rounding(change, 1.0, digits=3))
 
 
 def how_order(spec: ModelSpec) -> str:

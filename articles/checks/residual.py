@@ -67,7 +67,7 @@ def sum_gap(case: Case, layer: int, part: str) -> float:
     total = trace[before].astype(np.float64) + trace[write]
     if normed:
         total = layer_normalized(total, case.spec.norm.eps) * trace[gain] + trace[bias]
-    return float(np.abs(total - trace[after]).max() / max(1.0, float(np.abs(trace[after]).max())))
+    return float(np.abs(total - trace[after]).max() / np.abs(trace[after]).max())
 
 
 def layer_norm(case: Case) -> Verdict:

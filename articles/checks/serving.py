@@ -130,7 +130,7 @@ def memory_efficient(case: Case) -> Verdict:
     scores, v, z = (case.trace(*wants)[want].astype(np.float64) for want in wants)
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
-    plain = float(np.abs(weights @ np.repeat(v, len(scores) // len(v), axis=0) - z).max() / max(1.0, np.abs(z).max()))
+    plain = float(np.abs(weights @ np.repeat(v, len(scores) // len(v), axis=0) - z).max() / np.abs(z).max())
     gap = max(plain, sum_gap(case, layer, "attn"), sum_gap(case, layer, "ffn"))
     n = len(case.trace().tokens)
     bytes_ = [spec.n_heads * length**2 * number_bytes(spec.dtype) for length in (n, spec.max_pos)]

@@ -88,3 +88,11 @@ def test_watched_are_all_that_ever_lead_the_final_one_first() -> None:
 def test_at_most_eight_are_watched_the_latest_leaders() -> None:
     assert lens._leaders([1, 2, 3, 2, 9]) == [9, 2, 3, 1]
     assert lens._leaders(list(range(20))) == list(range(19, 11, -1))
+
+
+def test_a_leader_by_the_rule_for_near_ties_has_the_first_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    logp = torch.tensor([[-5.0, -1.0, -1.0 + 4e-7, -3.0], [-1.0, -5.0, -2.0, -3.0]])
+    monkeypatch.setattr(lens, "_logp", lambda ground, rows: logp)
+    found = lens._watched(None, logp)
+    assert found["watch_ids"].tolist() == [0, 1]
+    assert found["watch_rank"].tolist() == [[4, 1], [1, 4]]

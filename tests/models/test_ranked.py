@@ -56,3 +56,5 @@ def test_a_constant_that_is_added_changes_no_order() -> None:
 def test_numbers_that_are_not_finite_have_their_places() -> None:
     row = torch.tensor([[-torch.inf, 1.0, 3.0, -torch.inf]])
     assert ranked.largest(row, 2)[1].tolist() == [[2, 1]]
+    tied = torch.tensor([[-torch.inf, -1.0 + NOISE, -3.0, -1.0 + 3 * NOISE]])
+    assert ranked.largest_at(tied).tolist() == [1]

@@ -47,8 +47,9 @@ def test_the_reader_s_text_runs_nothing(window, tmp_path):
 def test_a_cell_under_the_pointer_is_named_by_its_tokens(window, tmp_path):
     page = opened(window(), tmp_path, to_html(heads(), "Title", "Caption."))
     expect(page.locator(".heatmaplayer image").first).to_be_visible()
-    point_at(page.locator(".nsewdrag"), right=12, bottom=12)
-    expect(page.locator(".hoverlayer .hovertext")).to_have_text("layer 5head 80.53 probability")
+    told = page.locator(".hoverlayer .hovertext")
+    point_at(page.locator(".nsewdrag"), right=12, bottom=12, shows=told)
+    expect(told).to_have_text("layer 5head 80.53 probability")
 
 
 def test_chips_show_without_scripts(window, tmp_path):

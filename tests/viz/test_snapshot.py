@@ -45,6 +45,7 @@ def test_what_is_written_is_json_with_a_line_per_row():
         ("9.99·10⁻⁵", "1.00·10⁻⁴"),
         ("99.9", "100"),
         ([0.5, 40.0, 1e-4], [0.5, 40.0, 2e-4]),
+        ([["a", 350.0, None], ["b", 1e-4, 2.0]], [["a", 350.0, None], ["b", 2e-4, 2.0]]),
     ],
 )
 def test_the_last_digit_of_a_measurement_may_differ(a, b):
@@ -65,6 +66,8 @@ def test_the_last_digit_of_a_measurement_may_differ(a, b):
         ("−0.52", "0.52"),
         ("below 10⁻⁵", "below 10⁻⁴"),
         ([0.5, 1e-4], [0.5, 2e-4]),
+        (["a", 1e-4, 350.0], ["a", 9e-4, 350.0]),
+        ([["a", 1e-4, 350.0], ["b", 0.5, 2.0]], [["a", 9e-4, 350.0], ["b", 0.5, 2.0]]),
         ("gives 73 % of", "gives 75 % of"),
         ("“the”", "“a”"),
         (1.0, "1.0"),
