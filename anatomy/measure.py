@@ -73,6 +73,12 @@ def principal_plane(points: Float[Array, "n d"]) -> tuple[Float[Array, "n 2"], t
     return flat, (shares[0], shares[1])
 
 
+def relative_gap(found: Float[Array, "..."], expected: Float[Array, "..."]) -> float:
+    """Largest difference, as a share of the largest number expected; 0 where they are equal, if only in being 0."""
+    gap = float(np.abs(found.astype(np.float64) - expected).max())
+    return gap / float(np.abs(expected).max()) if gap else 0.0
+
+
 NEAR_ZERO = 0.01  # of a token's strongest neuron: what counts as next to nothing
 
 

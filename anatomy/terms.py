@@ -223,6 +223,14 @@ TERMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         N_("How far two distributions lie from their mean, in nats: 0 the same, 0.69 nothing in common."),
     ),
     (N_("activation"), (), N_("A number that the model computes for this text, as against a trained weight.")),
+    (
+        N_("largest difference"),
+        (N_("difference below"),),
+        N_(
+            "How far two ways to one result lie apart; mere rounding is told as a bound, about 1/100,000 of what is "
+            "compared."
+        ),
+    ),
     # size and cost
     (N_("parameter"), (), N_("A trained number of the model; all together are its weights.")),
     (N_("multiply-add"), (), N_("One multiplication with the addition that follows: counted as two operations.")),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.server import ROOT, free_port, until_it_answers
+from bench.server import ROOT, free_port, stop, until_it_answers
 
 _BEHIND = "127.0.0.1:8501"  # the server, in every documented configuration
 _NGINX = """
@@ -75,7 +75,7 @@ class Proxy:
                     until_it_answers(port, process, log)
                     yield port
                 finally:
-                    process.terminate()
+                    stop(process)
 
 
 PROXIES = (

@@ -16,6 +16,7 @@ from time import monotonic, sleep
 
 ROOT = Path(__file__).parent.parent
 _PATIENCE = 120  # seconds until the server answers
+_GRACE = 20  # seconds in which it may end by itself
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,16 @@ def serving(model: str, script: str = "app.py") -> Iterator[Server]:
                 until_it_answers(port, process, log)
                 yield Server(port, process.pid, log)
             finally:
-                process.terminate()
+                stop(process)
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End a process, by force where it does not go by itself."""
+    process.terminate()
+    try:
+        process.wait(timeout=_GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def free_port() -> int:

@@ -65,7 +65,7 @@ def _right(trace: Trace, view: Fitted) -> list[int]:
     if not _is_long(trace):
         return list(range(len(trace.tokens)))
     shown = row_of(trace, view).weights
-    best = largest_first(np.nan_to_num(shown, nan=-1.0))[:_STRONGEST]
+    best = largest_first(shown)[:_STRONGEST]
     return sorted(int(src) for src in best if not np.isnan(shown[src])) or [0]
 
 
@@ -146,7 +146,7 @@ def formula(trace: Trace, view: Fitted) -> str:
     """What a ribbon's thickness is, and that the chosen token's add up."""
     shown = row_of(trace, view).weights
     seen = shown[~np.isnan(shown)]
-    best = largest_first(np.nan_to_num(shown, nan=-1.0))[: min(4, len(seen))]
+    best = largest_first(shown)[: min(4, len(seen))]
     listed = " + ".join(f"{number(float(shown[src]))} {quoted(trace.tokens[src].label)}" for src in best)
     return "\n".join(
         (

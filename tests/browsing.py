@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
-from bench.server import ROOT, free_port, until_it_answers
+from bench.server import ROOT, free_port, stop, until_it_answers
 from bench.start import CHROMIUM, QUIET
 from tests.ui.guarded_server import GUARDING, OUTSIDE
 
@@ -73,15 +73,6 @@ def until_ready(port: int) -> None:
     """Wait until the model behind a page answers. In a process of its own: the browser's loop runs in this one."""
     code = f"import asyncio; from bench.classroom import ready; asyncio.run(ready({port}))"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=LIMIT / 1000)
-
-
-def stop(process: subprocess.Popen) -> None:
-    """End a process, by force where it does not go by itself."""
-    process.terminate()
-    try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
 
 
 @pytest.fixture(scope="session")

@@ -95,22 +95,21 @@ def alike(told: Any, reviewed: Any, near: float = ABSOLUTE) -> bool:
 
 
 def _alike_lists(told: list, reviewed: list, near: float) -> bool:
-    """Numbers in a list are one quantity, and so are those in a column of a table, whose rows are lists of several."""
-    if _table(reviewed) and _table(told) and len(told[0]) == len(reviewed[0]):
+    """Numbers in a list are one quantity. In rows of equal length those in a column are: a table's row holds several."""
+    if _rows(reviewed) and _rows(told) and len(told[0]) == len(reviewed[0]):
         columns = zip(zip(*told, strict=True), zip(*reviewed, strict=True), strict=True)
         return all(_alike_lists(list(one), list(other), near) for one, other in columns)
-    numbers = [abs(value) for value in reviewed if isinstance(value, float)]
-    if all(isinstance(value, float | int | None) for value in reviewed):  # a list of one quantity
-        near = max(ABSOLUTE, bound(max(numbers, default=0.0)))
+    if all(isinstance(value, float | int | None) for value in reviewed):
+        near = max(ABSOLUTE, bound(max((abs(value) for value in reviewed if isinstance(value, float)), default=0.0)))
     return all(alike(one, other, near) for one, other in zip(told, reviewed, strict=True))
 
 
-def _table(rows: list) -> bool:
-    """Whether these are rows of cells, equally long, some of which are no numbers."""
-    if not rows or not all(isinstance(row, list) and len(row) == len(rows[0]) for row in rows):
-        return False
-    cells = [cell for row in rows for cell in row]
-    return any(isinstance(cell, str) for cell in cells) and not any(isinstance(cell, list | dict) for cell in cells)
+def _rows(found: list) -> bool:
+    """Whether these are equally long rows of cells."""
+    return bool(found) and all(
+        isinstance(row, list) and len(row) == len(found[0]) and not any(isinstance(cell, list | dict) for cell in row)
+        for row in found
+    )
 
 
 def _alike_text(told: str, reviewed: str) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from anatomy.language import _
+from anatomy.measure import relative_gap
 from anatomy.request import Want
 from anatomy.rounding import largest_place, smallest_place
 from articles.checks.overview import overview
@@ -137,8 +138,7 @@ def parallel(case: Case) -> Verdict:
     whole = case.of_tokens(ids, last)
     half = case.of_tokens(ids[: max(1, len(ids) // 2)], last)
     kept = len(half.tokens)
-    one, other = half[last].astype(np.float64), whole[last][:kept].astype(np.float64)
-    gap = float(np.abs(one - other).max() / np.abs(one).max())
+    gap = relative_gap(whole[last][:kept], half[last])
     told = _("One pass gave vectors for all {tokens} at once.", tokens=many(len(whole.tokens), "token"))
     if not spec.stack().causal:
         kind = "holds"

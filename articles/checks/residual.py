@@ -3,7 +3,7 @@
 import numpy as np
 
 from anatomy.language import _
-from anatomy.measure import layer_normalized, norms
+from anatomy.measure import layer_normalized, norms, relative_gap
 from anatomy.request import Want
 from anatomy.rounding import largest_at
 from anatomy.trace import Trace
@@ -67,7 +67,7 @@ def sum_gap(case: Case, layer: int, part: str) -> float:
     total = trace[before].astype(np.float64) + trace[write]
     if normed:
         total = layer_normalized(total, case.spec.norm.eps) * trace[gain] + trace[bias]
-    return float(np.abs(total - trace[after]).max() / np.abs(trace[after]).max())
+    return relative_gap(total, trace[after])
 
 
 def layer_norm(case: Case) -> Verdict:

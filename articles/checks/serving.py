@@ -6,6 +6,7 @@ import numpy as np
 
 from anatomy.costs import arithmetic, configuration, weight_bytes
 from anatomy.language import _
+from anatomy.measure import relative_gap
 from anatomy.memory import number_bytes
 from anatomy.request import Want
 from anatomy.rounding import largest_at
@@ -130,7 +131,7 @@ def memory_efficient(case: Case) -> Verdict:
     scores, v, z = (case.trace(*wants)[want].astype(np.float64) for want in wants)
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
-    plain = float(np.abs(weights @ np.repeat(v, len(scores) // len(v), axis=0) - z).max() / np.abs(z).max())
+    plain = relative_gap(weights @ np.repeat(v, len(scores) // len(v), axis=0), z)
     gap = max(plain, sum_gap(case, layer, "attn"), sum_gap(case, layer, "ffn"))
     n = len(case.trace().tokens)
     bytes_ = [spec.n_heads * length**2 * number_bytes(spec.dtype) for length in (n, spec.max_pos)]

@@ -165,3 +165,8 @@ def test_an_activation_function_is_the_librarys_own(name):
     x = np.concatenate([np.linspace(-12, 12, 2001), [-800.0, 800.0, 0.0]]).astype(np.float32)
     expected = ACT2FN[name](torch.from_numpy(x).double()).numpy()
     np.testing.assert_allclose(measure.ACTIVATIONS[name](x), expected, atol=1e-7, rtol=1e-6)
+
+
+def test_a_gap_is_told_as_a_share_of_the_largest_number_and_is_0_between_zeros() -> None:
+    assert measure.relative_gap(np.array([0.1, -0.21]), np.array([0.1, -0.2])) == pytest.approx(0.05)
+    assert measure.relative_gap(np.zeros(3), np.zeros(3)) == 0
