@@ -95,7 +95,7 @@ def alike(told: Any, reviewed: Any, near: float = ABSOLUTE) -> bool:
 
 
 def _alike_lists(told: list, reviewed: list, near: float) -> bool:
-    """Numbers in a list are one quantity. In rows of equal length those in a column are: a table's row holds several."""
+    """Numbers in a list are one quantity; in rows of equal length, those in a column: a table mixes quantities."""
     if _rows(reviewed) and _rows(told) and len(told[0]) == len(reviewed[0]):
         columns = zip(zip(*told, strict=True), zip(*reviewed, strict=True), strict=True)
         return all(_alike_lists(list(one), list(other), near) for one, other in columns)
