@@ -10,6 +10,7 @@ import articles
 import panels
 from anatomy.view import DEFAULT_PANEL
 from tests.browsing import expect_of, text_of, texts_of
+from tests.mouse import SCROLLER
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 
@@ -176,9 +177,7 @@ def test_nothing_sticks_out_of_the_window(visit, width):
     reader = visit(viewport={"width": width, "height": 900})
     reader.open()
     expect(reader.readout).to_contain_text(FRANCE)
-    expect_of(
-        reader.page, "(width) => document.querySelector('[data-testid=stMain]').scrollWidth <= width", True, width
-    )
+    expect_of(reader.page, f"(width) => {SCROLLER}.scrollWidth <= width", True, width)
 
 
 def test_the_examples_are_texts_to_begin_with(reader):
