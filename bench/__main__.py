@@ -25,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             command.add_argument("--threads", type=int, default=os.cpu_count() or 1)
         elif name == "start":
             command.add_argument("--rounds", type=int, default=rounds, help="servers that are started")
+        elif name == "lost":
+            command.add_argument("--views", type=int, default=1000, help="of all readers together")
+            command.add_argument("--sessions", type=int, default=3)
+            command.add_argument("--ages", type=int, nargs="+", default=(), help="global.maxCachedMessageAge, in turn")
         else:
             command.add_argument("--sessions", type=int, default=30)
             command.add_argument("--words", type=int, default=24, help="length of the texts")
@@ -112,6 +116,13 @@ def _soak(chosen: argparse.Namespace) -> str:
         return soak.table(found, chosen.minutes)
 
 
+def _lost(chosen: argparse.Namespace) -> str:
+    """readers who go on quickly: do their pages forget what the server only names?"""
+    from bench import lost
+
+    return lost.table(lost.measure(chosen.model, chosen.views, chosen.sessions, chosen.ages))
+
+
 def _start(chosen: argparse.Namespace) -> str:
     """how soon the page is there, and what it weighs"""
     from bench import start
@@ -133,6 +144,7 @@ _COMMANDS = {
     "peers": (_peers, (8, 32, 128, 512), 5),
     "class": (_class, (), 0),
     "soak": (_soak, (), 0),
+    "lost": (_lost, (), 0),
     "start": (_start, (), 3),
 }
 

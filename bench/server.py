@@ -58,11 +58,12 @@ class Server:
 
 
 @contextmanager
-def serving(model: str, script: str = "app.py") -> Iterator[Server]:
-    """A server of one model, which may still be loading. RuntimeError when it stops or does not answer."""
+def serving(model: str, script: str = "app.py", *more: str) -> Iterator[Server]:
+    """A server of one model, which may still be loading. more: options of Streamlit's. RuntimeError when it stops or
+    does not answer."""
     port = free_port()
     options = ["--server.port", str(port), "--server.address", "127.0.0.1"]
-    command = [sys.executable, "-m", "streamlit", "run", script, *options, "--", "--model", model]
+    command = [sys.executable, "-m", "streamlit", "run", script, *options, *more, "--", "--model", model]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.txt"
         with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:

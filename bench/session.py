@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from random import Random
 from time import perf_counter
 from types import TracebackType
 from typing import Any
@@ -14,6 +15,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from bench.remembered import Remembered
+
 PATIENCE = 300  # seconds for one answer
 QUIET = 0.5  # seconds without another run until a page counts as there
 View = Mapping[str, str | int]
@@ -22,27 +25,31 @@ _WHOLE = ForwardMsg.FINISHED_SUCCESSFULLY
 
 
 class Session:
-    """One reader. As the page in a browser does, it asks again where the server wants to be polled.
+    """One reader. As the page in a browser does, it asks again where the server wants to be polled, and forgets.
 
     figures  hash of every figure on its page, by name; fewer while it is drawn anew
     page     the same of the last page that was waited for
     bytes    received so far
     asked    views that it went to
     drawn    pages that came, whole
+    polls    times that a part of the page was asked for again
+    memory   what it remembers of the messages it got, and which were lost
     errors   what went wrong on its page
     ended    when the last page that was waited for was there
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, lag: float = 0.0) -> None:
+        """lag: seconds that the reader's machine takes for a message at most, as chance has it, one after the other."""
         self._address = f"ws://127.0.0.1:{port}/_stcore/stream"
         self.figures: dict[str, str] = {}
         self.page: dict[str, str] = {}
-        self.bytes = self.asked = self.drawn = 0
+        self.bytes = self.asked = self.drawn = self.polls = 0
+        self.memory = Remembered()
         self.errors: list[str] = []
         self.ended = 0.0
         self._query = ""
-        self._known: dict[str, bytes] = {}
-        self._polls: dict[str, asyncio.Task] = {}
+        self._lag, self._chance = lag, Random(port)
+        self._polls: dict[str, tuple[float, asyncio.Task]] = {}  # by part: seconds between two, and who asks
         self._drawing = False
         self._pages: list[tuple[float, dict[str, str]]] = []  # when the page was there, whole, with which figures
 
@@ -60,8 +67,8 @@ class Session:
 
     async def close(self) -> None:
         """Close the tab."""
-        for task in (*self._polls.values(), self._listening):
-            task.cancel()
+        self._listening.cancel()
+        self._stop()
         await self._socket.close()
 
     async def send(self, view: View) -> None:
@@ -95,24 +102,20 @@ class Session:
         message.rerun_script.query_string = self._query
         message.rerun_script.fragment_id = fragment
         message.rerun_script.is_auto_rerun = bool(fragment)
-        message.rerun_script.cached_message_hashes.extend(self._known)
+        message.rerun_script.cached_message_hashes.extend(self.memory.names)
         await self._socket.send(message.SerializeToString())
 
     async def _listen(self) -> None:
         async for received in self._socket:
             data = received if isinstance(received, bytes) else received.encode()
             self.bytes += len(data)
-            message = ForwardMsg()
-            message.ParseFromString(self._known.get(self._reference(data), data))
-            if message.hash and len(data) >= 10_000:
-                self._known[message.hash] = data
-            self._take(message)
-
-    def _reference(self, data: bytes) -> str:
-        """The hash that a message names in place of what was sent before; "" where it is a message itself."""
-        message = ForwardMsg()
-        message.ParseFromString(data)
-        return message.ref_hash
+            if self._lag:
+                await asyncio.sleep(self._lag * self._chance.random())
+            message = self.memory.read(data)
+            if message is None:
+                self.errors.append("a message was named that the page had forgotten: something is missing on it")
+            else:
+                self._take(message)
 
     def _take(self, message: ForwardMsg) -> None:
         kind = message.WhichOneof("type")
@@ -137,20 +140,28 @@ class Session:
             self.figures[name.split("-", 2)[-1]] = hashlib.sha256(_content(kind, shown)).hexdigest()
 
     def _poll(self, fragment: str, interval: float) -> None:
-        """Ask for a part of the page again and again, as often as it wants."""
+        """Ask for a part of the page again and again, as often as it wants by now."""
 
         async def ask() -> None:
             while True:
                 await asyncio.sleep(interval)
+                self.polls += 1
                 await self._ask(fragment)
 
-        if fragment not in self._polls:
-            self._polls[fragment] = asyncio.create_task(ask())
+        before, task = self._polls.get(fragment, (None, None))
+        if before != interval:
+            if task is not None:
+                task.cancel()
+            self._polls[fragment] = (interval, asyncio.create_task(ask()))
 
     def _begin(self) -> None:
         """The whole page is drawn anew: its figures come again, and what is to be polled on it is said again."""
         self._drawing, self.figures = True, {}
-        for task in self._polls.values():
+        self._stop()
+
+    def _stop(self) -> None:
+        """Ask for no part of the page any more."""
+        for _interval, task in self._polls.values():
             task.cancel()
         self._polls.clear()
 

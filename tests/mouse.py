@@ -73,8 +73,8 @@ def clicked(page: Page, *tops: float) -> tuple[set[str], list[str]]:
 
 
 def _gets(page: Page, control: Control) -> bool:
-    """Whether a click on its middle comes to it. It is tried again for a while: the page may be drawn anew meanwhile, and
-    a card that came from pointing at something else lies over it until the mouse is elsewhere."""
+    """Whether a click on its middle comes to it. It is tried again for a while: the page may be drawn anew meanwhile,
+    and a card that came from pointing at something else lies over it until the mouse is elsewhere."""
     end = monotonic() + LIMIT / 1000 / 20
     while True:
         page.mouse.click(control.x, control.y)

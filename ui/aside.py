@@ -18,7 +18,9 @@ from ui.components.claims import Card, Group, Mark, Tab
 from ui.host import Model, models, titled
 from ui.judging import Judged, Question
 
-EVERY = 0.6  # seconds between two looks at verdicts that are being worked out; more where other texts come before
+# Seconds between two looks at verdicts that are being worked out, a little more than a question rests (judging.REST);
+# more where other texts come before.
+EVERY = 1.2
 SELDOM = 3.0  # and at most so many, well below judging.GONE
 
 

@@ -8,7 +8,7 @@ whoever has not for a while, or shows something else by now, is not worked for.
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Condition, Thread
 from time import monotonic
 
@@ -24,7 +24,7 @@ from panels import Panel
 from ui import session, text
 from ui.host import Loading, Model
 
-EVERY = 0.5  # seconds between two looks of a page at what has come
+EVERY = 0.5  # seconds between two looks of a page at what has come, at first
 PATIENCE = 4.0  # seconds after its last look that a page counts as gone
 FEW, MANY = 8, 32  # positions worked out at a time, in a short text and in a long one
 LONG = 1024  # tokens of a long text: its streams may have to be found again for every question
@@ -38,8 +38,8 @@ class _Gone(Exception):
 
 @dataclass(eq=False)
 class Errand:
-    """What one page waits for. seen: when it looked last. refused: why the rest does not come. progress: of the
-    question that stands in the queue for it."""
+    """What one page waits for. begun: when it first asked for this; seen: when it looked last. refused: why the rest
+    does not come. progress: of the question that stands in the queue for it."""
 
     model: Model
     run: Run
@@ -47,6 +47,7 @@ class Errand:
     seen: float
     refused: Refused | None = None
     progress: Progress | None = None
+    begun: float = field(default_factory=monotonic)
 
     def missing(self) -> tuple[Want, ...]:
         """What is not there yet, in the order in which it was asked for."""

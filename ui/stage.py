@@ -68,6 +68,8 @@ def _drawn(model: Model, run: Run, drawn: Fitted, filling: bool) -> None:
     if reason is None:
         _figures(figures, run, trace, view)
     later.show(arrival)
+    if arrival.errand is not None and arrival.coming:
+        polled.slower(later.EVERY, arrival.errand.begun)
     if alone:
         text.elsewhere(_("Open in Stagelight"), links.query(view))
 

@@ -1,6 +1,8 @@
 """Parts of the page that come back by themselves: each run of the page has names of its own for them."""
 
 import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 from streamlit.testing.v1 import AppTest
 
 from ui import polled
@@ -42,6 +44,43 @@ def test_a_part_comes_back_as_often_as_was_said(monkeypatch):
     polled.every(3.0, part)
     assert [seconds for _name, seconds in told] == [0.6, 3.0]
     assert all(name.startswith(part.__qualname__) for name, _seconds in told)
+
+
+def looking() -> None:
+    """A part that is looked at again, by itself."""
+    import streamlit as st
+
+    from ui import polled
+
+    polled.every(0.5, lambda: st.write("so far"))()
+
+
+def test_whoever_has_waited_long_is_looked_after_less_often(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(polled, "monotonic", lambda: now[0])
+    sent: list[float] = []
+    enqueue = ScriptRunContext.enqueue
+
+    def listening(context: ScriptRunContext, message: ForwardMsg) -> None:
+        if message.WhichOneof("type") == "auto_rerun":
+            assert message.auto_rerun.fragment_id
+            sent.append(message.auto_rerun.interval)
+        enqueue(context, message)
+
+    monkeypatch.setattr(ScriptRunContext, "enqueue", listening)
+    app = AppTest.from_function(looking).run()
+    assert not app.exception
+    assert sent == [0.5, 0.5]
+    assert [polled.pause(0.5, waited) for waited in (1, 2, 3.2, 6, 60)] == [0.5, 0.5, 0.8, 1.5, polled.SELDOM]
+    assert polled.pause(3.0, 60) == 3.0  # a part that says more
+
+
+def test_a_wait_of_a_minute_costs_a_few_dozen_looks_not_a_hundred():
+    waited, looks = 0.0, 0
+    while waited < 60:
+        waited += polled.pause(0.5, waited)
+        looks += 1
+    assert looks < 40
 
 
 def test_what_the_reader_asked_for_meanwhile_goes_before_drawing_the_page_anew(monkeypatch):
