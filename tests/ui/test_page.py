@@ -11,6 +11,7 @@ import articles
 import panels
 from anatomy.stages import STAGES
 from anatomy.view import DEFAULT_PANEL, DEFAULT_TEXT, View
+from tests.share import diagonal
 from tests.ui.conftest import loaded
 from ui import host, links
 
@@ -53,8 +54,7 @@ def test_the_first_view_shows_text_tokens_map_figure_and_articles(open_page):
     assert [group["title"] for group in component(app, "claims")["groups"]][1:] == headings
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("panel", panels.load())
+@pytest.mark.parametrize(("panel", "family"), diagonal([*panels.load()], FAMILIES))
 def test_every_panel_is_drawn_or_says_why_this_model_has_none(open_page, panel, family):
     app = open_page(family, panel=panel)
     assert not app.exception
@@ -188,9 +188,9 @@ ODD = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("panel", ["tokens", "embedding", "attention", "output"])
-@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
-def test_odd_texts_are_drawn_and_never_become_markup(open_page, text, panel):
+@pytest.mark.parametrize(("panel", "name"), diagonal(["tokens", "embedding", "attention", "output"], [*ODD]))
+def test_odd_texts_are_drawn_and_never_become_markup(open_page, panel, name):
+    text = ODD[name]
     app = open_page(panel=panel, text=text)
     assert not app.exception
     assert drawn(app)

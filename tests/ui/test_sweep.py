@@ -1,0 +1,41 @@
+"""Every panel in the browser, in both themes and languages, wide and narrow: whole, in the window, under the mouse."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+import panels
+from anatomy.language import LANGUAGES, _, speaking
+from tests.browsing import expect_of
+from tests.mouse import SCROLLER, covered
+from tests.share import share
+
+pytestmark = [pytest.mark.browser, pytest.mark.real]
+
+GROUNDS = {"light": "rgb(251, 251, 249)", "dark": "rgb(18, 22, 27)"}
+WIDTHS = (1440, 390, 1280, 1024)
+SWEEP = [
+    (panel, theme, language, WIDTHS[(i + j + k) % len(WIDTHS)])
+    for i, panel in enumerate(panels.load())
+    for j, theme in enumerate(GROUNDS)
+    for k, language in enumerate(LANGUAGES)
+]
+
+
+@pytest.mark.parametrize(
+    ("panel", "theme", "language", "width"), share(SWEEP, 61, ["-".join(map(str, case)) for case in SWEEP])
+)
+def test_a_panel_is_whole_in_every_theme_and_language(visit, panel, theme, language, width):
+    reader = visit(color_scheme=theme, viewport={"width": width, "height": 900})
+    reader.open(f"?panel={panel}&lang={language}")
+    with speaking(language):
+        title = _(panels.load()[panel].title)
+    expect(reader.heading).to_have_text(title)
+    expect(reader.page.locator(".stApp")).to_have_css("background-color", GROUNDS[theme])
+    expect(reader.answer.first).to_have_text(re.compile(r"[.。]\s*$"))
+    expect(reader.page.locator(f"[class*=st-key-{panel}-figure], .st-key-stage .stPlotlyChart").first).to_be_visible()
+    expect_of(reader.page, f"(width) => {SCROLLER}.scrollWidth <= width", True, width)
+    seen, under = covered(reader.page)
+    assert not under
+    assert len(seen) > 20
