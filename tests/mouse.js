@@ -48,6 +48,20 @@
       });
     },
 
+    // Wherever the page is scrolled to: names of what is in sight, and what lies under something else.
+    covered(scroller, step) {
+      const seen = new Set(), under = [];
+      for (let top = 0; top < scroller.scrollHeight; top += step) {
+        scroller.scrollTop = top;
+        for (const { name, x, y, hit, over } of mouse.found()) {
+          seen.add(name);
+          if (!hit) under.push(`scrolled by ${top}: ${name} at (${Math.round(x)}, ${Math.round(y)}) lies under ${over}`);
+        }
+      }
+      scroller.scrollTop = 0;
+      return [[...seen], under];
+    },
+
     // From now on clicks are written down, and do nothing.
     caught() {
       for (const kind of ["pointerdown", "mousedown", "pointerup", "mouseup", "click"]) {

@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browsing import LIMIT
 
+PATIENCE = LIMIT / 1000 / 20  # seconds for a page to come to rest
 STEP = 28  # pixels between two places to which a page is scrolled: half of Streamlit's header
 SCROLLER = "document.querySelector('.stAppViewContainer > div:has(> .stMain)')"
 _SCRIPT = Path(__file__).with_suffix(".js").read_text("utf-8")
@@ -39,17 +40,15 @@ def controls(page: Page) -> list[Control]:
 
 
 def covered(page: Page) -> tuple[set[str], list[str]]:
-    """(names of all controls that were in sight, those that something lay over), wherever the page is scrolled to."""
+    """(names of all controls that were in sight, those that something lay over), wherever the page is scrolled to.
+    Where something does, it is looked at again for a while."""
     page.evaluate(_SCRIPT)
-    seen, under = set(), []
-    height = page.evaluate(f"{SCROLLER}.scrollHeight")
-    for top in range(0, height, STEP):
-        scroll(page, top)
-        found = controls(page)
-        seen |= {control.name for control in found}
-        under += [f"scrolled by {top}: {control}" for control in found if not control.hit]
-    scroll(page, 0)
-    return seen, under
+    end = monotonic() + PATIENCE
+    while True:
+        seen, under = page.evaluate(f"mouse.covered({SCROLLER}, {STEP})")
+        if not under or monotonic() > end:
+            return set(seen), under
+        page.wait_for_timeout(200)
 
 
 def clicked(page: Page, *tops: float) -> tuple[set[str], list[str]]:
@@ -75,7 +74,7 @@ def clicked(page: Page, *tops: float) -> tuple[set[str], list[str]]:
 def _gets(page: Page, control: Control) -> bool:
     """Whether a click on its middle comes to it. It is tried again for a while: the page may be drawn anew meanwhile,
     and a card that came from pointing at something else lies over it until the mouse is elsewhere."""
-    end = monotonic() + LIMIT / 1000 / 20
+    end = monotonic() + PATIENCE
     while True:
         page.mouse.click(control.x, control.y)
         if control.id in page.evaluate("mouse.reached"):
