@@ -6,6 +6,9 @@
   const parent = (e) => e.assignedSlot ?? e.parentElement ?? e.getRootNode().host ?? null;
   const box = (e) => e.getBoundingClientRect();
 
+  // The box of an element; of words that go on in the next line, the larger piece.
+  const largest = (e) => [...e.getClientRects()].reduce((a, b) => (b.width * b.height > a.width * a.height ? b : a), new DOMRect());
+
   // An element and all around it.
   function around(e) {
     const found = [];
@@ -40,7 +43,7 @@
     found() {
       mouse.controls = [...new Set(all(document).filter((e) => e.matches(OFFERED)).map(drawn))];
       return mouse.controls.flatMap((e, id) => {
-        const { left, top, width, height } = box(e), x = left + width / 2, y = top + height / 2;
+        const { left, top, width, height } = largest(e), x = left + width / 2, y = top + height / 2;
         if (!width || !height || !inSight(e, x, y)) return [];
         const at = lying(x, y), hit = around(at).includes(e);
         const name = (e.getAttribute("aria-label") || e.innerText || e.tagName).trim().slice(0, 40);
