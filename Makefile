@@ -35,7 +35,7 @@ test:
 fast: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(PYTEST) $(SPREAD) -m "not real and not browser and not slow and not wide"
 
-# About an hour.
+# Under an hour.
 full: test
 	@for part in sweeps fuzz stress; do \
 	    .ci/part $$part $(MAKE) --no-print-directory $$part || exit 1; \
