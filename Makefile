@@ -1,8 +1,8 @@
 # make run     set everything up and open the page
 # make test    set everything up and run all that judges a change
 # make fast    the tests that need neither a checkpoint nor a browser nor a server
-# make full    that, the wide sweeps of which it takes a share, a search for new cases, and the browser on a busy machine
-# make stress  the last of them: the browser's journey three times beside two busy processes
+# make full    make test, the wide sweeps of which that takes a share, a search for new cases, and make stress
+# make stress  the browser's journey three times beside two busy processes
 # All start from a fresh clone, can be called again at any time, and are quick the second time.
 
 PYTHON ?= python3
