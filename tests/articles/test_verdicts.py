@@ -13,6 +13,7 @@ from articles.verdict import Verdict, judge
 from tests.articles.cases import TEXT, case
 from tests.articles.verdicts import KNOWN, ONE_KIND
 from tests.models.tiny import MODELS
+from tests.share import diagonal
 
 CHECKS = articles.checks_of(articles.claims())
 KINDS = ("holds", "part", "not", "unseen", "absent")
@@ -49,8 +50,7 @@ def test_every_check_gives_a_verdict_with_a_sentence_a_number_and_how_it_was_got
         assert all(0 <= place < sizes[axis] for axis, place in verdict.at.items()), id
 
 
-@pytest.mark.parametrize("text", ["a", "the the the", "猫🜚"])
-@pytest.mark.parametrize("kind", ["llama", "bert", "t5", "worded"])
+@pytest.mark.parametrize(("kind", "text"), diagonal(["llama", "bert", "t5", "worded"], ["a", "the the the", "猫🜚"]))
 def test_short_and_odd_texts_get_a_verdict_or_are_told_to_be_too_short(kind, text):
     for id, verdict in verdicts(kind, text).items():
         assert verdict.says, id

@@ -1,6 +1,7 @@
 """What a run costs is said before it runs, and it costs no more."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from models.recorded import FIRST_VIEW, RecordedEngine
 from models.store import Store
 from tests.models.long import HEADS, long_engine, text_of
 from tests.models.tiny import MODELS, STREAMS, TEXT, new_tiny_engine, run_of, tiny_engine
+from tests.share import diagonal, share
 
 SPEED = Speed(products=2e11, fused=1e11, weights=3e8)
 
@@ -57,9 +59,10 @@ def test_a_tape_that_does_not_fit_is_thinned_until_it_does() -> None:
     assert estimate(spec, 1_000, STREAMS, SPEED).nbytes - thin == 128_000
 
 
-@pytest.mark.parametrize("kind", [*MODELS, "t5-gated"])
-@pytest.mark.parametrize("tokens", [1, 5, 64])
-@pytest.mark.parametrize("every", [1, 2, 3])
+TAPES = [*product([*MODELS, "t5-gated"], [1, 5, 64], [1, 2, 3])]
+
+
+@pytest.mark.parametrize(("kind", "tokens", "every"), share(TAPES, 5, ["-".join(map(str, case)) for case in TAPES]))
 def test_no_tape_takes_more_than_is_said_before(kind: str, tokens: int, every: int) -> None:
     engine = new_tiny_engine(kind)
     tape = engine._opened.record(np.arange(tokens), {}, lambda *visited: None, every)
@@ -79,8 +82,7 @@ def test_what_the_estimate_takes_for_granted_is_what_the_engine_does() -> None:
     assert collect.STREAMS <= costs.STREAMS
 
 
-@pytest.mark.parametrize("kind", ["llama", "bert", "t5"])
-@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize(("kind", "recorded"), diagonal(["llama", "bert", "t5"], [False, True]))
 def test_as_many_layers_run_for_every_site_as_the_estimate_says(kind: str, recorded: bool) -> None:
     engine, ran = new_tiny_engine(kind), []
     for layer in engine._opened.layers:

@@ -10,7 +10,7 @@ import articles
 import panels
 from anatomy.view import DEFAULT_PANEL
 from tests.browsing import expect_of, text_of, texts_of
-from tests.mouse import SCROLLER
+from tests.share import share
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 
@@ -172,14 +172,6 @@ def test_light_and_dark_follow_the_system(visit, scheme, ground):
     expect(reader.page.locator(".stApp")).to_have_css("background-color", ground)
 
 
-@pytest.mark.parametrize("width", [1440, 1280, 800, 390])
-def test_nothing_sticks_out_of_the_window(visit, width):
-    reader = visit(viewport={"width": width, "height": 900})
-    reader.open()
-    expect(reader.readout).to_contain_text(FRANCE)
-    expect_of(reader.page, f"(width) => {SCROLLER}.scrollWidth <= width", True, width)
-
-
 def test_the_examples_are_texts_to_begin_with(reader):
     reader.open()
     reader.click(reader.page.get_by_role("button", name="Examples"))
@@ -260,7 +252,7 @@ DRAWN = {
 }
 
 
-@pytest.mark.parametrize("text", DRAWN.values(), ids=DRAWN)
+@pytest.mark.parametrize("text", share([(text,) for text in DRAWN.values()], 3, [*DRAWN]))
 def test_odd_texts_are_drawn_and_never_run(reader, text):
     reader.open()
     reader.type(text)

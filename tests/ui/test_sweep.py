@@ -31,7 +31,7 @@ def _reason(panel: str, language: str) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("panel", "theme", "language", "width"), share(SWEEP, 61, ["-".join(map(str, case)) for case in SWEEP])
+    ("panel", "theme", "language", "width"), share(SWEEP, 91, ["-".join(map(str, case)) for case in SWEEP])
 )
 def test_a_panel_is_whole_in_every_theme_and_language(visit, panel, theme, language, width):
     reader = visit(color_scheme=theme, viewport={"width": width, "height": 900})
