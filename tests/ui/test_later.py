@@ -19,7 +19,7 @@ from tests.models.tiny import tiny_engine
 from tests.ui.conftest import loaded, script
 from tests.ui.test_page import words
 from tests.until import until
-from ui import host, judging, later
+from ui import host, judging, later, polled
 from ui.host import Model
 from ui.later import FEW, Courier
 
@@ -255,3 +255,7 @@ def test_the_recorded_first_view_is_whole_before_the_model_is_there():
     arrival = later.arrived(model, run, [PANEL], model.spec(), view)
     assert (arrival.done, arrival.total, arrival.coming) == (len(window(view)), len(window(view)), False)
     assert not np.isnan(probabilities(arrival.trace, view)).any()
+
+
+def test_a_page_that_looks_as_seldom_as_pages_do_is_not_taken_for_gone():
+    assert later.EVERY < polled.SELDOM <= later.PATIENCE / 2
