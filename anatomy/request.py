@@ -42,6 +42,9 @@ class Want:
 _PLACES = ("stack", "layer", "head", "pos", "token", "against", "window")
 
 
+MOST_RANKS = 50  # of a prediction, that a want may name a token by
+
+
 def choice(rank: int) -> int:
     """The token of that rank in the model's own prediction at the wanted position, as a want names it; 1 is the best.
 
@@ -53,7 +56,7 @@ def choice(rank: int) -> int:
 
 
 @dataclass(frozen=True)
-class Edit:
+class Intervention:
     """One change to a forward pass, for what-if questions.
 
     site    "attn_out" or "ffn_out" of one layer (what a part writes), or "positions" (where each token stands: layer
@@ -86,15 +89,15 @@ class Run:
     text: str
     special_tokens: bool = False
     tail: tuple[int, ...] = ()
-    edits: tuple[Edit, ...] = ()
+    interventions: tuple[Intervention, ...] = ()
 
     def on(self, text: str) -> "Run":
         """The same model on another text, which nothing follows yet."""
         return replace(self, text=text, tail=())
 
-    def edited(self, *edits: Edit) -> "Run":
+    def intervened(self, *interventions: Intervention) -> "Run":
         """The same run with these changes after those it has."""
-        return replace(self, edits=(*self.edits, *edits))
+        return replace(self, interventions=(*self.interventions, *interventions))
 
     def plus(self, *tokens: int) -> "Run":
         """The same text going on with these tokens, after those that follow it already."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from anatomy.request import Edit, Run, Want
+from anatomy.request import Intervention, Run, Want
 from anatomy.spec import Ffn, LearnedPositions, ModelSpec, Norm, RelativeBias, Rope, Stack, Weights
 from anatomy.trace import Token, Trace
 
@@ -59,8 +59,11 @@ def _want_in(data: dict) -> Want:
 
 
 def _run_in(data: dict) -> Run:
-    run = Run(**data)
-    return replace(run, tail=tuple(run.tail), edits=tuple(Edit(**edit) for edit in data.get("edits", ())))
+    told = dict(data)
+    changes = told.pop("edits", ())  # the name of interventions in recordings written before 30 November 2026
+    changes = told.pop("interventions", changes)
+    run = Run(**told)
+    return replace(run, tail=tuple(run.tail), interventions=tuple(Intervention(**one) for one in changes))
 
 
 def _spec_out(spec: ModelSpec) -> dict:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from anatomy.language import _
 from anatomy.refused import Refused
-from anatomy.request import Edit, Run, Want
+from anatomy.request import Intervention, Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -60,20 +60,20 @@ class Case:
         """The page's own run with these arrays."""
         return self.ask(self.run, wants)
 
-    def edited(self, edits: Sequence[Edit], *wants: Want) -> Trace:
+    def intervened(self, interventions: Sequence[Intervention], *wants: Want) -> Trace:
         """The same text run a second time with changes to the forward pass."""
-        return self.ask(self.run.edited(*edits), wants)
+        return self.ask(self.run.intervened(*interventions), wants)
 
     def other(self, text: str, *wants: Want) -> Trace:
         """Another text."""
         return self.ask(self.run.on(text), wants)
 
-    def of_tokens(self, ids: Sequence[int], *wants: Want, edits: Sequence[Edit] = ()) -> Trace:
+    def of_tokens(self, ids: Sequence[int], *wants: Want, interventions: Sequence[Intervention] = ()) -> Trace:
         """A text of these tokens; what the tokenizer adds to every text stands before them. The page's own run where
         it is of the same tokens."""
         own = tuple(token.id for token in self.trace().tokens)
         run = self.run if own == tuple(ids) else replace(self.run, text="", tail=tuple(ids))
-        return self.ask(run.edited(*edits), wants)
+        return self.ask(run.intervened(*interventions), wants)
 
 
 Check = Callable[[Case], Verdict]

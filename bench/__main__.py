@@ -52,10 +52,10 @@ def _ratios(chosen: argparse.Namespace) -> str:
     import torch
 
     from bench import ratios
-    from models.load import load_model
-    from models.local import LocalEngine
-    from models.threads import usual_threads
-    from models.weights import locate
+    from models.checkpoints.locate import locate
+    from models.loaded.load import load_model
+    from models.local.engine import LocalEngine
+    from models.local.threads import usual_threads
 
     torch.set_num_threads(chosen.threads)
     engine = LocalEngine.load(chosen.model)
@@ -72,9 +72,9 @@ def _views(chosen: argparse.Namespace) -> str:
 
     import panels
     from bench import views
-    from models.local import LocalEngine
-    from models.store import Store
-    from models.threads import usual_threads
+    from models.local.engine import LocalEngine
+    from models.local.threads import usual_threads
+    from models.serving.store import Store
 
     torch.set_num_threads(chosen.threads)
     engine = LocalEngine.load(chosen.model)
@@ -87,7 +87,7 @@ def _views(chosen: argparse.Namespace) -> str:
 def _peers(chosen: argparse.Namespace) -> str:
     """TransformerLens, nnsight and BertViz on the same weights"""
     from bench import peers
-    from models.weights import locate
+    from models.checkpoints.locate import locate
 
     names = chosen.only or list(peers.PEERS)
     folder = locate(chosen.model).folder

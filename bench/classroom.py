@@ -45,7 +45,7 @@ class Outcome:
     bytes      that a reader received
     asked      views that the readers went to
     drawn      pages that they got whole: views that others followed at once are passed over
-    counts     what became of the questions to the model: see `models.queue.Queue`
+    counts     what became of the questions to the model: see `models.serving.queue.Queue`
     errors     on the pages, and readers who got no answer
     unequal    pages unlike a single reader's
     """

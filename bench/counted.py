@@ -5,12 +5,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from models import queue
+from models.serving import queue
 from ui.start import ahead
 
 
 def counts(_request: Request) -> JSONResponse:
-    """See `models.queue.Queue`."""
+    """See `models.serving.queue.Queue`."""
     return JSONResponse(queue.counted())
 
 

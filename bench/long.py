@@ -13,16 +13,16 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import NamedTuple
 
+from anatomy.refused import Refused
 from anatomy.request import Run, Want, choice
 from anatomy.sites import SITES
 from anatomy.spec import ModelSpec
 from bench.table import markdown
 from bench.texts import text_of
 from models import memory
-from models.engine import Refused
-from models.folds import KINDS
-from models.local import LocalEngine
-from models.threads import usual_threads
+from models.local.engine import LocalEngine
+from models.local.threads import usual_threads
+from models.measures.attention_reducers import KINDS
 
 _POSITIONS = 64  # of those that the lens is asked for one by one
 _MB = 1e6
@@ -45,7 +45,7 @@ class Cost(NamedTuple):
 
 
 def groups(spec: ModelSpec, tokens: int) -> dict[str, list[Want]]:
-    """Every site, with those that the page asks for together; first what makes the tape that the others read."""
+    """Every site, with those that the page asks for together; the first leaves layer inputs that the others read."""
     layer, last, middle = spec.layers // 2, tokens - 1, tokens // 2
     inside = [site for site in SITES.values() if site.per_layer and not (site.one_pos or site.one_head)]
     maps = [site.name for site in inside if "src" in site.axes and "head" in site.axes]
@@ -160,7 +160,7 @@ def main(model: str, length: str, threads: str, *only: str) -> None:
 
     run = Run(engine.spec.id, text_of(int(length), 0, count))
     every = groups(engine.spec, int(length))
-    first = next(iter(every))  # it makes the tape that the others read
+    first = next(iter(every))  # it leaves the layer inputs that the others read
     chosen = {name: wants for name, wants in every.items() if not only or name in (first, *only)}
     for cost in costs(engine, run, chosen):
         print(json.dumps(cost), flush=True)

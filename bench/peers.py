@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from bench.table import Cell, markdown
-from models import cache
+from models.checkpoints import cache
 
 PEERS = {"transformer-lens": "transformer-lens==4.3.0", "nnsight": "nnsight==0.8.1", "bertviz": "bertviz==1.4.1"}
 _PROGRAM = {"transformer-lens": "lens_cache.py", "nnsight": "nnsight_trace.py", "bertviz": "bertviz_page.py"}

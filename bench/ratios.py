@@ -15,17 +15,18 @@ import torch
 from transformers import PreTrainedModel
 
 import panels
+from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.sites import SITES, Site
 from anatomy.spec import ModelSpec
 from anatomy.view import View
 from bench.table import markdown
 from bench.texts import text_of
-from models.engine import Cancelled, Refused
-from models.estimate import FLOAT, Estimate
-from models.local import LocalEngine
-from models.packed import Packing
-from models.refuse import MAP_BYTES
+from models.engine import Cancelled, Estimate
+from models.local.engine import LocalEngine
+from models.local.estimate import FLOAT
+from models.local.packed import Packing
+from models.local.refuse import MAP_BYTES
 from panels import stagemap
 from ui import withheld
 
@@ -57,13 +58,13 @@ def traced(spec: ModelSpec, missing: Sequence[str], length: int) -> tuple[Want, 
     Of a long text it is what the page asks of one: the streams' lengths and directions, and a row of every head in
     place of maps that take more than the engine gives.
     """
-    opened = View().fit(spec, ()).layer
+    loaded = View().fit(spec, ()).layer
     sites = [
         site
         for site in SITES.values()
         if site.per_layer and site.name not in missing and not any(getattr(site, name) for name in _APART)
     ]
-    inside = [Want(site.name, opened, pos=_row(site, spec, length)) for site in sites]
+    inside = [Want(site.name, loaded, pos=_row(site, spec, length)) for site in sites]
     if length <= _WHOLE:
         streams = [Want("resid_pre", layer) for layer in range(spec.layers)]
     else:

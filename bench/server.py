@@ -47,7 +47,7 @@ class Server:
         return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
     def counts(self) -> Counter[str]:
-        """What became of the questions to its model (`models.queue.Queue`), where it runs `bench/counted.py`."""
+        """What became of the questions to its model (`models.serving.queue`), where it runs `bench/counted.py`."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/counts", timeout=_PATIENCE) as answer:
             return Counter(json.load(answer))
 

@@ -1,7 +1,7 @@
 """A class for many minutes: readers come, look at texts and places, and go. Memory should stay flat.
 
 Flat means: the median of the last third of the time is above that of the middle third by no more than `GROWTH` of it
-and `SLACK` bytes. The first third does not count: the tables of answers, tapes and sessions fill up to their budgets.
+and `SLACK` bytes. The first third does not count: answers, layer inputs and sessions fill up to their budgets.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class Minute:
     seconds    of each view
     held       bytes of memory of the server, a few times
     processor  seconds of processor time of the server
-    counts     what became of the questions to the model: see `models.queue.Queue`
+    counts     what became of the questions to the model: see `models.serving.queue.Queue`
     """
 
     seconds: list[float] = field(default_factory=list)

@@ -9,12 +9,12 @@ from time import perf_counter
 import plotly.graph_objects as go
 
 import panels
+from anatomy.refused import Refused
 from anatomy.request import Run
 from anatomy.view import Fitted, View
 from bench.table import markdown
 from bench.texts import text_of
-from models.engine import Refused
-from models.store import Store
+from models.serving.store import Store
 from panels import Figure, Panel
 from ui.components import grid
 from viz.chips import Chips

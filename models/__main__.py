@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from models import catalog
-from models.errors import WeightsError
-from models.progress import TerminalBar
-from models.weights import is_ready, locate
+from models.checkpoints import catalog
+from models.checkpoints.errors import WeightsError
+from models.checkpoints.locate import is_ready, locate
+from models.checkpoints.terminal import TerminalBar
 
 
 def main(arguments: list[str] | None = None) -> int:

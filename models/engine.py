@@ -1,18 +1,13 @@
-"""Engine: what answers a `Run`. `connect` gives one for an address; torch is imported only when it has to be."""
+"""Engine: what answers a `Run`; what it says while it does, and what that costs. `models.connect` gives one."""
 
-import gc
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from anatomy.language import _
-from anatomy.refused import Refused as Refused
-from anatomy.refused import TooLong as TooLong
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
-from models.estimate import Estimate as Estimate
 
 MAX_CHARACTERS = 100_000  # of a text: more than the longest context that fits in the memory of a small machine
 
@@ -33,6 +28,19 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+
+
+def silent(progress: Progress) -> None:
+    """A report that nobody reads."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """tokens of the text; nbytes that the process grows by, at most; seconds, about."""
+
+    tokens: int
+    nbytes: int
+    seconds: float
 
 
 class Cancelled(Exception):
@@ -86,31 +94,3 @@ class Engine(Protocol):
         report, cancelled  as in `run`: layer by layer of the text, then token by token
         """
         ...
-
-
-def connect(address: str, report: Report | None = None) -> Engine:
-    """An engine for "local:NAME" (catalog name, folder or hub name) or "recorded:FILE"."""
-    kind, rest = address.partition(":")[::2]
-    if kind == "local" and rest:
-        with uncollected():
-            from models.local import LocalEngine
-
-        return LocalEngine.load(rest, report)
-    if kind == "recorded" and rest:
-        from models.recorded import RecordedEngine
-
-        return RecordedEngine(rest)
-    raise ValueError(f"no engine at {address!r}: write local:smollm2-135m, local:path/to/model or recorded:file.npz")
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """While this is open, Python's collector rests: two thousand modules are being imported, it would walk what they
-    made again and again and find nothing to collect (a sixth of the time that the import takes)."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()

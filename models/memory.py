@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from anatomy.language import N_
-from models.engine import Refused
+from anatomy.refused import Refused
 
 VARIABLE = "STAGELIGHT_MEMORY"
 DEFAULT = 4 << 30

@@ -1,45 +1,41 @@
-"""Who listens to the progress of a long step: nobody, or a terminal."""
+"""The pulse of a long run: it says how far it is, and stops where nobody waits for it any more.
 
-import sys
-from types import TracebackType
+A ContextVar holds who listens, so that layers, tiles and chunks need not hand it on: it is of one run alone.
+"""
 
-from tqdm import tqdm
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
-from models.engine import Progress
+from models.engine import Cancelled, Progress, Report, silent
+
+Asked = Callable[[], bool]
 
 
-def silent(progress: Progress) -> None:
-    """A report that nobody reads."""
+def _never() -> bool:
+    return False
 
 
-class TerminalBar:
-    """A report that draws one bar a step on standard error; into a file or a log it writes one line a step."""
+_listening: ContextVar[tuple[Report, Asked]] = ContextVar("listening", default=(silent, _never))
 
-    def __init__(self) -> None:
-        self._step = ""
-        self._bar: tqdm | None = None
 
-    def __call__(self, progress: Progress) -> None:
-        if progress.says != self._step:
-            self._begin(progress)
-        if self._bar is not None:
-            self._bar.update(progress.done - self._bar.n)
+@contextmanager
+def listening(report: Report | None, cancelled: Asked | None) -> Iterator[None]:
+    """While this is open, what runs on this thread reports there, and asks there whether it is to stop."""
+    before = _listening.set((report or silent, cancelled or _never))
+    try:
+        yield
+    finally:
+        _listening.reset(before)
 
-    def __enter__(self) -> "TerminalBar":
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._close()
+def stop_if_cancelled() -> None:
+    """Cancelled where nobody waits for the run any more."""
+    if _listening.get()[1]():
+        raise Cancelled
 
-    def _begin(self, progress: Progress) -> None:
-        self._close()
-        self._step = progress.says
-        if sys.stderr.isatty():
-            self._bar = tqdm(desc=progress.says, total=progress.total or None, unit="B", unit_scale=True)
-        else:
-            print(f"{progress.says} …", file=sys.stderr)
 
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+def report_progress(step: str, done: int, total: int) -> None:
+    """Say how far a step is; Cancelled where nobody waits for it any more. step: as in `Progress`."""
+    stop_if_cancelled()
+    _listening.get()[0](Progress(step, done, total))

@@ -10,10 +10,10 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Token
 from anatomy.view import DEFAULT_MODEL, DEFAULT_TEXT, Fitted, View
 from anatomy.wire import pack
-from models import rerun
-from models.local import LocalEngine
-from models.progress import TerminalBar
-from models.recorded import FIRST_VIEW
+from models.checkpoints.terminal import TerminalBar
+from models.local.engine import LocalEngine
+from models.measures import rerun
+from models.serving.recorded import FIRST_VIEW
 
 _EVERY_LAYER = ("pattern", "scores")
 _ONE_TOKEN = ("resid_pre", "resid_post", "attn_out", "ffn_out")  # in every layer, of the chosen token alone

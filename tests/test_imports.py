@@ -27,7 +27,7 @@ MAY_IMPORT = {
         "plotly",
     },
 }
-UI_MODELS = {"models.engine", "models.queue", "models.recorded", "models.store"}
+UI_MODELS = {"models.engine", "models.serving.queue", "models.serving.recorded", "models.serving.store"}
 TORCH_FREE_MODELS = {"engine", "queue", "store", "recorded", "catalog", "weights", "fetch", "__main__"}
 
 

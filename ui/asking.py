@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from anatomy.language import _
+from anatomy.refused import Refused, TooLong
 from anatomy.request import Run, Want
 from anatomy.trace import Trace
-from models.engine import Refused, TooLong
 from ui.host import Model
 from ui.waiting import Line
 

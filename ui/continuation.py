@@ -7,11 +7,11 @@ from math import exp
 from secrets import randbelow
 
 from anatomy.language import _
+from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import View
-from models.engine import Refused
 from panels.output import TEMPERATURE
 from panels.sampling import TOP_K, TOP_P
 from ui import links

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from anatomy.language import _
+from anatomy.refused import Refused
 from anatomy.request import Run
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
-from models.engine import Refused
 from ui import links
 from ui.host import Model
 from viz.format import thousands

@@ -13,14 +13,16 @@ from threading import Event, Lock, Thread
 import streamlit as st
 
 from anatomy.language import N_
+from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import DEFAULT_MODEL
-from models.engine import Engine, Estimate, Progress, Refused, Report, connect
-from models.queue import Queue
-from models.recorded import FIRST_VIEW, NotRecorded
-from models.store import Store, share
+from models.connect import connect
+from models.engine import Engine, Estimate, Progress, Report
+from models.serving.queue import Queue
+from models.serving.recorded import FIRST_VIEW, NotRecorded
+from models.serving.store import Store, share
 from ui import session
 
 VARIABLE = "STAGELIGHT_MODEL"
@@ -39,7 +41,7 @@ _watch: ContextVar[Report] = ContextVar("watch", default=_unseen)
 @contextmanager
 def watched(report: Report) -> Iterator[None]:
     """Inside this `with`, every question that has to wait tells the report its place in the queue
-    (`models.queue.Place`), then how far it is: in the asker's own thread, several times a second."""
+    (`models.serving.queue.Place`), then how far it is: in the asker's own thread, several times a second."""
     before = _watch.set(report)
     try:
         yield

@@ -18,10 +18,11 @@ import streamlit as st
 
 import articles
 from anatomy.language import _, speaking
+from anatomy.refused import Refused
 from anatomy.stages import STAGES
 from anatomy.view import View
 from articles.verdict import Case, Verdict, judge
-from models.engine import Cancelled, Refused
+from models.engine import Cancelled
 from ui.host import Model
 
 KEPT = 64  # questions whose verdicts are remembered

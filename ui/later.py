@@ -15,11 +15,12 @@ from time import monotonic
 import streamlit as st
 
 from anatomy.language import N_, _
+from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from models.engine import Cancelled, Progress, Refused
+from models.engine import Cancelled, Progress
 from panels import Panel
 from ui import session, text
 from ui.host import Loading, Model

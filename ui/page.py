@@ -7,11 +7,11 @@ import streamlit as st
 
 import panels
 from anatomy.language import _
+from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace, readable
 from anatomy.view import Fitted, View
-from models.engine import Refused
 from panels import Panel, stagemap
 from panels.stagemap import Box
 from ui import aside, asking, continuation, figure, host, links, long_links, session, stage, text, top, waiting

@@ -8,11 +8,11 @@ import streamlit as st
 
 import panels
 from anatomy.language import _, spaced
+from anatomy.refused import Refused
 from anatomy.request import Run
 from anatomy.stages import STAGES
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
-from models.engine import Refused
 from panels import Panel
 from ui import asking, controls, details, excerpts, figure, later, links, polled, session, text, waiting, withheld
 from ui.asking import Halt

@@ -7,9 +7,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from anatomy.language import LANGUAGES, _, spoken
+from anatomy.refused import Refused
 from anatomy.spec import ModelSpec
 from anatomy.view import View
-from models.engine import MAX_CHARACTERS, Refused
+from models.engine import MAX_CHARACTERS
 from ui import controls, links
 from ui.components import textbox
 from ui.examples import EXAMPLES

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from anatomy.language import _
 from anatomy.memory import gigabytes
 from models.engine import Estimate, Progress
-from models.queue import Place
+from models.serving.queue import Place
 from ui import host, links, polled, session, text
 from ui.host import Model
 from viz.format import lasting, many

@@ -6,10 +6,11 @@ from typing import Protocol
 
 import panels
 from anatomy.language import _
+from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
-from models.engine import Estimate, Refused
+from models.engine import Estimate
 from panels import Panel, stagemap
 from viz.format import lasting
 

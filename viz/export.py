@@ -20,6 +20,7 @@ from anatomy.language import spoken
 from viz.chips import Chips
 from viz.grid import Grid
 from viz.heads import Heads
+from viz.heatmap import heatmap
 from viz.theme import FONT, dress, palette
 
 Figure = go.Figure | Grid | Chips | Heads
@@ -42,7 +43,7 @@ class Columns(Protocol):
 
 def to_plotly(figure: go.Figure | Grid, dark: bool = False) -> go.Figure:
     """The figure in our own colours, ready to stand outside the page."""
-    return figure.figure(dark) if isinstance(figure, Grid) else dress(figure, dark)
+    return heatmap(figure, dark) if isinstance(figure, Grid) else dress(figure, dark)
 
 
 def to_html(figure: Figure, title: str, caption: str, dark: bool = False) -> str:

@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float, UInt8
 
 from anatomy.control import Control
 from anatomy.language import _
-from viz.heatmap import heatmap
 
 Setting = tuple[Control, str]
 
@@ -133,7 +131,3 @@ class Grid:
         if self.part is not None:
             return self.part.pair(cell, self.focus)
         return cell if self.places is None else self.places[cell[0] * len(self.cols) + cell[1]]
-
-    def figure(self, dark: bool = False) -> go.Figure:
-        """The same picture in plotly, with the colours of one theme."""
-        return heatmap(self, dark)

@@ -1,10 +1,7 @@
 """A Grid as a plotly heat map: numeric positions with labelled ticks, one array, numbers where cells have room."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,12 +9,10 @@ from jaxtyping import Float, UInt8
 
 from anatomy.language import _
 from viz.format import cosine, escaped, number
+from viz.grid import Grid
 from viz.lattice import Lattice, edges, gaps, lattice, sheet, spread
 from viz.scale import clipped, columns, decades, steps, thinned
 from viz.theme import MONO, Palette, colorscale, dress, palette
-
-if TYPE_CHECKING:
-    from viz.grid import Grid
 
 _TICK, _OUTLINE = 18, 10  # pixels: room of one tick label, smallest outline
 _LETTER, _DIGIT = 7.3, 5.9  # width of a character of the labels, and of the numbers in the cells
@@ -26,7 +21,7 @@ _MOST_NUMBERS = 24  # columns
 _FAINT = 0.01  # of the scale's end: amounts below it have no number, which would be a long one
 
 
-def heatmap(grid: Grid, dark: bool) -> go.Figure:
+def heatmap(grid: Grid, dark: bool = False) -> go.Figure:
     """The grid in the colours of one theme: query or layer on rows from the top, key or head on columns."""
     colours, at = palette(dark), lattice(grid)
     figure = go.Figure(_cells(grid, at) if grid.tiles is None else _pictures(grid.tiles, at))

@@ -1,15 +1,11 @@
 """Where the cells of a grid stand: their size in pixels, and their places in units of one cell, with gaps between."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-if TYPE_CHECKING:
-    from viz.grid import Grid
+from viz.grid import Grid
 
 # Pixels: longest and shortest side of all cells together, largest cell of a square and of an oblong grid, gap between
 # groups of columns.

@@ -7,7 +7,7 @@ import numpy as np
 from anatomy.costs import LONG, SHORT
 from anatomy.language import _
 from anatomy.measure import norms, softmax
-from anatomy.request import Edit, Want
+from anatomy.request import Intervention, Want
 from anatomy.rounding import largest_at
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from articles.checks.second_text import backwards, own_ids, too_short
@@ -15,7 +15,7 @@ from articles.verdict import Case, Verdict
 from viz.format import many, number, percent, rounding, thousands
 
 _ROWS, _ENTERS, _TABLE = Want("tok_embed"), Want("resid_pre", 0), Want("pos_embed")
-ALL_AT_FIRST = Edit("positions", "zero")
+ALL_AT_FIRST = Intervention("positions", "zero")
 _EXACT, WEIGHT = 1e-5, 1e-3  # activation; nats or a share
 
 
@@ -144,10 +144,10 @@ def _order_by_distance(spec: ModelSpec, on: float) -> Verdict:
     return Verdict("unseen", says, how_order(spec), on, unit_of(spec), WEIGHT, second=second)
 
 
-def _changed(case: Case, ids: Sequence[int], edits: Sequence[Edit]) -> float:
+def _changed(case: Case, ids: Sequence[int], interventions: Sequence[Intervention]) -> float:
     """How far the answer at the last token moves when those before it are reversed."""
     want = answer(case.spec, len(case.of_tokens(ids).tokens) - 1)
-    first, other = (case.of_tokens(order, want, edits=edits)[want] for order in (ids, backwards(ids)))
+    first, other = (case.of_tokens(order, want, interventions=interventions)[want] for order in (ids, backwards(ids)))
     return moved(case.spec, first, other)
 
 

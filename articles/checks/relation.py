@@ -3,7 +3,7 @@
 import numpy as np
 
 from anatomy.language import _
-from anatomy.request import Edit, Want
+from anatomy.request import Intervention, Want
 from anatomy.rounding import largest_place
 from anatomy.spec import RelativeBias, Rope
 from articles.checks.position import ALL_AT_FIRST, WEIGHT, answer, how_order, moved, size_of, unit_of
@@ -29,7 +29,7 @@ def relative(case: Case) -> Verdict:
         says = _("This text fills every position of the model, so that it cannot be moved on: a shorter one shows it.")
         return Verdict("unseen", says, how=_("Tokens of the text against the longest text of the model."))
     wants = [Want("pattern", layer) for layer in sorted({0, case.view.layer, spec.layers - 1})]
-    here, there = case.trace(*wants), case.edited([Edit("positions", "add", amount=shift)], *wants)
+    here, there = case.trace(*wants), case.intervened([Intervention("positions", "add", amount=shift)], *wants)
     gaps = np.array([np.abs(here[want] - there[want]).max(axis=(1, 2)) for want in wants])  # [layer head]
     gap = float(gaps.max())
     worst, head = largest_place(gaps) if gap > WEIGHT else (0, 0)  # all are rounding: no head is meant
@@ -105,7 +105,7 @@ def places_known(case: Case) -> Verdict:
         return _told_by_distance(case)
     pos = len(case.trace().tokens) - 1
     want = answer(spec, pos)
-    change = moved(spec, case.trace(want)[want], case.edited([ALL_AT_FIRST], want)[want])
+    change = moved(spec, case.trace(want)[want], case.intervened([ALL_AT_FIRST], want)[want])
     says = _("With every token at position 0 the answer at the last one changes by {size}.", size=size_of(spec, change))
     if change <= WEIGHT:
         kind, rest = "not", _("Positions make no difference to this model here.")

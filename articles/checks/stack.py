@@ -6,7 +6,7 @@ import numpy as np
 
 from anatomy.language import _
 from anatomy.measure import cosines, norms
-from anatomy.request import Edit, Want
+from anatomy.request import Intervention, Want
 from anatomy.rounding import largest_at
 from articles.checks.overview import overview
 from articles.verdict import Case, Verdict
@@ -95,7 +95,7 @@ def independent(case: Case) -> Verdict:
     wants = [Want(site, at, pos=pos) for at in later for site in ("resid_pre", "resid_post")]
     plain, cut = (
         case.trace(*wants),
-        case.edited([Edit(site, "zero", layer) for site in ("attn_out", "ffn_out")], *wants),
+        case.intervened([Intervention(site, "zero", layer) for site in ("attn_out", "ffn_out")], *wants),
     )
     changes = []
     for at in later:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from anatomy.language import N_
+from anatomy.refused import Refused
 from anatomy.spec import ModelSpec, Weights
-from models.engine import Refused
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Family:
     model_types     `config.model_type` of the models it fits
     layers          the list of layers, inside the model's body (`model.base_model`)
     attention       the module that calls the attention function, inside a layer
-    taps            the sites of a layer that modules show; q, k, v, scores, pattern and z come from the seam
+    taps            the sites of a layer that modules show; q, k, v, scores, pattern, z are from the attention interface
     tokens          the embedding table, inside the body
     positions       a learned position table, inside the body; None where positions are rotated in
     rotary          what turns position numbers into rotations, inside the body; None where nothing is rotated

@@ -19,7 +19,7 @@ from transformers.generation.logits_process import (
 from anatomy.request import Run, Want
 from anatomy.sampling import Settings, heated, min_p, penalized, steps, top_k, top_p
 from anatomy.view import DEFAULT_TEXT
-from tests.models.checkpoints import real_engine
+from tests.models.real import real_engine
 from tests.models.tiny import tiny_model
 
 IDS = [3, 17, 17, 40]

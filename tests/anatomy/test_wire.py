@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anatomy import wire
-from anatomy.request import Run, Want
+from anatomy.request import Intervention, Run, Want
 from anatomy.spec import LearnedPositions
 from anatomy.trace import Token, Trace
 from tests.anatomy.spec import SPEC, spec
@@ -44,6 +44,16 @@ def test_a_trace_written_before_runs_had_tails_and_wants_had_tokens_can_be_read(
     trace = Trace(Run(SPEC.id, "患"), SPEC, TOKENS, {Want("logits", pos=1): ARRAYS[Want("logits", pos=1)]})
     back = wire.unpack(wire.pack(trace))
     assert (back.run, set(back.arrays)) == (trace.run, set(trace.arrays))
+
+
+def test_a_trace_written_when_interventions_were_called_edits_can_be_read(monkeypatch):
+    plain, names = wire.asdict, {"interventions": "edits"}
+    monkeypatch.setattr(wire, "asdict", lambda v: {names.get(key, key): item for key, item in plain(v).items()})
+    run = Run(SPEC.id, "患").intervened(Intervention("attn_out", "zero", 0))
+    written = wire.pack(Trace(run, SPEC, TOKENS, {}))
+    with np.load(io.BytesIO(written)) as file:
+        assert b'"edits": [{' in file["header"].tobytes()
+    assert wire.unpack(written).run == run
 
 
 def test_a_spec_with_special_tokens_comes_back_equal():

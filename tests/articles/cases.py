@@ -13,8 +13,8 @@ from anatomy.request import Run, Want
 from anatomy.trace import Trace
 from anatomy.view import View
 from articles.verdict import Case
-from models.local import LocalEngine
-from models.tokenizer import Tokenizer
+from models.local.engine import LocalEngine
+from models.text.tokenizer import Tokenizer
 from tests.models.tiny import tiny_engine, tiny_model
 from tests.models.toy import toy_engine
 

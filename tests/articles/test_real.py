@@ -7,7 +7,7 @@ import pytest
 import articles
 from anatomy.view import View
 from articles.verdict import Case, Verdict, judge
-from tests.models.checkpoints import real_engine
+from tests.models.real import real_engine
 
 pytestmark = pytest.mark.real
 DECODER, ENCODER = "smollm2-135m", "minilm-l6"

@@ -11,7 +11,7 @@ from anatomy.request import Want
 from bench import peers, ratios, views
 from bench.table import markdown
 from bench.texts import text_of
-from models.store import Store
+from models.serving.store import Store
 from tests.models.tiny import new_tiny_engine, tiny_model
 
 

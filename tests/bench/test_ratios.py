@@ -9,8 +9,9 @@ import torch
 from anatomy.request import Run, Want
 from bench import peers, ratios
 from bench.texts import text_of
-from models import local, memory
-from models.packed import Packing
+from models import memory
+from models.local import engine as local
+from models.local.packed import Packing
 from tests.models.long import long_engine
 from tests.models.tiny import new_tiny_engine, tiny_engine, tiny_model
 from ui import withheld

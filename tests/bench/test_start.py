@@ -5,7 +5,7 @@ import pytest
 from bench import start
 from bench.proxy import PROXIES
 from bench.start import Round, Visit, Weight
-from tests.models.tiny_checkpoints import write_gguf
+from tests.models.checkpoints.tiny_checkpoints import write_gguf
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from bench import classroom
 from bench.server import Server, serving
-from tests.models.tiny_checkpoints import write_gguf
+from tests.models.checkpoints.tiny_checkpoints import write_gguf
 
 
 @contextmanager

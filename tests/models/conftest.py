@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from models import catalog
-from models.weights import Located, locate
-from tests.models.tiny_checkpoints import write_catalog, write_gguf, write_wheel
+from models.checkpoints import catalog
+from models.checkpoints.locate import Located, locate
+from tests.models.checkpoints.tiny_checkpoints import write_catalog, write_gguf, write_wheel
 
 
 @pytest.fixture(scope="session")

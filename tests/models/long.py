@@ -6,9 +6,9 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoModelForTextEncoding, PreTrainedTokenizerFast
 
-from models import tokenizer
-from models.chat import Chat
-from models.local import LocalEngine
+from models.local.engine import LocalEngine
+from models.text import tokenizer
+from models.text.chat import Chat
 from tests.models.tiny import MOST_PARAMETERS, randomize, tiny_config
 from tests.models.toy import LETTERS, TEMPLATE
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from anatomy.request import Edit, Run, Want
-from models.local import LocalEngine
+from anatomy.request import Intervention, Run, Want
+from models.local.engine import LocalEngine
 from tests.models import reference_again
-from tests.models.checkpoints import plain_model, real_engine
+from tests.models.real import plain_model, real_engine
 from tests.models.reference import Layer, Plain, expected, lens_logp, near_cosines, next_logp
 from tests.models.reference_derived import IDS_OF, Derived, Pair
 
@@ -28,9 +28,11 @@ class Gap:
         return self.largest / max(1.0, self.size)
 
 
-def parity(engine: LocalEngine, plain: Plain, text: str, pos: int, edits: tuple[Edit, ...] = ()) -> list[Gap]:
+def parity(
+    engine: LocalEngine, plain: Plain, text: str, pos: int, interventions: tuple[Intervention, ...] = ()
+) -> list[Gap]:
     """One gap per site that the engine answers. pos: where the lens is read; edits: as `plain` was changed."""
-    run = Run(engine.spec.id, text, edits=edits)
+    run = Run(engine.spec.id, text, interventions=interventions)
     wanted = expected(plain, pos) | reference_again.expected(plain, layers_of(plain))
     ids = _id_wants(engine, pos)
     trace = engine.run(run, [*wanted, *ids])

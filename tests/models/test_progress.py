@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from anatomy.request import Want
-from models import attended, lens, readout, rerun, vocabulary
 from models.engine import Cancelled, Progress
+from models.loaded import readout, vocabulary
+from models.measures import lens, rerun
+from models.reading import attended
 from tests.models.tiny import STREAMS, new_tiny_engine, run_of, tiny_engine
 
 

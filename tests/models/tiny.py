@@ -18,8 +18,8 @@ from transformers import (
 from anatomy.request import Run, Want
 from anatomy.trace import Token, readable
 from models.families import load
-from models.local import LocalEngine
-from models.tokenizer import SITES
+from models.local.engine import LocalEngine
+from models.text.tokenizer import SITES
 
 MODELS = ("llama", "mistral", "qwen2", "gpt2", "bert", "bert-headless", "t5")
 HEADLESS = ("bert-headless", "t5")

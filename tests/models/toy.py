@@ -7,10 +7,10 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from models import tokenizer
-from models.chat import Chat
-from models.local import LocalEngine
-from models.spelling import BYTE_OF
+from models.local.engine import LocalEngine
+from models.text import tokenizer
+from models.text.chat import Chat
+from models.text.spelling import BYTE_OF
 from tests.models.tiny import tiny_model
 
 SPECIAL = ("<|start|>", "<|end|>")

@@ -10,11 +10,11 @@ from transformers import PreTrainedTokenizerFast
 
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
-from models.local import LocalEngine
-from models.spelling import BYTE_OF
+from models.local.engine import LocalEngine
+from models.text.spelling import BYTE_OF
 from panels import Panel
 from panels.snippet import FOLDER
-from tests.models.checkpoints import real_engine
+from tests.models.real import real_engine
 from tests.models.tiny import tiny_engine, tiny_model
 from tests.snapshot import Pictures
 

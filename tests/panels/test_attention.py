@@ -19,6 +19,7 @@ from tests.panels.toys import answer, result
 from tests.snapshot import described
 from ui.figure import at_cell
 from viz.format import number, percent
+from viz.heatmap import heatmap
 
 SENTENCE = "Paris is in France . Berlin is"
 PLAIN = Fitted(layer=1, head=0, pos=6)
@@ -197,7 +198,7 @@ def test_the_table_is_the_chosen_row_and_runs_to_one():
 
 def test_equal_tokens_keep_their_own_rows_and_columns():
     trace = attending("the the the", even(3))
-    figure = PANEL.draw(trace, Fitted(layer=1, head=0, pos=2)).figure()
+    figure = heatmap(PANEL.draw(trace, Fitted(layer=1, head=0, pos=2)))
     assert figure.layout.xaxis.ticktext == ("the", "the", "the")
     assert len(set(figure.layout.xaxis.tickvals)) == 3
 
@@ -266,7 +267,7 @@ def test_equal_words_keep_their_own_rows(answered):
     trace, view = answered(PANEL, text="the the the", settings=MODES["words"])
     figure = PANEL.draw(trace, view)
     assert figure.rows == ("the", "·", "the", "·", "the")
-    assert figure.figure().layout.xaxis.ticktext == figure.cols
+    assert heatmap(figure).layout.xaxis.ticktext == figure.cols
 
 
 def test_characters_of_a_script_without_spaces_stay_apart_and_whole(answered):

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, Qwen2Config
 from anatomy.measure import POOLED, edges
 from anatomy.request import Want
 from anatomy.view import Fitted, View
-from models.local import LocalEngine
+from models.local.engine import LocalEngine
 from panels.attention import MOST_COMPARED, PANEL
 from panels.attention_long import CELLS, NEAR, NEARER, ZOOM, visible, window
 from panels.attention_map import MEASURE, idle, most_joined
@@ -24,6 +24,7 @@ from tests.panels.long_texts import TOKENS, asked, library, result
 from tests.snapshot import described
 from ui.components.grid import pack
 from ui.figure import at_cell
+from viz.heatmap import heatmap
 
 MODES = {
     "largest": (),
@@ -321,7 +322,7 @@ def test_the_picture_and_caption(name, picture):
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_an_exported_map_of_cells_prints_what_they_cover_when_pointed_at(dark):
-    figure = PANEL.draw(*asked()).figure(dark)
+    figure = heatmap(PANEL.draw(*asked()), dark)
     assert figure.data[0].x[1] == PANEL.draw(*asked()).cols[1]
     assert "largest weight" in figure.data[0].hovertemplate
     assert len(figure.layout.xaxis.ticktext) <= 40

@@ -15,6 +15,7 @@ from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS
 from tests.panels.handmade import attending, even
 from tests.snapshot import described
+from viz.heatmap import heatmap
 
 VIEW = Fitted(layer=1, head=0, pos=0)
 
@@ -179,7 +180,7 @@ def test_equal_tokens_side_by_side_offer_nothing_to_copy():
 def test_one_token_alone_has_nothing_to_look_at(show):
     trace = attending("a", even(1))
     assert PANEL.says(trace, showing(show)).startswith("The text is one token")
-    assert PANEL.draw(trace, showing(show)).figure().data
+    assert heatmap(PANEL.draw(trace, showing(show))).data
     assert PANEL.formula(trace, showing(show)).startswith("The text is one token")
 
 
@@ -202,7 +203,7 @@ def test_the_small_maps_are_one_picture():
     trace = attending("a b c d", np.eye(4)[[0, 0, 0, 0]])
     grid = PANEL.draw(trace, showing(MAPS))
     assert grid.tiles.shape == (3, 2, 4, 4)
-    figure = grid.figure()
+    figure = heatmap(grid)
     assert len(figure.data) == 1
     assert figure.data[0].z.dtype == np.uint8
     assert PANEL.says(trace, showing(MAPS)).endswith("more than half of their attention: 1 of 6.")

@@ -14,6 +14,7 @@ from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
 from ui.components.grid import pack
+from viz.heatmap import heatmap
 
 WITH_HEAD = [kind for kind in MODELS if kind not in HEADLESS]
 NAMES = {5: "<five>", 6: "six", 7: "seven"}
@@ -124,7 +125,7 @@ def test_a_cell_is_the_best_tokens_probability_and_the_focus_the_chosen_one():
 def test_the_token_stands_in_its_cell():
     grid = PANEL.draw(small(), VIEW)
     assert grid.inside == ("six", "seven", "<five>", "six", "<five>", "<five>")
-    assert [list(row) for row in grid.figure().data[0].text][1] == ["&lt;five&gt;", "six"]
+    assert [list(row) for row in heatmap(grid).data[0].text][1] == ["&lt;five&gt;", "six"]
 
 
 def test_the_caption_says_what_the_chosen_cell_names_and_since_when_the_final_tokens_lead():

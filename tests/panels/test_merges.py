@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.spelling import byte_level
+from models.text.spelling import byte_level
 from panels.merged_word import shown, word_of
 from panels.merges import PANEL
 from tests.anatomy.spec import spec

@@ -11,8 +11,8 @@ from transformers import PreTrainedTokenizerFast
 from anatomy.request import Run
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
-from models.local import LocalEngine
-from models.tokenizer import Tokenizer as OurTokenizer
+from models.local.engine import LocalEngine
+from models.text.tokenizer import Tokenizer as OurTokenizer
 from panels.cuttings import around, cuttings, differing
 from panels.snippet import FOLDER
 from panels.tokenizers import OTHER, PANEL

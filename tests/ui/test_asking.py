@@ -10,9 +10,9 @@ import panels
 from anatomy.request import Run, Want
 from anatomy.trace import Trace
 from anatomy.view import View
-from models import local
 from models.engine import Estimate
-from models.local import LocalEngine
+from models.local import engine as local
+from models.local.engine import LocalEngine
 from panels import stagemap
 from tests.anatomy.spec import SPEC
 from tests.models.tiny import new_tiny_engine, tiny_engine

@@ -5,12 +5,12 @@ from math import exp
 import numpy as np
 import pytest
 
+from anatomy.refused import Refused
 from anatomy.request import Run
 from anatomy.trace import readable
 from anatomy.view import View
-from models.engine import Refused
-from models.recorded import FIRST_VIEW, RecordedEngine
-from models.store import Store
+from models.serving.recorded import FIRST_VIEW, RecordedEngine
+from models.serving.store import Store
 from panels.output import TEMPERATURE
 from tests.models.tiny import tiny_engine
 from tests.ui.test_page import component, drawn, words

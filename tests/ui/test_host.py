@@ -7,12 +7,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import panels
+from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.trace import Trace
 from anatomy.view import View
-from models.engine import Progress, Refused
-from models.queue import Place, Queue
-from models.recorded import FIRST_VIEW, NotRecorded, RecordedEngine
+from models.engine import Progress
+from models.serving.queue import Place, Queue
+from models.serving.recorded import FIRST_VIEW, NotRecorded, RecordedEngine
 from panels import stagemap
 from tests.anatomy.spec import SPEC
 from tests.ui.conftest import loaded

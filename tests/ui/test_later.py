@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.view import View
-from models.engine import Refused
-from models.queue import Queue
-from models.recorded import FIRST_VIEW, RecordedEngine
+from models.serving.queue import Queue
+from models.serving.recorded import FIRST_VIEW, RecordedEngine
 from panels.lensgrid import PANEL, probabilities, window
 from tests.models.tiny import tiny_engine
 from tests.ui.conftest import loaded, script

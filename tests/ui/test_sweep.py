@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 import panels
 from anatomy.language import LANGUAGES, _, speaking
-from models.recorded import FIRST_VIEW, RecordedEngine
+from models.serving.recorded import FIRST_VIEW, RecordedEngine
 from tests.browsing import expect_of
 from tests.mouse import SCROLLER, covered
 from tests.share import share

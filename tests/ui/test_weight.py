@@ -26,7 +26,7 @@ from anatomy.control import Control, Slider, Switch
 from bench.proxy import PROXIES
 from bench.server import Server
 from bench.session import Session
-from models.engine import uncollected
+from models.connect import uncollected
 from panels import Panel
 from tests.bench.tiny_server import tiny_server
 from tests.until import until

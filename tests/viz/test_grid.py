@@ -8,19 +8,19 @@ import pytest
 
 from tests.snapshot import described
 from tests.viz.examples import CASES, attention, cosines, heads, tiled
-from viz.heatmap import cell_text
+from viz.heatmap import cell_text, heatmap
 from viz.theme import DARK, LIGHT, colorscale
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_picture(case, picture):
-    assert described(CASES[case].figure()) == picture
+    assert described(heatmap(CASES[case])) == picture
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_axes_are_titled_and_the_colour_bar_names_the_unit(case):
     grid = CASES[case]
-    figure = grid.figure()
+    figure = heatmap(grid)
     assert figure.layout.xaxis.title.text == grid.col_axis
     assert figure.layout.yaxis.title.text == grid.row_axis
     assert figure.layout.title.text == grid.title
@@ -30,19 +30,19 @@ def test_axes_are_titled_and_the_colour_bar_names_the_unit(case):
 def test_equal_tokens_stay_apart():
     labels = ("the", "the", "the")
     grid = replace(attention(3), rows=labels, cols=labels)
-    axis = grid.figure().layout.xaxis
+    axis = heatmap(grid).layout.xaxis
     assert list(axis.ticktext) == ["the"] * 3
     assert list(axis.tickvals) == [0, 1, 2]
 
 
 def test_row_zero_is_on_top():
-    low, high = attention(5).figure().layout.yaxis.range
+    low, high = heatmap(attention(5)).layout.yaxis.range
     assert low > high
 
 
 @pytest.mark.parametrize("n", [1, 2, 10, 24, 80, 500])
 def test_labels_have_room_at_every_length(n):
-    figure = attention(n).figure()
+    figure = heatmap(attention(n))
     for axis, pixels in ((figure.layout.xaxis, _plot(figure)[0]), (figure.layout.yaxis, _plot(figure)[1])):
         assert len(axis.tickvals) == len(axis.ticktext)
         assert pixels / len(axis.tickvals) > 15
@@ -51,7 +51,7 @@ def test_labels_have_room_at_every_length(n):
 
 @pytest.mark.parametrize("n", [1, 2, 10, 24, 80, 500])
 def test_cells_of_tokens_by_tokens_are_square(n):
-    width, height = _plot(attention(n).figure())
+    width, height = _plot(heatmap(attention(n)))
     below = max(0, 140 - height)  # the colour bar of a very small map may be longer than the map
     assert width == pytest.approx(height, abs=2 + below)
     assert 100 <= round(width) <= 640
@@ -64,7 +64,7 @@ def _plot(figure) -> tuple[float, float]:
 
 
 def test_thinned_labels_say_where_they_stand():
-    assert attention(80).figure().layout.xaxis.ticktext[1] == "5 Paris"
+    assert heatmap(attention(80)).layout.xaxis.ticktext[1] == "5 Paris"
 
 
 def test_labels_are_escaped_everywhere():
@@ -72,24 +72,24 @@ def test_labels_are_escaped_everywhere():
     grid = replace(
         attention(2), rows=(odd, odd), cols=(odd, odd), row_axis=odd, col_axis=odd, unit=odd, title=odd, empty=odd
     )
-    text = html.unescape(grid.figure().to_json().replace("&lt;", "{escaped}"))
+    text = html.unescape(heatmap(grid).to_json().replace("&lt;", "{escaped}"))
     assert "<img" not in text
     assert "{escaped}img" in text
 
 
 def test_long_labels_are_cut():
     grid = replace(attention(2), rows=("x" * 80, "y"), cols=("x" * 80, "y"))
-    figure = grid.figure()
+    figure = heatmap(grid)
     assert figure.layout.yaxis.ticktext[0].endswith("…")
     assert figure.layout.margin.l < 200
 
 
 def test_numbers_stand_in_cells_that_have_room():
-    text = attention(5).figure().data[0].text
+    text = heatmap(attention(5)).data[0].text
     assert text[4][4] == "20"
     assert text[0][1] == ""
-    assert heads().figure().data[0].text[2][5 + 1] == "0.23"  # after the gap between groups
-    assert attention(80).figure().data[0].text is None
+    assert heatmap(heads()).data[0].text[2][5 + 1] == "0.23"  # after the gap between groups
+    assert heatmap(attention(80)).data[0].text is None
 
 
 def test_amounts_next_to_nothing_have_no_number_on_a_scale_of_lengths():
@@ -101,12 +101,12 @@ def test_amounts_next_to_nothing_have_no_number_on_a_scale_of_lengths():
 def test_words_stand_in_cells_that_have_room_and_whole_in_the_hover_boxes():
     words = ("<b>", "capital of everything", "北京北京北京", "a")
     grid = heads(z=np.full((2, 2), 0.5), rows=("0", "1"), cols=("a", "b"), focus=None, groups=0, inside=words)
-    trace = replace(grid, cols=("a", "b")).figure().data[0]
+    trace = heatmap(replace(grid, cols=("a", "b"))).data[0]
     assert trace.text[0][0] == "&lt;b&gt;"
     assert all(text.endswith("…") for text in (trace.text[0][1], trace.text[1][0]))
     assert [word for row in trace.hovertext for word in row] == ["&lt;b&gt;", *words[1:]]
     assert "<b>%{hovertext}</b>" in trace.hovertemplate
-    assert replace(grid, inside=None).figure().data[0].hovertext is None
+    assert heatmap(replace(grid, inside=None)).data[0].hovertext is None
 
 
 def test_as_many_words_as_cells_are_asked_for():
@@ -115,13 +115,13 @@ def test_as_many_words_as_cells_are_asked_for():
 
 
 def test_signed_numbers_carry_their_sign_and_zero_has_none():
-    text = cosines().figure().data[0].text
+    text = heatmap(cosines()).data[0].text
     assert text[0][1] == "−0.25"
     assert text[0][2] == "0.00"
 
 
 def test_probabilities_run_from_zero_and_signed_numbers_are_symmetric():
-    amount, signed = attention(5).figure().data[0], cosines().figure().data[0]
+    amount, signed = heatmap(attention(5)).data[0], heatmap(cosines()).data[0]
     assert (amount.zmin, amount.zmax) == (0, 1)
     assert (signed.zmin, signed.zmax) == (-1, 1)
     assert tuple(signed.colorscale[5]) == (0.5, LIGHT.background)
@@ -130,7 +130,7 @@ def test_probabilities_run_from_zero_and_signed_numbers_are_symmetric():
 
 def test_a_log_scale_colours_by_powers_of_ten_and_keeps_the_numbers():
     grid = attention(5, logarithmic=True, low=1e-3)
-    trace = grid.figure().data[0]
+    trace = heatmap(grid).data[0]
     np.testing.assert_allclose(10.0 ** trace.z[4, 0], 0.2, rtol=1e-5)
     np.testing.assert_allclose(trace.customdata[4, 0], 0.2, rtol=1e-5)
     assert trace.colorbar.ticktext[0] == "≤ 0.1 %"
@@ -139,32 +139,32 @@ def test_a_log_scale_colours_by_powers_of_ten_and_keeps_the_numbers():
 
 def test_a_zero_on_a_log_scale_has_the_lowest_colour():
     grid = replace(attention(2, logarithmic=True, low=1e-3), z=np.array([[1.0, np.nan], [0.0, 1.0]]))
-    z = grid.figure().data[0].z
+    z = heatmap(grid).data[0].z
     assert z[1, 0] == pytest.approx(-3)
     assert np.isnan(z[0, 1])
 
 
 def test_empty_cells_are_named_where_there_are_any():
-    assert attention(5).figure().layout.title.subtitle.text == "grey cells: masked"
-    assert cosines().figure().layout.title.subtitle.text is None
+    assert heatmap(attention(5)).layout.title.subtitle.text == "grey cells: masked"
+    assert heatmap(cosines()).layout.title.subtitle.text is None
 
 
 def test_the_chosen_cell_is_outlined():
-    shapes = attention(5).figure().layout.shapes
+    shapes = heatmap(attention(5)).layout.shapes
     assert [(s.x0, s.x1, s.y0, s.y1) for s in shapes] == [(1.5, 2.5, 3.5, 4.5)]
     assert shapes[0].line.color == LIGHT.focus
-    assert attention(5, focus=None).figure().layout.shapes == ()
+    assert heatmap(attention(5, focus=None)).layout.shapes == ()
 
 
 def test_the_outline_of_a_tiny_cell_can_still_be_seen_and_lies_inside():
-    figure = attention(500).figure()
+    figure = heatmap(attention(500))
     frame, axis = figure.layout.shapes[0], figure.layout.yaxis
     assert (frame.y1 - frame.y0) * _plot(figure)[1] / 500 >= 9
     assert frame.y1 <= axis.range[0]
 
 
 def test_groups_of_heads_are_set_apart_and_nothing_is_covered():
-    figure = heads().figure()
+    figure = heatmap(heads())
     trace, bars = figure.data[0], _bars(figure)
     assert len(bars) == 2
     assert trace.z.shape == (6, 9 + 2)
@@ -185,7 +185,7 @@ def _bars(figure) -> list[tuple[float, float]]:
 def test_small_pictures_are_one_trace_of_bytes_and_nothing_of_them_is_covered():
     grid = tiled()
     assert grid.tiles is not None
-    figure = grid.figure()
+    figure = heatmap(grid)
     (trace,) = figure.data
     assert trace.z.dtype == np.uint8
     row, col = 2, 5
@@ -198,13 +198,13 @@ def test_small_pictures_are_one_trace_of_bytes_and_nothing_of_them_is_covered():
 
 
 def test_500_tokens_travel_as_typed_numbers():
-    trace = attention(500).figure().data[0]
+    trace = heatmap(attention(500)).data[0]
     assert trace.z.dtype == np.float32
-    assert len(attention(500).figure().to_json()) < 1.6 * 500 * 500 * 4
+    assert len(heatmap(attention(500)).to_json()) < 1.6 * 500 * 500 * 4
 
 
 def test_the_dark_picture_differs_only_in_colours():
-    light, dark = described(cosines().figure()), described(cosines().figure(dark=True))
+    light, dark = described(heatmap(cosines())), described(heatmap(cosines(), dark=True))
     assert light["data"][0]["z"] == dark["data"][0]["z"]
     assert dark["layout"]["plot_bgcolor"] == DARK.empty
     assert light["data"][0]["colorscale"] != dark["data"][0]["colorscale"]
@@ -228,13 +228,13 @@ def test_a_grid_that_makes_no_sense_is_refused(change, culprit):
 def test_cells_with_names_print_them_and_those_without_are_no_cells():
     grid = heads(z=np.array([[0.5, 0.2], [np.nan, np.nan]]), rows=("1", "3"), cols=("", ""), focus=None, groups=0)
     named = replace(grid, names=("<L0>", "L1 H2", "L0 H0", ""))
-    trace = named.figure().data[0]
+    trace = heatmap(named).data[0]
     assert list(trace.text[0]) == list(trace.hovertext[0]) == ["&lt;L0&gt;", "L1 H2"]
     assert named.holes
     assert not replace(named, names=("a", "b", "", "")).holes
     assert grid.holes
-    assert named.figure().layout.title.subtitle.text is not None
-    assert replace(named, names=("a", "b", "", "")).figure().layout.title.subtitle.text is None
+    assert heatmap(named).layout.title.subtitle.text is not None
+    assert heatmap(replace(named, names=("a", "b", "", ""))).layout.title.subtitle.text is None
 
 
 def test_a_cell_means_itself_or_the_place_that_it_is_given():

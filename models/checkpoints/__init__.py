@@ -1,0 +1,1 @@
+"""An address → a folder with a checkpoint: found, fetched, converted and kept. Without torch."""

@@ -1,0 +1,89 @@
+"""The checkpoints known by name, read from catalog.toml."""
+
+import difflib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anatomy.language import N_
+from models.checkpoints.errors import WeightsError
+
+DEFAULT = "smollm2-135m"
+FILE = Path(__file__).with_name("catalog.toml")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file inside the wheel, pinned by its hash."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+    @property
+    def file_name(self) -> str:
+        return self.path.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One table of catalog.toml: what the checkpoint is and which package holds it."""
+
+    name: str
+    title: str
+    family: str
+    package: str
+    version: str
+    revision: str
+    wheel_bytes: int
+    cache_bytes: int
+    licence: str
+    source: str
+    stored: str
+    computed: str
+    members: tuple[Member, ...]
+
+    @property
+    def folder_name(self) -> str:
+        return f"{self.name}-{self.revision}"
+
+    @property
+    def room(self) -> int:
+        """Bytes of free disk wanted while fetching: the wheel, the files taken out and the folder made of them."""
+        return self.wheel_bytes + sum(member.bytes for member in self.members) + self.cache_bytes
+
+
+def entries() -> dict[str, Entry]:
+    """Every checkpoint of the catalog by name, in the order of the file."""
+    return {name: _entry(name, table) for name, table in tomllib.loads(FILE.read_text("utf-8")).items()}
+
+
+def entry(name: str) -> Entry:
+    """The checkpoint of that name, or an error that lists the names there are."""
+    known = entries()
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=1)
+    told = _MEANT if near else _A_FOLDER if Path(name).exists() else _UNKNOWN
+    guess = repr(near[0]) if near else ""
+    raise WeightsError(told, name=repr(name), near=guess, known=", ".join(known), bare=name)
+
+
+_UNKNOWN = N_(
+    "No checkpoint is called {name}. The catalog has: {known}. A folder is written with a slash ('./my-model'), a hub "
+    "repository as 'owner/name'."
+)
+_MEANT = N_(
+    "No checkpoint is called {name}. Did you mean {near}? The catalog has: {known}. A folder is written with a slash "
+    "('./my-model'), a hub repository as 'owner/name'."
+)
+_A_FOLDER = N_(
+    "No checkpoint is called {name}. For the folder of that name write './{bare}'. The catalog has: {known}. A folder "
+    "is written with a slash ('./my-model'), a hub repository as 'owner/name'."
+)
+
+
+def _entry(name: str, table: dict[str, Any]) -> Entry:
+    members = tuple(Member(**member) for member in table["members"])
+    return Entry(**{**table, "name": name, "members": members})

@@ -1,0 +1,1 @@
+"""What has to hold if the numbers shown are the model's own."""

@@ -1,0 +1,122 @@
+"""A text going on: one token after the other, with the library's own cache of keys and values.
+
+The token is the best one, or drawn from the distribution as the library's own logits processors leave it.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.generation.logits_process import (
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from anatomy.language import N_
+from anatomy.refused import Refused
+from anatomy.spec import ModelSpec
+from models.loaded.model import LoadedModel
+from models.loaded.ranked import largest_at
+from models.progress import report_progress
+from models.reading.layer_inputs import LayerInputs
+from models.reading.recorder import recording, silent
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen.
+
+    temperature  0 takes the best; above, logits are divided by it and one is drawn
+    top_k        drawn from the k best alone; 0: from all
+    top_p        drawn from the fewest best that hold this much probability; 1: from all
+    seed         same seed, text and settings: same tokens, in one go or one by one
+    """
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or self.top_k < 0 or not 0 < self.top_p <= 1 or self.seed < 0:
+            raise ValueError(f"{self}: temperature, top_k and seed are 0 or more, top_p is above 0 and at most 1")
+
+    def token(self, logits: Float[Tensor, " vocab"], ids: Int[Tensor, " pos"]) -> int:
+        """The token that follows the ids."""
+        if self.temperature == 0:
+            return int(largest_at(logits[None]))
+        p = self.distribution(logits, ids).numpy()
+        running = np.cumsum(p)
+        drawn = np.random.default_rng((self.seed, len(ids))).random()  # a place of its own for every step
+        return int(np.searchsorted(running, drawn * running[-1], side="right"))
+
+    def distribution(self, logits: Float[Tensor, " vocab"], ids: Int[Tensor, " pos"]) -> Float[Tensor, " vocab"]:
+        """What a token is drawn from when the temperature is above 0: temperature, then top-k, then top-p."""
+        steps = LogitsProcessorList([TemperatureLogitsWarper(float(self.temperature))])
+        if self.top_k:
+            steps.append(TopKLogitsWarper(min(self.top_k, len(logits))))
+        if self.top_p < 1:
+            steps.append(TopPLogitsWarper(float(self.top_p)))
+        return steps(cast(torch.LongTensor, ids[None]), logits[None].double())[0].softmax(-1)
+
+
+def fit(spec: ModelSpec, tokens: int, count: int, limit: int) -> None:
+    """Refused where the model does not go on with a text, or where it would become too long."""
+    if count < 1:
+        raise ValueError(f"{count} tokens cannot be added: ask for 1 or more")
+    if spec.head != "causal":
+        raise Refused(N_("This model does not go on with a text: it reads all of it at once, in both directions."))
+    if tokens + count > limit:
+        told = N_("The text has {tokens} tokens and the limit is {limit}: {room} can be added, not {count}.")
+        counts = {"tokens": tokens, "limit": limit, "room": max(0, limit - tokens), "count": count}
+        raise Refused(told, **{name: f"{value:,}" for name, value in counts.items()})
+
+
+def extend(
+    loaded: LoadedModel, ids: Int[np.ndarray, " pos"], count: int, how: Sampling, inputs: LayerInputs | None = None
+) -> tuple[int, ...]:
+    """The next tokens; fewer than `count` where the model ends its text. One token more is read off the
+    layer inputs of the
+    run, where there is one, without another pass. Cancelled where nobody waits for them any more."""
+    if count == 1 and inputs is not None and loaded.readout is not None:
+        last = inputs.stream(len(inputs.calls))[-1:]
+        return (how.token(loaded.readout.logits(last)[0].float(), torch.from_numpy(ids)),)
+    ends, added = end_tokens(loaded), []
+    given = torch.from_numpy(ids)
+    cache = new_cache(loaded)
+    with recording(silent(len(loaded.layers))):  # the text takes as long as a run
+        logits = step(loaded, given, cache)
+    while True:
+        token = how.token(logits[-1], given)
+        added.append(token)
+        if token in ends or len(added) == count:
+            break
+        report_progress(N_("going on with the text"), len(added), count)
+        fresh = torch.tensor([token])
+        given = torch.cat([given, fresh])
+        logits = step(loaded, fresh, cache)
+    return tuple(added)
+
+
+def end_tokens(loaded: LoadedModel) -> frozenset[int]:
+    """The tokens with which the checkpoint says that its text has ended."""
+    config = loaded.model.generation_config
+    named = None if config is None else config.eos_token_id
+    return frozenset([] if named is None else [named] if isinstance(named, int) else named)
+
+
+def new_cache(loaded: LoadedModel) -> DynamicCache:
+    """An empty cache of the model's own kind: one with a sliding window drops what has left it."""
+    return DynamicCache(config=loaded.model.config)
+
+
+def step(loaded: LoadedModel, fresh: Int[Tensor, " pos"], cache: DynamicCache) -> Float[Tensor, "1 vocab"]:
+    """The logits after the last of these tokens, whose keys and values join the cache."""
+    out = loaded.model(input_ids=fresh[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return out.logits[0].float()

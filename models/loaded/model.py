@@ -1,0 +1,84 @@
+"""A model that has been opened: its hooks in place, its parts found, its facts known."""
+
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from anatomy.language import N_
+from anatomy.spec import ModelSpec, Weights
+from models.families import Family
+from models.loaded import counts, readout, relative, sharing
+from models.loaded.norms import Norms
+from models.loaded.readout import Readout
+from models.loaded.vocabulary import Vocabulary
+from models.reading import layer_inputs as kept
+from models.reading.layer_inputs import LayerInputs
+from models.reading.recorder import Sites, Visit, unseen
+from models.reading.taps import install
+
+_NO_HEAD = N_("This model has no output layer: it turns text into vectors and names no tokens.")
+
+
+class LoadedModel:
+    """One model and everything needed to look inside it.
+
+    layers      its layers, first to last
+    norms       the parameters of their norms
+    readout     its final norm and head; None for a model without a head
+    vocabulary  its embedding table
+    missing     sites that it does not have, each with a sentence that says why
+    """
+
+    def __init__(self, model: PreTrainedModel, family: Family, name: str, revision: str, weights: Weights) -> None:
+        model.eval()
+        self.model = model
+        self.family = family = family.fit(family, model.config)
+        parameters = sum(weight.numel() for weight in model.parameters())
+        told = family.spec(model, name, revision, replace(weights, parameters=parameters))
+        by_part, norms = counts.parameters(model, family), counts.batch_norms(model)
+        self.spec: ModelSpec = replace(told, counts=by_part, batch_norms=norms)
+        self.layers: tuple[nn.Module, ...] = install(model, family)
+        self.norms = Norms(self.layers, family.norms, self.spec.norm)
+        self.readout = Readout(model, family) if family.has_head(model) else None
+        without_head = {} if self.readout else dict.fromkeys(readout.SITES, _NO_HEAD)
+        self.missing = {**family.missing, **relative.missing(self.spec), **without_head}
+        self.vocabulary = Vocabulary(family.token_table(model).detach(), _detached(family.position_table(model)))
+
+    @cached_property
+    def weight_gaps(self) -> Float[np.ndarray, " layer"]:
+        """How far each layer's matrices are from those of the layer before it; worked out once."""
+        return sharing.gaps(self.layers)
+
+    def ffn(self, layer: int, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, "row d_model"]:
+        """What the FFN of a layer makes of these rows, run by itself and shown to no recorder."""
+        with unseen():
+            for path in self.family.ffn:
+                rows = self.layers[layer].get_submodule(path)(rows)
+        return rows
+
+    def final_stream(self, ids: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
+        """The stream leaving the last layer, of several texts in one forward pass."""
+        return kept.final_stream(self.model.base_model, ids, len(self.layers))
+
+    def record(
+        self, ids: Int[np.ndarray, " pos"], wanted: dict[int, frozenset[str]], visit: Visit, every: int = 1
+    ) -> LayerInputs:
+        """One forward pass, the wanted sites visited layer by layer on the way; one stream in `every` is kept."""
+        return kept.record(self.model.base_model, self.layers, torch.from_numpy(ids), wanted, visit, every)
+
+    def replay(self, inputs: LayerInputs, wanted: dict[int, frozenset[str]], visit: Visit) -> None:
+        """Visit the wanted sites from layer inputs; a layer of which only the streams are wanted is not run again."""
+        for layer, sites in wanted.items():
+            if sites:
+                kept.replay(self.layers, inputs, layer, sites, visit)
+            else:
+                visit(layer, Sites({"resid_pre": inputs.stream(layer), "resid_post": inputs.stream(layer + 1)}))
+
+
+def _detached(table: torch.Tensor | None) -> torch.Tensor | None:
+    return None if table is None else table.detach()

@@ -1,0 +1,51 @@
+"""The two matrices of a layer that write into the stream: attention's output and the FFN's down projection."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+from models.loaded.model import LoadedModel
+from models.reading import interventions
+
+_ATTENTION, _FFN = 0, 1
+_WRITES = ("attn_out", "ffn_out")
+
+
+@dataclass(frozen=True)
+class Projection:
+    """rows: the vector that each input is multiplied with; bias: what is added in any case, 0 where there is none."""
+
+    rows: Float[Tensor, "input d_model"]
+    bias: Float[Tensor, " d_model"]
+
+
+def out_projection(loaded: LoadedModel, layer: int) -> Projection:
+    """Attention's, with d_head rows for each query head."""
+    return _projection(loaded, layer, _ATTENTION)
+
+
+def down_projection(loaded: LoadedModel, layer: int) -> Projection:
+    """The FFN's, with a row for each neuron."""
+    return _projection(loaded, layer, _FFN)
+
+
+def _projection(loaded: LoadedModel, layer: int, part: int) -> Projection:
+    """As it is in the model, or as a change that holds on this thread leaves it: one that writes nothing."""
+    module = loaded.layers[layer].get_submodule(loaded.family.writes[part])
+    rows = _rows(module)
+    bias = getattr(module, "bias", None)
+    whole = rows, torch.zeros(rows.shape[1]) if bias is None else bias.detach()
+    return Projection(*(interventions.changed(values, _WRITES[part], layer) for values in whole))
+
+
+def _rows(module: nn.Module) -> Float[Tensor, "input d_model"]:
+    """The library's Linear keeps a row per output, GPT-2's Conv1D a row per input."""
+    weight = module.get_parameter("weight").detach()
+    if isinstance(module, Conv1D):
+        return weight
+    if isinstance(module, nn.Linear):
+        return weight.T
+    raise TypeError(f"{type(module).__name__} is no matrix that models/loaded/projections.py knows: it has to learn it")

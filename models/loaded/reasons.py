@@ -1,0 +1,9 @@
+"""Why a model does not have what several measures ask for."""
+
+from anatomy.language import N_
+
+SUMMED_AFTER = N_(
+    "This model normalizes after each sum, so what its parts write does not add up to the final stream: "
+    "its logits cannot be shared out among them."
+)
+NO_HEAD = N_("This model has no output layer: it turns text into vectors and gives no logits.")

@@ -1,0 +1,347 @@
+"""LocalEngine: a model in this process. Text → tokens, one forward pass, and from what its layers were
+given whatever is wanted.
+
+A forward pass uses the library's fast fused attention and leaves layer inputs (`models/reading/layer_inputs.py`). What
+happens inside a layer is read by running that one layer again from them. Only one thread computes at a time: two
+forward passes beside each other on the same cores take longer than one after the other, and memory stays that of one
+run.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from threading import Semaphore
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from transformers import PreTrainedModel
+
+from anatomy.language import N_
+from anatomy.positions import mentioned
+from anatomy.refused import Refused
+from anatomy.request import Run, Want
+from anatomy.spec import ModelSpec, Weights
+from anatomy.trace import Token, Trace, continued
+from models import memory
+from models.checkpoints.locate import locate
+from models.engine import Estimate, Progress, Report, silent
+from models.families import Family, family_of
+from models.identities import layers as identities
+from models.identities import sums
+from models.loaded import generate, norms, readout, sharing, vocabulary
+from models.loaded.load import load_model
+from models.loaded.model import LoadedModel
+from models.local import estimate as estimates
+from models.local import packed, refuse, speed
+from models.local.input_cache import Held, LayerInputsCache, of_the_process
+from models.local.packed import Packing
+from models.local.threads import using_threads, usual_threads
+from models.lru import ByteLru
+from models.measures import likeness, value_weighted
+from models.measures import registry as derived
+from models.measures.collect import Collection, with_pooled
+from models.measures.context import RunContext
+from models.progress import listening, stop_if_cancelled
+from models.reading import attention_interface, interventions
+from models.reading.layer_inputs import LayerInputs
+from models.text import chat as conversation
+from models.text import tokenizer as tokenizing
+from models.text.tokenizer import load_tokenizer
+
+INPUTS = 5  # of the memory that the program may use, one in so many is for layer inputs
+LEAST_ROOM = 256 << 20  # bytes that a run may always take, however much the program takes already
+_OF_THE_REST = 2  # of the memory that is left when a model is loaded, one in so many is for copies of its matrices
+_CHECK_TEXT = "The cat sat on the mat, and then the cat sat on the"
+_CUTS = 1 << 17  # tokens of texts that need not be cut again: the longest text, a token for each character, is one
+_LOOK_UP = 0.2  # seconds between two looks whether a run that waits for its turn is still wanted
+_WITHOUT_SOURCE = Weights(title="", licence="", source="", stored="", parameters=0)
+
+
+class Tokenizer(Protocol):
+    """Anything that cuts text into tokens and knows what to call each of its vocabulary: `models.text.tokenizer`."""
+
+    kind: str
+    special: tuple[str, ...]
+    missing: Mapping[str, str]
+
+    def answer(self, run: Run, wants: Sequence[Want]) -> dict[Want, np.ndarray]: ...
+
+    def tokenize(self, text: str, special_tokens: bool = False) -> tuple[Token, ...]: ...
+
+    def token(self, row: int) -> Token: ...
+
+    def label(self, row: int) -> str: ...
+
+
+class LocalEngine:
+    """Answers runs with a model of the library that lives in this process.
+
+    spec        the one model it runs
+    model       the library's own model, as loaded, its attention called through `models/reading/attention_interface.py`
+    missing     sites that it does not answer, because the model has none or because they failed their check when it
+                was opened (`identities`), each with the sentence that refuses it
+    max_tokens  longest text: the model's positions, or less where less is asked for
+    memory_bytes  what the whole process may take: STAGELIGHT_MEMORY, or 4 GB
+    speed       what this machine did when the model was opened, for estimates
+    threads     of torch, for its runs; None: as many as whoever asks has
+    packing     how the matrices of its "layers" and of its "head" lie in memory, and what was measured when that was
+                chosen
+    """
+
+    _turn = Semaphore(1)  # of all engines in this process: they share its cores
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: Tokenizer,
+        *,
+        name: str,
+        revision: str = "0",
+        weights: Weights = _WITHOUT_SOURCE,
+        family: Family | None = None,
+        max_tokens: int | None = None,
+        kept: Held | None = None,
+        inputs_bytes: int | None = None,
+        memory_bytes: int | None = None,
+        packing: Mapping[str, Packing] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """kept: where the layer inputs of other engines are, which share a budget with its own, as all do that `load`
+        gives. None: it has a budget of its own, `inputs_bytes` or a fifth of the memory."""
+        self._loaded = LoadedModel(model, family or family_of(model.config.model_type), name, revision, weights)
+        self._tokenizer = tokenizer
+        chat = not tokenizer.missing.keys() & conversation.SITES
+        self.spec = replace(self._loaded.spec, tokenizer=tokenizer.kind, special=tokenizer.special, chat=chat)
+        self.memory_bytes = memory.limit() if memory_bytes is None else memory_bytes
+        self._cuts: ByteLru[tuple[str, tuple[int, ...], bool], tuple[Token, ...]] = ByteLru(_CUTS)
+        budget = self.memory_bytes // INPUTS if inputs_bytes is None else inputs_bytes
+        self._inputs = LayerInputsCache(ByteLru(budget) if kept is None else kept)
+        self.max_tokens = self.spec.max_pos if max_tokens is None else min(max_tokens, self.spec.max_pos)
+        self.packing, self.threads = packing or {}, threads
+        self._labels: dict[int, str] = {}
+        ids = self._ids(tokenizer.tokenize(_CHECK_TEXT)[: self.max_tokens])
+        # Texts this short gain little by a second thread, and lose much where another program keeps it waiting: a
+        # browser that starts.
+        with using_threads(None if threads is None else 1):
+            self.identities = (*identities.check(self._loaded, ids), *sums.check(self._loaded, ids))
+        self.broken = derived.broken(identities.broken(self.identities))
+        lacking = {**self._loaded.missing, **derived.missing(self.spec)}
+        with using_threads(threads):
+            self.speed = speed.measure(self._loaded)
+        self.missing = with_pooled({**lacking, **tokenizer.missing, **self.broken})
+
+    @classmethod
+    def load(cls, address: str, report: Report | None = None) -> "LocalEngine":
+        """The engine for a catalog name, a folder or a hub name. Refused, with a sentence, when it cannot be had."""
+        report = report or silent
+        located = locate(address, progress=report)
+        report(Progress(N_("opening the model")))
+        model = load_model(located.folder, attn_implementation=attention_interface.NAME)
+        tokenizer = load_tokenizer(located.folder)
+        family = family_of(model.config.model_type)
+        room = (memory.limit() - memory.resident()) // _OF_THE_REST
+        packing = {
+            "layers": packed.layers(family.fit(family, model.config).layers_of(model), room),
+            "head": packed.head(model.get_output_embeddings(), room // _OF_THE_REST),
+        }
+        report(Progress(N_("checking that what is shown is what the model computes")))
+        weights = Weights(located.title, located.licence, located.source, located.stored, parameters=0)
+        told = {"name": located.name, "revision": located.revision, "weights": weights, "packing": packing}
+        return cls(model, tokenizer, **told, kept=of_the_process(memory.limit() // INPUTS), threads=usual_threads())
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The library's own model. Where `packing` says that matrices are packed, its Linear modules multiply by copies
+        of their weights: a weight that is changed in place does not reach the runs then. STAGELIGHT_PACKED=loaded
+        leaves all as it was loaded."""
+        return self._loaded.model
+
+    def specs(self) -> tuple[ModelSpec, ...]:
+        return (self.spec,)
+
+    def run(
+        self,
+        run: Run,
+        wants: Iterable[Want] = (),
+        *,
+        report: Report | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Trace:
+        """Tokens and the wanted arrays. No wants: tokens only, no forward pass, and as many as MAX_CHARACTERS give.
+        Refused: with a sentence; TooLong where a part of the text would do.
+
+        report     is told how far the run is, layer by layer
+        cancelled  is asked, about as often, whether to stop: then Cancelled is raised and nothing is kept
+        """
+        tokens = self._tokens(run)
+        asked = tuple(dict.fromkeys(wants))
+        if not asked:
+            if run.interventions:
+                interventions.check(run.interventions, self.spec, len(tokens))
+            return Trace(run, self.spec, tokens, {})
+        self._unanswerable(run, asked, len(tokens))
+        with listening(report, cancelled), self._its_turn(), interventions.intervening(run.interventions):
+            cost, fitting = self._cost(run, len(tokens), asked), partial(self._fitting, len(tokens), asked)
+            self._fit(run, cost, fitting)
+            arrays = self._answer(run, self._ids(tokens), asked)
+        return Trace(run, self.spec, tokens, arrays, self._names(arrays))
+
+    def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
+        """What `run` would cost now, without running anything. Refused as the run would be, save for its size."""
+        tokens, asked = self._tokens(run), tuple(dict.fromkeys(wants))
+        self._unanswerable(run, asked, len(tokens))
+        return self._cost(run, len(tokens), asked)
+
+    def _unanswerable(self, run: Run, wants: Sequence[Want], tokens: int) -> None:
+        """Refused for what this model has no answer to on a text of so many tokens; TooLong for the length alone."""
+        refuse.check_length(tokens, self.max_tokens)
+        interventions.check(run.interventions, self.spec, tokens)
+        refuse.check_wants(wants, self.spec, tokens, self.missing)
+
+    def _fit(self, run: Run, cost: Estimate, fitting: Callable[[int], int]) -> None:
+        """Let go of layer inputs of other runs until there is as much memory as this one takes. Refused, and none let
+        go of, where the process would take more than it may all the same.
+
+        fitting  room → how many tokens would do
+        """
+        left = self.memory_bytes - memory.resident()
+        room = max(LEAST_ROOM, left + self._inputs.beside(run))
+        if cost.nbytes > room:
+            refuse.too_large(cost, room, self.memory_bytes, fitting(room))
+        self._inputs.free(cost.nbytes - left, keep=run)
+
+    def _fitting(self, tokens: int, wants: Sequence[Want], room: int) -> int:
+        return estimates.fitting(self.spec, wants, room, tokens, self._inputs.budget)
+
+    def _extend_fits(self, run: Run, tokens: int) -> None:
+        """Refused where there is no memory for a text that goes on until it has so many tokens."""
+        cost = estimates.extending(self.spec, tokens, self.speed)
+        self._fit(run, cost, lambda room: estimates.extending_fits(self.spec, room, tokens, self.speed))
+
+    def _cost(self, run: Run, tokens: int, wants: Iterable[Want]) -> Estimate:
+        held, most = run in self._inputs, self._inputs.budget
+        return estimates.estimate(self.spec, tokens, wants, self.speed, recorded=held, inputs=most)
+
+    def extend(
+        self,
+        run: Run,
+        count: int = 1,
+        *,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        report: Report | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Run:
+        """The run with tokens that the model goes on with added to its tail; temperature 0 takes the best each time.
+
+        Fewer than `count` where the model ends its text. Refused: with a sentence; TooLong where that many tokens take
+        more memory than there is.
+
+        report, cancelled  as in `run`: layer by layer of the text, then token by token
+        """
+        ids = self._ids(self._tokens(run))
+        generate.fit(self.spec, len(ids), count, self.max_tokens)
+        interventions.check(run.interventions, self.spec, len(ids) + count)
+        how = generate.Sampling(temperature, top_k, top_p, seed)
+        with (
+            listening(report, cancelled),
+            self._its_turn(),
+            torch.inference_mode(),
+            interventions.intervening(run.interventions),
+        ):
+            inputs = self._inputs.get(run) if count == 1 else None
+            if inputs is None:
+                self._extend_fits(run, len(ids) + count)
+            return run.plus(*generate.extend(self._loaded, ids, count, how, inputs))
+
+    @contextmanager
+    def _its_turn(self) -> Iterator[None]:
+        """While this is open, nobody else computes. Cancelled while it waits, too."""
+        while not self._turn.acquire(timeout=_LOOK_UP):
+            stop_if_cancelled()
+        try:
+            with using_threads(self.threads):
+                yield
+        finally:
+            self._turn.release()
+
+    def _tokens(self, run: Run) -> tuple[Token, ...]:
+        """The tokens of the text, and those of the tail counted on. Refused for what this engine cannot run."""
+        if run.model != self.spec.id:
+            told = N_("This engine runs {model}, the question is for {asked}.")
+            raise Refused(told, model=self.spec.id, asked=run.model)
+        cut = (run.text, run.tail, run.special_tokens)
+        tokens = self._cuts.get(cut)
+        if tokens is None:
+            refuse.check_text(run.text)
+            refuse.check_tail(run.tail, self.spec)
+            tail, _ = continued(map(self._tokenizer.token, run.tail), len(run.text))
+            tokens = self._tokenizer.tokenize(run.text, run.special_tokens) + tail
+            refuse.check_count(len(tokens))
+            self._cuts.put(cut, tokens, len(tokens))
+        return tokens
+
+    def _ids(self, tokens: Sequence[Token]) -> Int[np.ndarray, " pos"]:
+        """Rows of the embedding table. Refused for a tokenizer that knows more tokens than the table has rows."""
+        ids = np.array([token.id for token in tokens])
+        if ids.max() >= self.spec.vocab:
+            told = N_(
+                "The tokenizer gives token {token}, the model's table has {rows} rows: the two files do not belong "
+                "together."
+            )
+            raise Refused(told, token=f"{ids.max():,}", rows=f"{self.spec.vocab:,}")
+        return ids
+
+    def _names(self, arrays: Mapping[Want, np.ndarray]) -> dict[int, str]:
+        """The label of every token that the arrays mention."""
+        ids = mentioned(arrays)
+        self._labels |= {row: self._tokenizer.label(row) for row in ids if row not in self._labels}
+        return {row: self._labels[row] for row in ids}
+
+    @torch.inference_mode()
+    def _answer(self, run: Run, ids: np.ndarray, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+        """Every wanted array: from the tables, from the layers, from the end."""
+        way_in = [want for want in wants if want.site in vocabulary.SITES]
+        way_out = [want for want in wants if want.site in readout.SITES]
+        parameters = [want for want in wants if want.site in norms.SITES]
+        shared = [want for want in wants if want.site in sharing.SITES]
+        between = [want for want in wants if want.site in likeness.SITES]
+        worked_out = [want for want in wants if want.site in derived.SITES]
+        fixed = vocabulary.SITES | norms.SITES | sharing.SITES | tokenizing.SITES
+        apart = fixed | readout.SITES | likeness.SITES | derived.SITES
+        inside = [want for want in wants if want.site not in apart]
+        arrays = self._loaded.vocabulary.answer(torch.from_numpy(ids), way_in, interventions.places(len(ids)))
+        arrays |= self._loaded.norms.answer(parameters)
+        if shared:  # every matrix of the model is read, once
+            arrays |= dict.fromkeys(shared, self._loaded.weight_gaps)
+        arrays |= self._tokenizer.answer(run, [want for want in wants if want.site in tokenizing.SITES])
+        if inside or way_out or between or worked_out:
+            needed = dict.fromkeys((*inside, *derived.basis(worked_out, self.spec)))
+            lengths = partial(value_weighted.lengths, self._loaded)
+            collection = Collection(needed, self.spec.layers, ids, self._loaded.ffn, lengths)
+            inputs = self._visit(run, ids, collection)
+            held = collection.arrays()
+            arrays |= {want: held[want] for want in inside}
+            arrays |= derived.answer(RunContext(self._loaded, inputs, ids, held), worked_out)
+            arrays |= likeness.answer(inputs, between)
+            if self._loaded.readout is not None:
+                arrays |= self._loaded.readout.answer(inputs, way_out)
+        return arrays
+
+    def _visit(self, run: Run, ids: np.ndarray, collection: Collection) -> LayerInputs:
+        """Fill the collection: from the run's layer inputs where they are held, else during the forward pass."""
+        inputs = self._inputs.get(run)
+        if inputs is not None:
+            self._loaded.replay(inputs, collection.wanted, collection.visit)
+            return inputs
+        every = estimates.thinning(self.spec, len(ids), self._inputs.budget)
+        most = estimates.inputs_bytes(self.spec, len(ids), every)
+        self._inputs.make_room(most)
+        inputs = self._loaded.record(ids, collection.wanted, collection.visit, every)
+        self._inputs.put(run, inputs, max(most, inputs.nbytes))
+        return inputs

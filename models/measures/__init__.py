@@ -1,0 +1,1 @@
+"""Sites that are worked out of a run, one file for each measure; the registry gathers them."""

@@ -1,0 +1,248 @@
+"""What is kept of a layer's attention: kinds of heads, how far they look, small maps. Worked out tile by tile.
+
+The torch counterparts of `anatomy.measure`, which they are tested against. A fold takes the tiles of one layer in any
+order and gives, at the end, one row for each of its sites.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import pad
+
+from anatomy.measure import LOCAL, edges
+from models.reading.attended import Tile
+
+MAP_SIDE = 32  # cells on a side of a thumbnail of attention
+# Tokens, at most, of a text of which what each pair counts for is kept from layer to layer: 16 MB where tiles end with
+# the last token that they can see, 29 MB where they are as wide as the text.
+KEPT = 1024
+FEW = 8  # cells that are pooled one by one
+_CHUNK = 1 << 14  # cells of all heads that are compared at a time: what stands between stays in the processor's cache
+_TINY = 1e-30  # too small to change any weight that counts
+KINDS = ("previous", "first", "local", "duplicate", "induction", "later", "distance", "entropy")
+
+
+@dataclass(frozen=True)
+class Text:
+    """The tokens, and what head scores need of them, worked out once for all layers where the text is one tile."""
+
+    ids: Int[np.ndarray, " pos"]
+
+    @cached_property
+    def rows(self) -> Float[Tensor, " kind"]:
+        """How many tokens offer a case of each of KINDS: what its sum is divided by. NaN for none."""
+        n = len(self.ids)
+        copied = np.isin(self.ids, _repeated(self.ids)).sum()
+        counts = (n - 1, n - 1, n - 1 - LOCAL, copied, _led(self.ids), n, n - 1, n)
+        return torch.tensor([count if count > 0 else np.nan for count in counts], dtype=torch.float64)
+
+    def pairs(self, tile: Tile) -> Float[Tensor, "kind pairs"]:
+        """What each (row, src) of a tile counts for in the sums of KINDS[:-1]. Of a short text all are kept."""
+        rows, columns = tile.weights.shape[1:]
+        if len(self.ids) > KEPT:
+            return self._pairs(tile.first, rows, columns)
+        place = (tile.first, rows, columns)
+        if place not in self._kept:
+            self._kept[place] = self._pairs(*place)
+        return self._kept[place]
+
+    def _pairs(self, first: int, rows: int, columns: int) -> Float[Tensor, "kind pairs"]:
+        found = torch.zeros(len(KINDS) - 1, rows, columns)
+        previous, start, local, copies, led, later, distance = found
+        own = slice(first, first + rows)
+        previous.diagonal(first - 1).fill_(1.0) if first else previous[1:].diagonal().fill_(1.0)
+        start[:, 0] = 1.0
+        local.fill_(1.0).triu_(first - LOCAL).tril_(first + LOCAL)
+        local[: max(0, LOCAL + 1 - first)] = 0.0  # rows that may look at little else
+        copies.copy_(self._ids[:columns]).eq_(self._ids[own, None])  # numbers, not truths: that is quicker
+        led[:, 1:].copy_(copies[:, :-1]).gt_(copies[:, 1:])  # what followed the same token, and is another one
+        led.tril_(first)  # and stood there before
+        copies.diagonal(first).zero_()  # the token itself is no other place
+        later.fill_(1.0).triu_(first + 1)
+        torch.sub(self._places[:columns], self._places[own, None], out=distance).abs_()
+        found[[1, 6], : max(0, 1 - first)] = 0.0  # the first token can look at nothing before it
+        return found.flatten(1)
+
+    @cached_property
+    def _ids(self) -> Float[Tensor, " pos"]:
+        return torch.from_numpy(np.unique(self.ids, return_inverse=True)[1]).float()  # numbered anew: exact as floats
+
+    @cached_property
+    def _places(self) -> Float[Tensor, " pos"]:
+        return torch.arange(len(self.ids), dtype=torch.float32)
+
+    @cached_property
+    def _kept(self) -> dict[tuple[int, int, int], Float[Tensor, "kind pairs"]]:
+        """By first row, rows and columns: the tiles of every layer are cut alike."""
+        return {}
+
+
+def _repeated(ids: Int[np.ndarray, " pos"]) -> Int[np.ndarray, " id"]:
+    """The tokens that stand in the text more than once."""
+    found, counts = np.unique(ids, return_counts=True)
+    return found[counts > 1]
+
+
+def _led(ids: Int[np.ndarray, " pos"]) -> int:
+    """Places whose token stood in the text before and was followed by another one there."""
+    followed: set[int] = set()
+    led = 0
+    for place, token in enumerate(ids.tolist()):
+        if place and ids[place - 1] != token:
+            followed.add(int(ids[place - 1]))
+        led += token in followed
+    return led
+
+
+class StreamingReducer(Protocol):
+    """Takes the tiles of one layer's attention, gives a row for each of its sites."""
+
+    def add(self, tile: Tile) -> None: ...
+
+    def done(self) -> tuple[np.ndarray, ...]: ...
+
+
+class HeadScores:
+    """`anatomy.measure.head_scores`, in the order of KINDS."""
+
+    def __init__(self, text: Text, heads: int) -> None:
+        self._text = text
+        self._sums = torch.zeros(len(KINDS), heads, dtype=torch.float64)
+
+    def add(self, tile: Tile) -> None:
+        """Sums of weights × what each pair counts for, and of entropies."""
+        sums = self._text.pairs(tile) @ tile.weights.flatten(1).T  # [kind head]
+        self._sums += torch.cat([sums, tile.entropy[None]])
+
+    def done(self) -> tuple[Float[np.ndarray, " head"], ...]:
+        """The means."""
+        return tuple((self._sums / self._text.rows[:, None]).float().numpy())
+
+
+class Apart:
+    """`anatomy.measure.apart`: every pair of heads once, those that stand equally far apart in their order at a time.
+
+    The mean over rows of differences of entropies is the difference of sums over all cells, so rows need not be kept
+    apart. With s = p + q the entropy of (p + q) / 2 is log 2 − ½ Σ s log s.
+    """
+
+    def __init__(self, text: Text, heads: int) -> None:
+        self._rows, self._total = len(text.ids), torch.zeros(heads, dtype=torch.float64)
+
+    def add(self, tile: Tile) -> None:
+        """The divergence of every pair over these rows."""
+        heads, rows = tile.weights.shape[:2]
+        pairs = [(step, heads if 2 * step < heads else heads // 2) for step in range(1, heads // 2 + 1)]
+        found = [torch.zeros(count, dtype=torch.float64) for _step, count in pairs]  # Σ s log s
+        for cells in tile.weights.flatten(1).split(_CHUNK, 1):
+            twice = cells.repeat(2, 1).add_(_TINY)  # 0 · log 0 counts as 0
+            for total, (step, count) in zip(found, pairs, strict=True):
+                summed = twice[:count] + twice[step : step + count]  # [pair cell]
+                total += summed.log().mul_(summed).sum(-1)
+        own = tile.entropy.double().repeat(2)
+        for total, (step, count) in zip(found, pairs, strict=True):
+            unlike = rows * math.log(2) - (total + own[:count] + own[step : step + count]) / 2
+            self._total[:count] += unlike
+            self._total.index_add_(0, torch.arange(step, step + count) % heads, unlike)
+
+    def done(self) -> tuple[Float[np.ndarray, " head"]]:
+        """The mean over rows and the other heads."""
+        others = max(1, len(self._total) - 1)
+        return ((self._total / (self._rows * others)).clamp(min=0.0).float().numpy(),)
+
+
+class Reach:
+    """`anatomy.measure.reach`: the share of all weight that goes to tokens at each distance."""
+
+    def __init__(self, text: Text, heads: int) -> None:
+        self._found = torch.zeros(len(text.ids), dtype=torch.float64)
+
+    def add(self, tile: Tile) -> None:
+        """The weight at each distance from these rows."""
+        rows, columns = tile.weights.shape[1:]
+        along = columns + rows - 1
+        lifted = pad(tile.weights.sum(0).flip(0), (0, rows)).flatten()[: rows * along]
+        sums = lifted.view(rows, along).sum(0)  # of each diagonal, the one that looks back furthest last
+        back = tile.first + rows  # diagonals that look back or at the token itself
+        self._found[:back] += sums[:back].flip(0)
+        self._found[1 : 1 + along - back] += sums[back:]
+
+    def done(self) -> tuple[Float[np.ndarray, " src"]]:
+        """Shares that add up to 1."""
+        return ((self._found / self._found.sum()).float().numpy(),)
+
+
+class Grid:
+    """Maps cut into cells at these edges: the largest of each, or the mean. Nothing in a map is below 0."""
+
+    def __init__(self, maps: int, rows: np.ndarray, columns: np.ndarray, largest: bool) -> None:
+        self._rows, self._columns, self._largest = rows, columns, largest
+        self._strips = torch.zeros(maps, len(rows) - 1, int(columns[-1] - columns[0]))  # rows pooled, columns not yet
+
+    def add(self, block: Float[Tensor, "map row src"], first: int) -> None:
+        """Rows of the maps from `first` on; columns from 0 on."""
+        cut = np.clip(self._rows, first, first + block.shape[1]) - first
+        met = np.flatnonzero(np.diff(cut))
+        block = block[:, :, self._columns[0] : self._columns[-1]]
+        if not len(met) or not block.shape[2]:
+            return
+        strips = self._strips[:, met[0] : met[-1] + 1, : block.shape[2]]
+        pooled = _pooled(block, cut[met[0] : met[-1] + 2], self._largest)
+        (torch.maximum if self._largest else torch.add)(strips, pooled, out=strips)
+
+    @property
+    def cells(self) -> Float[Tensor, "map row col"]:
+        """What has been found."""
+        cut = self._columns - self._columns[0]
+        if self._largest:
+            return _largest(self._strips, cut, axis=2)
+        sizes = np.diff(self._rows)[:, None] * np.diff(cut)
+        return torch.from_numpy(np.add.reduceat(self._strips.numpy(), cut[:-1], axis=2) / sizes.astype(np.float32))
+
+
+def _pooled(block: Float[Tensor, "map row src"], cut: np.ndarray, largest: bool) -> Float[Tensor, "map cell src"]:
+    """Rows pooled into the cells that are cut there: the largest of each, or the sum."""
+    sizes = np.diff(cut).tolist()
+    if largest and len(sizes) > FEW and max(sizes) - min(sizes) <= 1:
+        return _largest(block, cut, axis=1)
+    pieces = block[:, cut[0] : cut[-1]]
+    if max(sizes) == 1:
+        return pieces
+    return torch.stack([rows.amax(1) if largest else rows.sum(1) for rows in pieces.split(sizes, 1)], 1)
+
+
+def _largest(block: Float[Tensor, "map row src"], cut: np.ndarray, axis: int) -> Float[Tensor, "map row src"]:
+    """The largest of each cell along an axis, where cells are nearly equal: of two runs of equal length that cover it.
+
+    Runs of 1, 2, 4 … places are each the larger of two half as long (the sparse table of Bender and Farach-Colton
+    2000), which takes few steps however many cells there are.
+    """
+    length = 1
+    while 2 * length <= np.diff(cut).min():
+        runs = block.shape[axis] - length
+        block = torch.maximum(block.narrow(axis, 0, runs), block.narrow(axis, length, runs))
+        length *= 2
+    ends = (torch.from_numpy(places) for places in (cut[:-1], cut[1:] - length))
+    return torch.maximum(*(block.index_select(axis, places) for places in ends))
+
+
+class Thumbnails:
+    """Each head's map as at most MAP_SIDE × MAP_SIDE cells, the largest weight of each, in 256 steps: uint8."""
+
+    def __init__(self, text: Text, heads: int) -> None:
+        cut = edges(len(text.ids), MAP_SIDE)
+        self._grid = Grid(heads, cut, cut, largest=True)
+
+    def add(self, tile: Tile) -> None:
+        """The largest of these rows."""
+        self._grid.add(tile.weights, tile.first)
+
+    def done(self) -> tuple[np.ndarray]:
+        """[head row col]"""
+        return ((self._grid.cells.clamp(0, 1) * 255).round().to(torch.uint8).numpy(),)

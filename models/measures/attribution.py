@@ -1,0 +1,113 @@
+"""Direct logit attribution: what each part of the model adds to the logit of a token, or to its lead over another.
+
+The final stream of a model that normalizes before each part is a sum: embedding, every attention, every FFN. With the
+final norm's divisor as it was in the run, the logit is the sum of what these parts give by themselves.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anatomy.request import MOST_RANKS, Want
+from anatomy.spec import ModelSpec
+from models.loaded.frozen import FrozenUnembed
+from models.loaded.projections import down_projection, out_projection
+from models.loaded.ranked import largest
+from models.loaded.reasons import NO_HEAD, SUMMED_AFTER
+from models.measures.context import RunContext
+
+NEURONS = 10  # kept of each layer
+NEEDS = {
+    "dla_parts": frozenset({"resid_pre", "resid_post", "attn_out", "ffn_out", "logits"}),
+    "dla_heads": frozenset({"resid_post", "z", "logits"}),
+    "dla_neuron_ids": frozenset({"resid_post", "act", "logits"}),
+    "dla_neuron_logits": frozenset({"resid_post", "act", "logits"}),
+}
+_READS = {
+    "dla_parts": ("attn_out", "ffn_out"),
+    "dla_heads": ("z",),
+    "dla_neuron_ids": ("act",),
+    "dla_neuron_logits": ("act",),
+}
+
+
+def basis(want: Want, spec: ModelSpec) -> list[Want]:
+    """What every layer writes, or what it is written from, at the wanted position."""
+    return [Want(site, layer, pos=want.pos) for site in _READS[want.site] for layer in range(spec.layers)]
+
+
+def missing(spec: ModelSpec) -> dict[str, str]:
+    """All of it, where there is no output layer or where norms stand after the sums."""
+    reason = NO_HEAD if spec.head is None else SUMMED_AFTER if spec.norm.place != "pre" else None
+    return {} if reason is None else dict.fromkeys(NEEDS, reason)
+
+
+def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    """The wanted arrays among NEEDS."""
+    return {want: _SITES[want.site](context, want) for want in wants}
+
+
+class _Aim(NamedTuple):
+    """Where the logits are followed to: direction in the stream, and what no part brings."""
+
+    direction: Float[Tensor, " d_model"]
+    constant: float
+
+
+def _aim(context: RunContext, want: Want) -> _Aim:
+    assert want.token is not None, f"{want} has passed axes_of, so it names a token"
+    stream = context.last[want.pos]
+    tokens = (
+        token_of(context, want, want.token),
+        None if want.against is None else token_of(context, want, want.against),
+    )
+    end = FrozenUnembed(context.loaded, stream)
+    return _Aim(end.direction(*tokens), end.constant(*tokens))
+
+
+def token_of(context: RunContext, want: Want, named: int) -> int:
+    """The id that a want names by itself or, below 0, by its rank in the prediction at the want's position."""
+    if named >= 0:
+        return named
+    return int(context.readout.best(context.last[want.pos, None], MOST_RANKS).ids[0, -named - 1])
+
+
+def _parts(context: RunContext, want: Want) -> Float[np.ndarray, " part"]:
+    aim = _aim(context, want)
+    layers = range(context.loaded.spec.layers)
+    writes = (context.tensor(Want(site, n, pos=want.pos)) for n in layers for site in ("attn_out", "ffn_out"))
+    vectors = torch.stack([context.inputs.stream(0)[want.pos], *writes]).double()  # [part − 1 d_model]
+    return np.append((vectors @ aim.direction).numpy(), aim.constant).astype(np.float32)
+
+
+def _heads(context: RunContext, want: Want) -> Float[np.ndarray, "layer head"]:
+    aim, rows = _aim(context, want), []
+    for layer in range(context.loaded.spec.layers):
+        z = context.tensor(Want("z", layer, pos=want.pos)).double()  # [head d_head]
+        by_input = out_projection(context.loaded, layer).rows.double() @ aim.direction
+        rows.append((z * by_input.reshape(z.shape)).sum(-1))
+    return torch.stack(rows).float().numpy()
+
+
+def _neurons(context: RunContext, want: Want) -> tuple[Int[Tensor, "layer k"], Float[Tensor, "layer k"]]:
+    """(numbers, logits) of the neurons of each layer that add or take off most."""
+    direction, ids, logits = _aim(context, want).direction.float(), [], []
+    for layer in range(context.loaded.spec.layers):
+        act = context.tensor(Want("act", layer, pos=want.pos))
+        added = act * (down_projection(context.loaded, layer).rows @ direction)  # [d_ff]
+        best = largest(added.abs()[None], NEURONS)[1][0]
+        ids.append(best)
+        logits.append(added[best])
+    return torch.stack(ids), torch.stack(logits)
+
+
+_SITES = {
+    "dla_parts": _parts,
+    "dla_heads": _heads,
+    "dla_neuron_ids": lambda context, want: _neurons(context, want)[0].numpy(),
+    "dla_neuron_logits": lambda context, want: _neurons(context, want)[1].numpy(),
+}

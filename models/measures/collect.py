@@ -1,0 +1,164 @@
+"""Which sites the wants need of which layer, and the arrays that come of visiting those layers once."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anatomy.language import N_
+from anatomy.measure import POOLED, edges
+from anatomy.positions import at_position
+from anatomy.request import Want
+from anatomy.sites import SITES
+from models.measures.attention_reducers import Grid, Text
+from models.measures.reductions import ATTENTION_REDUCED, REDUCED, Seen
+from models.progress import report_progress, stop_if_cancelled
+from models.reading.arrays import array_of
+from models.reading.attended import CELLS, Attended, together
+from models.reading.recorder import ATTENDED, Sites
+
+STREAMS = frozenset({"resid_pre", "resid_post"})  # kept of every layer: no need to run it again
+_MAPS = frozenset({"scores", "pattern"})  # formed from queries and keys, those rows that are wanted
+_MOVED = ("contribution_max", "contribution_mean")
+_POOLED_OF = {f"{site}_{how}": site for site in ("pattern", "contribution") for how in ("max", "mean")}
+Reason = TypeVar("Reason")
+FFN = Callable[[int, Tensor], Tensor]
+Lengths = Callable[[int, int, Tensor], Tensor]
+
+
+class Collection:
+    """Fills with arrays while layers are visited, by a forward pass or by replays; holds one layer at a time.
+
+    wanted   the sites that each layer has to show, beyond the streams at its ends
+    ffn      (layer, rows) → what its FFN makes of them
+    lengths  (layer, head, values) → length of what each value adds through the head's part of the output projection
+    """
+
+    def __init__(
+        self, wants: Iterable[Want], layers: int, ids: Int[np.ndarray, " pos"], ffn: FFN, lengths: Lengths | None = None
+    ) -> None:
+        asked = tuple(wants)
+        self._reduced = tuple(want for want in asked if want.site in REDUCED or want.site in ATTENTION_REDUCED)
+        self._reductions = tuple(dict.fromkeys(REDUCED[want.site] for want in asked if want.site in REDUCED))
+        self._folds = tuple(
+            dict.fromkeys(ATTENTION_REDUCED[want.site] for want in asked if want.site in ATTENTION_REDUCED)
+        )
+        self._single: dict[int, list[Want]] = {}
+        for want in asked:
+            if want.layer is not None:
+                self._single.setdefault(want.layer, []).append(want)
+        self.wanted = self._sites_by_layer(layers)
+        self._text = Text(ids)
+        self._ffn, self._lengths = ffn, lengths
+        self._waiting: dict[int, Attended] = {}  # layers that are not folded yet
+        self._rows: dict[str, dict[int, np.ndarray]] = defaultdict(dict)
+        self._arrays: dict[Want, np.ndarray] = {}
+
+    def _sites_by_layer(self, layers: int) -> dict[int, frozenset[str]]:
+        """What reductions need, of every layer; what single wants name, of theirs."""
+        folded = frozenset({ATTENDED} if self._folds else ())
+        everywhere = folded.union(*(reduction.needs for reduction in self._reductions))
+        visited = range(layers) if self._reduced else sorted(self._single)
+        named = {layer: frozenset().union(*map(_needs, wants)) for layer, wants in self._single.items()}
+        return {layer: (everywhere | named.get(layer, frozenset())) - STREAMS for layer in visited}
+
+    def visit(self, layer: int, sites: Sites) -> None:
+        """Take from one layer what was wanted of it."""
+        for want in self._single.get(layer, ()):
+            if SITES[want.site].one_head:
+                self._arrays[want] = self._pooled(want, sites)
+            elif want.site in _MAPS:
+                self._arrays[want] = _map(sites.attended, want)
+            else:
+                self._arrays[want] = array_of(sites[want.site], want)
+        seen = Seen(sites, partial(self._ffn, layer))
+        for reduction in self._reductions:
+            self._keep(layer, reduction.gives, reduction.of(seen))
+        if self._folds:
+            self._fold(layer, sites.attended)
+
+    def _keep(self, layer: int, names: tuple[str, ...], rows: tuple[np.ndarray, ...]) -> None:
+        for site, row in zip(names, rows, strict=True):
+            self._rows[site][layer] = row
+
+    def _fold(self, layer: int, attended: Attended) -> None:
+        """What is kept of all heads. Layers of a short text wait until their maps are worth a tile: many small steps
+        take longer than few large ones."""
+        if any(not attended.like(other) for other in self._waiting.values()):
+            self._fold_waiting()
+        self._waiting[layer] = attended
+        cells = len(self._waiting) * len(attended.query) * len(self._text.ids) ** 2
+        if cells >= CELLS or not attended.simple or not all(reduction.by_head for reduction in self._folds):
+            self._fold_waiting()
+
+    def _fold_waiting(self) -> None:
+        """The tiles of the layers that wait, formed once for all that is kept of them."""
+        layers, several = tuple(self._waiting), tuple(self._waiting.values())
+        self._waiting.clear()
+        attended = several[0] if len(several) == 1 else together(several)
+        begun = [reduction.begin(self._text, len(attended.query)) for reduction in self._folds]
+        for tile in attended.tiles():
+            stop_if_cancelled()
+            for reducer in begun:
+                reducer.add(tile)
+        for reduction, reducer in zip(self._folds, begun, strict=True):
+            rows = reducer.done()
+            if len(layers) == 1:
+                self._keep(layers[0], reduction.gives, rows)
+                continue
+            shared = [row.reshape(len(layers), -1, *row.shape[1:]) for row in rows]  # [layer head …]
+            for number, layer in enumerate(layers):
+                self._keep(layer, reduction.gives, tuple(row[number] for row in shared))
+
+    def _pooled(self, want: Want, sites: Sites) -> Float[np.ndarray, "row col"]:
+        """One head's map, or a window of it, in cells."""
+        assert want.layer is not None, f"{want} has passed axes_of, so it names a layer"
+        assert want.head is not None, f"{want} has passed axes_of, so it names a head"
+        n = len(self._text.ids)
+        top, bottom, left, right = want.window or (0, n, 0, n)
+        rows, columns = edges(bottom - top, POOLED, top), edges(right - left, POOLED, left)
+        grid = Grid(1, rows, columns, largest=want.site.endswith("_max"))
+        moved = torch.ones(n)
+        if want.site in _MOVED:
+            assert self._lengths is not None, f"{want} takes what values add: give the collection `lengths`"
+            values = sites["v"]
+            moved = self._lengths(want.layer, want.head, values[want.head * len(values) // len(sites.attended.query)])
+        for tile in sites.attended.tiles(want.head, top, bottom):
+            report_progress(N_("reading the head's map"), tile.first - top, bottom - top)
+            grid.add(tile.weights * moved[: tile.weights.shape[-1]], tile.first)
+        return grid.cells[0].numpy()
+
+    def arrays(self) -> dict[Want, np.ndarray]:
+        """Every wanted array, once the layers of `wanted` have been visited."""
+        if self._waiting:
+            self._fold_waiting()
+        for want in self._reduced:
+            rows = self._rows[want.site]
+            stacked = np.stack([rows[layer] for layer in sorted(rows)])  # [layer …]
+            self._arrays[want] = at_position(stacked, want)
+        return self._arrays
+
+
+def with_pooled(missing: Mapping[str, Reason]) -> dict[str, Reason]:
+    """Sites that are not answered, each with the reason, and those that are pooled from them."""
+    return {**missing, **{pooled: missing[site] for pooled, site in _POOLED_OF.items() if site in missing}}
+
+
+def _needs(want: Want) -> frozenset[str]:
+    """What a layer has to show for one of its sites."""
+    if want.site in _MOVED:
+        return frozenset({ATTENDED, "v"})
+    return frozenset({ATTENDED} if SITES[want.site].one_head or want.site in _MAPS else {want.site})
+
+
+def _map(attended: Attended, want: Want) -> np.ndarray:
+    """Scores or weights of all heads: of one row, or of all."""
+    if want.pos is not None:
+        form = attended.scores if want.site == "scores" else attended.weights
+        return form(want.pos, want.pos + 1)[:, 0].numpy()
+    return (attended.whole if want.site == "pattern" else attended.scored).numpy()

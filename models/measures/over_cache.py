@@ -1,0 +1,50 @@
+"""What the cache of keys and values changes: a token computed alone over the cache, against the pass over all of them.
+
+Nothing but the last digits may differ: the same sums, added up in another order.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from anatomy.language import N_
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from models.loaded.generate import new_cache, step
+from models.loaded.reasons import NO_HEAD
+from models.measures.context import RunContext
+from models.reading.recorder import recording, silent
+
+NEEDS = {"cache_gap": frozenset({"logits"})}
+_NOT_CAUSAL = N_(
+    "This model reads the whole text at once, in both directions: it keeps no keys and values from which a token could "
+    "be computed alone."
+)
+
+
+def basis(want: Want, spec: ModelSpec) -> list[Want]:
+    """Nothing but the last stream, which the layer inputs hold."""
+    return []
+
+
+def missing(spec: ModelSpec) -> dict[str, str]:
+    """Models that look ahead have no cache; those without an output layer have no logits."""
+    reason = NO_HEAD if spec.head is None else None if spec.stack().causal else _NOT_CAUSAL
+    return {} if reason is None else dict.fromkeys(NEEDS, reason)
+
+
+def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    """The wanted arrays among NEEDS."""
+    return {want: np.array(_gap(context, want.pos), np.float32) for want in wants}
+
+
+def _gap(context: RunContext, pos: int | None) -> float:
+    """Largest difference, over the vocabulary, between the logits with the cache and those of the run."""
+    assert pos is not None, "cache_gap has not been refused, so it names a position"
+    ids, cache = torch.from_numpy(context.ids), new_cache(context.loaded)
+    if pos > 0:
+        with recording(silent(len(context.loaded.layers))):
+            step(context.loaded, ids[:pos], cache)
+    cached = step(context.loaded, ids[pos : pos + 1], cache)[-1]  # [vocab]
+    return float((cached - context.readout.logits(context.last[pos, None])[0].float()).abs().max())

@@ -1,0 +1,50 @@
+"""Attention weighed by what it moves: weight × length of the value after the head's part of the output projection.
+
+A large weight on a short vector moves little (Kobayashi et al. 2020, "Attention is Not Only a Weight: Analyzing
+Transformers with Vector Norms", sec. 3). The projection's bias belongs to no head and is left out.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from models.loaded.model import LoadedModel
+from models.loaded.projections import out_projection
+from models.measures.context import RunContext
+
+NEEDS = {"contribution": frozenset({"pattern", "v", "z", "attn_out"})}
+
+
+def basis(want: Want, spec: ModelSpec) -> list[Want]:
+    """The layer's weights at the wanted positions, and its values."""
+    return [Want("pattern", want.layer, pos=want.pos), Want("v", want.layer)]
+
+
+def missing(spec: ModelSpec) -> dict[str, str]:
+    """Every model with attention has it."""
+    return {}
+
+
+def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    """The wanted arrays among NEEDS."""
+    return {want: _contribution(context, want).numpy() for want in wants}
+
+
+def lengths(loaded: LoadedModel, layer: int, head: int, values: Float[Tensor, "src d_head"]) -> Float[Tensor, " src"]:
+    """How long is what each value adds to the stream when its weight is 1, by way of one query head."""
+    rows = out_projection(loaded, layer).rows.unflatten(0, (loaded.spec.n_heads, loaded.spec.d_head))[head]
+    return torch.linalg.vector_norm(values @ rows, dim=-1)
+
+
+def _contribution(context: RunContext, want: Want) -> Float[Tensor, "head ... src"]:
+    assert want.layer is not None, f"{want} has passed axes_of, so it names a layer"
+    pattern = context.tensor(Want("pattern", want.layer, pos=want.pos))  # [head (pos) src]
+    v = context.tensor(Want("v", want.layer))  # [kv src d_head]
+    group = len(pattern) // len(v)  # query heads that share a key/value head
+    moved = torch.stack([lengths(context.loaded, want.layer, head, v[head // group]) for head in range(len(pattern))])
+    return pattern * (moved if want.pos is not None else moved[:, None])

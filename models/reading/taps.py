@@ -1,0 +1,107 @@
+"""Hooks on a model's layers, installed once: each asks whether this thread records, and shows it what passes."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from models.families import Family
+from models.reading import attention_interface, interventions
+from models.reading.recorder import ATTENTION, FFN, NORM, current
+
+_INSTALLED = "stagelight_family"  # attribute of a model whose hooks are in place
+
+
+def install(model: PreTrainedModel, family: Family) -> tuple[nn.Module, ...]:
+    """The model's layers, with the hooks in place and attention called through the attention interface. Interventions
+    come before taps, so that what is recorded is what was computed.
+
+    ValueError where hooks are already in place (they would record twice) or the table finds no layers.
+    """
+    if hasattr(model, _INSTALLED):
+        raise ValueError(f"this model already has the hooks of family {getattr(model, _INSTALLED)!r}: share its engine")
+    layers = family.layers_of(model)
+    if not layers or not all(isinstance(layer, GradientCheckpointingLayer) for layer in layers):
+        raise ValueError(f"family {family.name!r} finds no layers at {family.layers!r} in {type(model).__name__}")
+    setattr(model, _INSTALLED, family.name)
+    model.set_attn_implementation(attention_interface.NAME)
+    _install_positions(model.base_model, family)
+    for number, layer in enumerate(layers):
+        _install_parts(layer, number, family)
+        attention_interface.mark(layer.get_submodule(family.attention), number)
+        layer.register_forward_pre_hook(_enter(number), with_kwargs=True)
+        for site, tap in family.taps.items():
+            module = layer.get_submodule(tap.module)
+            if tap.side == "in":
+                module.register_forward_pre_hook(_before(number, site), with_kwargs=True)
+            else:
+                module.register_forward_hook(_after(number, site))
+        layer.register_forward_hook(_leave(number))
+    return layers
+
+
+def _install_positions(body: nn.Module, family: Family) -> None:
+    """Let changes reach the position numbers, where the model has any."""
+    path = family.positions or family.rotary
+    if path is not None:
+        body.get_submodule(path).register_forward_pre_hook(interventions.position_hook, with_kwargs=True)
+
+
+def _install_parts(layer: nn.Module, number: int, family: Family) -> None:
+    """Let changes reach what the layer's two parts write, and note the order in which its parts are called."""
+    for site in ("attn_out", "ffn_out"):
+        tap = family.taps[site]
+        if tap.side == "in":
+            raise ValueError(f"family {family.name!r} reads {site} where it goes in: name the module that makes it")
+        layer.get_submodule(tap.module).register_forward_hook(interventions.write_hook(number, site))
+    parts = {NORM: family.norms, ATTENTION: (family.attention,), FFN: family.ffn[:1]}
+    for part, paths in parts.items():
+        for path in paths:
+            layer.get_submodule(path).register_forward_pre_hook(_part(part))
+
+
+def _part(part: int) -> Callable[..., None]:
+    def hook(module: nn.Module, args: tuple) -> None:
+        if (recorder := current()) is not None:
+            recorder.part(part)
+
+    return hook
+
+
+def _enter(layer: int) -> Callable[..., None]:
+    def hook(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
+        if (recorder := current()) is not None:
+            recorder.enter(layer, args, kwargs)
+
+    return hook
+
+
+def _before(layer: int, site: str) -> Callable[..., None]:
+    def hook(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
+        if (recorder := current()) is not None:
+            recorder.keep(layer, site, args[0] if args else kwargs["hidden_states"])
+
+    return hook
+
+
+def _after(layer: int, site: str) -> Callable[..., None]:
+    def hook(module: nn.Module, args: tuple, output: Any) -> None:
+        if (recorder := current()) is not None:
+            recorder.keep(layer, site, _first(output))
+
+    return hook
+
+
+def _leave(layer: int) -> Callable[..., None]:
+    def hook(module: nn.Module, args: tuple, output: Any) -> None:
+        if (recorder := current()) is not None:
+            recorder.leave(layer, _first(output))
+
+    return hook
+
+
+def _first(output: Any) -> Tensor:
+    """A module's output, or the first of several."""
+    return output[0] if isinstance(output, tuple) else output

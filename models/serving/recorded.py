@@ -1,0 +1,88 @@
+"""RecordedEngine: answers from a file what has been recorded, nothing else. For the first page while a model loads."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from anatomy.language import N_
+from anatomy.positions import found, mentioned
+from anatomy.refused import Refused
+from anatomy.request import Run, Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.wire import unpack
+from models.engine import Estimate, Report
+
+FIRST_VIEW = Path(__file__).with_name("first_view.npz")
+
+
+class NotRecorded(Refused):
+    """The question may have an answer, but this recording does not hold it: a model has to be opened."""
+
+
+class RecordedEngine:
+    """One recorded trace as an engine. A position of a site recorded at all positions counts as recorded."""
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            told = N_("The recording {path} cannot be read: {reason}.")
+            raise Refused(told, path=path, reason=error.strerror) from error
+        self._trace = unpack(data)
+
+    @property
+    def recorded(self) -> Run:
+        """The one run it holds."""
+        return self._trace.run
+
+    def specs(self) -> tuple[ModelSpec, ...]:
+        """The model that was recorded."""
+        return (self._trace.spec,)
+
+    def run(
+        self,
+        run: Run,
+        wants: Iterable[Want] = (),
+        *,
+        report: Report | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Trace:
+        """Tokens and the wanted arrays as they were recorded. NotRecorded for anything else."""
+        trace = self._trace
+        if run != trace.run:
+            told = N_("Only “{text}” by {model} is recorded: open the model to run this.")
+            raise NotRecorded(told, text=trace.run.text, model=trace.run.model)
+        arrays = {want: found(trace.arrays.get, want) for want in dict.fromkeys(wants)}
+        absent = [str(want) for want, array in arrays.items() if array is None]
+        if absent:
+            raise _without(absent)
+        held = {want: array for want, array in arrays.items() if array is not None}
+        return Trace(run, trace.spec, trace.tokens, held, {row: trace.names[row] for row in mentioned(held)})
+
+    def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
+        """Next to nothing: what was recorded is only handed out. NotRecorded for anything else."""
+        return Estimate(len(self.run(run, wants).tokens), nbytes=0, seconds=0.0)
+
+    def extend(
+        self,
+        run: Run,
+        count: int = 1,
+        *,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        report: Report | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Run:
+        """NotRecorded: only a model goes on with a text."""
+        raise NotRecorded(N_("A recording does not go on with its text: open the model for that."))
+
+
+def _without(absent: Sequence[str]) -> NotRecorded:
+    """The refusal for what was not recorded; the first three are named."""
+    named = ", ".join(absent[:3])
+    if len(absent) <= 3:
+        return NotRecorded(N_("The recording does not hold {named}: open the model to see it."), named=named)
+    told = N_("The recording does not hold {named} and {more} more: open the model to see it.")
+    return NotRecorded(told, named=named, more=len(absent) - 3)

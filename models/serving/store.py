@@ -1,0 +1,143 @@
+"""Store: answers of an engine, kept while they fit a budget. Equal questions at the same time are computed once."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from threading import Lock
+
+import numpy as np
+
+from anatomy.positions import found, mentioned
+from anatomy.request import Run, Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from models import memory
+from models.engine import Engine, Estimate, Report
+from models.lru import ByteLru
+from models.serving.queue import Queue
+
+ARRAYS = 10  # of the memory that the program may use, one in so many is for answers, of all models together
+_BYTES_PER_TOKEN = 500  # a Token and its strings, roughly
+_BYTES_PER_NAME = 100
+
+
+def share(models: int) -> int:
+    """Bytes for the answers of one of so many models in a program. Refused where the setting cannot be read."""
+    return memory.limit() // ARRAYS // models
+
+
+class Store:
+    """An engine with a memory. Arrays are kept by run and want; those used longest ago go first.
+
+    What has to be computed waits in the queue, which several stores may share. Tokens do not: they need no model.
+    """
+
+    def __init__(self, engine: Engine, budget_bytes: int, queue: Queue | None = None) -> None:
+        self._engine = engine
+        self._queue = queue or Queue()
+        self._arrays: ByteLru[tuple[Run, Want], np.ndarray] = ByteLru(budget_bytes)
+        self._texts: ByteLru[Run, Trace] = ByteLru(max(budget_bytes // 16, 1 << 20))  # tokens and names, no arrays
+        self._cutting, self._writing = Lock(), Lock()
+
+    def specs(self) -> tuple[ModelSpec, ...]:
+        """The models that the engine runs."""
+        return self._engine.specs()
+
+    def get(
+        self,
+        run: Run,
+        wants: Iterable[Want] = (),
+        *,
+        behind: bool = False,
+        later: bool = False,
+        watch: Report | None = None,
+    ) -> Trace:
+        """Tokens and the wanted arrays; the engine is asked for what is not here. Refused as the engine refuses, and
+        where the queue is full. behind, later, watch: see `Queue.ask`."""
+        asked = tuple(dict.fromkeys(wants))
+        if not asked:
+            return self._text(run)
+        known = self._known(run, asked)
+        if known is None or len(known.arrays) < len(asked):
+            held = {} if known is None else known.arrays
+            missing = tuple(want for want in asked if want not in held)
+            work = partial(self._compute, run, missing)
+            answer = self._queue.ask(run, frozenset(missing), work, behind=behind, later=later, watch=watch)
+            known = answer if known is None else known.plus(answer.arrays, answer.names)
+        return _of(known, {want: known.arrays[want] for want in asked})
+
+    def held(self, run: Run, wants: Iterable[Want]) -> Trace:
+        """Tokens, and those of the wanted arrays that are here. Nothing is computed for it."""
+        known = self._known(run, tuple(dict.fromkeys(wants)))
+        return self._text(run) if known is None else _of(known, known.arrays)
+
+    def holds(self, run: Run, wants: Iterable[Want]) -> bool:
+        """Whether all of these wants are here, so that `get` computes nothing."""
+        asked = tuple(dict.fromkeys(wants))
+        known = self._known(run, asked)
+        return known is not None and len(known.arrays) == len(asked)
+
+    def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
+        """What of these wants is not here would cost, queue apart; see `Engine.estimate`."""
+        asked = tuple(dict.fromkeys(wants))
+        known = self._known(run, asked)
+        return self._engine.estimate(run, [want for want in asked if known is None or want not in known.arrays])
+
+    def extend(
+        self, run: Run, count: int = 1, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0
+    ) -> Run:
+        """The run with a longer tail, as the engine goes on with it; see `Engine.extend`. It waits in the queue too."""
+        how = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        about = ("extend", run, count, *how.values())
+
+        def work(report: Report, cancelled: Callable[[], bool]) -> Run:
+            return self._engine.extend(run, count, **how, report=report, cancelled=cancelled)
+
+        return self._queue.ask(about, frozenset(), work)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays held now."""
+        return self._arrays.nbytes
+
+    def _text(self, run: Run) -> Trace:
+        """The run's tokens alone. One text is cut at a time: a tokenizer is not made to be shared."""
+        with self._cutting:
+            text = self._texts.get(run) or self._keep(self._engine.run(run))
+        return Trace(run, text.spec, text.tokens, {})
+
+    def _known(self, run: Run, wants: tuple[Want, ...]) -> Trace | None:
+        """What is held of the wanted arrays, with the text and all its names; None where the text is not held."""
+        arrays = {want: found(lambda asked: self._arrays.get((run, asked)), want) for want in wants}
+        held = {want: array for want, array in arrays.items() if array is not None}
+        text = self._texts.get(run)  # after the arrays: whoever keeps them writes their names first
+        if text is None or not text.names.keys() >= set(mentioned(held)):
+            return None
+        return Trace(run, text.spec, text.tokens, held, text.names)
+
+    def _compute(self, run: Run, missing: tuple[Want, ...], report: Report, cancelled: Callable[[], bool]) -> Trace:
+        """In the worker: the arrays that nobody computed while this question waited, and those that somebody did."""
+        known = self._known(run, missing)
+        held = {} if known is None else known.arrays
+        still = tuple(want for want in missing if want not in held)
+        if known is not None and not still:
+            return known
+        answer = self._engine.run(run, still, report=report, cancelled=cancelled)
+        self._keep(answer)
+        return answer if known is None else known.plus(answer.arrays, answer.names)
+
+    def _keep(self, answer: Trace) -> Trace:
+        """Hold an answer; give back its text with all names known so far."""
+        with self._writing:
+            before = self._texts.get(answer.run)
+            names = {**(before.names if before else {}), **answer.names}
+            text = Trace(answer.run, answer.spec, answer.tokens, {}, names)
+            size = len(text.tokens) * _BYTES_PER_TOKEN + len(names) * _BYTES_PER_NAME
+            self._texts.put(answer.run, text, size)
+        for want, array in answer.arrays.items():
+            self._arrays.put((answer.run, want), array, array.nbytes)
+        return text
+
+
+def _of(known: Trace, arrays: Mapping[Want, np.ndarray]) -> Trace:
+    """The same text with these arrays, and with the names of the ids that they mention."""
+    return Trace(known.run, known.spec, known.tokens, arrays, {row: known.names[row] for row in mentioned(arrays)})

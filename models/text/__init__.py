@@ -1,0 +1,1 @@
+"""A text → tokens: spelling, merges, chat templates."""

@@ -1,0 +1,119 @@
+"""A recording answers what it holds, word for word, and says so of everything else."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import panels
+from anatomy.refused import Refused
+from anatomy.request import Run, Want
+from anatomy.trace import Trace
+from anatomy.view import DEFAULT_TEXT, View
+from anatomy.wire import pack
+from models.connect import connect
+from models.record import first_view, record
+from models.serving.recorded import FIRST_VIEW, NotRecorded, RecordedEngine
+from tests.models.real import real_engine
+from tests.models.tiny import tiny_engine
+
+RUN = Run(tiny_engine().spec.id, "some words")
+WANTS = (Want("pattern", 1), Want("next_ids"), Want("next_logp"), Want("near_ids", pos=2))
+LARGEST = 1_500_000
+LIVE = 1e-4  # as a share of the largest number of an array, where that is above 1
+
+
+@pytest.fixture(scope="module")
+def trace() -> Trace:
+    return tiny_engine().run(RUN, WANTS)
+
+
+@pytest.fixture
+def recorded(trace: Trace, tmp_path: Path) -> RecordedEngine:
+    file = tmp_path / "some.npz"
+    file.write_bytes(pack(trace))
+    return RecordedEngine(file)
+
+
+def test_a_recording_answers_as_the_engine_did(recorded: RecordedEngine, trace: Trace) -> None:
+    again = recorded.run(RUN, WANTS)
+    assert (again.run, again.spec, again.tokens, again.names) == (RUN, trace.spec, trace.tokens, trace.names)
+    for want in WANTS:
+        np.testing.assert_array_equal(again[want], trace[want])
+    assert recorded.specs() == (trace.spec,)
+    assert recorded.recorded == RUN
+
+
+def test_a_position_of_what_was_recorded_is_recorded(recorded: RecordedEngine, trace: Trace) -> None:
+    want = Want("next_ids", pos=4)
+    part = recorded.run(RUN, [want])
+    np.testing.assert_array_equal(part[want], trace[Want("next_ids")][4])
+    assert set(part.names) == set(part[want].tolist())
+
+
+def test_what_was_not_recorded_is_named(recorded: RecordedEngine) -> None:
+    with pytest.raises(NotRecorded, match=r"does not hold pattern\[layer 0\], near_ids: open the model"):
+        recorded.run(RUN, [Want("pattern", 0), Want("near_ids"), Want("pattern", 1)])
+
+
+@pytest.mark.parametrize("other", [RUN.on("other words"), Run("other@1/float32", RUN.text)])
+def test_another_text_or_model_was_not_recorded(recorded: RecordedEngine, other: Run) -> None:
+    with pytest.raises(NotRecorded, match="Only “some words” by tiny-llama@0/float32 is recorded"):
+        recorded.run(other)
+
+
+def test_a_file_that_is_not_there_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"nothing\.npz cannot be read: No such file"):
+        connect(f"recorded:{tmp_path / 'nothing.npz'}")
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
+def test_the_first_view_of_any_model_can_be_recorded(kind: str, tmp_path: Path) -> None:
+    engine = tiny_engine(kind)
+    file = tmp_path / "first.npz"
+    file.write_bytes(record(engine))
+    replay = RecordedEngine(file)
+    wants = first_view(engine.spec, replay.run(replay.recorded).tokens)
+    answered = replay.run(replay.recorded, [want for want in wants if want.site not in engine.missing])
+    assert replay.recorded.text == DEFAULT_TEXT
+    assert len(answered.arrays) > 20
+    assert record(engine) == file.read_bytes()
+
+
+def test_the_recording_that_comes_with_the_program_is_the_default_view() -> None:
+    engine = RecordedEngine(FIRST_VIEW)
+    (spec,) = engine.specs()
+    assert (spec.name, spec.layers) == ("smollm2-135m", 30)
+    trace = engine.run(Run(spec.id, DEFAULT_TEXT), first_view(spec, engine.run(engine.recorded).tokens)[:60])
+    assert trace[Want("pattern", 17)][5, 11, 5] == pytest.approx(0.73, abs=0.01)
+    assert FIRST_VIEW.stat().st_size < LARGEST
+
+
+@pytest.mark.parametrize("name", panels.load())
+def test_the_recording_that_comes_with_the_program_holds_what_every_panel_opens_with(name: str) -> None:
+    panel, engine = panels.load()[name], RecordedEngine(FIRST_VIEW)
+    (spec,) = engine.specs()
+    view = View().fit(spec, engine.run(engine.recorded).tokens)
+    if panel.applies(spec) is None:
+        needed = panel.needs(spec, view)
+        assert set(engine.run(engine.recorded, needed).arrays) == set(needed)
+
+
+@pytest.mark.real
+def test_the_recording_that_comes_with_the_program_is_what_the_model_says() -> None:
+    live, recorded = real_engine("smollm2-135m"), RecordedEngine(FIRST_VIEW)
+    assert live.specs() == recorded.specs()
+    run = recorded.recorded
+    wants = [want for want in first_view(live.spec, live.run(run).tokens) if want.site not in live.missing]
+    told, said = live.run(run, wants), recorded.run(run, wants)
+    assert told.tokens == said.tokens
+    assert told.names == said.names
+    assert {want: gap for want in wants if (gap := _gap(said[want], told[want])) > LIVE} == {}
+
+
+def _gap(one: np.ndarray, other: np.ndarray) -> float:
+    """Largest difference of two arrays; endless where −inf or NaN stand in different places."""
+    if not np.array_equal(np.isfinite(one), np.isfinite(other)):
+        return float("inf")
+    a, b = one[np.isfinite(one)].astype(float), other[np.isfinite(other)].astype(float)
+    return float(np.abs(a - b).max() / max(1.0, np.abs(b).max())) if a.size else 0.0

@@ -1,0 +1,229 @@
+"""The store: what it has it does not ask for, equal questions at once are one question, and locks do not pile up."""
+
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event, Lock
+
+import numpy as np
+import pytest
+
+from anatomy.refused import Refused
+from anatomy.request import Run, Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from models.serving.queue import Queue
+from models.serving.store import Store, share
+from tests.models.tiny import tiny_engine
+
+
+class Counting:
+    """An engine that notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, tuple[Want, ...]]] = []
+        self._lock = Lock()
+
+    def specs(self) -> tuple[ModelSpec, ...]:
+        return tiny_engine().specs()
+
+    def run(self, run: Run, wants: Iterable[Want] = (), **how: object) -> Trace:
+        asked = tuple(wants)
+        with self._lock:
+            self.asked.append((run.text, asked))
+        return tiny_engine().run(run, asked, **how)
+
+
+RUN = Run(tiny_engine().spec.id, "some words")
+PATTERN, ENTROPY, NEXT = Want("pattern", 1), Want("entropy"), Want("next_ids")
+
+
+@pytest.fixture
+def engine() -> Counting:
+    return Counting()
+
+
+@pytest.fixture
+def store(engine: Counting) -> Store:
+    return Store(engine, 1 << 20)
+
+
+def test_an_answer_equals_the_engines(store: Store) -> None:
+    trace, expected = store.get(RUN, [PATTERN, NEXT]), tiny_engine().run(RUN, [PATTERN, NEXT])
+    assert (trace.run, trace.spec, trace.tokens, trace.names) == (RUN, expected.spec, expected.tokens, expected.names)
+    for want in (PATTERN, NEXT):
+        np.testing.assert_array_equal(trace[want], expected[want])
+
+
+def test_only_what_is_missing_is_asked_for(store: Store, engine: Counting) -> None:
+    store.get(RUN, [PATTERN])
+    trace = store.get(RUN, [ENTROPY, PATTERN])
+    store.get(RUN, [PATTERN, ENTROPY])
+    assert [wants for _, wants in engine.asked] == [(PATTERN,), (ENTROPY,)]
+    assert set(trace.arrays) == {PATTERN, ENTROPY}
+
+
+def test_tokens_are_asked_for_once(store: Store, engine: Counting) -> None:
+    assert len(store.get(RUN).tokens) == len(store.get(RUN).tokens) == 10
+    assert len(engine.asked) == 1
+
+
+def test_a_position_of_what_is_held_is_not_asked_for(store: Store, engine: Counting) -> None:
+    whole = store.get(RUN, [NEXT])
+    one = store.get(RUN, [Want("next_ids", pos=3)])
+    np.testing.assert_array_equal(one[Want("next_ids", pos=3)], whole[NEXT][3])
+    assert len(engine.asked) == 1
+
+
+def test_a_trace_names_the_ids_of_its_own_arrays_and_no_others(store: Store) -> None:
+    store.get(RUN, [Want("near_ids"), NEXT])
+    assert set(store.get(RUN, [Want("next_ids", pos=0)]).names) == set(store.get(RUN, [NEXT])[NEXT][0].tolist())
+    assert store.get(RUN, [PATTERN]).names == {}
+
+
+def test_an_answer_comes_whole_even_when_the_budget_holds_none_of_it(engine: Counting) -> None:
+    store = Store(engine, 0)
+    assert store.get(RUN, [PATTERN, ENTROPY])[PATTERN].shape == (4, 10, 10)
+    assert store.nbytes == 0
+    store.get(RUN, [PATTERN])
+    assert len(engine.asked) == 2
+
+
+def test_the_budget_holds(engine: Counting) -> None:
+    store = Store(engine, 10_000)
+    for number in range(30):
+        store.get(RUN.on(f"text {number}"), [PATTERN, Want("resid_pre", 0)])
+        assert store.nbytes <= 10_000
+    assert store.nbytes > 5_000
+
+
+def test_equal_questions_at_the_same_time_are_computed_once(store: Store, engine: Counting) -> None:
+    start = Barrier(16)
+
+    def ask(_: int) -> np.ndarray:
+        start.wait()
+        return store.get(RUN, [PATTERN, ENTROPY])[PATTERN]
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(ask, range(16)))
+    assert len(engine.asked) == 1
+    assert all(np.array_equal(answer, answers[0]) for answer in answers)
+
+
+def test_different_questions_about_one_run_compute_each_array_once(store: Store, engine: Counting) -> None:
+    start = Barrier(12)
+    wants = [Want("pattern", layer) for layer in range(3)]
+
+    def ask(number: int) -> Trace:
+        start.wait()
+        return store.get(RUN, [wants[number % 3], wants[(number + 1) % 3]])
+
+    with ThreadPoolExecutor(12) as pool:
+        traces = list(pool.map(ask, range(12)))
+    computed = [want for _, asked in engine.asked for want in asked]
+    assert sorted(computed, key=Want.sort_key) == wants
+    assert all(len(trace.arrays) == 2 for trace in traces)
+
+
+def test_a_class_that_asks_the_same_is_one_question(store: Store, engine: Counting) -> None:
+    start = Barrier(30)
+
+    def ask(number: int) -> Trace:
+        start.wait()
+        store.get(RUN)
+        return store.get(RUN, [PATTERN, NEXT] if number % 2 else [NEXT, PATTERN])
+
+    with ThreadPoolExecutor(30) as pool:
+        traces = list(pool.map(ask, range(30)))
+    assert [wants for _, wants in engine.asked if not wants] == [()], "the text is cut once"
+    assert sorted(want for _, wants in engine.asked for want in wants) == [NEXT, PATTERN]
+    assert all(np.array_equal(trace[PATTERN], traces[0][PATTERN]) for trace in traces)
+
+
+def test_what_is_held_is_given_without_a_question(store: Store, engine: Counting) -> None:
+    wants = [Want("lens_ids", pos=pos) for pos in range(4)]
+    store.get(RUN, wants[1:3])
+    asked = len(engine.asked)
+    held = store.held(RUN, wants)
+    assert set(held.arrays) == set(wants[1:3])
+    assert held.names == store.get(RUN, wants[1:3]).names
+    assert len(engine.asked) == asked
+
+
+def test_of_a_text_that_nobody_asked_about_only_the_tokens_are_given(store: Store, engine: Counting) -> None:
+    held = store.held(RUN, [PATTERN])
+    assert (len(held.tokens), dict(held.arrays)) == (10, {})
+    assert [wants for _, wants in engine.asked] == [()], "it was cut, not run"
+
+
+def test_a_question_in_parts_gives_what_it_gives_in_one(store: Store) -> None:
+    wants = [Want(site, pos=pos) for pos in range(8) for site in ("lens_ids", "lens_logp")]
+    for start in range(0, len(wants), 6):
+        store.get(RUN, wants[start : start + 6], later=True)
+    whole = tiny_engine().run(RUN, wants)
+    held = store.held(RUN, wants)
+    assert held.names == whole.names
+    for want in wants:
+        np.testing.assert_allclose(held[want], whole[want], rtol=1e-4, atol=1e-5)
+
+
+def test_a_refusal_is_passed_on_each_time(store: Store, engine: Counting) -> None:
+    for _ in range(2):
+        with pytest.raises(Refused, match="no text to run"):
+            store.get(RUN.on(""))
+        with pytest.raises(Refused, match="no text to run"):
+            store.get(RUN.on(""), [PATTERN])
+    assert len(engine.asked) == 4
+
+
+def test_tokens_do_not_wait_for_what_is_being_computed(engine: Counting) -> None:
+    queue, go = Queue(), Event()
+    store = Store(engine, 1 << 20, queue)
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(queue.ask, "something long", frozenset(), lambda report, cancelled: go.wait(20))
+        waits = pool.submit(store.get, RUN, [PATTERN])
+        assert len(store.get(RUN).tokens) == 10
+        assert not waits.done()
+        go.set()
+        assert waits.result(20)[PATTERN].shape == (4, 10, 10)
+
+
+def test_stores_that_share_a_queue_compute_one_after_the_other() -> None:
+    busy, most, lock, queue = set(), [], Lock(), Queue()
+
+    class Slow(Counting):
+        def run(self, run: Run, wants: Iterable[Want] = (), **how: object) -> Trace:
+            with lock:
+                busy.add(run)
+                most.append(len(busy))
+            trace = super().run(run, wants, **how)
+            with lock:
+                busy.remove(run)
+            return trace
+
+    stores = [Store(Slow(), 0, queue) for _ in range(2)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: stores[i % 2].get(RUN.on(f"text {i}"), [ENTROPY]), range(16)))
+    assert most == [1] * 16
+
+
+def test_a_refused_want_does_not_spoil_the_others(store: Store) -> None:
+    with pytest.raises(Refused):
+        store.get(RUN, [PATTERN, Want("pos_embed")])
+    assert store.get(RUN, [PATTERN])[PATTERN].shape == (4, 10, 10)
+
+
+def test_the_store_does_not_need_torch() -> None:
+    import subprocess
+
+    program = (
+        "import sys, models.serving.store, models.serving.recorded\n"
+        "assert 'torch' not in sys.modules, 'torch is loaded'"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_the_models_of_a_program_share_its_memory_for_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGELIGHT_MEMORY", "1000 MB")
+    assert share(1) == 100 << 20
+    assert share(2) == 50 << 20
