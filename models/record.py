@@ -12,6 +12,7 @@ from anatomy.view import DEFAULT_MODEL, DEFAULT_TEXT, Fitted, View
 from anatomy.wire import pack
 from models.checkpoints.terminal import TerminalBar
 from models.local.engine import LocalEngine
+from models.measure import sites_of
 from models.measures import rerun
 from models.serving.recorded import FIRST_VIEW
 
@@ -20,7 +21,7 @@ _ONE_TOKEN = ("resid_pre", "resid_post", "attn_out", "ffn_out")  # in every laye
 _OPEN_LAYER = tuple(site.name for site in SITES.values() if site.per_layer and not site.one_head)
 _FOR_A_TOKEN = tuple(site.name for site in SITES.values() if site.for_token)
 # Left out: what a second run gives differs from machine to machine, so it is only shown of the reader's own.
-_OWN = frozenset(rerun.NEEDS)
+_OWN = sites_of(rerun.MEASURES)
 _ONCE = tuple(
     site.name for site in SITES.values() if not site.per_layer and not site.for_token and site.name not in _OWN
 )

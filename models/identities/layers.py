@@ -22,7 +22,7 @@ from models.loaded import norms as norms_of
 from models.loaded import readout, relative
 from models.loaded.model import LoadedModel
 from models.measures.collect import STREAMS
-from models.measures.reductions import ATTENTION_REDUCED, ATTENTION_REDUCTIONS, REDUCTIONS
+from models.measures.reductions import ATTENTION_REDUCED
 from models.reading.layer_inputs import LayerInputs
 from models.reading.recorder import ATTENDED, Sites
 
@@ -66,14 +66,11 @@ def check(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> tuple[Identity, 
 
 
 def broken(identities: Iterable[Identity]) -> dict[str, Sentence]:
-    """The sites that cannot be trusted, each with the sentence that refuses it; what is reduced from them included."""
+    """The sites that cannot be trusted, each with the sentence that refuses it."""
     reasons: dict[str, Sentence] = {}
     for identity in identities:
         if not identity.holds:
             reasons |= dict.fromkeys(identity.sites, _reason(identity))
-    for reduced in (*REDUCTIONS, *ATTENTION_REDUCTIONS):
-        for site in reduced.needs & reasons.keys():
-            reasons |= dict.fromkeys(reduced.gives, reasons[site])
     return reasons
 
 

@@ -11,28 +11,30 @@ from models.identities.layers import LOGIT_TOLERANCE, TOLERANCE, Identity, off
 from models.loaded.frozen import FrozenUnembed
 from models.loaded.model import LoadedModel
 from models.loaded.projections import down_projection, out_projection
+from models.measure import sites_of
 from models.measures import attribution, neurons, value_weighted
 from models.measures.collect import Collection
 from models.measures.context import RunContext
 
 _READS = ("attn_out", "ffn_out", "z", "act")
-_NEURONS = frozenset(neurons.NEEDS) | {"dla_neuron_ids", "dla_neuron_logits"}
+_NEURONS = sites_of(neurons.MEASURES) | {"dla_neuron_ids", "dla_neuron_logits"}
 
 
 def check(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> tuple[Identity, ...]:
     """Every sum that the model has, at the last position of one short text."""
     with torch.inference_mode():
-        context, pos = _ground(loaded, ids), len(ids) - 1
+        context, pos = _run(loaded, ids), len(ids) - 1
         inside = (_heads(context, pos), _neurons(context, pos))
         return inside if attribution.missing(loaded.spec) else (*inside, _logits(context, pos))
 
 
-def _ground(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> RunContext:
+def _run(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> RunContext:
+    """One run, with what its parts wrote at the last position."""
     layers = range(loaded.spec.layers)
     wants = [Want(site, layer, pos=len(ids) - 1) for site in _READS for layer in layers]
     collection = Collection(wants, loaded.spec.layers, ids, loaded.ffn)
     inputs = loaded.record(ids, collection.wanted, collection.visit)
-    return RunContext(loaded, inputs, ids, collection.arrays())
+    return RunContext(loaded, ids, inputs, collection.arrays())
 
 
 def _heads(context: RunContext, pos: int) -> Identity:
@@ -41,7 +43,7 @@ def _heads(context: RunContext, pos: int) -> Identity:
         out = out_projection(context.loaded, layer)
         z = context.tensor(Want("z", layer, pos=pos)).flatten()  # [head·d_head]
         errors.append(off(z @ out.rows + out.bias, context.tensor(Want("attn_out", layer, pos=pos))))
-    vouches = frozenset(value_weighted.NEEDS) | {"dla_heads"}
+    vouches = sites_of(value_weighted.MEASURES) | {"dla_heads"}
     return Identity(N_("heads through the output projection = attention's write"), vouches, _worst(errors), TOLERANCE)
 
 
@@ -64,7 +66,7 @@ def _logits(context: RunContext, pos: int) -> Identity:
     answered = attribution.answer(context, wants)
     summed = torch.tensor([float(answered[want].sum(dtype=np.float64)) for want in wants], dtype=torch.float64)
     error = max(off(summed, told), _whole(context, pos, logits))
-    vouches = frozenset(attribution.NEEDS) | frozenset(neurons.ON_TOKENS)
+    vouches = sites_of(attribution.MEASURES) | frozenset(neurons.ON_TOKENS)
     return Identity(N_("all writes through the frozen final norm = logits"), vouches, error, LOGIT_TOLERANCE)
 
 

@@ -9,6 +9,7 @@ from torch.nn.functional import layer_norm, rms_norm
 
 from anatomy.request import Want
 from anatomy.spec import Norm
+from models.measure import Measure, sites_of
 from models.reading.arrays import array_of
 
 # Which of a layer's two norms: attention's, the FFN's.
@@ -19,7 +20,8 @@ _WHERE = {
     "attn_norm_bias": (ATTENTION, "bias"),
     "ffn_norm_bias": (FFN, "bias"),
 }
-SITES = frozenset(_WHERE)
+MEASURES = (Measure(tuple(_WHERE), forward=False),)
+SITES = sites_of(MEASURES)
 
 
 class Norms:

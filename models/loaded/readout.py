@@ -17,13 +17,20 @@ from anatomy.positions import at_position, positions
 from anatomy.request import Want
 from models.families import Family
 from models.loaded.ranked import largest
+from models.measure import Measure, each_layer, each_position, once, sites_of
 from models.progress import report_progress, stop_if_cancelled
 from models.reading.layer_inputs import LayerInputs
 
-SITES = frozenset({"logits", "next_ids", "next_logp", "entropy", "lens_ids", "lens_logp"})
 CHUNK = 64  # rows scored at a time: 64 × 49,152 logits take 12.6 MB
 NEXT_K = 50  # tokens kept of each prediction
 LENS_K = 10  # tokens kept of each layer's
+_NEXT, _LENS = ("next_ids", "next_logp", "entropy"), ("lens_ids", "lens_logp")
+MEASURES = (
+    Measure(("logits",), rows=once),
+    Measure(_NEXT, rows=each_position, chunk=CHUNK, lengths={"k": NEXT_K}),
+    Measure(_LENS, rows=each_layer, chunk=CHUNK, sweeps=once, lengths={"k": LENS_K}),
+)
+SITES = sites_of(MEASURES)
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ class Readout:
         self, last: Float[Tensor, "pos d_model"], rows: dict[int | None, Tensor], wants: Sequence[Want]
     ) -> dict[Want, np.ndarray]:
         """Predictions; a position whose logits are there already is not scored again."""
-        mine = [want for want in wants if want.site in ("next_ids", "next_logp", "entropy")]
+        mine = [want for want in wants if want.site in _NEXT]
         if not mine:
             return {}
         places = positions(mine, len(last))
@@ -104,7 +111,7 @@ class Readout:
         self, inputs: LayerInputs, wants: Sequence[Want]
     ) -> tuple[dict[Want, np.ndarray], dict[int | None, Tensor]]:
         """(what the lens names, the logits [1 vocab] of the last stream where it read one position)."""
-        mine = [want for want in wants if want.site in ("lens_ids", "lens_logp")]
+        mine = [want for want in wants if want.site in _LENS]
         if not mine:
             return {}, {}
         layers = len(inputs.calls)
@@ -119,7 +126,7 @@ class Readout:
                 report_progress(N_("reading the stream after each layer"), at, found.count)
                 logits = self._scored(chunk)
                 found.put(at, *_named(logits, LENS_K))
-        columns = zip(("lens_ids", "lens_logp"), found.whole, strict=True)
+        columns = zip(_LENS, found.whole, strict=True)
         shaped = {site: column.unflatten(0, (layers, -1)).numpy() for site, column in columns}
         ends: dict[int | None, Tensor] = {places[0]: logits[-1:].clone()} if len(places) == 1 else {}
         return {want: at_position(shaped[want.site], want, places) for want in mine}, ends

@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-SITES = frozenset({"weight_gap"})
+from models.measure import Measure
+
+MEASURES = (Measure(("weight_gap",), forward=False),)
 
 
 def gaps(layers: Sequence[nn.Module]) -> Float[np.ndarray, " layer"]:

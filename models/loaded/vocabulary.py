@@ -12,12 +12,18 @@ from anatomy.language import N_
 from anatomy.positions import at_position, positions
 from anatomy.request import Want
 from models.loaded.ranked import largest
+from models.measure import Measure, each_position
 from models.progress import report_progress
 from models.reading.arrays import array_of
 
-SITES = frozenset({"tok_embed", "pos_embed", "near_ids", "near_cos", "near_rows"})
 NEAR_K = 8  # nearest tokens kept of each
 CHUNK = 64  # rows compared at a time with the whole table
+_NEAR = ("near_ids", "near_cos", "near_rows")
+MEASURES = (
+    Measure(("tok_embed",), forward=False),
+    Measure(("pos_embed",), forward=False),
+    Measure(_NEAR, forward=False, rows=each_position, chunk=CHUNK, lengths={"k": NEAR_K}),
+)
 
 
 class Vocabulary:
@@ -32,7 +38,7 @@ class Vocabulary:
     def answer(
         self, ids: Int[Tensor, " pos"], wants: Sequence[Want], places: Int[Tensor, " pos"] | None = None
     ) -> dict[Want, np.ndarray]:
-        """The wanted arrays among SITES, without a forward pass. places: position numbers; None: 0, 1, 2 …"""
+        """The wanted arrays among MEASURES, without a forward pass. places: position numbers; None: 0, 1, 2 …"""
         at = torch.arange(len(ids)) if places is None else places
         return self._rows(ids, wants, at) | self._neighbours(ids, wants)
 
@@ -56,7 +62,7 @@ class Vocabulary:
         return arrays
 
     def _neighbours(self, ids: Int[Tensor, " pos"], wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-        mine = [want for want in wants if want.site in ("near_ids", "near_cos", "near_rows")]
+        mine = [want for want in wants if want.site in _NEAR]
         if not mine:
             return {}
         places = positions(mine, len(ids))

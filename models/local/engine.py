@@ -31,7 +31,7 @@ from models.engine import Estimate, Progress, Report, silent
 from models.families import Family, family_of
 from models.identities import layers as identities
 from models.identities import sums
-from models.loaded import generate, norms, readout, sharing, vocabulary
+from models.loaded import generate
 from models.loaded.load import load_model
 from models.loaded.model import LoadedModel
 from models.local import estimate as estimates
@@ -40,15 +40,13 @@ from models.local.input_cache import Held, LayerInputsCache, of_the_process
 from models.local.packed import Packing
 from models.local.threads import using_threads, usual_threads
 from models.lru import ByteLru
-from models.measures import likeness, value_weighted
-from models.measures import registry as derived
-from models.measures.collect import Collection, with_pooled
+from models.measures import registry, value_weighted
+from models.measures.collect import Collection
 from models.measures.context import RunContext
 from models.progress import listening, stop_if_cancelled
 from models.reading import attention_interface, interventions
 from models.reading.layer_inputs import LayerInputs
 from models.text import chat as conversation
-from models.text import tokenizer as tokenizing
 from models.text.tokenizer import load_tokenizer
 
 INPUTS = 5  # of the memory that the program may use, one in so many is for layer inputs
@@ -127,11 +125,11 @@ class LocalEngine:
         # browser that starts.
         with using_threads(None if threads is None else 1):
             self.identities = (*identities.check(self._loaded, ids), *sums.check(self._loaded, ids))
-        self.broken = derived.broken(identities.broken(self.identities))
-        lacking = {**self._loaded.missing, **derived.missing(self.spec)}
+        self.broken = registry.with_resting(identities.broken(self.identities))
+        lacking = {**self._loaded.missing, **registry.missing(self.spec)}
         with using_threads(threads):
             self.speed = speed.measure(self._loaded)
-        self.missing = with_pooled({**lacking, **tokenizer.missing, **self.broken})
+        self.missing = registry.with_resting({**lacking, **tokenizer.missing, **self.broken})
 
     @classmethod
     def load(cls, address: str, report: Report | None = None) -> "LocalEngine":
@@ -305,32 +303,20 @@ class LocalEngine:
 
     @torch.inference_mode()
     def _answer(self, run: Run, ids: np.ndarray, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-        """Every wanted array: from the tables, from the layers, from the end."""
-        way_in = [want for want in wants if want.site in vocabulary.SITES]
-        way_out = [want for want in wants if want.site in readout.SITES]
-        parameters = [want for want in wants if want.site in norms.SITES]
-        shared = [want for want in wants if want.site in sharing.SITES]
-        between = [want for want in wants if want.site in likeness.SITES]
-        worked_out = [want for want in wants if want.site in derived.SITES]
-        fixed = vocabulary.SITES | norms.SITES | sharing.SITES | tokenizing.SITES
-        apart = fixed | readout.SITES | likeness.SITES | derived.SITES
-        inside = [want for want in wants if want.site not in apart]
-        arrays = self._loaded.vocabulary.answer(torch.from_numpy(ids), way_in, interventions.places(len(ids)))
-        arrays |= self._loaded.norms.answer(parameters)
-        if shared:  # every matrix of the model is read, once
-            arrays |= dict.fromkeys(shared, self._loaded.weight_gaps)
-        arrays |= self._tokenizer.answer(run, [want for want in wants if want.site in tokenizing.SITES])
-        if inside or way_out or between or worked_out:
-            needed = dict.fromkeys((*inside, *derived.basis(worked_out, self.spec)))
+        """Every wanted array: from the tokenizer, from parameters alone, from layers as they run, and from what is left
+        of that."""
+        asked = [want for want in wants if want.site in registry.MEASURES]
+        fixed = [want for want in asked if not registry.MEASURES[want.site].forward]
+        arrays = self._tokenizer.answer(run, [want for want in wants if want.site not in registry.MEASURES])
+        arrays |= registry.answer(RunContext(self._loaded, ids), fixed)
+        if rest := [want for want in asked if registry.MEASURES[want.site].forward]:
             lengths = partial(value_weighted.lengths, self._loaded)
+            needed = registry.basis(rest, self.spec)
             collection = Collection(needed, self.spec.layers, ids, self._loaded.ffn, lengths)
             inputs = self._visit(run, ids, collection)
             held = collection.arrays()
-            arrays |= {want: held[want] for want in inside}
-            arrays |= derived.answer(RunContext(self._loaded, inputs, ids, held), worked_out)
-            arrays |= likeness.answer(inputs, between)
-            if self._loaded.readout is not None:
-                arrays |= self._loaded.readout.answer(inputs, way_out)
+            arrays |= {want: held[want] for want in rest if want in held}
+            arrays |= registry.answer(RunContext(self._loaded, ids, inputs, held), rest)
         return arrays
 
     def _visit(self, run: Run, ids: np.ndarray, collection: Collection) -> LayerInputs:

@@ -14,38 +14,20 @@ from anatomy.request import Want
 from anatomy.sites import SITES, axes_of
 from anatomy.spec import ModelSpec, RelativeBias, Rope
 from models.engine import Estimate
+from models.measure import Measure
+from models.measures.attention_reducers import MAP_SIDE
+from models.measures.collect import sites_by_layer
+from models.measures.lens import SPAN
+from models.measures.reductions import ATTENTION_REDUCED, FORMING, AttentionReduction
+from models.measures.registry import MEASURES, basis
+from models.reading.attended import CELLS, ROWS
 
 FLOAT = 4  # bytes
-CHUNK = 64  # rows whose logits are held at a time
-TILE = 1 << 19  # attention weights in a tile
-ROWS = 64  # rows of attention whose scores are formed at a time
-SPAN = 512  # positions whose streams of all layers are held at a time
-MAP_SIDE = 32  # cells on a side of a thumbnail of attention
-NEAR_K = 8  # nearest tokens kept of each
 _SLACK = 64 << 20  # bytes for what is not counted here
 _POSITION = 8  # bytes of the number of a token's position
 _BUCKETS = 48  # bytes per pair of tokens while the library sorts distances into the buckets of a relative bias
-_LENGTHS = {"k": 50, "m": 5, "row": POOLED, "col": POOLED, "event": 4, "byte": 1, "chat": 1}
 _WHOLE_NUMBERS = frozenset({"token", "neuron", "rank", "part", "merge", "rule", "role"})  # units: 8 bytes each
-_AT_ONCE = frozenset({"tok_embed", "pos_embed", "attn_gain", "ffn_gain", "attn_norm_bias", "ffn_norm_bias"})
-_NEAR = frozenset({"near_ids", "near_cos", "near_rows"})
-_NO_FORWARD = _AT_ONCE | _NEAR | {"weight_gap"}
-_WATCH = frozenset({"watch_ids", "watch_logp", "watch_rank"})
-EVERY_LAYER = frozenset({"lens_ids", "lens_logp", "lens_kl"})
-_OUT = frozenset({"next_ids", "next_logp", "entropy"})
-_SCORED = EVERY_LAYER | _NEAR | _WATCH | _OUT | {"surprisal", "half_kl"}
-_AGAIN = {"half_kl": 1.0, "batch_gap": 2.0, "cache_gap": 1.0}  # further forward passes
-_WHOLE = ("norm_", "cos_attn", "cos_ffn", "act_", "ffn_bend", "layer_order", "dla_")  # worked out in every layer
-STREAMS = frozenset(
-    {"resid_pre", "resid_post", "norm_pre", "norm_post"}
-)  # read off the layer inputs, no layer runs for them
-# Read off the same rows or streams: counted once.
-_TOGETHER = (_NEAR, _WATCH, _OUT, frozenset({"lens_ids", "lens_logp"}))
-_SWEEPS = EVERY_LAYER | _WATCH | {"cos_tokens"}  # read off every layer's stream
-# What is worked out from attention weights, beside the kinds of heads, which are 1.
-_TILES = 0.5  # the weights formed, and next to nothing made of them
-_FOLDED = {"head_maps": 0.25, "head_reach": 0.25}
-_APART, _PAIR = "head_apart", 0.3  # two heads held against each other
+_WRITTEN = {"byte": 1, "chat": 1}  # lengths of what a tokenizer answers: small beside _SLACK
 _LOGIT = 0.7  # a logit put in order
 _BETWEEN = 1.3  # norms, rotation, activation: what a layer takes beside its matrices and attention
 
@@ -113,9 +95,15 @@ def _largest(fits: Callable[[int], bool], most: int) -> int:
     return found
 
 
+def _measured(wants: Iterable[Want]) -> list[tuple[Measure, Want]]:
+    """The measures that answer these, each once for a position; what the tokenizer answers costs next to nothing."""
+    found = {(MEASURES[want.site], want.pos): want for want in wants if want.site in MEASURES}
+    return [(measure, want) for (measure, _pos), want in found.items()]
+
+
 def _runs(wants: Iterable[Want]) -> bool:
     """Is a forward pass needed, or the layer inputs of one?"""
-    return any(want.site not in _NO_FORWARD and SITES[want.site].stage != "tokens" for want in wants)
+    return any(measure.forward for measure, _want in _measured(wants))
 
 
 def thinning(spec: ModelSpec, tokens: int, inputs: int | None) -> int:
@@ -145,20 +133,21 @@ def _per_pair(spec: ModelSpec) -> int:
 
 
 def _nbytes(spec: ModelSpec, tokens: int, wants: tuple[Want, ...], recorded: bool, inputs: int | None) -> int:
+    asked = _measured(wants)
     arrays = sum(_array(spec, tokens, want) for want in wants)
-    compared = 6 * CHUNK * spec.vocab * FLOAT if any(want.site in _SCORED for want in wants) else 0
+    compared = 6 * max((measure.chunk for measure, _want in asked), default=0) * spec.vocab * FLOAT
     if not _runs(wants):
         return _SLACK + 2 * arrays + compared
-    sites = {want.site for want in wants}
-    texts = 2 if "batch_gap" in sites else 1
+    texts = max(measure.texts for measure, _want in asked)
     held = 0 if recorded else inputs_bytes(spec, tokens, thinning(spec, tokens, inputs))
-    if held and not sites & _AGAIN.keys():  # else a further pass makes a mask and a bias of its own
+    if held and not any(measure.passes for measure, _want in asked):  # a further pass has a mask and a bias of its own
         held -= tokens * tokens * _per_pair(spec)  # counted with the layer
-    cached = max((1 + min(want.pos or 0, tokens - 1) for want in wants if want.site == "cache_gap"), default=0)
-    folded = _tiles(spec, tokens) if any(_folds(want) or SITES[want.site].one_head for want in wants) else 0
-    read = spec.layers * min(tokens, SPAN) * spec.d_model * FLOAT if any(w.site in _SWEEPS for w in wants) else 0
+    cached = max((1 + min(want.pos or 0, tokens - 1) for measure, want in asked if measure.cached), default=0)
+    tiles = _tiles(spec, tokens) if _reduced(wants) or any(SITES[want.site].one_head for want in wants) else 0
+    swept = any(measure.sweeps(tokens, want) for measure, want in asked)
+    read = spec.layers * min(tokens, SPAN) * spec.d_model * FLOAT if swept else 0
     layer = _layer(spec, tokens, texts) + _cache(spec, cached)
-    return _SLACK + 2 * arrays + held + layer + folded + compared + read
+    return _SLACK + 2 * arrays + held + layer + tiles + compared + read
 
 
 def _cache(spec: ModelSpec, tokens: int) -> int:
@@ -170,7 +159,7 @@ def _cache(spec: ModelSpec, tokens: int) -> int:
 def _tiles(spec: ModelSpec, tokens: int) -> int:
     """What statistics of attention hold: a block of scores, some tiles, maps whose columns are not pooled yet."""
     strips = max(3 * spec.n_heads * MAP_SIDE, 3 * POOLED) * tokens
-    return FLOAT * (spec.n_heads * ROWS * tokens + 8 * TILE + strips)
+    return FLOAT * (spec.n_heads * ROWS * tokens + 8 * CELLS + strips)
 
 
 def _layer(spec: ModelSpec, tokens: int, texts: int = 1) -> int:
@@ -189,23 +178,20 @@ def _bias(spec: ModelSpec) -> int:
 
 def _array(spec: ModelSpec, tokens: int, want: Want) -> int:
     """Bytes of one answer."""
-    sizes = _LENGTHS | spec.sizes(want.stack) | {"pos": tokens, "src": tokens}
-    if want.site == "head_maps":
-        sizes |= {"row": MAP_SIDE, "col": MAP_SIDE}
-    if want.site in _NEAR:
-        sizes |= {"k": NEAR_K}
+    declared = MEASURES[want.site].lengths if want.site in MEASURES else _WRITTEN
+    sizes = {**spec.sizes(want.stack), "pos": tokens, "src": tokens, **declared}
     return prod(sizes[axis] for axis in axes_of(want)) * (2 if SITES[want.site].unit in _WHOLE_NUMBERS else 1) * FLOAT
 
 
-def _folds(want: Want) -> bool:
-    """Is it worked out from all attention weights of every layer?"""
-    return want.site.startswith("head_")
+def _reduced(wants: Iterable[Want]) -> list[AttentionReduction]:
+    """What is made of all attention weights of every layer for these, each once."""
+    return list(dict.fromkeys(ATTENTION_REDUCED[want.site] for want in wants if want.site in ATTENTION_REDUCED))
 
 
 def _seconds(
     spec: ModelSpec, tokens: int, wants: tuple[Want, ...], speed: Speed, recorded: bool, inputs: int | None
 ) -> float:
-    logits = sum(_scored(spec, tokens, want) for want in _distinct(wants)) * spec.vocab
+    logits = sum(measure.rows(spec, tokens, want) for measure, want in _measured(wants)) * spec.vocab
     seconds = 2.0 * logits * spec.d_model / speed.products + _LOGIT * logits / speed.weights
     if not _runs(wants):
         return seconds
@@ -218,54 +204,23 @@ def _seconds(
 def _layers(spec: ModelSpec, tokens: int, wants: tuple[Want, ...], recorded: bool, inputs: int | None) -> float:
     """How many layers run: those of the forward pass or of replays, those of further passes, and those that find
     again the streams that thinned layer inputs have left out."""
-    sites = {want.site for want in wants}
-    passes = sum(_AGAIN.get(site, 0.0) for site in sites) * spec.layers
-    visited = _visited(spec, wants) if recorded else spec.layers
+    asked = _measured(wants)
+    again = sum({measure: measure.passes * measure.texts for measure, _want in asked}.values()) * spec.layers
+    shown = sites_by_layer(basis(wants, spec), spec.layers)
+    visited = sum(map(bool, shown.values())) if recorded else spec.layers
     number = thinning(spec, tokens, inputs)
-    sweeps = len({_kin(site) for site in sites & _SWEEPS}) + (recorded and visited == spec.layers)
-    if any(want.site == "lens_kl" and want.pos is None for want in wants):
-        sweeps += tokens // SPAN
+    sweeps = sum({measure: measure.sweeps(tokens, want) for measure, want in asked}.values())
+    sweeps += recorded and visited == spec.layers
     left_out = spec.layers * (1 - 1 / number)
     alone = visited * (number - 1) / 2 if recorded and visited < spec.layers else 0.0
-    return visited + passes + sweeps * left_out + min(alone, left_out)
-
-
-def _distinct(wants: Iterable[Want]) -> list[Want]:
-    """Sites that are read off the same rows counted once."""
-    return list({(_kin(want.site), want.pos): want for want in wants}.values())
-
-
-def _kin(site: str) -> frozenset[str]:
-    """The sites that are read off together with this one, itself among them."""
-    return next((sites for sites in _TOGETHER if site in sites), frozenset({site}))
-
-
-def _scored(spec: ModelSpec, tokens: int, want: Want) -> int:
-    """Rows that are multiplied with the whole vocabulary for it."""
-    places = tokens if want.pos is None else 1
-    if want.site in EVERY_LAYER | _WATCH:
-        return places * spec.layers
-    if want.site == "half_kl":
-        return 2 * tokens
-    return places if want.site in _SCORED else 1 if SITES[want.site].stage == "output" else 0
-
-
-def _visited(spec: ModelSpec, wants: Iterable[Want]) -> int:
-    """Layers that are run again from layer inputs."""
-    asked = [want for want in wants if want.site not in STREAMS | _NO_FORWARD]
-    if any(_folds(want) or want.site.startswith(_WHOLE) for want in asked):
-        return spec.layers
-    return len({want.layer for want in asked if want.layer is not None})
+    return visited + again + sweeps * left_out + min(alone, left_out)
 
 
 def _formed(spec: ModelSpec, wants: Iterable[Want]) -> float:
     """How often a head's map is formed and summed up, as often as its kinds would be."""
     asked = tuple(wants)
-    folded, single = {want.site for want in asked if _folds(want)}, [w for w in asked if SITES[w.site].one_head]
-    each = _TILES if folded else 0.0
-    each += sum(_FOLDED.get(site, 0.0) for site in folded)
-    each += _PAIR * (spec.n_heads - 1) / 2 if _APART in folded else 0.0
-    each += 1 - _TILES if folded - _FOLDED.keys() - {_APART} else 0.0
+    reduced, single = _reduced(asked), [want for want in asked if SITES[want.site].one_head]
+    each = (FORMING if reduced else 0.0) + sum(reduction.share(spec) for reduction in reduced)
     return spec.layers * spec.n_heads * each + len(single)
 
 

@@ -10,7 +10,8 @@ from anatomy.request import MOST_RANKS, Want
 from anatomy.sites import SITES, axes_of
 from anatomy.spec import ModelSpec
 from models.engine import MAX_CHARACTERS, Estimate
-from models.local.estimate import EVERY_LAYER, FLOAT
+from models.local.estimate import FLOAT
+from models.measures.registry import MEASURES
 from models.memory import VARIABLE
 
 MAP_BYTES = 128 << 20  # of one layer's maps, all heads: 1,800 tokens with 9 heads
@@ -104,9 +105,10 @@ def _too_many_pairs(want: Want, spec: ModelSpec, tokens: int) -> None:
 
 def _too_many_lenses(want: Want, spec: ModelSpec, tokens: int) -> None:
     """TooLong for the lens after every layer at every position, where that takes more than PRODUCTS."""
-    if want.site not in EVERY_LAYER or want.pos is not None:
+    measure = MEASURES.get(want.site)
+    if measure is None or want.pos is not None or SITES[want.site].one_pos or not measure.sweeps(tokens, want):
         return
-    each = spec.layers * spec.vocab * spec.d_model
+    each = measure.rows(spec, 1, want) * spec.vocab * spec.d_model
     if tokens * each > PRODUCTS:
         told = N_(
             "The lens is not read at all positions of {tokens} tokens at once: that is given for texts of at most "

@@ -5,6 +5,7 @@ final norm's divisor as it was in the run, the logit is the sum of what these pa
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,15 +19,21 @@ from models.loaded.frozen import FrozenUnembed
 from models.loaded.projections import down_projection, out_projection
 from models.loaded.ranked import largest
 from models.loaded.reasons import NO_HEAD, SUMMED_AFTER
+from models.measure import Measure, once, sites_of
 from models.measures.context import RunContext
 
 NEURONS = 10  # kept of each layer
-NEEDS = {
-    "dla_parts": frozenset({"resid_pre", "resid_post", "attn_out", "ffn_out", "logits"}),
-    "dla_heads": frozenset({"resid_post", "z", "logits"}),
-    "dla_neuron_ids": frozenset({"resid_post", "act", "logits"}),
-    "dla_neuron_logits": frozenset({"resid_post", "act", "logits"}),
-}
+_STRONGEST = ("dla_neuron_ids", "dla_neuron_logits")
+MEASURES = (
+    Measure(("dla_parts",), frozenset({"resid_pre", "resid_post", "attn_out", "ffn_out", "logits"}), rows=once),
+    Measure(("dla_heads",), frozenset({"resid_post", "z", "logits"}), rows=once),
+    Measure(
+        _STRONGEST,
+        frozenset({"resid_post", "act", "logits"}),
+        rows=once,
+        lengths={"k": NEURONS},
+    ),
+)
 _READS = {
     "dla_parts": ("attn_out", "ffn_out"),
     "dla_heads": ("z",),
@@ -43,12 +50,20 @@ def basis(want: Want, spec: ModelSpec) -> list[Want]:
 def missing(spec: ModelSpec) -> dict[str, str]:
     """All of it, where there is no output layer or where norms stand after the sums."""
     reason = NO_HEAD if spec.head is None else SUMMED_AFTER if spec.norm.place != "pre" else None
-    return {} if reason is None else dict.fromkeys(NEEDS, reason)
+    return {} if reason is None else dict.fromkeys(sites_of(MEASURES), reason)
 
 
 def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-    """The wanted arrays among NEEDS."""
-    return {want: _SITES[want.site](context, want) for want in wants}
+    """The wanted arrays among MEASURES; numbers and logits of neurons are worked out together."""
+    arrays = {want: _WHOLE[want.site](context, want) for want in wants if want.site in _WHOLE}
+    strongest = [want for want in wants if want.site in _STRONGEST]
+    found = {_anew(want): _neurons(context, want) for want in {_anew(want): want for want in strongest}.values()}
+    return arrays | {want: found[_anew(want)][_STRONGEST.index(want.site)].numpy() for want in strongest}
+
+
+def _anew(want: Want) -> Want:
+    """The question without which of its two answers is wanted."""
+    return replace(want, site=_STRONGEST[0])
 
 
 class _Aim(NamedTuple):
@@ -105,9 +120,4 @@ def _neurons(context: RunContext, want: Want) -> tuple[Int[Tensor, "layer k"], F
     return torch.stack(ids), torch.stack(logits)
 
 
-_SITES = {
-    "dla_parts": _parts,
-    "dla_heads": _heads,
-    "dla_neuron_ids": lambda context, want: _neurons(context, want)[0].numpy(),
-    "dla_neuron_logits": lambda context, want: _neurons(context, want)[1].numpy(),
-}
+_WHOLE = {"dla_parts": _parts, "dla_heads": _heads}

@@ -15,8 +15,9 @@ from anatomy.measure import POOLED, edges
 from anatomy.positions import at_position
 from anatomy.request import Want
 from anatomy.sites import SITES
+from models.measure import Measure
 from models.measures.attention_reducers import Grid, Text
-from models.measures.reductions import ATTENTION_REDUCED, REDUCED, Seen
+from models.measures.reductions import ATTENTION_REDUCED, REDUCED, AttentionReduction, Reduction, Seen
 from models.progress import report_progress, stop_if_cancelled
 from models.reading.arrays import array_of
 from models.reading.attended import CELLS, Attended, together
@@ -25,8 +26,16 @@ from models.reading.recorder import ATTENDED, Sites
 STREAMS = frozenset({"resid_pre", "resid_post"})  # kept of every layer: no need to run it again
 _MAPS = frozenset({"scores", "pattern"})  # formed from queries and keys, those rows that are wanted
 _MOVED = ("contribution_max", "contribution_mean")
-_POOLED_OF = {f"{site}_{how}": site for site in ("pattern", "contribution") for how in ("max", "mean")}
-Reason = TypeVar("Reason")
+MEASURES = (
+    Measure(("resid_pre", "resid_mid", "resid_post", "attn_in", "ffn_in")),
+    Measure(("q", "k", "v", "pos_bias", "scores", "pattern", "z", "attn_out")),
+    Measure(("gate", "up", "act", "ffn_out")),
+    *(
+        Measure((f"{site}_max", f"{site}_mean"), frozenset({site}), lengths={"row": POOLED, "col": POOLED})
+        for site in ("pattern", "contribution")
+    ),
+)
+Kind = TypeVar("Kind", Reduction, AttentionReduction)
 FFN = Callable[[int, Tensor], Tensor]
 Lengths = Callable[[int, int, Tensor], Tensor]
 
@@ -44,28 +53,15 @@ class Collection:
     ) -> None:
         asked = tuple(wants)
         self._reduced = tuple(want for want in asked if want.site in REDUCED or want.site in ATTENTION_REDUCED)
-        self._reductions = tuple(dict.fromkeys(REDUCED[want.site] for want in asked if want.site in REDUCED))
-        self._folds = tuple(
-            dict.fromkeys(ATTENTION_REDUCED[want.site] for want in asked if want.site in ATTENTION_REDUCED)
-        )
-        self._single: dict[int, list[Want]] = {}
-        for want in asked:
-            if want.layer is not None:
-                self._single.setdefault(want.layer, []).append(want)
-        self.wanted = self._sites_by_layer(layers)
+        self._reductions = _once(REDUCED, asked)
+        self._folds = _once(ATTENTION_REDUCED, asked)
+        self._single = _by_layer(asked)
+        self.wanted = sites_by_layer(asked, layers)
         self._text = Text(ids)
         self._ffn, self._lengths = ffn, lengths
         self._waiting: dict[int, Attended] = {}  # layers that are not folded yet
         self._rows: dict[str, dict[int, np.ndarray]] = defaultdict(dict)
         self._arrays: dict[Want, np.ndarray] = {}
-
-    def _sites_by_layer(self, layers: int) -> dict[int, frozenset[str]]:
-        """What reductions need, of every layer; what single wants name, of theirs."""
-        folded = frozenset({ATTENDED} if self._folds else ())
-        everywhere = folded.union(*(reduction.needs for reduction in self._reductions))
-        visited = range(layers) if self._reduced else sorted(self._single)
-        named = {layer: frozenset().union(*map(_needs, wants)) for layer, wants in self._single.items()}
-        return {layer: (everywhere | named.get(layer, frozenset())) - STREAMS for layer in visited}
 
     def visit(self, layer: int, sites: Sites) -> None:
         """Take from one layer what was wanted of it."""
@@ -144,9 +140,29 @@ class Collection:
         return self._arrays
 
 
-def with_pooled(missing: Mapping[str, Reason]) -> dict[str, Reason]:
-    """Sites that are not answered, each with the reason, and those that are pooled from them."""
-    return {**missing, **{pooled: missing[site] for pooled, site in _POOLED_OF.items() if site in missing}}
+def sites_by_layer(wants: Iterable[Want], layers: int) -> dict[int, frozenset[str]]:
+    """What each layer has to show: what reductions need, of every layer; what single wants name, of theirs. Empty for a
+    layer that is visited for the streams at its ends alone: it need not run again."""
+    asked = tuple(wants)
+    reductions, tiles, single = _once(REDUCED, asked), _once(ATTENTION_REDUCED, asked), _by_layer(asked)
+    everywhere = frozenset({ATTENDED} if tiles else ()).union(*(reduction.needs for reduction in reductions))
+    visited = range(layers) if reductions or tiles else sorted(single)
+    named = {layer: frozenset().union(*map(_needs, mine)) for layer, mine in single.items()}
+    return {layer: (everywhere | named.get(layer, frozenset())) - STREAMS for layer in visited}
+
+
+def _once(table: Mapping[str, Kind], wants: Iterable[Want]) -> tuple[Kind, ...]:
+    """The reductions of a table that these wants ask for."""
+    return tuple(dict.fromkeys(table[want.site] for want in wants if want.site in table))
+
+
+def _by_layer(wants: Iterable[Want]) -> dict[int, list[Want]]:
+    """Those that name a layer."""
+    found: dict[int, list[Want]] = {}
+    for want in wants:
+        if want.layer is not None:
+            found.setdefault(want.layer, []).append(want)
+    return found
 
 
 def _needs(want: Want) -> frozenset[str]:

@@ -1,7 +1,7 @@
-"""What derived sites are worked out from: the loaded model, the run's layer inputs and tokens, arrays of its layers."""
+"""What sites are worked out from: the loaded model, the run's tokens, layer inputs and arrays of its layers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,16 +16,27 @@ from models.reading.layer_inputs import LayerInputs
 
 @dataclass(frozen=True)
 class RunContext:
-    """One run of one model. arrays: the basis that the derived sites asked for."""
+    """One run of one model.
+
+    ids     its tokens, rows of the embedding table
+    held    how its layers were called; None where nothing has been run
+    arrays  what the wanted sites are worked out from (`basis`)
+    """
 
     loaded: LoadedModel
-    inputs: LayerInputs
     ids: Int[np.ndarray, " pos"]
-    arrays: Mapping[Want, np.ndarray]
+    held: LayerInputs | None = None
+    arrays: Mapping[Want, np.ndarray] = field(default_factory=dict)
 
     def tensor(self, want: Want) -> Tensor:
         """An array of the basis."""
         return torch.from_numpy(self.arrays[want])
+
+    @property
+    def inputs(self) -> LayerInputs:
+        """How the layers were called: measures that declare a forward pass are asked after one."""
+        assert self.held is not None, "nothing has been run: a measure that reads layer inputs has to declare `forward`"
+        return self.held
 
     @property
     def last(self) -> Float[Tensor, "pos d_model"]:

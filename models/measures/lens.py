@@ -18,13 +18,25 @@ from anatomy.spec import ModelSpec
 from models.loaded.ranked import largest_at, nearness
 from models.loaded.readout import CHUNK, Rows
 from models.loaded.reasons import NO_HEAD
+from models.measure import Measure, each_layer, each_position, once, sites_of
 from models.measures.context import RunContext
 from models.progress import report_progress, stop_if_cancelled
 
 WATCHED = 8  # tokens at most
 SPAN = 512  # positions whose streams of all layers are held at a time
 _WATCH = ("watch_ids", "watch_logp", "watch_rank")
-NEEDS = dict.fromkeys(("lens_kl", "surprisal", *_WATCH), frozenset({"resid_post", "logits"}))
+_RESTS_ON = frozenset({"resid_post", "logits"})
+MEASURES = (
+    Measure(
+        ("lens_kl",),
+        _RESTS_ON,
+        rows=each_layer,
+        chunk=CHUNK,
+        sweeps=lambda tokens, want: 1 + tokens // SPAN if want.pos is None else 1,
+    ),
+    Measure(("surprisal",), _RESTS_ON, rows=each_position, chunk=CHUNK),
+    Measure(_WATCH, _RESTS_ON, rows=each_layer, chunk=CHUNK, sweeps=once, lengths={"k": WATCHED}),
+)
 _NOT_CAUSAL = N_(
     "This model reads the whole text at once, in both directions: it gives a token no probability from those before it "
     "alone, so there is no surprisal."
@@ -39,12 +51,12 @@ def basis(want: Want, spec: ModelSpec) -> list[Want]:
 def missing(spec: ModelSpec) -> dict[str, str]:
     """All of it without an output layer; surprisal in models that look ahead."""
     if spec.head is None:
-        return dict.fromkeys(NEEDS, NO_HEAD)
+        return dict.fromkeys(sites_of(MEASURES), NO_HEAD)
     return {} if spec.stack().causal else {"surprisal": _NOT_CAUSAL}
 
 
 def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-    """The wanted arrays among NEEDS."""
+    """The wanted arrays among MEASURES."""
     distance = [want for want in wants if want.site == "lens_kl"]
     surprise = [want for want in wants if want.site == "surprisal"]
     watched = [want for want in wants if want.site in _WATCH]

@@ -10,17 +10,19 @@ from torch.nn.functional import normalize
 from anatomy.language import N_
 from anatomy.positions import at_position, positions
 from anatomy.request import Want
+from models.measure import Measure, once
+from models.measures.context import RunContext
 from models.progress import report_progress
-from models.reading.layer_inputs import LayerInputs
 
-SITES = frozenset({"cos_tokens"})
+MEASURES = (Measure(("cos_tokens",), sweeps=once),)
 
 
-def answer(inputs: LayerInputs, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-    """The wanted arrays among SITES: cosines of the streams leaving each layer, for the positions asked for."""
+def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    """The wanted arrays among MEASURES: cosines of the streams leaving each layer, for the positions asked for."""
     if not wants:
         return {}
-    places = positions(wants, len(inputs.stream(0)))
+    inputs = context.inputs
+    places = positions(wants, len(context.ids))
     layers = []
     for layer in range(len(inputs.calls)):
         report_progress(N_("comparing the streams after each layer"), layer, len(inputs.calls))

@@ -8,9 +8,10 @@ from jaxtyping import Float
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from models.loaded.projections import down_projection
+from models.measure import Measure
 from models.measures.context import RunContext
 
-NEEDS = {"ffn_sum_gap": frozenset({"act", "ffn_out"})}
+MEASURES = (Measure(("ffn_sum_gap",), frozenset({"act", "ffn_out"})),)
 
 
 def basis(want: Want, spec: ModelSpec) -> list[Want]:
@@ -24,7 +25,7 @@ def missing(spec: ModelSpec) -> dict[str, str]:
 
 
 def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-    """The wanted arrays among NEEDS."""
+    """The wanted arrays among MEASURES."""
     return {want: _gap(context, want) for want in wants}
 
 

@@ -17,16 +17,22 @@ from models.loaded.frozen import FrozenUnembed
 from models.loaded.projections import down_projection
 from models.loaded.ranked import largest
 from models.loaded.reasons import NO_HEAD, SUMMED_AFTER
+from models.measure import Measure
 from models.measures.context import RunContext
 
 NEURONS = 10  # kept
 TOKENS = 5  # kept of those that each raises, and of those that it lowers
 _OWN = ("write_ids", "write_acts", "write_norms")
 ON_TOKENS = ("write_up_ids", "write_up_logits", "write_down_ids", "write_down_logits")
-NEEDS = {
-    **dict.fromkeys(_OWN, frozenset({"act", "ffn_out"})),
-    **dict.fromkeys(ON_TOKENS, frozenset({"act", "ffn_out", "resid_post", "logits"})),
-}
+MEASURES = (
+    Measure(_OWN, frozenset({"act", "ffn_out"}), lengths={"k": NEURONS}),
+    Measure(
+        ON_TOKENS,
+        frozenset({"act", "ffn_out", "resid_post", "logits"}),
+        rows=lambda spec, tokens, want: NEURONS,
+        lengths={"k": NEURONS, "m": TOKENS},
+    ),
+)
 
 
 def basis(want: Want, spec: ModelSpec) -> list[Want]:
@@ -41,7 +47,7 @@ def missing(spec: ModelSpec) -> dict[str, str]:
 
 
 def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-    """The wanted arrays among NEEDS; what one layer and position give is worked out once."""
+    """The wanted arrays among MEASURES; what one layer and position give is worked out once."""
     arrays: dict[Want, np.ndarray] = {}
     for layer, pos in dict.fromkeys((want.layer, want.pos) for want in wants):
         here = [want for want in wants if (want.layer, want.pos) == (layer, pos)]

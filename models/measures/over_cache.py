@@ -13,10 +13,11 @@ from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from models.loaded.generate import new_cache, step
 from models.loaded.reasons import NO_HEAD
+from models.measure import Measure, once, sites_of
 from models.measures.context import RunContext
 from models.reading.recorder import recording, silent
 
-NEEDS = {"cache_gap": frozenset({"logits"})}
+MEASURES = (Measure(("cache_gap",), frozenset({"logits"}), rows=once, passes=1, cached=True),)
 _NOT_CAUSAL = N_(
     "This model reads the whole text at once, in both directions: it keeps no keys and values from which a token could "
     "be computed alone."
@@ -31,11 +32,11 @@ def basis(want: Want, spec: ModelSpec) -> list[Want]:
 def missing(spec: ModelSpec) -> dict[str, str]:
     """Models that look ahead have no cache; those without an output layer have no logits."""
     reason = NO_HEAD if spec.head is None else None if spec.stack().causal else _NOT_CAUSAL
-    return {} if reason is None else dict.fromkeys(NEEDS, reason)
+    return {} if reason is None else dict.fromkeys(sites_of(MEASURES), reason)
 
 
 def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-    """The wanted arrays among NEEDS."""
+    """The wanted arrays among MEASURES."""
     return {want: np.array(_gap(context, want.pos), np.float32) for want in wants}
 
 

@@ -13,8 +13,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anatomy.measure import NEAR_ZERO
-from models.measures.attention_reducers import KINDS, Apart, HeadScores, Reach, StreamingReducer, Text, Thumbnails
-from models.reading.recorder import ORDER
+from anatomy.spec import ModelSpec
+from models.measure import Measure
+from models.measures.attention_reducers import (
+    KINDS,
+    MAP_SIDE,
+    Apart,
+    HeadScores,
+    Reach,
+    StreamingReducer,
+    Text,
+    Thumbnails,
+)
+from models.reading.recorder import MOST_PARTS, ORDER
 
 ROWS = 256  # of a layer's numbers, reduced at a time
 
@@ -27,26 +38,24 @@ class Seen:
     ffn: Callable[[Float[Tensor, "row d_model"]], Float[Tensor, "row d_model"]]
 
 
-@dataclass(frozen=True)
-class AttentionReduction:
-    """Sites that the tiles of one layer's attention give a row of: what to fold them with.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AttentionReduction(Measure):
+    """Sites that the tiles of one layer's attention give a row of.
 
-    by_head  each head is looked at by itself, so that those of several layers may be folded together
-    needs    what the tiles are rows of
+    begin    (text, heads) → what takes the tiles
+    by_head  each head is looked at by itself, so that those of several layers may go together
+    share    spec → seconds beside forming the weights, as a share of what the kinds of heads take with them
     """
 
-    gives: tuple[str, ...]
-    begin: Callable[[Text, int], StreamingReducer]  # (text, heads) → an empty fold
+    begin: Callable[[Text, int], StreamingReducer]
     by_head: bool = True
-    needs: frozenset[str] = frozenset({"pattern"})
+    share: Callable[[ModelSpec], float]
 
 
-@dataclass(frozen=True)
-class Reduction:
-    """Sites that one layer gives a row of, the sites they are made from, and how."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reduction(Measure):
+    """Sites that one layer gives a row of. of: makes the rows out of what was seen of the layer."""
 
-    gives: tuple[str, ...]
-    needs: frozenset[str]
     of: Callable[[Seen], tuple[np.ndarray, ...]]
 
 
@@ -115,24 +124,42 @@ def _direction(write: str, stream: str) -> Callable[[Seen], tuple[np.ndarray, ..
     return lambda seen: (directions(seen.sites[write], seen.sites[stream]),)
 
 
+FORMING = 0.5  # of what the kinds of heads take: the weights formed, and next to nothing made of them
+_PAIR = 0.3  # the same, for two heads held against each other
+_PATTERN = frozenset({"pattern"})
 ATTENTION_REDUCTIONS = (
-    AttentionReduction(tuple(f"head_{kind}" for kind in KINDS), HeadScores),
-    AttentionReduction(("head_apart",), Apart, by_head=False),
-    AttentionReduction(("head_reach",), Reach, by_head=False),
-    AttentionReduction(("head_maps",), Thumbnails),
+    AttentionReduction(
+        tuple(f"head_{kind}" for kind in KINDS), _PATTERN, begin=HeadScores, share=lambda spec: 1 - FORMING
+    ),
+    AttentionReduction(
+        ("head_apart",), _PATTERN, begin=Apart, by_head=False, share=lambda spec: _PAIR * (spec.n_heads - 1) / 2
+    ),
+    AttentionReduction(("head_reach",), _PATTERN, begin=Reach, by_head=False, share=lambda spec: 0.25),
+    AttentionReduction(
+        ("head_maps",),
+        _PATTERN,
+        begin=Thumbnails,
+        share=lambda spec: 0.25,
+        lengths={"row": MAP_SIDE, "col": MAP_SIDE},
+    ),
 )
 REDUCTIONS = (
-    Reduction(("norm_pre",), frozenset({"resid_pre"}), _length("resid_pre")),
-    Reduction(("norm_mid",), frozenset({"resid_mid"}), _length("resid_mid")),
-    Reduction(("norm_post",), frozenset({"resid_post"}), _length("resid_post")),
-    Reduction(("norm_attn",), frozenset({"attn_out"}), _length("attn_out")),
-    Reduction(("norm_ffn",), frozenset({"ffn_out"}), _length("ffn_out")),
-    Reduction(("cos_attn",), frozenset({"attn_out", "resid_pre"}), _direction("attn_out", "resid_pre")),
-    Reduction(("cos_ffn",), frozenset({"ffn_out", "resid_mid"}), _direction("ffn_out", "resid_mid")),
-    Reduction(("act_small",), frozenset({"act"}), lambda seen: (small(seen.sites["act"]),)),
-    Reduction(("act_zero",), frozenset({"act"}), lambda seen: (exactly_zero(seen.sites["act"]),)),
-    Reduction(("ffn_bend",), frozenset({"ffn_in", "ffn_out"}), lambda seen: (bend(seen),)),
-    Reduction(("layer_order",), frozenset({ORDER}), lambda seen: (seen.sites[ORDER].numpy(),)),
+    Reduction(("norm_pre",), frozenset({"resid_pre"}), of=_length("resid_pre")),
+    Reduction(("norm_mid",), frozenset({"resid_mid"}), of=_length("resid_mid")),
+    Reduction(("norm_post",), frozenset({"resid_post"}), of=_length("resid_post")),
+    Reduction(("norm_attn",), frozenset({"attn_out"}), of=_length("attn_out")),
+    Reduction(("norm_ffn",), frozenset({"ffn_out"}), of=_length("ffn_out")),
+    Reduction(("cos_attn",), frozenset({"attn_out", "resid_pre"}), of=_direction("attn_out", "resid_pre")),
+    Reduction(("cos_ffn",), frozenset({"ffn_out", "resid_mid"}), of=_direction("ffn_out", "resid_mid")),
+    Reduction(("act_small",), frozenset({"act"}), of=lambda seen: (small(seen.sites["act"]),)),
+    Reduction(("act_zero",), frozenset({"act"}), of=lambda seen: (exactly_zero(seen.sites["act"]),)),
+    Reduction(("ffn_bend",), frozenset({"ffn_in", "ffn_out"}), of=lambda seen: (bend(seen),)),
+    Reduction(
+        ("layer_order",),
+        frozenset({ORDER}),
+        of=lambda seen: (seen.sites[ORDER].numpy(),),
+        lengths={"event": MOST_PARTS},
+    ),
 )
 REDUCED = {site: reduction for reduction in REDUCTIONS for site in reduction.gives}
 ATTENTION_REDUCED = {site: reduction for reduction in ATTENTION_REDUCTIONS for site in reduction.gives}

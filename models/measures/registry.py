@@ -1,29 +1,107 @@
-"""Sites that are worked out from others: from arrays of the layers, from parameters, from streams.
+"""Every site that a loaded model answers, and who answers it: the one list of measures.
 
-Each module of PARTS has NEEDS (its sites, each with the sites it rests on), `basis` (the wants that answering one
-takes), `missing` (which of them a kind of model has not, and why) and `answer`.
+A module with MEASURES (`models/measure.py`) may have `basis` (the wants whose arrays it works from), `missing` (which
+of its sites a kind of model has not, and why) and `answer`. Sites of one layer are taken from the layer as it runs
+(`collect`), the others are worked out before any forward pass or after it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+import torch
 
-from anatomy.refused import Sentence
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
-from models.measures import attribution, lens, neuron_sum, neurons, over_cache, rerun, value_weighted
+from models.loaded import norms, readout, sharing, vocabulary
+from models.measure import Measure, sites_of
+from models.measures import (
+    attribution,
+    collect,
+    lens,
+    likeness,
+    neuron_sum,
+    neurons,
+    over_cache,
+    reductions,
+    rerun,
+    value_weighted,
+)
 from models.measures.context import RunContext
+from models.reading import interventions
 
-PARTS = (attribution, lens, neuron_sum, neurons, over_cache, rerun, value_weighted)
-NEEDS = {site: needs for part in PARTS for site, needs in part.NEEDS.items()}
-SITES = frozenset(NEEDS)
+Reason = TypeVar("Reason")
+Answer = Callable[[RunContext, Sequence[Want]], dict[Want, np.ndarray]]
+
+
+def _nothing(want: Want, spec: ModelSpec) -> list[Want]:
+    return []
+
+
+def _everywhere(spec: ModelSpec) -> dict[str, str]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Measures that one function answers.
+
+    answer   (context, wants) → the wanted arrays
+    basis    (want, spec) → wants whose arrays the context has to hold
+    missing  spec → the sites that such a model does not have, each with the sentence that refuses it
+    """
+
+    measures: tuple[Measure, ...]
+    answer: Answer
+    basis: Callable[[Want, ModelSpec], list[Want]] = _nothing
+    missing: Callable[[ModelSpec], dict[str, str]] = _everywhere
+
+    @property
+    def sites(self) -> frozenset[str]:
+        """All that it answers."""
+        return sites_of(self.measures)
+
+
+def _rows(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    ids, places = torch.from_numpy(context.ids), interventions.places(len(context.ids))
+    return context.loaded.vocabulary.answer(ids, wants, places)
+
+
+def _gaps(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    return dict.fromkeys(wants, context.loaded.weight_gaps) if wants else {}  # every matrix is read for it, once
+
+
+PARTS = (
+    Part(vocabulary.MEASURES, _rows),
+    Part(norms.MEASURES, lambda context, wants: context.loaded.norms.answer(wants)),
+    Part(sharing.MEASURES, _gaps),
+    Part(readout.MEASURES, lambda context, wants: context.readout.answer(context.inputs, wants) if wants else {}),
+    Part(likeness.MEASURES, likeness.answer),
+    *(
+        Part(module.MEASURES, module.answer, module.basis, module.missing)
+        for module in (attribution, lens, neuron_sum, neurons, over_cache, rerun, value_weighted)
+    ),
+)
+APART = frozenset().union(*(part.sites for part in PARTS))  # worked out apart from the layers as they run
+MEASURES: Mapping[str, Measure] = {
+    site: measure
+    for measures in (
+        *(part.measures for part in PARTS),
+        collect.MEASURES,
+        reductions.REDUCTIONS,
+        reductions.ATTENTION_REDUCTIONS,
+    )
+    for measure in measures
+    for site in measure.gives
+}
 
 
 def basis(wants: Iterable[Want], spec: ModelSpec) -> list[Want]:
-    """The wants that answering these takes, each once."""
+    """What layers have to show as they run, so that these can be answered: each want once, those of layers included."""
     asked = tuple(wants)
-    based = (want for part in PARTS for one in asked if one.site in part.NEEDS for want in part.basis(one, spec))
-    return list(dict.fromkeys(based))
+    based = (want for part in PARTS for one in asked if one.site in part.sites for want in part.basis(one, spec))
+    return list(dict.fromkeys([*(want for want in asked if want.site not in APART), *based]))
 
 
 def missing(spec: ModelSpec) -> dict[str, str]:
@@ -31,15 +109,22 @@ def missing(spec: ModelSpec) -> dict[str, str]:
     return {site: reason for part in PARTS for site, reason in part.missing(spec).items()}
 
 
-def broken(reasons: Mapping[str, Sentence]) -> dict[str, Sentence]:
-    """Sites that cannot be trusted, each with a sentence, and those that rest on them."""
-    resting = {site: reasons[needed] for site, needs in NEEDS.items() for needed in sorted(needs & reasons.keys())}
-    return {**resting, **reasons}
+def with_resting(reasons: Mapping[str, Reason]) -> dict[str, Reason]:
+    """Sites that are not answered, each with the reason, and those that are worked out from them."""
+    found = dict(reasons)
+    while more := {
+        site: found[max(measure.needs & found.keys())]
+        for site, measure in MEASURES.items()
+        if site not in found and not measure.needs.isdisjoint(found)
+    }:
+        found |= more
+    return found
 
 
-def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-    """The wanted arrays among SITES, from a ground that holds their basis."""
+def answer(context: RunContext, wants: Iterable[Want]) -> dict[Want, np.ndarray]:
+    """The wanted arrays among APART, from a context that holds their basis."""
+    asked = tuple(wants)
     arrays: dict[Want, np.ndarray] = {}
     for part in PARTS:
-        arrays |= part.answer(context, [want for want in wants if want.site in part.NEEDS])
+        arrays |= part.answer(context, [want for want in asked if want.site in part.sites])
     return arrays

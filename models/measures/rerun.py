@@ -13,10 +13,20 @@ from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from models.loaded.readout import CHUNK
 from models.loaded.reasons import NO_HEAD
+from models.measure import Measure
 from models.measures.context import RunContext
 from models.progress import report_progress
 
-NEEDS = {"half_kl": frozenset({"resid_post", "logits"}), "batch_gap": frozenset({"resid_post"})}
+MEASURES = (
+    Measure(
+        ("half_kl",),
+        frozenset({"resid_post", "logits"}),
+        rows=lambda spec, tokens, want: 2 * tokens,
+        chunk=CHUNK,
+        passes=1,
+    ),
+    Measure(("batch_gap",), frozenset({"resid_post"}), passes=1, texts=2),
+)
 
 
 def basis(want: Want, spec: ModelSpec) -> list[Want]:
@@ -30,7 +40,7 @@ def missing(spec: ModelSpec) -> dict[str, str]:
 
 
 def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-    """The wanted arrays among NEEDS; each second run is made once."""
+    """The wanted arrays among MEASURES; each second run is made once."""
     whole = {site: _SITES[site](context).numpy() for site in {want.site for want in wants}}
     return {want: at_position(whole[want.site], want) for want in wants}
 

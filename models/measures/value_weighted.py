@@ -15,9 +15,10 @@ from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from models.loaded.model import LoadedModel
 from models.loaded.projections import out_projection
+from models.measure import Measure
 from models.measures.context import RunContext
 
-NEEDS = {"contribution": frozenset({"pattern", "v", "z", "attn_out"})}
+MEASURES = (Measure(("contribution",), frozenset({"pattern", "v", "z", "attn_out"})),)
 
 
 def basis(want: Want, spec: ModelSpec) -> list[Want]:
@@ -31,7 +32,7 @@ def missing(spec: ModelSpec) -> dict[str, str]:
 
 
 def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-    """The wanted arrays among NEEDS."""
+    """The wanted arrays among MEASURES."""
     return {want: _contribution(context, want).numpy() for want in wants}
 
 

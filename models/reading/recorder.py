@@ -15,6 +15,7 @@ from models.reading.attended import Attended
 ATTENDED = "attended"  # wanted like a site: how the layer's attention was called
 ORDER = "order"  # wanted like a site: the parts of a layer as they were called, [event]
 NORM, ATTENTION, FFN = range(3)  # the parts, in an order
+MOST_PARTS = 4  # of a layer: two norms, attention and the FFN
 
 
 class Sites(dict[str, Tensor]):
@@ -45,7 +46,7 @@ class Call:
     def stream(self) -> Tensor:
         """The stream entering the layer: [1 pos d_model]."""
         stream = self._stream
-        assert isinstance(stream, Tensor), "the stream of this call was left out: see Tape.call"
+        assert isinstance(stream, Tensor), "the stream of this call was left out: see LayerInputs.call"
         return stream
 
     @property

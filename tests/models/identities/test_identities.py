@@ -16,6 +16,7 @@ from models.identities.layers import LOGIT_TOLERANCE, TOLERANCE, Identity
 from models.loaded.model import LoadedModel
 from models.local.engine import LocalEngine
 from models.measures.reductions import ATTENTION_REDUCED
+from models.measures.registry import with_resting
 from models.reading import attended
 from models.reading.attended import Attended, Tile
 from tests.models.tiny import MODELS, ByteTokenizer, randomize, tiny_engine, tiny_model
@@ -187,8 +188,9 @@ def test_an_error_that_is_not_a_number_does_not_hold() -> None:
 
 
 def test_what_is_reduced_from_a_broken_site_is_broken_too() -> None:
-    reasons = identities.broken([Identity("x = y", frozenset({"pattern"}), 0.5, 1e-5)])
-    assert set(reasons) == {"pattern", "head_maps", *_KINDS}
+    reasons = with_resting(identities.broken([Identity("x = y", frozenset({"pattern"}), 0.5, 1e-5)]))
+    weighted = {"contribution", "contribution_max", "contribution_mean"}
+    assert set(reasons) == {"pattern", "pattern_max", "pattern_mean", *weighted, *_KINDS}
     assert "“x = y” is off by 0.5" in str(reasons["head_maps"])
 
 

@@ -11,13 +11,9 @@ from anatomy.request import Run, Want
 from anatomy.sites import SITES, Site
 from bench import long
 from models.engine import Estimate
-from models.loaded import readout, vocabulary
 from models.loaded.generate import new_cache, step
 from models.local import estimate as costs
 from models.local.estimate import Speed, estimate, extending, extending_fits, fitting, inputs_bytes, thinning
-from models.measures import attention_reducers as folds
-from models.measures import attribution, collect, lens, neurons
-from models.reading import attended
 from models.serving.recorded import FIRST_VIEW, RecordedEngine
 from models.serving.store import Store
 from tests.models.long import HEADS, long_engine, text_of
@@ -74,16 +70,6 @@ def test_no_tape_takes_more_than_is_said_before(kind: str, tokens: int, every: i
         inputs.stream(layer)
         found_again = sum(stream.nbytes for stream in inputs._latest.values())
         assert inputs.nbytes + found_again <= inputs_bytes(engine.spec, tokens, every)
-
-
-def test_what_the_estimate_takes_for_granted_is_what_the_engine_does() -> None:
-    assert (costs.CHUNK, costs.CHUNK, costs.SPAN) == (readout.CHUNK, vocabulary.CHUNK, lens.SPAN)
-    assert (costs.TILE, costs.ROWS, costs.MAP_SIDE) == (attended.CELLS, attended.ROWS, folds.MAP_SIDE)
-    assert costs.NEAR_K == vocabulary.NEAR_K
-    kept = (readout.NEXT_K, readout.LENS_K, lens.WATCHED, neurons.NEURONS, attribution.NEURONS, vocabulary.NEAR_K)
-    assert costs._LENGTHS["k"] == max(kept)
-    assert costs._LENGTHS["m"] == neurons.TOKENS
-    assert collect.STREAMS <= costs.STREAMS
 
 
 @pytest.mark.parametrize(("kind", "recorded"), diagonal(["llama", "bert", "t5"], [False, True]))

@@ -12,6 +12,7 @@ from models.families import family_of
 from models.local import packed
 from models.local.engine import LocalEngine
 from models.local.packed import AS_LOADED, Packing
+from models.measure import sites_of
 from models.measures import rerun
 from tests.models.tiny import ByteTokenizer, tiny_engine, tiny_model
 
@@ -56,7 +57,7 @@ def test_every_site_is_what_it_was_however_the_matrices_lie(kind: str, setting: 
     plain = tiny_engine(kind)
     simple = [site for site in SITES.values() if not (site.one_pos or site.for_token or site.one_head)]
     wants = [Want(site.name, 1 if site.per_layer else None) for site in simple if site.name not in plain.missing]
-    second = {want for want in wants if want.site in rerun.NEEDS}
+    second = {want for want in wants if want.site in sites_of(rerun.MEASURES)}
     ranked = {want for want in wants if SITES[want.site].unit == "1/255"}  # steps, of which one may be the next
     expected, given = (one.run(Run(one.spec.id, TEXT), wants) for one in (plain, engine))
     for want in set(wants) - second - ranked:

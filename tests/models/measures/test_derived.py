@@ -15,7 +15,7 @@ from models.identities import sums
 from models.identities.layers import LOGIT_TOLERANCE, broken
 from models.loaded.model import LoadedModel
 from models.local.engine import LocalEngine
-from models.measures import registry as derived
+from models.measures.registry import APART, MEASURES, with_resting
 from tests.alike import assert_alike
 from tests.models.real import real_engine
 from tests.models.tiny import MODELS, ByteTokenizer, tiny_engine, tiny_model
@@ -179,9 +179,10 @@ def test_every_sum_holds_for_every_family(kind: str) -> None:
     assert all(identity.holds for identity in found)
     assert {identity.tolerance for identity in found} <= {1e-5, LOGIT_TOLERANCE}
     vouched = frozenset().union(*(identity.sites for identity in tiny_engine(kind).identities))
-    assert derived.SITES - tiny_engine(kind).missing.keys() <= vouched | LENSES | GAPS
+    assert RESTING - tiny_engine(kind).missing.keys() <= vouched | LENSES | GAPS
 
 
+RESTING = {site for site in APART if MEASURES[site].needs}  # worked out from what layers show
 LENSES = {"lens_kl", "surprisal", "watch_ids", "watch_logp", "watch_rank"}  # they rest on logits, as the lens does
 GAPS = {"batch_gap", "cache_gap", "half_kl"}  # they say themselves how far two ways to the same numbers are apart
 
@@ -206,7 +207,7 @@ def test_a_final_norm_that_does_more_than_its_formula_is_noticed() -> None:
 def test_what_rests_on_a_broken_site_is_broken_too() -> None:
     engine = LocalEngine(tiny_model("llama"), ByteTokenizer(), name="odd")
     law = next(identity for identity in engine.identities if "z" in identity.sites)
-    reasons = derived.broken(broken([replace(law, error=0.5)]))
+    reasons = with_resting(broken([replace(law, error=0.5)]))
     assert {"contribution", "dla_heads", "head_maps", "pattern"} <= set(reasons)
     assert "dla_parts" not in reasons
     assert "is off by 0.5" in str(reasons["dla_heads"])

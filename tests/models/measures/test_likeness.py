@@ -8,6 +8,7 @@ from anatomy.measure import cosine_matrix
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from models.measures import likeness
+from models.measures.context import RunContext
 from models.reading.layer_inputs import LayerInputs
 from models.reading.recorder import Call
 from tests.models.tiny import new_tiny_engine, tiny_engine
@@ -50,5 +51,6 @@ def test_all_positions_at_once_are_refused() -> None:
 
 def test_a_stream_of_no_length_is_like_nothing() -> None:
     flat = torch.zeros(1, 2, 4)
-    found = likeness.answer(LayerInputs((Call((flat,), {}),), flat), [Want("cos_tokens", pos=0)])
+    context = RunContext(tiny_engine()._loaded, np.arange(2), LayerInputs((Call((flat,), {}),), flat))
+    found = likeness.answer(context, [Want("cos_tokens", pos=0)])
     assert found[Want("cos_tokens", pos=0)].tolist() == [[0, 0]]
