@@ -2,8 +2,8 @@
 
 import os
 import re
-import sys
-from pathlib import Path
+
+import psutil
 
 from anatomy.language import N_
 from anatomy.refused import Refused
@@ -12,7 +12,6 @@ VARIABLE = "STAGELIGHT_MEMORY"
 DEFAULT = 4 << 30
 _UNITS = {"": 30, "g": 30, "m": 20}
 _WRITTEN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([gm]?)i?b?\s*", re.IGNORECASE)
-_PAGES = Path("/proc/self/statm")
 
 
 def limit() -> int:
@@ -29,13 +28,5 @@ def limit() -> int:
 
 
 def resident() -> int:
-    """Bytes of memory that the process takes now, files that it maps among them; where the system only tells the most
-    that it ever took, that; 0 where it tells nothing."""
-    if _PAGES.exists():
-        return int(_PAGES.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    try:
-        import resource
-    except ImportError:
-        return 0
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+    """Bytes of memory that the process takes now, files that it maps among them."""
+    return psutil.Process().memory_info().rss

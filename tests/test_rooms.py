@@ -24,7 +24,7 @@ models       |                                                          |
 .progress    | .engine                                                  |
 .measure     |                                                          |
 .lru         |                                                          |
-.memory      |                                                          |
+.memory      |                                                          | psutil
 .checkpoints | .engine                                                  | ARRAYS FILES
 .text        | .checkpoints                                             | ARRAYS tokenizers transformers jinja2
 .families    |                                                          | TORCH

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from anatomy.language import N_
 from anatomy.positions import at_position, positions
-from anatomy.request import Want
+from anatomy.request import MOST_RANKS, Want
 from models.families import Family
 from models.loaded.ranked import largest
 from models.measure import Measure, each_layer, each_position, once, sites_of
@@ -22,7 +22,7 @@ from models.progress import report_progress, stop_if_cancelled
 from models.reading.layer_inputs import LayerInputs
 
 CHUNK = 64  # rows scored at a time: 64 × 49,152 logits take 12.6 MB
-NEXT_K = 50  # tokens kept of each prediction
+NEXT_K = MOST_RANKS  # tokens kept of each prediction: those that a want may name by their rank
 LENS_K = 10  # tokens kept of each layer's
 _NEXT, _LENS = ("next_ids", "next_logp", "entropy"), ("lens_ids", "lens_logp")
 MEASURES = (

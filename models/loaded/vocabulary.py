@@ -12,12 +12,12 @@ from anatomy.language import N_
 from anatomy.positions import at_position, positions
 from anatomy.request import Want
 from models.loaded.ranked import largest
+from models.loaded.readout import CHUNK
 from models.measure import Measure, each_position
 from models.progress import report_progress
 from models.reading.arrays import array_of
 
 NEAR_K = 8  # nearest tokens kept of each
-CHUNK = 64  # rows compared at a time with the whole table
 _NEAR = ("near_ids", "near_cos", "near_rows")
 MEASURES = (
     Measure(("tok_embed",), forward=False),
