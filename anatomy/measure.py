@@ -244,3 +244,9 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "gelu_fast": gelu_tanh,
     "gelu_pytorch_tanh": gelu_tanh,
 }
+
+
+def leads_from(ids: Int[np.ndarray, "layer k"]) -> int:
+    """The first layer from which on the final answer is the best token."""
+    others = np.flatnonzero(ids[:, 0] != ids[-1, 0])
+    return int(others[-1]) + 1 if others.size else 0

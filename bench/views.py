@@ -15,7 +15,7 @@ from anatomy.view import Fitted, View
 from bench.table import markdown
 from bench.texts import text_of
 from models.serving.store import Store
-from panels import Figure, Panel
+from panels.panel import Figure, Panel
 from ui.components import grid
 from viz.chips import Chips
 from viz.export import to_frame

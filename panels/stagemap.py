@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from anatomy.language import _
+from anatomy.measure import leads_from
 from anatomy.memory import number_bytes
 from anatomy.request import Want
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
@@ -13,10 +14,8 @@ from anatomy.stages import STAGES
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import of_stage
-from panels.groups import size
-from panels.lens import leads_from
-from panels.neurons import ffn_name
-from viz.format import counted, many, number, percent, quoted, thousands
+from panels.common.names import ffn_name
+from viz.format import counted, many, number, percent, quoted, size, thousands
 from viz.tokens import SPECIAL, cut
 
 _NORMS = {"rms": "RMSNorm", "layer": "LayerNorm"}

@@ -8,17 +8,23 @@ from pathlib import Path
 
 import pytest
 
+from anatomy.stages import STAGES
+
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("anatomy", "viz", "panels", "articles", "models", "ui")
-DIVIDED = ("models",)  # folders whose own folders and files are rooms of their own
+DIVIDED = ("models", "panels")  # folders whose own folders and files are rooms of their own
 # room | rooms that it may import besides itself and `anatomy` | packages beyond the standard library
-# A name that begins with a dot is a room of `models/`.
+# A name that begins with a dot is a room of `models/`; STAGE stands for each stage's room of `panels/`.
 TABLE = """
 anatomy      |                                                          | ARRAYS babel
 viz          |                                                          | ARRAYS plotly
-panels       | viz                                                      | ARRAYS plotly
+panels          | panels.panel                                          |
+panels.panel    | viz                                                   | plotly
+panels.common   | viz                                                   | ARRAYS
+panels.stagemap | viz panels panels.common                              | ARRAYS
+STAGE        | viz panels.panel panels.common                           | ARRAYS plotly
 articles     | viz panels                                               | ARRAYS
-ui           | viz panels articles .engine .connect .serving            | ARRAYS streamlit pandas plotly
+ui           | viz PANELS articles .engine .connect .serving            | ARRAYS streamlit pandas plotly
 models       |                                                          |
 .engine      |                                                          |
 .progress    | .engine                                                  |
@@ -39,6 +45,7 @@ models       |                                                          |
 .__main__    | .checkpoints                                             |
 """
 SHORT = {
+    "PANELS": "panels panels.panel panels.common panels.stagemap",
     "ARRAYS": "numpy jaxtyping",
     "TORCH": "numpy jaxtyping torch transformers",
     "FILES": "filelock gguf huggingface_hub platformdirs safetensors tokenizers tqdm",
@@ -50,16 +57,15 @@ def _table() -> dict[str, tuple[set[str], set[str]]]:
     """Room → (rooms, packages) that it may import."""
     found = {}
     for line in TABLE.strip().splitlines():
-        room, rooms, packages = (
-            [
-                f"models{word}" if word[0] == "." else word
-                for name in cell.split()
-                for word in SHORT.get(name, name).split()
-            ]
-            for cell in line.split("|")
-        )
-        found[room[0]] = (set(rooms), set(packages))
+        room, rooms, packages = (_named(cell) for cell in line.split("|"))
+        for each in [f"panels.{stage}" for stage in STAGES] if room == ["STAGE"] else room:
+            found[each] = (set(rooms), set(packages))
     return found
+
+
+def _named(cell: str) -> list[str]:
+    words = [word for name in cell.split() for word in SHORT.get(name, name).split()]
+    return [f"models{word}" if word[0] == "." else word for word in words]
 
 
 ROOMS = _table()

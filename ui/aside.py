@@ -11,7 +11,7 @@ from anatomy.spec import ModelSpec
 from anatomy.view import Fitted, View
 from articles import Article, Claim, Heading
 from articles.verdict import Verdict
-from panels import Panel
+from panels.panel import Panel
 from ui import excerpts, judging, links, polled, session
 from ui.components import claims
 from ui.components.claims import Card, Group, Mark, Tab

@@ -12,8 +12,7 @@ from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import View
-from panels.output import TEMPERATURE
-from panels.sampling import TOP_K, TOP_P
+from panels.common.shared import TEMPERATURE, TOP_K, TOP_P
 from ui import links
 from ui.components import continuation
 from ui.components.continuation import Next

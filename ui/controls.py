@@ -10,7 +10,7 @@ from anatomy.control import Choice, Control, Slider, Switch
 from anatomy.language import N_, _
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted, View
-from panels import Panel
+from panels.panel import Panel
 from ui import links
 
 MOST_SEGMENTS = 16

@@ -12,7 +12,7 @@ from anatomy.language import N_, _, speaking, spoken
 from anatomy.sites import SITES
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels import Panel, Table
+from panels.panel import Panel, Table
 from ui import links, text
 from viz import export
 

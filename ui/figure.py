@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from anatomy.view import View
-from panels import Figure
+from panels.panel import Figure
 from ui import links
 from ui.components import chips, grid
 from viz.chips import Chips

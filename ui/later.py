@@ -21,7 +21,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from models.engine import Cancelled, Progress
-from panels import Panel
+from panels.panel import Panel
 from ui import session, text
 from ui.host import Loading, Model
 

@@ -12,7 +12,8 @@ from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace, readable
 from anatomy.view import Fitted, View
-from panels import Panel, stagemap
+from panels import stagemap
+from panels.panel import Panel
 from panels.stagemap import Box
 from ui import aside, asking, continuation, figure, host, links, long_links, session, stage, text, top, waiting
 from ui.asking import Halt

@@ -13,7 +13,7 @@ from anatomy.request import Run
 from anatomy.stages import STAGES
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
-from panels import Panel
+from panels.panel import Panel
 from ui import asking, controls, details, excerpts, figure, later, links, polled, session, text, waiting, withheld
 from ui.asking import Halt
 from ui.host import Loading, Model, models

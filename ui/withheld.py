@@ -11,7 +11,8 @@ from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
 from models.engine import Estimate
-from panels import Panel, stagemap
+from panels import stagemap
+from panels.panel import Panel
 from viz.format import lasting
 
 SLOW = 5.0  # seconds that the figure beside may add to what the page costs without it, unasked

@@ -14,6 +14,7 @@ _LARGE = {
     "zh": (("万亿", 1e12), ("亿", 1e8), ("万", 1e4)),
 }
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+BYTE_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
 def thousands(count: int) -> str:
@@ -107,3 +108,11 @@ def quoted(label: str) -> str:
 def escaped(label: str) -> str:
     """A reader's text as a plotly label shows it unchanged. Quotes stay: plotly does not know the name &quot;."""
     return html.escape(label, quote=False)
+
+
+def size(count: float) -> str:
+    """Bytes in the unit that leaves the fewest digits: 46.1 kB."""
+    for unit, scale in BYTE_UNITS:
+        if count >= scale:
+            return f"{number(count / scale)} {unit}"
+    return many(round(count), "byte")

@@ -14,8 +14,7 @@ from articles.checks.cost import operations
 from articles.checks.residual import sum_gap
 from articles.checks.second_text import own_ids, too_short
 from articles.verdict import Case, Verdict
-from panels.groups import size
-from viz.format import many, number, percent, quoted, rounding, thousands
+from viz.format import many, number, percent, quoted, rounding, size, thousands
 
 _HALF, _ROWS, _ORDER = Want("half_kl"), Want("tok_embed"), Want("layer_order")
 _SLIGHT = 0.05  # nats

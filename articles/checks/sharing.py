@@ -5,8 +5,7 @@ from anatomy.memory import cache_bytes
 from anatomy.request import Want
 from anatomy.rounding import smallest_at
 from articles.verdict import Case, Verdict
-from panels.groups import size
-from viz.format import many, number, thousands
+from viz.format import many, number, size, thousands
 
 _GAPS = Want("weight_gap")
 

@@ -12,8 +12,7 @@ from anatomy.rounding import largest_at
 from anatomy.trace import Trace
 from articles.checks.second_text import own_ids, too_short
 from articles.verdict import Case, Verdict
-from panels.groups import size
-from viz.format import cosine, many, number, percent, quoted, thousands
+from viz.format import cosine, many, number, percent, quoted, size, thousands
 
 _SURPRISAL = Want("surprisal")
 _RANK = 16  # of the adapters that are counted

@@ -22,7 +22,7 @@ from anatomy.costs import (
 )
 from anatomy.published import LLAMA_31, TRAINED_OPERATIONS, TRAINED_TOKENS
 from anatomy.spec import Stack
-from panels.compared import Compared
+from panels.scale.compared import Compared
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS, tiny_engine, tiny_model
 

@@ -13,10 +13,9 @@ from anatomy.costs import arithmetic, configuration, total
 from anatomy.memory import cache_bytes
 from articles.checks import reach
 from articles.verdict import Case, Verdict
-from panels.groups import size
 from tests.articles.cases import TEXT, case
 from tests.models.tiny import tiny_model
-from viz.format import number, thousands
+from viz.format import number, size, thousands
 
 CHECKS = articles.checks_of(articles.claims())
 IDS = torch.tensor([list(TEXT.encode())])  # one token per byte

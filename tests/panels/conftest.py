@@ -12,8 +12,8 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted, View
 from models.local.engine import LocalEngine
 from models.text.spelling import BYTE_OF
-from panels import Panel
-from panels.snippet import FOLDER
+from panels.common.snippet import FOLDER
+from panels.panel import Panel
 from tests.models.real import real_engine
 from tests.models.tiny import tiny_engine, tiny_model
 from tests.snapshot import Pictures

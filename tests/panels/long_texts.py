@@ -10,9 +10,9 @@ from transformers import AutoModelForCausalLM, AutoModelForTextEncoding
 
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
-from panels import Panel
-from panels.attention import PANEL
-from panels.snippet import FOLDER
+from panels.attention.attention import PANEL
+from panels.common.snippet import FOLDER
+from panels.panel import Panel
 from tests.models.long import long_engine, save, text_of
 
 TOKENS = 300

@@ -15,8 +15,9 @@ from anatomy.spec import ModelSpec, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
 from bench.views import wired
-from panels import Figure, Panel, load
-from panels.columns import ROWS
+from panels import load
+from panels.common.columns import ROWS
+from panels.panel import Figure, Panel
 from tests.models.long import LONGEST, long_engine, text_of
 from tests.share import share
 from viz.chips import Chips

@@ -8,7 +8,9 @@ from anatomy.measure import cosine_matrix
 from anatomy.request import Want
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels import chat, contexts, embedding, position, position_sizes, relative_bias, row, similarity, tokens, words
+from panels.embedding import contexts, embedding, row, similarity
+from panels.position import position, position_sizes, relative_bias
+from panels.tokens import chat, tokens, words
 from tests.models.long import long_engine
 from tests.panels.long_texts import result
 from tests.panels.made import made

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
-from panels import Panel
-from panels.snippet import FOLDER
+from panels.common.snippet import FOLDER
+from panels.panel import Panel
 from tests.models.toy import save, toy_engine
 
 

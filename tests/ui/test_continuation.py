@@ -11,7 +11,7 @@ from anatomy.trace import readable
 from anatomy.view import View
 from models.serving.recorded import FIRST_VIEW, RecordedEngine
 from models.serving.store import Store
-from panels.output import TEMPERATURE
+from panels.common.shared import TEMPERATURE
 from tests.models.tiny import tiny_engine
 from tests.ui.test_page import component, drawn, words
 from ui import continuation, host, page

@@ -14,7 +14,7 @@ from anatomy.request import Run, Want
 from anatomy.view import View
 from models.serving.queue import Queue
 from models.serving.recorded import FIRST_VIEW, RecordedEngine
-from panels.lensgrid import PANEL, probabilities, window
+from panels.stack.lensgrid import PANEL, probabilities, window
 from tests.models.tiny import tiny_engine
 from tests.ui.conftest import loaded, script
 from tests.ui.test_page import words

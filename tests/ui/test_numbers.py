@@ -9,7 +9,7 @@ def page(note: str | None) -> None:
     from types import SimpleNamespace
     from typing import Any
 
-    from panels import Table
+    from panels.panel import Table
     from ui import details
 
     panel: Any = SimpleNamespace(title="Which?", table=lambda trace, view: Table(("position",), ((7,),), note))

@@ -27,7 +27,7 @@ from bench.proxy import PROXIES
 from bench.server import Server
 from bench.session import Session
 from models.connect import uncollected
-from panels import Panel
+from panels.panel import Panel
 from tests.bench.tiny_server import tiny_server
 from tests.until import until
 from ui import host, start

@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from panels import Table
+from panels.panel import Table
 from tests.viz.examples import CHIPS, attention
 from viz.export import to_csv, to_html, to_json
 from viz.theme import DARK

@@ -1,0 +1,1 @@
+"""Panels of attention: which tokens each head looks at."""

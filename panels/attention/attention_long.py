@@ -1,0 +1,191 @@
+"""A long text's attention map: cells that cover many pairs of tokens, or a window of it pair by pair.
+
+A map of 8,192 tokens has 67 million cells, and a screen shows some hundred thousand. The engine pools it
+(`anatomy.sites`: pattern_max and its kin) into at most POOLED cells a side, or gives a window of no more tokens as it
+is. Where the window lies follows from the chosen cell alone, so that a link brings it back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise, starmap
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from anatomy.control import Choice
+from anatomy.language import N_, _
+from anatomy.measure import POOLED, edges
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels.common.attention_row import is_long
+from panels.common.columns import span
+from panels.common.shared import FIRST, WORDS
+
+LARGEST, MEAN = "max", "mean"
+# What a cell that covers several pairs of tokens shows of them.
+CELLS = Choice("pool", N_("Each cell"), (LARGEST, MEAN), (N_("largest"), N_("mean")))
+WHOLE, NEAR, NEARER = "whole", "256", "64"
+# How much of a long text the map shows: all of it, or so many tokens around the chosen ones, pair by pair.
+ZOOM = Choice("zoom", N_("Zoom"), (WHOLE, NEAR, NEARER), (N_("whole text"), N_("256 tokens"), N_("64 tokens")))
+_NOTHING = 1e-6  # what is left of a row beside the first token below this is the rounding of its weight
+assert int(NEAR) <= POOLED, "a window of more tokens than a map has cells would be pooled"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What a long text's map shows.
+
+    values  [row col] numbers of the cells, float64; NaN where all that a cell covers is masked or left out
+    rows    where the tokens of each row begin, and where the last ones end
+    cols    the same of the columns
+    """
+
+    values: Float[np.ndarray, "row col"]
+    rows: np.ndarray
+    cols: np.ndarray
+
+    def at(self, pos: int, src: int | None) -> tuple[int, int] | None:
+        """The cell that covers this pair of tokens; None where none does."""
+        if src is None:
+            return None
+        if not (self.rows[0] <= pos < self.rows[-1] and self.cols[0] <= src < self.cols[-1]):
+            return None
+        return int(np.searchsorted(self.rows, pos, "right")) - 1, int(np.searchsorted(self.cols, src, "right")) - 1
+
+
+def is_far(view: Fitted) -> bool:
+    """Whether the map is one of cells or of a window, not of all pairs of tokens or words."""
+    return is_long(view) and not view[WORDS]
+
+
+def is_near(view: Fitted) -> bool:
+    """Whether a window is shown, pair by pair."""
+    return is_far(view) and view[ZOOM] != WHOLE
+
+
+def in_cells(view: Fitted) -> bool:
+    """Whether cells of many pairs are shown."""
+    return is_far(view) and not is_near(view)
+
+
+def window(view: Fitted) -> tuple[int, int, int, int]:
+    """The tokens on view: (first that looks, one past the last, first looked at, one past the last).
+
+    Of a window each side holds the chosen token, at least a quarter of the side from where the text goes on. It stays
+    where it is while the choice moves within half of it, then moves on by that half.
+    """
+    if not is_near(view):
+        return 0, view.length, 0 if view[FIRST] else 1, view.length
+    looked = view.pos if view.src is None else view.src
+    return (*_around(view.pos, int(view[ZOOM]), view.length), *_around(looked, int(view[ZOOM]), view.length))
+
+
+def _around(place: int, side: int, length: int) -> tuple[int, int]:
+    half = side // 2
+    start = place // half * half - side // 4
+    start = max(0, min(start, length - side))
+    return start, min(start + side, length)
+
+
+def borders(view: Fitted) -> tuple[np.ndarray, np.ndarray]:
+    """Where the cells' rows and columns begin, and where the last ones end."""
+    top, bottom, left, right = window(view)
+    return edges(bottom - top, POOLED, top), edges(right - left, POOLED, left)
+
+
+def wants(spec: ModelSpec, view: Fitted, lengths: bool) -> Sequence[Want]:
+    """The map's cells; what the scale of lengths or shares without the first token take besides; and the row that tells
+    how far the layer looks back."""
+    shown = _cells(view, lengths)
+    told = (_last(view),) if _may_slide(spec) else ()
+    if not is_near(view):
+        return shown, *told
+    if lengths:
+        return shown, _largest(view), *told
+    return (shown, *told) if view[FIRST] else (shown, _firsts(view), *told)
+
+
+def _cells(view: Fitted, lengths: bool) -> Want:
+    site = "contribution" if lengths else "pattern"
+    how = LARGEST if is_near(view) else view[CELLS]
+    return Want(f"{site}_{how}", view.layer, head=view.head, window=window(view))
+
+
+def _largest(view: Fitted) -> Want:
+    """The lengths of the whole text: their scale is that of every window."""
+    whole = (0, view.length, 0 if view[FIRST] else 1, view.length)
+    return Want("contribution_max", view.layer, head=view.head, window=whole)
+
+
+def _firsts(view: Fitted) -> Want:
+    """What each token of a window gives to the first one."""
+    top, bottom, *_columns = window(view)
+    return Want("pattern_max", view.layer, head=view.head, window=(top, bottom, 0, 1))
+
+
+def _may_slide(spec: ModelSpec) -> bool:
+    """Whether some layers may have a window that the spec, which has one only where all do, does not tell."""
+    return spec.stack().causal and spec.window is None
+
+
+def _last(view: Fitted) -> Want:
+    """The scores of the token that has most before it."""
+    return Want("scores", view.layer, pos=view.length - 1)
+
+
+def sight(trace: Trace, view: Fitted) -> int | None:
+    """How many tokens one of this layer sees, itself and those before it; None where it sees all of them."""
+    if not _may_slide(trace.spec):
+        return trace.spec.window
+    seen = int(np.isfinite(trace[_last(view)][view.head]).sum())
+    return seen if seen < view.length else None
+
+
+def cells_of(trace: Trace, view: Fitted, lengths: bool) -> Cells:
+    """The cells on view. Without the first token a window's weights are shares of the rest; cells of many pairs keep
+    the model's weights, which no one factor could turn into shares."""
+    rows, cols = borders(view)
+    seen = visible(trace.spec.stack().causal, sight(trace, view), rows, cols)
+    values = np.where(seen, trace[_cells(view, lengths)].astype(np.float64), np.nan)
+    if view[FIRST] or not is_near(view):
+        return Cells(values, rows, cols)
+    if cols[0] == 0:
+        values[:, 0] = np.nan
+    if not lengths:
+        left = 1 - trace[_firsts(view)].astype(np.float64)  # [row 1]
+        values = np.divide(values, left, out=np.full_like(values, np.nan), where=left > _NOTHING)
+    return Cells(values, rows, cols)
+
+
+def visible(causal: bool, sight: int | None, rows: np.ndarray, cols: np.ndarray) -> Bool[np.ndarray, "row col"]:
+    """True where a cell covers any pair of tokens that the layer's mask lets look."""
+    shape = (len(rows) - 1, len(cols) - 1)
+    last_row, first_row = rows[1:, None] - 1, rows[:-1, None]
+    last_col, first_col = cols[None, 1:] - 1, cols[None, :-1]
+    found = np.ones(shape, dtype=bool)
+    if causal:
+        found &= first_col <= last_row
+    if sight is not None:
+        found &= first_row - last_col < sight
+    return found
+
+
+def most(trace: Trace, view: Fitted) -> float:
+    """The largest length of the whole map."""
+    return float(trace[_largest(view) if is_near(view) else _cells(view, True)].max())
+
+
+def measured(view: Fitted, lengths: bool) -> str | None:
+    """What a cell's number is among those of its pairs; None where it is a pair's own."""
+    if is_near(view):
+        return None
+    if lengths:
+        return _("largest length") if view[CELLS] == LARGEST else _("mean length")
+    return _("largest weight") if view[CELLS] == LARGEST else _("mean weight")
+
+
+def spans(cut: np.ndarray) -> tuple[str, ...]:
+    """The tokens of each row or column."""
+    return tuple(starmap(span, pairwise(cut.tolist())))

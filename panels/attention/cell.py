@@ -1,0 +1,189 @@
+"""One cell of an attention map, step by step: products, scale, mask, softmax, weight × value, and the row's sum."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from anatomy.language import N_, _
+from anatomy.request import Want
+from anatomy.rounding import largest_first
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels.attention.cell_formula import formula
+from panels.attention.cell_snippet import STEP, snippet
+from panels.attention.cell_steps import Steps, steps
+from panels.common import chosen_cell
+from panels.common.attention_row import wanted
+from panels.common.columns import most_note, most_weight
+from panels.panel import Panel, Table
+from viz.bars import Column, columns
+from viz.components import Strip, components
+from viz.format import many, number, percent, quoted, rounding, thousands
+
+_MOST_ROWS = 16
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """The layer's queries, keys, values, scores and weights, and what the head made of them."""
+    more = (Want("v", view.layer), wanted(view, "z"))
+    return (*chosen_cell.wants(view), *more, *chosen_cell.biases(spec, view))
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure:
+    """The chosen step: products and their running sum, the row's scores and weights, or weight × value and z."""
+    found = steps(trace, view)
+    if view[STEP] == "softmax":
+        return _draw_row(trace, found)
+    looking, looked = quoted(trace.tokens[found.cell.pos].label), quoted(trace.tokens[found.cell.src].label)
+    strips = _draw_value(found, looking, looked) if view[STEP] == "value" else _draw_product(found, looking, looked)
+    return components(strips, _("component"))
+
+
+def _draw_product(found: Steps, looking: str, looked: str) -> tuple[Strip, Strip]:
+    products = _("q of {looking} × k of {looked}, component by component", looking=looking, looked=looked)
+    running = Strip(_("running sum"), np.cumsum(found.products), _("sum"), "line", "q·k =")
+    return Strip(products, found.products, _("product")), running
+
+
+def _draw_value(found: Steps, looking: str, looked: str) -> tuple[Strip, Strip]:
+    weight, every = percent(found.weights[found.cell.src]), many(len(found.pattern), "token")
+    write = _("weight × value of {looked}: {weight} × v", looked=looked, weight=weight)
+    total = _("z of {looking}: the same, summed over all {tokens}", looking=looking, tokens=every)
+    return Strip(write, found.write, _("activation")), Strip(total, found.total, _("activation"))
+
+
+def _draw_row(trace: Trace, found: Steps) -> go.Figure:
+    rows = _rows_shown(found)
+    labels = [f"{place} {trace.tokens[place].label}" for place in rows]
+    scores, weights = found.scaled[rows], found.weights[rows]
+    return columns(
+        labels,
+        (
+            Column(_("weight (probability)"), weights, tuple(percent(float(weight)) for weight in weights)),
+            Column(_("score (logit)"), scores, tuple(number(float(score)) for score in scores)),
+        ),
+    )
+
+
+def _rows_shown(found: Steps) -> list[int]:
+    """Keys of the row that are drawn, in the order of the text: all that may be seen, else those that get most and the
+    chosen one."""
+    seen = np.flatnonzero(found.seen)
+    best = seen[largest_first(found.weights[seen])][:_MOST_ROWS].tolist()
+    extra = [found.cell.src] if found.seen[found.cell.src] and found.cell.src not in best else []
+    return sorted([*best, *extra])
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """The chosen cell from product to weight, and the row's sum against the model's own."""
+    found = steps(trace, view)
+    told = _says_score(trace, view, found)
+    if not found.seen[found.cell.src]:
+        return f"{told} {_('the mask makes it −∞, and the weight 0.')}"
+    weighed = _(
+        "softmax over {tokens} makes it {weight}. Weight × value, summed over the row, is the model's own z (largest "
+        "difference {difference}).",
+        tokens=many(int(found.seen.sum()), "token"),
+        weight=percent(float(found.weights[found.cell.src])),
+        difference=rounding(found.off, found.values),
+    )
+    return " ".join(part for part in (told, weighed, _left_out(found, view)) if part)
+
+
+def _says_score(trace: Trace, view: Fitted, found: Steps) -> str:
+    """From the products to the score, as this model makes it."""
+    cell, row, width = found.cell, found.row, trace.spec.d_head
+    values = {
+        "layer": view.layer,
+        "head": view.head,
+        "looking": quoted(trace.tokens[cell.pos].label),
+        "looked": quoted(trace.tokens[cell.src].label),
+        "products": many(width, "product"),
+        "dot": number(found.dot),
+        "score": number(float(found.scaled[cell.src])),
+    }
+    if row.added is not None:
+        return _(
+            "In layer {layer}, head {head}, {looking} asks and {looked} answers: {products} add up to q·k = {dot}, and "
+            "{rule} = {score}, where b is added for the distance;",
+            rule=row.rule(width),
+            **values,
+        )
+    if row.root == 1:
+        return _(
+            "In layer {layer}, head {head}, {looking} asks and {looked} answers: {products} add up to q·k = {dot};",
+            **values,
+        )
+    return _(
+        "In layer {layer}, head {head}, {looking} asks and {looked} answers: {products} add up to q·k = {dot}, and "
+        "{dot} / √{width} = {score};",
+        width=width,
+        **values,
+    )
+
+
+def _left_out(found: Steps, view: Fitted) -> str:
+    """What a long row's picture does not show."""
+    hidden = int(found.seen.sum()) - len(_rows_shown(found))
+    if view[STEP] != "softmax" or not hidden:
+        return ""
+    return _(
+        "Shown are the {shown} tokens that get most and the chosen one; {hidden} are left out.",
+        shown=_MOST_ROWS,
+        hidden=thousands(hidden),
+    )
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """The row for the softmax step; else one row per component."""
+    found = steps(trace, view)
+    if view[STEP] == "softmax":
+        return _row_table(trace, found)
+    src = found.cell.src
+    columns = {
+        _("component"): range(trace.spec.d_head),
+        _("q (activation)"): found.cell.q.tolist(),
+        _("k (activation)"): found.cell.k.tolist(),
+        "q × k": found.products.tolist(),
+        _("running sum"): np.cumsum(found.products).tolist(),
+        _("v (activation)"): found.values[src].tolist(),
+        _("weight × v"): found.write.tolist(),
+        _("sum over the row"): found.total.tolist(),
+        _("the model's own z"): found.z.tolist(),
+    }
+    return Table(tuple(columns), tuple(zip(*columns.values(), strict=True)))
+
+
+def _row_table(trace: Trace, found: Steps) -> Table:
+    seen = np.flatnonzero(found.seen)
+    places = most_weight(found.pattern, seen)
+    columns = {
+        _("position"): places.tolist(),
+        _("token"): [trace.tokens[place].label for place in places],
+        _("{rule} (logit)", rule=chosen_cell.rule(trace.spec)): found.scaled[places].tolist(),
+        _("the model's own score"): found.scores[places].tolist(),
+        _("weight (probability)"): found.weights[places].tolist(),
+        _("the model's own"): found.pattern[places].tolist(),
+    }
+    return Table(tuple(columns), tuple(zip(*columns.values(), strict=True)), most_note(len(places), len(seen)))
+
+
+PANEL = Panel(
+    id="cell",
+    stage="attention",
+    order=2,
+    name=N_("One cell"),
+    title=N_("How is one weight computed?"),
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    controls=(STEP,),
+    chooser="attention",
+    places=("layer", "head"),
+    wide=True,
+)

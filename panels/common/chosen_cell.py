@@ -1,0 +1,176 @@
+"""The cell that several panels take apart: the chosen query, the key it looks at, and what the model makes of them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from anatomy.language import _
+from anatomy.request import Want
+from anatomy.spec import ModelSpec, RelativeBias
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels.common.attention_row import at, row_of, wanted
+from panels.common.shared import FIRST
+from panels.common.snippet import PATTERNS
+from viz.format import number, quoted
+
+_OF_TOKENS = ("q", "scores", "pattern")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One query and one key of a head, in float64.
+
+    pos, src       positions of the token that looks and of the one looked at
+    group          key/value head that the query head reads
+    q, k           after rotation, as the model multiplies them
+    score, weight  the model's own: −∞ and 0 where masked
+    """
+
+    pos: int
+    src: int
+    group: int
+    q: Float[np.ndarray, " d_head"]
+    k: Float[np.ndarray, " d_head"]
+    score: float
+    weight: float
+
+
+def wants(view: Fitted) -> Sequence[Want]:
+    """What `cell_of` reads: of a long text the chosen token's query, scores and weights, and every key."""
+    return (*(wanted(view, site) for site in _OF_TOKENS), Want("k", view.layer))
+
+
+def cell_of(trace: Trace, view: Fitted) -> Cell:
+    """The chosen cell; where no key is chosen the one that gets most, as in the attention map."""
+    row = row_of(trace, view)
+    src = row.pos if row.src is None else row.src
+    group = _group(trace.spec, view)
+    return Cell(
+        pos=row.pos,
+        src=src,
+        group=group,
+        q=at(trace, view, "q")[view.head].astype(np.float64),
+        k=trace[Want("k", view.layer)][group, src].astype(np.float64),
+        score=float(row.scores[src]),
+        weight=float(row.pattern[src]),
+    )
+
+
+def _group(spec: ModelSpec, view: Fitted) -> int:
+    """Key/value head that the chosen query head reads."""
+    return view.head // (spec.n_heads // spec.n_kv)
+
+
+def rule(spec: ModelSpec) -> str:
+    """What goes into the softmax, in symbols: q·k / √d, or as this model has it."""
+    return ("q·k / √d" if spec.scaled else "q·k") + (" + b" if isinstance(spec.position, RelativeBias) else "")
+
+
+def biases(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """What is added to the scores for the distance, where the model does so."""
+    return (wanted(view, "pos_bias"),) if isinstance(spec.position, RelativeBias) else ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The chosen row's scores before the mask, in float64, as q, k and the model's own rule give them.
+
+    dots    q·k                                                     [src]
+    root    what q·k is divided by: √d_head, or 1
+    added   for the distance, where the model adds something        [src]
+    """
+
+    dots: Float[np.ndarray, " src"]
+    root: float
+    added: Float[np.ndarray, " src"] | None
+
+    @property
+    def values(self) -> Float[np.ndarray, " src"]:
+        """The scores."""
+        scaled = self.dots / self.root
+        return scaled if self.added is None else scaled + self.added
+
+    def rule(self, width: int) -> str:
+        """q·k / √64 · q·k + b."""
+        return ("q·k" if self.root == 1 else f"q·k / √{width}") + ("" if self.added is None else " + b")
+
+    def written(self, src: int) -> str:
+        """One key's score with its numbers: 12.3 / 8.00 = 1.54."""
+        terms = number(float(self.dots[src])) + ("" if self.root == 1 else f" / {number(self.root)}")
+        more = "" if self.added is None else f" + {_bracketed(float(self.added[src]))}"
+        return f"{terms}{more} = {number(float(self.values[src]))}"
+
+
+def _bracketed(value: float) -> str:
+    return f"({number(value)})" if value < 0 else number(value)
+
+
+def scored(trace: Trace, view: Fitted) -> Scored:
+    """The row of the chosen token in the chosen head."""
+    query = at(trace, view, "q")[view.head].astype(np.float64)  # [d_head]
+    dots = trace[Want("k", view.layer)][_group(trace.spec, view)].astype(np.float64) @ query  # [src]
+    biased = isinstance(trace.spec.position, RelativeBias)
+    bias = at(trace, view, "pos_bias")[view.head].astype(np.float64) if biased else None
+    return Scored(dots, math.sqrt(trace.spec.d_head) if trace.spec.scaled else 1.0, bias)
+
+
+def place(trace: Trace, view: Fitted, cell: Cell) -> str:
+    """layer 17, head 5: “·of” → “·France”."""
+    looking, looked = quoted(trace.tokens[cell.pos].label), quoted(trace.tokens[cell.src].label)
+    return _(
+        "layer {layer}, head {head}: {looking} → {looked}",
+        layer=view.layer,
+        head=view.head,
+        looking=looking,
+        looked=looked,
+    )
+
+
+def snippet(view: Fitted) -> str:
+    """Python after `opening`: leaves q, k, v, z of the layer, the head's `group`, `pos` and `src` of the cell."""
+    return f"""{_src(view)}{KEEP}
+q, k, v, z = kept[{view.layer}]
+group = {view.head} // (q.shape[0] // k.shape[0])
+pos, src = {view.pos}, {"src" if view.src is None else view.src}
+"""
+
+
+def _src(view: Fitted) -> str:
+    """The key that gets most, where the reader chose none."""
+    if view.src is not None:
+        return ""
+    row = f"attentions[{view.layer}][0, {view.head}, {view.pos}]"
+    if view[FIRST]:
+        return f"{PATTERNS}row = {row}\nsrc = {_MOST}\n"
+    if not view.pos:
+        return "src = 0\n"
+    return f"{PATTERNS}row = {row}[1:]  # the first token left out\nsrc = 1 + {_MOST}\n"
+
+
+_MOST = "int((row >= row.max() * (1 - 1e-6)).nonzero()[0])  # the first of those that get most"
+
+
+KEEP = """
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+kept = []  # of every layer: q [head, pos, d_head], k and v [kv, src, d_head], z [pos, head, d_head]
+
+
+def keep(module, q, k, v, mask, **more):
+    z, weights = sdpa_attention_forward(module, q, k, v, mask, **more)
+    kept.append((q[0], k[0], v[0], z[0]))
+    return z, weights
+
+
+AttentionInterface.register("keep", keep)
+AttentionMaskInterface.register("keep", sdpa_mask)
+model.set_attn_implementation("keep")
+with torch.no_grad():
+    model(**inputs)
+"""

@@ -1,0 +1,1 @@
+"""Panels of token embeddings: a row of a table for each token."""

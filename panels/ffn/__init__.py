@@ -1,0 +1,1 @@
+"""Panels of the feed-forward layers: neurons and what they write."""

@@ -1,0 +1,229 @@
+"""Which neurons of one layer's FFN respond most to the chosen token."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float, Int
+
+from anatomy.language import N_, _
+from anatomy.measure import ACTIVATIONS, norms
+from anatomy.request import Want
+from anatomy.rounding import largest_first
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels.common.names import function_name
+from panels.common.snippet import LAYERS, opening, paths
+from panels.panel import Panel, Table
+from viz.bars import Column, columns
+from viz.format import many, number, percent, quoted, rounding, thousands
+
+SHOWN = 12
+_OPENED = "opened"  # the function of the gate: no site, as act = opened × up holds it
+
+
+def _measures(spec: ModelSpec) -> tuple[str, ...]:
+    """Sites shown, the neurons' own value first."""
+    return ("act", "gate", "up") if spec.ffn.gated else ("act", "up")
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """The chosen layer's neurons at the chosen token, what they are made from, and what they add up to."""
+    sites = (*_measures(spec), "ffn_out", "ffn_sum_gap")
+    return tuple(Want(site, layer=view.layer, pos=view.pos) for site in sites)
+
+
+def values(trace: Trace, view: Fitted) -> dict[str, Float[np.ndarray, " d_ff"]]:
+    """Each site's values for all neurons, and for a gated FFN what its function makes of the gate."""
+    found = {site: trace[Want(site, layer=view.layer, pos=view.pos)] for site in _measures(trace.spec)}
+    if trace.spec.ffn.gated and trace.spec.ffn.act in ACTIVATIONS:
+        opened = ACTIVATIONS[trace.spec.ffn.act](found["gate"])
+        return {"act": found["act"], "gate": found["gate"], _OPENED: opened, "up": found["up"]}
+    return found
+
+
+def strongest(act: Float[np.ndarray, " d_ff"]) -> Int[np.ndarray, " k"]:
+    """Numbers of the neurons of largest size, largest first."""
+    return largest_first(np.abs(act))[:SHOWN]
+
+
+def sum_gap(trace: Trace, view: Fitted) -> float:
+    """Largest difference of Σ neuron × its row of the down projection, over all neurons, from what the FFN adds."""
+    return float(trace[Want("ffn_sum_gap", layer=view.layer, pos=view.pos)])
+
+
+def _off(trace: Trace, view: Fitted) -> str:
+    """The same as a sentence tells it."""
+    return rounding(sum_gap(trace, view), trace[Want("ffn_out", layer=view.layer, pos=view.pos)])
+
+
+def _written(trace: Trace, view: Fitted) -> float:
+    """Length of what the FFN adds to the stream."""
+    return float(norms(trace[Want("ffn_out", layer=view.layer, pos=view.pos)]))
+
+
+def _title(site: str, spec: ModelSpec) -> str:
+    function = function_name(spec)
+    if site == "act":
+        opened = f"{function}(gate) × up" if spec.ffn.gated else f"{function}(up)"
+        return _("{formula} (activation)", formula=opened)
+    if site == _OPENED:
+        return f"{function}(gate)"
+    return _("{formula} (activation)", formula=site)
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure:
+    """The strongest neurons, with the factors of each beside it."""
+    found = values(trace, view)
+    top = strongest(found["act"])
+    measures = [
+        Column(_title(site, trace.spec), array[top], tuple(number(float(value), 2) for value in array[top]))
+        for site, array in found.items()
+    ]
+    return columns([_("neuron {number}", number=neuron) for neuron in top], measures)
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """The strongest neuron, and how much of the layer's activity those drawn hold."""
+    act = values(trace, view)["act"].astype(np.float64)
+    top = strongest(act)
+    total = float((act**2).sum())
+    share = float((act[top] ** 2).sum()) / total if total > 0 else 0.0
+    responds = _(
+        "In layer {layer} neuron {neuron} responds most to {token} ({activation}).",
+        layer=view.layer,
+        neuron=top[0],
+        token=quoted(trace.tokens[view.pos].label),
+        activation=number(float(act[top[0]])),
+    )
+    hold = _(
+        "The {neurons} shown, of {all}, hold {share} of the squared length of what enters the down projection; "
+        "{positive} are above 0.",
+        neurons=many(len(top), "neuron"),
+        all=thousands(len(act)),
+        share=percent(share),
+        positive=thousands(int((act > 0).sum())),
+    )
+    return f"{responds} {hold} {_adds_up(trace, view)}"
+
+
+def _adds_up(trace: Trace, view: Fitted) -> str:
+    """That the neurons' rows are all that the FFN writes, and how exactly."""
+    told = {"length": number(_written(trace, view)), "gap": _off(trace, view)}
+    if "down" in trace.spec.biases:
+        return _(
+            "The sum of all neurons, each times its row of the down projection, and of that projection's bias is what "
+            "the FFN adds to the stream (length {length}; difference {gap}).",
+            **told,
+        )
+    return _(
+        "The sum of all neurons, each times its row of the down projection, is what the FFN adds to the stream (length "
+        "{length}; difference {gap}).",
+        **told,
+    )
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """The strongest neurons with the factors of each."""
+    found = values(trace, view)
+    names = tuple(_title(site, trace.spec) for site in found)
+    return Table(
+        (_("neuron"), *names),
+        tuple((int(i), *(float(array[i]) for array in found.values())) for i in strongest(found["act"])),
+    )
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """How the strongest neuron's value comes about, and what all of them add up to."""
+    found = values(trace, view)
+    top = int(strongest(found["act"])[0])
+    here = _(
+        "layer {layer}, neuron {neuron}, {token}",
+        layer=view.layer,
+        neuron=top,
+        token=quoted(trace.tokens[view.pos].label),
+    )
+    return "\n".join((here, *_product(trace, found, top), _total(trace, view)))
+
+
+def _total(trace: Trace, view: Fitted) -> str:
+    """What all neurons add up to, as a line of the formula."""
+    told = {
+        "neurons": many(trace.spec.d_ff, "neuron"),
+        "length": number(_written(trace, view)),
+        "gap": _off(trace, view),
+    }
+    if "down" in trace.spec.biases:
+        return _(
+            "Σ neuron × its row of the down projection, over {neurons}, + bias = what the FFN adds: length {length}, "
+            "largest difference {gap}",
+            **told,
+        )
+    return _(
+        "Σ neuron × its row of the down projection, over {neurons} = what the FFN adds: length {length}, largest "
+        "difference {gap}",
+        **told,
+    )
+
+
+def _product(trace: Trace, found: dict[str, Float[np.ndarray, " d_ff"]], top: int) -> Iterator[str]:
+    """The strongest neuron's factors; for a gated FFN, how near the product comes to the model's own neurons."""
+    at, function = {site: number(float(array[top])) for site, array in found.items()}, function_name(trace.spec)
+    if not trace.spec.ffn.gated:
+        yield f"{_('neuron')} = {function}(up) = {function}({at['up']}) = {at['act']}"
+        return
+    yield f"{_('neuron')} = {function}(gate) × up"
+    if _OPENED not in found:
+        yield f"= {function}({at['gate']}) × {at['up']} = {at['act']}"
+        return
+    yield f"= {function}({at['gate']}) × {at['up']} = {at[_OPENED]} × {at['up']} = {at['act']}"
+    yield _(
+        "over all {neurons}: largest difference from the model's own {gap}",
+        neurons=many(trace.spec.d_ff, "neuron"),
+        gap=rounding(float(np.abs(found[_OPENED] * found["up"] - found["act"]).max()), found["act"]),
+    )
+
+
+_IMPORT = "from transformers.activations import ACT2FN\n\n"
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """The neurons at the chosen token and layer, and their factors, for the strongest."""
+    where, rows, parts = paths(spec), "neuron, up", "neurons, up"
+    if spec.ffn.gated:
+        rows, parts = (
+            f"neuron, gate, {function_name(spec)}(gate), up",
+            f'neurons, gate, ACT2FN["{spec.ffn.act}"](gate), up',
+        )
+    return f'''{opening(spec, view)}
+{LAYERS}
+{_IMPORT if spec.ffn.gated else ""}layer, seen = layers[{view.layer}], []
+layer.get_submodule("{where.ffn}").register_forward_pre_hook(lambda module, given: seen.append(given[0][0, {view.pos}]))
+for path in {list(where.inner)!r}:
+    layer.get_submodule(path).register_forward_hook(lambda module, given, out: seen.append(out[0, {view.pos}]))
+with torch.no_grad():
+    model(**inputs)
+
+{"gate, up" if spec.ffn.gated else "up"}, neurons = seen
+strongest = neurons.abs().argsort(descending=True, stable=True)[:{SHOWN}]
+result = torch.stack([{parts}])[:, strongest]  # {rows}
+print(dict(zip(strongest.tolist(), result[0].tolist())))
+'''
+
+
+PANEL = Panel(
+    id="neurons",
+    stage="ffn",
+    order=0,
+    name=N_("Neurons"),
+    title=N_("Which neurons respond?"),
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    places=("layer",),
+    wide=True,
+)

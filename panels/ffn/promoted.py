@@ -1,0 +1,219 @@
+"""What the strongest neurons of one layer's FFN say: the tokens that each one's write raises and lowers most.
+
+Geva et al. 2022, "Transformer Feed-Forward Layers Build Predictions by Promoting Concepts in the Vocabulary Space".
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from anatomy.language import N_, _
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels.common.shared_out import applies
+from panels.common.snippet import LAYERS, opening, paths
+from panels.panel import Panel, Table
+from viz.bars import Bar, ranked
+from viz.format import listed, many, number, quoted, thousands
+from viz.scale import clipped
+
+_NAMED = 3  # tokens that stand beside a bar
+_WIDEST = 9  # characters of each
+_ROW = 26  # pixels of one neuron
+_SITES = ("ids", "acts", "norms", "up_ids", "up_logits", "down_ids", "down_logits")
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """The chosen layer's neurons that write most to the chosen token, and the tokens they raise and lower."""
+    return tuple(_want(site, view) for site in _SITES)
+
+
+def _want(site: str, view: Fitted) -> Want:
+    return Want(f"write_{site}", view.layer, pos=view.pos)
+
+
+@dataclass(frozen=True)
+class Neuron:
+    """One neuron's write: its number, its value, the length of what it writes, and (name, logits) of the tokens that
+    it raises and lowers most."""
+
+    number: int
+    act: float
+    length: float
+    up: tuple[tuple[str, float], ...]
+    down: tuple[tuple[str, float], ...]
+
+
+def neurons(trace: Trace, view: Fitted) -> tuple[Neuron, ...]:
+    """Those that write the longest vectors, longest first."""
+    columns = [trace[_want(site, view)] for site in _SITES]
+    return tuple(
+        Neuron(int(i), float(act), float(length), _named(trace, up, ups), _named(trace, down, downs))
+        for i, act, length, up, ups, down, downs in zip(*columns, strict=True)
+    )
+
+
+def _named(trace: Trace, ids: np.ndarray, logits: np.ndarray) -> tuple[tuple[str, float], ...]:
+    return tuple((trace.name(int(i)), float(value)) for i, value in zip(ids, logits, strict=True))
+
+
+def _spoken(tokens: tuple[tuple[str, float], ...], count: int = _NAMED) -> str:
+    return " ".join(clipped(name, _WIDEST) for name, _logit in tokens[:count])
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure:
+    """A bar for the length of each neuron's write, and beside it the tokens it raises (↑) and lowers (↓)."""
+    found = neurons(trace, view)
+    bars = [
+        Bar(
+            _("neuron {neuron}", neuron=each.number),
+            each.length,
+            f"{number(each.length, 2)}   ↑ {_spoken(each.up)}   ↓ {_spoken(each.down)}",
+            _(
+                "value {value}, writes a vector of length {length}. Raises {up}. Lowers {down}.",
+                value=number(each.act),
+                length=number(each.length),
+                up=_with_logits(each.up),
+                down=_with_logits(each.down),
+            ),
+            accent=i == 0,
+        )
+        for i, each in enumerate(found)
+    ]
+    return ranked(bars, _("length of what it writes (L2 norm)"), low=0.0, row=_ROW)
+
+
+def _with_logits(tokens: tuple[tuple[str, float], ...]) -> str:
+    return listed(f"{quoted(name)} {_signed(value)}" for name, value in tokens)
+
+
+def _signed(value: float) -> str:
+    return f"+{number(value, 2)}" if value > 0 else number(value, 2)
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """The neuron that writes most, what it raises and lowers, and how many more are shown."""
+    found = neurons(trace, view)
+    first = found[0]
+    return _(
+        "In layer {layer} neuron {neuron} writes most to {token}: its value, {value}, times its row has length "
+        "{length}. By itself that raises {up} most and lowers {down}, with the final norm's divisor kept as it was in "
+        "this run. Shown are {shown} of {every}.",
+        layer=view.layer,
+        neuron=first.number,
+        token=quoted(trace.tokens[view.pos].label),
+        value=number(first.act),
+        length=number(first.length),
+        up=_first(first.up),
+        down=_first(first.down),
+        shown=many(len(found), "neuron"),
+        every=thousands(trace.spec.d_ff),
+    )
+
+
+def _first(tokens: tuple[tuple[str, float], ...]) -> str:
+    name, value = tokens[0]
+    return f"{quoted(name)} ({_signed(value)})"
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """A row per neuron and token, those that it raises before those that it lowers."""
+    rows = [
+        (each.number, each.act, each.length, way, name, value)
+        for each in neurons(trace, view)
+        for way, tokens in ((_("raises"), each.up), (_("lowers"), each.down))
+        for name, value in tokens
+    ]
+    columns = (_("neuron"), _("value"), _("length (L2 norm)"), _("way"), _("token"), _("logits"))
+    return Table(columns, tuple(rows))
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """The first neuron's write, its length, and what it adds to one logit."""
+    first = neurons(trace, view)[0]
+    row = first.length / abs(first.act) if first.act else 0.0
+    name, value = first.up[0]
+    return "\n".join(
+        (
+            _(
+                "layer {layer}, neuron {neuron}, {token}",
+                layer=view.layer,
+                neuron=first.number,
+                token=quoted(trace.tokens[view.pos].label),
+            ),
+            _("write = value × row of the down projection; the sum over all neurons (and a bias, if any) is the FFN's"),
+            _(
+                "‖write‖ = |value| × ‖row‖ = {value} × {row} = {length}",
+                value=number(abs(first.act)),
+                row=number(row),
+                length=number(first.length),
+            ),
+            _logits(trace.spec),
+            _(
+                "most for {up}: {value}; least for {down}",
+                up=quoted(name),
+                value=_signed(value),
+                down=_first(first.down),
+            ),
+            _("Later layers read the write too: this is its direct way to the output alone."),
+        )
+    )
+
+
+def _logits(spec: ModelSpec) -> str:
+    """How a write becomes logits."""
+    if spec.norm.kind == "layer":
+        return _(
+            "logits = (write − its mean) × gain of the final norm / divisor · row of each token of the output layer"
+        )
+    return _("logits = write × gain of the final norm / divisor · row of each token of the output layer")
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """Value and length of the strongest writes, and the most that each raises and lowers a token."""
+    where = paths(spec)
+    mean = " - writes.mean(dim=-1, keepdim=True)" if spec.norm.kind == "layer" else ""
+    centred = " - final.mean()" if spec.norm.kind == "layer" else ""
+    return f'''{opening(spec, view)}
+{LAYERS}
+down, norm = layers[{view.layer}].get_submodule("{where.ffn}"), model.base_model.get_submodule("{where.final_norm}")
+seen = []
+for module in (down, norm):  # the layer's neurons, then the final stream
+    module.register_forward_pre_hook(lambda module, given: seen.append(given[0][0, {view.pos}].double()))
+with torch.no_grad():
+    model(**inputs)
+
+neurons, final = seen
+rows = (down.weight.T if isinstance(down, torch.nn.Linear) else down.weight).detach().double()  # [d_ff, d_model]
+lengths = neurons.abs() * rows.norm(dim=-1)
+strongest = lengths.topk(min(10, len(lengths))).indices
+writes = neurons[strongest, None] * rows[strongest]
+divisor = ((final{centred}).square().mean() + {spec.norm.eps!r}).sqrt()  # as the final norm had it
+scaled = (writes{mean}) / divisor * norm.weight.detach().double()
+logits = scaled @ model.get_output_embeddings().weight.detach().double().T  # [neuron, vocab]
+result = torch.stack([neurons[strongest], lengths[strongest], logits.max(dim=-1).values, logits.min(dim=-1).values])
+for neuron, up, down in zip(strongest.tolist(), logits.topk(5).indices, (-logits).topk(5).indices):
+    print(neuron, [tokenizer.decode([t]) for t in up.tolist()], [tokenizer.decode([t]) for t in down.tolist()])
+'''
+
+
+PANEL = Panel(
+    id="promoted",
+    stage="ffn",
+    order=3,
+    name=N_("Tokens they promote"),
+    title=N_("Which tokens do the neurons promote?"),
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    applies=applies,
+    places=("layer",),
+    wide=True,
+)

@@ -1,0 +1,1 @@
+"""Panels of the output: from the last stream to the next token."""

@@ -1,0 +1,74 @@
+"""The logit shared out, with its numbers put in: how a write becomes logits, and what everything adds up to."""
+
+from anatomy.language import _
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels.common.shared_out import BY, SharedOut, shared_out, summed
+from panels.output import attribution_neurons as neurons
+from viz.format import many, number, quoted
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """How a write becomes logits, the sum with its error, and the chosen layer's parts or the strongest neurons."""
+    found = shared_out(trace, view)
+    label = quoted(trace.tokens[view.pos].label)
+    whole = number(found.told, 4)
+    lines = [
+        _("{quantity}, after {token}: {value}", quantity=found.quantity, token=label, value=whole),
+        *_rule(trace, found),
+        summed(found, trace.spec),
+    ]
+    own = neurons.formula(trace, view, found) if view[BY] == "neurons" else _layer_lines(view, found)
+    return "\n".join((*lines, *own))
+
+
+def _rule(trace: Trace, found: SharedOut) -> tuple[str, str]:
+    """What turns a write into logits."""
+    row = _("row of {token}", token=quoted(found.best))
+    if found.rival is not None:
+        row = _("(row of {token} − row of {rival})", token=quoted(found.best), rival=quoted(found.rival))
+    divisor = number(found.divisor, 4)
+    if trace.spec.norm.kind == "layer":
+        return (
+            _("part = (write − its mean) · (gain of the final norm × {row} of the output layer) / divisor", row=row),
+            _(
+                "divisor = deviation of the final stream = {divisor}, kept as it was in this run: only so do the parts "
+                "add up",
+                divisor=divisor,
+            ),
+        )
+    return (
+        _("part = write · (gain of the final norm × {row} of the output layer) / divisor", row=row),
+        _(
+            "divisor = root mean square of the final stream = {divisor}, kept as it was in this run: only so do the "
+            "parts add up",
+            divisor=divisor,
+        ),
+    )
+
+
+def _layer_lines(view: Fitted, found: SharedOut) -> list[str]:
+    """The chosen layer's parts, its heads' sum, and what belongs to none of them."""
+    layer = view.layer
+    attention, ffn = found.writes[:, layer].tolist()
+    own, together = float(found.heads[layer, view.head]), float(found.heads[layer].sum())
+    lines = [
+        _(
+            "layer {layer}: attention {attention}, of which head {head} {own}; FFN {ffn}",
+            layer=layer,
+            attention=number(attention),
+            head=view.head,
+            own=number(own),
+            ffn=number(ffn),
+        ),
+        _(
+            "Σ over the {heads} of layer {layer} = {total}",
+            heads=many(found.heads.shape[1], "head"),
+            layer=layer,
+            total=number(together),
+        ),
+    ]
+    if abs(attention - together) > 1e-4 * max(1.0, abs(attention)):
+        rest = number(attention - together)
+        lines.append(_("the output projection's bias, which belongs to no head: {value}", value=rest))
+    return lines

@@ -1,0 +1,155 @@
+"""The logit shared out among neurons: those of all layers that move it most, beside what their layers' FFNs add."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float, Int
+
+from anatomy.language import _
+from anatomy.rounding import largest_first
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels.common.shared_out import NEURON_SITES, SharedOut, bracketed, wanted
+from panels.panel import Table
+from viz.bars import Bar, ranked
+from viz.format import listed, many, number, thousands
+
+_MOST = 20
+_WRITTEN = 6  # terms that the formula writes out
+
+
+@dataclass(frozen=True)
+class Movers:
+    """The neurons that add most or take most off, strongest first; no other neuron of the model moves the logit more.
+
+    layers, ids, logits   where each stands, its number there, what it adds
+    d_ff                  how many neurons a layer has
+    """
+
+    layers: Int[np.ndarray, " neuron"]
+    ids: Int[np.ndarray, " neuron"]
+    logits: Float[np.ndarray, " neuron"]
+    d_ff: int
+
+    @property
+    def theirs(self) -> list[int]:
+        """The layers in which they stand."""
+        return sorted(set(self.layers.tolist()))
+
+    @property
+    def total(self) -> float:
+        """What they add together."""
+        return float(self.logits.sum())
+
+    def name(self, i: int) -> str:
+        """L12 N345."""
+        return f"L{self.layers[i]} N{self.ids[i]}"
+
+
+def movers(trace: Trace, view: Fitted) -> Movers:
+    """At most 20. The engine gives a few of each layer, strongest first: the list ends early where the next one of some
+    layer may be among those that it keeps back."""
+    ids, logits = (trace[wanted(site, view)] for site in NEURON_SITES)  # [layer k]
+    kept, strongest = [], largest_first(np.abs(logits).ravel())[:_MOST]
+    for place in strongest.tolist():
+        kept.append(divmod(place, ids.shape[1]))
+        if kept[-1][1] == ids.shape[1] - 1 < trace.spec.d_ff - 1:
+            break
+    layers, ranks = (np.array(each) for each in zip(*kept, strict=True))
+    return Movers(layers, ids[layers, ranks], logits[layers, ranks].astype(np.float64), trace.spec.d_ff)
+
+
+def ffns(moving: Movers, found: SharedOut) -> float:
+    """What the FFNs of their layers add, with all their neurons and biases."""
+    return float(found.writes[1, moving.theirs].sum())
+
+
+def draw(trace: Trace, view: Fitted, found: SharedOut) -> go.Figure:
+    """A bar per neuron, to the right for what pushes and to the left for what holds back."""
+    moving = movers(trace, view)
+    bars = [
+        Bar(
+            moving.name(i),
+            float(value),
+            number(float(value)),
+            _note(moving, found, i),
+            accent=bool(value >= 0),
+            focus=int(moving.layers[i]) == view.layer,
+        )
+        for i, value in enumerate(moving.logits)
+    ]
+    axis = _("added to {quantity} (logit)", quantity=found.quantity)
+    return ranked(bars, axis, names=(_("pushes for it"), _("holds it back")))
+
+
+def _note(moving: Movers, found: SharedOut, i: int) -> str:
+    layer = int(moving.layers[i])
+    return _(
+        "layer {layer}, neuron {neuron}: {value}; the whole FFN of layer {layer}: {ffn}",
+        layer=layer,
+        neuron=int(moving.ids[i]),
+        value=number(float(moving.logits[i])),
+        ffn=number(float(found.writes[1, layer])),
+    )
+
+
+def says(trace: Trace, view: Fitted, found: SharedOut) -> str:
+    """The strongest neuron, and what those listed are of what their layers' FFNs add."""
+    moving = movers(trace, view)
+    first = {
+        "layer": int(moving.layers[0]),
+        "neuron": int(moving.ids[0]),
+        "value": number(abs(float(moving.logits[0]))),
+        "every": thousands(trace.spec.layers * moving.d_ff),
+    }
+    if moving.logits[0] >= 0:
+        told = _("Of {every} neurons, neuron {neuron} of layer {layer} moves it most: it adds {value}.", **first)
+    else:
+        told = _("Of {every} neurons, neuron {neuron} of layer {layer} moves it most: it takes off {value}.", **first)
+    summed = _(
+        "The {neurons} listed, and only these, add up to {total}; the whole FFNs of their {layers} add {ffns}.",
+        neurons=many(len(moving.ids), "neuron"),
+        total=number(moving.total),
+        layers=many(len(moving.theirs), "layer"),
+        ffns=number(ffns(moving, found)),
+    )
+    return f"{told} {summed}"
+
+
+def table(trace: Trace, view: Fitted, found: SharedOut) -> Table:
+    """A row per neuron, and their sum beside that of their layers' FFNs."""
+    moving = movers(trace, view)
+    rows = [
+        (moving.name(i), float(moving.logits[i]), float(found.writes[1, moving.layers[i]]))
+        for i in range(len(moving.ids))
+    ]
+    ends = (_("sum of the listed; of the FFNs, each once"), moving.total, ffns(moving, found))
+    return Table((_("neuron"), _("logits"), _("the whole FFN of its layer (logits)")), (*rows, ends))
+
+
+def formula(trace: Trace, view: Fitted, found: SharedOut) -> list[str]:
+    """The sum of those listed, that of their layers' FFNs, and what is left to the others."""
+    moving = movers(trace, view)
+    terms = [f"{moving.name(i)} {bracketed(float(moving.logits[i]))}" for i in range(len(moving.ids))]
+    written = f"{' + '.join(terms[:_WRITTEN])}{' + …' if len(terms) > _WRITTEN else ''} = {number(moving.total)}"
+    whole, others = ffns(moving, found), len(moving.theirs) * moving.d_ff - len(moving.ids)
+    return [
+        _("neuron = its value × its row of the down projection, as the part in the line above"),
+        _("{neurons} listed: {sum}", neurons=many(len(moving.ids), "neuron"), sum=written),
+        _("the whole FFNs of layers {layers}: {ffns}", layers=listed(map(str, moving.theirs)), ffns=number(whole)),
+        _rest(trace.spec, many(others, "neuron"), number(whole - moving.total)),
+        _("no neuron that is not listed moves it by more than {least}", least=number(float(abs(moving.logits[-1])))),
+    ]
+
+
+def _rest(spec: ModelSpec, others: str, rest: str) -> str:
+    """What brings the difference between the listed neurons and their layers' FFNs."""
+    if "down" in spec.biases:
+        return _(
+            "left to the other {others} of these layers and the down projection's bias: {rest}",
+            others=others,
+            rest=rest,
+        )
+    return _("left to the other {others} of these layers: {rest}", others=others, rest=rest)

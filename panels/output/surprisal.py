@@ -1,0 +1,286 @@
+"""How surprising each token of the text was to the model that had read those before it; perplexity of the whole."""
+
+import math
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from anatomy.language import N_, _
+from anatomy.request import Want
+from anatomy.rounding import largest_at
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels.common import joined, requires
+from panels.common.columns import table_note, table_rows
+from panels.common.joined import note
+from panels.common.shared import WORDS
+from panels.common.snippet import opening
+from panels.output.surprisals import SURPRISAL, Read, read, surprisals
+from panels.panel import Panel, Table
+from viz.dots import Level
+from viz.format import many, number, percent, quoted, thousands
+from viz.upright import Upright, Whole, over, upright
+
+
+def applies(spec: ModelSpec) -> str | None:
+    """None, or why this model's tokens have no surprisal."""
+    if spec.head == "masked":
+        return _(
+            "This model reads the whole text at once, each token with itself in sight: it gives no probability of a "
+            "token before it has read it, so there is no surprisal and no perplexity of a text."
+        )
+    return requires.output_layer(spec)
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """−log p of every token."""
+    return (SURPRISAL,)
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure:
+    """A bar per token or word, the mean as a line; of a long text those around the chosen one, above the whole."""
+    found = read(trace, view)
+    near, average = found.near, found.mean
+    bars = Upright(
+        values=found.values[near.start : near.stop],
+        labels=tuple(found.label(place) for place in near),
+        notes=tuple(_note(found, place) for place in near),
+        x_axis=_("word") if view[WORDS] else _("token"),
+        y_axis=_("surprisal (nats)"),
+        focus=found.chosen - near.start,
+        level=None if math.isnan(average) else Level(average, _("mean {value}", value=number(average))),
+    )
+    return over(bars, _whole(found, view)) if found.columns.pooled else upright(bars)
+
+
+def _whole(found: Read, view: Fitted) -> Whole:
+    """The mean of each column of a long text."""
+    columns, means = found.columns, found.columns.mean(found.values)
+    return Whole(
+        values=means,
+        middles=columns.middles,
+        widths=columns.sizes,
+        notes=tuple(
+            _("{places}: mean {value} nats", places=columns.span(place), value=number(mean))
+            for place, mean in enumerate(means.tolist())
+        ),
+        x_axis=_("place of the word") if view[WORDS] else _("position"),
+        y_axis=_("mean"),
+        focus=columns.of(found.chosen),
+    )
+
+
+def _note(found: Read, place: int) -> str:
+    label, value = found.label(place), float(found.values[place])
+    if math.isnan(value):
+        return _("{place} {token}: nothing comes before it", place=place, token=label)
+    told = {"place": place, "token": label, "share": percent(math.exp(-value)), "value": number(value)}
+    if found.in_part(place):
+        return _("{place} {token}, after its first token: −log {share} = {value} nats", **told)
+    return _("{place} {token}: −log {share} = {value} nats", **told)
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """The chosen token's probability and surprisal, the most surprising one, the text's perplexity."""
+    found = read(trace, view)
+    if not len(found.known):
+        return _("{token} is all of the text: nothing comes before it, so nothing predicts it.", token=_name(found))
+    place = largest_at(found.values)
+    top = float(found.values[place])
+    most = _(
+        "The most surprising is {token} at {place}: {share}, {value} nats.",
+        token=quoted(found.label(place)),
+        place=place,
+        share=percent(math.exp(-top)),
+        value=number(top),
+    )
+    told = (_chosen(found), most, _perplexity(found, view), _joined(found, view), _pooled(found, view))
+    return " ".join(part for part in told if part)
+
+
+def _pooled(found: Read, view: Fitted) -> str:
+    """Which part of a long text is drawn one by one, and what became of the whole."""
+    if not found.columns.pooled:
+        return ""
+    near, most = found.near, int(found.columns.sizes.max())
+    told = {"first": thousands(near[0]), "last": thousands(near[-1]), "count": thousands(len(found.values))}
+    if view[WORDS]:
+        return _(
+            "Above stand the words {first} to {last}, around the chosen one; below, all {count}: each column is the "
+            "mean of up to {words}.",
+            words=many(most, "word"),
+            **told,
+        )
+    return _(
+        "Above stand the tokens at {first} to {last}, around the chosen one; below, all {count}: each column is the "
+        "mean of up to {tokens}.",
+        tokens=many(most, "token"),
+        **told,
+    )
+
+
+def _name(found: Read) -> str:
+    return quoted(found.label(found.chosen))
+
+
+def _chosen(found: Read) -> str:
+    value = float(found.values[found.chosen])
+    if math.isnan(value):
+        return _("{token} is the first token: nothing predicts it.", token=_name(found))
+    told = {"token": _name(found), "share": percent(math.exp(-value)), "value": number(value)}
+    if found.in_part(found.chosen):
+        return _(
+            "After its first token was read, which nothing predicts, the rest of {token} had a probability of {share}: "
+            "a surprisal of {value} nats.",
+            **told,
+        )
+    return _("Before it was read, {token} had a probability of {share}: a surprisal of {value} nats.", **told)
+
+
+def _perplexity(found: Read, view: Fitted) -> str:
+    mean, perplexity = number(found.mean), number(found.perplexity)
+    if view[WORDS]:
+        words = many(len(found.known), "word")
+        return _(
+            "Over {words} the mean is {mean} nats, a perplexity of {perplexity} per word.",
+            words=words,
+            mean=mean,
+            perplexity=perplexity,
+        )
+    return _(
+        "Over {tokens} the mean is {mean} nats, a perplexity of {perplexity}: as uncertain as an even choice among so "
+        "many tokens.",
+        tokens=many(len(found.known), "token"),
+        mean=mean,
+        perplexity=perplexity,
+    )
+
+
+def _joined(found: Read, view: Fitted) -> str:
+    """How several tokens became one word."""
+    if not view[WORDS]:
+        return ""
+    return note(found.words, _("Tokens of one word are joined: their nats are added, their probabilities multiplied."))
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """One row per token or word."""
+    found = read(trace, view)
+    names = (_("place"), _("word"), _("tokens")) if view[WORDS] else (_("position"), _("token"))
+    shown = table_rows(len(found.values), found.chosen)
+    sizes, values = found.words.sizes.tolist(), found.values.tolist()
+    return Table(
+        (*names, _("probability"), _("surprisal (nats)"), _("surprisal (bits)")),
+        tuple(
+            (place, found.label(place), *([sizes[place]] if view[WORDS] else []), *_numbers(values[place]))
+            for place in shown
+        ),
+        _unlisted(found, view, shown),
+    )
+
+
+def _unlisted(found: Read, view: Fitted, shown: range) -> str | None:
+    """That the table does not list every token or word; None where it does."""
+    count = len(found.values)
+    if len(shown) == count or not view[WORDS]:
+        return table_note(count, shown)
+    return _(
+        "Listed are {shown} of {count} words, those around the chosen one.",
+        shown=thousands(len(shown)),
+        count=thousands(count),
+    )
+
+
+def _numbers(value: float) -> tuple[float | None, float | None, float | None]:
+    """Probability, nats, bits."""
+    return (None, None, None) if math.isnan(value) else (math.exp(-value), value, value / math.log(2))
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """Surprisal of the chosen token or word, the mean, the perplexity, and bits per byte."""
+    found = read(trace, view)
+    lines = [_("surprisal of a token = −log p(token | those before it), in nats"), *_sum_lines(trace, view, found)]
+    own = float(found.values[found.chosen])
+    if not math.isnan(own):
+        lines.append(
+            _(
+                "{token}: −log {probability} = {nats} nats = {bits} bits",
+                token=_name(found),
+                probability=number(math.exp(-own)),
+                nats=number(own),
+                bits=number(own / math.log(2)),
+            )
+        )
+    return "\n".join((*lines, *_mean_lines(trace, found)))
+
+
+def _sum_lines(trace: Trace, view: Fitted, found: Read) -> list[str]:
+    """The chosen word as the sum of its tokens; nothing where tokens are shown."""
+    if not view[WORDS]:
+        return []
+    values = surprisals(trace)
+    own = found.words.tokens(found.chosen)
+    parts = [f"{quoted(trace.tokens[pos].label)} {number(float(values[pos]))}" for pos in own]
+    total = number(float(found.values[found.chosen]))
+    return [
+        _("surprisal of a word = the sum over its tokens, that of the first token of the text left out"),
+        *([f"{' + '.join(parts)} = {total}"] if len(parts) > 1 else []),
+    ]
+
+
+def _mean_lines(trace: Trace, found: Read) -> list[str]:
+    """Mean, perplexity and bits per byte; nothing where nothing is predicted."""
+    if math.isnan(found.mean):
+        return []
+    mean, total = number(found.mean), float(found.known.sum())
+    bits, size = total / math.log(2), sum(len(token.bytes) for token in trace.tokens[1:])
+    return [
+        _("mean = {total} / {count} = {mean}", total=number(total, 4), count=thousands(len(found.known)), mean=mean),
+        _("perplexity = e^{mean} = {perplexity}", mean=mean, perplexity=number(found.perplexity)),
+        _(
+            "bits per byte = {bits} / {bytes} = {rate}, which can be compared between tokenizers",
+            bits=number(bits, 4),
+            bytes=thousands(size),
+            rate=number(bits / size),
+        ),
+    ]
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """The surprisal of every token but the first, or of every word; the perplexity of either."""
+    return f"""{opening(spec, view)}
+with torch.no_grad():
+    logits = model(**inputs).logits[0].double()
+logp = torch.log_softmax(logits[:-1], dim=-1)
+result = -logp[torch.arange(len(ids) - 1), torch.tensor(ids)[1:]]  # [pos - 1]
+{_summed(view)}print(result, "perplexity", result.mean().exp().item())
+"""
+
+
+def _summed(view: Fitted) -> str:
+    """Python that adds up the tokens of each word; that of the first token, which has none, counts as 0."""
+    if not view[WORDS]:
+        return ""
+    return f"""{joined.program(view)}
+nats = torch.cat([torch.zeros(1), result])  # [pos]: nothing predicts the first token
+words = [word for word in words if word.stop > 1]
+result = torch.tensor([nats[word].sum().item() for word in words])
+"""
+
+
+PANEL = Panel(
+    id="surprisal",
+    stage="output",
+    order=3,
+    name=N_("Surprisal"),
+    title=N_("How surprising was each token?"),
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    applies=applies,
+    controls=(WORDS,),
+)

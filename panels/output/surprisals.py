@@ -1,0 +1,77 @@
+"""Surprisals of the tokens or words of a text, and which of them are drawn one by one."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+
+from anatomy.request import Want
+from anatomy.trace import Token, Trace
+from anatomy.view import Fitted
+from anatomy.words import Words, summed
+from panels.common.columns import Columns, around, columns_of
+from panels.common.joined import words_of
+
+SURPRISAL = Want("surprisal")
+_ALONE = 1_024  # tokens or words of the longest text in which each has a bar of its own
+_NEAR = 40  # of a longer one: those around the chosen one that have
+_MOST_NATS = 700.0  # that e can be raised to
+
+
+def surprisals(trace: Trace) -> Float[np.ndarray, " pos"]:
+    """In nats; NaN for the first token, which nothing precedes."""
+    return trace[SURPRISAL].astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Read:
+    """What is drawn: surprisals of tokens, or of words, which are the sums of their tokens'.
+
+    values  in nats; NaN where nothing is predicted
+    """
+
+    words: Words
+    tokens: tuple[Token, ...]
+    values: Float[np.ndarray, " word"]
+    chosen: int
+
+    def label(self, place: int) -> str:
+        """What a figure prints for a token or word."""
+        return self.words.label(self.tokens, place)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """Those of the whole text; several tokens or words each in a long one."""
+        return columns_of(len(self.values), alone=_ALONE)
+
+    @property
+    def near(self) -> range:
+        """Those that have a bar of their own."""
+        return around(len(self.values), self.chosen, _NEAR if self.columns.pooled else len(self.values))
+
+    @property
+    def known(self) -> Float[np.ndarray, " known"]:
+        """Those that are numbers."""
+        return self.values[~np.isnan(self.values)]
+
+    @property
+    def mean(self) -> float:
+        """Mean over those that are numbers, in nats; NaN where none is."""
+        return float(self.known.mean()) if len(self.known) else math.nan
+
+    @property
+    def perplexity(self) -> float:
+        """e to the mean; infinite where that is beyond all numbers, as in a text that is one very long word."""
+        return math.exp(self.mean) if self.mean < _MOST_NATS else math.inf
+
+    def in_part(self, place: int) -> bool:
+        """Whether a word has tokens after the first of the text, which has no surprisal."""
+        return place == 0 and self.words.ends[0] > 1
+
+
+def read(trace: Trace, view: Fitted) -> Read:
+    """The surprisals that the reader wants to see."""
+    words = words_of(trace, view)
+    return Read(words, trace.tokens, summed(surprisals(trace), words), words.of(view.pos))

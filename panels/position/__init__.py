@@ -1,0 +1,1 @@
+"""Panels of positions: how the order of tokens gets into the model."""

@@ -1,0 +1,1 @@
+"""Panels of the residual stream: what each part adds to it."""

@@ -1,0 +1,1 @@
+"""Panels of scale: what grows with the model, and onto how many devices it is spread."""

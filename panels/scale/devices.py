@@ -1,0 +1,164 @@
+"""The loaded model, or Llama 3.1, on several devices: what each one holds, and what they send one another."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from anatomy import costs, split
+from anatomy.costs import SHORT, Configuration
+from anatomy.language import N_, _
+from anatomy.published import DEVICE_BYTES
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from anatomy.split import Device
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels.panel import Panel, Table
+from panels.scale.compared import applies
+from panels.scale.devices_held import COUNT, WAY, WHOSE, cached, found, given, held, is_large, span, way
+from panels.scale.devices_says import says
+from panels.scale.devices_snippet import program
+from viz.bars import Bar, ranked
+from viz.format import many, size, thousands
+from viz.theme import FOCUS
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """Nothing of the text: all of it follows from a configuration."""
+    return ()
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure:
+    """One bar per device: bytes of its weights."""
+    devices = found(trace.spec, view)
+    largest = max(map(held, devices))
+    scale, unit = _scale(largest)
+    high = max(largest, 1.1 * DEVICE_BYTES) / scale if is_large(largest) else None
+    bars = [_bar(i, device, view, scale) for i, device in enumerate(devices)]
+    figure = ranked(bars, _("weights in bfloat16 ({unit})", unit=unit), _("device"), low=0.0, high=high)
+    return _with_memory(figure, DEVICE_BYTES / scale) if is_large(largest) else figure
+
+
+def _with_memory(figure: go.Figure, place: float) -> go.Figure:
+    """The figure with the memory of one device as a line across, its words above."""
+    figure.add_vline(
+        x=place,
+        line={"dash": "dash", "width": 1.5, "color": FOCUS},
+        annotation={
+            "text": _("memory: {memory} GB", memory=DEVICE_BYTES // 10**9),
+            "showarrow": False,
+            "yanchor": "bottom",
+        },
+        annotation_position="top",
+    )
+    return figure.update_layout(margin_t=36, height=figure.to_dict()["layout"]["height"] + 24)
+
+
+def _scale(most: int) -> tuple[float, str]:
+    return next(((scale, unit) for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if most >= scale), (1.0, "B"))
+
+
+def _bar(i: int, device: Device, view: Fitted, scale: float) -> Bar:
+    held_here = _heads(device) if way(view) == "rows" else _layers(device)
+    return Bar(
+        str(i),
+        held(device) / scale,
+        f"{size(held(device))} · {held_here}",
+        note=_("{size}: {parts}", size=size(held(device)), parts=held_here),
+        accent=True,
+    )
+
+
+def _heads(device: Device) -> str:
+    if len(device.heads) == 1:
+        return _("head {head}", head=device.heads.start)
+    return _("heads {heads}", heads=span(device.heads))
+
+
+def _layers(device: Device) -> str:
+    if len(device.layers) == 1:
+        return _("layer {layer}", layer=device.layers.start)
+    return _("layers {layers}", layers=span(device.layers))
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """One row per device."""
+    model = given(trace.spec, view)
+    columns = (
+        _("device"),
+        _("layers"),
+        _("query heads"),
+        _("key/value heads"),
+        _("neurons per layer"),
+        _("rows of the vocabulary"),
+        _("parameters"),
+        _("weights in bfloat16 (bytes)"),
+        _("cache of {tokens} tokens, bfloat16 (bytes)", tokens=thousands(SHORT)),
+    )
+    return Table(columns, tuple(_row(model, i, device) for i, device in enumerate(found(trace.spec, view))))
+
+
+def _row(model: Configuration, i: int, device: Device) -> tuple[str | int | None, ...]:
+    held_here = (span(device.layers), span(device.heads), span(device.kv), len(device.neurons), len(device.tokens))
+    return (i, *held_here, device.parameters, held(device), cached(model, device))
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """The sum over devices beside the model's own, and the traffic."""
+    model, devices = given(trace.spec, view), found(trace.spec, view)
+    together, own = sum(device.parameters for device in devices), costs.total(model)
+    return "\n".join(
+        (
+            _(
+                "together: {together} parameters on {devices}, {own} in the model, {copies} of them held again",
+                together=thousands(together),
+                devices=many(len(devices), "device"),
+                own=thousands(own),
+                copies=thousands(together - own),
+            ),
+            _traffic(model, len(devices), view),
+            _("training keeps gradients and the optimizer's state besides; activations are not counted here"),
+            _("all of it computed from the configuration of {model}", model=model.name),
+            _("published: an H100, as Llama 3.1 was trained on, has {memory} GB", memory=DEVICE_BYTES // 10**9),
+        )
+    )
+
+
+def _traffic(model: Configuration, count: int, view: Fitted) -> str:
+    sent = thousands(2 * split.traffic(model, count, way(view)))
+    if way(view) == "layers":
+        return _(
+            "sent per token, forward: (N − 1) × d_model × 2 bytes = {product} = {sent}",
+            product=f"{count - 1} × {thousands(model.d_model)} × 2",
+            sent=sent,
+        )
+    return _(
+        "sent per token, forward: 2 sums × layers × 2 (N − 1) × d_model × 2 bytes = {product} = {sent} (ring "
+        "all-reduce)",
+        product=f"2 × {model.layers} × 2 × {count - 1} × {thousands(model.d_model)} × 2",
+        sent=sent,
+    )
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """Counts the parameters on each device in the model's own modules; Llama 3.1 is built without its numbers."""
+    published = None if view[WHOSE] == "loaded" else given(spec, view)
+    return program(spec, view, found(spec, view), way(view), published)
+
+
+PANEL = Panel(
+    id="devices",
+    stage="scale",
+    order=1,
+    name=N_("Several devices"),
+    title=N_("What would each of several devices hold?"),
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    controls=(WHOSE, WAY, COUNT),
+    applies=applies,
+    wide=True,
+)

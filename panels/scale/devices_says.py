@@ -1,0 +1,114 @@
+"""The answer in words: what each device holds, whether it fits, and what is sent for a token."""
+
+from collections.abc import Sequence
+
+from anatomy import split
+from anatomy.costs import Configuration
+from anatomy.language import _
+from anatomy.published import DEVICE_BYTES
+from anatomy.split import Device
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels.scale.devices_held import asked, found, given, held, is_large, way
+from viz.format import many, size, thousands
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """What each device holds, whether it fits, what is sent for a token, and what bounds the number of devices."""
+    model, devices = given(trace.spec, view), found(trace.spec, view)
+    if len(devices) == 1:
+        return _whole(model, devices[0])
+    told = _says_rows(model, devices) if way(view) == "rows" else _says_layers(model, devices)
+    return " ".join(
+        sentence for sentence in (told, _fits(devices), _sent(model, devices, view), _bound(model, view)) if sentence
+    )
+
+
+def _whole(model: Configuration, device: Device) -> str:
+    return _(
+        "One device holds all of {model}: {size} in bfloat16; nothing is sent.",
+        model=model.name,
+        size=size(held(device)),
+    )
+
+
+def _says_rows(model: Configuration, devices: Sequence[Device]) -> str:
+    first = devices[0]
+    told = _(
+        "Split by rows over {devices}, the first holds {heads} and {neurons} of every layer of {model}, with "
+        "{kv}: {size} in bfloat16.",
+        devices=many(len(devices), "device"),
+        heads=many(len(first.heads), "query head"),
+        neurons=many(len(first.neurons), "neuron"),
+        model=model.name,
+        kv=many(len(first.kv), "key/value head"),
+        size=size(held(first)),
+    )
+    kept = sum(len(device.kv) for device in devices)
+    if kept == model.n_kv:
+        return told
+    return f"{told} " + _(
+        "Key/value heads that several devices read stand on each of them: {kept} in the place of {kv}.",
+        kept=kept,
+        kv=model.n_kv,
+    )
+
+
+def _says_layers(model: Configuration, devices: Sequence[Device]) -> str:
+    fewest, most = len(devices[-1].layers), len(devices[0].layers)
+    values = {
+        "devices": many(len(devices), "device"),
+        "fewest": fewest,
+        "most": most,
+        "layers": model.layers,
+        "model": model.name,
+        "smallest": size(min(map(held, devices))),
+        "largest": size(max(map(held, devices))),
+    }
+    if fewest == most:
+        return _(
+            "Split by layers over {devices}, each holds {most} of the {layers} layers of {model}: {smallest} to "
+            "{largest} in bfloat16.",
+            **values,
+        )
+    return _(
+        "Split by layers over {devices}, each holds {fewest} to {most} of the {layers} layers of {model}: "
+        "{smallest} to {largest} in bfloat16.",
+        **values,
+    )
+
+
+def _fits(devices: Sequence[Device]) -> str:
+    """Whether the weights fit the memory of one device; "" for models that are far from it."""
+    most, memory = max(map(held, devices)), DEVICE_BYTES // 10**9
+    if not is_large(most):
+        return ""
+    if most <= DEVICE_BYTES:
+        return _("That fits a device of {memory} GB.", memory=memory)
+    return _("That does not fit a device of {memory} GB.", memory=memory)
+
+
+def _sent(model: Configuration, devices: Sequence[Device], view: Fitted) -> str:
+    sent = size(2 * split.traffic(model, len(devices), way(view)))
+    if way(view) == "layers":
+        return _(
+            "For every token the stream is handed on {times}, {sent} in all.",
+            times=many(len(devices) - 1, "time"),
+            sent=sent,
+        )
+    return _(
+        "For every token the devices add up their parts {times} times, twice in each layer, and send one another "
+        "{sent}.",
+        times=2 * model.layers,
+        sent=sent,
+    )
+
+
+def _bound(model: Configuration, view: Fitted) -> str:
+    """Where more devices were asked for than there is something to hold."""
+    most = split.most(model, way(view))
+    if asked(view) <= most:
+        return ""
+    if way(view) == "layers":
+        return _("More than {most} devices would leave some without a layer.", most=thousands(most))
+    return _("More than {most} devices would leave some without a query head.", most=thousands(most))

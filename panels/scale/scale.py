@@ -1,0 +1,179 @@
+"""What the loaded model costs beside Llama 3.1: parameters, bytes of weights and cache, arithmetic per token."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from anatomy import costs
+from anatomy.control import Choice
+from anatomy.costs import LONG, PRECISIONS, SHORT
+from anatomy.language import N_, _
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels.common.snippet import LAYERS, opening
+from panels.panel import Panel, Table
+from panels.scale import scale_formula, scale_says
+from panels.scale.compared import GROUPS, Compared, applies, models
+from panels.scale.compared import table as all_figures
+from viz.format import counted, many, size, thousands
+from viz.sidebyside import Series, amounts, powers, shares
+
+CHARTED = Choice(
+    "charted",
+    N_("Show"),
+    ("parts", "weights", "cache", "arithmetic"),
+    (N_("parameters by part"), N_("weights in bytes"), N_("cache in bytes"), N_("arithmetic per token")),
+)
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """Nothing of the text: all of it follows from configurations."""
+    return ()
+
+
+def draw(trace: Trace, view: Fitted) -> go.Figure:
+    """Shares of the parts, or amounts on a logarithmic axis, of the loaded model and of Llama 3.1's three sizes."""
+    return _DRAWN[view[CHARTED]](models(trace.spec))
+
+
+def _draw_parts(found: Sequence[Compared]) -> go.Figure:
+    rows = [f"{model.name}\n{counted(model.total)}" for model in found]
+    there = [group for group in GROUPS if any(model.groups[group] for model in found)]
+    series = [_series(found, _(GROUPS[group][0]), lambda model, g=group: model.groups[g], counted) for group in there]
+    return shares(rows, series, _("share of all parameters"))
+
+
+def _draw_weights(found: Sequence[Compared]) -> go.Figure:
+    return _amounts(
+        found,
+        {name: lambda model, p=name: costs.weight_bytes(model.total, p) for name in PRECISIONS},
+        _("weights (bytes, log scale)"),
+        size,
+    )
+
+
+def _draw_cache(found: Sequence[Compared]) -> go.Figure:
+    quantities = {
+        many(SHORT, "token"): lambda model: model.cache(SHORT),
+        many(LONG, "token"): lambda model: model.cache(LONG),
+        _("{tokens} tokens, one key/value head per query head", tokens=thousands(LONG)): lambda model: model.cache(
+            LONG, full=True
+        ),
+    }
+    return _amounts(found, quantities, _("keys and values of all layers (bytes in bfloat16, log scale)"), size)
+
+
+def _draw_arithmetic(found: Sequence[Compared]) -> go.Figure:
+    quantities = {
+        _("matrices alone"): lambda model: 2 * costs.multiplied(model.given),
+        _("with attention to {tokens} tokens", tokens=thousands(SHORT)): lambda model: costs.arithmetic(
+            model.given, SHORT
+        ),
+        _("with attention to {tokens} tokens", tokens=thousands(LONG)): lambda model: costs.arithmetic(
+            model.given, LONG
+        ),
+    }
+    return _amounts(found, quantities, _("operations for one token (log scale)"), counted)
+
+
+_DRAWN = {"parts": _draw_parts, "weights": _draw_weights, "cache": _draw_cache, "arithmetic": _draw_arithmetic}
+_Quantity = Callable[[Compared], int | None]
+
+
+def _amounts(
+    found: Sequence[Compared], quantities: Mapping[str, _Quantity], axis: str, words: Callable[[float], str]
+) -> go.Figure:
+    """Bars of some quantities of every model, in the words of their unit."""
+    series = [_series(found, name, value, words) for name, value in quantities.items()]
+    there = [value for given in series for value in given.values if value]
+    ticks = [(power, _whole(words(power))) for power in powers(min(there) / 10, max(there) * 10)]
+    rows = [model.name if any(given.values[i] for given in series) else _none(model) for i, model in enumerate(found)]
+    return amounts(rows, series, axis, ticks)
+
+
+def _none(model: Compared) -> str:
+    """The label of a row without bars."""
+    return f"{model.name}\n{_('none')}"
+
+
+def _whole(words: str) -> str:
+    """A power of ten without the digits behind its point: 10.0 MB → 10 MB."""
+    return re.sub(r"\.0+(?= )", "", words)
+
+
+def _series(found: Sequence[Compared], name: str, value: _Quantity, words: Callable[[float], str]) -> Series:
+    """One quantity of every model, with its words."""
+    values = tuple(value(model) for model in found)
+    return Series(name, values, tuple(_("none") if there is None else words(there) for there in values))
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """The loaded model's figures, and those of the largest Llama 3.1."""
+    return scale_says.SAID[view[CHARTED]](models(trace.spec))
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """All figures of all models."""
+    return all_figures(trace.spec)
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """The rule with the numbers of the loaded model and of Llama 3.1."""
+    return scale_formula.WRITTEN[view[CHARTED]](models(trace.spec))
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """Counts the parameters of the loaded model, part by part."""
+    return f"""{opening(spec, view)}
+{LAYERS}
+POSITIONS = ("wpe.weight", "position_embeddings.weight", "relative_attention_bias.weight")
+
+
+def ids_of(modules):
+    return {{id(weight) for module in modules for weight in module.parameters()}}
+
+
+body, inside = ids_of([model.base_model]), ids_of(layers)
+norms = ids_of(module for module in model.modules() if type(module).__name__.endswith("Norm"))
+
+
+def part(name, weight):
+    if id(weight) not in body:
+        return "output"
+    if weight is model.get_input_embeddings().weight:
+        return "embedding"  # with the output layer, where they are tied
+    if name.endswith(POSITIONS):
+        return "positions"
+    if id(weight) in norms:
+        return "norms"
+    if id(weight) not in inside:
+        return "other"
+    return "attention" if "att" in name.lower() else "ffn"
+
+
+result = {{}}
+for name, weight in model.named_parameters():
+    found = part(name, weight)
+    result[found] = result.get(found, 0) + weight.numel()
+print(result, sum(result.values()))
+"""
+
+
+PANEL = Panel(
+    id="scale",
+    stage="scale",
+    order=0,
+    name=N_("Beside Llama 3.1"),
+    title=N_("What would this cost at Llama 3.1's size?"),
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    controls=(CHARTED,),
+    applies=applies,
+)

@@ -1,0 +1,153 @@
+"""The answers in words: what the loaded model costs, and what the largest Llama 3.1 costs."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from anatomy import costs
+from anatomy.costs import LONG, SHORT
+from anatomy.language import _
+from anatomy.published import DEVICE_BYTES
+from panels.scale.compared import Compared
+from viz.format import counted, number, percent, size, thousands
+
+
+def _parts(found: Sequence[Compared]) -> str:
+    own, largest = found[0], found[-1]
+    return " ".join(
+        (
+            _(
+                "{model} has {count} parameters: {embedding} of them in the embedding, {attention} in attention, {ffn} "
+                "in the feed-forward layers.",
+                model=own.name,
+                count=counted(own.total),
+                **{group: percent(own.groups[group] / own.total) for group in ("embedding", "attention", "ffn")},
+            ),
+            _of_the_output(own),
+            _(
+                "{model} has {count}, {times} times as many; {embedding} of them are in the embedding and {ffn} in the "
+                "feed-forward layers.",
+                model=largest.name,
+                count=counted(largest.total),
+                times=number(largest.total / own.total),
+                **{group: percent(largest.groups[group] / largest.total) for group in ("embedding", "ffn")},
+            ),
+        )
+    )
+
+
+def _of_the_output(own: Compared) -> str:
+    """What the output layer adds."""
+    if own.given.head is None:
+        return _("It has no output layer.")
+    if own.groups["output"] == 0:
+        return _("Its output layer is the embedding table once more and adds none.")
+    return _("Its output layer adds {share}.", share=percent(own.groups["output"] / own.total))
+
+
+def _weights(found: Sequence[Compared]) -> str:
+    own, largest = found[0], found[-1]
+    half = costs.weight_bytes(largest.total, "bfloat16")
+    return " ".join(
+        (
+            _(
+                "The {count} weights of {model} take {float32} in float32, {bfloat16} in bfloat16 and {four} in 4 "
+                "bits.",
+                count=counted(own.total),
+                model=own.name,
+                float32=size(costs.weight_bytes(own.total, "float32")),
+                bfloat16=size(costs.weight_bytes(own.total, "bfloat16")),
+                four=size(costs.weight_bytes(own.total, "4 bit")),
+            ),
+            _(
+                "Those of {model} take {bfloat16} in bfloat16, at least {devices} devices of {memory} GB; in 4 bits "
+                "they take {four}.",
+                model=largest.name,
+                bfloat16=size(half),
+                devices=math.ceil(half / DEVICE_BYTES),
+                memory=DEVICE_BYTES // 10**9,
+                four=size(costs.weight_bytes(largest.total, "4 bit")),
+            ),
+        )
+    )
+
+
+def _cache(found: Sequence[Compared]) -> str:
+    largest = found[-1]
+    return " ".join(
+        sentence
+        for sentence in (
+            _own_cache(found[0]),
+            _(
+                "{model} keeps {each}: {long} for {tokens} tokens, and {times} times that, {full}, if each of its "
+                "{heads} query heads had keys and values of its own.",
+                model=largest.name,
+                each=size(largest.cache(1) or 0),
+                long=size(largest.cache(LONG) or 0),
+                tokens=thousands(LONG),
+                times=largest.given.n_heads // largest.given.n_kv,
+                full=size(largest.cache(LONG, full=True) or 0),
+                heads=largest.given.n_heads,
+            ),
+        )
+        if sentence
+    )
+
+
+def _own_cache(own: Compared) -> str:
+    each, short = own.cache(1), own.cache(SHORT)
+    if each is None or short is None:
+        return _("{model} reads the whole text at once and keeps no keys and values for later.", model=own.name)
+    kept = _(
+        "In bfloat16 {model} keeps {each} of keys and values per token: {short} for {tokens} tokens.",
+        model=own.name,
+        each=size(each),
+        short=size(short),
+        tokens=thousands(SHORT),
+    )
+    return f"{kept} {_beyond(own)}".strip()
+
+
+def _beyond(own: Compared) -> str:
+    """That a length is longer than the model's longest text; "" where none is."""
+    if own.given.max_pos >= LONG:
+        return ""
+    return _(
+        "Its longest text has {longest} tokens: what is beyond is what the formula says, not what it can read.",
+        longest=thousands(own.given.max_pos),
+    )
+
+
+def _arithmetic(found: Sequence[Compared]) -> str:
+    own, largest = found[0], found[-1]
+    matrices = 2 * costs.multiplied(own.given)
+    return " ".join(
+        sentence
+        for sentence in (
+            _(
+                "For one token {model} computes {matrices} operations in its matrices, {each} per parameter, and "
+                "{attention} more to look at {tokens} tokens.",
+                model=own.name,
+                matrices=counted(matrices),
+                each=number(matrices / own.total),
+                attention=counted(2 * costs.attended(own.given, SHORT)),
+                tokens=thousands(SHORT),
+            ),
+            _beyond(own),
+            _(
+                "{model} computes {matrices} in its matrices; looking at {tokens} tokens is {share} of its whole.",
+                model=largest.name,
+                matrices=counted(2 * costs.multiplied(largest.given)),
+                tokens=thousands(LONG),
+                share=percent(2 * costs.attended(largest.given, LONG) / costs.arithmetic(largest.given, LONG)),
+            ),
+        )
+        if sentence
+    )
+
+
+SAID: dict[str, Callable[[Sequence[Compared]], str]] = {
+    "parts": _parts,
+    "weights": _weights,
+    "cache": _cache,
+    "arithmetic": _arithmetic,
+}

@@ -1,0 +1,1 @@
+"""Panels of the first stage: a text as the model's tokens."""

@@ -1,0 +1,99 @@
+"""One text under several tokenizers: how each cuts it, and which words come in other pieces."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from anatomy.trace import Token, Trace
+from panels.common import columns
+from viz.tokens import Cut, cut, units
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """A text as one tokenizer cuts it.
+
+    name    of the model that it belongs to
+    kind    "byte-level BPE", "WordPiece" …; "" where that is not known
+    vocab   how many tokens that model knows
+    lost    what its vocabulary cannot spell, each once: words that an unknown-token stands for, characters left out
+    """
+
+    name: str
+    kind: str
+    vocab: int
+    text: str
+    tokens: tuple[Token, ...]
+    lost: tuple[str, ...]
+
+    @cached_property
+    def cut(self) -> Cut:
+        """What kind of piece of the text each token is."""
+        return cut(self.text, self.tokens)
+
+    @property
+    def own(self) -> int:
+        """Tokens that stand for text: without those that the model adds."""
+        return sum(token.end > token.start for token in self.tokens)
+
+    @property
+    def per_word(self) -> float | None:
+        """Tokens per word; None for a text with words that are not set apart, or with none."""
+        return self.own / len(self.cut.words) if self.cut.words and not self.cut.unspaced else None
+
+    @property
+    def per_character(self) -> float | None:
+        """Tokens per character that is not white space; None where there is none."""
+        return self.own / self.cut.characters if self.cut.characters else None
+
+    def pieces(self, unit: tuple[int, int]) -> tuple[Token, ...]:
+        """The tokens that hold any of a word's characters."""
+        found = {pos for place in range(*unit) for pos in self._holding.get(place, ())}
+        return tuple(self.tokens[pos] for pos in sorted(found))
+
+    @cached_property
+    def _holding(self) -> dict[int, list[int]]:
+        """The tokens that hold each character."""
+        found: dict[int, list[int]] = {}
+        for pos, token in enumerate(self.tokens):
+            for place in range(token.start, token.end):
+                found.setdefault(place, []).append(pos)
+        return found
+
+    def edges(self, unit: tuple[int, int]) -> tuple[object, ...]:
+        """How a word is cut: where its pieces begin inside it, how many there are, and which are not spelled."""
+        pieces = self.pieces(unit)
+        return (len(pieces), *((max(token.start, unit[0]), token.special) for token in pieces))
+
+
+def cuttings(trace: Trace) -> tuple[Cutting, ...]:
+    """The loaded model's, without the tokens that follow the text; then those of the other models at hand."""
+    return tuple(_cutting(one, trace.run.text) for one in (trace, *trace.beside))
+
+
+def _cutting(trace: Trace, text: str) -> Cutting:
+    tokens = trace.tokens[: len(trace.tokens) - len(trace.run.tail)]
+    unknown = [text[token.start : token.end] for token in tokens if token.special and token.end > token.start]
+    lost = tuple(dict.fromkeys((*unknown, *trace.lost)))
+    return Cutting(
+        trace.spec.weights.title or trace.spec.name, trace.spec.tokenizer, trace.spec.vocab, text, tokens, lost
+    )
+
+
+def differing(one: Cutting, other: Cutting) -> tuple[tuple[int, int], ...]:
+    """The words, and characters of scripts without spaces, that the two do not cut alike."""
+    return tuple(unit for unit in units(one.text) if one.edges(unit) != other.edges(unit))
+
+
+def around(text: str, place: int, most: int) -> tuple[int, int]:
+    """(start, end) of at most so many characters of a text, with the place in the middle as far as it goes."""
+    found = columns.around(len(text), place, most)
+    return found.start, found.stop
+
+
+def within(tokens: Sequence[Token], span: tuple[int, int]) -> Iterator[tuple[int, Token]]:
+    """(position, token) of those that stand for any of these characters, or that were added there."""
+    start, end = span
+    for pos, token in enumerate(tokens):
+        if (token.start < end and start < token.end) or (token.start == token.end and start <= token.start <= end):
+            yield pos, token

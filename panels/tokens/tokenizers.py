@@ -1,0 +1,265 @@
+"""The same text as other models' tokenizers cut it: row by row, with what each takes per word."""
+
+from collections.abc import Iterator, Sequence
+
+from anatomy.language import N_, _, ngettext
+from anatomy.request import Want
+from anatomy.spec import ModelSpec
+from anatomy.trace import Token, Trace
+from anatomy.view import Fitted
+from panels.common.snippet import FOLDER
+from panels.panel import Panel, Table
+from panels.tokens.cuttings import Cutting, around, cuttings, differing, within
+from viz.chips import Chip, Chips
+from viz.format import listed, many, quoted, thousands
+from viz.tokens import KINDS
+
+OTHER = "path/to/another-model"
+_MOST = 400  # characters drawn
+_MOST_WRITTEN = 1_024  # tokens in a cell of the table
+_MOST_PIECES, _MOST_LOST = 6, 5  # of a word, and of what is not spelled, in a sentence
+
+
+def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
+    """Nothing but the tokens: no forward pass."""
+    return ()
+
+
+def window(trace: Trace, view: Fitted) -> tuple[int, int]:
+    """(start, end) of the characters that are drawn: those around the chosen token, all of a short text."""
+    return around(trace.run.text, min(trace.tokens[view.pos].start, len(trace.run.text)), _MOST)
+
+
+def draw(trace: Trace, view: Fitted) -> Chips:
+    """A row of chips for each tokenizer, tinted by kind of piece. One of another model stands for the loaded model's
+    token that holds its first character."""
+    found, span = cuttings(trace), window(trace, view)
+    shown = [list(within(one.tokens, span)) for one in found]
+    own = [pos for pos, _token in shown[0]]
+    starts = [sum(map(len, shown[:row])) for row in range(len(found))]
+    return Chips(
+        tuple(
+            Chip(token.label, str(token.id), "", one.cut.kinds[pos])
+            for one, row in zip(found, shown, strict=True)
+            for pos, token in row
+        ),
+        tuple(_(kind) for kind in KINDS),
+        many(len(found), "tokenizer"),
+        own.index(view.pos) if view.pos in own else None,
+        places=(*own, *_holders(found[0], [token for row in shown[1:] for _pos, token in row])),
+        rows=tuple(zip(starts, map(_heading, found), strict=True)),
+    )
+
+
+def _holders(own: Cutting, others: Sequence[Token]) -> Iterator[int | None]:
+    """For each token of another tokenizer the position of the own one that holds its first character."""
+    holder = {place: pos for pos, token in enumerate(own.tokens) for place in range(token.start, token.end)}
+    for token in others:
+        yield holder.get(token.start) if token.end > token.start else None
+
+
+def _heading(one: Cutting) -> str:
+    """What stands above a tokenizer's row."""
+    told = {
+        "model": one.name,
+        "kind": _kind(one),
+        "entries": thousands(one.vocab),
+        "tokens": _tokens(one),
+    }
+    if one.per_word is not None:
+        rate = f"{one.per_word:.2f}"
+        return _("{model}: {kind}, {entries} entries → {tokens}, {rate} per word", rate=rate, **told)
+    if one.per_character is not None:
+        rate = f"{one.per_character:.2f}"
+        return _("{model}: {kind}, {entries} entries → {tokens}, {rate} per character", rate=rate, **told)
+    return _("{model}: {kind}, {entries} entries → {tokens}", **told)
+
+
+def _tokens(one: Cutting) -> str:
+    """How many there are, and how many of them stand for no text."""
+    added, tokens = len(one.tokens) - one.own, many(len(one.tokens), "token")
+    return _("{tokens} ({added} added)", tokens=tokens, added=thousands(added)) if added else tokens
+
+
+def _kind(one: Cutting) -> str:
+    return one.kind or _("a kind that is not known")
+
+
+def says(trace: Trace, view: Fitted) -> str:
+    """How many tokens each takes, which words come in other pieces, what is not spelled, what is not drawn."""
+    own, *others = cuttings(trace)
+    told = [_counts((own, *others)), *(_difference(own, other) for other in others)]
+    told += [_unspelled(one) for one in (own, *others) if one.lost]
+    if not others:
+        told.append(
+            _(
+                "No other tokenizer cuts this text here. Where none is at hand, `python -m models fetch minilm-l6` "
+                "brings one."
+            )
+        )
+    if trace.run.tail:
+        told.append(_("What was added to the text is left out here."))
+    start, end = window(trace, view)
+    if end - start < len(own.text):
+        told.append(
+            _(
+                "Drawn are {drawn} of {characters}, those around the chosen token.",
+                drawn=thousands(end - start),
+                characters=many(len(own.text), "character"),
+            )
+        )
+    return " ".join(told)
+
+
+def _counts(found: Sequence[Cutting]) -> str:
+    """The numbers of tokens, all in one sentence."""
+    each = listed(
+        _("{tokens} for {model} ({kind})", tokens=_tokens(one), model=one.name, kind=_kind(one)) for one in found
+    )
+    return _("The text is cut into {each}.", each=each)
+
+
+def _difference(own: Cutting, other: Cutting) -> str:
+    """How many words come in other pieces, and the first of them."""
+    apart = differing(own, other)
+    if not apart:
+        return _("{model} cuts every word at the same places.", model=other.name)
+    first = apart[0]
+    return _(
+        "{model} cuts {words} in another way: {word} is {here} here and {there} there.",
+        model=other.name,
+        words=_units(own, len(apart)),
+        word=quoted(own.text[first[0] : first[1]]),
+        here=_pieces(own, first),
+        there=_pieces(other, first),
+    )
+
+
+def _units(own: Cutting, count: int) -> str:
+    """So many words; where the text has none, or others besides, characters."""
+    if not own.cut.words:
+        return many(count, "character")
+    if not own.cut.unspaced:
+        return many(count, "word")
+    return ngettext("{count} word or character", "{count} words and characters", count, count=thousands(count))
+
+
+def _pieces(one: Cutting, unit: tuple[int, int]) -> str:
+    """The tokens of a word as a sentence names them; counted where there are many."""
+    labels = [quoted(token.label) for token in one.pieces(unit)]
+    if not labels:
+        return _("no token")
+    return " + ".join(labels) if len(labels) <= _MOST_PIECES else many(len(labels), "token")
+
+
+def _unspelled(one: Cutting) -> str:
+    """What a tokenizer has no tokens for; only the first where there is much."""
+    pieces, more = listed(map(quoted, one.lost[:_MOST_LOST])), len(one.lost) - _MOST_LOST
+    if more > 0:
+        return _(
+            "{model} cannot spell {pieces} and {count} more.", model=one.name, pieces=pieces, count=thousands(more)
+        )
+    return _("{model} cannot spell {pieces}.", model=one.name, pieces=pieces)
+
+
+def table(trace: Trace, view: Fitted) -> Table:
+    """One row per tokenizer: its size, what the text takes, what it cannot spell, and the whole cut; of a long text the
+    cut of what is drawn."""
+    found, span = cuttings(trace), window(trace, view)
+    part = max(len(one.tokens) for one in found) > _MOST_WRITTEN
+    return Table(
+        (
+            _("model"),
+            _("tokenizer"),
+            _("entries"),
+            _("tokens"),
+            _("of them added"),
+            _("tokens per word"),
+            _("tokens per character"),
+            _("not spelled"),
+            _("cut"),
+        ),
+        tuple(
+            (
+                one.name,
+                _kind(one),
+                one.vocab,
+                len(one.tokens),
+                len(one.tokens) - one.own,
+                one.per_word,
+                one.per_character,
+                " ".join(one.lost),
+                " | ".join(token.label for token in (_inside(one, span) if part else one.tokens)),
+            )
+            for one in found
+        ),
+        _("The cut is that of the characters drawn.") if part else None,
+    )
+
+
+def _inside(one: Cutting, span: tuple[int, int]) -> Iterator[Token]:
+    return (token for _pos, token in within(one.tokens, span))
+
+
+def formula(trace: Trace, view: Fitted) -> str:
+    """The rates of each tokenizer; then the first word that is cut in another way, by each."""
+    own, *others = cuttings(trace)
+    lines = [line for one in (own, *others) for line in _rates(one)]
+    apart = sorted({unit for other in others for unit in differing(own, other)})
+    if apart:
+        word = quoted(own.text[apart[0][0] : apart[0][1]])
+        lines += [
+            _("{word}: {pieces}   {model}", word=word, pieces=_pieces(one, apart[0]), model=one.name)
+            for one in (own, *others)
+        ]
+    return "\n".join(lines)
+
+
+def _rates(one: Cutting) -> Iterator[str]:
+    """Tokens by words and by characters, without those that the model adds."""
+    told = {"model": one.name, "tokens": many(one.own, "token")}
+    if one.per_word is not None:
+        words = many(len(one.cut.words), "word")
+        yield _("{model}: {tokens} / {count} = {rate} per word", count=words, rate=f"{one.per_word:.3f}", **told)
+    if one.per_character is not None:
+        yield _(
+            "{model}: {tokens} / {count} without white space = {rate} per character",
+            count=many(one.cut.characters, "character"),
+            rate=f"{one.per_character:.3f}",
+            **told,
+        )
+    else:
+        yield _("{model}: {tokens}, and no character but white space", **told)
+
+
+def snippet(spec: ModelSpec, view: Fitted) -> str:
+    """The text's pieces under this model's tokenizer and another's."""
+    return f"""from transformers import AutoTokenizer
+
+folder = "{FOLDER}"  # holds the tokenizer
+other = "{OTHER}"  # holds another one, to compare with
+text = {view.text!r}
+
+result = []
+for place in (folder, other):
+    tokenizer = AutoTokenizer.from_pretrained(place)
+    found = tokenizer(text, split_special_tokens=True)["input_ids"]
+    result.append(tokenizer.convert_ids_to_tokens(found))
+    print(len(tokenizer), "entries,", len(found), "tokens:", result[-1])
+"""
+
+
+PANEL = Panel(
+    id="tokenizers",
+    stage="tokens",
+    order=4,
+    name=N_("Tokenizers"),
+    title=N_("How do other tokenizers cut this text?"),
+    needs=needs,
+    draw=draw,
+    says=says,
+    table=table,
+    formula=formula,
+    snippet=snippet,
+    beside=True,
+)

@@ -1,0 +1,112 @@
+"""Relative bias: the figure's numbers are those that the model adds, bucket by bucket; others say what they do."""
+
+import numpy as np
+import pytest
+
+from anatomy.request import Want
+from anatomy.spec import LearnedPositions, RelativeBias, Rope
+from anatomy.view import Fitted
+from panels.position.relative_bias import PANEL, by_bucket, by_distance, reached
+from tests.anatomy.spec import spec
+from tests.models.tiny import MODELS, tiny_engine
+from tests.panels.made import made
+from tests.snapshot import described
+
+BIASED = spec(n_heads=2, n_kv=2, position=RelativeBias(8, 6, True), scaled=False)  # one side: 0, 1, 2 to 3, 4 and on
+VIEW = Fitted(layer=1, head=1, pos=3)
+NUMBERS = {0: 0.5, 1: 0.25, 2: -1.0, 3: -2.0, 5: 1.5, 6: 0.75, 7: -0.5}  # by bucket
+
+
+def given(words: str):
+    """A text whose head 0 has nothing added and head 1 the numbers above."""
+    n = len(words.split())
+    place = np.arange(n)
+    found = np.zeros((2, n, n))
+    for span in reached(made(words, {}, BIASED)):
+        distance = place[None, :] - place[:, None]
+        found[1][(distance >= span.first) & (distance <= span.last)] = NUMBERS[span.bucket]
+    pos = min(VIEW.pos, n - 1)
+    return made(words, {Want("pos_bias", 0): found, Want("pos_bias", 1, pos=pos): found[:, pos]}, BIASED)
+
+
+def test_the_picture_caption_table_and_formula(answered, picture):
+    trace, view = answered(PANEL, "t5", src=17)
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    assert shown | {"table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)} == picture
+
+
+@pytest.mark.parametrize("kind", ["t5", "t5-gated"])
+def test_the_printed_program_finds_the_same_numbers(kind, answered, program):
+    trace, view = answered(PANEL, kind)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), by_distance(trace), atol=1e-6)
+
+
+@pytest.mark.parametrize("text", ["a", "ab", "the cat, the café sat", "x" * 60])
+def test_every_score_gets_the_number_of_its_bucket(text, answered):
+    trace, _view = answered(PANEL, "t5", text=text)
+    added, values = trace[Want("pos_bias", 0)], by_bucket(trace)
+    place = np.arange(len(trace.tokens))
+    distance = place[None, :] - place[:, None]  # [pos src]
+    for span, row in zip(reached(trace), values.T, strict=True):
+        inside = (distance >= span.first) & (distance <= span.last)
+        np.testing.assert_array_equal(added[:, inside], np.broadcast_to(row[:, None], (len(row), inside.sum())))
+
+
+def test_the_table_and_the_grid_hold_the_same_numbers(answered):
+    trace, view = answered(PANEL, "t5")
+    grid, table = PANEL.draw(trace, view), PANEL.table(trace, view)
+    np.testing.assert_allclose([row[3:] for row in table.rows], grid.z.T)
+    assert grid.cols[0] == "−21 to −10"
+    assert table.rows[0][:3] == (5, -21, -10)
+    assert grid.rows[grid.focus[0]] == str(view.head)
+
+
+def test_choosing_a_row_chooses_its_head(answered):
+    trace, view = answered(PANEL, "t5")
+    grid = PANEL.draw(trace, view)
+    assert grid.selects == "head"
+    assert grid.place((2, 5)) == (view.layer, 2)
+
+
+def test_the_caption_names_the_distances_with_the_largest_and_the_smallest_number():
+    told = PANEL.says(given("a b c d e f g"), VIEW)
+    assert told.startswith(
+        "Head 1 adds most, 1.50, to the score of what comes 1 token on, and least, −2.00, to that of what stands "
+        "4 to 6 tokens back."
+    )
+    assert "8 buckets of distances, of which this text of 7 tokens reaches 7:" in told
+    assert told.endswith("what layer 1 adds for “d” is what layer 0 adds (largest difference below 10⁻⁵).")
+
+
+def test_a_text_of_one_token_has_one_distance():
+    one = Fitted(layer=1, head=1, pos=0)
+    assert PANEL.says(given("a"), one).startswith("Head 1 adds 0.500 to the score of a token for itself; a text of one")
+    assert PANEL.draw(given("a"), one).cols == ("0",)
+
+
+def test_the_formula_follows_the_chosen_cell():
+    near = PANEL.formula(given("a b c d e f g"), Fitted(layer=1, head=1, pos=3, src=4)).splitlines()
+    assert near[0] == "score = q·k + b(head, bucket of the distance)   (not divided by √d)"
+    assert near[1] == "layer 1, head 1: “d” → “e”, distance 4 − 3 = 1"
+    assert near[2] == "bucket 5 = 1 + 4: distances below 2 have one each"
+    assert near[4] == "added by the model: 1.50, difference below 10⁻⁵"
+    far = PANEL.formula(given("a b c d e f g"), Fitted(layer=1, head=1, pos=3, src=0)).splitlines()
+    assert far[2] == "bucket 2 = 2 + ⌊ln(3 / 2) / ln(6 / 2) · 2⌋, 3 at most"
+
+
+def test_a_layer_that_adds_other_numbers_would_be_seen():
+    trace = given("a b c d")
+    other = trace.plus({Want("pos_bias", 1, pos=3): trace[Want("pos_bias", 1, pos=3)] + np.float32(0.5)})
+    assert PANEL.says(other, VIEW).endswith("(largest difference 0.50).")
+    assert PANEL.formula(other, VIEW).endswith("difference 0.50")
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_models_without_such_a_bias_say_what_they_do_instead(kind):
+    assert (PANEL.applies(tiny_engine(kind).spec) is None) == (kind == "t5")
+
+
+def test_each_kind_of_position_has_its_own_reason():
+    reasons = [PANEL.applies(spec(position=p)) for p in (Rope(1.0, (1.0,)), LearnedPositions(5), None)]
+    assert len(set(reasons)) == 3
+    assert all(reason.startswith("This model adds nothing to its scores for a distance") for reason in reasons)

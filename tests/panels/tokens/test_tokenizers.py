@@ -1,0 +1,211 @@
+"""The same text under other tokenizers: rows side by side, words that come in other pieces, what is not spelled."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from anatomy.request import Run
+from anatomy.trace import Trace
+from anatomy.view import Fitted, View
+from models.local.engine import LocalEngine
+from models.text.tokenizer import Tokenizer as OurTokenizer
+from panels.common.snippet import FOLDER
+from panels.tokens.cuttings import around, cuttings, differing
+from panels.tokens.tokenizers import OTHER, PANEL
+from tests.models.tiny import MODELS, tiny_engine, tiny_model
+from tests.models.toy import save, toy_engine, toy_tokenizer
+from tests.panels.handmade import cut_as
+from tests.snapshot import described
+
+TEXT = "the table, unable"
+PIECES = ("[UNK]", "[CLS]", "[SEP]", "the", "table", ",", "un", "##able", "a", "b", "##b", "##a")
+
+
+def word_pieces() -> Tokenizer:
+    """A WordPiece of a few entries, which adds a token on either side."""
+    backend = Tokenizer(models.WordPiece({piece: row for row, piece in enumerate(PIECES)}, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer()
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        "[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    backend.add_special_tokens([AddedToken(piece, special=True, normalized=False) for piece in PIECES[:3]])
+    return backend
+
+
+@cache
+def other_engine() -> LocalEngine:
+    return LocalEngine(tiny_model("bert"), OurTokenizer(word_pieces().to_str()), name="pieces")
+
+
+def beside(text: str = TEXT, **choices) -> tuple[Trace, Fitted]:
+    """The toy's trace with the other tokenizer's beside it, and the view on it."""
+    engine, other = toy_engine(), other_engine()
+    chosen = View(text=text, **choices)
+    trace = engine.run(chosen.run(engine.spec))
+    others = (other.run(Run(other.spec.id, text)),)
+    return replace(trace, beside=others), chosen.fit(engine.spec, trace.tokens)
+
+
+def labels(trace: Trace, view: Fitted) -> list[str]:
+    return [chip.label for chip in PANEL.draw(trace, view).chips]
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
+    trace, view = answered(PANEL, kind)
+    trace = replace(trace, beside=(other_engine().run(Run(other_engine().spec.id, view.text)),))
+    told = {"says": PANEL.says(trace, view), "table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)}
+    assert {"figure": described(PANEL.draw(trace, view))} | told == picture
+
+
+def test_a_row_for_each_tokenizer_with_its_numbers_above():
+    trace, view = beside()
+    chips = PANEL.draw(trace, view)
+    assert labels(trace, view) == [*trace.labels, "[CLS]", "the", "table", ",", "un", "able", "[SEP]"]
+    (own, above), (other, over) = chips.rows
+    assert (own, other) == (0, len(trace.tokens))
+    assert above.startswith("toy: byte-level BPE, 256 entries → ")
+    assert over == "pieces: WordPiece, 256 entries → 7 tokens (2 added), 1.67 per word"
+
+
+def test_the_table_holds_a_row_for_each():
+    own, other = PANEL.table(*beside()).rows
+    assert own[:2] == ("toy", "byte-level BPE")
+    assert other[:5] == ("pieces", "WordPiece", 256, 7, 2)
+    assert other[5] == pytest.approx(5 / 3)
+    assert other[6] == pytest.approx(5 / 15)
+    assert other[8] == "[CLS] | the | table | , | un | able | [SEP]"
+
+
+def test_words_in_other_pieces_are_counted_and_the_first_is_shown():
+    trace, view = beside()
+    own, other = cuttings(trace)
+    assert [own.text[start:end] for start, end in differing(own, other)] == ["the", "table"]
+    told = PANEL.says(trace, view)
+    assert "pieces cuts 2 words in another way: “the” is “t” + “he” here and “the” there." in told
+    assert PANEL.formula(trace, view).splitlines()[-2:] == ["“the”: “t” + “he”   toy", "“the”: “the”   pieces"]
+
+
+def test_the_same_cut_is_said_to_be_the_same():
+    trace, view = beside()
+    same = replace(trace, beside=(replace(trace, beside=()),))
+    assert "cuts every word at the same places." in PANEL.says(same, view)
+
+
+def test_choosing_a_token_of_another_row_chooses_the_one_that_holds_its_first_character():
+    trace, view = beside()
+    chips, own = PANEL.draw(trace, view), len(trace.tokens)
+    assert [chips.place(chip) for chip in range(own)] == list(range(own))
+    for token, place in zip(trace.beside[0].tokens, chips.places[own:], strict=True):
+        if token.start == token.end:
+            assert place is None
+        else:
+            assert trace.tokens[place].start <= token.start < trace.tokens[place].end
+
+
+def test_without_another_tokenizer_the_panel_says_how_to_get_one(answered):
+    trace, view = answered(PANEL)
+    assert "No other tokenizer cuts this text" in PANEL.says(trace, view)
+    assert "python -m models fetch minilm-l6" in PANEL.says(trace, view)
+    assert len(PANEL.draw(trace, view).rows) == len(PANEL.table(trace, view).rows) == 1
+    assert "No other" not in PANEL.says(*beside())
+
+
+def test_one_token_and_its_twin():
+    trace, view = beside("a")
+    assert PANEL.says(trace, view) == (
+        "The text is cut into 1 token for toy (byte-level BPE), 3 tokens (2 added) for pieces (WordPiece). "
+        "pieces cuts every word at the same places."
+    )
+    assert PANEL.draw(trace, view).focus == 0
+
+
+def test_chinese_is_counted_in_characters_and_unknown_ones_are_named():
+    own = cut_as("北京人", ["北京".encode(), "人".encode()[:2], "人".encode()[2:]])
+    trace = replace(own, beside=(other_engine().run(Run(other_engine().spec.id, "北京人")),))
+    told = PANEL.says(trace, Fitted(pos=0))
+    assert "3 characters in another way: “北” is “北京” here and “[UNK]” there." in told
+    assert "pieces cannot spell “北”, “京”, “人”." in told
+    assert PANEL.table(trace, Fitted(pos=0)).rows[0][5] is None
+    assert "1.00 per character" in PANEL.draw(trace, Fitted(pos=0)).rows[0][1]
+
+
+def test_of_much_that_is_not_spelled_the_first_is_named():
+    text = "x y z q w v u"
+    own = cut_as(text, [text.encode()])
+    trace = replace(own, beside=(other_engine().run(Run(other_engine().spec.id, text)),))
+    assert PANEL.says(trace, Fitted(pos=0)).endswith("pieces cannot spell “x”, “y”, “z”, “q”, “w” and 2 more.")
+
+
+def test_an_emoji_has_no_words():
+    raw = "🙂".encode()
+    trace = cut_as("🙂", [raw[:3], raw[3:]])
+    other = replace(trace, tokens=(replace(trace.tokens[0], end=1),))
+    told = PANEL.says(replace(trace, beside=(other,)), Fitted(pos=0))
+    assert "cuts 1 character in another way: “🙂” is “‹F0 9F 99›” + “‹82›” here and “‹F0 9F 99›” there." in told
+
+
+def test_a_character_that_is_left_out_is_named():
+    trace = cut_as("a b", [b"a", b" b"])
+    lost = replace(trace, tokens=trace.tokens[:1])
+    assert "Small cannot spell “b”." in PANEL.says(lost, Fitted(pos=0))
+
+
+def test_white_space_alone_has_no_rate():
+    trace = cut_as(" \n", [b" ", b"\n"])
+    assert PANEL.draw(trace, Fitted(pos=0)).rows[0][1].endswith("→ 2 tokens")
+    assert PANEL.formula(trace, Fitted(pos=0)).endswith("no character but white space")
+
+
+def test_what_was_generated_is_left_out():
+    trace, view = beside(tail=(3, 4))
+    assert len(cuttings(trace)[0].tokens) == len(trace.tokens) - 2
+    assert "What was added to the text is left out here." in PANEL.says(trace, view)
+    assert PANEL.draw(trace, view).focus is None
+
+
+def test_of_a_long_text_the_surroundings_of_the_chosen_token_are_drawn():
+    text = "the table " * 90
+    own, other = (
+        Trace(Run(engine.spec.id, text), engine.spec, reader.tokenize(text), {})
+        for engine, reader in ((toy_engine(), toy_tokenizer()), (other_engine(), OurTokenizer(word_pieces().to_str())))
+    )
+    trace, view = replace(own, beside=(other,)), Fitted(pos=200)
+    shown = PANEL.draw(trace, view)
+    assert len(shown.chips) < len(trace.tokens)
+    assert shown.place(shown.focus) == 200
+    assert "Drawn are 400 of 900 characters" in PANEL.says(trace, view)
+
+
+@pytest.mark.parametrize(
+    ("place", "span"), [(0, (0, 4)), (5, (3, 7)), (9, (6, 10)), (10, (6, 10))], ids=["start", "middle", "last", "end"]
+)
+def test_a_window_stays_inside_the_text(place, span):
+    assert around("0123456789", place, 4) == span
+    assert around("012", place, 4) == (0, 3)
+
+
+def test_the_printed_program_finds_the_same_pieces(tmp_path: Path, capsys: pytest.CaptureFixture):
+    trace, view = beside()
+    here, there = tmp_path / "here", tmp_path / "there"
+    save(here)
+    PreTrainedTokenizerFast(tokenizer_object=word_pieces()).save_pretrained(there)
+    code = PANEL.snippet(trace.spec, view)
+    assert code.count(FOLDER) == code.count(OTHER) == 1
+    names: dict[str, object] = {}
+    exec(
+        compile(code.replace(FOLDER, here.as_posix()).replace(OTHER, there.as_posix()), "tokenizers.py", "exec"), names
+    )
+    assert names["result"] == [[token.piece for token in one.tokens] for one in (trace, *trace.beside)]
+    assert "7 tokens" in capsys.readouterr().out
+
+
+def test_tokens_need_no_forward_pass(answered):
+    assert not answered(PANEL)[0].arrays
+    assert PANEL.beside
+    assert PANEL.applies(tiny_engine().spec) is None

@@ -1,0 +1,101 @@
+"""The panel of words: tokens per word, characters of scripts without spaces, and what is special in a vocabulary."""
+
+from dataclasses import replace
+
+import pytest
+
+from anatomy.view import Fitted
+from panels.tokens.words import PANEL, counted
+from tests.anatomy.spec import spec
+from tests.models.tiny import MODELS
+from tests.panels.handmade import cut_as
+from tests.snapshot import described
+from viz.tokens import units
+
+VIEW = Fitted(pos=0)
+CATS = cut_as("the cats, too", [b"the", b" cat", b"s", b",", b" too"])
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
+    trace, view = answered(PANEL, kind)
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    assert shown | {"table": PANEL.table(trace, view)} == picture
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
+def test_the_printed_program_counts_the_same(kind, answered, program):
+    trace, view = answered(PANEL, kind, text="the cat's café, twice")
+    assert program(PANEL, trace, view, kind) == [len(unit.tokens) for unit in counted(trace)]
+
+
+def test_every_word_takes_the_tokens_that_hold_its_characters():
+    assert [(unit.text, unit.tokens) for unit in counted(CATS)] == [("the", (0,)), ("cats", (1, 2)), ("too", (4,))]
+
+
+def test_the_caption_counts_words_and_names_the_most_cut():
+    assert PANEL.says(CATS, VIEW) == (
+        "2 of 3 words lie within one token; on average a word takes 1.33. The most cut is “cats”: 2 tokens, “·cat” "
+        "“s”. A token holds 2.60 characters, 2.60 bytes, white space counted."
+    )
+
+
+def test_characters_of_scripts_without_spaces_count_one_by_one():
+    trace = cut_as("你好 ok", ["你好".encode(), b" ", b"o", b"k"])
+    assert [unit.text for unit in counted(trace)] == ["你", "好", "ok"]
+    assert PANEL.says(trace, VIEW).startswith("2 of 3 words and characters lie within one token; on average a word or")
+    assert PANEL.draw(trace, VIEW).layout.xaxis.title.text == "words and characters of the text"
+
+
+def test_a_character_in_pieces_takes_several_tokens():
+    raw = "患".encode()
+    trace = cut_as("患", [raw[:1], raw[1:2], raw[2:]])
+    assert PANEL.says(trace, VIEW).startswith(
+        "0 of 1 character lies within one token; on average a character takes 3.00"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("a-b c", ["a", "b", "c"]), ("!?", ["!", "?"]), ("北京x", ["北", "京", "x"])]
+)
+def test_units_are_words_or_characters(text, found):
+    assert [text[a:b] for a, b in units(text)] == found
+
+
+def test_white_space_alone_has_nothing_to_count():
+    trace = cut_as(" \n", [b" ", b"\n"])
+    assert PANEL.says(trace, VIEW).startswith("The text has no words.")
+    assert PANEL.draw(trace, VIEW).layout.yaxis.ticktext == ("no character",)
+    assert PANEL.table(trace, VIEW).rows == ()
+
+
+def test_the_bars_hold_every_word_once():
+    figure = PANEL.draw(CATS, VIEW)
+    assert sum(float(bars.x.sum()) for bars in figure.data) == len(counted(CATS))
+    assert figure.layout.yaxis.ticktext == ("1 token", "2 tokens")
+
+
+def test_the_table_counts_words_cut_alike_together():
+    trace = cut_as("a bc a", [b"a", b" b", b"c", b" a"])
+    assert PANEL.table(trace, VIEW).rows == (("bc", 2, "“·b” “c”", 1), ("a", 1, "“a”", 1), ("a", 1, "“·a”", 1))
+
+
+def test_special_tokens_of_the_vocabulary_are_named():
+    special = tuple(f"<{i}>" for i in range(7))
+    trace = replace(CATS, spec=spec(special=special))
+    told = PANEL.says(trace, VIEW)
+    assert told.endswith(
+        "Of the 50 rows of the vocabulary, 7 are special: “<0>”, “<1>”, “<2>”, “<3>”, “<4>” and 2 more."
+    )
+    assert PANEL.formula(trace, VIEW).splitlines()[-1].endswith("<6>")
+
+
+def test_special_tokens_in_a_text_are_no_part_of_a_word():
+    trace = cut_as("hello", [b"hello"], special=("[SEP]",))
+    assert counted(trace)[0].tokens == (0,)
+
+
+@pytest.mark.real
+def test_the_default_text_is_made_of_whole_words(really_answered):
+    trace, view = really_answered(PANEL)
+    assert PANEL.says(trace, view).startswith("11 of 11 words lie within one token; on average a word takes 1.00.")
