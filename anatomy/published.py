@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from anatomy.costs import Configuration
 from anatomy.language import N_
+from anatomy.spec import Paths
 
 SOURCE = N_(
     "The configurations (config.json) of Llama 3.1 8B, 70B and 405B, released on 23 July 2024, and the paper “The "
@@ -18,6 +19,15 @@ TRAINED_TOKENS = 15.6e12
 TRAINED_OPERATIONS = 3.8e25
 # Memory of one NVIDIA H100, on up to 16,384 of which the largest was trained (section 3.3.1).
 DEVICE_BYTES = 80_000_000_000
+# Where transformers keeps their parts.
+PATHS = Paths(
+    attention="self_attn.o_proj",
+    ffn="mlp.down_proj",
+    inner=("mlp.gate_proj", "mlp.up_proj"),
+    norms=("input_layernorm", "post_attention_layernorm"),
+    final_norm="norm",
+    head="lm_head",
+)
 
 
 @dataclass(frozen=True)

@@ -79,11 +79,38 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Paths:
+    """Where the library's module keeps what programs read, as `get_submodule` names it; "" and () where there is none.
+
+    attention, ffn   inside a layer: the projections that write into the stream
+    inner            inside a layer: the FFN's projections into its neurons, the gate first where there is one
+    norms            inside a layer: attention's norm and the FFN's, before these parts or after the sums with them
+    positions        inside the body: a learned position table
+    final_norm       inside the body: the norm before the output layer
+    head             inside the model: what scores the vocabulary
+    bias             inside the body: the attention that makes a relative position bias
+    loader           the class that loads it, where its head does not decide
+    """
+
+    attention: str
+    ffn: str
+    inner: tuple[str, ...]
+    norms: tuple[str, str]
+    positions: str = ""
+    final_norm: str = ""
+    head: str = ""
+    bias: str = ""
+    loader: str = ""
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """One loaded model.
 
     name       catalog name or address; with revision and dtype it makes `id`, the model part of every cache key
     family     which table of `models/families` reads it
+    architecture  what papers call models of that family
+    paths      where its parts are, for programs that read them
     head       "causal" (names the next token), "masked" (names a hidden one) or None (no output head)
     max_pos    longest text, in tokens
     tied       the output layer is the embedding table
@@ -105,6 +132,7 @@ class ModelSpec:
     revision: str
     dtype: str
     family: str
+    architecture: str
     stacks: tuple[Stack, ...]
     d_model: int
     n_heads: int
@@ -119,6 +147,7 @@ class ModelSpec:
     head: Literal["causal", "masked"] | None
     tied: bool
     weights: Weights
+    paths: Paths
     embed_scale: float = 1.0
     tokenizer: str = ""
     special: tuple[str, ...] = ()

@@ -3,31 +3,38 @@
 import io
 import json
 import zipfile
-from dataclasses import asdict, replace
+from dataclasses import dataclass
 
+import cattrs
 import numpy as np
+from cattrs.preconf.json import make_converter
 
-from anatomy.request import Intervention, Run, Want
-from anatomy.spec import Ffn, LearnedPositions, ModelSpec, Norm, RelativeBias, Rope, Stack, Weights
+from anatomy.request import Run, Want
+from anatomy.spec import ModelSpec
 from anatomy.trace import Token, Trace
 
-VERSION = 1
-_POSITIONS = {"rope": Rope, "learned": LearnedPositions, "relative": RelativeBias}
+VERSION = 2
+_JSON = make_converter()  # dataclasses field by field; what is left out takes its default
+
+
+@dataclass(frozen=True)
+class _Header:
+    """All of a trace but its arrays, which are called a0, a1 … in the order of `wants`."""
+
+    version: int
+    run: Run
+    spec: ModelSpec
+    tokens: tuple[Token, ...]
+    wants: tuple[Want, ...]
+    names: dict[int, str]
 
 
 def pack(trace: Trace) -> bytes:
     """The trace as one compressed npz."""
-    wants = sorted(trace.arrays, key=Want.sort_key)
-    header = {
-        "version": VERSION,
-        "run": asdict(trace.run),
-        "spec": _spec_out(trace.spec),
-        "tokens": [asdict(token) | {"bytes": token.bytes.hex()} for token in trace.tokens],
-        "wants": [asdict(want) for want in wants],
-        "names": {str(token_id): name for token_id, name in sorted(trace.names.items())},
-    }
+    wants = tuple(sorted(trace.arrays, key=Want.sort_key))
+    header = _Header(VERSION, trace.run, trace.spec, trace.tokens, wants, dict(sorted(trace.names.items())))
     arrays = {f"a{i}": trace.arrays[want] for i, want in enumerate(wants)}
-    text = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8)
+    text = np.frombuffer(_JSON.dumps(header, ensure_ascii=False).encode(), np.uint8)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, header=text, **arrays)
     return buffer.getvalue()
@@ -39,53 +46,11 @@ def unpack(data: bytes) -> Trace:
         raise ValueError("not a recorded trace: these bytes are no npz file")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
-            if header["version"] != VERSION:
-                raise ValueError(
-                    f"written in version {header['version']}, this program reads {VERSION}: record it again"
-                )
-            wants = [_want_in(want) for want in header["wants"]]
-            arrays = {want: file[f"a{i}"] for i, want in enumerate(wants)}
-    except (OSError, KeyError, EOFError, zipfile.BadZipFile) as problem:
+            told = json.loads(file["header"].tobytes())
+            if told["version"] != VERSION:
+                raise ValueError(f"written in version {told['version']}, this program reads {VERSION}: record it again")
+            header = _JSON.structure(told, _Header)
+            arrays = {want: file[f"a{i}"] for i, want in enumerate(header.wants)}
+    except (OSError, KeyError, EOFError, zipfile.BadZipFile, cattrs.BaseValidationError) as problem:
         raise ValueError(f"not a recorded trace: {problem}") from problem
-    tokens = tuple(Token(**token | {"bytes": bytes.fromhex(token["bytes"])}) for token in header["tokens"])
-    names = {int(token_id): name for token_id, name in header["names"].items()}
-    return Trace(_run_in(header["run"]), _spec_in(header["spec"]), tokens, arrays, names)
-
-
-def _want_in(data: dict) -> Want:
-    want = Want(**data)
-    return want if want.window is None else replace(want, window=tuple(want.window))
-
-
-def _run_in(data: dict) -> Run:
-    told = dict(data)
-    changes = told.pop("edits", ())  # the name of interventions in recordings written before 30 November 2026
-    changes = told.pop("interventions", changes)
-    run = Run(**told)
-    return replace(run, tail=tuple(run.tail), interventions=tuple(Intervention(**one) for one in changes))
-
-
-def _spec_out(spec: ModelSpec) -> dict:
-    if spec.position is None:
-        return asdict(spec)
-    kind = next(name for name, cls in _POSITIONS.items() if isinstance(spec.position, cls))
-    return asdict(spec) | {"position": {"kind": kind} | asdict(spec.position)}
-
-
-def _spec_in(data: dict) -> ModelSpec:
-    position = data["position"]
-    if position is not None:
-        kind = _POSITIONS[position.pop("kind")]
-        position = kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in position.items()})
-    parts = {
-        "stacks": tuple(Stack(**stack) for stack in data["stacks"]),
-        "position": position,
-        "norm": Norm(**data["norm"]),
-        "ffn": Ffn(**data["ffn"]),
-        "weights": Weights(**data["weights"]),
-        "special": tuple(data.get("special", ())),
-        "biases": tuple(data.get("biases", ())),
-        "counts": tuple((part, count) for part, count in data.get("counts", ())),
-    }
-    return ModelSpec(**data | parts)
+    return Trace(header.run, header.spec, header.tokens, arrays, header.names)

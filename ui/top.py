@@ -17,8 +17,6 @@ from ui.examples import EXAMPLES
 from ui.host import Loading, Model, models, titled
 from viz.format import many
 
-FAMILIES = {"llama": "Llama", "bert": "BERT", "gpt2": "GPT-2", "t5": "T5"}
-
 
 def bar(model: Model, view: View) -> DeltaGenerator:
     """Wordmark and model; a choice of models where the server has several. Back comes a free place between them."""
@@ -81,7 +79,7 @@ def described(spec: ModelSpec, named: bool = True) -> str:
     weights = spec.weights
     parts = [
         f"<b>{escape(weights.title or spec.name)}</b>" if named else "",
-        _("{family} architecture", family=FAMILIES.get(spec.family, escape(spec.family))),
+        _("{family} architecture", family=escape(spec.architecture)),
         _("{layers} × {heads}", layers=many(spec.layers, "layer"), heads=many(spec.n_heads, "head")),
         escape(_stored(spec)),
         escape(weights.licence),

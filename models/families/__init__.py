@@ -12,7 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from anatomy.language import N_
 from anatomy.refused import Refused
-from anatomy.spec import ModelSpec, Weights
+from anatomy.spec import ModelSpec, Paths, Weights
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Family:
     """Where models of one kind keep their parts. Paths are those of `get_submodule`.
 
     name            of the file here, and in links
+    title           what papers call it
     model_types     `config.model_type` of the models it fits
     layers          the list of layers, inside the model's body (`model.base_model`)
     attention       the module that calls the attention function, inside a layer
@@ -45,10 +46,13 @@ class Family:
     facts           (config, body) → the fields of ModelSpec that the configuration decides
     tiny            a configuration of a few thousand parameters, for tests
     fit             (this table, config) → the table for models of one type that are built differently
-    bias            the table of a relative position bias, inside the body; None where nothing is added to scores
+    bias            the table of a relative position bias, inside the body, with the attention that holds it before
+                    the last dot; None where nothing is added to scores
+    loader          the library's class that loads them, where the head does not decide
     """
 
     name: str
+    title: str
     model_types: tuple[str, ...]
     layers: str
     attention: str
@@ -66,6 +70,7 @@ class Family:
     fit: Callable[["Family", Any], "Family"] = lambda family, config: family
     bias: str | None = None
     rotary: str | None = None
+    loader: str = ""
 
     def spec(self, model: PreTrainedModel, name: str, revision: str, weights: Weights) -> ModelSpec:
         """What kind of transformer this model is."""
@@ -78,12 +83,29 @@ class Family:
             revision=revision,
             dtype=str(table.dtype).removeprefix("torch."),
             family=self.name,
+            architecture=self.title,
             vocab=table.shape[0],
             head=None if head is None else "causal" if facts["stacks"][-1].causal else "masked",
             tied=head is not None and head.weight.data_ptr() == table.data_ptr(),
             weights=weights,
+            paths=self._paths(model),
             dropout=_dropout(model.config),
             **facts,
+        )
+
+    def _paths(self, model: PreTrainedModel) -> Paths:
+        """What printed programs read of these tables."""
+        inner = (self.taps[site].module for site in ("gate", "up") if site in self.taps)
+        return Paths(
+            attention=self.writes[0],
+            ffn=self.writes[1],
+            inner=tuple(inner),
+            norms=self.norms,
+            positions=self.positions or "",
+            final_norm=self.final_norm or "",
+            head=self.head if self.has_head(model) else "",
+            bias="" if self.bias is None else self.bias.rpartition(".")[0],
+            loader=self.loader,
         )
 
     def layers_of(self, model: PreTrainedModel) -> tuple[nn.Module, ...]:

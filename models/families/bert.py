@@ -39,6 +39,7 @@ def _tiny() -> BertConfig:
 
 FAMILY = Family(
     name="bert",
+    title="BERT",
     model_types=("bert",),
     layers="encoder.layer",
     attention="attention.self",

@@ -34,6 +34,7 @@ def _tiny() -> GPT2Config:
 
 FAMILY = Family(
     name="gpt2",
+    title="GPT-2",
     model_types=("gpt2",),
     layers="h",
     attention="attn",

@@ -65,6 +65,7 @@ def _tiny() -> LlamaConfig:
 
 FAMILY = Family(
     name="llama",
+    title="Llama",
     model_types=("llama", "mistral", "qwen2"),
     layers="layers",
     attention="self_attn",

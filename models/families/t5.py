@@ -72,6 +72,7 @@ def _tiny() -> T5Config:
 
 FAMILY = Family(
     name="t5",
+    title="T5",
     model_types=("t5",),
     layers="encoder.block",
     attention="layer.0.SelfAttention",
@@ -101,4 +102,5 @@ FAMILY = Family(
     tiny=_tiny,
     fit=_fit,
     bias="encoder.block.0.layer.0.SelfAttention.relative_attention_bias",
+    loader="T5EncoderModel",
 )

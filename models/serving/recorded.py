@@ -28,7 +28,10 @@ class RecordedEngine:
         except OSError as error:
             told = N_("The recording {path} cannot be read: {reason}.")
             raise Refused(told, path=path, reason=error.strerror) from error
-        self._trace = unpack(data)
+        try:
+            self._trace = unpack(data)
+        except ValueError as error:
+            raise Refused(N_("The recording {path} cannot be read: {reason}."), path=path, reason=error) from error
 
     @property
     def recorded(self) -> Run:

@@ -12,7 +12,7 @@ from panels.common import joined
 from panels.common.attention_row import is_long
 from panels.common.chosen_cell import KEEP
 from panels.common.shared import FIRST, WORDS
-from panels.common.snippet import LAYERS, PATTERNS, opening, paths
+from panels.common.snippet import LAYERS, PATTERNS, opening
 
 _SHARES = "result = result / result.sum(dim=-1, keepdim=True)\n"
 _MERGE = """result = torch.stack([result[:, word].sum(dim=1) for word in words], dim=1)  # summed over keys
@@ -78,7 +78,7 @@ def _lengths(spec: ModelSpec, view: Fitted) -> str:
 values = torch.zeros(len(ids), q.shape[0], q.shape[2])  # [src, head, d_head]: this head's values alone
 values[:, {view.head}] = v[{view.head} // (len(q) // len(v))]
 values = values.flatten(1)
-projection = layers[{view.layer}].get_submodule("{paths(spec).attention}")
+projection = layers[{view.layer}].get_submodule("{spec.paths.attention}")
 with torch.no_grad():
     written = projection(values) - projection(torch.zeros_like(values))  # [src, d_model], without the bias
 result = result * written.norm(dim=-1)  # weight × length of the value in the stream

@@ -5,7 +5,7 @@ from anatomy.language import N_
 from anatomy.spec import ModelSpec, RelativeBias
 from anatomy.view import Fitted
 from panels.common import chosen_cell
-from panels.common.snippet import opening, paths
+from panels.common.snippet import opening
 
 STEP = Choice(
     "step", N_("Step"), ("product", "softmax", "value"), ("q·k", N_("scale, mask, softmax"), N_("weight × value"))
@@ -38,7 +38,7 @@ def _scores(spec: ModelSpec, view: Fitted) -> str:
     product = f"q[{view.head}, pos] @ k[group].T{scaled}"
     if not isinstance(spec.position, RelativeBias):
         return f"scores = {product}  # [src]\n"
-    return f"""biased = model.base_model.get_submodule("{paths(spec).bias}")
+    return f"""biased = model.base_model.get_submodule("{spec.paths.bias}")
 bias = biased.compute_bias(len(ids), len(ids))[0, {view.head}, pos].detach()  # the same in every layer
 scores = {product} + bias  # [src]
 """

@@ -1,7 +1,5 @@
 """What the printed Python programs share: loading the model and the text with plain transformers."""
 
-from dataclasses import dataclass, replace
-
 from anatomy.spec import ModelSpec
 from anatomy.view import View
 
@@ -20,78 +18,9 @@ with torch.no_grad():
 _LOADERS = {"causal": "AutoModelForCausalLM", "masked": "AutoModelForMaskedLM", None: "AutoModel"}
 
 
-@dataclass(frozen=True)
-class Paths:
-    """Where a family keeps what the programs read, as `get_submodule` names it.
-
-    attention, ffn   inside a layer: the projections that write into the stream
-    inner            inside a layer: the FFN's projections into its neurons, the gate first where there is one
-    norms            inside a layer: attention's norm and the FFN's, before these parts or after the sums with them
-    positions        inside the body: a learned position table
-    readout          an expression that turns `stream` into logits
-    final_norm       inside the body: the norm before the output layer
-    gated            inside a layer: the projections of `inner` where the FFN is gated and the family knows both
-    loader           the class that loads it, where its head does not decide
-    bias             inside the body: the attention that makes a relative position bias
-    """
-
-    attention: str
-    ffn: str
-    inner: tuple[str, ...]
-    norms: tuple[str, str]
-    positions: str
-    readout: str
-    final_norm: str = ""
-    gated: tuple[str, ...] = ()
-    loader: str = ""
-    bias: str = ""
-
-
-_PATHS = {
-    "llama": Paths(
-        "self_attn.o_proj",
-        "mlp.down_proj",
-        ("mlp.gate_proj", "mlp.up_proj"),
-        ("input_layernorm", "post_attention_layernorm"),
-        "",
-        "model.lm_head(model.base_model.norm(stream))",
-        "norm",
-    ),
-    "gpt2": Paths(
-        "attn.c_proj",
-        "mlp.c_proj",
-        ("mlp.c_fc",),
-        ("ln_1", "ln_2"),
-        "wpe",
-        "model.lm_head(model.base_model.ln_f(stream))",
-        "ln_f",
-    ),
-    "bert": Paths(
-        "attention.output.dense",
-        "output.dense",
-        ("intermediate.dense",),
-        ("attention.output.LayerNorm", "output.LayerNorm"),
-        "embeddings.position_embeddings",
-        "model.cls(stream)",
-    ),
-    "t5": Paths(
-        "layer.0.SelfAttention.o",
-        "layer.1.DenseReluDense.wo",
-        ("layer.1.DenseReluDense.wi",),
-        ("layer.0.layer_norm", "layer.1.layer_norm"),
-        "",
-        "",
-        gated=("layer.1.DenseReluDense.wi_0", "layer.1.DenseReluDense.wi_1"),
-        loader="T5EncoderModel",
-        bias="encoder.block.0.layer.0.SelfAttention",
-    ),
-}
-
-
 def opening(spec: ModelSpec, view: View) -> str:
     """Imports, folder, text; leaves `tokenizer`, `model`, `inputs` and `ids` to the lines that follow."""
-    loader = _PATHS[spec.family].loader if spec.family in _PATHS else ""
-    loader = loader or _LOADERS[spec.head]
+    loader = spec.paths.loader or _LOADERS[spec.head]
     return f"""import torch
 from transformers import AutoTokenizer, {loader}
 
@@ -132,9 +61,8 @@ inputs = {{"input_ids": torch.cat([inputs["input_ids"], generated], dim=1)}}
 """
 
 
-def paths(spec: ModelSpec) -> Paths:
-    """Where this model keeps its parts; ValueError for a family that is not in the table."""
-    if spec.family not in _PATHS:
-        raise ValueError(f"no paths are known for the family {spec.family!r}: add them to panels/common/snippet.py")
-    found = _PATHS[spec.family]
-    return replace(found, inner=found.gated) if found.gated and spec.ffn.gated else found
+def readout(spec: ModelSpec) -> str:
+    """An expression that turns `stream` into logits."""
+    paths = spec.paths
+    stream = f"model.base_model.{paths.final_norm}(stream)" if paths.final_norm else "stream"
+    return f"model.{paths.head}({stream})"

@@ -13,7 +13,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.names import function_name
-from panels.common.snippet import LAYERS, opening, paths
+from panels.common.snippet import LAYERS, opening
 from panels.ffn.neurons import strongest
 from panels.panel import Panel, Table
 from viz.activation import Inputs, activation
@@ -176,7 +176,7 @@ def formula(trace: Trace, view: Fitted) -> str:
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """The chosen token's inputs and what the model's own function makes of them."""
-    path = paths(spec).inner[0]
+    path = spec.paths.inner[0]
     return f'''{opening(spec, view)}
 {LAYERS}
 from transformers.activations import ACT2FN

@@ -14,7 +14,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.names import function_name
-from panels.common.snippet import LAYERS, opening, paths
+from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.bars import Column, columns
 from viz.format import many, number, percent, quoted, rounding, thousands
@@ -190,7 +190,7 @@ _IMPORT = "from transformers.activations import ACT2FN\n\n"
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """The neurons at the chosen token and layer, and their factors, for the strongest."""
-    where, rows, parts = paths(spec), "neuron, up", "neurons, up"
+    where, rows, parts = spec.paths, "neuron, up", "neurons, up"
     if spec.ffn.gated:
         rows, parts = (
             f"neuron, gate, {function_name(spec)}(gate), up",

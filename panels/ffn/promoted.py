@@ -15,7 +15,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.shared_out import applies
-from panels.common.snippet import LAYERS, opening, paths
+from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.bars import Bar, ranked
 from viz.format import listed, many, number, quoted, thousands
@@ -175,7 +175,7 @@ def _logits(spec: ModelSpec) -> str:
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """Value and length of the strongest writes, and the most that each raises and lowers a token."""
-    where = paths(spec)
+    where = spec.paths
     mean = " - writes.mean(dim=-1, keepdim=True)" if spec.norm.kind == "layer" else ""
     centred = " - final.mean()" if spec.norm.kind == "layer" else ""
     return f'''{opening(spec, view)}

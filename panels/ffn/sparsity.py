@@ -13,7 +13,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.shared import FIRST
-from panels.common.snippet import LAYERS, opening, paths
+from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.format import many, number, percent, quoted, rounding, thousands
 from viz.lines import Lines, banded, lines
@@ -115,7 +115,7 @@ def snippet(spec: ModelSpec, view: Fitted) -> str:
 {LAYERS}
 neurons = []
 for layer in layers:
-    layer.get_submodule("{paths(spec).ffn}").register_forward_pre_hook(
+    layer.get_submodule("{spec.paths.ffn}").register_forward_pre_hook(
         lambda module, given: neurons.append(given[0][0].abs())
     )
 with torch.no_grad():

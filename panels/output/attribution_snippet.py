@@ -4,7 +4,7 @@ strongest neurons."""
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
 from panels.common.shared_out import BY, RIVAL
-from panels.common.snippet import LAYERS, opening, paths
+from panels.common.snippet import LAYERS, opening
 
 _RIVALS = {"second": 1, "third": 2}
 
@@ -17,11 +17,11 @@ def snippet(spec: ModelSpec, view: Fitted) -> str:
     elif view[BY] == "heads":
         seen, end = _heads(spec, view), _END_HEADS
     else:
-        seen, end = _gathered(paths(spec).ffn, "neurons", view), _END_NEURONS
+        seen, end = _gathered(spec.paths.ffn, "neurons", view), _END_NEURONS
     return f"""{opening(spec, view)}
 {LAYERS}
 {seen}final = []
-norm = model.base_model.get_submodule("{paths(spec).final_norm}")
+norm = model.base_model.get_submodule("{spec.paths.final_norm}")
 norm.register_forward_pre_hook(lambda module, given: final.append(given[0][0, {view.pos}].double()))
 with torch.no_grad():
     logits = model(**inputs).logits[0, {view.pos}].double()
@@ -30,7 +30,7 @@ with torch.no_grad():
 
 
 def _parts(spec: ModelSpec, view: Fitted) -> str:
-    where = paths(spec)
+    where = spec.paths
     return f'''parts = []
 layers[0].register_forward_pre_hook(
     lambda layer, given, named: parts.append((given[0] if given else named["hidden_states"])[0, {view.pos}]),
@@ -43,7 +43,7 @@ for layer in layers:
 
 
 def _heads(spec: ModelSpec, view: Fitted) -> str:
-    return f"{_gathered(paths(spec).attention, 'heads', view)}heads = {spec.n_heads}\n"
+    return f"{_gathered(spec.paths.attention, 'heads', view)}heads = {spec.n_heads}\n"
 
 
 def _gathered(path: str, what: str, view: Fitted) -> str:

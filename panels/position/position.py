@@ -15,7 +15,7 @@ from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.columns import Columns, columns_of, table_note, table_rows
-from panels.common.snippet import opening, paths
+from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from viz.dots import Dots, Level, dots
 from viz.format import cosine, many, number, quoted, thousands
@@ -309,7 +309,7 @@ print({view.pos} * rotary.inv_freq)  # angles at the chosen position, in radians
     count = max(view.length, view.pos + 1)  # nobody may have counted them: then it is a short text
     columns = columns_of(count, alone=_ALONE)
     return f"""{opening(spec, view)}
-table = model.base_model.get_submodule("{paths(spec).positions}").weight.detach()
+table = model.base_model.get_submodule("{spec.paths.positions}").weight.detach()
 unit = torch.nn.functional.normalize(table[: len(ids)], dim=-1)
 {_pooling(columns)}result = unit @ unit.T
 print(result[{columns.of(view.pos)}])

@@ -13,7 +13,7 @@ from anatomy.spec import LearnedPositions, ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.columns import Columns, columns_of, table_note, table_rows
-from panels.common.snippet import TABLE, opening, paths
+from panels.common.snippet import TABLE, opening
 from panels.panel import Panel, Table
 from viz.format import cosine, number, quoted
 from viz.pairs import Pairs, paired
@@ -148,7 +148,7 @@ def formula(trace: Trace, view: Fitted) -> str:
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """Both lengths at every position: [2, pos]."""
     return f"""{opening(spec, view)}
-{TABLE}places = model.base_model.get_submodule("{paths(spec).positions}").weight.detach()
+{TABLE}places = model.base_model.get_submodule("{spec.paths.positions}").weight.detach()
 result = torch.stack([table[ids].norm(dim=-1), places[: len(ids)].norm(dim=-1)])
 print(result)
 """

@@ -14,7 +14,7 @@ from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.attention_row import is_long
-from panels.common.snippet import opening, paths
+from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from viz.format import many, number, quoted, rounding, thousands
 from viz.grid import Grid
@@ -243,7 +243,7 @@ def _bucket_line(bias: RelativeBias, distance: int) -> str:
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """What is added at every distance, from the farthest back to the farthest on: [head, distance]."""
     return f"""{opening(spec, view)}
-attention = model.base_model.get_submodule("{paths(spec).bias}")
+attention = model.base_model.get_submodule("{spec.paths.bias}")
 with torch.no_grad():
     added = attention.compute_bias(len(ids), len(ids))[0]  # [head, pos, src]
 result = torch.cat([added[:, -1], added[:, 0, 1:]], dim=-1)  # [head, distance]

@@ -2,12 +2,12 @@
 
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
-from panels.common.snippet import LAYERS, opening, paths
+from panels.common.snippet import LAYERS, opening
 
 
 def through_layers(spec: ModelSpec, view: Fitted) -> str:
     """Every part of the final stream, and its share: [1 + 2 · layers], what enters first."""
-    where = paths(spec)
+    where = spec.paths
     return f'''{opening(spec, view)}
 {LAYERS}
 parts, last = [], []
@@ -32,7 +32,7 @@ print(result)
 
 def within_layers(spec: ModelSpec, view: Fitted) -> str:
     """The share of each write in the sum that its norm reads: [2, layers]."""
-    where = paths(spec)
+    where = spec.paths
     pairs = f'(("{where.attention}", "{where.norms[0]}"), ("{where.ffn}", "{where.norms[1]}"))'
     return f"""{opening(spec, view)}
 {LAYERS}

@@ -15,7 +15,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.sheet import WRITES, written
-from panels.common.snippet import LAYERS, opening, paths
+from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.format import cosine, many, number, quoted, rounding
 from viz.pairs import Pairs, paired
@@ -202,7 +202,7 @@ _OTHERS = {
 
 def _seen(spec: ModelSpec, view: Fitted) -> str:
     """Hooks that collect the writes, and the streams that they are added to."""
-    where = paths(spec)
+    where = spec.paths
     between = where.norms[1] if spec.norm.place == "pre" else where.inner[0]
     return f'''writes, streams = [], []
 for layer in layers:

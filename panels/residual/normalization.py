@@ -15,7 +15,7 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common import normed
 from panels.common.normed import ATTENTION, FFN, Normed, follows_sum
-from panels.common.snippet import LAYERS, opening, paths
+from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.bars import Column, columns
 from viz.format import many, number, quoted, rounding
@@ -159,7 +159,7 @@ def formula(trace: Trace, view: Fitted) -> str:
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """What the norm reads, its steps and what it gives, for the dimensions that are largest before."""
-    path = paths(spec).norms[_which(view)]
+    path = spec.paths.norms[_which(view)]
     centre, rows = "x", "before, normalized, gain, after"
     parts = "x, unit, norm.weight, own"
     if spec.norm.kind == "layer":

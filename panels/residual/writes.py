@@ -12,7 +12,7 @@ from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.snippet import LAYERS, opening, paths
+from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.format import cosine, many, number, percent, quoted
 from viz.pairs import Pairs, paired
@@ -134,7 +134,7 @@ def formula(trace: Trace, view: Fitted) -> str:
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """The lengths of both writes, for the chosen token, in every layer."""
-    where = paths(spec)
+    where = spec.paths
     return f'''{opening(spec, view)}
 {LAYERS}
 written = {{"attention": [], "ffn": []}}

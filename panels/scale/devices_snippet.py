@@ -1,13 +1,13 @@
 """The printed program behind the split: parameters on each device, counted in the model's own modules."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from anatomy.costs import Configuration
+from anatomy.published import PATHS
 from anatomy.spec import ModelSpec
 from anatomy.split import Device
 from anatomy.view import View
-from panels.common.snippet import LAYERS, opening, paths
+from panels.common.snippet import LAYERS, opening
 
 
 def program(
@@ -74,8 +74,7 @@ if len(result) > 1 and head is not None and head.weight is table:
 def _by_rows(spec: ModelSpec, devices: Sequence[Device], published: Configuration | None) -> str:
     sizes = [tuple(map(len, (device.heads, device.kv, device.neurons, device.tokens))) for device in devices]
     given = published or spec
-    found = paths(spec if published is None else replace(spec, family="llama"))
-    inner = found.gated if spec.ffn.gated and found.gated else found.inner
+    found = spec.paths if published is None else PATHS
     return f"""sums = ("{found.attention}", "{found.ffn}")  # projections whose results are added up over the devices
 keys = ("k_proj", "v_proj", ".k.", ".v.", ".key.", ".value.")
 
@@ -83,7 +82,7 @@ keys = ("k_proj", "v_proj", ".k.", ".v.", ".key.", ".value.")
 def share(name, weight, heads, kv, neurons):
     if id(weight) in norms or name.startswith(sums) and name.endswith("bias"):
         return 1, 1
-    if name.startswith({(*inner, found.ffn)!r}):
+    if name.startswith({(*found.inner, found.ffn)!r}):
         return neurons, {given.d_ff}
     return (kv, {given.n_kv}) if any(key in name for key in keys) else (heads, {given.n_heads})
 

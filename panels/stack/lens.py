@@ -16,7 +16,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common import requires
-from panels.common.snippet import layer_streams, opening, paths
+from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
 from viz.bars import Bar, Marks, ranked
 from viz.format import many, number, percent, quoted
@@ -219,7 +219,7 @@ def read_stream(spec: ModelSpec) -> str:
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """Per layer: probability of the best token, probability of the final answer."""
     return f"""{opening(spec, view)}
-{layer_streams(view.pos)}    probabilities = {paths(spec).readout}.softmax(dim=-1)  # [layers, vocab]
+{layer_streams(view.pos)}    probabilities = {readout(spec)}.softmax(dim=-1)  # [layers, vocab]
 
 answer = probabilities[-1].argmax()
 result = torch.stack([probabilities.max(dim=-1).values, probabilities[:, answer]], dim=-1)

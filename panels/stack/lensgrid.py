@@ -17,7 +17,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common import requires
-from panels.common.snippet import layer_streams, opening, paths
+from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
 from panels.stack.lens import LIMITS, read_stream
 from viz.format import many, number, percent, quoted
@@ -162,7 +162,7 @@ def formula(trace: Trace, view: Fitted) -> str:
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """Per layer and position of the window: the best token's probability."""
     return f"""{opening(spec, view)}
-{layer_streams(window(view))}    best = {paths(spec).readout}.softmax(dim=-1).max(dim=-1)
+{layer_streams(window(view))}    best = {readout(spec)}.softmax(dim=-1).max(dim=-1)
 
 result = best.values  # [layers, pos]
 for layer, row in enumerate(best.indices.tolist()):

@@ -19,7 +19,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common import requires
-from panels.common.snippet import layer_streams, opening, paths
+from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
 from panels.stack.lens import LIMITS, read_stream
 from viz.curves import Curve, Curves, Mark, curves
@@ -165,7 +165,7 @@ def formula(trace: Trace, view: Fitted) -> str:
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """The divergence of the final distribution from every layer's lens."""
     return f"""{opening(spec, view)}
-{layer_streams(view.pos)}    logp = {paths(spec).readout}.log_softmax(dim=-1)  # [layers, vocab]
+{layer_streams(view.pos)}    logp = {readout(spec)}.log_softmax(dim=-1)  # [layers, vocab]
 
 result = (logp[-1].exp() * (logp[-1] - logp)).sum(dim=-1)  # nats, [layers]
 print(result)

@@ -19,7 +19,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common import requires
-from panels.common.snippet import layer_streams, opening, paths
+from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
 from panels.stack.lens import LIMITS, over_the_vocabulary
 from viz.format import listed, many, number, percent, quoted, thousands
@@ -210,7 +210,7 @@ def _two_best(trace: Trace, view: Fitted, layer: int) -> Iterator[str]:
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """Per layer and watched token: probability and rank."""
     return f"""{opening(spec, view)}
-{layer_streams(view.pos)}    probabilities = {paths(spec).readout}.softmax(dim=-1)  # [layers, vocab]
+{layer_streams(view.pos)}    probabilities = {readout(spec)}.softmax(dim=-1)  # [layers, vocab]
 
 leaders = list(dict.fromkeys(reversed(probabilities.argmax(dim=-1).tolist())))[:8]  # the final answer first
 ranks = torch.stack([(probabilities > probabilities[:, [token]]).sum(dim=-1) + 1 for token in leaders], dim=-1)

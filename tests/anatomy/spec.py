@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
-from anatomy.spec import Ffn, ModelSpec, Norm, Rope, Stack, Weights
+from anatomy.spec import Ffn, ModelSpec, Norm, Paths, Rope, Stack, Weights
 
 SPEC = ModelSpec(
     name="small",
     revision="1",
     dtype="float32",
     family="llama",
+    architecture="Llama",
     stacks=(Stack("dec", 3, True),),
     d_model=8,
     n_heads=4,
@@ -22,6 +23,14 @@ SPEC = ModelSpec(
     ffn=Ffn(True, "silu"),
     head="causal",
     tied=True,
+    paths=Paths(
+        attention="self_attn.o_proj",
+        ffn="mlp.down_proj",
+        inner=("mlp.gate_proj", "mlp.up_proj"),
+        norms=("input_layernorm", "post_attention_layernorm"),
+        final_norm="norm",
+        head="lm_head",
+    ),
     weights=Weights("Small", "MIT", "https://example.org/small", "float32", 1000),
 )
 

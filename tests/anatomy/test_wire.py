@@ -1,13 +1,14 @@
 """Wire: what was packed comes back equal, and anything else is refused."""
 
 import io
+import json
 
 import numpy as np
 import pytest
 
 from anatomy import wire
 from anatomy.request import Intervention, Run, Want
-from anatomy.spec import LearnedPositions
+from anatomy.spec import LearnedPositions, RelativeBias, Rope
 from anatomy.trace import Token, Trace
 from tests.anatomy.spec import SPEC, spec
 
@@ -37,35 +38,48 @@ def test_a_run_that_came_back_is_a_key_like_the_one_that_went():
     assert {wire.unpack(wire.pack(Trace(run, SPEC, TOKENS, {}))).run: 1}[run] == 1
 
 
-def test_a_trace_written_before_runs_had_tails_and_wants_had_tokens_can_be_read(monkeypatch):
-    plain = wire.asdict
-    new = {"tail", "token", "against"}
-    monkeypatch.setattr(wire, "asdict", lambda v: {key: item for key, item in plain(v).items() if key not in new})
-    trace = Trace(Run(SPEC.id, "患"), SPEC, TOKENS, {Want("logits", pos=1): ARRAYS[Want("logits", pos=1)]})
-    back = wire.unpack(wire.pack(trace))
-    assert (back.run, set(back.arrays)) == (trace.run, set(trace.arrays))
+def test_a_trace_of_another_version_is_refused_with_what_to_do(monkeypatch):
+    monkeypatch.setattr(wire, "VERSION", 1)
+    written = wire.pack(Trace(Run(SPEC.id, "患"), SPEC, TOKENS, {}))
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="written in version 1, this program reads 2: record it again"):
+        wire.unpack(written)
 
 
-def test_a_trace_written_when_interventions_were_called_edits_can_be_read(monkeypatch):
-    plain, names = wire.asdict, {"interventions": "edits"}
-    monkeypatch.setattr(wire, "asdict", lambda v: {names.get(key, key): item for key, item in plain(v).items()})
+def test_what_a_header_leaves_out_takes_its_default():
+    plain = Trace(Run(SPEC.id, "患"), SPEC, TOKENS, {})
+    with np.load(io.BytesIO(wire.pack(plain))) as file:
+        header = json.loads(file["header"].tobytes())
+    del header["run"]["tail"], header["run"]["interventions"], header["spec"]["special"]
+    back = wire.unpack(_packed(header))
+    assert (back.run, back.spec) == (plain.run, plain.spec)
+
+
+def test_a_header_without_its_run_is_refused_with_a_sentence():
+    with pytest.raises(ValueError, match="not a recorded trace"):
+        wire.unpack(_packed({"version": wire.VERSION}))
+
+
+def _packed(header):
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, header=np.frombuffer(json.dumps(header).encode(), np.uint8))
+    return buffer.getvalue()
+
+
+def test_a_run_with_interventions_comes_back_equal():
     run = Run(SPEC.id, "患").intervened(Intervention("attn_out", "zero", 0))
-    written = wire.pack(Trace(run, SPEC, TOKENS, {}))
-    with np.load(io.BytesIO(written)) as file:
-        assert b'"edits": [{' in file["header"].tobytes()
-    assert wire.unpack(written).run == run
+    assert wire.unpack(wire.pack(Trace(run, SPEC, TOKENS, {}))).run == run
+
+
+@pytest.mark.parametrize("position", [None, LearnedPositions(64), RelativeBias(32, 128, True), Rope(1e4, (1.0, 0.5))])
+def test_every_kind_of_position_comes_back_equal(position):
+    model = spec(position=position)
+    assert wire.unpack(wire.pack(Trace(Run(model.id, "患"), model, TOKENS, {}))).spec == model
 
 
 def test_a_spec_with_special_tokens_comes_back_equal():
     model = spec(tokenizer="BPE", special=("<s>", "</s>"), chat=True)
     assert wire.unpack(wire.pack(Trace(Run(model.id, "患"), model, TOKENS, {}))).spec == model
-
-
-def test_a_spec_written_before_it_knew_the_tokenizer_can_be_read(monkeypatch):
-    plain = wire.asdict
-    new = {"tokenizer", "special", "chat"}
-    monkeypatch.setattr(wire, "asdict", lambda v: {key: item for key, item in plain(v).items() if key not in new})
-    assert wire.unpack(wire.pack(Trace(Run(SPEC.id, "患"), SPEC, TOKENS, {}))).spec == SPEC
 
 
 def test_the_same_trace_gives_the_same_bytes():

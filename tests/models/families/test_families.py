@@ -1,10 +1,13 @@
 """The family tables: found by themselves, tested on every model type they name, and plain about the others."""
 
 import pytest
+from torch import nn
 
+from anatomy.published import PATHS
 from anatomy.refused import Refused
+from anatomy.spec import ModelSpec
 from models.families import family_of, load
-from tests.models.tiny import MODELS, MOST_PARAMETERS, tiny_config, tiny_model
+from tests.models.tiny import MODELS, MOST_PARAMETERS, tiny_config, tiny_engine, tiny_model
 
 
 def test_every_model_type_that_a_table_names_is_among_the_tested_models() -> None:
@@ -45,3 +48,51 @@ def test_a_site_is_tapped_or_missing_but_not_both(kind: str) -> None:
     assert {"gate", "pos_embed"} <= set(family.taps) | set(family.missing) | (
         {"pos_embed"} if family.positions else set()
     )
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_paths_of_a_spec_lead_to_the_parts_that_they_name(kind: str) -> None:
+    engine = tiny_engine(kind)
+    spec, body, paths = engine.spec, engine.model.base_model, engine.spec.paths
+    layer = engine._loaded.layers[1]
+    assert _width(layer.get_submodule(paths.attention)) == (spec.n_heads * spec.d_head, spec.d_model)
+    assert _width(layer.get_submodule(paths.ffn)) == (spec.d_ff, spec.d_model)
+    assert [_width(layer.get_submodule(path)) for path in paths.inner] == [(spec.d_model, spec.d_ff)] * _inner(spec)
+    for norm in (*map(layer.get_submodule, paths.norms), *map(body.get_submodule, _given(paths.final_norm))):
+        assert norm.get_parameter("weight").shape == (spec.d_model,)
+    for table in map(body.get_submodule, _given(paths.positions)):
+        assert table.get_parameter("weight").shape[1] == spec.d_model
+    for attention in map(body.get_submodule, _given(paths.bias)):
+        assert attention.get_submodule("relative_attention_bias").get_parameter("weight").shape[1] == spec.n_heads
+    assert bool(paths.head) == (spec.head is not None)
+    assert bool(paths.bias) == (kind == "t5")
+    assert bool(paths.positions) == (kind in ("gpt2", "bert", "bert-headless"))
+    assert all(hasattr(engine.model, name) for name in _given(paths.head))
+
+
+def _given(path: str) -> list[str]:
+    return [path] if path else []
+
+
+def _inner(spec: ModelSpec) -> int:
+    return 2 if spec.ffn.gated else 1
+
+
+def _width(module: nn.Module) -> tuple[int, int]:
+    """(numbers read, numbers written) of a projection: the library keeps a row per output, in Conv1D a row per input."""
+    rows, columns = module.get_parameter("weight").shape
+    return (columns, rows) if isinstance(module, nn.Linear) else (rows, columns)
+
+
+def test_the_published_models_keep_their_parts_where_llama_does() -> None:
+    assert tiny_engine("llama").spec.paths == PATHS
+
+
+def test_what_papers_call_a_family_is_on_the_spec() -> None:
+    assert {kind: tiny_engine(kind).spec.architecture for kind in ("llama", "mistral", "gpt2", "bert", "t5")} == {
+        "llama": "Llama",
+        "mistral": "Llama",
+        "gpt2": "GPT-2",
+        "bert": "BERT",
+        "t5": "T5",
+    }

@@ -67,6 +67,12 @@ def test_a_file_that_is_not_there_is_refused_in_a_sentence(tmp_path: Path) -> No
         connect(f"recorded:{tmp_path / 'nothing.npz'}")
 
 
+def test_a_file_that_is_no_recording_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "notes.npz").write_text("no recording")
+    with pytest.raises(Refused, match=r"notes\.npz cannot be read: not a recorded trace: these bytes are no npz file"):
+        connect(f"recorded:{tmp_path / 'notes.npz'}")
+
+
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 def test_the_first_view_of_any_model_can_be_recorded(kind: str, tmp_path: Path) -> None:
     engine = tiny_engine(kind)

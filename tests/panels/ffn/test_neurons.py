@@ -10,7 +10,6 @@ from anatomy.request import Run, Want
 from anatomy.spec import Ffn
 from anatomy.view import Fitted
 from panels.common.names import ffn_name
-from panels.common.snippet import paths
 from panels.ffn.neurons import PANEL, strongest, sum_gap, values
 from tests.alike import assert_rounding
 from tests.anatomy.spec import SPEC, spec
@@ -124,7 +123,7 @@ def test_all_neurons_times_their_rows_are_what_the_ffn_adds():
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_sum_that_is_printed_is_that_of_the_librarys_own_projection(kind, answered):
     trace, view = answered(PANEL, kind)
-    module = tiny_engine(kind)._loaded.layers[view.layer].get_submodule(paths(trace.spec).ffn)
+    module = tiny_engine(kind)._loaded.layers[view.layer].get_submodule(trace.spec.paths.ffn)
     with torch.inference_mode():
         added = module(torch.from_numpy(np.array(trace[Want("act", view.layer, pos=view.pos)]))[None])[0].numpy()
     np.testing.assert_allclose(added, trace[Want("ffn_out", view.layer, pos=view.pos)], atol=1e-5)
