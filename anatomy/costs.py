@@ -127,13 +127,13 @@ def total(given: Configuration) -> int:
     return sum(parameters(given).values())
 
 
-def multiplied(given: Configuration) -> int:
+def matmul_params(given: Configuration) -> int:
     """Entries of the matrices that one token is multiplied with: all but looked-up rows, norms and biases."""
     scored = {None: 0, "causal": given.vocab, "masked": given.vocab + given.d_model}[given.head] * given.d_model
     return given.layers * sum(read * written for read, written in given.widths.values()) + scored
 
 
-def attended(given: Configuration, context: int) -> int:
+def attention_macs(given: Configuration, context: int) -> int:
     """Multiply-adds in which one token scores `context` tokens and sums up their values, over all layers."""
     seen = context if given.window is None else min(context, given.window)
     return 2 * given.layers * given.n_heads * given.d_head * seen
@@ -145,7 +145,7 @@ def arithmetic(given: Configuration, context: int) -> int:
     Matrices and attention only; norms, rotation, softmax and activation function are some ten operations per number of
     the stream, not per entry of a matrix (Kaplan et al. 2020, table 1, counts the same way).
     """
-    return 2 * (multiplied(given) + attended(given, context))
+    return 2 * (matmul_params(given) + attention_macs(given, context))
 
 
 def training(count: int, tokens: float) -> float:

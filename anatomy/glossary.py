@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from anatomy.language import N_, _, spoken
+from anatomy.language import N_, _, get_locale
 from anatomy.sites import AXES, SITES
 from anatomy.stages import STAGES
 from anatomy.terms import TERMS
@@ -91,7 +91,7 @@ def find(text: str) -> tuple[Entry, ...]:
 
 def places(text: str) -> tuple[Place, ...]:
     """Every term where it stands: whole words, the longest of those that begin at one place, none inside another."""
-    words, pattern = _searched(spoken())
+    words, pattern = _searched(get_locale())
     return tuple(Place(*found.span(), words[found[0].casefold()]) for found in pattern.finditer(text))
 
 

@@ -17,41 +17,41 @@ from pathlib import Path
 LANGUAGES = {"en": "English", "zh": "中文"}
 CATALOGUES = Path(__file__).parent / "languages"
 _AFTER_CHINESE = re.compile(r"(?<=[。！？；：，、]) (?=\S)")
-_spoken: ContextVar[str] = ContextVar("language", default="en")
+_locale: ContextVar[str] = ContextVar("language", default="en")
 
 
-def spoken() -> str:
-    """Key in LANGUAGES of the language that is spoken now."""
-    return _spoken.get()
+def get_locale() -> str:
+    """Key in LANGUAGES of the language that sentences are in now, in this thread's context."""
+    return _locale.get()
 
 
-def speak(language: str) -> None:
-    """Speak a language from now on, in this thread's context. KeyError for one that is not in LANGUAGES."""
+def set_locale(language: str) -> None:
+    """From now on sentences are in this language, in this thread's context. KeyError for one that LANGUAGES lacks."""
     if language not in LANGUAGES:
         raise KeyError(f"no language {language!r}, only {sorted(LANGUAGES)}")
-    _spoken.set(language)
+    _locale.set(language)
 
 
 @contextmanager
-def speaking(language: str) -> Iterator[None]:
-    """Speak a language inside a `with`."""
-    before = spoken()
-    speak(language)
+def use_locale(language: str) -> Iterator[None]:
+    """Sentences are in this language inside a `with`."""
+    before = get_locale()
+    set_locale(language)
     try:
         yield
     finally:
-        _spoken.set(before)
+        _locale.set(before)
 
 
 def _(message: str, /, **values: object) -> str:
-    """A sentence in the language that is spoken, its named places filled; in English where it has no translation."""
-    said = _catalogue(spoken()).gettext(message) if message else message
+    """A sentence in the reader's language, its named places filled; in English where it has no translation."""
+    said = _catalogue(get_locale()).gettext(message) if message else message
     return said.format(**values) if values else said
 
 
 def ngettext(one: str, several: str, count: int, /, **values: object) -> str:
     """The same for a sentence that depends on a count. It fills the place named `count`, unless a value says how."""
-    return _catalogue(spoken()).ngettext(one, several, count).format(**{"count": count} | values)
+    return _catalogue(get_locale()).ngettext(one, several, count).format(**{"count": count} | values)
 
 
 def N_(message: str) -> str:
@@ -61,7 +61,7 @@ def N_(message: str) -> str:
 
 def spaced(sentences: str) -> str:
     """Sentences with a space between them, as the language that is spoken sets them: Chinese has none there."""
-    return _AFTER_CHINESE.sub("", sentences) if spoken() == "zh" else sentences
+    return _AFTER_CHINESE.sub("", sentences) if get_locale() == "zh" else sentences
 
 
 @cache

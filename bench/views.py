@@ -68,7 +68,7 @@ def drawn(store: Store, run: Run, panel: Panel, view: Fitted) -> tuple[float, in
     """(seconds from question to packed figure with its sentence, bytes of both)."""
     start = perf_counter()
     trace = store.get(run, panel.needs(store.specs()[0], view))
-    says = panel.says(trace, view)
+    says = panel.caption(trace, view)
     size = wired(panel.draw(trace, view), says)
     return perf_counter() - start, size + len(says.encode())
 

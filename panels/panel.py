@@ -1,4 +1,4 @@
-"""What a panel is: what it needs, how it draws, what it says."""
+"""What a panel is: what it needs, how it draws, what it tells."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Panel:
     title     the question
     needs     (spec, view) → the wanted arrays; view is fitted: layer, head and pos are chosen
     draw      (trace, view) → the figure
-    says      (trace, view) → one or two sentences computed from the numbers: caption and alternative text
+    caption   (trace, view) → one or two sentences computed from the numbers: caption and alternative text
     table     (trace, view) → the same numbers as a table
     formula   (trace, view) → lines of plain text with the real numbers put in
     snippet   (spec, view) → Python that computes the figure's numbers with plain transformers
@@ -68,7 +68,7 @@ class Panel:
     title: str
     needs: Callable[[ModelSpec, Fitted], Sequence[Want]]
     draw: Callable[[Trace, Fitted], Figure]
-    says: Callable[[Trace, Fitted], str]
+    caption: Callable[[Trace, Fitted], str]
     table: Callable[[Trace, Fitted], Table]
     formula: Callable[[Trace, Fitted], str]
     snippet: Callable[[ModelSpec, Fitted], str]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 import articles
-from anatomy.language import _, ngettext, spaced, spoken
+from anatomy.language import _, get_locale, ngettext, spaced
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted, View
 from articles import Article, Claim, Heading
@@ -15,7 +15,7 @@ from panels.panel import Panel
 from ui import excerpts, judging, links, polled, session
 from ui.components import claims
 from ui.components.claims import Card, Group, Mark, Tab
-from ui.host import Model, models, titled
+from ui.host import HostedModel, models, titled
 from ui.judging import Judged, Question
 
 # Seconds between two looks at verdicts that are being worked out, a little more than a question rests (judging.REST);
@@ -25,43 +25,43 @@ SELDOM = 3.0  # and at most so many, well below judging.GONE
 
 
 @dataclass(frozen=True)
-class Jury:
+class ModelVerdicts:
     """The model on the page and, where one was chosen, the one beside it: names and verdicts so far."""
 
-    seats: tuple[tuple[str, Judged], ...]
+    by_model: tuple[tuple[str, Judged], ...]
     spec: ModelSpec
 
     @property
     def own(self) -> Judged:
-        return self.seats[0][1]
+        return self.by_model[0][1]
 
     @property
     def done(self) -> bool:
-        return all(judged.done for _name, judged in self.seats)
+        return all(judged.done for _name, judged in self.by_model)
 
     @property
     def pause(self) -> float:
         """Seconds after which it is worth looking again."""
-        return min(EVERY * (1 + min(judged.before for _name, judged in self.seats if not judged.done)), SELDOM)
+        return min(EVERY * (1 + min(judged.before for _name, judged in self.by_model if not judged.done)), SELDOM)
 
 
-def jury(model: Model, view: Fitted, stage: str) -> Jury:
+def verdicts(model: HostedModel, view: Fitted, stage: str) -> ModelVerdicts:
     """Verdicts known by now; what is missing is being worked out, or waits for its model."""
-    seats = [(_name(model), model)]
+    by_model = [(_name(model), model)]
     other = models().get(view.beside or "")
     if other is not None and other is not model:
         other.begin()
-        seats.append((view.beside or "", other))
-    judged = tuple((name, _judged(name, seat, view, stage, seats[0][0])) for name, seat in seats)
-    return Jury(judged, model.spec())
+        by_model.append((view.beside or "", other))
+    judged = tuple((name, _judged(name, seat, view, stage, by_model[0][0])) for name, seat in by_model)
+    return ModelVerdicts(judged, model.spec())
 
 
-def _name(model: Model) -> str:
+def _name(model: HostedModel) -> str:
     """What links call a model of this server."""
     return next(name for name, hosted in models().items() if hosted is model)
 
 
-def _judged(name: str, model: Model, view: Fitted, stage: str, own: str) -> Judged:
+def _judged(name: str, model: HostedModel, view: Fitted, stage: str, own: str) -> Judged:
     if model.failure is not None or view.length == 0:  # or there is no text that could be judged
         return Judged({}, done=True)
     if not model.live:
@@ -70,28 +70,28 @@ def _judged(name: str, model: Model, view: Fitted, stage: str, own: str) -> Judg
     read = next((article for article in articles.load() if article.key == view.article), None)
     first = read.claims if read else tuple(claim for _article, claim in articles.claims(stage))
     text, tail = excerpts.judged(model, view.text, tail)
-    question, on_view = Question(name, text, tail, spoken()), tuple(claim.id for claim in first)
-    return judging.bench().ask(question, model, on_view, session.page())
+    question, on_view = Question(name, text, tail, get_locale()), tuple(claim.id for claim in first)
+    return judging.verdict_queue().ask(question, model, on_view, session.page())
 
 
-def draw(model: Model, view: Fitted, panel: Panel, found: Jury) -> None:
+def draw(model: HostedModel, view: Fitted, panel: Panel, found: ModelVerdicts) -> None:
     """The column, which fills itself while verdicts are worked out. found: those known by now."""
     part = st.fragment(_column) if found.done else polled.every(found.pause, _filling)
     part(model, view, panel, _apart(links.read()))
 
 
-def _column(model: Model, view: Fitted, panel: Panel, drawn: View) -> None:
+def _column(model: HostedModel, view: Fitted, panel: Panel, drawn: View) -> None:
     """drawn: what the rest of the page shows; once the link says otherwise, the whole page is drawn again."""
-    links.speak()
+    links.set_locale()
     if _apart(links.read()) != drawn:
         polled.anew()
-    _show(jury(model, view, panel.stage), view, panel)
+    _show(verdicts(model, view, panel.stage), view, panel)
 
 
-def _filling(model: Model, view: Fitted, panel: Panel, drawn: View) -> None:
+def _filling(model: HostedModel, view: Fitted, panel: Panel, drawn: View) -> None:
     """The same, looked at again and again; once all is known, the page is drawn anew, and the map counts."""
-    links.speak()
-    found = jury(model, view, panel.stage)
+    links.set_locale()
+    found = verdicts(model, view, panel.stage)
     if links.current() and (found.done or _apart(links.read()) != drawn):
         polled.anew()
     _show(found, view, panel)
@@ -102,7 +102,7 @@ def _apart(view: View) -> View:
     return replace(view, settings=())
 
 
-def _show(found: Jury, view: Fitted, panel: Panel) -> None:
+def _show(found: ModelVerdicts, view: Fitted, panel: Panel) -> None:
     article, now = next((article for article in articles.load() if article.key == view.article), None), links.read()
     notes = (_progress(article, panel.stage, found.own), excerpts.judged_of(view.length))
     words = {
@@ -113,12 +113,12 @@ def _show(found: Jury, view: Fitted, panel: Panel) -> None:
     }
     claims.show(
         title=_("What the articles say about this stage") if article is None else article.title,
-        lang=spoken() if article is None else article.language,
+        lang=get_locale() if article is None else article.language,
         note=" · ".join(filter(None, notes)),
         tabs=_tabs(article, panel.stage, found),
         groups=_of_stage(panel.stage, found, now) if article is None else _of_article(article, found, now),
         words=words,
-        others=[(name, titled(name), name == view.beside) for name in models() if name != found.seats[0][0]],
+        others=[(name, titled(name), name == view.beside) for name in models() if name != found.by_model[0][0]],
         beside=lambda name: links.go(lambda now: replace(now, beside=None if now.beside == name else name)),
         read=lambda key: links.go(lambda now: reading(now, key, found.spec)),
         opened=lambda claim: links.go(lambda now: at_claim(now, claim, found.own.verdicts.get(claim), found.spec)),
@@ -149,7 +149,7 @@ def _uncounted(judged: Judged) -> str:
     return _("being worked out …")
 
 
-def _tabs(article: Article | None, stage: str, found: Jury) -> list[Tab]:
+def _tabs(article: Article | None, stage: str, found: ModelVerdicts) -> list[Tab]:
     counts = judging.marks(found.own.verdicts)[stage]
     here = Tab("", _("This stage"), _("What the articles say about the stage on view"), article is None, counts)
     return [here] + [
@@ -164,7 +164,7 @@ def _tabs(article: Article | None, stage: str, found: Jury) -> list[Tab]:
     ]
 
 
-def _of_stage(stage: str, found: Jury, now: View) -> list[Group]:
+def _of_stage(stage: str, found: ModelVerdicts, now: View) -> list[Group]:
     """The claims on a stage, each once with every place that makes it; then where the articles name the stage."""
     by_id: dict[str, list[tuple[Article, Claim]]] = {}
     for article, claim in articles.claims(stage):
@@ -173,10 +173,10 @@ def _of_stage(stage: str, found: Jury, now: View) -> list[Group]:
         by_id = {now.claim: _places(now.claim)} | by_id
     cards = tuple(_card(places, found, now) for places in by_id.values() if places)
     named = [_heading(article, place) for article, place in articles.headings(stage)]
-    return [Group("", "", "", spoken(), "", cards), *named]
+    return [Group("", "", "", get_locale(), "", cards), *named]
 
 
-def _of_article(article: Article, found: Jury, now: View) -> list[Group]:
+def _of_article(article: Article, found: ModelVerdicts, now: View) -> list[Group]:
     """An article from top to bottom: every section with the claims that stand there."""
     places: dict[str, list[Claim]] = {}
     for claim in article.claims:
@@ -209,17 +209,17 @@ def _where(article: Article) -> str:
     return f"{article.key} · {article.year}" if article.year else article.key
 
 
-def _card(places: Sequence[tuple[Article, Claim]], found: Jury, now: View, named: bool = True) -> Card:
+def _card(places: Sequence[tuple[Article, Claim]], found: ModelVerdicts, now: View, named: bool = True) -> Card:
     """A claim in the words of the first article that makes it, with the verdict of each model on the page. now: the
     link's view; named: it says where it stands."""
     _article, claim = places[0]
-    two = len(found.seats) > 1
+    two = len(found.by_model) > 1
     target = at_claim(now, claim.id, found.own.verdicts.get(claim.id), found.spec)
     return Card(
         id=claim.id,
         where=" · ".join(f"{article.key} {_at(each.section)}" for article, each in places) if named else "",
         says=_(claim.says),
-        marks=tuple(_mark(name, two, claim, judged) for name, judged in found.seats),
+        marks=tuple(_mark(name, two, claim, judged) for name, judged in found.by_model),
         href=links.query(target) or "?",
         current=claim.id == now.claim,
     )
@@ -294,6 +294,6 @@ def complaints(view: View) -> tuple[str, ...]:
     return tuple(said)
 
 
-def counted(found: Jury) -> dict[str, tuple[int, int, int]]:
+def counted(found: ModelVerdicts) -> dict[str, tuple[int, int, int]]:
     """Per stage, for the map: claims that hold, hold in part, do not."""
     return judging.marks(found.own.verdicts)

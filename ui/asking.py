@@ -13,7 +13,7 @@ from anatomy.language import _
 from anatomy.refused import Refused, TooLong
 from anatomy.request import Run, Want
 from anatomy.trace import Trace
-from ui.host import Model
+from ui.host import HostedModel
 from ui.waiting import Line
 
 Question = tuple[Run, frozenset[Want]]
@@ -35,7 +35,7 @@ class Halt:
     stopped: bool = False
 
 
-def cut(model: Model, run: Run) -> Trace | Halt:
+def cut(model: HostedModel, run: Run) -> Trace | Halt:
     """The text's tokens, however many. Loading: nobody knows them yet."""
     try:
         return model.run(run)
@@ -43,8 +43,8 @@ def cut(model: Model, run: Run) -> Trace | Halt:
         return Halt(str(refused))
 
 
-def ask(model: Model, run: Run, wants: Sequence[Want], line: Line, once: bool = False) -> Trace | Halt:
-    """The wanted arrays, with the line telling how far they are. Loading: as in `Model.run`.
+def ask(model: HostedModel, run: Run, wants: Sequence[Want], line: Line, once: bool = False) -> Trace | Halt:
+    """The wanted arrays, with the line telling how far they are. Loading: as in `HostedModel.run`.
 
     once  it was asked for by a click: stopped, it is not asked again without one, and nothing need be remembered
     """

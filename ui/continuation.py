@@ -16,7 +16,7 @@ from panels.common.shared import TEMPERATURE, TOP_K, TOP_P
 from ui import links
 from ui.components import continuation
 from ui.components.continuation import Next
-from ui.host import Loading, Model
+from ui.host import HostedModel, Loading
 
 SHOWN = 20
 
@@ -36,7 +36,7 @@ def needs(spec: ModelSpec, tokens: int) -> Sequence[Want]:
     return (Want("next_ids", pos=tokens - 1), Want("next_logp", pos=tokens - 1))
 
 
-def after(model: Model, run: Run) -> Continuation | None:
+def after(model: HostedModel, run: Run) -> Continuation | None:
     """What may follow the run's last token; None where the model does not go on with a text. Loading: not known yet."""
     spec = model.spec()
     if spec.head != "causal":
@@ -54,7 +54,7 @@ def tokens_of(trace: Trace) -> tuple[Next, ...]:
     return tuple(Next(row, trace.name(row), exp(p)) for row, p in zip(ids, logp, strict=True))
 
 
-def no_room(model: Model, longer: Run) -> str | None:
+def no_room(model: HostedModel, longer: Run) -> str | None:
     """Why a run cannot become as long as this one; None where it can, as far as is known."""
     try:
         model.estimate(longer, ())
@@ -63,7 +63,7 @@ def no_room(model: Model, longer: Run) -> str | None:
     return None
 
 
-def row(found: Continuation, view: View, model: Model | None = None) -> None:
+def row(found: Continuation, view: View, model: HostedModel | None = None) -> None:
     """The row under the tokens. A click goes on with a token, or lets the model draw one; what stands at its end takes
     back what was added."""
     continuation.show(
@@ -77,7 +77,7 @@ def row(found: Continuation, view: View, model: Model | None = None) -> None:
     )
 
 
-def _draw(model: Model) -> None:
+def _draw(model: HostedModel) -> None:
     links.go(lambda now: drawn(now, model, randbelow(1 << 31)))
 
 
@@ -91,7 +91,7 @@ def said(view: View) -> str:
     )
 
 
-def drawn(view: View, model: Model, seed: int) -> View:
+def drawn(view: View, model: HostedModel, seed: int) -> View:
     """The view with a token more, drawn by the settings on the page; the same view where none can be drawn."""
     how = {"temperature": view[TEMPERATURE], "top_k": int(view[TOP_K]), "top_p": view[TOP_P]}
     with suppress(Refused, Loading):

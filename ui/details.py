@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from anatomy import glossary
-from anatomy.language import N_, _, speaking, spoken
+from anatomy.language import N_, _, get_locale, use_locale
 from anatomy.sites import SITES
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -52,7 +52,7 @@ def _numbers(panel: Panel, trace: Trace, view: Fitted) -> None:
 
 def _terms(panel: Panel, trace: Trace, view: Fitted) -> None:
     """What the panel reads of the model, and the words that it uses."""
-    shown = f"{_(panel.title)} {panel.says(trace, view)} {panel.formula(trace, view)}"
+    shown = f"{_(panel.title)} {panel.caption(trace, view)} {panel.formula(trace, view)}"
     words = "".join(_word(entry.shown, entry.explained) for entry in glossary.find(shown))
     read = "".join(_word(*about(site)) for site in dict.fromkeys(want.site for want in panel.needs(trace.spec, view)))
     st.html(f'<dl class="terms">{read}{words}</dl>')
@@ -86,7 +86,7 @@ def _take_along(panel: Panel, trace: Trace, view: Fitted) -> None:
         for label, kind, mime, make in FILES:
             st.download_button(
                 _(label),
-                partial(_made, make, spoken(), panel, trace, view),
+                partial(_made, make, get_locale(), panel, trace, view),
                 f"stagelight-{panel.id}.{kind}",
                 mime,
                 key=f"{panel.id}.{kind}",
@@ -96,12 +96,12 @@ def _take_along(panel: Panel, trace: Trace, view: Fitted) -> None:
 
 def _made(make: Callable[..., bytes], language: str, panel: Panel, trace: Trace, view: Fitted) -> bytes:
     """A file in the reader's language; it is made after the page's run, outside of its context."""
-    with speaking(language):
+    with use_locale(language):
         return make(panel, trace, view)
 
 
 def _page(panel: Panel, trace: Trace, view: Fitted) -> bytes:
-    return export.to_html(panel.draw(trace, view), _(panel.title), panel.says(trace, view)).encode()
+    return export.to_html(panel.draw(trace, view), _(panel.title), panel.caption(trace, view)).encode()
 
 
 def _figure(panel: Panel, trace: Trace, view: Fitted) -> bytes:

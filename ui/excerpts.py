@@ -11,7 +11,7 @@ from anatomy.request import Run
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
 from ui import links
-from ui.host import Model
+from ui.host import HostedModel
 from viz.format import thousands
 
 JUDGED = 1_024  # tokens of a text that claims are held against
@@ -53,7 +53,7 @@ def around(pos: int) -> Cut:
     return cut
 
 
-def judged(model: Model, text: str, tail: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+def judged(model: HostedModel, text: str, tail: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
     """What of a text, and of the tokens that follow it, claims are held against: all of it, or its first tokens. The
     checks make dozens of runs, and a verdict does not depend on which token is chosen."""
     try:
@@ -103,7 +103,7 @@ def _begins(tokens: Sequence[Token], i: int) -> bool:
     return i == 0 or tokens[i].start >= tokens[i - 1].end
 
 
-def fitting(model: Model, run: Run, most: int, cut: Cut) -> Part:
+def fitting(model: HostedModel, run: Run, most: int, cut: Cut) -> Part:
     """A part of the run's text that has at most so many tokens when it is cut into tokens anew."""
     whole, count = model.run(run), most
     part = cut(whole, count)
@@ -116,7 +116,7 @@ def fitting(model: Model, run: Run, most: int, cut: Cut) -> Part:
     return part
 
 
-def offer(model: Model, run: Run, view: Fitted, most: int, chosen: bool, key: str) -> None:
+def offer(model: HostedModel, run: Run, view: Fitted, most: int, chosen: bool, key: str) -> None:
     """Buttons that take a part of the text in its place; Back brings the whole again.
 
     most    tokens of a part
@@ -136,6 +136,6 @@ def offer(model: Model, run: Run, view: Fitted, most: int, chosen: bool, key: st
             st.button(label, key=f"{key}.{name}", on_click=_take, args=(model, run, most, cut))
 
 
-def _take(model: Model, run: Run, most: int, cut: Cut) -> None:
+def _take(model: HostedModel, run: Run, most: int, cut: Cut) -> None:
     part = fitting(model, run, most, cut)
     links.go(lambda now: replace(now.with_text(part.text), pos=part.pos))

@@ -53,7 +53,7 @@ class Loading(Exception):
     """The model that could answer is not there yet."""
 
 
-class Model:
+class HostedModel:
     """One model of this server: loaded once, in the background, from the moment somebody asks for it. What was recorded
     of it is shown first: it is loaded when that is there, or does not do.
 
@@ -107,15 +107,15 @@ class Model:
             raise self._absent()
         return known.specs()[0]
 
-    def run(self, run: Run, wants: Iterable[Want] = (), *, behind: bool = False) -> Trace:
+    def run(self, run: Run, wants: Iterable[Want] = (), *, background: bool = False) -> Trace:
         """The answer from the loaded model, until then from the recording. Loading: neither has it yet. Refused: with a
-        sentence; also where too many wait. behind: it can wait until no reader does.
+        sentence; also where too many wait. background: it can wait until no reader does.
 
         A session that Streamlit stops while it waits, because its tab was closed or its reader went on, leaves the
         queue.
         """
         if self._live is not None:
-            return self._live.get(run, wants, behind=behind, watch=None if session.page() is None else _told)
+            return self._live.get(run, wants, background=background, watch=None if session.page() is None else _told)
         if self._recorded is not None:
             with suppress(NotRecorded):
                 return self._recorded.run(run, wants)
@@ -182,12 +182,12 @@ class Model:
 
 
 @st.cache_resource(show_spinner=False)
-def models() -> dict[str, Model]:
+def models() -> dict[str, HostedModel]:
     """This server's models by the name that stands in links; the first one is shown when a link names none."""
     hosted = {name(address): address for address in addresses(sys.argv[1:], os.environ.get(VARIABLE, ""))}
     queue = Queue()
     return {
-        shown: Model(address, _recording() if shown == DEFAULT_MODEL else None, queue, len(hosted))
+        shown: HostedModel(address, _recording() if shown == DEFAULT_MODEL else None, queue, len(hosted))
         for shown, address in hosted.items()
     }
 

@@ -17,13 +17,13 @@ from time import monotonic
 import streamlit as st
 
 import articles
-from anatomy.language import _, speaking
+from anatomy.language import _, use_locale
 from anatomy.refused import Refused
 from anatomy.stages import STAGES
 from anatomy.view import View
 from articles.verdict import Case, Verdict, judge
 from models.engine import Cancelled
-from ui.host import Model
+from ui.host import HostedModel
 
 KEPT = 64  # questions whose verdicts are remembered
 WAITING = 32  # questions that may stand in line; the newest gives way, and is asked for again
@@ -57,7 +57,7 @@ class _Job:
     """A question in the line, and when it came. first: claims on view; askers: when each reader asked for it last."""
 
     question: Question
-    model: Model
+    model: HostedModel
     first: tuple[str, ...] = ()
     askers: dict[Hashable, float] = field(default_factory=dict)
     since: float = field(default_factory=lambda: monotonic())
@@ -68,7 +68,7 @@ class _Job:
         return self.since + REST - monotonic()
 
 
-class Bench:
+class VerdictQueue:
     """Answers questions one claim after another."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Bench:
         self._worker: Thread | None = None
 
     def ask(
-        self, question: Question, model: Model, first: tuple[str, ...] = (), asker: Hashable | None = None
+        self, question: Question, model: HostedModel, first: tuple[str, ...] = (), asker: Hashable | None = None
     ) -> Judged:
         """What is known now; the rest is worked out from here on.
 
@@ -164,12 +164,12 @@ def _next(known: Mapping[str, Verdict]) -> str | None:
 def _verdict(claim: str, job: _Job) -> Verdict:
     """One claim held against one model and text. A mistake in a check is told, and the others go on."""
     question = job.question
-    with speaking(question.language):
+    with use_locale(question.language):
         try:
             spec = job.model.spec()
             view = View(model=question.model, text=question.text, tail=question.tail)
             fitted = view.fit(spec, job.model.run(view.run(spec)).tokens)
-            ask = partial(job.model.run, behind=True)  # readers go first
+            ask = partial(job.model.run, background=True)  # readers go first
             return judge(_checks()[claim], Case(spec, fitted, ask))
         except Refused as refused:  # a text that this model cannot read
             return Verdict("unseen", str(refused))
@@ -185,9 +185,9 @@ def _checks() -> dict:
 
 
 @st.cache_resource(show_spinner=False)
-def bench() -> Bench:
+def verdict_queue() -> VerdictQueue:
     """This server's one worker."""
-    return Bench()
+    return VerdictQueue()
 
 
 def marks(verdicts: Mapping[str, Verdict]) -> dict[str, tuple[int, int, int]]:

@@ -23,7 +23,7 @@ from anatomy.view import Fitted
 from models.engine import Cancelled, Progress
 from panels.panel import Panel
 from ui import session, text
-from ui.host import Loading, Model
+from ui.host import HostedModel, Loading
 
 EVERY = 0.5  # seconds between two looks of a page at what has come, at first
 PATIENCE = 4.0  # seconds after its last look that a page counts as gone
@@ -42,7 +42,7 @@ class Errand:
     """What one page waits for. begun: when it first asked for this; seen: when it looked last. refused: why the rest
     does not come. progress: of the question that stands in the queue for it."""
 
-    model: Model
+    model: HostedModel
     run: Run
     wants: tuple[Want, ...]
     seen: float
@@ -71,7 +71,7 @@ class Courier:
         self._door = Condition()
         self._worker: Thread | None = None
 
-    def ask(self, page: str, model: Model, run: Run, wants: tuple[Want, ...]) -> Errand:
+    def ask(self, page: str, model: HostedModel, run: Run, wants: tuple[Want, ...]) -> Errand:
         """This page looks, and waits for these wants and no others any more."""
         with self._door:
             errand = self._errands.get(page)
@@ -164,7 +164,7 @@ class Arrival:
         return self.errand is not None and self.errand.refused is None
 
 
-def arrived(model: Model, run: Run, panels: Sequence[Panel], spec: ModelSpec, view: Fitted) -> Arrival:
+def arrived(model: HostedModel, run: Run, panels: Sequence[Panel], spec: ModelSpec, view: Fitted) -> Arrival:
     """What is there by now of all that fills these panels' figures in; the rest is asked for from here on."""
     wants = tuple(dict.fromkeys(want for panel in panels for want in panel.later(spec, view)))
     trace = model.held(run, wants)

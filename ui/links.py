@@ -9,7 +9,7 @@ import streamlit as st
 
 import panels
 from anatomy.language import LANGUAGES
-from anatomy.language import speak as speak_language
+from anatomy.language import set_locale as speak_language
 from anatomy.view import View, read_view
 from ui import long_links, session
 
@@ -49,7 +49,7 @@ def language() -> str:
     return preferred if preferred in LANGUAGES else "en"
 
 
-def speak() -> None:
+def set_locale() -> None:
     """Speak the page's language: first thing in every part of the page that runs by itself."""
     speak_language(language())
 

@@ -19,7 +19,7 @@ from ui import aside, asking, continuation, figure, host, links, long_links, ses
 from ui.asking import Halt
 from ui.components import stagemap as drawn_map
 from ui.components import strip
-from ui.host import Loading, Model
+from ui.host import HostedModel, Loading
 from ui.waiting import Line
 
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ ICON = Path(__file__).parent.parent / "static" / "icon.svg"
 
 def draw() -> None:
     """One run of the page."""
-    links.speak()
+    links.set_locale()
     view, complaints = links.arrive()
     panel = panels.load()[view.panel]
     st.set_page_config(page_title=f"{_(panel.title)} · Stagelight", page_icon=str(ICON), layout="wide")
@@ -64,7 +64,7 @@ def draw() -> None:
                 text.notice(_("What is shown was recorded. {reason}", reason=model.failure), "refused")
 
 
-def chosen(view: View) -> tuple[Model, tuple[str, ...]]:
+def chosen(view: View) -> tuple[HostedModel, tuple[str, ...]]:
     """(the server's model that the link names, or its first one; a complaint where it names another)."""
     hosted = host.models()
     if view.model in hosted:
@@ -75,7 +75,7 @@ def chosen(view: View) -> tuple[Model, tuple[str, ...]]:
     return hosted[first], (complaint,) if said else ()
 
 
-def answered(model: Model, view: View, panel: Panel, line: Line) -> None:
+def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
     """Everything below the text. Loading: the model that could answer is not there yet. Refused: it never will be."""
     spec = model.spec()
     run = view.run(spec)
@@ -104,17 +104,17 @@ def answered(model: Model, view: View, panel: Panel, line: Line) -> None:
             continuation.way_back(view)
     with st.container(key="columns"):
         left, middle, right = st.columns(3, gap="medium")
-    jury = aside.jury(model, fitted, panel.stage)
+    verdicts = aside.verdicts(model, fitted, panel.stage)
     with left:
         boxes = stagemap.boxes(mapped, fitted) if isinstance(mapped, Trace) else stagemap.bare(spec)
-        map_of(boxes, spec, fitted, panel, aside.counted(jury))
+        map_of(boxes, spec, fitted, panel, aside.counted(verdicts))
     with middle:
         _stage(model, run, fitted, view, found)
     with right:
-        aside.draw(model, fitted, panel, jury)
+        aside.draw(model, fitted, panel, verdicts)
 
 
-def asked(model: Model, run: Run, view: Fitted, panel: Panel, line: Line, mapped: bool = True) -> Trace | Halt:
+def asked(model: HostedModel, run: Run, view: Fitted, panel: Panel, line: Line, mapped: bool = True) -> Trace | Halt:
     """What the stage, and with it the map and the next tokens, show; then what the reader has asked for besides."""
     spec = model.spec()
     shown = stage.shown(model, run, view, panel)
@@ -128,7 +128,7 @@ def asked(model: Model, run: Run, view: Fitted, panel: Panel, line: Line, mapped
     return found
 
 
-def _for_the_map(model: Model, run: Run, view: Fitted, halt: Halt, line: Line) -> Trace | Halt:
+def _for_the_map(model: HostedModel, run: Run, view: Fitted, halt: Halt, line: Line) -> Trace | Halt:
     """What the map shows where the stage has no answer: nothing that would have to run after the reader stopped it."""
     wants = _mapped(model.spec(), view)
     return halt if halt.stopped and not model.holds(run, wants) else asking.ask(model, run, wants, line)
@@ -139,7 +139,7 @@ def _mapped(spec: ModelSpec, view: Fitted) -> list[Want]:
     return [*stagemap.needs(spec, view), *continuation.needs(spec, view.length)]
 
 
-def _stage(model: Model, run: Run, fitted: Fitted, view: View, found: Trace | Halt) -> None:
+def _stage(model: HostedModel, run: Run, fitted: Fitted, view: View, found: Trace | Halt) -> None:
     """The stage, or why there is none."""
     if isinstance(found, Halt):
         stage.halted(model, run, fitted, found, chosen=view.pos is not None)

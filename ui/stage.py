@@ -16,17 +16,17 @@ from anatomy.view import Fitted, View
 from panels.panel import Panel
 from ui import asking, controls, details, excerpts, figure, later, links, polled, session, text, waiting, withheld
 from ui.asking import Halt
-from ui.host import Loading, Model, models
+from ui.host import HostedModel, Loading, models
 from ui.withheld import Figures
 
 
-def shown(model: Model, run: Run, view: Fitted, panel: Panel) -> Figures:
+def shown(model: HostedModel, run: Run, view: Fitted, panel: Panel) -> Figures:
     """Which figures are drawn: an embedded panel stands without the one that chooses for it."""
     figures = withheld.figures(model, run, view, panel)
     return replace(figures, drawn=figures.drawn[:1], chooser=None) if st.context.is_embedded else figures
 
 
-def draw(model: Model, run: Run, view: Fitted) -> None:
+def draw(model: HostedModel, run: Run, view: Fitted) -> None:
     """The stage as a part of the page that redraws alone when one of its own controls moves."""
     figures = shown(model, run, view, panels.load()[view.panel])
     coming = later.arrived(model, run, figures.drawn, model.spec(), view).coming
@@ -34,10 +34,10 @@ def draw(model: Model, run: Run, view: Fitted) -> None:
         (_filling if coming else _stage)(model, run, view, coming)
 
 
-def _drawn(model: Model, run: Run, drawn: Fitted, filling: bool) -> None:
+def _drawn(model: HostedModel, run: Run, drawn: Fitted, filling: bool) -> None:
     """drawn: what the page was drawn for; once the link means anything but other settings, the whole page is drawn
     again. filling: it comes back by itself for what fills the figure in."""
-    links.speak()
+    links.set_locale()
     spec = model.spec()
     try:
         view = links.known().fit(spec, model.run(run).tokens) if session.in_part() else drawn
@@ -62,7 +62,7 @@ def _drawn(model: Model, run: Run, drawn: Fitted, filling: bool) -> None:
     if reason is not None:
         text.notice(reason)
     else:
-        text.answer(panel.says(trace, view))
+        text.answer(panel.caption(trace, view))
     if not alone:
         _picker(panel)
     if reason is None:
@@ -78,7 +78,7 @@ _stage = st.fragment(_drawn)
 _filling = st.fragment(_drawn, run_every=later.EVERY)
 
 
-def _beside(model: Model, run: Run) -> tuple[Trace, ...]:
+def _beside(model: HostedModel, run: Run) -> tuple[Trace, ...]:
     """The same text, cut by every other model of this server; one that is still being loaded joins when it is there."""
     others = [other for other in models().values() if other is not model]
     for other in others:
@@ -125,7 +125,7 @@ def _card(panel: Panel, trace: Trace, view: Fitted) -> None:
     with st.container(border=True, key=f"card-{panel.id}"):
         controls.row(panel, trace.spec, view)
         with st.container(key=f"wide-{panel.id}") if panel.wide else nullcontext():
-            figure.show(panel.draw(trace, view), spaced(panel.says(trace, view)), f"{panel.id}.figure")
+            figure.show(panel.draw(trace, view), spaced(panel.caption(trace, view)), f"{panel.id}.figure")
         if not st.context.is_embedded:
             details.tabs(panel, trace, view)
 
@@ -137,10 +137,10 @@ def _chooser(panel: Panel, chosen_for: Panel, trace: Trace, view: Fitted) -> Non
         drawn = panel.draw(trace, view)
         st.html(f"<h3>{escape(getattr(drawn, 'title', _(panel.name)))}</h3>")
         controls.row(panel, trace.spec, view, controls.NARROW, chosen_for)
-        figure.show(drawn, spaced(panel.says(trace, view)), f"{panel.id}.figure")
+        figure.show(drawn, spaced(panel.caption(trace, view)), f"{panel.id}.figure")
 
 
-def halted(model: Model, run: Run, view: Fitted, halt: Halt, chosen: bool) -> None:
+def halted(model: HostedModel, run: Run, view: Fitted, halt: Halt, chosen: bool) -> None:
     """The stage of a text that has no answer: why, and what can be done. chosen: the reader has picked a token."""
     panel = panels.load()[view.panel]
     with st.container(key="stage"):

@@ -6,7 +6,7 @@ from html import escape
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from anatomy.language import LANGUAGES, _, spoken
+from anatomy.language import LANGUAGES, _, get_locale
 from anatomy.refused import Refused
 from anatomy.spec import ModelSpec
 from anatomy.view import View
@@ -14,11 +14,11 @@ from models.engine import MAX_CHARACTERS
 from ui import controls, links
 from ui.components import textbox
 from ui.examples import EXAMPLES
-from ui.host import Loading, Model, models, titled
+from ui.host import HostedModel, Loading, models, titled
 from viz.format import many
 
 
-def bar(model: Model, view: View) -> DeltaGenerator:
+def bar(model: HostedModel, view: View) -> DeltaGenerator:
     """Wordmark and model; a choice of models where the server has several. Back comes a free place between them."""
     with st.container(key="top", horizontal=True, vertical_alignment="center"):
         st.html('<h1 class="wordmark"><a href="./" target="_self">Stage<i>light</i></a></h1>', width="content")
@@ -36,12 +36,12 @@ def bar(model: Model, view: View) -> DeltaGenerator:
 
 def _language_choice() -> None:
     """The page's language, each by its own name."""
-    name = controls.hold("lang", spoken())
-    changed = controls.writes("lang", spoken(), lambda view, language: replace(view, lang=language))
+    name = controls.hold("lang", get_locale())
+    changed = controls.writes("lang", get_locale(), lambda view, language: replace(view, lang=language))
     st.selectbox(
         _("Language"),
         list(LANGUAGES),
-        list(LANGUAGES).index(spoken()),
+        list(LANGUAGES).index(get_locale()),
         format_func=LANGUAGES.__getitem__,
         key=name,
         label_visibility="collapsed",
@@ -103,7 +103,7 @@ def text_row(view: View) -> None:
 
 
 def _on_example() -> None:
-    links.speak()  # a callback runs before the page
+    links.set_locale()  # a callback runs before the page
     shown = st.session_state["example"]
     chosen = next((example for name, example in EXAMPLES.items() if shown in (name, _(name))), None)
     if chosen is not None:

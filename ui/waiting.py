@@ -13,7 +13,7 @@ from anatomy.memory import gigabytes
 from models.engine import Estimate, Progress
 from models.serving.queue import Place
 from ui import host, links, polled, session, text
-from ui.host import Model
+from ui.host import HostedModel
 from viz.format import lasting, many
 
 EVERY = 0.4
@@ -21,7 +21,7 @@ PATIENCE = 0.7  # seconds of waiting of which nothing is said: most answers are 
 _APART = 0.5  # seconds between two looks at a question that belong to two questions
 
 
-def until_loaded(model: Model) -> None:
+def until_loaded(model: HostedModel) -> None:
     """In place of the figures: what is being done. Draws the page again once the model is there."""
     with st.container(key="waiting"):
         text.heading(_("One moment: the model is being loaded"))
@@ -29,7 +29,7 @@ def until_loaded(model: Model) -> None:
         polled.every(EVERY, _line)(model)
 
 
-def in_the_background(model: Model) -> None:
+def in_the_background(model: HostedModel) -> None:
     """Beside a recorded view: the same line, small. Draws the page again once the model is there."""
     if not model.ready:
         polled.every(EVERY, _line)(model)
@@ -148,8 +148,8 @@ def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _line(model: Model) -> None:
-    links.speak()
+def _line(model: HostedModel) -> None:
+    links.set_locale()
     if session.in_part():  # it came back: the page around it is on the screen
         model.hurry()
     # A poll may carry the link from before the reader's last action: drawing that would undo it. The next one will not.

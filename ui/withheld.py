@@ -20,7 +20,7 @@ SHORT = 256  # tokens up to which nothing is slow
 
 
 class Answering(Protocol):
-    """What is asked of a model here: `ui.host.Model`, as far as it matters."""
+    """What is asked of a model here: `ui.host.HostedModel`, as far as it matters."""
 
     def spec(self) -> ModelSpec: ...
 

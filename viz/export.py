@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 import plotly.io
 from plotly.offline import get_plotlyjs
 
-from anatomy.language import spoken
+from anatomy.language import get_locale
 from viz.chips import Chips
 from viz.grid import Grid
 from viz.heads import Heads
@@ -73,7 +73,7 @@ def _page(title: str, caption: str, body: str, scripts: Sequence[str], dark: boo
     code = "".join(f"<script>{script}</script>" for script in scripts)
     heading = f"<h1>{html.escape(title)}</h1>\n<p>{html.escape(caption)}</p>" if caption else ""
     return f"""<!doctype html>
-<html lang="{spoken()}">
+<html lang="{get_locale()}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">

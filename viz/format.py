@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from anatomy.language import _, ngettext, spoken
+from anatomy.language import _, get_locale, ngettext
 from anatomy.rounding import bound
 
 _LARGE = {
@@ -72,7 +72,7 @@ def rounding(difference: float, *compared: float | np.ndarray, digits: int = 2) 
 def counted(count: float) -> str:
     """A large count in thousands, millions, billions or trillions: 31,456 · 134.5 M · 8.030 B · 1.638 T; in Chinese
     by its own steps of ten thousand: 1.345 亿."""
-    for unit, least in _LARGE[spoken()]:
+    for unit, least in _LARGE[get_locale()]:
         if count >= least:
             return f"{number(count / least, 4)} {unit}"
     return thousands(round(count))

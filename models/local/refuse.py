@@ -26,7 +26,7 @@ def check_text(text: str) -> None:
         raise Refused(told, characters=f"{len(text):,}", limit=f"{MAX_CHARACTERS:,}")
     for place, character in enumerate(text):
         if "\ud800" <= character <= "\udfff":
-            told = N_("Character {place} of the text is only half of one ({code}): delete it or type it again.")
+            told = N_("Character {place} of the text is an unpaired surrogate ({code}): delete it or type it again.")
             raise Refused(told, place=place + 1, code=f"U+{ord(character):04X}")
 
 

@@ -1,7 +1,7 @@
 """The line in front of the engines: one worker computes, questions wait in order, and each asker knows its place.
 
 Equal questions are one: who asks what stands in the line already, or a part of it, waits for the same answer. Readers
-go first, then what fills in a figure that a reader sees already (`later`); what nobody sits waiting for (`behind`)
+go first, then what fills in a figure that a reader sees already (`later`); what nobody sits waiting for (`background`)
 takes its turn when none of these is left. A page asks several questions about its text: the later ones go before texts
 that came after the first one, or every page of a class would be there only when all are. A question whose askers have
 all gone is not computed, or no further; one that nobody sits waiting for is put off when a reader comes meanwhile.
@@ -87,7 +87,7 @@ class Queue:
 
     counts  of questions so far: asked · shared: with one in the line or computed at that time · refused: the line was
             full · left: before their turn · computed · stopped: their askers had gone · put off: for a reader. With
-            " behind" after it: of those that nobody sits waiting for
+            " in the background" after it: of those that nobody sits waiting for
     """
 
     def __init__(self, longest: int = LONGEST) -> None:
@@ -107,7 +107,7 @@ class Queue:
         parts: frozenset[Hashable],
         work: Work[Answer],
         *,
-        behind: bool = False,
+        background: bool = False,
         later: bool = False,
         watch: Report | None = None,
     ) -> Answer:
@@ -115,14 +115,14 @@ class Queue:
 
         about   what is asked about; together with `parts` it says which questions are equal
         parts   which parts of it the answer has to hold; an answer that holds more will do
-        behind  it goes behind all readers' questions, and is let in however long the line is
+        background  it goes behind all readers' questions, and is let in however long the line is
         later   so does this, but it goes before those: a reader sees already what it fills in
         watch   called in the asker's thread while it waits, with its `Place` in the line, then with what the work
                 reports; what it raises takes the asker out of the line
 
         Refused where the line is full. Whatever `work` raises is raised here.
         """
-        job = self._enter(about, parts, work, 2 if behind else 1 if later else 0)
+        job = self._enter(about, parts, work, 2 if background else 1 if later else 0)
         pause = None if watch is None else EVERY
         try:
             while not until_done([job.answer], pause).done:
@@ -252,7 +252,7 @@ class Queue:
             self._count(how, job.turn)
 
     def _count(self, what: str, turn: int) -> None:
-        self.counts[what if turn < 2 else f"{what} behind"] += 1
+        self.counts[what if turn < 2 else f"{what} in the background"] += 1
 
 
 def _here(work: Work[Answer]) -> Work[Answer]:

@@ -47,12 +47,12 @@ class Store:
         run: Run,
         wants: Iterable[Want] = (),
         *,
-        behind: bool = False,
+        background: bool = False,
         later: bool = False,
         watch: Report | None = None,
     ) -> Trace:
         """Tokens and the wanted arrays; the engine is asked for what is not here. Refused as the engine refuses, and
-        where the queue is full. behind, later, watch: see `Queue.ask`."""
+        where the queue is full. background, later, watch: see `Queue.ask`."""
         asked = tuple(dict.fromkeys(wants))
         if not asked:
             return self._text(run)
@@ -61,7 +61,7 @@ class Store:
             held = {} if known is None else known.arrays
             missing = tuple(want for want in asked if want not in held)
             work = partial(self._compute, run, missing)
-            answer = self._queue.ask(run, frozenset(missing), work, behind=behind, later=later, watch=watch)
+            answer = self._queue.ask(run, frozenset(missing), work, background=background, later=later, watch=watch)
             known = answer if known is None else known.plus(answer.arrays, answer.names)
         return _of(known, {want: known.arrays[want] for want in asked})
 

@@ -77,7 +77,7 @@ def _labels(trace: Trace, places: Sequence[int]) -> tuple[str, ...]:
     return tuple(f"{place} {label}" for place, label in zip(places, labels, strict=True))
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """Where the chosen token's attention goes, how many ribbons it takes, and what is left out."""
     row = row_of(trace, view)
     looking = quoted(trace.tokens[view.pos].label)
@@ -168,7 +168,7 @@ PANEL = Panel(
     title=N_("Who looks at whom?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -11,7 +11,7 @@ from anatomy.request import Want
 from anatomy.spec import ModelSpec, RelativeBias
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.attention import attention_formula, attention_says, attention_snippet
+from panels.attention import attention_caption, attention_formula, attention_snippet
 from panels.attention import attention_long as far
 from panels.attention.attention_map import (
     MEASURE,
@@ -246,17 +246,17 @@ def _numbers(values: Sequence[float]) -> Column:
     return [None if np.isnan(value) else value for value in values]
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The caption; where the link asks for words of too long a text, that there are none."""
-    told = attention_says.says(trace, settled(trace.spec, view))
-    more = attention_says.unjoined(trace.spec) if view[WORDS] and WORDS in idle(trace.spec, view) else ""
+    told = attention_caption.caption(trace, settled(trace.spec, view))
+    more = attention_caption.unjoined(trace.spec) if view[WORDS] and WORDS in idle(trace.spec, view) else ""
     return f"{told} {more}".rstrip()
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """The chosen cell's arithmetic; of a text that is too long for words, why they are not offered."""
     told = attention_formula.formula(trace, settled(trace.spec, view))
-    more = attention_says.unjoined(trace.spec) if WORDS in idle(trace.spec, view) else ""
+    more = attention_caption.unjoined(trace.spec) if WORDS in idle(trace.spec, view) else ""
     return f"{told}\n{more}".rstrip()
 
 
@@ -273,7 +273,7 @@ PANEL = Panel(
     title=N_("Where does each token look?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -101,11 +101,11 @@ def _title(view: Fitted, layers: Sequence[int]) -> str:
     return _("BertViz, {view}: layer {first} to {last}", view=shown, first=layers[0], last=layers[-1])
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The strongest link of the chosen head, how to read the view, and which tokens are in it."""
     kept = _kept(trace, view)
     if view[VIEW] == NEURON:
-        parts = [neurons.says(trace, view, kept)]
+        parts = [neurons.caption(trace, view, kept)]
     else:
         parts = [*([_strongest(trace, view, kept)] if kept.stop - kept.start > 1 else []), _how(view)]
     if kept.stop - kept.start < len(trace.tokens):
@@ -225,7 +225,7 @@ PANEL = Panel(
     title=N_("How do all heads of a layer look together?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -74,7 +74,7 @@ def _group(spec: ModelSpec, view: Fitted) -> int:
     return view.head // (spec.n_heads // spec.n_kv)
 
 
-def says(trace: Trace, view: Fitted, kept: slice) -> str:
+def caption(trace: Trace, view: Fitted, kept: slice) -> str:
     """The chosen token's strongest answer from q·k to its weight, how to read the view, and whose keys they are."""
     how = _(
         "A row per token: q, k, their {products}, q·k, and the weight behind the token on the right; point at a token "

@@ -76,7 +76,7 @@ def _rows_shown(found: Steps) -> list[int]:
     return sorted([*best, *extra])
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The chosen cell from product to weight, and the row's sum against the model's own."""
     found = steps(trace, view)
     told = _says_score(trace, view, found)
@@ -178,7 +178,7 @@ PANEL = Panel(
     title=N_("How is one weight computed?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -54,7 +54,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """Which heads share, the cache per token and at the chosen length, and the ratio to full multi-head."""
     spec, tokens = trace.spec, _length(view)
     told = [_shared(spec, view) if spec.n_heads > spec.n_kv else _apart(spec, tokens)]
@@ -170,7 +170,7 @@ PANEL = Panel(
     title=N_("Which heads share keys and values?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

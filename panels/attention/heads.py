@@ -93,7 +93,7 @@ def _high(values: np.ndarray) -> float:
     return ceiling(float(np.nanmax(values))) if np.isfinite(values).any() else 1.0
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """Which head does it most, where the chosen one stands, and in which order they are shown."""
     kind = _kind(view)
     values = scores(trace, kind)
@@ -254,7 +254,7 @@ PANEL = Panel(
     title=N_("What does each head do?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

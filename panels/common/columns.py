@@ -2,11 +2,11 @@
 
 A figure over positions asks `columns_of(len(trace.tokens))`, brings its arrays [… pos] into the columns with `mean` or
 `largest`, names the columns with `labels`, finds the chosen token's with `of` and says in its caption what became of
-the numbers: of bars of means `says` does. As long as every token has a column all of these change nothing (and `says`
-is empty), so there is one path.
+the numbers: of bars of means `caption` does. As long as every token has a column all of these change nothing (and
+`caption` is empty), so there is one path.
 
 A figure that is nothing without single tokens shows those around the chosen one instead: `around`, said by
-`says_around`. Tables list no more than ROWS: those around the chosen token (`table_rows`), or those that get most of
+`caption_around`. Tables list no more than ROWS: those around the chosen token (`table_rows`), or those that get most of
 its attention (`most_weight`); `table_note` and `most_note` go into `Table.note`.
 """
 
@@ -84,7 +84,7 @@ class Columns:
     def _reduced(self, how: np.ufunc, values: np.ndarray) -> np.ndarray:
         return how.reduceat(values, self.edges[:-1], axis=-1)
 
-    def says(self) -> str:
+    def caption(self) -> str:
         """One sentence: how many tokens a column is the mean of; "" where it is one each."""
         return _("Each column covers {tokens}: their mean.", tokens=self.covers) if self.pooled else ""
 
@@ -113,7 +113,7 @@ def around(count: int, pos: int, most: int) -> range:
     return range(start, min(count, start + most))
 
 
-def says_around(count: int, shown: range) -> str:
+def caption_around(count: int, shown: range) -> str:
     """One sentence: that only the tokens around the chosen one are drawn; "" where all are."""
     if len(shown) == count:
         return ""

@@ -105,7 +105,7 @@ def _lines(trace: Trace, found: Paths) -> Lines:
     )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """How alike the two places stay, or how to get a second place."""
     found = paths(trace, view)
     spec, name = trace.spec, quoted(trace.tokens[view.pos].label)
@@ -239,7 +239,7 @@ PANEL = Panel(
     title=N_("Is the same word the same vector everywhere?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

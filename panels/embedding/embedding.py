@@ -124,7 +124,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     return scatter(points, *axes)
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The nearest row of the vocabulary, what was drawn, and how much of the spread the plane holds."""
     plane = lay_out(trace, view)
     token = trace.tokens[view.pos]
@@ -286,7 +286,7 @@ PANEL = Panel(
     title=N_("Which tokens lie near each other?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -48,7 +48,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     return ranked(bars, _("cosine with {token} (1: same direction)", token=quoted(chosen)), high=1.0)
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The nearest and the last neighbour shown, and out of how many rows."""
     near = _near(trace, view)
     (first, best), (last, least) = near[0], near[-1]
@@ -110,7 +110,7 @@ PANEL = Panel(
     title=N_("Which tokens have almost the same vector?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -106,7 +106,7 @@ def _note(trace: Trace, columns: Columns, column: int, length: float) -> str:
     return _("{pos} {token}: length {length}", pos=column, token=trace.tokens[column].label, length=number(length))
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """How many numbers, their range, the row's length among the text's, and what else the table is used for."""
     return " ".join(
         part for part in (_enters(trace, view), _ranked(trace, view), _tied(trace.spec), _dots(trace, view)) if part
@@ -240,7 +240,7 @@ PANEL = Panel(
     title=N_("What are the numbers of a token?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

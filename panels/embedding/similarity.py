@@ -12,7 +12,7 @@ from anatomy.rounding import largest_at
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.columns import around, says_around, table_note, table_rows
+from panels.common.columns import around, caption_around, table_note, table_rows
 from panels.common.snippet import TABLE, opening
 from panels.panel import Panel, Table
 from viz.format import cosine, many, number, quoted
@@ -93,7 +93,7 @@ def draw(trace: Trace, view: Fitted) -> Grid:
     )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The most alike other token of the text, and the average over all pairs of different tokens."""
     other = nearest_other(trace, view)
     name = quoted(trace.tokens[view.pos].label)
@@ -119,7 +119,7 @@ def _part(trace: Trace, view: Fitted, other: int) -> Iterator[str]:
     """What is drawn of a long text, and what its frame stands on where the most alike token is not there."""
     shown = drawn(len(trace.tokens), view.pos)
     near = nearest_other(trace, view, shown)
-    yield says_around(len(trace.tokens), shown)
+    yield caption_around(len(trace.tokens), shown)
     if other not in shown and near is not None:
         yield _(
             "Of these the framed one, {token}, is most like it (cosine {cosine}).",
@@ -173,7 +173,7 @@ PANEL = Panel(
     title=N_("How alike are the tokens before they meet?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

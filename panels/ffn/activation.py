@@ -82,7 +82,7 @@ def _neuron(place: int, function: str, x: float, y: float) -> str:
     return _("neuron {neuron}: {value}", neuron=place, value=f"{function}({number(x)}) = {number(y)}")
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """How many inputs the function lets through, and how many it holds near zero or turns to zero."""
     own = inputs(trace, view)[view.pos]
     size = _(
@@ -202,7 +202,7 @@ PANEL = Panel(
     title=N_("What does the activation function let through?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

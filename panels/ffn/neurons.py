@@ -84,7 +84,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     return columns([_("neuron {number}", number=neuron) for neuron in top], measures)
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The strongest neuron, and how much of the layer's activity those drawn hold."""
     act = values(trace, view)["act"].astype(np.float64)
     top = strongest(act)
@@ -220,7 +220,7 @@ PANEL = Panel(
     title=N_("Which neurons respond?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -14,7 +14,7 @@ from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.shared_out import applies
+from panels.common.logit_decomposition import applies
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.bars import Bar, ranked
@@ -95,7 +95,7 @@ def _signed(value: float) -> str:
     return f"+{number(value, 2)}" if value > 0 else number(value, 2)
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The neuron that writes most, what it raises and lowers, and how many more are shown."""
     found = neurons(trace, view)
     first = found[0]
@@ -209,7 +209,7 @@ PANEL = Panel(
     title=N_("Which tokens do the neurons promote?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

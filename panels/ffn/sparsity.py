@@ -45,7 +45,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     return lines(_lines(trace, view))
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The chosen layer's share and what counts as next to zero; where most and fewest are idle."""
     own = trace[_SMALL][:, view.pos]
     most, least = largest_at(own), smallest_at(own)
@@ -136,7 +136,7 @@ PANEL = Panel(
     title=N_("How many neurons stay idle?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

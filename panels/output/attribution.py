@@ -12,8 +12,8 @@ from anatomy.language import N_, _
 from anatomy.rounding import largest_place, smallest_place
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.shared_out import BY, PARTS, RIVAL, SharedOut, applies, needs, shared_out
-from panels.common.sheet import entrance
+from panels.common.logit_decomposition import BY, PARTS, RIVAL, LogitDecomposition, applies, logit_decomposition, needs
+from panels.common.residual_decomposition import entrance
 from panels.output import attribution_neurons as neurons
 from panels.output.attribution_formula import formula
 from panels.output.attribution_snippet import snippet
@@ -27,13 +27,13 @@ from viz.scale import ceiling
 def draw(trace: Trace, view: Fitted) -> go.Figure | Grid:
     """Two bars per layer, up for what pushes and down for what holds back; or a cell for each head, a bar for each of
     the strongest neurons."""
-    found = shared_out(trace, view)
+    found = logit_decomposition(trace, view)
     if view[BY] == "neurons":
         return neurons.draw(trace, view, found)
     return _heads(trace, view, found) if view[BY] == "heads" else _parts(trace, view, found)
 
 
-def _parts(trace: Trace, view: Fitted, found: SharedOut) -> go.Figure:
+def _parts(trace: Trace, view: Fitted, found: LogitDecomposition) -> go.Figure:
     name = entrance(trace.spec)
     lead = Lead(name, _("in"), found.enters, _does(name, found.enters))
     notes = tuple(
@@ -66,7 +66,7 @@ def _does_in_layer(part: str, layer: int, value: float) -> str:
     return _("layer {layer}: {part} takes off {value}", layer=layer, part=_(part), value=number(-value))
 
 
-def _heads(trace: Trace, view: Fitted, found: SharedOut) -> Grid:
+def _heads(trace: Trace, view: Fitted, found: LogitDecomposition) -> Grid:
     spec = trace.spec
     sharing = spec.n_heads // spec.n_kv
     return Grid(
@@ -85,9 +85,9 @@ def _heads(trace: Trace, view: Fitted, found: SharedOut) -> Grid:
     )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """Who adds most and who takes off most, and what it adds up to."""
-    found = shared_out(trace, view)
+    found = logit_decomposition(trace, view)
     label = quoted(trace.tokens[view.pos].label)
     if found.rival is None:
         told = _(
@@ -108,13 +108,13 @@ def says(trace: Trace, view: Fitted) -> str:
     return f"{told} {_who(trace, view, found)} {kept}"
 
 
-def _who(trace: Trace, view: Fitted, found: SharedOut) -> str:
+def _who(trace: Trace, view: Fitted, found: LogitDecomposition) -> str:
     if view[BY] == "neurons":
-        return neurons.says(trace, view, found)
+        return neurons.caption(trace, view, found)
     return _who_of_heads(view, found) if view[BY] == "heads" else _who_of_parts(trace, found)
 
 
-def _who_of_parts(trace: Trace, found: SharedOut) -> str:
+def _who_of_parts(trace: Trace, found: LogitDecomposition) -> str:
     told = _extremes(found.writes, _part)
     values = {
         "enters": _upper(entrance(trace.spec)),
@@ -160,7 +160,7 @@ def _upper(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def _who_of_heads(view: Fitted, found: SharedOut) -> str:
+def _who_of_heads(view: Fitted, found: LogitDecomposition) -> str:
     own = float(found.heads[view.layer, view.head])
     places = {"layer": view.layer, "head": view.head, "value": number(abs(own))}
     parts = [_extremes(found.heads, _head)]
@@ -176,7 +176,7 @@ def _who_of_heads(view: Fitted, found: SharedOut) -> str:
 
 def table(trace: Trace, view: Fitted) -> Table:
     """Every part with its logits and their sum; or every head; or the strongest neurons."""
-    found = shared_out(trace, view)
+    found = logit_decomposition(trace, view)
     if view[BY] == "neurons":
         return neurons.table(trace, view, found)
     if view[BY] == "heads":
@@ -197,7 +197,7 @@ PANEL = Panel(
     title=N_("Which parts push for the predicted token?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -3,14 +3,14 @@
 from anatomy.language import _
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.shared_out import BY, SharedOut, shared_out, summed
+from panels.common.logit_decomposition import BY, LogitDecomposition, logit_decomposition, summed
 from panels.output import attribution_neurons as neurons
 from viz.format import many, number, quoted
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """How a write becomes logits, the sum with its error, and the chosen layer's parts or the strongest neurons."""
-    found = shared_out(trace, view)
+    found = logit_decomposition(trace, view)
     label = quoted(trace.tokens[view.pos].label)
     whole = number(found.told, 4)
     lines = [
@@ -22,7 +22,7 @@ def formula(trace: Trace, view: Fitted) -> str:
     return "\n".join((*lines, *own))
 
 
-def _rule(trace: Trace, found: SharedOut) -> tuple[str, str]:
+def _rule(trace: Trace, found: LogitDecomposition) -> tuple[str, str]:
     """What turns a write into logits."""
     row = _("row of {token}", token=quoted(found.best))
     if found.rival is not None:
@@ -47,7 +47,7 @@ def _rule(trace: Trace, found: SharedOut) -> tuple[str, str]:
     )
 
 
-def _layer_lines(view: Fitted, found: SharedOut) -> list[str]:
+def _layer_lines(view: Fitted, found: LogitDecomposition) -> list[str]:
     """The chosen layer's parts, its heads' sum, and what belongs to none of them."""
     layer = view.layer
     attention, ffn = found.writes[:, layer].tolist()

@@ -11,7 +11,7 @@ from anatomy.rounding import largest_first
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.shared_out import NEURON_SITES, SharedOut, bracketed, wanted
+from panels.common.logit_decomposition import NEURON_SITES, LogitDecomposition, bracketed, wanted
 from panels.panel import Table
 from viz.bars import Bar, ranked
 from viz.format import listed, many, number, thousands
@@ -61,12 +61,12 @@ def movers(trace: Trace, view: Fitted) -> Movers:
     return Movers(layers, ids[layers, ranks], logits[layers, ranks].astype(np.float64), trace.spec.d_ff)
 
 
-def ffns(moving: Movers, found: SharedOut) -> float:
+def ffns(moving: Movers, found: LogitDecomposition) -> float:
     """What the FFNs of their layers add, with all their neurons and biases."""
     return float(found.writes[1, moving.theirs].sum())
 
 
-def draw(trace: Trace, view: Fitted, found: SharedOut) -> go.Figure:
+def draw(trace: Trace, view: Fitted, found: LogitDecomposition) -> go.Figure:
     """A bar per neuron, to the right for what pushes and to the left for what holds back."""
     moving = movers(trace, view)
     bars = [
@@ -84,7 +84,7 @@ def draw(trace: Trace, view: Fitted, found: SharedOut) -> go.Figure:
     return ranked(bars, axis, names=(_("pushes for it"), _("holds it back")))
 
 
-def _note(moving: Movers, found: SharedOut, i: int) -> str:
+def _note(moving: Movers, found: LogitDecomposition, i: int) -> str:
     layer = int(moving.layers[i])
     return _(
         "layer {layer}, neuron {neuron}: {value}; the whole FFN of layer {layer}: {ffn}",
@@ -95,7 +95,7 @@ def _note(moving: Movers, found: SharedOut, i: int) -> str:
     )
 
 
-def says(trace: Trace, view: Fitted, found: SharedOut) -> str:
+def caption(trace: Trace, view: Fitted, found: LogitDecomposition) -> str:
     """The strongest neuron, and what those listed are of what their layers' FFNs add."""
     moving = movers(trace, view)
     first = {
@@ -118,7 +118,7 @@ def says(trace: Trace, view: Fitted, found: SharedOut) -> str:
     return f"{told} {summed}"
 
 
-def table(trace: Trace, view: Fitted, found: SharedOut) -> Table:
+def table(trace: Trace, view: Fitted, found: LogitDecomposition) -> Table:
     """A row per neuron, and their sum beside that of their layers' FFNs."""
     moving = movers(trace, view)
     rows = [
@@ -129,7 +129,7 @@ def table(trace: Trace, view: Fitted, found: SharedOut) -> Table:
     return Table((_("neuron"), _("logits"), _("the whole FFN of its layer (logits)")), (*rows, ends))
 
 
-def formula(trace: Trace, view: Fitted, found: SharedOut) -> list[str]:
+def formula(trace: Trace, view: Fitted, found: LogitDecomposition) -> list[str]:
     """The sum of those listed, that of their layers' FFNs, and what is left to the others."""
     moving = movers(trace, view)
     terms = [f"{moving.name(i)} {bracketed(float(moving.logits[i]))}" for i in range(len(moving.ids))]

@@ -3,7 +3,7 @@ strongest neurons."""
 
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
-from panels.common.shared_out import BY, RIVAL
+from panels.common.logit_decomposition import BY, RIVAL
 from panels.common.snippet import LAYERS, opening
 
 _RIVALS = {"second": 1, "third": 2}

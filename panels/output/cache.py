@@ -113,7 +113,7 @@ def _shade_added(figure: go.Figure, trace: Trace) -> None:
         )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """Bytes per token, for the text, for what was added; what the cache spares, and what it changes."""
     spec, n = trace.spec, len(trace.tokens)
     told = [_each(trace)]
@@ -262,7 +262,7 @@ PANEL = Panel(
     title=N_("What does the model keep while the text goes on?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -79,7 +79,7 @@ def _others(count: int) -> str:
     return _("all other {tokens}", tokens=many(count, "token"))
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The best token, the entropy, and how many tokens hold most of the probability."""
     found = answer(trace, view)
     holding = nucleus(found.probabilities, _MASS)
@@ -175,7 +175,7 @@ PANEL = Panel(
     title=N_("What does the model predict here?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

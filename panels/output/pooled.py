@@ -75,7 +75,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     return ranked(bars, _("share in the text's vector (%)"), _("token"))
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """What comes out, which token decides most of it, and where the chosen one stands."""
     share, near = shares(trace), alike(trace)
     most = largest_at(share)
@@ -157,7 +157,7 @@ PANEL = Panel(
     title=N_("What comes out instead of a prediction?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -106,7 +106,7 @@ def _others(found: Drawn) -> tuple[tuple[str, np.ndarray], tuple[str, np.ndarray
     )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """How many tokens are left, what they held before, what happened to the best one and to the entropy."""
     found = drawn(trace, view)
     start, end = found.steps[0], found.steps[-1]
@@ -249,7 +249,7 @@ PANEL = Panel(
     title=N_("Which tokens can be drawn?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

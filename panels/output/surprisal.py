@@ -81,7 +81,7 @@ def _note(found: Read, place: int) -> str:
     return _("{place} {token}: −log {share} = {value} nats", **told)
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The chosen token's probability and surprisal, the most surprising one, the text's perplexity."""
     found = read(trace, view)
     if not len(found.known):
@@ -277,7 +277,7 @@ PANEL = Panel(
     title=N_("How surprising was each token?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -110,7 +110,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The score here, at no distance and at the far end, and the distance that this pair likes most."""
     shown = fall(trace, view)
     looking, looked = (quoted(trace.labels[place]) for place in (shown.cell.pos, shown.cell.src))
@@ -213,7 +213,7 @@ PANEL = Panel(
     title=N_("How does a score change with distance?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -134,7 +134,7 @@ def _most_like(trace: Trace, view: Fitted) -> int:
     return largest_at(row)
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """What the positions of this model look like for this text."""
     rope = trace.spec.position
     return _says_rotary(trace, rope) if isinstance(rope, Rope) else _says_learned(trace, view, _rows(trace.spec))
@@ -333,7 +333,7 @@ PANEL = Panel(
     title=N_("How does the model know the order?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

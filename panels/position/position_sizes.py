@@ -93,7 +93,7 @@ def _ticks(columns: Columns) -> tuple[str, ...] | None:
     return tuple(map(str, columns.edges[:-1])) if columns.pooled else None
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """Both lengths at the chosen position, their angle, and the means over the text."""
     token, row = (float(value) for value in sizes(trace)[:, view.pos])
     means = sizes(trace).mean(axis=1)
@@ -108,7 +108,7 @@ def says(trace: Trace, view: Fitted) -> str:
         mean_own=number(float(means[0])),
         mean_added=number(float(means[1])),
     )
-    return " ".join(part for part in (told, _columns(trace).says()) if part)
+    return " ".join(part for part in (told, _columns(trace).caption()) if part)
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -162,7 +162,7 @@ PANEL = Panel(
     title=N_("How large is a position beside its token?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

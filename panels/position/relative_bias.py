@@ -117,7 +117,7 @@ def _distances(span: Span) -> str:
     return first if span.first == span.last else _("{first} to {last}", first=first, last=last)
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """Which distances the chosen head adds most and least for, how many buckets the text reaches, and that the layers
     share them."""
     return " ".join((_ends(trace, view), _says_buckets(trace), _says_shared(trace, view)))
@@ -259,7 +259,7 @@ PANEL = Panel(
     title=N_("What does the distance add to the scores?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

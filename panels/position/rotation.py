@@ -134,7 +134,7 @@ def _degrees(radians: float) -> str:
     return f"{number(math.degrees(radians))}°"
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """By how much the pair turns at the two positions, that its length stays, and that only the distance counts."""
     shown = lab(trace, view)
     query, key = shown.sides
@@ -311,7 +311,7 @@ PANEL = Panel(
     title=N_("What does a position do to a query and a key?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

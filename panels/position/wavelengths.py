@@ -97,7 +97,7 @@ def _curve(name: str, rope: Rope) -> Curve:
     return Curve(name, turning / len(waves), waves[turning], notes)
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """How many pairs were left, blended and stretched; how many still turn once; and what the loaded model does."""
     plain, stretched = map(wavelengths, llama31())
     ratio = stretched / plain
@@ -230,7 +230,7 @@ PANEL = Panel(
     title=N_("How was Llama stretched to 131,072 tokens?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -11,9 +11,9 @@ from anatomy.rounding import largest_place
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common import sheet
+from panels.common import residual_decomposition
 from panels.common.normed import follows_sum
-from panels.common.sheet import Sheet, entrance
+from panels.common.residual_decomposition import ResidualDecomposition, entrance
 from panels.panel import Panel, Table
 from panels.residual.balance_snippet import through_layers, within_layers
 from viz.format import many, number, quoted, rounding, signed_percent
@@ -24,12 +24,12 @@ _PARTS = (N_("attention"), N_("FFN"))
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """Every write to the chosen token, and the streams that the sums begin and end with."""
-    return sheet.needs(spec, view)
+    return residual_decomposition.needs(spec, view)
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """Two bars per layer, up for what points along the sum, down for what points away; the chosen layer framed."""
-    found = sheet.sheet(trace, view)
+    found = residual_decomposition.residual_decomposition(trace, view)
     through = found.lead is not None
     return paired(
         Pairs(
@@ -46,7 +46,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     )
 
 
-def _lead(spec: ModelSpec, found: Sheet) -> Lead | None:
+def _lead(spec: ModelSpec, found: ResidualDecomposition) -> Lead | None:
     """The bar of what enters layer 0."""
     if found.lead is None:
         return None
@@ -55,7 +55,7 @@ def _lead(spec: ModelSpec, found: Sheet) -> Lead | None:
     return Lead(name, _("in"), 100 * share, note)
 
 
-def _notes(found: Sheet, which: int) -> tuple[str, ...]:
+def _notes(found: ResidualDecomposition, which: int) -> tuple[str, ...]:
     """Words for the hover boxes of attention or FFN."""
     return tuple(
         _(
@@ -69,9 +69,9 @@ def _notes(found: Sheet, which: int) -> tuple[str, ...]:
     )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """Whether the sheet adds up, with its error, and who wrote most."""
-    found = sheet.sheet(trace, view)
+    found = residual_decomposition.residual_decomposition(trace, view)
     told = {
         "token": quoted(trace.tokens[view.pos].label),
         "off": rounding(found.off, found.size, found.added),
@@ -105,14 +105,14 @@ def says(trace: Trace, view: Fitted) -> str:
     return " ".join(sentence for sentence in (summed, _against(found)) if sentence)
 
 
-def _largest(found: Sheet) -> str:
+def _largest(found: ResidualDecomposition) -> str:
     """Who wrote most, and how much."""
     which, layer = largest_place(found.shares)
     share = signed_percent(float(found.shares[which, layer]))
     return _("{part} in layer {layer} ({share})", part=_(_PARTS[which]), layer=layer, share=share)
 
 
-def _against(found: Sheet) -> str:
+def _against(found: ResidualDecomposition) -> str:
     """How many writes point away from the final stream, and what they take back."""
     away = found.shares[found.shares < 0]
     if not away.size:
@@ -128,7 +128,7 @@ def _against(found: Sheet) -> str:
 
 def table(trace: Trace, view: Fitted) -> Table:
     """Every entry in the order in which it is added: length, share, and the shares so far where they add up."""
-    found = sheet.sheet(trace, view)
+    found = residual_decomposition.residual_decomposition(trace, view)
     entries = [] if found.lead is None else [(entrance(trace.spec), None, found.lead[1], found.lead[0])]
     entries += [
         (_(part), layer, float(found.lengths[which, layer]), float(found.shares[which, layer]))
@@ -147,11 +147,11 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 def formula(trace: Trace, view: Fitted) -> str:
     """The sum with its error, and the share of the chosen layer's writes."""
-    found = sheet.sheet(trace, view)
+    found = residual_decomposition.residual_decomposition(trace, view)
     return "\n".join(_sums(trace, view, found) if found.lead is None else _sum(trace, view, found))
 
 
-def _sum(trace: Trace, view: Fitted, found: Sheet) -> list[str]:
+def _sum(trace: Trace, view: Fitted, found: ResidualDecomposition) -> list[str]:
     width = many(trace.spec.d_model, "number")
     attention, ffn = (float(share) for share in found.shares.sum(axis=1))
     enters = found.lead[0] if found.lead else 0.0
@@ -178,7 +178,7 @@ def _ratio(share: float, squared: float) -> str:
     return f"{number(share * squared)} / {number(squared)} = {signed_percent(share)}"
 
 
-def _sums(trace: Trace, view: Fitted, found: Sheet) -> list[str]:
+def _sums(trace: Trace, view: Fitted, found: ResidualDecomposition) -> list[str]:
     lines = [
         _("layer {layer}, {token}", layer=view.layer, token=quoted(trace.tokens[view.pos].label)),
         _("after attention = norm(stream + attention)"),
@@ -212,7 +212,7 @@ PANEL = Panel(
     title=N_("What is the final vector made of?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -14,7 +14,7 @@ from anatomy.rounding import largest_at, smallest_at
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.sheet import WRITES, written
+from panels.common.residual_decomposition import WRITES, written
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.format import cosine, many, number, quoted, rounding
@@ -90,7 +90,7 @@ def _note(part: str, layer: int, other: str, value: float) -> str:
     )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The chosen layer's two directions in words, and the writes that lie most along and most against."""
     found, other = directions(trace, view), _other(view)
     attention, ffn = (float(value) for value in found[:, view.layer])
@@ -225,7 +225,7 @@ PANEL = Panel(
     title=N_("Which way does each part write?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -74,7 +74,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     return columns([_("dim {dim}", dim=dim) for dim in top.tolist()], measures)
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """Where the norm stands, what it divides by, and what becomes of the largest number."""
     given, spec = found(trace, view), trace.spec
     top = int(largest(given.before)[0])
@@ -194,7 +194,7 @@ PANEL = Panel(
     title=N_("What does the norm change?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

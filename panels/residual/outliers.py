@@ -113,7 +113,7 @@ def _grid(trace: Trace, view: Fitted) -> Grid:
     )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The largest dimensions by name, how few hold half, and whether the other tokens have the same."""
     found = outliers(trace, view)
     width = trace.spec.d_model
@@ -242,7 +242,7 @@ PANEL = Panel(
     title=N_("Which dimensions stand out?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

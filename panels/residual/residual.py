@@ -83,7 +83,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     return lines(_lines(trace, view, streams(trace, view)))
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The chosen token's length at both ends, the longest stream of the text, and what is drawn."""
     found = streams(trace, view)
     start, end = (number(float(found.values[found.chosen, place])) for place in (0, -1))
@@ -224,7 +224,7 @@ PANEL = Panel(
     title=N_("How does the stream grow?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

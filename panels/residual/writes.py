@@ -75,7 +75,7 @@ def _notes(name: str, written: Float[np.ndarray, " layer"], toward: Float[np.nda
     )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The chosen layer's two lengths and directions, and in how many layers the FFN adds more."""
     written, toward = lengths(trace, view), _directions(trace, view)
     (attention, ffn), (a, f) = written[:, view.layer], toward[:, view.layer]
@@ -159,7 +159,7 @@ PANEL = Panel(
     title=N_("Which part adds more?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

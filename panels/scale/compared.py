@@ -181,4 +181,4 @@ def _operations() -> list[_Row]:
         )
         for tokens in (SHORT, LONG)
     ]
-    return [(_("operations per token in the matrices"), lambda model: 2 * costs.multiplied(model.given)), *seen]
+    return [(_("operations per token in the matrices"), lambda model: 2 * costs.matmul_params(model.given)), *seen]

@@ -15,8 +15,8 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.panel import Panel, Table
 from panels.scale.compared import applies
+from panels.scale.devices_caption import caption
 from panels.scale.devices_held import COUNT, WAY, WHOSE, cached, found, given, held, is_large, span, way
-from panels.scale.devices_says import says
 from panels.scale.devices_snippet import program
 from viz.bars import Bar, ranked
 from viz.format import many, size, thousands
@@ -154,7 +154,7 @@ PANEL = Panel(
     title=N_("What would each of several devices hold?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

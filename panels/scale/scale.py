@@ -15,7 +15,7 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
-from panels.scale import scale_formula, scale_says
+from panels.scale import scale_caption, scale_formula
 from panels.scale.compared import GROUPS, Compared, applies, models
 from panels.scale.compared import table as all_figures
 from viz.format import counted, many, size, thousands
@@ -68,7 +68,7 @@ def _draw_cache(found: Sequence[Compared]) -> go.Figure:
 
 def _draw_arithmetic(found: Sequence[Compared]) -> go.Figure:
     quantities = {
-        _("matrices alone"): lambda model: 2 * costs.multiplied(model.given),
+        _("matrices alone"): lambda model: 2 * costs.matmul_params(model.given),
         _("with attention to {tokens} tokens", tokens=thousands(SHORT)): lambda model: costs.arithmetic(
             model.given, SHORT
         ),
@@ -110,9 +110,9 @@ def _series(found: Sequence[Compared], name: str, value: _Quantity, words: Calla
     return Series(name, values, tuple(_("none") if there is None else words(there) for there in values))
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The loaded model's figures, and those of the largest Llama 3.1."""
-    return scale_says.SAID[view[CHARTED]](models(trace.spec))
+    return scale_caption.SAID[view[CHARTED]](models(trace.spec))
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -170,7 +170,7 @@ PANEL = Panel(
     title=N_("What would this cost at Llama 3.1's size?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

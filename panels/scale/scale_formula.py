@@ -153,7 +153,7 @@ def _computed(model: Compared) -> str:
     given = model.given
     seen = SHORT if given.window is None else min(SHORT, given.window)
     return (
-        f"{model.name}: 2 × ({thousands(costs.multiplied(given))} + 2 × {given.layers} × {given.n_heads} × "
+        f"{model.name}: 2 × ({thousands(costs.matmul_params(given))} + 2 × {given.layers} × {given.n_heads} × "
         f"{given.d_head} × {thousands(seen)}) = {thousands(costs.arithmetic(given, SHORT))}"
     )
 

@@ -109,7 +109,7 @@ def _named(trace: Trace, view: Fitted) -> int:
     return trace[Want("lens_ids", pos=view.pos)].shape[-1]
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """From which layer the final answer leads, and what the chosen layer would name."""
     found = steps(trace, view)
     start, last = leads_from(trace[Want("lens_ids", pos=view.pos)]), found[-1]
@@ -236,7 +236,7 @@ PANEL = Panel(
     title=N_("What would each layer answer?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -85,7 +85,7 @@ def draw(trace: Trace, view: Fitted) -> Grid:
     )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """What the chosen cell names, how many positions name their final token there, and since when they do."""
     ids, share = _columns(trace, view), float(probabilities(trace, view)[view.layer, -1])
     already, count = int((ids[view.layer] == ids[-1]).sum()), ids.shape[1]
@@ -178,7 +178,7 @@ PANEL = Panel(
     title=N_("What would each layer answer, all along the text?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

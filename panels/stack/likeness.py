@@ -63,7 +63,7 @@ def draw(trace: Trace, view: Fitted) -> Grid:
     )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """How alike neighbours are and where the stream turns most; the chosen layer; how much one dimension decides."""
     values, name = matrix(trace, view), quoted(trace.tokens[view.pos].label)
     if len(values) == 1:
@@ -166,7 +166,7 @@ PANEL = Panel(
     title=N_("How alike do the layers leave a token?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -65,7 +65,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     return figure.update_xaxes(range=[-0.4, layers - 0.6], tickvals=thinned(layers, 16))
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """The distance at both ends and at the chosen layer, where it settles, and what a raw lens cannot say."""
     values, guess = distances(trace, view), even(trace, view)
     worse = int((values > guess).sum())
@@ -180,7 +180,7 @@ PANEL = Panel(
     title=N_("When does the answer settle?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -94,7 +94,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """Who leads until when, where the final answer starts, and whether early leaders are left out."""
     found, places = spells(ranks(trace, view)), ranks(trace, view)
     told = [_lead(trace, view, found)]
@@ -228,7 +228,7 @@ PANEL = Panel(
     title=N_("Which tokens lead on the way?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

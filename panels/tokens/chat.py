@@ -73,7 +73,7 @@ def _at_the_ends(count: int, most: int) -> tuple[list[int], int]:
     return [*range(min(most, count)), *range(min(most, count) + left_out, count)], left_out
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """How many tokens the template adds, which special ones mark the parts, and where the model's answer begins."""
     tokens = _tokens(trace)
     counts = [sum(role == whose for _row, _label, role in tokens) for whose in range(len(ROLES))]
@@ -147,7 +147,7 @@ PANEL = Panel(
     title=N_("What does the model read in a conversation?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -79,7 +79,7 @@ def _row(word: Word, done: int, merge: Merge | None) -> tuple[Block, ...]:
     )
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """What the word is made of, how many merges it took, and why it stops where it does."""
     word, token = word_of(trace, view), trace.tokens[view.pos]
     name = quoted(token.label)
@@ -220,7 +220,7 @@ PANEL = Panel(
     title=N_("How is this word put together?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -9,7 +9,7 @@ from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
 from panels.common.snippet import FOLDER
 from panels.panel import Panel, Table
-from panels.tokens.cuttings import Cutting, around, cuttings, differing, within
+from panels.tokens.tokenizations import Tokenization, around, differing, tokenizations, within
 from viz.chips import Chip, Chips
 from viz.format import listed, many, quoted, thousands
 from viz.tokens import KINDS
@@ -33,7 +33,7 @@ def window(trace: Trace, view: Fitted) -> tuple[int, int]:
 def draw(trace: Trace, view: Fitted) -> Chips:
     """A row of chips for each tokenizer, tinted by kind of piece. One of another model stands for the loaded model's
     token that holds its first character."""
-    found, span = cuttings(trace), window(trace, view)
+    found, span = tokenizations(trace), window(trace, view)
     shown = [list(within(one.tokens, span)) for one in found]
     own = [pos for pos, _token in shown[0]]
     starts = [sum(map(len, shown[:row])) for row in range(len(found))]
@@ -51,14 +51,14 @@ def draw(trace: Trace, view: Fitted) -> Chips:
     )
 
 
-def _holders(own: Cutting, others: Sequence[Token]) -> Iterator[int | None]:
+def _holders(own: Tokenization, others: Sequence[Token]) -> Iterator[int | None]:
     """For each token of another tokenizer the position of the own one that holds its first character."""
     holder = {place: pos for pos, token in enumerate(own.tokens) for place in range(token.start, token.end)}
     for token in others:
         yield holder.get(token.start) if token.end > token.start else None
 
 
-def _heading(one: Cutting) -> str:
+def _heading(one: Tokenization) -> str:
     """What stands above a tokenizer's row."""
     told = {
         "model": one.name,
@@ -75,19 +75,19 @@ def _heading(one: Cutting) -> str:
     return _("{model}: {kind}, {entries} entries → {tokens}", **told)
 
 
-def _tokens(one: Cutting) -> str:
+def _tokens(one: Tokenization) -> str:
     """How many there are, and how many of them stand for no text."""
     added, tokens = len(one.tokens) - one.own, many(len(one.tokens), "token")
     return _("{tokens} ({added} added)", tokens=tokens, added=thousands(added)) if added else tokens
 
 
-def _kind(one: Cutting) -> str:
+def _kind(one: Tokenization) -> str:
     return one.kind or _("a kind that is not known")
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """How many tokens each takes, which words come in other pieces, what is not spelled, what is not drawn."""
-    own, *others = cuttings(trace)
+    own, *others = tokenizations(trace)
     told = [_counts((own, *others)), *(_difference(own, other) for other in others)]
     told += [_unspelled(one) for one in (own, *others) if one.lost]
     if not others:
@@ -111,7 +111,7 @@ def says(trace: Trace, view: Fitted) -> str:
     return " ".join(told)
 
 
-def _counts(found: Sequence[Cutting]) -> str:
+def _counts(found: Sequence[Tokenization]) -> str:
     """The numbers of tokens, all in one sentence."""
     each = listed(
         _("{tokens} for {model} ({kind})", tokens=_tokens(one), model=one.name, kind=_kind(one)) for one in found
@@ -119,7 +119,7 @@ def _counts(found: Sequence[Cutting]) -> str:
     return _("The text is cut into {each}.", each=each)
 
 
-def _difference(own: Cutting, other: Cutting) -> str:
+def _difference(own: Tokenization, other: Tokenization) -> str:
     """How many words come in other pieces, and the first of them."""
     apart = differing(own, other)
     if not apart:
@@ -135,7 +135,7 @@ def _difference(own: Cutting, other: Cutting) -> str:
     )
 
 
-def _units(own: Cutting, count: int) -> str:
+def _units(own: Tokenization, count: int) -> str:
     """So many words; where the text has none, or others besides, characters."""
     if not own.cut.words:
         return many(count, "character")
@@ -144,7 +144,7 @@ def _units(own: Cutting, count: int) -> str:
     return ngettext("{count} word or character", "{count} words and characters", count, count=thousands(count))
 
 
-def _pieces(one: Cutting, unit: tuple[int, int]) -> str:
+def _pieces(one: Tokenization, unit: tuple[int, int]) -> str:
     """The tokens of a word as a sentence names them; counted where there are many."""
     labels = [quoted(token.label) for token in one.pieces(unit)]
     if not labels:
@@ -152,7 +152,7 @@ def _pieces(one: Cutting, unit: tuple[int, int]) -> str:
     return " + ".join(labels) if len(labels) <= _MOST_PIECES else many(len(labels), "token")
 
 
-def _unspelled(one: Cutting) -> str:
+def _unspelled(one: Tokenization) -> str:
     """What a tokenizer has no tokens for; only the first where there is much."""
     pieces, more = listed(map(quoted, one.lost[:_MOST_LOST])), len(one.lost) - _MOST_LOST
     if more > 0:
@@ -165,7 +165,7 @@ def _unspelled(one: Cutting) -> str:
 def table(trace: Trace, view: Fitted) -> Table:
     """One row per tokenizer: its size, what the text takes, what it cannot spell, and the whole cut; of a long text the
     cut of what is drawn."""
-    found, span = cuttings(trace), window(trace, view)
+    found, span = tokenizations(trace), window(trace, view)
     part = max(len(one.tokens) for one in found) > _MOST_WRITTEN
     return Table(
         (
@@ -197,13 +197,13 @@ def table(trace: Trace, view: Fitted) -> Table:
     )
 
 
-def _inside(one: Cutting, span: tuple[int, int]) -> Iterator[Token]:
+def _inside(one: Tokenization, span: tuple[int, int]) -> Iterator[Token]:
     return (token for _pos, token in within(one.tokens, span))
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """The rates of each tokenizer; then the first word that is cut in another way, by each."""
-    own, *others = cuttings(trace)
+    own, *others = tokenizations(trace)
     lines = [line for one in (own, *others) for line in _rates(one)]
     apart = sorted({unit for other in others for unit in differing(own, other)})
     if apart:
@@ -215,7 +215,7 @@ def formula(trace: Trace, view: Fitted) -> str:
     return "\n".join(lines)
 
 
-def _rates(one: Cutting) -> Iterator[str]:
+def _rates(one: Tokenization) -> Iterator[str]:
     """Tokens by words and by characters, without those that the model adds."""
     told = {"model": one.name, "tokens": many(one.own, "token")}
     if one.per_word is not None:
@@ -257,7 +257,7 @@ PANEL = Panel(
     title=N_("How do other tokenizers cut this text?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

@@ -7,7 +7,7 @@ from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
-from panels.common.columns import around, says_around, table_note, table_rows
+from panels.common.columns import around, caption_around, table_note, table_rows
 from panels.common.snippet import FOLDER
 from panels.panel import Panel, Table
 from viz.chips import Chips
@@ -33,11 +33,11 @@ def _shown(trace: Trace, view: Fitted) -> range:
     return around(count, view.pos, count if count <= _MOST else _NEAR)
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """Tokens per word, or per character where words are not set apart; then which pieces are less than that."""
     found = cut(trace.text, trace.tokens)
     own = sum(kind != SPECIAL for kind in found.kinds)
-    drawn = says_around(len(trace.tokens), _shown(trace, view))
+    drawn = caption_around(len(trace.tokens), _shown(trace, view))
     told = (_rate(found, own), _pieces(found), _added(trace, found), _lost(trace), drawn)
     return " ".join(part for part in told if part)
 
@@ -175,7 +175,7 @@ PANEL = Panel(
     title=N_("How is the text cut into tokens?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

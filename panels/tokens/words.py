@@ -88,7 +88,7 @@ def _named(group: Sequence[Unit]) -> str:
     return listed(quoted(text) for text, _count in times.most_common(_MOST_NAMED))
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """How many words are whole tokens, the most cut one, and what a token holds on average."""
     found = counted(trace)
     told = [_whole(trace, found), _most_cut(trace, found), _rates(trace), _vocabulary(trace.spec)]
@@ -223,7 +223,7 @@ PANEL = Panel(
     title=N_("How many tokens does a word take?"),
     needs=needs,
     draw=draw,
-    says=says,
+    caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,

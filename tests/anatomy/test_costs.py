@@ -11,10 +11,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from anatomy.costs import (
     PRECISIONS,
     arithmetic,
-    attended,
+    attention_macs,
     cache_bytes,
     configuration,
-    multiplied,
+    matmul_params,
     parameters,
     total,
     training,
@@ -93,8 +93,8 @@ def test_the_cache_takes_the_bytes_of_the_librarys_own(kind):
 def test_a_sliding_window_bounds_cache_and_attention():
     given = replace(LLAMA_31[0].configuration, window=1024)
     assert cache_bytes(given, 8192) == cache_bytes(given, 131_072) == cache_bytes(LLAMA_31[0].configuration, 1023)
-    assert attended(given, 8192) == attended(LLAMA_31[0].configuration, 1024)
-    assert multiplied(given) == multiplied(LLAMA_31[0].configuration)
+    assert attention_macs(given, 8192) == attention_macs(LLAMA_31[0].configuration, 1024)
+    assert matmul_params(given) == matmul_params(LLAMA_31[0].configuration)
 
 
 def test_llama_31_405b_needs_what_its_formulas_say():

@@ -84,7 +84,7 @@ def chinese(monkeypatch):
 
     glossary._searched.cache_clear()
     monkeypatch.setattr(language, "_catalogue", lambda key: Catalogue())
-    with language.speaking("zh"):
+    with language.use_locale("zh"):
         yield
     glossary._searched.cache_clear()
 

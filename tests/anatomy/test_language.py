@@ -13,7 +13,7 @@ import articles
 import panels
 from anatomy import glossary, language
 from anatomy.control import Choice
-from anatomy.language import LANGUAGES, N_, _, ngettext, spaced, speak, speaking, spoken
+from anatomy.language import LANGUAGES, N_, _, get_locale, ngettext, set_locale, spaced, use_locale
 from anatomy.languages import catalogue, extract
 from anatomy.sites import AXES
 from anatomy.stages import STAGES
@@ -37,13 +37,13 @@ def chinese(tmp_path, monkeypatch) -> Iterator[None]:
     (tmp_path / "zh.po").write_bytes(catalogue.written(found))
     monkeypatch.setattr(language, "CATALOGUES", tmp_path)
     language._catalogue.cache_clear()
-    with speaking("zh"):
+    with use_locale("zh"):
         yield
     language._catalogue.cache_clear()
 
 
 def test_english_is_spoken_first_and_fills_its_places():
-    assert spoken() == "en"
+    assert get_locale() == "en"
     assert _("Layer {layer} writes {size}.", layer=3, size="0.5") == "Layer 3 writes 0.5."
     assert _("as it is: {braces} and 100 %") == "as it is: {braces} and 100 %"
     assert _("") == ""
@@ -60,7 +60,7 @@ def test_a_translation_orders_its_places_in_its_own_way(chinese):
 def test_chinese_has_no_space_between_sentences():
     joined = "甲。 乙，“x” 与 3 个。 Z"
     assert spaced(joined) == joined
-    with speaking("zh"):
+    with use_locale("zh"):
         assert spaced(joined) == "甲。乙，“x” 与 3 个。Z"
 
 
@@ -86,29 +86,29 @@ def test_chinese_has_one_form_for_every_count(chinese):
 @pytest.mark.parametrize("name", ["fr", "", "ZH"])
 def test_an_unknown_language_is_an_error_that_names_those_there_are(name):
     with pytest.raises(KeyError, match="en"):
-        speak(name)
-    assert spoken() == "en"
+        set_locale(name)
+    assert get_locale() == "en"
 
 
 def test_a_language_is_spoken_inside_its_block_alone():
-    with speaking("zh"):
-        assert spoken() == "zh"
-        with speaking("en"):
-            assert spoken() == "en"
-        assert spoken() == "zh"
-    assert spoken() == "en"
+    with use_locale("zh"):
+        assert get_locale() == "zh"
+        with use_locale("en"):
+            assert get_locale() == "en"
+        assert get_locale() == "zh"
+    assert get_locale() == "en"
 
 
 def test_an_error_inside_the_block_restores_the_language():
-    with pytest.raises(RuntimeError), speaking("zh"):
+    with pytest.raises(RuntimeError), use_locale("zh"):
         raise RuntimeError
-    assert spoken() == "en"
+    assert get_locale() == "en"
 
 
 def test_another_thread_speaks_its_own_language():
     heard = []
-    with speaking("zh"):
-        thread = Thread(target=lambda: heard.append(spoken()))
+    with use_locale("zh"):
+        thread = Thread(target=lambda: heard.append(get_locale()))
         thread.start()
         thread.join()
     assert heard == ["en"]

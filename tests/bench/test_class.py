@@ -114,7 +114,7 @@ def test_growing_memory_is_called_so():
 
 
 def test_a_row_of_the_class_has_its_columns():
-    counts = Counter({"asked": 9, "computed": 4, "left": 2, "stopped": 1, "computed behind": 50})
+    counts = Counter({"asked": 9, "computed": 4, "left": 2, "stopped": 1, "computed in the background": 50})
     outcome = Outcome("scene", (1.0, 2.0, 3.0), 3.5, 7.5, 2000, 60, 6, counts, 0, 0)
     row = dict(zip(classroom.COLUMNS, outcome.row, strict=True))
     assert (row["readers"], row["p50 s"], row["wall s"], row["server CPU s"]) == (3, 2.0, 3.5, 7.5)

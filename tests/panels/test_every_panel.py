@@ -16,7 +16,7 @@ def test_a_panel_is_whole_or_gives_a_reason(panel, kind, answered):
         return
     trace, view = answered(panel, kind)
     assert panel.draw(trace, view) is not None
-    assert panel.says(trace, view).endswith(".")
+    assert panel.caption(trace, view).endswith(".")
     assert panel.table(trace, view).rows
     assert panel.formula(trace, view).strip()
     compile(panel.snippet(trace.spec, view), panel.id, "exec")

@@ -99,10 +99,10 @@ def answer(request: pytest.FixtureRequest) -> tuple[Panel, Trace, Fitted]:
 
 def test_a_long_text_is_drawn_in_what_a_browser_can_take(answer: tuple[Panel, Trace, Fitted]) -> None:
     panel, trace, view = answer
-    says = panel.says(trace, view)
-    assert says.endswith(".")
-    assert len(says) < 3_000
-    assert sent(panel.draw(trace, view), says) <= WIRE
+    caption = panel.caption(trace, view)
+    assert caption.endswith(".")
+    assert len(caption) < 3_000
+    assert sent(panel.draw(trace, view), caption) <= WIRE
 
 
 @pytest.mark.parametrize(("panel", "kind"), share(CASES, 3, [f"{panel.id}-{kind}" for panel, kind in CASES]))
@@ -110,14 +110,14 @@ def test_every_setting_of_a_long_text_is_drawn_in_as_little(panel: Panel, kind: 
     engine = long_engine(kind)
     for view in views(panel, fitted(kind, LONG, 1_500)):
         trace = engine.run(view.run(engine.spec), panel.needs(engine.spec, view))
-        says = panel.says(trace, view)
-        assert sent(panel.draw(trace, view), says) <= WIRE, view.settings
+        caption = panel.caption(trace, view)
+        assert sent(panel.draw(trace, view), caption) <= WIRE, view.settings
 
 
-def sent(figure: Figure, says: str) -> int:
+def sent(figure: Figure, caption: str) -> int:
     """Bytes that depend on the text: BertViz's scripts, the same for every one, apart."""
     scripts = sum(len(script.encode()) for script in figure.scripts()) if isinstance(figure, Heads) else 0
-    return wired(figure, says) - scripts
+    return wired(figure, caption) - scripts
 
 
 def test_a_table_of_a_long_text_has_a_bound_and_says_so(answer: tuple[Panel, Trace, Fitted]) -> None:

@@ -33,7 +33,7 @@ def test_the_chips_are_those_around_the_chosen_token():
     assert [chip.label for chip in chips.chips] == [token.label for token in trace.tokens[POS - 128 : POS + 128]]
     assert chips.place(0) == POS - 128
     assert chips.place(chips.focus) == POS
-    assert tokens.PANEL.says(trace, view).endswith("those around the chosen one: positions 1,372 to 1,627.")
+    assert tokens.PANEL.caption(trace, view).endswith("those around the chosen one: positions 1,372 to 1,627.")
 
 
 def test_a_text_of_a_thousand_tokens_has_all_its_chips():
@@ -50,7 +50,7 @@ def test_a_long_conversation_keeps_its_beginning_and_its_end():
     assert chips.rows == ((128, f"{len(ids) - 256:,} tokens of the text are left out here"),)
     assert [row[0] for row in table.rows] == [*range(1_000), *range(len(ids) - 1_000, len(ids))]
     assert table.note == "Listed are the first and the last 1,000 tokens."
-    assert "Drawn are the first and the last 128 tokens." in chat.PANEL.says(trace, view)
+    assert "Drawn are the first and the last 128 tokens." in chat.PANEL.caption(trace, view)
     users = int((trace[Want("chat_role")] == 1).sum())
     assert f"… ({users - 256:,} tokens) …" in chat.PANEL.formula(trace, view)
 
@@ -80,7 +80,7 @@ def test_of_very_many_different_tokens_the_most_frequent_are_drawn(monkeypatch: 
     assert trace.tokens[POS].id == plane.ids[0]
     assert len([rank for rank in plane.ranks if rank in ("chosen", "text")]) <= 100
     told = f"Drawn are 100 of {different} tokens of the text, the chosen and the most frequent, with"
-    assert told in embedding.PANEL.says(trace, view)
+    assert told in embedding.PANEL.caption(trace, view)
     table = embedding.PANEL.table(trace, view)
     assert len(table.rows) == len(plane.ids)
     assert table.note is not None
@@ -101,7 +101,7 @@ def test_the_similarity_of_the_tokens_around_is_that_of_the_whole():
     counted, mean = similarity.average(trace)
     assert counted == len(pairs)
     np.testing.assert_allclose(mean, pairs.mean(), atol=1e-9)
-    assert "Drawn are 256 of 2,100 tokens" in similarity.PANEL.says(trace, view)
+    assert "Drawn are 256 of 2,100 tokens" in similarity.PANEL.caption(trace, view)
 
 
 @pytest.mark.parametrize(("panel", "kind"), [(similarity, "llama"), (position, "gpt2")], ids=["similarity", "position"])
@@ -115,7 +115,7 @@ def test_the_printed_program_finds_the_matrix_that_is_drawn(panel, kind, tmp_pat
 def test_a_frame_on_another_than_the_most_alike_token_is_explained():
     places = {f"w{i}": (1, i / 400) for i in range(420)} | {"w419": (1, 0.001)}
     trace = made(" ".join(places), {Want("tok_embed"): [[*place, 0, 0, 0, 0, 0, 0] for place in places.values()]})
-    told = similarity.PANEL.says(trace, Fitted(pos=0))
+    told = similarity.PANEL.caption(trace, Fitted(pos=0))
     assert "“w0” is most like “w419”" in told
     assert "Of these the framed one, “w1”, is most like it (cosine 1.00)." in told
 
@@ -127,7 +127,7 @@ def test_the_dots_of_lengths_are_means_and_the_chosen_token_has_its_own():
     np.testing.assert_allclose((own.x, own.y), ([POS], [lengths[POS]]), rtol=1e-5)
     np.testing.assert_allclose(calm.y[0], lengths[:8].mean(), rtol=1e-5)
     assert len(calm.y) == 256
-    assert row.PANEL.says(trace, view).endswith("Each grey dot is the mean of 8 to 9 tokens side by side.")
+    assert row.PANEL.caption(trace, view).endswith("Each grey dot is the mean of 8 to 9 tokens side by side.")
 
 
 def test_the_cells_of_a_long_position_table_are_mean_cosines():
@@ -138,7 +138,7 @@ def test_the_cells_of_a_long_position_table_are_mean_cosines():
         cell = whole[edges[r] : edges[r + 1], edges[c] : edges[c + 1]]
         np.testing.assert_allclose(grid.z[r, c], cell.mean(), atol=1e-6)
     assert grid.place(grid.focus)[0] == POS
-    assert position.PANEL.says(trace, view).endswith("Each cell is the mean of up to 9 × 9 pairs of positions.")
+    assert position.PANEL.caption(trace, view).endswith("Each cell is the mean of up to 9 × 9 pairs of positions.")
 
 
 def test_the_bars_of_long_tables_are_means():
@@ -149,7 +149,7 @@ def test_the_bars_of_long_tables_are_means():
         np.testing.assert_allclose(bars.y[0], values[:8].mean(), rtol=1e-5)
     told = [f"positions 0–7: mean length of the {which} rows" for which in ("tokens'", "positions'")]
     assert [bars.hovertext[0].rpartition(" ")[0] for bars in figure.data] == told
-    assert "8 to 9 tokens: their mean." in position_sizes.PANEL.says(trace, view)
+    assert "8 to 9 tokens: their mean." in position_sizes.PANEL.caption(trace, view)
 
 
 def test_a_long_texts_distances_come_from_three_rows_of_the_bias():
@@ -161,7 +161,7 @@ def test_a_long_texts_distances_come_from_three_rows_of_the_bias():
 
 def test_contexts_say_what_became_of_very_many_places():
     many = made("a " * 70, _streams(70, long_engine("llama").spec.layers), long_engine("llama").spec)
-    told = contexts.PANEL.says(many, Fitted(pos=3))
+    told = contexts.PANEL.caption(many, Fitted(pos=3))
     assert told.endswith("Its 68 other places are drawn as their range and median.")
 
 

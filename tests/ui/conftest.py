@@ -48,7 +48,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     host.models.clear()
 
 
-def loaded(model: host.Model) -> None:
+def loaded(model: host.HostedModel) -> None:
     """Wait until the model's own thread has loaded it."""
     model.begin()
     until = monotonic() + 30

@@ -103,7 +103,7 @@ def test_a_second_models_verdicts_stand_beside_the_first(open_page, monkeypatch)
     app = open_page()
     monkeypatch.setenv(host.VARIABLE, "tiny-llama,tiny-bert-headless")
     host.models.clear()
-    judging.bench.clear()
+    judging.verdict_queue.clear()
     for model in host.models().values():
         loaded(model)
     app.query_params["beside"] = "tiny-bert-headless"
@@ -120,17 +120,17 @@ def test_every_kind_of_verdict_has_a_word():
     assert len({aside.label(Verdict(kind, "says")) for kind in KINDS}) == len(KINDS)
 
 
-def seats(*judged: judging.Judged) -> aside.Jury:
-    return aside.Jury(tuple((f"model {i}", each) for i, each in enumerate(judged)), SPEC)
+def by_model(*judged: judging.Judged) -> aside.ModelVerdicts:
+    return aside.ModelVerdicts(tuple((f"model {i}", each) for i, each in enumerate(judged)), SPEC)
 
 
 def test_a_page_asks_less_often_the_more_texts_come_before_its_own():
-    pauses = [seats(judging.Judged(before=before)).pause for before in (0, 1, 2, 30)]
+    pauses = [by_model(judging.Judged(before=before)).pause for before in (0, 1, 2, 30)]
     assert pauses == [aside.EVERY, 2 * aside.EVERY, aside.SELDOM, aside.SELDOM]
     assert judging.REST < aside.EVERY < aside.SELDOM < judging.GONE
     assert 2 * aside.SELDOM < judging.GONE  # or its question would leave the line while it waits
-    assert seats(judging.Judged(before=30), judging.Judged(before=1)).pause == 2 * aside.EVERY
-    assert seats(judging.Judged(done=True), judging.Judged(before=1)).pause == 2 * aside.EVERY
+    assert by_model(judging.Judged(before=30), judging.Judged(before=1)).pause == 2 * aside.EVERY
+    assert by_model(judging.Judged(done=True), judging.Judged(before=1)).pause == 2 * aside.EVERY
 
 
 def test_the_column_says_how_many_texts_come_before_this_one():
@@ -151,13 +151,13 @@ def test_the_column_says_how_many_texts_come_before_this_one():
 
 def test_a_page_asks_under_its_session_s_name(open_page, monkeypatch):
     asked = []
-    ask = judging.Bench.ask
+    ask = judging.VerdictQueue.ask
 
     def noted(bench, question, model, first=(), asker=None):
         asked.append(asker)
         return ask(bench, question, model, first, asker)
 
-    monkeypatch.setattr(judging.Bench, "ask", noted)
+    monkeypatch.setattr(judging.VerdictQueue, "ask", noted)
     open_page()
     assert asked
     assert set(asked) == {asked[0]} != {None}

@@ -175,7 +175,7 @@ def test_a_stopped_page_can_be_run_again_and_the_rest_of_it_stays(open_page, mon
     monkeypatch.setattr(asking, "ask", noted)
     monkeypatch.setattr(asking, "_PARTS", (8,))
     app = open_page(text="abc" * 10, panel=PANEL)
-    monkeypatch.setattr(host.Model, "holds", lambda self, run, wants: False)
+    monkeypatch.setattr(host.HostedModel, "holds", lambda self, run, wants: False)
     app.session_state["stopped"] = {asked[0]}
     app.run()
     assert not app.exception

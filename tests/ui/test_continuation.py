@@ -106,7 +106,7 @@ def test_a_tail_that_is_refused_keeps_the_text_and_can_be_taken_back(open_page, 
 def test_a_model_that_cannot_say_what_comes_next_still_draws_its_page():
     engine = tiny_engine()
 
-    class Silent(host.Model):
+    class Silent(host.HostedModel):
         def run(self, run, wants=()):
             if wants:
                 raise Refused("Its logits failed their check.")
@@ -176,11 +176,11 @@ def test_a_token_is_drawn_by_the_settings_of_the_page():
 def test_an_encoder_draws_nothing():
     view = View(text=TEXT)
     assert continuation.drawn(view, loaded_model("bert"), 1) == view
-    assert continuation.drawn(view, host.Model("local:x", recorded=None), 1) == view
+    assert continuation.drawn(view, host.HostedModel("local:x", recorded=None), 1) == view
 
 
-def loaded_model(kind: str) -> host.Model:
+def loaded_model(kind: str) -> host.HostedModel:
     """A model of the server with a tiny engine behind it."""
-    model = host.Model(f"local:tiny-{kind}", recorded=None)
+    model = host.HostedModel(f"local:tiny-{kind}", recorded=None)
     model._live = Store(tiny_engine(kind), 1 << 20)
     return model

@@ -19,7 +19,7 @@ from tests.anatomy.spec import SPEC
 from tests.ui.conftest import loaded
 from tests.until import until
 from ui import continuation, host, session, withheld
-from ui.host import Loading, Model
+from ui.host import HostedModel, Loading
 from ui.withheld import Figures
 
 RUN = Run(SPEC.id, "text")
@@ -63,7 +63,7 @@ def test_the_recording_answers_until_the_model_is_there(monkeypatch):
     arrived = Event()
     live = Answers()
     monkeypatch.setattr(host, "connect", lambda address, report: arrived.wait(5) and live)
-    model = Model("local:x", recorded=Answers())
+    model = HostedModel("local:x", recorded=Answers())
     model.begin()
     assert not model.ready
     assert model.run(RUN).run == RUN
@@ -73,12 +73,12 @@ def test_the_recording_answers_until_the_model_is_there(monkeypatch):
     assert model.failure is None
 
 
-def asked_for(monkeypatch: pytest.MonkeyPatch, recorded: object, seconds: float = 20.0) -> tuple[Model, Event]:
+def asked_for(monkeypatch: pytest.MonkeyPatch, recorded: object, seconds: float = 20.0) -> tuple[HostedModel, Event]:
     """A model that has begun, with a head start of that many seconds, and when it is asked for."""
     monkeypatch.setattr(host, "HEAD_START", seconds)
     asked = Event()
     monkeypatch.setattr(host, "connect", lambda address, report: asked.set() or Answers())
-    model = Model("local:x", recorded=recorded)
+    model = HostedModel("local:x", recorded=recorded)
     model.begin()
     return model, asked
 
@@ -114,7 +114,7 @@ def line_below(model: object) -> None:
 
 @pytest.mark.parametrize("comes_back", [False, True])
 def test_a_line_that_the_browser_asks_for_again_means_that_the_recorded_page_is_there(comes_back, monkeypatch):
-    model = Model("local:x", recorded=Answers())
+    model = HostedModel("local:x", recorded=Answers())
     hurried = []
     monkeypatch.setattr(model, "hurry", lambda: hurried.append(True))
     monkeypatch.setattr(session, "in_part", lambda: comes_back)
@@ -124,7 +124,7 @@ def test_a_line_that_the_browser_asks_for_again_means_that_the_recorded_page_is_
 
 
 def test_what_is_not_recorded_waits_for_the_model(monkeypatch):
-    model = Model("local:x", recorded=Answers(NotRecorded("not here")))
+    model = HostedModel("local:x", recorded=Answers(NotRecorded("not here")))
     with pytest.raises(Loading):
         model.run(RUN, [Want("entropy")])
     monkeypatch.setattr(host, "connect", lambda address, report: Answers())
@@ -134,7 +134,7 @@ def test_what_is_not_recorded_waits_for_the_model(monkeypatch):
 
 def test_without_a_recording_even_the_kind_of_model_is_unknown_at_first():
     with pytest.raises(Loading):
-        Model("local:x", recorded=None).spec()
+        HostedModel("local:x", recorded=None).spec()
 
 
 def test_a_model_that_cannot_be_had_says_why_and_the_recording_stays(monkeypatch):
@@ -142,7 +142,7 @@ def test_a_model_that_cannot_be_had_says_why_and_the_recording_stays(monkeypatch
         raise Refused("No network: connect once.")
 
     monkeypatch.setattr(host, "connect", refuses)
-    model = Model("local:x", recorded=Answers(NotRecorded("not here")))
+    model = HostedModel("local:x", recorded=Answers(NotRecorded("not here")))
     loaded(model)
     assert model.spec() == SPEC
     with pytest.raises(Refused, match="No network"):
@@ -154,7 +154,7 @@ def test_a_mistake_while_loading_is_told_and_does_not_wait_for_ever(monkeypatch,
         raise RuntimeError("mistake")
 
     monkeypatch.setattr(host, "connect", breaks)
-    model = Model("local:x", recorded=None)
+    model = HostedModel("local:x", recorded=None)
     loaded(model)
     with pytest.raises(Refused, match="local:x could not be loaded"):
         model.run(RUN)
@@ -178,7 +178,7 @@ def test_progress_is_what_was_reported_last(monkeypatch):
         return Answers()
 
     monkeypatch.setattr(host, "connect", connects)
-    model = Model("local:x", recorded=None)
+    model = HostedModel("local:x", recorded=None)
     loaded(model)
     assert model.progress == Progress("fetching", 3, 10)
 
@@ -202,7 +202,7 @@ def test_a_session_that_waits_is_told_its_place_and_leaves_the_queue_when_it_is_
     monkeypatch.setattr(host, "connect", lambda address, report: Held())
     monkeypatch.setattr(host.session, "page", lambda: "a reader")
     monkeypatch.setattr(host.st, "session_state", State())
-    model = Model("local:x", None, queue)
+    model = HostedModel("local:x", None, queue)
     loaded(model)
 
     def waits():
@@ -233,13 +233,13 @@ def test_verdicts_go_behind_readers(monkeypatch):
 
     go, queue = Event(), Queue()
     monkeypatch.setattr(host, "connect", lambda address, report: Noting())
-    model = Model("local:x", None, queue)
+    model = HostedModel("local:x", None, queue)
     loaded(model)
     wants = [Want("entropy")]
     with ThreadPoolExecutor(3) as pool:
         held = pool.submit(model.run, RUN.on("held"), wants)
         until(lambda: asked == ["held"])
-        verdict = pool.submit(model.run, RUN.on("verdict"), wants, behind=True)
+        verdict = pool.submit(model.run, RUN.on("verdict"), wants, background=True)
         until(lambda: queue.length == 1)
         reader = pool.submit(model.run, RUN.on("reader"), wants)
         until(lambda: queue.length == 2)

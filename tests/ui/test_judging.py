@@ -10,15 +10,15 @@ from anatomy.stages import STAGES
 from articles.verdict import Case, Verdict
 from tests.models.tiny import tiny_engine
 from ui import host, judging
-from ui.judging import Bench, Question
+from ui.judging import Question, VerdictQueue
 
 WAIT = 20
 
 
 @pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> host.Model:
+def model(monkeypatch: pytest.MonkeyPatch) -> host.HostedModel:
     monkeypatch.setattr(host, "connect", lambda address, report: tiny_engine("llama"))
-    tiny = host.Model("local:tiny-llama", recorded=None)
+    tiny = host.HostedModel("local:tiny-llama", recorded=None)
     tiny.begin()
     until = monotonic() + WAIT
     while not tiny.live:
@@ -31,7 +31,9 @@ def question(text: str = "the cat, the cat", language: str = "en") -> Question:
     return Question("tiny-llama", text, (), language)
 
 
-def finished(bench: Bench, asked: Question, model: host.Model, first: tuple[str, ...] = ()) -> judging.Judged:
+def finished(
+    bench: VerdictQueue, asked: Question, model: host.HostedModel, first: tuple[str, ...] = ()
+) -> judging.Judged:
     until = monotonic() + WAIT
     while not (found := bench.ask(asked, model, first)).done:
         assert monotonic() < until, f"only {len(found.verdicts)} verdicts came"
@@ -45,7 +47,7 @@ def checked_by(monkeypatch: pytest.MonkeyPatch, check) -> None:
 
 
 def test_every_claim_gets_a_verdict_and_then_there_are_no_more_to_come(model):
-    found = finished(Bench(), question(), model)
+    found = finished(VerdictQueue(), question(), model)
     assert set(found.verdicts) == {claim.id for _article, claim in articles.claims()}
     assert all(verdict.says for verdict in found.verdicts.values())
 
@@ -53,7 +55,7 @@ def test_every_claim_gets_a_verdict_and_then_there_are_no_more_to_come(model):
 def test_what_is_known_is_not_worked_out_again(model, monkeypatch):
     asked = []
     checked_by(monkeypatch, lambda case: asked.append(case.view.text) or Verdict("holds", "yes"))
-    bench = Bench()
+    bench = VerdictQueue()
     for _again in range(2):
         finished(bench, question("known at once"), model)
     # a worker of another test may still be at its own text
@@ -70,7 +72,7 @@ def test_a_question_rests_while_its_page_is_drawn_however_often_it_is_asked_agai
 
     checked_by(monkeypatch, check)
     asked = monotonic()
-    finished(Bench(), question("it rests"), model)
+    finished(VerdictQueue(), question("it rests"), model)
     # a worker of another test may still be at its own text
     assert min(at for text, at in looked if text == "it rests") - asked >= 0.4
 
@@ -83,7 +85,7 @@ def test_the_claims_on_view_come_first(model, monkeypatch):
         return Verdict("holds", "yes")
 
     checked_by(monkeypatch, check)
-    bench = Bench()
+    bench = VerdictQueue()
     on_stage = {claim.id for _article, claim in articles.claims("output")}
     bench.ask(question(), model, tuple(on_stage))
     go.set()
@@ -118,7 +120,7 @@ CLAIMS = list(dict.fromkeys(claim.id for _article, claim in articles.claims()))
 
 
 def test_who_came_first_is_served_first_however_often_others_ask(model, monkeypatch):
-    order, bench = Order(monkeypatch, "one", "two"), Bench()
+    order, bench = Order(monkeypatch, "one", "two"), VerdictQueue()
     bench.ask(question("one"), model, asker="a")
     order.begun.wait(WAIT)
     assert bench.ask(question("two"), model, asker="b").before == 1
@@ -129,7 +131,7 @@ def test_who_came_first_is_served_first_however_often_others_ask(model, monkeypa
 
 
 def test_claims_on_view_come_before_all_others_of_those_who_came_first(model, monkeypatch):
-    order, bench = Order(monkeypatch, "one", "two"), Bench()
+    order, bench = Order(monkeypatch, "one", "two"), VerdictQueue()
     bench.ask(question("one"), model, (CLAIMS[0],), asker="a")
     order.begun.wait(WAIT)
     bench.ask(question("two"), model, (CLAIMS[5], CLAIMS[6]), asker="b")
@@ -138,7 +140,7 @@ def test_claims_on_view_come_before_all_others_of_those_who_came_first(model, mo
 
 
 def test_what_a_reader_asked_before_is_given_up_unless_another_asks_for_it(model, monkeypatch):
-    order, bench = Order(monkeypatch, "first", "shared", "given up", "last"), Bench()
+    order, bench = Order(monkeypatch, "first", "shared", "given up", "last"), VerdictQueue()
     bench.ask(question("first"), model, asker="x")
     order.begun.wait(WAIT)
     for text, asker in (("shared", "a"), ("shared", "b"), ("given up", "a"), ("last", "a")):
@@ -153,7 +155,7 @@ def test_what_a_reader_asked_before_is_given_up_unless_another_asks_for_it(model
 def test_what_nobody_asks_for_any_more_is_not_worked_out(model, monkeypatch):
     now = 1000.0
     monkeypatch.setattr(judging, "monotonic", lambda: now)
-    order, bench = Order(monkeypatch, "gone", "here"), Bench()
+    order, bench = Order(monkeypatch, "gone", "here"), VerdictQueue()
     bench.ask(question("gone"), model, asker="a")
     order.begun.wait(WAIT)
     now += judging.GONE - 1
@@ -169,16 +171,16 @@ def test_a_mistake_in_a_check_is_told_and_the_others_go_on(model, monkeypatch, c
         raise ZeroDivisionError
 
     checked_by(monkeypatch, check)
-    found = finished(Bench(), question(), model)
+    found = finished(VerdictQueue(), question(), model)
     assert {verdict.kind for verdict in found.verdicts.values()} == {"unseen"}
     assert "ZeroDivisionError" in caplog.text
 
 
 def test_verdicts_are_put_in_the_language_that_was_asked_for(model, monkeypatch):
-    from anatomy.language import spoken
+    from anatomy.language import get_locale
 
-    checked_by(monkeypatch, lambda case: Verdict("holds", spoken()))
-    bench = Bench()
+    checked_by(monkeypatch, lambda case: Verdict("holds", get_locale()))
+    bench = VerdictQueue()
     chinese, english = (finished(bench, question(language=language), model) for language in ("zh", "en"))
     assert {verdict.says for verdict in chinese.verdicts.values()} == {"zh"}
     assert {verdict.says for verdict in english.verdicts.values()} == {"en"}
@@ -193,7 +195,7 @@ def test_questions_in_line_are_bounded(model, monkeypatch):
         return Verdict("holds", "yes")
 
     checked_by(monkeypatch, check)
-    bench = Bench()
+    bench = VerdictQueue()
     for i in range(2 * judging.WAITING):
         found = bench.ask(question(f"text {i}"), model)
     assert len(bench._line) == found.before == judging.WAITING

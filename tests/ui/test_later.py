@@ -20,7 +20,7 @@ from tests.ui.conftest import loaded, script
 from tests.ui.test_page import words
 from tests.until import until
 from ui import host, judging, later, polled
-from ui.host import Model
+from ui.host import HostedModel
 from ui.later import FEW, Courier
 
 TEXT = "the cat sat on the mat, and then"
@@ -61,8 +61,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gated]:
 
 
 @pytest.fixture
-def model(engine: Gated) -> Model:
-    model = Model("local:tiny", None, Queue())
+def model(engine: Gated) -> HostedModel:
+    model = HostedModel("local:tiny", None, Queue())
     loaded(model)
     return model
 
@@ -177,7 +177,7 @@ def page(engine: Gated, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
         return app.run()
 
     monkeypatch.setenv(host.VARIABLE, "tiny-llama")
-    monkeypatch.setattr(judging.Bench, "_start", lambda bench: None)  # verdicts read the lens too
+    monkeypatch.setattr(judging.VerdictQueue, "_start", lambda bench: None)  # verdicts read the lens too
     yield opened
     engine.passes = 1000
     host.models.clear()
@@ -249,7 +249,7 @@ def test_what_is_refused_is_said_and_the_figure_stays(page, engine):
 
 
 def test_the_recorded_first_view_is_whole_before_the_model_is_there():
-    model = Model("local:x", RecordedEngine(FIRST_VIEW))
+    model = HostedModel("local:x", RecordedEngine(FIRST_VIEW))
     run = View().run(model.spec())
     view = View(panel="lensgrid").fit(model.spec(), model.run(run).tokens)
     arrival = later.arrived(model, run, [PANEL], model.spec(), view)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 import panels
-from anatomy.language import LANGUAGES, _, speaking
+from anatomy.language import LANGUAGES, _, use_locale
 from models.serving.recorded import FIRST_VIEW, RecordedEngine
 from tests.browsing import expect_of
 from tests.mouse import SCROLLER, covered
@@ -27,7 +27,7 @@ SWEEP = [
 
 def _reason(panel: str, language: str) -> str | None:
     """Why the default model has no such part; None where it has."""
-    with speaking(language):
+    with use_locale(language):
         return panels.load()[panel].applies(RecordedEngine(FIRST_VIEW).specs()[0])
 
 
@@ -37,7 +37,7 @@ def _reason(panel: str, language: str) -> str | None:
 def test_a_panel_is_whole_in_every_theme_and_language(visit, panel, theme, language, width):
     reader = visit(color_scheme=theme, viewport={"width": width, "height": 900})
     reader.open(f"?panel={panel}&lang={language}")
-    with speaking(language):
+    with use_locale(language):
         title = _(panels.load()[panel].title)
     expect(reader.heading).to_have_text(title)
     expect(reader.page.locator(".stApp")).to_have_css("background-color", GROUNDS[theme])

@@ -77,7 +77,7 @@ def test_what_a_model_brought_is_never_walked_by_the_collector_again(monkeypatch
     monkeypatch.setattr(host, "connect", lambda address, report: object())
     gc.unfreeze()
     try:
-        model = host.Model("local:x", recorded=None)
+        model = host.HostedModel("local:x", recorded=None)
         model._load()
         assert model.live
         assert gc.get_freeze_count() > 10_000

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anatomy.language import speaking
+from anatomy.language import use_locale
 from viz.format import cosine, counted, escaped, many, number, percent, quoted, rounding, signed_percent, thousands
 
 
@@ -88,7 +88,7 @@ def test_large_counts_are_said_in_millions_and_beyond():
 
 
 def test_large_counts_step_by_ten_thousand_in_chinese():
-    with speaking("zh"):
+    with use_locale("zh"):
         assert [counted(count) for count in (9999, 134_515_008, 8.03e9, 15.6e12)] == [
             "9,999",
             "1.345 亿",

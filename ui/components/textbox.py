@@ -1,6 +1,6 @@
 """The box for the reader's text: grows with it, Enter runs it."""
 
-from anatomy.language import _, spoken
+from anatomy.language import _, get_locale
 from ui.components import Chosen, register, told
 
 _MOUNT = register(
@@ -14,7 +14,7 @@ _MOUNT = register(
 def show(text: str, limit: int, chosen: Chosen) -> None:
     """The box, holding the text as it was typed. limit: most characters it sends. chosen: called with a new text."""
     words = {
-        "lang": spoken(),
+        "lang": get_locale(),
         "label": _("Your text"),
         "run": _("Run"),
         "over": _("This text has {count} characters. The page takes up to {limit}: shorten it."),

@@ -79,7 +79,7 @@ def _inner(spec: ModelSpec) -> int:
 
 
 def _width(module: nn.Module) -> tuple[int, int]:
-    """(numbers read, numbers written) of a projection: the library keeps a row per output, in Conv1D a row per input."""
+    """(numbers read, written) of a projection: the library's Linear keeps a row per output, Conv1D one per input."""
     rows, columns = module.get_parameter("weight").shape
     return (columns, rows) if isinstance(module, nn.Linear) else (rows, columns)
 

@@ -42,7 +42,7 @@ def counted() -> tuple[LocalEngine, list[str]]:
         ("", "There is no text to run: type at least one character."),
         ("x" * 65, "The text has 65 tokens and the limit is 64: take out at least 1."),
         ("x" * 100_001, "The text has 100,001 characters and the limit is 100,000: shorten it."),
-        ("ab\ud83d", "Character 3 of the text is only half of one (U+D83D): delete it or type it again."),
+        ("ab\ud83d", "Character 3 of the text is an unpaired surrogate (U+D83D): delete it or type it again."),
     ],
 )
 def test_a_text_that_cannot_be_run_is_refused_with_what_to_do(text: str, sentence: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from anatomy import language
-from anatomy.language import speaking
+from anatomy.language import use_locale
 from anatomy.refused import Refused, Sentence
 from anatomy.request import Intervention, Run, Want
 from models.checkpoints import folder
@@ -30,8 +30,8 @@ class Shouting(NullTranslations):
 @contextmanager
 def shouting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     plain = language._catalogue
-    monkeypatch.setattr(language, "_catalogue", lambda spoken: Shouting() if spoken == "zh" else plain(spoken))
-    with speaking("zh"):
+    monkeypatch.setattr(language, "_catalogue", lambda key: Shouting() if key == "zh" else plain(key))
+    with use_locale("zh"):
         yield
 
 

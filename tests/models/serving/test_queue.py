@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from anatomy.language import speaking, spoken
+from anatomy.language import get_locale, use_locale
 from anatomy.refused import Refused
 from models.engine import Cancelled, Progress, Report
 from models.serving import queue
@@ -65,7 +65,7 @@ def test_one_worker_computes_in_the_order_of_asking(room: Room) -> None:
 
 
 def test_readers_go_before_what_can_wait(room: Room) -> None:
-    asked = [room.asked("verdict", behind=True), room.asked("reader"), room.asked("another reader")]
+    asked = [room.asked("verdict", background=True), room.asked("reader"), room.asked("another reader")]
     room.go.set()
     for found in asked:
         found.result(WAIT)
@@ -73,7 +73,7 @@ def test_readers_go_before_what_can_wait(room: Room) -> None:
 
 
 def test_what_can_wait_is_a_reader_s_question_once_a_reader_asks_it_too(room: Room) -> None:
-    asked = [room.asked("verdict", behind=True), room.asked("both", behind=True), room.asked("reader")]
+    asked = [room.asked("verdict", background=True), room.asked("both", background=True), room.asked("reader")]
     asked.append(room.asked("both"))
     until(lambda: room.queue._waiting[1].turn == 0)
     room.go.set()
@@ -83,8 +83,8 @@ def test_what_can_wait_is_a_reader_s_question_once_a_reader_asks_it_too(room: Ro
 
 
 def test_what_fills_in_a_figure_goes_behind_readers_and_before_what_can_wait(room: Room) -> None:
-    asked = [room.asked("verdict", behind=True), room.asked("more of a figure", later=True), room.asked("reader")]
-    asked += [room.asked("another figure", behind=True), room.asked("another figure", later=True)]
+    asked = [room.asked("verdict", background=True), room.asked("more of a figure", later=True), room.asked("reader")]
+    asked += [room.asked("another figure", background=True), room.asked("another figure", later=True)]
     until(lambda: [job.turn for job in room.queue._waiting] == [2, 1, 0, 1])
     room.go.set()
     for found in asked:
@@ -121,7 +121,7 @@ def test_a_full_line_refuses_readers_with_a_sentence_and_lets_in_what_goes_behin
     with pytest.raises(Refused, match="5 questions wait"):
         room.asked("f").result(WAIT)
     room.asked("a")
-    room.asked("verdict", behind=True)
+    room.asked("verdict", background=True)
     room.asked("more of a figure", later=True)
     assert room.queue.length == 7
 
@@ -237,8 +237,8 @@ def test_an_error_goes_to_all_who_asked_and_the_worker_goes_on(room: Room) -> No
 
 
 def test_the_worker_speaks_the_asker_s_language() -> None:
-    with speaking("zh"):
-        assert Queue().ask("language", NOTHING, lambda *_: spoken()) == "zh"
+    with use_locale("zh"):
+        assert Queue().ask("language", NOTHING, lambda *_: get_locale()) == "zh"
 
 
 def test_nothing_stays_in_the_line(room: Room) -> None:
@@ -295,12 +295,12 @@ def test_what_nobody_sits_waiting_for_is_put_off_for_a_reader_and_then_computed(
         return "known"
 
     with ThreadPoolExecutor(1) as pool:
-        found = pool.submit(line.ask, "text", NOTHING, verdict, behind=True)
+        found = pool.submit(line.ask, "text", NOTHING, verdict, background=True)
         assert begun.wait(WAIT)
         line.ask("other text", NOTHING, lambda *_: order.append("reader"))
         assert found.result(WAIT) == "known"
     assert order == ["reader", "verdict"]
-    assert line.counts["put off behind"] == 1
+    assert line.counts["put off in the background"] == 1
 
 
 def test_what_was_put_off_is_safe_from_readers_for_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,9 +350,9 @@ def test_what_happened_to_the_questions_is_counted(room: Room) -> None:
     room.go.set()
     for found in asked:
         found.result(WAIT)
-    room.asked("verdict", behind=True).result(WAIT)
+    room.asked("verdict", background=True).result(WAIT)
     counted = {"asked": 9, "shared": 1, "left": 1, "refused": 1, "computed": 6}
-    assert room.queue.counts == counted | {"asked behind": 1, "computed behind": 1}
+    assert room.queue.counts == counted | {"asked in the background": 1, "computed in the background": 1}
     assert queue.counted()["computed"] >= 6
 
 

@@ -14,7 +14,11 @@ from tests.snapshot import described
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    told = {"says": PANEL.says(trace, view), "table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)}
+    told = {
+        "says": PANEL.caption(trace, view),
+        "table": PANEL.table(trace, view),
+        "formula": PANEL.formula(trace, view),
+    }
     assert {"figure": described(PANEL.draw(trace, view))} | told == picture
 
 
@@ -49,7 +53,7 @@ def test_a_ribbon_is_as_thick_as_its_weight():
 
 def test_a_long_text_shows_the_chosen_tokens_strongest_and_says_so():
     trace, view = long(61)
-    told = PANEL.says(trace, view)
+    told = PANEL.caption(trace, view)
     assert "With 61 tokens only the chosen one's strongest 20 are drawn, 99.59 % of its attention" in told
     labels = [note.text for note in PANEL.draw(trace, view).layout.annotations]
     assert labels.count("<b>60 w60</b>") == 1
@@ -67,8 +71,8 @@ def test_without_the_first_token_the_shares_are_of_the_rest():
     weights = even(3)
     weights[2] = 0.8, 0.15, 0.05
     trace, view = attending("a b c", weights), Fitted(layer=1, head=0, pos=2).with_setting(FIRST, False)
-    assert "goes to “b”: 75 %" in PANEL.says(trace, view)
-    assert "The first token is left out" in PANEL.says(trace, view)
+    assert "goes to “b”: 75 %" in PANEL.caption(trace, view)
+    assert "The first token is left out" in PANEL.caption(trace, view)
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -77,7 +81,7 @@ def test_the_first_token_with_or_without_itself(n, first):
     trace = attending(" ".join(f"w{i}" for i in range(n)), even(n))
     view = Fitted(layer=1, head=0, pos=0).with_setting(FIRST, first)
     assert PANEL.draw(trace, view).data
-    assert ("nothing but the first token" in PANEL.says(trace, view)) is not first
+    assert ("nothing but the first token" in PANEL.caption(trace, view)) is not first
     assert PANEL.formula(trace, view)
 
 

@@ -47,7 +47,7 @@ def looking(src: int, weight: float = 0.73, pos: int = 6) -> np.ndarray:
 
 
 def said(src: int, view: Fitted = PLAIN, **choices) -> str:
-    return PANEL.says(attending(SENTENCE, looking(src, **choices)), view)
+    return PANEL.caption(attending(SENTENCE, looking(src, **choices)), view)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -55,7 +55,7 @@ def said(src: int, view: Fitted = PLAIN, **choices) -> str:
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
     figure, numbers = PANEL.draw(trace, view), PANEL.table(trace, view)
-    assert {"figure": described(figure), "says": PANEL.says(trace, view), "table": numbers} == picture
+    assert {"figure": described(figure), "says": PANEL.caption(trace, view), "table": numbers} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "bert", "t5"])
@@ -107,7 +107,7 @@ def test_a_sliding_window_is_empty_before_it(answered):
     trace, view = answered(PANEL, "mistral")
     z = PANEL.draw(trace, view).z
     assert np.isnan(z[-1, :-4]).all()
-    assert "lies outside of its window" in PANEL.says(trace, Fitted(layer=1, head=0, pos=view.pos, src=0))
+    assert "lies outside of its window" in PANEL.caption(trace, Fitted(layer=1, head=0, pos=view.pos, src=0))
 
 
 def test_the_word_that_followed_the_last_time_is_named():
@@ -119,7 +119,7 @@ def test_the_word_that_followed_the_last_time_is_named():
 
 def test_an_earlier_but_not_the_last_copy_is_not_called_the_last():
     trace = attending("a b a c a", np.vstack([even(5)[:4], [0.1, 0.9, 0, 0, 0]]))
-    assert "a token that followed an earlier “a”" in PANEL.says(trace, Fitted(layer=1, head=0, pos=4))
+    assert "a token that followed an earlier “a”" in PANEL.caption(trace, Fitted(layer=1, head=0, pos=4))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_without_the_first_token_the_rest_is_all():
     trace = attending(SENTENCE, looking(3, weight=0.2))
     assert PANEL.draw(trace, PLAIN).focus == (6, 0)
     assert PANEL.draw(trace, WITHOUT_FIRST).focus == (6, 3)
-    told = PANEL.says(trace, WITHOUT_FIRST)
+    told = PANEL.caption(trace, WITHOUT_FIRST)
     assert "gives 100 % of its attention to “France”" in told
     assert "The first token, left out here, takes 80 %; shares are of the rest." in told
 
@@ -163,7 +163,9 @@ def test_the_first_token_alone_has_no_row_without_itself():
     view = Fitted(layer=1, head=0, pos=0).with_setting(FIRST, False)
     assert np.isnan(PANEL.draw(trace, view).z[0]).all()
     assert PANEL.draw(trace, view).focus is None
-    assert PANEL.says(trace, view).startswith("In layer 1, head 0, “Paris” has nothing but the first token to look at")
+    assert PANEL.caption(trace, view).startswith(
+        "In layer 1, head 0, “Paris” has nothing but the first token to look at"
+    )
 
 
 def test_choosing_the_left_out_token_says_that_it_is_left_out():
@@ -172,7 +174,7 @@ def test_choosing_the_left_out_token_says_that_it_is_left_out():
 
 
 def test_a_head_that_is_best_at_nothing_is_not_praised():
-    assert "Among all" not in PANEL.says(attending(SENTENCE, looking(2)), Fitted(layer=1, head=1, pos=6))
+    assert "Among all" not in PANEL.caption(attending(SENTENCE, looking(2)), Fitted(layer=1, head=1, pos=6))
 
 
 def test_every_head_has_the_same_scale():
@@ -242,9 +244,11 @@ def test_words_say_how_they_were_joined(answered):
     trace, view = answered(PANEL, settings=MODES["words"])
     figure = PANEL.draw(trace, view)
     assert (figure.row_axis, figure.col_axis) == ("looking (query), averaged", "looked at (key), summed")
-    assert "Tokens of one word are joined: weights summed over keys, averaged over queries." in PANEL.says(trace, view)
+    assert "Tokens of one word are joined: weights summed over keys, averaged over queries." in PANEL.caption(
+        trace, view
+    )
     plain = attending(SENTENCE, looking(2))
-    assert "No word of this text takes more than one token" in PANEL.says(plain, PLAIN.with_setting(WORDS, True))
+    assert "No word of this text takes more than one token" in PANEL.caption(plain, PLAIN.with_setting(WORDS, True))
 
 
 def test_choosing_a_cell_of_words_chooses_their_last_tokens_and_shows_the_same_cell(answered):
@@ -281,12 +285,12 @@ def test_one_token_alone(settings, answered):
     figure = PANEL.draw(trace, view)
     assert figure.z.shape == (1, 1)
     assert figure.high > figure.low
-    assert all((PANEL.says(trace, view), PANEL.formula(trace, view), PANEL.table(trace, view).columns))
+    assert all((PANEL.caption(trace, view), PANEL.formula(trace, view), PANEL.table(trace, view).columns))
 
 
 def test_the_caption_of_lengths_holds_them_against_the_weights():
     trace = with_lengths(attending(SENTENCE, looking(3, weight=0.4)), [0.1, 1, 1, 3, 1, 1, 1])
-    assert PANEL.says(trace, LENGTHS) == (
+    assert PANEL.caption(trace, LENGTHS) == (
         "In layer 1, head 0, weight × value writes a vector of length 1.20 for “is” from “France”: 95 % of all such "
         "lengths of its row, for 40 % of the weight. The first token gets 60 % of the weight and 4.8 % of the lengths."
     )
@@ -297,7 +301,9 @@ def test_without_the_first_token_lengths_stay_what_they_are():
     assert PANEL.draw(trace, LENGTHS).focus == (6, 0)
     view = LENGTHS.with_setting(FIRST, False)
     assert PANEL.draw(trace, view).z[6, 3] == pytest.approx(1.2)
-    assert "The first token, left out here, gets 60 % of the weight and 82 % of the lengths." in PANEL.says(trace, view)
+    assert "The first token, left out here, gets 60 % of the weight and 82 % of the lengths." in PANEL.caption(
+        trace, view
+    )
 
 
 def test_lengths_start_at_zero_and_have_one_scale_for_the_layer():
@@ -323,13 +329,13 @@ def test_a_word_that_lost_its_first_token_is_told_as_it_is_drawn(name, answered)
     np.testing.assert_allclose([row[-1] for row in numbers.rows], figure.z[figure.focus[0]], rtol=1e-5)
     pattern = trace[Want("pattern", view.layer)][view.head][19:]
     if name == "lengths of words without first":
-        assert f"for {percent(pattern[:, 1:3].sum(axis=1).mean())} of the weight" in PANEL.says(trace, view)
+        assert f"for {percent(pattern[:, 1:3].sum(axis=1).mean())} of the weight" in PANEL.caption(trace, view)
         shown = trace[Want("contribution", view.layer)][view.head][19:, 1:3].sum(axis=1).mean()
-        assert f"a vector of length {number(shown)} for" in PANEL.says(trace, view)
+        assert f"a vector of length {number(shown)} for" in PANEL.caption(trace, view)
         assert f"of the lengths of its row: {number(shown)} / " in PANEL.formula(trace, view)
     else:
         share = pattern[:, 1:3].sum() / pattern[:, 1:].sum()
-        assert f"gives {percent(share)} of its attention to “the”" in PANEL.says(trace, view)
+        assert f"gives {percent(share)} of its attention to “the”" in PANEL.caption(trace, view)
         assert f" = {number(share)}\n" in PANEL.formula(trace, view)
 
 
@@ -366,14 +372,14 @@ def test_the_formula_of_lengths_is_weight_times_length_of_the_value():
 def test_a_panel_that_shows_tokens_alone_follows_neither_words_nor_lengths(answered):
     trace, view = answered(PANEL)
     other = Fitted(**vars(view) | {"settings": MODES["lengths of words without first"]})
-    assert arcs.PANEL.says(trace, other) == arcs.PANEL.says(trace, view.with_setting(FIRST, False))
+    assert arcs.PANEL.caption(trace, other) == arcs.PANEL.caption(trace, view.with_setting(FIRST, False))
     assert arcs.PANEL.snippet(trace.spec, other) == arcs.PANEL.snippet(trace.spec, view.with_setting(FIRST, False))
 
 
 @pytest.mark.real
 def test_the_first_view_shows_a_head_that_copies(really_answered):
     trace, view = really_answered(PANEL)
-    assert PANEL.says(trace, view) == (
+    assert PANEL.caption(trace, view) == (
         "In layer 17, head 5, “·of” gives 73 % of its attention to “·France”: the token that followed the last time "
         "“·of” was read. Among all 270 heads this one copies most (0.64)."
     )

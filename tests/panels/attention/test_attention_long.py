@@ -86,7 +86,7 @@ def test_without_the_first_token_cells_begin_with_the_second_and_keep_the_models
     grid = PANEL.draw(trace, view)
     assert grid.cols[0].startswith("1")
     assert np.nanmax(grid.z) == pytest.approx(library("llama")[:, 1:].max(), abs=1e-5)
-    assert "Its cells, without the first token, keep the model's own weights." in PANEL.says(trace, view)
+    assert "Its cells, without the first token, keep the model's own weights." in PANEL.caption(trace, view)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -155,7 +155,7 @@ def test_no_array_of_all_pairs_is_asked_for_but_for_words(tokens, settings):
 @pytest.mark.parametrize("settings", MODES.values(), ids=MODES)
 def test_a_long_texts_map_travels_in_little(settings):
     trace, view = asked(tokens=1280, settings=settings)
-    assert len(pack(PANEL.draw(trace, view), PANEL.says(trace, view))) < 120_000
+    assert len(pack(PANEL.draw(trace, view), PANEL.caption(trace, view))) < 120_000
 
 
 # cells and windows, and the way between them
@@ -226,16 +226,16 @@ def test_labels_of_cells_are_ranges_and_those_of_windows_tokens_with_their_place
 
 
 def test_the_caption_says_how_cells_came_about():
-    told = PANEL.says(*asked(tokens=1280))
+    told = PANEL.caption(*asked(tokens=1280))
     assert "The map of 1,280 tokens has 256 cells a side: each shows the largest of the up to 5 × 5 pairs" in told
     assert "Masked" not in told
-    told = PANEL.says(*asked(tokens=1280, settings=(("pool", "mean"),)))
+    told = PANEL.caption(*asked(tokens=1280, settings=(("pool", "mean"),)))
     assert "each shows the mean of the up to 5 × 5 pairs of tokens that it covers. Masked pairs count as 0" in told
-    assert "Masked" not in PANEL.says(*asked(kind="t5", settings=(("pool", "mean"),)))
+    assert "Masked" not in PANEL.caption(*asked(kind="t5", settings=(("pool", "mean"),)))
 
 
 def test_the_caption_of_a_window_says_where_it_lies():
-    told = PANEL.says(*asked(tokens=1280, pos=800, src=20, settings=(("zoom", NEAR),)))
+    told = PANEL.caption(*asked(tokens=1280, pos=800, src=20, settings=(("zoom", NEAR),)))
     assert "Shown pair by pair: positions 704–959 looking at 0–255, of 1,280 tokens" in told
     assert re.search(r"“·\w\w” \(800\) gives \S+ % of its attention to “·\w\w” \(20\)", told)
 
@@ -256,10 +256,10 @@ def test_the_formula_ends_with_the_cell_that_covers_the_chosen_pair():
 
 def test_in_a_very_long_text_heads_are_compared_only_where_their_scores_are_there():
     trace, view = asked(tokens=1100)
-    assert "Among all" not in PANEL.says(trace, view)
+    assert "Among all" not in PANEL.caption(trace, view)
     best = np.zeros((3, 4), np.float32)
     best[view.layer, view.head] = 1
-    assert "Among all 12 heads this one copies most" in PANEL.says(
+    assert "Among all 12 heads this one copies most" in PANEL.caption(
         trace.plus(
             {Want("head_induction"): best, **{k.want: 1 - best for k in KINDS.values() if k.slug != "induction"}}
         ),
@@ -270,8 +270,8 @@ def test_in_a_very_long_text_heads_are_compared_only_where_their_scores_are_ther
 def test_words_are_said_to_be_off_in_a_text_that_is_too_long_for_them():
     trace, view = asked(tokens=1100, settings=(("words", "1"),))
     plain = replace(view, settings=())
-    assert PANEL.says(trace, view).startswith(PANEL.says(trace, plain))
-    assert PANEL.says(trace, view).endswith(
+    assert PANEL.caption(trace, view).startswith(PANEL.caption(trace, plain))
+    assert PANEL.caption(trace, view).endswith(
         "Words are shown in texts of up to 1,024 tokens, as every pair of tokens is needed for them."
     )
     np.testing.assert_array_equal(PANEL.draw(trace, view).z, PANEL.draw(trace, plain).z)
@@ -317,7 +317,7 @@ def test_the_picture_and_caption(name, picture):
     grid = PANEL.draw(trace, view)
     told = described(grid)
     told["z"] = told["z"][-3:]  # the last rows: all would be 2 MB
-    assert {"figure": told, "says": PANEL.says(trace, view), "formula": PANEL.formula(trace, view)} == picture
+    assert {"figure": told, "says": PANEL.caption(trace, view), "formula": PANEL.formula(trace, view)} == picture
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -21,7 +21,11 @@ MODEL, NEURON = (("bertviz", "model"),), (("bertviz", "neuron"),)
 @pytest.mark.parametrize("settings", [(), MODEL, NEURON], ids=["head", "model", "neuron"])
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings, text="the cat")
-    told = {"says": PANEL.says(trace, view), "table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)}
+    told = {
+        "says": PANEL.caption(trace, view),
+        "table": PANEL.table(trace, view),
+        "formula": PANEL.formula(trace, view),
+    }
     assert {"figure": described(PANEL.draw(trace, view))} | told == picture
 
 
@@ -61,7 +65,7 @@ def test_the_neuron_view_has_keys_once_and_says_who_shares_them(kind, answered):
     assert shown.queries.shape[1:] == (spec.n_heads, len(trace.tokens), spec.d_head)
     assert shown.keys.shape[1:] == (spec.n_kv, len(trace.tokens), spec.d_head)
     assert shown.causal is spec.stack().causal
-    assert ("share key/value head" in PANEL.says(trace, view)) is (spec.n_kv < spec.n_heads)
+    assert ("share key/value head" in PANEL.caption(trace, view)) is (spec.n_kv < spec.n_heads)
 
 
 def test_the_neuron_view_asks_for_its_own_arrays_only(answered):
@@ -76,7 +80,7 @@ def test_the_neuron_view_of_a_wide_model_has_room_for_fewer_tokens():
     figure = PANEL.draw(trace, view)
     assert len(figure.labels) == 23 == 120_000 // (40 * 128)
     assert figure.labels[figure.neurons.pos] == "w70"
-    told = PANEL.says(trace, view)
+    told = PANEL.caption(trace, view)
     assert "“w70” gives most of what it gives to those shown to “w48”" in told
     assert told.endswith("Of 80 tokens, positions 48 to 70 are shown.")
 
@@ -85,7 +89,7 @@ def test_the_neuron_view_names_the_strongest_answer():
     weights = even(3)
     weights[2] = 0.1, 0.8, 0.1
     trace, view = attending("a b c", weights), Fitted(layer=1, head=0, pos=2).with_setting(VIEW, "neuron")
-    assert PANEL.says(trace, view).startswith(
+    assert PANEL.caption(trace, view).startswith(
         "In layer 1, head 0, “c” gives most to “b”: q·k = 23.0, the score −0.223, the weight 80 %."
     )
     assert PANEL.table(trace, view).rows[1] == (1, "b", 23.0, pytest.approx(np.log(0.8)), pytest.approx(0.8))
@@ -93,7 +97,7 @@ def test_the_neuron_view_names_the_strongest_answer():
 
 def test_a_model_that_does_not_scale_says_what_bertviz_draws_instead():
     view = Fitted(layer=1, head=0, pos=1).with_setting(VIEW, "neuron")
-    told = PANEL.says(attending("a b", even(2), model=replace(SMALL, scaled=False)), view)
+    told = PANEL.caption(attending("a b", even(2), model=replace(SMALL, scaled=False)), view)
     assert told.endswith("BertViz colours q·k after a division by √2, which this model leaves out.")
 
 
@@ -102,19 +106,19 @@ def test_a_long_text_shows_the_tokens_up_to_the_chosen_one_and_says_which():
     figure = PANEL.draw(trace, Fitted(layer=1, head=0, pos=70))
     assert figure.labels[-1] == "w70"
     assert len(figure.labels) == 48
-    assert "two tokens of those shown is" in PANEL.says(trace, Fitted(layer=1, head=0, pos=70))
-    assert "Of 80 tokens, positions 23 to 70 are shown." in PANEL.says(trace, Fitted(layer=1, head=0, pos=70))
+    assert "two tokens of those shown is" in PANEL.caption(trace, Fitted(layer=1, head=0, pos=70))
+    assert "Of 80 tokens, positions 23 to 70 are shown." in PANEL.caption(trace, Fitted(layer=1, head=0, pos=70))
     assert PANEL.draw(trace, Fitted(layer=1, head=0, pos=3)).labels[0] == "w0"
 
 
 def test_the_strongest_link_is_named():
     weights = even(3)
     weights[2] = 0.1, 0.8, 0.1
-    assert "“c” → “b” with 80 %" in PANEL.says(attending("a b c", weights), Fitted(layer=1, head=0, pos=2))
+    assert "“c” → “b” with 80 %" in PANEL.caption(attending("a b c", weights), Fitted(layer=1, head=0, pos=2))
 
 
 @pytest.mark.parametrize("view", VIEW.options)
 def test_one_token_is_enough(view, answered):
     trace, fitted = answered(PANEL, text="a", settings=(("bertviz", view),))
     assert PANEL.draw(trace, fitted).weights.shape[2:] == (1, 1)
-    assert PANEL.says(trace, fitted).startswith("In layer" if view == "neuron" else "One ")
+    assert PANEL.caption(trace, fitted).startswith("In layer" if view == "neuron" else "One ")

@@ -13,7 +13,11 @@ from tests.snapshot import described
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    told = {"says": PANEL.says(trace, view), "table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)}
+    told = {
+        "says": PANEL.caption(trace, view),
+        "table": PANEL.table(trace, view),
+        "formula": PANEL.formula(trace, view),
+    }
     assert {"figure": described(PANEL.draw(trace, view))} | told == picture
 
 
@@ -60,7 +64,7 @@ def test_every_head_of_the_real_model_adds_up(layer, really_answered):
 
 def test_a_masked_cell_ends_at_the_mask(answered):
     trace, view = answered(PANEL, pos=3, src=9)
-    assert PANEL.says(trace, view).endswith("the mask makes it −∞, and the weight 0.")
+    assert PANEL.caption(trace, view).endswith("the mask makes it −∞, and the weight 0.")
     assert PANEL.formula(trace, view).endswith("the weight e^−∞ = 0")
     for step in STEP.options:
         assert PANEL.draw(trace, view.with_setting(STEP, step)).data
@@ -72,7 +76,7 @@ def test_a_long_row_shows_the_strongest_and_the_chosen_and_says_how_many_it_leav
     labels = PANEL.draw(trace, view).layout.yaxis.ticktext
     assert len(labels) == 17
     assert "30 w30" in labels
-    assert "23 are left out" in PANEL.says(trace, view)
+    assert "23 are left out" in PANEL.caption(trace, view)
     assert len(PANEL.table(trace, view).rows) == 40
 
 
@@ -80,4 +84,4 @@ def test_a_long_row_shows_the_strongest_and_the_chosen_and_says_how_many_it_leav
 def test_one_token_is_enough(step, answered):
     trace, view = answered(PANEL, text="a", settings=(("step", step),))
     assert PANEL.draw(trace, view).data
-    assert "100 %" in PANEL.says(trace, view)
+    assert "100 %" in PANEL.caption(trace, view)

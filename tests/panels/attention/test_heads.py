@@ -39,14 +39,14 @@ def before(n: int) -> np.ndarray:
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
     figure, numbers = PANEL.draw(trace, view), PANEL.table(trace, view)
-    assert {"figure": described(figure), "says": PANEL.says(trace, view), "table": numbers} == picture
+    assert {"figure": described(figure), "says": PANEL.caption(trace, view), "table": numbers} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
 def test_the_picture_of_the_heads_in_order(kind, answered, picture):
     trace, view = answered(PANEL, kind, settings=(("order", SCORE),))
     figure, numbers = PANEL.draw(trace, view), PANEL.table(trace, view)
-    assert {"figure": described(figure), "says": PANEL.says(trace, view), "table": numbers} == picture
+    assert {"figure": described(figure), "says": PANEL.caption(trace, view), "table": numbers} == picture
 
 
 @pytest.mark.parametrize("show", KINDS)
@@ -99,7 +99,7 @@ def test_the_formula_arrives_at_the_score_of_the_overview(kind, show, answered):
 
 def test_the_best_head_is_named_with_its_score():
     trace = attending("a b c d", before(4))
-    assert PANEL.says(trace, showing("previous")).startswith(
+    assert PANEL.caption(trace, showing("previous")).startswith(
         "Of 6 heads, layer 1, head 0 looks most at the token just before: "
         "on average 1.0 of its attention goes to the token just before. It is the chosen one"
     )
@@ -110,7 +110,7 @@ def test_in_order_the_best_head_comes_first_and_the_caption_says_how_to_read_it(
     grid = PANEL.draw(trace, sorted_by("previous"))
     assert (grid.names[0], grid.places[0], grid.z[0, 0]) == ("L2 H1", (2, 1), 1.0)
     assert PANEL.table(trace, sorted_by("previous")).rows[0][:2] == (2, 1)
-    assert PANEL.says(trace, sorted_by("previous")).endswith(
+    assert PANEL.caption(trace, sorted_by("previous")).endswith(
         "From left to right, row after row, the heads stand in the order of “previous token”."
     )
 
@@ -149,13 +149,13 @@ def test_of_very_many_heads_the_strongest_are_shown_and_the_table_has_all():
     assert grid.z.shape == (30, 10)
     assert grid.names[0] == name(31, 31)
     assert grid.focus is None  # number 993 of 1,024
-    assert PANEL.says(trace, view).endswith("Shown are the first 300 of 1,024; the table has them all.")
+    assert PANEL.caption(trace, view).endswith("Shown are the first 300 of 1,024; the table has them all.")
     assert len(PANEL.table(trace, view).rows) == 1024
 
 
 def test_the_caption_follows_the_numbers():
     trace = attending("a b c d", before(4), layer=2, head=1)
-    told = PANEL.says(trace, showing("previous"))
+    told = PANEL.caption(trace, showing("previous"))
     assert "layer 2, head 1 looks most at the token just before" in told
     assert "The chosen one, layer 1, head 0, is number 6 (0.36)" in told  # equal with four others
 
@@ -164,22 +164,22 @@ def test_a_text_without_a_repetition_has_no_copying_and_says_why():
     trace = attending("a b c d", even(4))
     grid = PANEL.draw(trace, showing("induction"))
     assert np.isnan(grid.z).all()
-    assert PANEL.says(trace, showing("induction")) == (
+    assert PANEL.caption(trace, showing("induction")) == (
         "No token occurs twice, so nothing can be copied: no head has this score."
     )
     assert all(row[2] is None and row[5] is None for row in PANEL.table(trace, VIEW).rows)
 
 
 def test_equal_tokens_side_by_side_offer_nothing_to_copy():
-    assert "side by side" in PANEL.says(attending("a a", even(2)), showing("induction"))
-    assert "side by side" in PANEL.says(attending("a a a", even(3)), showing("induction"))
-    assert "side by side" not in PANEL.says(attending("a b a", even(3)), showing("induction"))
+    assert "side by side" in PANEL.caption(attending("a a", even(2)), showing("induction"))
+    assert "side by side" in PANEL.caption(attending("a a a", even(3)), showing("induction"))
+    assert "side by side" not in PANEL.caption(attending("a b a", even(3)), showing("induction"))
 
 
 @pytest.mark.parametrize("show", ["induction", "previous", "first", "duplicate", "distance", MAPS])
 def test_one_token_alone_has_nothing_to_look_at(show):
     trace = attending("a", even(1))
-    assert PANEL.says(trace, showing(show)).startswith("The text is one token")
+    assert PANEL.caption(trace, showing(show)).startswith("The text is one token")
     assert heatmap(PANEL.draw(trace, showing(show))).data
     assert PANEL.formula(trace, showing(show)).startswith("The text is one token")
 
@@ -188,7 +188,7 @@ def test_the_colour_scale_ends_at_a_round_number_and_the_caption_says_which():
     trace = attending("a b c d e f", np.eye(6)[[0, 0, 0, 0, 0, 0]])
     grid = PANEL.draw(trace, showing("distance"))
     assert np.nanmax(grid.z) == 3.0 == grid.high
-    assert PANEL.says(trace, showing("distance")).endswith("colours run from 0 to 3.")
+    assert PANEL.caption(trace, showing("distance")).endswith("colours run from 0 to 3.")
     assert PANEL.draw(trace, showing("entropy")).high == 1.5
 
 
@@ -206,7 +206,7 @@ def test_the_small_maps_are_one_picture():
     figure = heatmap(grid)
     assert len(figure.data) == 1
     assert figure.data[0].z.dtype == np.uint8
-    assert PANEL.says(trace, showing(MAPS)).endswith("more than half of their attention: 1 of 6.")
+    assert PANEL.caption(trace, showing(MAPS)).endswith("more than half of their attention: 1 of 6.")
 
 
 def test_a_cell_chooses_a_head():
@@ -222,7 +222,7 @@ def test_small_maps_are_asked_for_only_when_shown(answered):
 @pytest.mark.real
 def test_the_head_of_the_first_view_copies_most(really_answered):
     trace, view = really_answered(PANEL)
-    assert PANEL.says(trace, view) == (
+    assert PANEL.caption(trace, view) == (
         "Of 270 heads, layer 17, head 5 copies most: on average 0.64 of its attention goes to what followed an earlier "
         "copy of the token. It is the chosen one; colours run from 0 to 0.8."
     )
@@ -230,7 +230,7 @@ def test_the_head_of_the_first_view_copies_most(really_answered):
 
 
 def test_in_a_short_text_everything_is_close_by():
-    told = PANEL.says(attending("a b c d", even(4)), showing("local"))
+    told = PANEL.caption(attending("a b c d", even(4)), showing("local"))
     assert told == "No token has more than 4 before it, so all that it sees is close by: no head has this score."
 
 

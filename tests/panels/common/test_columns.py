@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anatomy.measure import POOLED
-from panels.common.columns import ROWS, Columns, around, columns_of, says_around, span, table_note, table_rows
+from panels.common.columns import ROWS, Columns, around, caption_around, columns_of, span, table_note, table_rows
 
 
 @given(count=st.integers(1, 3_000), alone=st.integers(1, 1_200))
@@ -28,7 +28,7 @@ def test_as_long_as_each_token_has_a_column_nothing_changes():
         assert reduced(values) is values
     assert columns.labels(["a"] * 256) == ("a",) * 256
     np.testing.assert_array_equal(columns.middles, np.arange(256))
-    assert columns.says() == ""
+    assert columns.caption() == ""
 
 
 def test_a_text_may_keep_a_column_per_token_for_longer():
@@ -44,8 +44,8 @@ def test_columns_hold_the_mean_and_the_largest_of_their_tokens():
     assert columns.mean(values).dtype == np.float32
     assert columns.labels([]) == ("0–2", "3–5", "6–9")
     np.testing.assert_array_equal(columns.middles, [1, 4, 7.5])
-    assert columns.says() == "Each column covers 3 to 4 tokens: their mean."
-    assert columns_of(512).says() == "Each column covers 2 tokens: their mean."
+    assert columns.caption() == "Each column covers 3 to 4 tokens: their mean."
+    assert columns_of(512).caption() == "Each column covers 2 tokens: their mean."
     assert (span(7, 8), span(128, 160)) == ("7", "128–159")
 
 
@@ -66,8 +66,8 @@ def test_the_tokens_around_one_hold_it_and_stay_inside_the_text(count, pos, foun
 
 
 def test_what_is_left_out_is_said():
-    assert says_around(8, range(8)) == ""
+    assert caption_around(8, range(8)) == ""
     told = "Drawn are 256 of 8,192 tokens, those around the chosen one: positions 1,000 to 1,255."
-    assert says_around(8_192, range(1_000, 1_256)) == told
+    assert caption_around(8_192, range(1_000, 1_256)) == told
     assert table_note(ROWS, table_rows(ROWS, 5)) is None
     assert table_note(8_192, table_rows(8_192, 5)) == "Listed are 2,000 of 8,192 tokens, those around the chosen one."

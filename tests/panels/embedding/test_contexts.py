@@ -29,7 +29,7 @@ def small(words: str = "a b a", pos: int = 2, last: float = 0.5):
 @pytest.mark.parametrize("pos", [0, 4], ids=["again", "once"])
 def test_the_picture_caption_and_table_of_every_family(kind, pos, answered, picture):
     trace, view = answered(PANEL, kind, pos=pos)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)} == picture
 
 
@@ -54,16 +54,16 @@ def test_a_place_that_the_reader_chose_comes_first():
 
 
 def test_the_caption_begins_at_one_and_tells_where_it_ends():
-    assert PANEL.says(*small()) == (
+    assert PANEL.caption(*small()) == (
         "“a” at 2 and at 0 has the same row (cosine 1.000). With the layers the two vectors become those of two "
         "contexts: cosine 0.500 after layer 2, the least of all. With its own row the one at 2 has cosine 0.447 after "
         "layer 2."
     )
-    assert "cosine 0.900 after layer 2, the least 0.750 after layer 1." in PANEL.says(*small(last=0.9))
+    assert "cosine 0.900 after layer 2, the least 0.750 after layer 1." in PANEL.caption(*small(last=0.9))
 
 
 def test_a_token_that_stands_once_says_how_to_get_a_case():
-    told = PANEL.says(*small("a b c"))
+    told = PANEL.caption(*small("a b c"))
     assert told.startswith("“c” stands only once in this text: write it a second time to compare two contexts.")
     figure = PANEL.draw(*small("a b c"))
     assert [line.name for line in figure.data] == ["own row"]
@@ -75,7 +75,7 @@ def test_positions_that_are_added_part_the_two_before_layer_0(kind, answered):
     found = paths(trace, view)
     assert (found.same[:, 0] == 1).all()
     assert (found.same[:, 1] < 0.999).all()
-    assert "what is added before layer 0 (positions)" in PANEL.says(trace, view)
+    assert "what is added before layer 0 (positions)" in PANEL.caption(trace, view)
     assert PANEL.draw(trace, view).layout.xaxis.ticktext[:2] == ("row", "in")
 
 

@@ -40,7 +40,7 @@ def showing(count: int) -> Fitted:
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -83,20 +83,20 @@ def test_the_axes_are_named_with_their_share_of_the_variance():
     layout = PANEL.draw(trace, VIEW).layout
     assert layout.xaxis.title.text == f"PC 1 · {100 * first:.0f} % of the variance"
     assert first + second == pytest.approx(1)
-    assert "100 %" in PANEL.says(trace, VIEW)
+    assert "100 %" in PANEL.caption(trace, VIEW)
 
 
 def test_the_caption_names_the_nearest_row_and_counts_what_is_drawn():
-    told = PANEL.says(small(), VIEW)
+    told = PANEL.caption(small(), VIEW)
     assert told.startswith(
         "“a” is row 0 of 50; the row that points most nearly its way is that of “near-a” (cosine 1.00)"
     )
     assert "2 tokens of the text and 3 neighbours from outside of it" in told
-    assert "2 tokens of the text, each once" in PANEL.says(small(), showing(0))
+    assert "2 tokens of the text, each once" in PANEL.caption(small(), showing(0))
 
 
 def test_the_caption_follows_the_chosen_token():
-    told = PANEL.says(small(), Fitted(pos=1))
+    told = PANEL.caption(small(), Fitted(pos=1))
     assert told.startswith("“b” is row 1 of 50")
     assert "“<b>near</b>” (cosine 0.98)" in told
 
@@ -109,7 +109,7 @@ def test_in_a_long_text_only_the_chosen_tokens_neighbours_are_drawn():
     crowd = made(" ".join(words), arrays, names={int(row): f"n{row}" for row in near.ravel()})
     assert lay_out(crowd, VIEW).ids[-2:] == (104, 105)
     assert len(lay_out(crowd, VIEW).ids) == len(words) + 2
-    assert "61 tokens of the text and 2 neighbours of the chosen one from outside of it" in PANEL.says(crowd, VIEW)
+    assert "61 tokens of the text and 2 neighbours of the chosen one from outside of it" in PANEL.caption(crowd, VIEW)
 
 
 def test_the_printed_program_leaves_the_same_neighbours_out(answered, program):

@@ -30,7 +30,7 @@ def small(cosines: tuple[float, ...] = (0.8, 0.5, 0.25)):
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -41,10 +41,10 @@ def test_the_printed_program_finds_the_same_cosines(kind, answered, program):
 
 
 def test_the_caption_names_the_first_and_the_last():
-    assert PANEL.says(small(), VIEW) == (
+    assert PANEL.caption(small(), VIEW) == (
         "Among 50 rows, “same” points most nearly the way of “<b>” (cosine 0.80); number 3 is “<i>” (0.25)."
     )
-    assert "(cosine 0.90)" in PANEL.says(small((0.9, 0.5, 0.1)), VIEW)
+    assert "(cosine 0.90)" in PANEL.caption(small((0.9, 0.5, 0.1)), VIEW)
 
 
 def test_equal_names_are_bars_of_their_own_and_the_scale_ends_at_the_same_direction():

@@ -23,7 +23,7 @@ SMALL = made("a b a", {Want("tok_embed"): ROWS})
 @pytest.mark.parametrize("settings", [(), LENGTHS], ids=["values", "lengths"])
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -62,12 +62,12 @@ def test_the_largest_number_is_in_focus():
 
 
 def test_the_caption_tells_range_zeros_and_rank():
-    assert PANEL.says(SMALL, Fitted(pos=0)).startswith(
+    assert PANEL.caption(SMALL, Fitted(pos=0)).startswith(
         "“a” enters as 8 numbers from 0 to 4.00; 6 are exactly 0. The row's length is 5.00, the longest of the "
         "text's 2 different tokens; their median is 3.00."
     )
-    assert "the shortest" in PANEL.says(SMALL, VIEW)
-    assert "The row's length is 5.00. " in PANEL.says(made("a a", {Want("tok_embed"): [ROWS[0]] * 2}), VIEW)
+    assert "the shortest" in PANEL.caption(SMALL, VIEW)
+    assert "The row's length is 5.00. " in PANEL.caption(made("a a", {Want("tok_embed"): [ROWS[0]] * 2}), VIEW)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_the_caption_tells_range_zeros_and_rank():
     [({"tied": True}, "(tied)"), ({"tied": False}, "(untied)"), ({"tied": False, "head": None}, "no output layer")],
 )
 def test_whether_the_output_shares_the_table_is_said(facts, words):
-    assert words in PANEL.says(replace(SMALL, spec=spec(**facts)), VIEW)
+    assert words in PANEL.caption(replace(SMALL, spec=spec(**facts)), VIEW)
 
 
 def test_the_formula_is_the_root_of_the_squares():

@@ -20,7 +20,7 @@ def small(words: str = "a b a c"):
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -51,17 +51,17 @@ def test_the_focus_is_the_most_alike_token_that_is_another():
 
 
 def test_the_caption_speaks_of_other_tokens():
-    told = PANEL.says(small(), Fitted(pos=0))
+    told = PANEL.caption(small(), Fitted(pos=0))
     assert "“a” is most like “c” among the tokens of this text (cosine 0.60)" in told
     # a·b twice 0, a·c twice 0.6, b·c 0.8
     assert "the 5 pairs of different tokens average 0.40" in told
-    assert "most like “c”" in PANEL.says(small(), Fitted(pos=1))
-    assert "cosine 0.80" in PANEL.says(small(), Fitted(pos=1))
+    assert "most like “c”" in PANEL.caption(small(), Fitted(pos=1))
+    assert "cosine 0.80" in PANEL.caption(small(), Fitted(pos=1))
 
 
 @pytest.mark.parametrize("words", ["a", "a a a"])
 def test_a_text_of_one_token_says_so(words):
-    assert PANEL.says(small(words), Fitted(pos=0)).startswith("The text holds no token but “a”")
+    assert PANEL.caption(small(words), Fitted(pos=0)).startswith("The text holds no token but “a”")
 
 
 def test_the_table_holds_the_chosen_row():

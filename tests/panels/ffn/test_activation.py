@@ -30,7 +30,7 @@ def small(rows: list[list[float]], model=RELU):
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -77,17 +77,17 @@ def test_one_token_alone_is_not_compared_with_itself():
 
 
 def test_the_caption_counts_what_is_below_zero():
-    told = PANEL.says(small([[1, -2, -3], [-1]]), VIEW)
+    told = PANEL.caption(small([[1, -2, -3], [-1]]), VIEW)
     assert told.startswith("In layer 1, 12 % of all 24 inputs are below 0, where ReLU gives exactly 0; for “a” 17 %.")
     assert told.endswith("inputs run from −3.00 to 1.00; on average the function gives them 17 % of their size.")
-    assert "SiLU gives no less than −0.278" in PANEL.says(
+    assert "SiLU gives no less than −0.278" in PANEL.caption(
         made("a", {Want("gate", 1): np.ones((1, 12)), Want("act", 1, pos=0): np.ones(12)}, SPEC), VIEW
     )
 
 
 def test_inputs_that_are_all_zero_have_a_figure():
     assert PANEL.draw(small([[]]), VIEW).data
-    assert "gives them 0 % of their size" in PANEL.says(small([[]]), VIEW)
+    assert "gives them 0 % of their size" in PANEL.caption(small([[]]), VIEW)
 
 
 def test_a_function_that_is_not_known_is_named():

@@ -34,7 +34,7 @@ def small(act: list[float], model=SPEC):
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
     trace = trace.plus({Want("ffn_sum_gap", view.layer, pos=view.pos): SUM["ffn_sum_gap"]})  # its digits are chance
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -60,21 +60,21 @@ def test_the_strongest_come_first_whichever_their_sign():
 
 
 def test_the_caption_counts_what_is_shown():
-    told = PANEL.says(small([1, -3, 2]), VIEW)
+    told = PANEL.caption(small([1, -3, 2]), VIEW)
     assert told.startswith("In layer 1 neuron 1 responds most to “a” (−3.00). The 12 neurons shown, of 12, hold 100 %")
     assert "2 are above 0." in told
-    assert "neuron 0 responds most" in PANEL.says(small([5, -3, 2]), VIEW)
+    assert "neuron 0 responds most" in PANEL.caption(small([5, -3, 2]), VIEW)
 
 
 def test_a_share_is_of_all_neurons_not_of_those_shown():
     many = replace(SPEC, d_ff=48)
     arrays = {Want(site, 1, pos=0): np.ones(48) for site in ("act", "gate", "up")}
     arrays |= {Want(site, 1, pos=0): array for site, array in SUM.items()}
-    assert "The 12 neurons shown, of 48, hold 25 %" in PANEL.says(made("a", arrays, many), VIEW)
+    assert "The 12 neurons shown, of 48, hold 25 %" in PANEL.caption(made("a", arrays, many), VIEW)
 
 
 def test_a_silent_layer_has_a_figure_and_a_caption():
-    assert "hold 0 %" in PANEL.says(small([]), VIEW)
+    assert "hold 0 %" in PANEL.caption(small([]), VIEW)
     assert PANEL.draw(small([]), VIEW).data
 
 
@@ -107,7 +107,7 @@ def test_the_formula_multiplies():
 
 def test_all_neurons_times_their_rows_are_what_the_ffn_adds():
     trace = small([1, -3, 2])
-    assert PANEL.says(trace, VIEW).endswith(
+    assert PANEL.caption(trace, VIEW).endswith(
         "The sum of all neurons, each times its row of the down projection, is what the FFN adds to the stream "
         "(length 5.00; difference below 10⁻⁴)."
     )
@@ -116,7 +116,7 @@ def test_all_neurons_times_their_rows_are_what_the_ffn_adds():
         "largest difference below 10⁻⁴"
     )
     biased = small([1, -3, 2], replace(SPEC, biases=("down",)))
-    assert "that projection's bias" in PANEL.says(biased, VIEW)
+    assert "that projection's bias" in PANEL.caption(biased, VIEW)
     assert "over 12 neurons, + bias = what" in PANEL.formula(biased, VIEW)
 
 

@@ -33,7 +33,7 @@ def small(model=SPEC):
 @pytest.mark.parametrize("kind", WITH_TOKENS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -61,7 +61,7 @@ def test_a_model_without_a_direct_way_to_logits_says_why(kind, reason):
 
 
 def test_the_caption_names_the_first_neuron_and_its_tokens():
-    told = PANEL.says(small(), VIEW)
+    told = PANEL.caption(small(), VIEW)
     assert told.startswith("In layer 1 neuron 5 writes most to “a”: its value, −2.00, times its row has length 6.00.")
     assert "raises “<7>” (+0.50) most and lowers “<9>” (−0.75)" in told
     assert told.endswith("Shown are 2 neurons of 12.")

@@ -26,7 +26,7 @@ def small(shares=(0.1, 0.25, 0.9), words: str = "a b c"):
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -47,7 +47,7 @@ def test_the_formula_has_the_rule_and_the_count():
 
 
 def test_the_caption_follows_the_layer_and_names_the_ends():
-    told = PANEL.says(small(), VIEW)
+    told = PANEL.caption(small(), VIEW)
     assert told.startswith(
         "For “b” 25 % of the 12 neurons of layer 1 stay next to zero: at most 1 % of the size of its"
     )
@@ -62,7 +62,7 @@ def test_the_first_token_can_be_left_out():
 def test_many_tokens_become_a_band():
     trace = small(words=" ".join(f"w{i}" for i in range(80)))
     assert len(PANEL.draw(trace, VIEW).data) == 5
-    assert PANEL.says(trace, VIEW).endswith("The 78 other tokens are drawn as their range and median.")
+    assert PANEL.caption(trace, VIEW).endswith("The 78 other tokens are drawn as their range and median.")
 
 
 def test_the_figure_is_in_percent_and_the_table_in_shares():

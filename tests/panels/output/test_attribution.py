@@ -5,7 +5,7 @@ import pytest
 
 from anatomy.request import Want, choice
 from anatomy.view import Fitted
-from panels.common.shared_out import BY, RIVAL, shared_out
+from panels.common.logit_decomposition import BY, RIVAL, logit_decomposition
 from panels.output.attribution import PANEL
 from panels.output.attribution_neurons import movers
 from tests.anatomy.spec import SPEC, spec
@@ -44,21 +44,21 @@ def small(off: float = 0.0, rival: int | None = None, constant: float = 0.0, mod
 )
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", WITH_PARTS)
 @pytest.mark.parametrize("rival", RIVAL.options)
 def test_the_parts_add_up_to_the_models_own_logits(kind, rival, answered):
-    found = shared_out(*answered(PANEL, kind, settings=(("rival", rival),)))
+    found = logit_decomposition(*answered(PANEL, kind, settings=(("rival", rival),)))
     assert found.off < 1e-5
     assert abs(found.writes).max() > 0.05
 
 
 @pytest.mark.parametrize("kind", ["llama", "mistral", "qwen2"])
 def test_the_heads_of_a_layer_add_up_to_its_attention(kind, answered):
-    found = shared_out(*answered(PANEL, kind))
+    found = logit_decomposition(*answered(PANEL, kind))
     np.testing.assert_allclose(found.heads.sum(axis=1), found.writes[0], atol=1e-5)
 
 
@@ -66,7 +66,7 @@ def test_the_heads_of_a_layer_add_up_to_its_attention(kind, answered):
 @pytest.mark.parametrize("rival", ["none", "third"])
 def test_the_printed_program_finds_the_same_parts(kind, rival, answered, program):
     trace, view = answered(PANEL, kind, settings=(("rival", rival),))
-    found = shared_out(trace, view)
+    found = logit_decomposition(trace, view)
     ours = [found.enters, *found.writes.T.ravel(), found.constants]
     np.testing.assert_allclose(program(PANEL, trace, view, kind), ours, atol=1e-5)
 
@@ -74,7 +74,7 @@ def test_the_printed_program_finds_the_same_parts(kind, rival, answered, program
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_the_printed_program_finds_the_same_heads(kind, answered, program):
     trace, view = answered(PANEL, kind, settings=(("by", "heads"), ("rival", "second")))
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), shared_out(trace, view).heads, atol=1e-5)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), logit_decomposition(trace, view).heads, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", WITH_PARTS)
@@ -92,7 +92,7 @@ def test_the_printed_program_finds_the_same_neurons_and_none_that_is_stronger(ki
 @pytest.mark.parametrize("kind", WITH_PARTS)
 def test_what_is_left_to_the_other_neurons_is_the_ffns_less_those_listed(kind, answered):
     trace, view = answered(PANEL, kind, settings=BY_NEURONS)
-    found, moving = shared_out(trace, view), movers(trace, view)
+    found, moving = logit_decomposition(trace, view), movers(trace, view)
     *rows, ends = PANEL.table(trace, view).rows
     assert ends[1] == pytest.approx(sum(row[1] for row in rows))
     assert ends[2] == pytest.approx(sum({row[0].split()[0]: row[2] for row in rows}.values()))
@@ -109,7 +109,7 @@ def of_neurons(logits: list[list[float]]):
 
 def test_the_neurons_are_listed_by_what_they_move_and_summed_beside_their_layers():
     trace = of_neurons([[0.25, 0.125], [-2.0, 0.0625], [0.5, 0.03125]])
-    told = PANEL.says(trace, NEURONS)
+    told = PANEL.caption(trace, NEURONS)
     assert "Of 36 neurons, neuron 4 of layer 1 moves it most: it takes off 2.00." in told
     assert "The 4 neurons listed, and only these, add up to −1.12; the whole FFNs of their 3 layers add 7.00." in told
     assert PANEL.table(trace, NEURONS).rows == (
@@ -148,7 +148,7 @@ def test_neurons_are_asked_for_only_when_shown():
 def test_the_printed_program_goes_on_with_generated_tokens(answered, program):
     trace, view = answered(PANEL, tail=(200, 7))
     assert len(trace.tokens) == len(TEXT.encode()) + 2
-    found = shared_out(trace, view)
+    found = logit_decomposition(trace, view)
     ours = [found.enters, *found.writes.T.ravel(), found.constants]
     np.testing.assert_allclose(program(PANEL, trace, view), ours, atol=1e-5)
 
@@ -160,7 +160,7 @@ def test_a_model_without_such_a_sum_says_why(kind, reason):
 
 
 def test_the_caption_names_who_adds_and_who_takes_off():
-    told = PANEL.says(small(), VIEW)
+    told = PANEL.caption(small(), VIEW)
     assert told.startswith(
         "After “b” the best token, “<7>”, has the logit 6.75. The FFN in layer 2 adds 4.00, the most"
     )
@@ -170,31 +170,33 @@ def test_the_caption_names_who_adds_and_who_takes_off():
 
 
 def test_a_sum_that_is_off_is_said():
-    assert "add up to 6.75, the model's own (difference 0.50)" in PANEL.says(small(off=0.5), VIEW)
+    assert "add up to 6.75, the model's own (difference 0.50)" in PANEL.caption(small(off=0.5), VIEW)
     assert "difference 0.50" in PANEL.formula(small(off=0.5), VIEW)
 
 
 def test_a_rival_makes_it_a_lead():
     view = VIEW.with_setting(RIVAL, "second")
-    assert PANEL.says(small(rival=2), view).startswith("After “b” the best token, “<7>”, leads “<3>” by 6.75 logits.")
-    assert "leads “<9>” by" in PANEL.says(small(rival=3), VIEW.with_setting(RIVAL, "third"))
+    assert PANEL.caption(small(rival=2), view).startswith(
+        "After “b” the best token, “<7>”, leads “<3>” by 6.75 logits."
+    )
+    assert "leads “<9>” by" in PANEL.caption(small(rival=3), VIEW.with_setting(RIVAL, "third"))
     assert Want("dla_parts", pos=1, token=choice(1), against=choice(2)) in PANEL.needs(SPEC, view)
 
 
 def test_constants_are_named_where_there_are_any():
-    assert "Embedding, 6 writes and constants add up to 7.25" in PANEL.says(small(constant=0.5), VIEW)
+    assert "Embedding, 6 writes and constants add up to 7.25" in PANEL.caption(small(constant=0.5), VIEW)
 
 
 def test_the_caption_of_the_heads_names_the_chosen_one_too():
-    told = PANEL.says(small(), HEADS)
+    told = PANEL.caption(small(), HEADS)
     assert "Layer 0, head 0 adds 1.50, the most; layer 2, head 3 takes off most (2.00)" in told
     assert "The chosen one, layer 1, head 2, adds 0.125. All 12 heads together bring −0.375 of it." in told
-    assert "The chosen one" not in PANEL.says(small(), Fitted(layer=0, head=0, pos=1, settings=HEADS.settings))
+    assert "The chosen one" not in PANEL.caption(small(), Fitted(layer=0, head=0, pos=1, settings=HEADS.settings))
 
 
 def test_where_nothing_is_taken_off_nobody_takes_off():
     trace = small().plus({Want("dla_parts", pos=1, token=choice(1)): np.ones(8, "f4")})
-    assert "takes off" not in PANEL.says(trace, VIEW)
+    assert "takes off" not in PANEL.caption(trace, VIEW)
 
 
 def test_the_cells_of_heads_have_one_scale_around_zero():
@@ -237,7 +239,7 @@ def test_a_single_token_and_a_long_text_are_drawn(text, answered):
     for settings in ((), (("by", "heads"),), BY_NEURONS):
         trace, view = answered(PANEL, "llama", text=text, settings=settings)
         assert described(PANEL.draw(trace, view))
-        assert PANEL.says(trace, view)
+        assert PANEL.caption(trace, view)
 
 
 def test_labels_of_users_stay_text():
@@ -247,7 +249,7 @@ def test_labels_of_users_stay_text():
 @pytest.mark.real
 def test_the_default_model_s_answer_adds_up(really_answered):
     for rival in RIVAL.options:
-        found = shared_out(*really_answered(PANEL, settings=(("rival", rival),)))
+        found = logit_decomposition(*really_answered(PANEL, settings=(("rival", rival),)))
         assert found.best == "·Germany"
         assert found.off < 1e-4
 
@@ -257,4 +259,4 @@ def test_the_strongest_neurons_of_the_default_model_are_listed_with_their_layers
     trace, view = really_answered(PANEL, settings=BY_NEURONS)
     moving = movers(trace, view)
     assert 10 <= len(moving.ids) <= 20
-    assert "Of 46,080 neurons" in PANEL.says(trace, view)
+    assert "Of 46,080 neurons" in PANEL.caption(trace, view)

@@ -31,7 +31,11 @@ def bytes_after(trace, view) -> list[int]:
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind, text="the cat", tail=TAIL)
     trace = trace.plus({Want("cache_gap", pos=view.pos): np.array(2.5e-6, np.float32)})  # its digits are chance
-    told = {"says": PANEL.says(trace, view), "table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)}
+    told = {
+        "says": PANEL.caption(trace, view),
+        "table": PANEL.table(trace, view),
+        "formula": PANEL.formula(trace, view),
+    }
     assert {"figure": described(PANEL.draw(trace, view))} | told == picture
 
 
@@ -67,20 +71,20 @@ def test_the_curve_grows_by_the_same_amount_with_every_token(answered):
 def test_what_was_added_is_told_from_the_text(answered):
     trace, view = answered(PANEL, tail=TAIL)
     assert [row[2] for row in PANEL.table(trace, view).rows] == ["text"] * (len(trace.tokens) - 3) + ["added"] * 3
-    assert "the 3 tokens added to it" in PANEL.says(trace, view)
+    assert "the 3 tokens added to it" in PANEL.caption(trace, view)
     (ground,) = PANEL.draw(trace, view).layout.shapes
     assert (ground.x0, ground.x1) == (len(trace.tokens) - 2.5, len(trace.tokens) + 0.5)
     plain, same = answered(PANEL)
-    assert "added" not in PANEL.says(plain, same)
+    assert "added" not in PANEL.caption(plain, same)
     assert not PANEL.draw(plain, same).layout.shapes
 
 
 def test_one_token_and_the_longest_text_are_said_as_they_are(answered):
     trace, view = answered(PANEL, text="x")
-    assert "the next token alone and reads this one" in PANEL.says(trace, view)
+    assert "the next token alone and reads this one" in PANEL.caption(trace, view)
     assert PANEL.draw(trace, view).data[0].mode == "markers"
     trace, view = answered(PANEL, text="x" * trace.spec.max_pos)
-    assert "That is the longest text of this model." in PANEL.says(trace, view)
+    assert "That is the longest text of this model." in PANEL.caption(trace, view)
 
 
 @pytest.mark.parametrize("kind", CAUSAL)
@@ -91,10 +95,10 @@ def test_the_layers_own_arrays_are_what_the_rule_says(kind, answered):
 
 def test_a_window_is_said_and_the_cache_stops_growing(answered):
     trace, view = answered(PANEL, "mistral")
-    assert "Only the last 3 tokens are kept: no layer looks farther back." in PANEL.says(trace, view)
+    assert "Only the last 3 tokens are kept: no layer looks farther back." in PANEL.caption(trace, view)
     assert "tokens = at most 3: a window of 4 is a token and those it looks back at" in PANEL.formula(trace, view)
     assert bytes_after(trace, view)[2] == bytes_after(trace, view)[-1]
-    assert "for your text" not in PANEL.says(*answered(PANEL, "mistral", tail=TAIL))
+    assert "for your text" not in PANEL.caption(*answered(PANEL, "mistral", tail=TAIL))
 
 
 @pytest.mark.parametrize("kind", CAUSAL)
@@ -105,7 +109,7 @@ def test_the_difference_that_the_cache_makes_stands_in_caption_table_and_formula
     told = [row[5] for row in PANEL.table(trace, view).rows]
     assert_rounding(told.pop(7))
     assert told == [None] * (len(trace.tokens) - 1)
-    assert_rounding(PANEL.says(trace, view).rsplit("(difference ", 1)[1].removesuffix(")."))
+    assert_rounding(PANEL.caption(trace, view).rsplit("(difference ", 1)[1].removesuffix(")."))
     assert_rounding(PANEL.formula(trace, view).rsplit(" of 256 tokens: ", 1)[1])
 
 
@@ -115,7 +119,7 @@ def test_a_cache_that_forgets_shows_its_difference(monkeypatch, answered):
     trace, view = answered(PANEL)
     gap = logit_gap(trace, view)
     assert gap > 1e-3
-    assert PANEL.says(trace, view).endswith(f"(difference {number(gap, 2)}).")
+    assert PANEL.caption(trace, view).endswith(f"(difference {number(gap, 2)}).")
 
 
 def test_a_multi_head_model_has_one_curve(answered):

@@ -31,7 +31,7 @@ def small(probabilities: dict[int, float], head: str = "causal", shown: int = 2)
 @pytest.mark.parametrize("settings", [(), (("temp", "0.5"),)], ids=["T 1", "T 0.5"])
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -58,14 +58,14 @@ def test_a_model_without_a_head_says_why_there_is_nothing():
 
 
 def test_the_caption_names_the_best_its_probability_the_entropy_and_how_many_hold_most():
-    told = PANEL.says(small({7: 0.75, 3: 0.2}), VIEW)
+    told = PANEL.caption(small({7: 0.75, 3: 0.2}), VIEW)
     assert told.startswith("After “b” the model gives “<7>” 75 %. The entropy is 0.881 nats, and 2 tokens hold 90 %")
     assert told.endswith("out of 50.")
-    assert "1 token holds 90 %" in PANEL.says(small({7: 0.95}), VIEW)
+    assert "1 token holds 90 %" in PANEL.caption(small({7: 0.95}), VIEW)
 
 
 def test_a_model_that_reads_both_ways_names_a_token_for_the_place_itself():
-    told = PANEL.says(small({7: 0.75}, head="masked"), VIEW)
+    told = PANEL.caption(small({7: 0.75}, head="masked"), VIEW)
     assert told.startswith("In the place of “b”, with the whole text in sight, the model gives “<7>” 75 %")
 
 
@@ -73,8 +73,8 @@ def test_the_temperature_sharpens_and_is_said():
     trace = small({7: 0.6, 3: 0.3})
     cold = Fitted(pos=1, settings=(("temp", "0.5"),))
     assert answer(trace, cold).probabilities[7] > answer(trace, VIEW).probabilities[7]
-    assert "at temperature 0.5" in PANEL.says(trace, cold)
-    assert "temperature" not in PANEL.says(trace, VIEW)
+    assert "at temperature 0.5" in PANEL.caption(trace, cold)
+    assert "temperature" not in PANEL.caption(trace, VIEW)
     assert answer(trace, cold).ids == answer(trace, VIEW).ids == (7, 3)
 
 

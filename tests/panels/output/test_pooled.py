@@ -24,7 +24,7 @@ def vectors(rows, words: str):
 @pytest.mark.parametrize("kind", WITHOUT_HEAD)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -56,7 +56,7 @@ def test_the_mean_and_the_shares_of_known_vectors():
 
 def test_one_token_is_the_whole_text():
     trace = vectors([[3, 4, 0]], "a")
-    assert "of length 5.00" in PANEL.says(trace, Fitted(pos=0))
+    assert "of length 5.00" in PANEL.caption(trace, Fitted(pos=0))
     np.testing.assert_allclose(shares(trace), [1])
 
 

@@ -30,7 +30,7 @@ def small(probabilities: dict[int, float], settings: tuple = (), named: int = 50
 @pytest.mark.parametrize("settings", [(), EVERYTHING], ids=["default", "everything"])
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)} == picture
 
 
@@ -53,15 +53,15 @@ def test_the_bars_are_the_whole_distribution_and_the_diamonds_the_model_s_own(se
 
 
 def test_the_caption_tells_what_is_left_and_what_each_step_takes():
-    told = PANEL.says(*small({7: 0.6, 3: 0.3}, (("topk", "2"),)))
+    told = PANEL.caption(*small({7: 0.6, 3: 0.3}, (("topk", "2"),)))
     assert told == (
         "After “b”, 2 tokens of 50 can be drawn; the model gave them 90 %. Top-k removes 10 % of what reached it. "
         "“<7>” goes from 60 % to 67 %, the entropy from 1.29 to 0.637 nats."
     )
-    assert "1 token of 50 can be drawn; the model gave it 60 %" in PANEL.says(
+    assert "1 token of 50 can be drawn; the model gave it 60 %" in PANEL.caption(
         *small({7: 0.6, 3: 0.3}, (("topk", "1"),))
     )
-    assert "No step removes a token." in PANEL.says(*small({7: 0.6}, OFF))
+    assert "No step removes a token." in PANEL.caption(*small({7: 0.6}, OFF))
 
 
 def test_the_table_has_a_row_per_step_in_the_order_of_generate():
@@ -84,7 +84,7 @@ def test_tokens_of_the_text_up_to_here_are_penalized():
     trace, view = small({0: 0.5, 7: 0.3}, (("penalty", "2"), ("topk", "0")))  # “a” has id 0
     found = drawn(trace, view)
     assert found.ids[0] == 7
-    assert "<7>" in PANEL.says(trace, view)
+    assert "<7>" in PANEL.caption(trace, view)
     lines = PANEL.formula(*small({0: 0.9}, (("penalty", "1.5"),))).splitlines()
     assert lines[1].startswith("repetition penalty 1.5: 2.895 / 1.5 = 1.93")
 

@@ -25,7 +25,7 @@ SMALL = made("a b c", {Want("surprisal"): [math.nan, math.log(4), math.log(16)]}
 @pytest.mark.parametrize("settings", [(), JOINED], ids=["tokens", "words"])
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)} == picture
 
 
@@ -55,7 +55,7 @@ def test_the_first_word_counts_what_follows_its_first_token(answered):
     trace, view = answered(PANEL, text="abc d", pos=1, settings=JOINED)
     rest = surprisals(trace)[1:3].sum()
     assert read(trace, view).values[0] == pytest.approx(rest)
-    assert PANEL.says(trace, view).startswith(
+    assert PANEL.caption(trace, view).startswith(
         "After its first token was read, which nothing predicts, the rest of “abc” had a probability of"
     )
     assert "0 abc, after its first token: −log" in PANEL.draw(trace, view).data[0].hovertext[0]
@@ -64,20 +64,20 @@ def test_the_first_word_counts_what_follows_its_first_token(answered):
 def test_a_first_word_of_one_token_has_none(answered):
     trace, view = answered(PANEL, text="a bc", pos=0, settings=JOINED)
     assert np.isnan(read(trace, view).values[0])
-    assert PANEL.says(trace, view).startswith("“a” is the first token: nothing predicts it.")
+    assert PANEL.caption(trace, view).startswith("“a” is the first token: nothing predicts it.")
 
 
 def test_a_chosen_word_is_the_sum_of_its_tokens(answered):
     trace, view = answered(PANEL, text="a bc", pos=2, settings=JOINED)
     b, c = surprisals(trace)[2:]
     assert f"“b” {number(b)} + “c” {number(c)} = {number(b + c)}" in PANEL.formula(trace, view)
-    assert "“bc” had a probability of" in PANEL.says(trace, view)
-    assert "Over 2 words the mean is" in PANEL.says(trace, view)
+    assert "“bc” had a probability of" in PANEL.caption(trace, view)
+    assert "Over 2 words the mean is" in PANEL.caption(trace, view)
     assert PANEL.table(trace, view).rows[2][:3] == (2, "bc", 2)
 
 
 def test_the_caption_names_the_probability_the_most_surprising_and_the_perplexity():
-    assert PANEL.says(SMALL, VIEW) == (
+    assert PANEL.caption(SMALL, VIEW) == (
         "Before it was read, “b” had a probability of 25 %: a surprisal of 1.39 nats. The most surprising is “c” at 2: "
         "6.2 %, 2.77 nats. Over 2 tokens the mean is 2.08 nats, a perplexity of 8.00: as uncertain as an even choice "
         "among so many tokens."
@@ -85,14 +85,14 @@ def test_the_caption_names_the_probability_the_most_surprising_and_the_perplexit
 
 
 def test_the_first_token_has_none():
-    assert PANEL.says(SMALL, Fitted(pos=0)).startswith("“a” is the first token: nothing predicts it.")
+    assert PANEL.caption(SMALL, Fitted(pos=0)).startswith("“a” is the first token: nothing predicts it.")
     assert PANEL.table(SMALL, VIEW).rows[0] == (0, "a", None, None, None)
     assert sum(len(bars.x) for bars in PANEL.draw(SMALL, VIEW).data) == 2
 
 
 def test_a_text_of_one_token_has_nothing_to_measure():
     trace = made("a", {Want("surprisal"): [math.nan]})
-    assert "nothing comes before it" in PANEL.says(trace, Fitted(pos=0))
+    assert "nothing comes before it" in PANEL.caption(trace, Fitted(pos=0))
     assert PANEL.draw(trace, Fitted(pos=0)).layout.shapes == ()
     assert PANEL.formula(trace, Fitted(pos=0)).count("\n") == 0
 
@@ -131,7 +131,7 @@ def long(count: int, values=None):
 def test_up_to_a_thousand_tokens_each_has_its_bar():
     figure = PANEL.draw(long(1_024), Fitted(pos=700))
     assert sum(len(trace.x) for trace in figure.data) == 1_023
-    assert "each column" not in PANEL.says(long(1_024), Fitted(pos=700))
+    assert "each column" not in PANEL.caption(long(1_024), Fitted(pos=700))
 
 
 @pytest.mark.parametrize("pos", [0, 1, 700, 2_047])
@@ -148,7 +148,7 @@ def test_of_a_long_text_the_chosen_token_stands_among_its_neighbours_above_the_w
     assert whole.y[0] == pytest.approx(np.mean([1, 2, 3, 4, 5, 6, 0]))
     assert whole.marker.opacity[pos // 8] == 1
     kind, at, start = *(("words", "") if settings else ("tokens", "at ")), max(0, min(pos - 20, 2_008))
-    assert PANEL.says(trace, view).endswith(
+    assert PANEL.caption(trace, view).endswith(
         f"Above stand the {kind} {at}{start:,} to {start + 39:,}, around the chosen one; below, all 2,048: each column "
         f"is the mean of up to 8 {kind}."
     )
@@ -163,7 +163,7 @@ def test_the_table_of_a_long_text_lists_those_around_the_chosen_one(settings, ki
 
 def test_a_text_of_one_endless_word_has_a_perplexity_beyond_all_numbers():
     trace = made("a b", {Want("surprisal"): [math.nan, 5_000.0]})
-    assert "a perplexity of ∞" in PANEL.says(trace, VIEW)
+    assert "a perplexity of ∞" in PANEL.caption(trace, VIEW)
     assert "perplexity = e^5,000 = ∞" in PANEL.formula(trace, VIEW)
 
 

@@ -29,7 +29,7 @@ def learned(words: str = "a b c"):
 @pytest.mark.parametrize("kind", [kind for kind in MODELS if kind != "t5"])
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -75,21 +75,21 @@ def test_a_pair_that_does_not_turn_is_left_out_of_the_figure():
 
 
 def test_the_caption_counts_full_circles():
-    told = PANEL.says(made("a b c", {}, ROTARY), VIEW)
+    told = PANEL.caption(made("a b c", {}, ROTARY), VIEW)
     assert "θ = 10,000: the fastest of 3 pairs turns once in 6.28 tokens, the slowest once in 628." in told
     assert "None of them comes full circle within this text of 3 tokens; 1 pair turns less than once" in told
-    assert "One of them comes" in PANEL.says(made("a b c d e f g", {}, ROTARY), VIEW)
+    assert "One of them comes" in PANEL.caption(made("a b c d e f g", {}, ROTARY), VIEW)
 
 
 def test_learned_rows_are_compared():
     grid = PANEL.draw(learned(), VIEW)
     assert isinstance(grid, Grid)
     assert grid.focus == (1, 2)
-    assert PANEL.says(learned(), VIEW) == (
+    assert PANEL.caption(learned(), VIEW) == (
         "Each position has a trained row of 8 numbers, added to the embedding: this text uses 3 of 512. "
         "Row 1 is most like row 2 (cosine 0.96)."
     )
-    assert PANEL.says(learned("a"), Fitted(pos=0)).endswith("this text uses 1 of 512.")
+    assert PANEL.caption(learned("a"), Fitted(pos=0)).endswith("this text uses 1 of 512.")
 
 
 def test_the_tables_hold_the_numbers_of_the_figures():

@@ -31,7 +31,7 @@ def given(words: str):
 
 def test_the_picture_caption_table_and_formula(answered, picture):
     trace, view = answered(PANEL, "t5", src=17)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)} == picture
 
 
@@ -69,7 +69,7 @@ def test_choosing_a_row_chooses_its_head(answered):
 
 
 def test_the_caption_names_the_distances_with_the_largest_and_the_smallest_number():
-    told = PANEL.says(given("a b c d e f g"), VIEW)
+    told = PANEL.caption(given("a b c d e f g"), VIEW)
     assert told.startswith(
         "Head 1 adds most, 1.50, to the score of what comes 1 token on, and least, −2.00, to that of what stands "
         "4 to 6 tokens back."
@@ -80,7 +80,9 @@ def test_the_caption_names_the_distances_with_the_largest_and_the_smallest_numbe
 
 def test_a_text_of_one_token_has_one_distance():
     one = Fitted(layer=1, head=1, pos=0)
-    assert PANEL.says(given("a"), one).startswith("Head 1 adds 0.500 to the score of a token for itself; a text of one")
+    assert PANEL.caption(given("a"), one).startswith(
+        "Head 1 adds 0.500 to the score of a token for itself; a text of one"
+    )
     assert PANEL.draw(given("a"), one).cols == ("0",)
 
 
@@ -97,7 +99,7 @@ def test_the_formula_follows_the_chosen_cell():
 def test_a_layer_that_adds_other_numbers_would_be_seen():
     trace = given("a b c d")
     other = trace.plus({Want("pos_bias", 1, pos=3): trace[Want("pos_bias", 1, pos=3)] + np.float32(0.5)})
-    assert PANEL.says(other, VIEW).endswith("(largest difference 0.50).")
+    assert PANEL.caption(other, VIEW).endswith("(largest difference 0.50).")
     assert PANEL.formula(other, VIEW).endswith("difference 0.50")
 
 

@@ -20,7 +20,7 @@ SHIFTED = (("pair", "3"), ("shift", "40"))
 
 
 def shown(panel, trace, view) -> dict:
-    return {"figure": described(panel.draw(trace, view)), "says": panel.says(trace, view)} | {
+    return {"figure": described(panel.draw(trace, view)), "says": panel.caption(trace, view)} | {
         "table": panel.table(trace, view),
         "formula": panel.formula(trace, view),
     }
@@ -138,7 +138,7 @@ def test_the_score_at_the_texts_own_distance_is_the_models(kind, src, answered):
         float(trace[Want("scores", view.layer)][view.head, view.pos, found.cell.src]), abs=1e-5
     )
     assert found.scores[found.distance] == pytest.approx(found.here)
-    assert_rounding(re.search(r"difference (.+?)\)", distance.PANEL.says(trace, view))[1])
+    assert_rounding(re.search(r"difference (.+?)\)", distance.PANEL.caption(trace, view))[1])
 
 
 @pytest.mark.real
@@ -153,7 +153,7 @@ def test_the_real_models_scores_follow_from_the_rotation_in_every_head(layer, re
 
 def test_a_masked_key_has_no_score_to_compare_with(answered):
     trace, view = answered(distance.PANEL, pos=3, src=9)
-    assert "masked for this query" in distance.PANEL.says(trace, view)
+    assert "masked for this query" in distance.PANEL.caption(trace, view)
     assert distance.PANEL.formula(trace, view).endswith("masked, −∞")
     assert len(distance.PANEL.draw(trace, view).data) == 1
 
@@ -167,12 +167,12 @@ def test_the_slider_moves_both_tokens(answered):
     trace, view = answered(rotation.PANEL, src=2)
     moved = lab(trace, view.with_setting(SHIFT, 10))
     assert [side.position for side in moved.sides] == [view.pos + 10, 12]
-    assert "10 tokens further on than in the text" in rotation.PANEL.says(trace, view.with_setting(SHIFT, 10))
+    assert "10 tokens further on than in the text" in rotation.PANEL.caption(trace, view.with_setting(SHIFT, 10))
 
 
 @pytest.mark.parametrize("panel", [rotation.PANEL, distance.PANEL, wavelengths.PANEL], ids=lambda panel: panel.id)
 def test_one_token_is_enough(panel, answered):
     trace, view = answered(panel, text="a")
     assert panel.draw(trace, view).data
-    assert panel.says(trace, view)
+    assert panel.caption(trace, view)
     assert panel.table(trace, view).rows

@@ -9,7 +9,7 @@ import torch
 from anatomy.request import Want
 from anatomy.spec import LearnedPositions
 from anatomy.view import Fitted
-from panels.common.sheet import sheet
+from panels.common.residual_decomposition import residual_decomposition
 from panels.residual.balance import PANEL
 from tests.alike import assert_rounding
 from tests.anatomy.spec import SPEC, spec
@@ -36,20 +36,20 @@ def small(off: float = 0.0, last: tuple[float, ...] = (0.0, 4.0), model=SPEC):
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_sums_are_the_models_own(kind, answered):
-    found = sheet(*answered(PANEL, kind))
+    found = residual_decomposition(*answered(PANEL, kind))
     assert found.off <= 1e-5 * found.size
     assert found.size > 1
 
 
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2"])
 def test_the_shares_add_up_to_one(kind, answered):
-    found = sheet(*answered(PANEL, kind))
+    found = residual_decomposition(*answered(PANEL, kind))
     assert found.lead[0] + found.shares.sum() == pytest.approx(1)
     assert np.abs(found.shares).max() > 0.1
 
@@ -57,7 +57,7 @@ def test_the_shares_add_up_to_one(kind, answered):
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_the_printed_program_finds_the_same_shares(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    found = sheet(trace, view)
+    found = residual_decomposition(trace, view)
     ours = [found.lead[0], *found.shares.T.ravel()]
     np.testing.assert_allclose(program(PANEL, trace, view, kind), ours, atol=1e-5)
 
@@ -65,7 +65,7 @@ def test_the_printed_program_finds_the_same_shares(kind, answered, program):
 @pytest.mark.parametrize("kind", ["bert", "bert-headless"])
 def test_the_printed_program_finds_the_same_shares_of_normalized_sums(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), sheet(trace, view).shares, atol=1e-5)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), residual_decomposition(trace, view).shares, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
@@ -77,32 +77,32 @@ def test_the_final_stream_is_what_the_library_hands_to_its_last_norm(kind, answe
     with torch.inference_mode():
         model(torch.tensor([list(TEXT.encode())]))
     hook.remove()
-    found = sheet(trace, view)
+    found = residual_decomposition(trace, view)
     assert found.total == pytest.approx(float((seen[0].double() ** 2).sum()), rel=1e-5)
 
 
 def test_a_share_is_what_points_along_the_sum():
-    found = sheet(small(), VIEW)
+    found = residual_decomposition(small(), VIEW)
     assert found.lead == pytest.approx((9 / 25, 3))
     assert found.shares[1, 2] == pytest.approx(16 / 25)
     assert found.total == pytest.approx(25)
 
 
 def test_the_error_is_measured_and_said():
-    assert sheet(small(), VIEW).off == 0
-    assert sheet(small(off=0.5), VIEW).off == pytest.approx(0.5)
-    assert "(largest difference 0.50, numbers up to" in PANEL.says(small(off=0.5), VIEW)
+    assert residual_decomposition(small(), VIEW).off == 0
+    assert residual_decomposition(small(off=0.5), VIEW).off == pytest.approx(0.5)
+    assert "(largest difference 0.50, numbers up to" in PANEL.caption(small(off=0.5), VIEW)
     assert "own final stream: 0.50 " in PANEL.formula(small(off=0.5), VIEW)
 
 
 def test_the_caption_names_the_largest_part_and_what_points_away():
-    told = PANEL.says(small(), VIEW)
+    told = PANEL.caption(small(), VIEW)
     assert told.startswith(
         "Embedding and 6 writes add up to the final stream of “a” (largest difference below 10⁻⁴, numbers up to 4"
     )
     assert "what enters makes up 36 %, attention 0 %, the FFNs 64 %; the largest part is FFN in layer 2 (64 %)." in told
     assert "away" not in told
-    assert PANEL.says(small(last=(-1.0, 1.0)), VIEW).endswith(" 1 write points away from it: −20 %.")
+    assert PANEL.caption(small(last=(-1.0, 1.0)), VIEW).endswith(" 1 write points away from it: −20 %.")
 
 
 def test_learned_positions_enter_with_the_embedding():
@@ -126,7 +126,7 @@ def test_the_table_runs_to_one_and_holds_the_numbers_of_the_figure(answered):
 
 def test_normalized_sums_are_said_not_to_add_up(answered):
     trace, view = answered(PANEL, "bert")
-    told = PANEL.says(trace, view)
+    told = PANEL.caption(trace, view)
     assert told.startswith("Here the sheet does not add up over layers: each sum is normalized")
     assert len(PANEL.draw(trace, view).data) == 2
     assert "running" not in " ".join(PANEL.table(trace, view).columns)
@@ -136,6 +136,6 @@ def test_normalized_sums_are_said_not_to_add_up(answered):
 @pytest.mark.real
 def test_the_sheet_of_the_default_model_adds_up(really_answered):
     for pos in (0, 11):
-        found = sheet(*really_answered(PANEL, pos=pos))
+        found = residual_decomposition(*really_answered(PANEL, pos=pos))
         assert found.off <= 2e-6 * found.size
         assert found.lead[0] + found.shares.sum() == pytest.approx(1)

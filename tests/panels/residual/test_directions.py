@@ -29,7 +29,7 @@ def small(attention=(0.1, 0.6, -0.2), ffn=(0.3, -0.7, 0.2)):
 @SETTINGS
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -60,7 +60,7 @@ def test_writes_are_compared_in_the_order_of_the_model(answered):
 
 
 def test_the_chosen_token_and_layer_are_told():
-    told = PANEL.says(small(), VIEW)
+    told = PANEL.caption(small(), VIEW)
     assert told.startswith(
         "In layer 1 attention's write to “b” points along the stream (cosine 0.60). "
         "The FFN's points against the stream (−0.70)."
@@ -68,10 +68,10 @@ def test_the_chosen_token_and_layer_are_told():
     assert told.endswith(
         "Of 6 writes 2 have a cosine below 0; highest is attention in layer 1 (0.60), lowest FFN in layer 1 (−0.70)."
     )
-    assert "mostly across the stream (cosine 0.10). The FFN's points mostly across the stream (0.30)." in PANEL.says(
+    assert "mostly across the stream (cosine 0.10). The FFN's points mostly across the stream (0.30)." in PANEL.caption(
         small(), Fitted(layer=0, pos=1)
     )
-    assert "Of 6 writes 1 has a cosine" in PANEL.says(small(attention=(0.1, 0.6, 0.2)), VIEW)
+    assert "Of 6 writes 1 has a cosine" in PANEL.caption(small(attention=(0.1, 0.6, 0.2)), VIEW)
 
 
 def test_the_axis_runs_from_against_to_along():

@@ -29,7 +29,7 @@ def small(after: list[float] | None = None):
 @SETTINGS
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -61,7 +61,7 @@ def test_the_error_is_measured_and_printed():
 
 
 def test_the_caption_follows_the_largest_dimension():
-    told = PANEL.says(small(), VIEW)
+    told = PANEL.caption(small(), VIEW)
     assert told.startswith(
         "In layer 1 an RMSNorm stands before attention, which reads its result; the stream itself goes on"
     )
@@ -71,9 +71,9 @@ def test_the_caption_follows_the_largest_dimension():
 
 def test_where_the_norm_stands_is_said_for_each_family(answered):
     ffn = (("norm", "ffn"),)
-    assert "an RMSNorm stands before the FFN" in PANEL.says(*answered(PANEL, "llama", settings=ffn))
-    assert "a LayerNorm stands before attention" in PANEL.says(*answered(PANEL, "gpt2"))
-    told = PANEL.says(*answered(PANEL, "bert", settings=ffn))
+    assert "an RMSNorm stands before the FFN" in PANEL.caption(*answered(PANEL, "llama", settings=ffn))
+    assert "a LayerNorm stands before attention" in PANEL.caption(*answered(PANEL, "gpt2"))
+    told = PANEL.caption(*answered(PANEL, "bert", settings=ffn))
     assert "a LayerNorm follows the sum of the stream and the FFN's write. It takes the mean" in told
 
 

@@ -36,7 +36,7 @@ def small(numbers: dict[int, float], others: dict[int, float] | None = None, wor
 @SETTINGS
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -63,20 +63,20 @@ def test_shares_are_of_the_whole_vector_and_sum_to_one(answered):
 
 
 def test_the_caption_names_dimensions_shares_and_the_other_tokens():
-    told = PANEL.says(small({4: 3.0, 7: -4.0}, others={4: 9.0, 7: 1.0}), VIEW)
+    told = PANEL.caption(small({4: 3.0, 7: -4.0}, others={4: 9.0, 7: 1.0}), VIEW)
     assert told.startswith(
         "After layer 1, a single dimension holds half or more of the squared length of “b”: the largest"
     )
     assert "dim 7 (64 %), dim 4 (36 %), dim 0 (0 %)" in told
     assert "each of 20 would hold 5.0 %" in told
     assert told.endswith("Dim 7 is the largest in 0 of the 2 other tokens too.")
-    assert PANEL.says(small({7: -4.0}), VIEW).endswith("Dim 7 is the largest in 2 of the 2 other tokens too.")
-    assert "2 dimensions hold half" in PANEL.says(small({4: 1.0, 7: 1.0, 8: 1.0}), VIEW)
+    assert PANEL.caption(small({7: -4.0}), VIEW).endswith("Dim 7 is the largest in 2 of the 2 other tokens too.")
+    assert "2 dimensions hold half" in PANEL.caption(small({4: 1.0, 7: 1.0, 8: 1.0}), VIEW)
 
 
 def test_one_token_alone_is_not_compared_with_others():
     trace, view = small({7: 2.0}, words="a"), Fitted(layer=1, pos=0)
-    assert "other" not in PANEL.says(trace, view)
+    assert "other" not in PANEL.caption(trace, view)
     assert len(PANEL.draw(trace, view).data) == 2
     assert len(PANEL.draw(small({7: 2.0}), VIEW).data) == 3
 
@@ -84,7 +84,7 @@ def test_one_token_alone_is_not_compared_with_others():
 def test_a_vector_without_length_has_no_shares():
     trace = small({})
     assert not outliers(trace, VIEW).shares.any()
-    assert PANEL.says(trace, VIEW).startswith("After layer 1, 20 dimensions hold half")
+    assert PANEL.caption(trace, VIEW).startswith("After layer 1, 20 dimensions hold half")
     assert PANEL.draw(trace, VIEW).data
 
 

@@ -35,7 +35,7 @@ def small(words: str = "a b c", top: float = 300.0):
 @pytest.mark.parametrize("settings", MODES.values(), ids=MODES)
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -57,15 +57,15 @@ def test_lengths_begin_before_the_first_layer():
 
 
 def test_the_caption_names_both_ends_and_the_longest():
-    assert PANEL.says(small(), VIEW) == (
+    assert PANEL.caption(small(), VIEW) == (
         "“c” enters with length 1.00 and leaves layer 2 with 8.00. "
         "The longest is the first token with 300 after layer 2, 38 × the median of the others."
     )
-    assert "with 880 after layer 2, 110 × the median" in PANEL.says(small(top=880), VIEW)
+    assert "with 880 after layer 2, 110 × the median" in PANEL.caption(small(top=880), VIEW)
 
 
 def test_one_token_alone_is_compared_with_nothing():
-    assert PANEL.says(small("a"), Fitted(pos=0)) == "“a” enters with length 1.00 and leaves layer 2 with 300."
+    assert PANEL.caption(small("a"), Fitted(pos=0)) == "“a” enters with length 1.00 and leaves layer 2 with 300."
 
 
 def test_the_first_token_can_be_left_out():
@@ -90,7 +90,7 @@ def test_the_scale_is_logarithmic_unless_asked_otherwise():
 
 def test_long_texts_are_drawn_as_a_band_and_the_caption_says_so():
     words = " ".join(f"w{i}" for i in range(70))
-    assert PANEL.says(small(words), VIEW).endswith(" The 68 other tokens are drawn as their range and median.")
+    assert PANEL.caption(small(words), VIEW).endswith(" The 68 other tokens are drawn as their range and median.")
     assert len(PANEL.draw(small(words), VIEW).data) == 5
 
 
@@ -113,7 +113,7 @@ def test_a_word_is_the_mean_of_its_tokens(answered):
     figure = PANEL.draw(trace, view)
     assert {line.name for line in figure.data} == {"ab", "·", "cd"}
     np.testing.assert_allclose(figure.data[0].y, lengths(trace)[3:].mean(axis=0), rtol=1e-6)
-    assert "Tokens of one word are joined: their lengths are averaged." in PANEL.says(trace, view)
+    assert "Tokens of one word are joined: their lengths are averaged." in PANEL.caption(trace, view)
     ends = [lengths(trace)[3:, place] for place in (0, -1)]
     shown = "; ".join(f"({number(c)} + {number(d)}) / 2 = {number((c + d) / 2)}" for c, d in ends)
     assert f"mean over its 2 tokens: {shown}" in PANEL.formula(trace, view)
@@ -132,10 +132,10 @@ def test_the_longest_word_is_named_with_its_mean(answered):
     top = max(lengths(trace)[part].mean(axis=0).max() for part in (slice(0, 3), slice(4, 7), slice(9, 12)))
     largest = max(row[4] for row in PANEL.table(trace, view).rows)
     assert largest >= top
-    assert f"with {number(largest)} " in PANEL.says(trace, view)
+    assert f"with {number(largest)} " in PANEL.caption(trace, view)
 
 
 def test_a_text_of_words_that_are_tokens_is_the_same_but_for_the_note():
     view = VIEW.with_setting(WORDS, True)
-    assert PANEL.says(small(), view) == f"{PANEL.says(small(), VIEW)} {ALL_SINGLE}"
+    assert PANEL.caption(small(), view) == f"{PANEL.caption(small(), VIEW)} {ALL_SINGLE}"
     np.testing.assert_array_equal(PANEL.draw(small(), view).data[0].y, PANEL.draw(small(), VIEW).data[0].y)

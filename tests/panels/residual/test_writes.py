@@ -24,7 +24,7 @@ def small(attention: tuple[float, ...] = (1.0, 3.0, 2.0), ffn: tuple[float, ...]
 @pytest.mark.parametrize("settings", [(), (("writes", "length"),)], ids=["share", "length"])
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -50,12 +50,12 @@ def test_the_figure_shows_shares_or_lengths_with_their_unit():
 
 
 def test_the_caption_follows_the_layer():
-    told = PANEL.says(small(), VIEW)
+    told = PANEL.caption(small(), VIEW)
     assert told.startswith("In layer 1 attention adds a vector of length 3.00 to “b” (cosine with the stream 0.50)")
     assert "the FFN one of 1.00 (−0.25)" in told
     assert "‖attention‖ / (‖attention‖ + ‖FFN‖), is 75 %" in told
     assert told.endswith("The FFN adds the longer vector in 2 of 3 layers.")
-    assert "is 25 %" in PANEL.says(small(), Fitted(layer=0, pos=1))
+    assert "is 25 %" in PANEL.caption(small(), Fitted(layer=0, pos=1))
 
 
 def test_the_chosen_layer_is_framed():

@@ -27,7 +27,7 @@ def column(trace, view, name: str) -> dict[str, int]:
 @pytest.mark.parametrize("charted", CHARTED.options)
 def test_the_picture_caption_and_formula_of_every_family(kind, charted, answered, picture):
     trace, view = answered(PANEL, kind, settings=(("charted", charted),))
-    told = {"says": PANEL.says(trace, view), "formula": PANEL.formula(trace, view)}
+    told = {"says": PANEL.caption(trace, view), "formula": PANEL.formula(trace, view)}
     assert {"figure": described(PANEL.draw(trace, view))} | told == picture
 
 
@@ -75,16 +75,16 @@ def test_grouped_queries_spare_the_published_cache(answered):
 
 def test_a_bidirectional_model_keeps_no_cache_and_says_so(answered):
     trace, view = answered(PANEL, "bert", settings=(("charted", "cache"),))
-    assert "keeps no keys and values" in PANEL.says(trace, view)
+    assert "keeps no keys and values" in PANEL.caption(trace, view)
     assert PANEL.draw(trace, view).layout.yaxis.ticktext[0] == "tiny-bert<br>none"
     assert column(trace, view, "tiny-bert")["cache of 8,192 tokens, bfloat16 (bytes)"] is None
 
 
 def test_what_is_beyond_the_longest_text_is_said_to_be(answered):
     trace, view = answered(PANEL, settings=(("charted", "arithmetic"),))
-    assert "Its longest text has 64 tokens" in PANEL.says(trace, view)
+    assert "Its longest text has 64 tokens" in PANEL.caption(trace, view)
     long = replace(trace.spec, max_pos=LONG)
-    assert "longest" not in PANEL.says(Trace(trace.run, long, trace.tokens, {}), view)
+    assert "longest" not in PANEL.caption(Trace(trace.run, long, trace.tokens, {}), view)
 
 
 def test_parts_that_no_formula_covers_are_said_to_be_there(answered):
@@ -106,4 +106,4 @@ def test_two_stacks_are_not_compared():
 def test_the_default_model_has_the_parameters_that_its_configuration_says(really_answered):
     trace, view = really_answered(PANEL)
     assert "together: 134,515,008 computed, 134,515,008 counted in the loaded model" in PANEL.formula(trace, view)
-    assert "21 % of them in the embedding" in PANEL.says(trace, view)
+    assert "21 % of them in the embedding" in PANEL.caption(trace, view)

@@ -29,7 +29,7 @@ BEHIND = small([[6, 7], [6, 5], [5, 6]])
 @pytest.mark.parametrize("kind", WITH_HEAD)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -72,13 +72,13 @@ def test_the_answers_rank_is_known_where_it_is_among_the_best():
 
 
 def test_the_caption_says_since_when_and_what_the_chosen_layer_would_name():
-    assert PANEL.says(BEHIND, VIEW) == (
+    assert PANEL.caption(BEHIND, VIEW) == (
         "“<b>”, the answer with 50 % in the end, is the best token only after the last layer. "
         "After layer 1 the stream would name “six” (50 %); “<b>” has rank 2 (25 %)."
     )
-    assert PANEL.says(BEHIND, Fitted(layer=0, pos=0)).endswith("“<b>” is not among the 2 best.")
-    assert "from layer 1 on. After layer 1 it has 50 %." in PANEL.says(small([[6, 5], [5, 6], [5, 6]]), VIEW)
-    assert "is the best token after every layer" in PANEL.says(small([[5, 6]] * 3), VIEW)
+    assert PANEL.caption(BEHIND, Fitted(layer=0, pos=0)).endswith("“<b>” is not among the 2 best.")
+    assert "from layer 1 on. After layer 1 it has 50 %." in PANEL.caption(small([[6, 5], [5, 6], [5, 6]]), VIEW)
+    assert "is the best token after every layer" in PANEL.caption(small([[5, 6]] * 3), VIEW)
 
 
 def test_layers_where_the_answer_leads_are_in_the_accent_and_the_others_show_it_as_a_mark():

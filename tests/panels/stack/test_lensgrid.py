@@ -43,7 +43,7 @@ def small(words: str = "a b", ids: tuple[list[int], ...] = ([6, 5, 5], [7, 6, 5]
 @pytest.mark.parametrize("kind", WITH_HEAD)
 def test_the_picture_caption_and_table_of_every_family(kind, filled, picture):
     trace, view = filled(kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -98,11 +98,11 @@ def test_what_has_not_come_yet_is_empty_and_said_to_be(there, answered, filled):
     assert (grid.empty, grid.holes, complete.holes) == ("not computed yet", True, False)
     assert (grid.cols, grid.focus, grid.z.shape) == (complete.cols, complete.focus, complete.z.shape)
     told = f"Computed so far: {len(columns)} of 16 positions."
-    assert PANEL.says(trace, view).endswith(told)
+    assert PANEL.caption(trace, view).endswith(told)
     assert PANEL.table(trace, view).note == told
     assert {row[1] for row in PANEL.table(trace, view).rows} == {*there, 27}
     assert PANEL.table(whole, view).note is None
-    assert "so far" not in PANEL.says(whole, view)
+    assert "so far" not in PANEL.caption(whole, view)
 
 
 def test_the_longest_window_travels_in_little(filled):
@@ -110,7 +110,7 @@ def test_the_longest_window_travels_in_little(filled):
     assert len(window(view)) == 64
     grid = PANEL.draw(trace, view)
     assert grid.z.dtype == np.float32
-    per_cell = len(pack(grid, PANEL.says(trace, view))) / grid.z.size
+    per_cell = len(pack(grid, PANEL.caption(trace, view))) / grid.z.size
     assert 30 * 64 * per_cell < 120_000, "bytes of thirty layers, as the default model has"
     assert len(PANEL.table(trace, view).rows) == grid.z.size
 
@@ -129,19 +129,19 @@ def test_the_token_stands_in_its_cell():
 
 
 def test_the_caption_says_what_the_chosen_cell_names_and_since_when_the_final_tokens_lead():
-    assert PANEL.says(small(), VIEW) == (
+    assert PANEL.caption(small(), VIEW) == (
         "After layer 1 the lens at “b” names “six” (25 %). 1 of 2 positions names its final token there. "
         "At half of them or more it leads for good from layer 1 on."
     )
-    assert PANEL.says(small(), Fitted(layer=2, pos=0)) == "After layer 2 the lens at “a” names “<five>” (50 %)."
+    assert PANEL.caption(small(), Fitted(layer=2, pos=0)) == "After layer 2 the lens at “a” names “<five>” (50 %)."
 
 
 def test_the_caption_says_when_the_text_is_longer_than_the_window():
     words = " ".join(f"w{i}" for i in range(17))
     trace = small(words, ([6, 5, 5],) * 17)
-    told = PANEL.says(trace, Fitted(layer=1, pos=16))
+    told = PANEL.caption(trace, Fitted(layer=1, pos=16))
     assert told.endswith("Only the last 16 tokens up to the chosen one are read.")
-    assert "Only" not in PANEL.says(trace, Fitted(layer=1, pos=15))
+    assert "Only" not in PANEL.caption(trace, Fitted(layer=1, pos=15))
 
 
 def test_the_table_names_the_token_of_every_cell():

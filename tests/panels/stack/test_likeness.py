@@ -27,7 +27,7 @@ TURNING = small((1, 0), (4, 3), (0, -2))
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -58,7 +58,7 @@ def test_the_focus_is_the_chosen_layer_and_the_one_least_like_it():
 
 
 def test_the_caption_names_the_sharpest_turn_and_how_much_one_dimension_decides():
-    assert PANEL.says(TURNING, Fitted(layer=1, pos=1)) == (
+    assert PANEL.caption(TURNING, Fitted(layer=1, pos=1)) == (
         "From one layer to the next the stream of “<b>” keeps a cosine of 0.10 on average; it turns most in layer 2 "
         "(−0.60 with layer 1's). After layer 1 it is least like after layer 2 (−0.60). Layers add to what is there, "
         "so neighbours are alike, and a few large dimensions can decide a cosine: dimension 0 holds 64 % of the "
@@ -67,7 +67,7 @@ def test_the_caption_names_the_sharpest_turn_and_how_much_one_dimension_decides(
 
 
 def test_a_single_layer_has_nothing_to_be_compared_with():
-    assert PANEL.says(small((1, 0)), VIEW).startswith("The model has a single layer: the stream of “<b>”")
+    assert PANEL.caption(small((1, 0)), VIEW).startswith("The model has a single layer: the stream of “<b>”")
 
 
 def test_a_stream_without_length_has_no_large_dimension():

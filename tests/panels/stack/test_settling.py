@@ -25,7 +25,7 @@ def small(values: list[float], entropy: float = math.log(5)):
 @pytest.mark.parametrize("kind", WITH_HEAD)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -59,19 +59,19 @@ def test_the_answer_has_settled_where_no_later_layer_is_farther(values, layer):
 
 
 def test_the_caption_holds_the_chosen_layer_against_an_even_guess():
-    told = PANEL.says(small([9, 1.5, 0]), VIEW)
+    told = PANEL.caption(small([9, 1.5, 0]), VIEW)
     assert told.startswith(
         "After layer 1 the lens is 1.50 nats from the final answer at “<b>”, nearer than an even guess among all "
         "tokens (2.30 nats). It stays within 1 nat only after the last layer. "
         "1 layer of 3 lies farther away than an even guess."
     )
-    assert "9.00 nats from the final answer at “<b>”, farther than" in PANEL.says(small([9, 1, 0]), Fitted(pos=0))
-    assert "within 1 nat from layer 1 on. A raw lens" in PANEL.says(small([2, 0.05, 0]), VIEW)
-    assert "2 layers of 3 lie farther" in PANEL.says(small([9, 9, 0]), VIEW)
+    assert "9.00 nats from the final answer at “<b>”, farther than" in PANEL.caption(small([9, 1, 0]), Fitted(pos=0))
+    assert "within 1 nat from layer 1 on. A raw lens" in PANEL.caption(small([2, 0.05, 0]), VIEW)
+    assert "2 layers of 3 lie farther" in PANEL.caption(small([9, 9, 0]), VIEW)
 
 
 def test_the_caption_owns_up_to_what_a_raw_lens_cannot_say():
-    assert "does not show that nothing is known" in PANEL.says(small([9, 1, 0]), VIEW)
+    assert "does not show that nothing is known" in PANEL.caption(small([9, 1, 0]), VIEW)
 
 
 def test_the_figure_marks_the_chosen_layer_and_the_even_guess():

@@ -33,7 +33,7 @@ LATE = small([[30, 1], [2, 1], [1, 3]])
 @pytest.mark.parametrize("kind", WITH_HEAD)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -66,18 +66,18 @@ def test_a_spell_is_a_run_of_layers_with_one_leader():
 
 
 def test_the_caption_says_who_leads_until_which_layer():
-    assert PANEL.says(LATE, VIEW) == (
+    assert PANEL.caption(LATE, VIEW) == (
         "“six” leads up to layer 1, then “<b>” after the last layer, with 50 % in the end. "
         "After layer 0 “<b>” has rank 30 of 50 tokens."
     )
-    assert PANEL.says(small([[1], [1]]), VIEW) == "“<b>” leads after every layer, with 50 % in the end."
-    told = PANEL.says(small([[9, 9, 1], [9, 1, 9], [1, 2, 3], [1, 2, 3]]), VIEW)
+    assert PANEL.caption(small([[1], [1]]), VIEW) == "“<b>” leads after every layer, with 50 % in the end."
+    told = PANEL.caption(small([[9, 9, 1], [9, 1, 9], [1, 2, 3], [1, 2, 3]]), VIEW)
     assert told.startswith("“seven” leads after layer 0, then “six” after layer 1, then “<b>” from layer 2 on")
 
 
 def test_many_spells_are_counted():
     six, seven, answer = [3, 1, 2], [3, 2, 1], [1, 2, 3]
-    told = PANEL.says(small([six, seven, six, seven, answer]), VIEW)
+    told = PANEL.caption(small([six, seven, six, seven, answer]), VIEW)
     assert (
         "then the lead changes 3 times (the last time to “seven”, after layer 3), then “<b>” after the last layer"
         in told
@@ -85,7 +85,7 @@ def test_many_spells_are_counted():
 
 
 def test_leaders_that_the_engine_leaves_out_are_owned_up_to():
-    told = PANEL.says(small([[3, 2], [2, 1], [1, 2]]), VIEW)
+    told = PANEL.caption(small([[3, 2], [2, 1], [1, 2]]), VIEW)
     assert told.startswith("A token that is not drawn leads after layer 0, then “six” after layer 1")
     assert told.endswith("Only the 2 tokens that led last are drawn; earlier leaders are left out.")
 

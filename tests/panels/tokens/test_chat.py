@@ -10,7 +10,7 @@ from tests.snapshot import described
 
 def test_the_picture_caption_and_table(picture):
     trace, view = toys.answer(PANEL, text="the unable cat")
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)} == picture
 
 
@@ -24,7 +24,7 @@ def test_the_caption_counts_the_parts_and_names_the_marks():
     trace, view = toys.answer(PANEL, text="the")
     chips = PANEL.draw(trace, view).chips
     counts = [sum(chip.tint == role for chip in chips) for role in range(len(ROLES))]
-    told = PANEL.says(trace, view)
+    told = PANEL.caption(trace, view)
     assert f"{counts[0]} system, {counts[1]} user, {counts[2]} assistant." in told
     assert "special tokens: “<|start|>”, “<|end|>”." in told
     assert sum(chip.detail == "special" for chip in chips) == 5

@@ -14,7 +14,7 @@ from anatomy.view import Fitted, View
 from models.local.engine import LocalEngine
 from models.text.tokenizer import Tokenizer as OurTokenizer
 from panels.common.snippet import FOLDER
-from panels.tokens.cuttings import around, cuttings, differing
+from panels.tokens.tokenizations import around, differing, tokenizations
 from panels.tokens.tokenizers import OTHER, PANEL
 from tests.models.tiny import MODELS, tiny_engine, tiny_model
 from tests.models.toy import save, toy_engine, toy_tokenizer
@@ -59,7 +59,11 @@ def labels(trace: Trace, view: Fitted) -> list[str]:
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
     trace = replace(trace, beside=(other_engine().run(Run(other_engine().spec.id, view.text)),))
-    told = {"says": PANEL.says(trace, view), "table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)}
+    told = {
+        "says": PANEL.caption(trace, view),
+        "table": PANEL.table(trace, view),
+        "formula": PANEL.formula(trace, view),
+    }
     assert {"figure": described(PANEL.draw(trace, view))} | told == picture
 
 
@@ -84,9 +88,9 @@ def test_the_table_holds_a_row_for_each():
 
 def test_words_in_other_pieces_are_counted_and_the_first_is_shown():
     trace, view = beside()
-    own, other = cuttings(trace)
+    own, other = tokenizations(trace)
     assert [own.text[start:end] for start, end in differing(own, other)] == ["the", "table"]
-    told = PANEL.says(trace, view)
+    told = PANEL.caption(trace, view)
     assert "pieces cuts 2 words in another way: “the” is “t” + “he” here and “the” there." in told
     assert PANEL.formula(trace, view).splitlines()[-2:] == ["“the”: “t” + “he”   toy", "“the”: “the”   pieces"]
 
@@ -94,7 +98,7 @@ def test_words_in_other_pieces_are_counted_and_the_first_is_shown():
 def test_the_same_cut_is_said_to_be_the_same():
     trace, view = beside()
     same = replace(trace, beside=(replace(trace, beside=()),))
-    assert "cuts every word at the same places." in PANEL.says(same, view)
+    assert "cuts every word at the same places." in PANEL.caption(same, view)
 
 
 def test_choosing_a_token_of_another_row_chooses_the_one_that_holds_its_first_character():
@@ -110,15 +114,15 @@ def test_choosing_a_token_of_another_row_chooses_the_one_that_holds_its_first_ch
 
 def test_without_another_tokenizer_the_panel_says_how_to_get_one(answered):
     trace, view = answered(PANEL)
-    assert "No other tokenizer cuts this text" in PANEL.says(trace, view)
-    assert "python -m models fetch minilm-l6" in PANEL.says(trace, view)
+    assert "No other tokenizer cuts this text" in PANEL.caption(trace, view)
+    assert "python -m models fetch minilm-l6" in PANEL.caption(trace, view)
     assert len(PANEL.draw(trace, view).rows) == len(PANEL.table(trace, view).rows) == 1
-    assert "No other" not in PANEL.says(*beside())
+    assert "No other" not in PANEL.caption(*beside())
 
 
 def test_one_token_and_its_twin():
     trace, view = beside("a")
-    assert PANEL.says(trace, view) == (
+    assert PANEL.caption(trace, view) == (
         "The text is cut into 1 token for toy (byte-level BPE), 3 tokens (2 added) for pieces (WordPiece). "
         "pieces cuts every word at the same places."
     )
@@ -128,7 +132,7 @@ def test_one_token_and_its_twin():
 def test_chinese_is_counted_in_characters_and_unknown_ones_are_named():
     own = cut_as("北京人", ["北京".encode(), "人".encode()[:2], "人".encode()[2:]])
     trace = replace(own, beside=(other_engine().run(Run(other_engine().spec.id, "北京人")),))
-    told = PANEL.says(trace, Fitted(pos=0))
+    told = PANEL.caption(trace, Fitted(pos=0))
     assert "3 characters in another way: “北” is “北京” here and “[UNK]” there." in told
     assert "pieces cannot spell “北”, “京”, “人”." in told
     assert PANEL.table(trace, Fitted(pos=0)).rows[0][5] is None
@@ -139,21 +143,21 @@ def test_of_much_that_is_not_spelled_the_first_is_named():
     text = "x y z q w v u"
     own = cut_as(text, [text.encode()])
     trace = replace(own, beside=(other_engine().run(Run(other_engine().spec.id, text)),))
-    assert PANEL.says(trace, Fitted(pos=0)).endswith("pieces cannot spell “x”, “y”, “z”, “q”, “w” and 2 more.")
+    assert PANEL.caption(trace, Fitted(pos=0)).endswith("pieces cannot spell “x”, “y”, “z”, “q”, “w” and 2 more.")
 
 
 def test_an_emoji_has_no_words():
     raw = "🙂".encode()
     trace = cut_as("🙂", [raw[:3], raw[3:]])
     other = replace(trace, tokens=(replace(trace.tokens[0], end=1),))
-    told = PANEL.says(replace(trace, beside=(other,)), Fitted(pos=0))
+    told = PANEL.caption(replace(trace, beside=(other,)), Fitted(pos=0))
     assert "cuts 1 character in another way: “🙂” is “‹F0 9F 99›” + “‹82›” here and “‹F0 9F 99›” there." in told
 
 
 def test_a_character_that_is_left_out_is_named():
     trace = cut_as("a b", [b"a", b" b"])
     lost = replace(trace, tokens=trace.tokens[:1])
-    assert "Small cannot spell “b”." in PANEL.says(lost, Fitted(pos=0))
+    assert "Small cannot spell “b”." in PANEL.caption(lost, Fitted(pos=0))
 
 
 def test_white_space_alone_has_no_rate():
@@ -164,8 +168,8 @@ def test_white_space_alone_has_no_rate():
 
 def test_what_was_generated_is_left_out():
     trace, view = beside(tail=(3, 4))
-    assert len(cuttings(trace)[0].tokens) == len(trace.tokens) - 2
-    assert "What was added to the text is left out here." in PANEL.says(trace, view)
+    assert len(tokenizations(trace)[0].tokens) == len(trace.tokens) - 2
+    assert "What was added to the text is left out here." in PANEL.caption(trace, view)
     assert PANEL.draw(trace, view).focus is None
 
 
@@ -179,7 +183,7 @@ def test_of_a_long_text_the_surroundings_of_the_chosen_token_are_drawn():
     shown = PANEL.draw(trace, view)
     assert len(shown.chips) < len(trace.tokens)
     assert shown.place(shown.focus) == 200
-    assert "Drawn are 400 of 900 characters" in PANEL.says(trace, view)
+    assert "Drawn are 400 of 900 characters" in PANEL.caption(trace, view)
 
 
 @pytest.mark.parametrize(

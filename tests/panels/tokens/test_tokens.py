@@ -22,7 +22,7 @@ def kinds(trace) -> list[int]:
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
     figure, numbers = PANEL.draw(trace, view), PANEL.table(trace, view)
-    shown = {"figure": described(figure), "says": PANEL.says(trace, view), "table": numbers}
+    shown = {"figure": described(figure), "says": PANEL.caption(trace, view), "table": numbers}
     assert shown == picture
     assert len(numbers.rows) == len(figure.chips) == len(trace.tokens)
 
@@ -43,7 +43,7 @@ def test_tokens_need_no_forward_pass(answered):
 def test_a_word_in_one_piece_and_a_word_in_two():
     trace = cut_as("the cats, too", [b"the", b" cat", b"s", b",", b" too"])
     assert kinds(trace) == [WHOLE, PART, PART, BETWEEN, WHOLE]
-    assert PANEL.says(trace, VIEW) == "5 tokens for 3 words: 1.7 per word. 2 hold only part of a word."
+    assert PANEL.caption(trace, VIEW) == "5 tokens for 3 words: 1.7 per word. 2 hold only part of a word."
 
 
 def test_words_with_apostrophes_digits_underscores_and_marks_are_words():
@@ -54,19 +54,21 @@ def test_words_with_apostrophes_digits_underscores_and_marks_are_words():
 
 def test_a_text_of_whole_words_says_so():
     trace = cut_as("one two", [b"one", b" two"])
-    assert PANEL.says(trace, VIEW) == "2 tokens for 2 words: 1.0 per word. No word is cut."
+    assert PANEL.caption(trace, VIEW) == "2 tokens for 2 words: 1.0 per word. No word is cut."
 
 
 def test_chinese_is_counted_in_characters():
     trace = cut_as("你好吗", ["你好".encode(), "吗".encode()[:2], "吗".encode()[2:]])
     assert kinds(trace) == [CHARACTER, BYTES, BYTES]
-    assert PANEL.says(trace, VIEW) == "3 tokens for 3 characters: 1.0 per character. 2 hold only part of a character."
+    assert (
+        PANEL.caption(trace, VIEW) == "3 tokens for 3 characters: 1.0 per character. 2 hold only part of a character."
+    )
 
 
 def test_an_emoji_in_pieces_has_no_words_and_readable_bytes():
     raw = "🙂".encode()
     trace = cut_as("🙂", [raw[:3], raw[3:]])
-    assert PANEL.says(trace, VIEW) == "2 tokens for 1 character: 2.0 per character. 2 hold only part of a character."
+    assert PANEL.caption(trace, VIEW) == "2 tokens for 1 character: 2.0 per character. 2 hold only part of a character."
     assert PANEL.draw(trace, VIEW).chips[0].detail == "F0 9F 99"
     assert "\ufffd" not in PANEL.draw(trace, VIEW).chips[0].label
 
@@ -74,21 +76,22 @@ def test_an_emoji_in_pieces_has_no_words_and_readable_bytes():
 def test_white_space_alone_is_not_divided_by():
     trace = cut_as(" \n", [b" ", b"\n"])
     assert kinds(trace) == [BETWEEN, BETWEEN]
-    assert PANEL.says(trace, VIEW) == "2 tokens, with nothing but white space in them."
+    assert PANEL.caption(trace, VIEW) == "2 tokens, with nothing but white space in them."
 
 
 def test_special_tokens_are_named_and_not_counted():
     trace = cut_as("hello", [b"hello"], special=("[SEP]",))
     assert kinds(trace) == [WHOLE, SPECIAL]
     assert (
-        PANEL.says(trace, VIEW) == "1 token for 1 word: 1.0 per word. No word is cut. Special tokens besides: “[SEP]”."
+        PANEL.caption(trace, VIEW)
+        == "1 token for 1 word: 1.0 per word. No word is cut. Special tokens besides: “[SEP]”."
     )
 
 
 def test_characters_without_a_token_are_named():
     trace = cut_as("a b", [b"a", b" b"])
     lost = replace(trace, tokens=trace.tokens[:1])
-    assert PANEL.says(lost, VIEW).endswith("The vocabulary cannot spell “b”: the model does not see it.")
+    assert PANEL.caption(lost, VIEW).endswith("The vocabulary cannot spell “b”: the model does not see it.")
 
 
 def test_the_formula_goes_from_characters_to_the_row_of_the_vocabulary():

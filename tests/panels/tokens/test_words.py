@@ -19,7 +19,7 @@ CATS = cut_as("the cats, too", [b"the", b" cat", b"s", b",", b" too"])
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.says(trace, view)}
+    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
     assert shown | {"table": PANEL.table(trace, view)} == picture
 
 
@@ -34,7 +34,7 @@ def test_every_word_takes_the_tokens_that_hold_its_characters():
 
 
 def test_the_caption_counts_words_and_names_the_most_cut():
-    assert PANEL.says(CATS, VIEW) == (
+    assert PANEL.caption(CATS, VIEW) == (
         "2 of 3 words lie within one token; on average a word takes 1.33. The most cut is “cats”: 2 tokens, “·cat” "
         "“s”. A token holds 2.60 characters, 2.60 bytes, white space counted."
     )
@@ -43,14 +43,16 @@ def test_the_caption_counts_words_and_names_the_most_cut():
 def test_characters_of_scripts_without_spaces_count_one_by_one():
     trace = cut_as("你好 ok", ["你好".encode(), b" ", b"o", b"k"])
     assert [unit.text for unit in counted(trace)] == ["你", "好", "ok"]
-    assert PANEL.says(trace, VIEW).startswith("2 of 3 words and characters lie within one token; on average a word or")
+    assert PANEL.caption(trace, VIEW).startswith(
+        "2 of 3 words and characters lie within one token; on average a word or"
+    )
     assert PANEL.draw(trace, VIEW).layout.xaxis.title.text == "words and characters of the text"
 
 
 def test_a_character_in_pieces_takes_several_tokens():
     raw = "患".encode()
     trace = cut_as("患", [raw[:1], raw[1:2], raw[2:]])
-    assert PANEL.says(trace, VIEW).startswith(
+    assert PANEL.caption(trace, VIEW).startswith(
         "0 of 1 character lies within one token; on average a character takes 3.00"
     )
 
@@ -64,7 +66,7 @@ def test_units_are_words_or_characters(text, found):
 
 def test_white_space_alone_has_nothing_to_count():
     trace = cut_as(" \n", [b" ", b"\n"])
-    assert PANEL.says(trace, VIEW).startswith("The text has no words.")
+    assert PANEL.caption(trace, VIEW).startswith("The text has no words.")
     assert PANEL.draw(trace, VIEW).layout.yaxis.ticktext == ("no character",)
     assert PANEL.table(trace, VIEW).rows == ()
 
@@ -83,7 +85,7 @@ def test_the_table_counts_words_cut_alike_together():
 def test_special_tokens_of_the_vocabulary_are_named():
     special = tuple(f"<{i}>" for i in range(7))
     trace = replace(CATS, spec=spec(special=special))
-    told = PANEL.says(trace, VIEW)
+    told = PANEL.caption(trace, VIEW)
     assert told.endswith(
         "Of the 50 rows of the vocabulary, 7 are special: “<0>”, “<1>”, “<2>”, “<3>”, “<4>” and 2 more."
     )
@@ -98,4 +100,4 @@ def test_special_tokens_in_a_text_are_no_part_of_a_word():
 @pytest.mark.real
 def test_the_default_text_is_made_of_whole_words(really_answered):
     trace, view = really_answered(PANEL)
-    assert PANEL.says(trace, view).startswith("11 of 11 words lie within one token; on average a word takes 1.00.")
+    assert PANEL.caption(trace, view).startswith("11 of 11 words lie within one token; on average a word takes 1.00.")

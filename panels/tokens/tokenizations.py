@@ -10,7 +10,7 @@ from viz.tokens import Cut, cut, units
 
 
 @dataclass(frozen=True)
-class Cutting:
+class Tokenization:
     """A text as one tokenizer cuts it.
 
     name    of the model that it belongs to
@@ -66,21 +66,21 @@ class Cutting:
         return (len(pieces), *((max(token.start, unit[0]), token.special) for token in pieces))
 
 
-def cuttings(trace: Trace) -> tuple[Cutting, ...]:
+def tokenizations(trace: Trace) -> tuple[Tokenization, ...]:
     """The loaded model's, without the tokens that follow the text; then those of the other models at hand."""
     return tuple(_cutting(one, trace.run.text) for one in (trace, *trace.beside))
 
 
-def _cutting(trace: Trace, text: str) -> Cutting:
+def _cutting(trace: Trace, text: str) -> Tokenization:
     tokens = trace.tokens[: len(trace.tokens) - len(trace.run.tail)]
     unknown = [text[token.start : token.end] for token in tokens if token.special and token.end > token.start]
     lost = tuple(dict.fromkeys((*unknown, *trace.lost)))
-    return Cutting(
+    return Tokenization(
         trace.spec.weights.title or trace.spec.name, trace.spec.tokenizer, trace.spec.vocab, text, tokens, lost
     )
 
 
-def differing(one: Cutting, other: Cutting) -> tuple[tuple[int, int], ...]:
+def differing(one: Tokenization, other: Tokenization) -> tuple[tuple[int, int], ...]:
     """The words, and characters of scripts without spaces, that the two do not cut alike."""
     return tuple(unit for unit in units(one.text) if one.edges(unit) != other.edges(unit))
 

@@ -19,7 +19,7 @@ WRITES = ("attn_out", "ffn_out")
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ResidualDecomposition:
     """One token's sums.
 
     shares   [2 layer] share of each write of attention and FFN in the squared length of the sum that it enters
@@ -56,7 +56,7 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return tuple(dict.fromkeys((*writes, *between, *checked)))
 
 
-def sheet(trace: Trace, view: Fitted) -> Sheet:
+def residual_decomposition(trace: Trace, view: Fitted) -> ResidualDecomposition:
     """The chosen token's."""
     return _by_layer(trace, view) if follows_sum(trace.spec) else _through(trace, view)
 
@@ -67,7 +67,7 @@ def written(trace: Trace, view: Fitted) -> Float[np.ndarray, "2 layer d_model"]:
     return np.stack([[trace[Want(site, layer, pos=view.pos)] for layer in layers] for site in WRITES])
 
 
-def _through(trace: Trace, view: Fitted) -> Sheet:
+def _through(trace: Trace, view: Fitted) -> ResidualDecomposition:
     """Everything added to one vector, from the first layer to the last."""
     writes = written(trace, view)
     enters = trace[Want("resid_pre", 0, pos=view.pos)]
@@ -75,7 +75,7 @@ def _through(trace: Trace, view: Fitted) -> Sheet:
     parts = np.concatenate([enters[None], writes.reshape(-1, len(enters))])  # [1 + 2 · layer, d_model]
     shares = contributions(parts)
     total = parts.sum(axis=0, dtype=np.float64)
-    return Sheet(
+    return ResidualDecomposition(
         shares=shares[1:].reshape(2, -1),
         lengths=norms(writes),
         lead=(float(shares[0]), float(norms(enters))),
@@ -86,7 +86,7 @@ def _through(trace: Trace, view: Fitted) -> Sheet:
     )
 
 
-def _by_layer(trace: Trace, view: Fitted) -> Sheet:
+def _by_layer(trace: Trace, view: Fitted) -> ResidualDecomposition:
     """Two sums in each layer, each normalized; the chosen layer's are compared with what the model holds."""
     writes = written(trace, view)
     streams = [
@@ -95,7 +95,7 @@ def _by_layer(trace: Trace, view: Fitted) -> Sheet:
     ]
     pairs = np.stack([np.stack(streams), writes], axis=2)  # [2 layer 2 d_model]
     checked = [normed(trace, which, view.layer, view.pos) for which in (ATTENTION, FFN)]
-    return Sheet(
+    return ResidualDecomposition(
         shares=contributions(pairs)[..., 1],
         lengths=norms(writes),
         lead=None,

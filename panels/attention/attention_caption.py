@@ -17,7 +17,7 @@ from panels.common.shared import FIRST, WORDS
 from viz.format import many, number, percent, thousands
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """What the chosen token gives to the chosen one, and what this head does more than any other; or how the lengths of
     weight × value compare with the weights. How tokens were joined into words."""
     found = shown_row(trace, view)

@@ -13,7 +13,7 @@ from panels.scale.devices_held import asked, found, given, held, is_large, way
 from viz.format import many, size, thousands
 
 
-def says(trace: Trace, view: Fitted) -> str:
+def caption(trace: Trace, view: Fitted) -> str:
     """What each device holds, whether it fits, what is sent for a token, and what bounds the number of devices."""
     model, devices = given(trace.spec, view), found(trace.spec, view)
     if len(devices) == 1:

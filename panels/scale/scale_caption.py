@@ -119,7 +119,7 @@ def _beyond(own: Compared) -> str:
 
 def _arithmetic(found: Sequence[Compared]) -> str:
     own, largest = found[0], found[-1]
-    matrices = 2 * costs.multiplied(own.given)
+    matrices = 2 * costs.matmul_params(own.given)
     return " ".join(
         sentence
         for sentence in (
@@ -129,16 +129,16 @@ def _arithmetic(found: Sequence[Compared]) -> str:
                 model=own.name,
                 matrices=counted(matrices),
                 each=number(matrices / own.total),
-                attention=counted(2 * costs.attended(own.given, SHORT)),
+                attention=counted(2 * costs.attention_macs(own.given, SHORT)),
                 tokens=thousands(SHORT),
             ),
             _beyond(own),
             _(
                 "{model} computes {matrices} in its matrices; looking at {tokens} tokens is {share} of its whole.",
                 model=largest.name,
-                matrices=counted(2 * costs.multiplied(largest.given)),
+                matrices=counted(2 * costs.matmul_params(largest.given)),
                 tokens=thousands(LONG),
-                share=percent(2 * costs.attended(largest.given, LONG) / costs.arithmetic(largest.given, LONG)),
+                share=percent(2 * costs.attention_macs(largest.given, LONG) / costs.arithmetic(largest.given, LONG)),
             ),
         )
         if sentence

@@ -12,7 +12,7 @@ from anatomy.request import Want, choice
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.sheet import entrance
+from panels.common.residual_decomposition import entrance
 from viz.format import number, quoted, rounding
 
 RIVAL = Choice(
@@ -28,7 +28,7 @@ NEURON_SITES = ("dla_neuron_ids", "dla_neuron_logits")
 
 
 @dataclass(frozen=True)
-class SharedOut:
+class LogitDecomposition:
     """The logit of the best token, or its lead over a rival, in logits.
 
     best, rival  what the tokens are called
@@ -85,13 +85,13 @@ def wanted(site: str, view: Fitted) -> Want:
     return Want(site, pos=view.pos, token=choice(1), against=None if rank is None else choice(rank))
 
 
-def shared_out(trace: Trace, view: Fitted) -> SharedOut:
+def logit_decomposition(trace: Trace, view: Fitted) -> LogitDecomposition:
     """The chosen position's."""
     parts, heads = (trace[wanted(site, view)].astype(np.float64) for site in ("dla_parts", "dla_heads"))
     ranked, logits = trace[Want("next_ids", pos=view.pos)], trace[Want("logits", pos=view.pos)].astype(np.float64)
     best, rank = int(ranked[0]), _RANKS.get(view[RIVAL])
     rival = None if rank is None else int(ranked[rank - 1])
-    return SharedOut(
+    return LogitDecomposition(
         best=trace.name(best),
         rival=None if rival is None else trace.name(rival),
         enters=float(parts[0]),
@@ -122,7 +122,7 @@ def applies(spec: ModelSpec) -> str | None:
     return None
 
 
-def summed(found: SharedOut, spec: ModelSpec) -> str:
+def summed(found: LogitDecomposition, spec: ModelSpec) -> str:
     """The sum written out, with its error."""
     attention, ffn = found.writes.sum(axis=1).tolist()
     terms = [(entrance(spec), found.enters), (_("Σ attention"), attention), (_("Σ FFN"), ffn)]
