@@ -88,7 +88,7 @@ class Trace:
     """What one run gave. `trace[want]` is a read-only array; asking for one that is not there says what to do.
 
     names   label of every vocabulary id that the arrays mention (near_ids, next_ids, lens_ids), as `readable` gives it
-    beside  the same text under other models at hand, tokens only, for the panels that ask for them
+    of_others  the same text under other models at hand, tokens only, for the panels that ask for them
     """
 
     run: Run
@@ -96,7 +96,7 @@ class Trace:
     tokens: tuple[Token, ...]
     arrays: Mapping[Want, np.ndarray]
     names: Mapping[int, str] = field(default_factory=dict)
-    beside: tuple["Trace", ...] = ()
+    of_others: tuple["Trace", ...] = ()
 
     def __post_init__(self) -> None:
         lengths = {stack: self._lengths(stack) for stack in {want.stack for want in self.arrays}}

@@ -56,7 +56,7 @@ class Panel:
     chooser   id of the panel that stands beside it and chooses what it shows
     places    which of layer and head the figure depends on: the page shows a stepper for each
     wide      its figure is not legible on a phone: there it is 560 px wide, and moved within its card
-    beside    it also shows the same text under the other models at hand: `trace.beside`
+    others    it also shows the same text under the other models at hand: `trace.of_others`
     later     (spec, view) → arrays that fill the figure in, in the order in which they are to come, each of one
               position: it draws with those that are there, and says that the others are not
     """
@@ -78,5 +78,5 @@ class Panel:
     chooser: str | None = None
     places: tuple[Literal["layer", "head"], ...] = ()
     wide: bool = False
-    beside: bool = False
+    others: bool = False
     later: Callable[[ModelSpec, Fitted], Sequence[Want]] = lambda spec, view: ()

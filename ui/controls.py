@@ -18,13 +18,13 @@ WIDE, NARROW = 90, 26
 PLACES = {"layer": N_("Layer"), "head": N_("Head")}
 
 
-def row(panel: Panel, spec: ModelSpec, view: Fitted, letters: int = WIDE, beside: Panel | None = None) -> None:
+def row(panel: Panel, spec: ModelSpec, view: Fitted, letters: int = WIDE, chosen_for: Panel | None = None) -> None:
     """The steppers and controls of one panel, side by side; without those that stand at the panel beside it, and those
     that change nothing for this text.
 
     letters  about how many stand in a row
     """
-    theirs = (beside.places, beside.controls) if beside else ((), ())
+    theirs = (chosen_for.places, chosen_for.controls) if chosen_for else ((), ())
     places = [place for place in panel.places if _count(spec, place) > 1 and place not in theirs[0]]
     idle = panel.idle(spec, view)
     own = [control for control in panel.controls if control not in theirs[1] and control not in idle]

@@ -52,8 +52,8 @@ def _drawn(model: HostedModel, run: Run, drawn: Fitted, filling: bool) -> None:
             polled.anew()
         with waiting.impatient():
             trace = model.run(run, figures.needs(spec, view)).plus(arrival.trace.arrays, arrival.trace.names)
-        if panel.beside:
-            trace = replace(trace, beside=_beside(model, run))
+        if panel.others:
+            trace = replace(trace, of_others=_of_others(model, run))
     except (Loading, Refused):
         polled.anew()
     alone = bool(st.context.is_embedded)
@@ -78,7 +78,7 @@ _stage = st.fragment(_drawn)
 _filling = st.fragment(_drawn, run_every=later.EVERY)
 
 
-def _beside(model: HostedModel, run: Run) -> tuple[Trace, ...]:
+def _of_others(model: HostedModel, run: Run) -> tuple[Trace, ...]:
     """The same text, cut by every other model of this server; one that is still being loaded joins when it is there."""
     others = [other for other in models().values() if other is not model]
     for other in others:
@@ -96,15 +96,15 @@ def _beside(model: HostedModel, run: Run) -> tuple[Trace, ...]:
 
 def _figures(figures: Figures, run: Run, trace: Trace, view: Fitted) -> None:
     """The panel's card; on its left the one that chooses for it, if there is one."""
-    panel, *beside = figures.drawn
-    if not beside and figures.chooser is None:
+    panel, *choosers = figures.drawn
+    if not choosers and figures.chooser is None:
         _card(panel, trace, view)
         return
     with st.container(key="two"):
         left, right = st.columns(2, gap="small")
         with left:
             if figures.chooser is None:
-                _chooser(beside[0], panel, trace, view)
+                _chooser(choosers[0], panel, trace, view)
             else:
                 _not_unasked(figures.chooser, figures, run)
         with right:

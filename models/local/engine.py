@@ -206,7 +206,7 @@ class LocalEngine:
         fitting  room → how many tokens would do
         """
         left = self.memory_bytes - memory.resident()
-        room = max(LEAST_ROOM, left + self._inputs.beside(run))
+        room = max(LEAST_ROOM, left + self._inputs.of_other_runs(run))
         if cost.nbytes > room:
             refuse.too_large(cost, room, self.memory_bytes, fitting(room))
         self._inputs.free(cost.nbytes - left, keep=run)

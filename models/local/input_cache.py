@@ -42,7 +42,7 @@ class LayerInputsCache:
         """Let go of layer inputs, used longest ago first, until some of `size` bytes fit the budget."""
         self._held.make_room(size)
 
-    def beside(self, run: Run) -> int:
+    def of_other_runs(self, run: Run) -> int:
         """Bytes of all layer inputs but this run's."""
         return self._held.nbytes - self._held.size((self._owner, run))
 

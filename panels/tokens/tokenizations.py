@@ -68,7 +68,7 @@ class Tokenization:
 
 def tokenizations(trace: Trace) -> tuple[Tokenization, ...]:
     """The loaded model's, without the tokens that follow the text; then those of the other models at hand."""
-    return tuple(_cutting(one, trace.run.text) for one in (trace, *trace.beside))
+    return tuple(_cutting(one, trace.run.text) for one in (trace, *trace.of_others))
 
 
 def _cutting(trace: Trace, text: str) -> Tokenization:

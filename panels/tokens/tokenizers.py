@@ -261,5 +261,5 @@ PANEL = Panel(
     table=table,
     formula=formula,
     snippet=snippet,
-    beside=True,
+    others=True,
 )

@@ -42,13 +42,13 @@ def other_engine() -> LocalEngine:
     return LocalEngine(tiny_model("bert"), OurTokenizer(word_pieces().to_str()), name="pieces")
 
 
-def beside(text: str = TEXT, **choices) -> tuple[Trace, Fitted]:
+def compared(text: str = TEXT, **choices) -> tuple[Trace, Fitted]:
     """The toy's trace with the other tokenizer's beside it, and the view on it."""
     engine, other = toy_engine(), other_engine()
     chosen = View(text=text, **choices)
     trace = engine.run(chosen.run(engine.spec))
     others = (other.run(Run(other.spec.id, text)),)
-    return replace(trace, beside=others), chosen.fit(engine.spec, trace.tokens)
+    return replace(trace, of_others=others), chosen.fit(engine.spec, trace.tokens)
 
 
 def labels(trace: Trace, view: Fitted) -> list[str]:
@@ -58,7 +58,7 @@ def labels(trace: Trace, view: Fitted) -> list[str]:
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    trace = replace(trace, beside=(other_engine().run(Run(other_engine().spec.id, view.text)),))
+    trace = replace(trace, of_others=(other_engine().run(Run(other_engine().spec.id, view.text)),))
     told = {
         "says": PANEL.caption(trace, view),
         "table": PANEL.table(trace, view),
@@ -68,7 +68,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
 
 
 def test_a_row_for_each_tokenizer_with_its_numbers_above():
-    trace, view = beside()
+    trace, view = compared()
     chips = PANEL.draw(trace, view)
     assert labels(trace, view) == [*trace.labels, "[CLS]", "the", "table", ",", "un", "able", "[SEP]"]
     (own, above), (other, over) = chips.rows
@@ -78,7 +78,7 @@ def test_a_row_for_each_tokenizer_with_its_numbers_above():
 
 
 def test_the_table_holds_a_row_for_each():
-    own, other = PANEL.table(*beside()).rows
+    own, other = PANEL.table(*compared()).rows
     assert own[:2] == ("toy", "byte-level BPE")
     assert other[:5] == ("pieces", "WordPiece", 256, 7, 2)
     assert other[5] == pytest.approx(5 / 3)
@@ -87,7 +87,7 @@ def test_the_table_holds_a_row_for_each():
 
 
 def test_words_in_other_pieces_are_counted_and_the_first_is_shown():
-    trace, view = beside()
+    trace, view = compared()
     own, other = tokenizations(trace)
     assert [own.text[start:end] for start, end in differing(own, other)] == ["the", "table"]
     told = PANEL.caption(trace, view)
@@ -96,16 +96,16 @@ def test_words_in_other_pieces_are_counted_and_the_first_is_shown():
 
 
 def test_the_same_cut_is_said_to_be_the_same():
-    trace, view = beside()
-    same = replace(trace, beside=(replace(trace, beside=()),))
+    trace, view = compared()
+    same = replace(trace, of_others=(replace(trace, of_others=()),))
     assert "cuts every word at the same places." in PANEL.caption(same, view)
 
 
 def test_choosing_a_token_of_another_row_chooses_the_one_that_holds_its_first_character():
-    trace, view = beside()
+    trace, view = compared()
     chips, own = PANEL.draw(trace, view), len(trace.tokens)
     assert [chips.place(chip) for chip in range(own)] == list(range(own))
-    for token, place in zip(trace.beside[0].tokens, chips.places[own:], strict=True):
+    for token, place in zip(trace.of_others[0].tokens, chips.places[own:], strict=True):
         if token.start == token.end:
             assert place is None
         else:
@@ -117,11 +117,11 @@ def test_without_another_tokenizer_the_panel_says_how_to_get_one(answered):
     assert "No other tokenizer cuts this text" in PANEL.caption(trace, view)
     assert "python -m models fetch minilm-l6" in PANEL.caption(trace, view)
     assert len(PANEL.draw(trace, view).rows) == len(PANEL.table(trace, view).rows) == 1
-    assert "No other" not in PANEL.caption(*beside())
+    assert "No other" not in PANEL.caption(*compared())
 
 
 def test_one_token_and_its_twin():
-    trace, view = beside("a")
+    trace, view = compared("a")
     assert PANEL.caption(trace, view) == (
         "The text is cut into 1 token for toy (byte-level BPE), 3 tokens (2 added) for pieces (WordPiece). "
         "pieces cuts every word at the same places."
@@ -131,7 +131,7 @@ def test_one_token_and_its_twin():
 
 def test_chinese_is_counted_in_characters_and_unknown_ones_are_named():
     own = cut_as("北京人", ["北京".encode(), "人".encode()[:2], "人".encode()[2:]])
-    trace = replace(own, beside=(other_engine().run(Run(other_engine().spec.id, "北京人")),))
+    trace = replace(own, of_others=(other_engine().run(Run(other_engine().spec.id, "北京人")),))
     told = PANEL.caption(trace, Fitted(pos=0))
     assert "3 characters in another way: “北” is “北京” here and “[UNK]” there." in told
     assert "pieces cannot spell “北”, “京”, “人”." in told
@@ -142,7 +142,7 @@ def test_chinese_is_counted_in_characters_and_unknown_ones_are_named():
 def test_of_much_that_is_not_spelled_the_first_is_named():
     text = "x y z q w v u"
     own = cut_as(text, [text.encode()])
-    trace = replace(own, beside=(other_engine().run(Run(other_engine().spec.id, text)),))
+    trace = replace(own, of_others=(other_engine().run(Run(other_engine().spec.id, text)),))
     assert PANEL.caption(trace, Fitted(pos=0)).endswith("pieces cannot spell “x”, “y”, “z”, “q”, “w” and 2 more.")
 
 
@@ -150,7 +150,7 @@ def test_an_emoji_has_no_words():
     raw = "🙂".encode()
     trace = cut_as("🙂", [raw[:3], raw[3:]])
     other = replace(trace, tokens=(replace(trace.tokens[0], end=1),))
-    told = PANEL.caption(replace(trace, beside=(other,)), Fitted(pos=0))
+    told = PANEL.caption(replace(trace, of_others=(other,)), Fitted(pos=0))
     assert "cuts 1 character in another way: “🙂” is “‹F0 9F 99›” + “‹82›” here and “‹F0 9F 99›” there." in told
 
 
@@ -167,7 +167,7 @@ def test_white_space_alone_has_no_rate():
 
 
 def test_what_was_generated_is_left_out():
-    trace, view = beside(tail=(3, 4))
+    trace, view = compared(tail=(3, 4))
     assert len(tokenizations(trace)[0].tokens) == len(trace.tokens) - 2
     assert "What was added to the text is left out here." in PANEL.caption(trace, view)
     assert PANEL.draw(trace, view).focus is None
@@ -179,7 +179,7 @@ def test_of_a_long_text_the_surroundings_of_the_chosen_token_are_drawn():
         Trace(Run(engine.spec.id, text), engine.spec, reader.tokenize(text), {})
         for engine, reader in ((toy_engine(), toy_tokenizer()), (other_engine(), OurTokenizer(word_pieces().to_str())))
     )
-    trace, view = replace(own, beside=(other,)), Fitted(pos=200)
+    trace, view = replace(own, of_others=(other,)), Fitted(pos=200)
     shown = PANEL.draw(trace, view)
     assert len(shown.chips) < len(trace.tokens)
     assert shown.place(shown.focus) == 200
@@ -195,7 +195,7 @@ def test_a_window_stays_inside_the_text(place, span):
 
 
 def test_the_printed_program_finds_the_same_pieces(tmp_path: Path, capsys: pytest.CaptureFixture):
-    trace, view = beside()
+    trace, view = compared()
     here, there = tmp_path / "here", tmp_path / "there"
     save(here)
     PreTrainedTokenizerFast(tokenizer_object=word_pieces()).save_pretrained(there)
@@ -205,11 +205,11 @@ def test_the_printed_program_finds_the_same_pieces(tmp_path: Path, capsys: pytes
     exec(
         compile(code.replace(FOLDER, here.as_posix()).replace(OTHER, there.as_posix()), "tokenizers.py", "exec"), names
     )
-    assert names["result"] == [[token.piece for token in one.tokens] for one in (trace, *trace.beside)]
+    assert names["result"] == [[token.piece for token in one.tokens] for one in (trace, *trace.of_others)]
     assert "7 tokens" in capsys.readouterr().out
 
 
 def test_tokens_need_no_forward_pass(answered):
     assert not answered(PANEL)[0].arrays
-    assert PANEL.beside
+    assert PANEL.others
     assert PANEL.applies(tiny_engine().spec) is None
