@@ -15,6 +15,7 @@ class Choice:
 
     @property
     def default(self) -> str:
+        """The first option."""
         return self.options[0]
 
     def read(self, text: str | None) -> str | None:
@@ -35,6 +36,7 @@ class Switch:
     default: bool = False
 
     def read(self, text: str | None) -> bool | None:
+        """On or off as the text says, or None."""
         return {"1": True, "0": False}.get(text or "")
 
 
@@ -50,6 +52,7 @@ class Slider:
     default: float
 
     def read(self, text: str | None) -> float | None:
+        """The number that the text spells, or None where it is none from low to high."""
         try:
             value = float(text or "")
         except ValueError:

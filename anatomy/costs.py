@@ -88,7 +88,10 @@ def configuration(spec: ModelSpec) -> Configuration:
 
 
 def parameters(given: Configuration) -> dict[str, int]:
-    """Parameters by part, biases with the projection that adds them. A tied output layer has none of its own."""
+    """Parameters by part: "embedding", "positions", each projection of `widths`, "norms", "output".
+
+    They add up to `total`. Biases count to the projection that adds them; a tied output layer has none of its own.
+    """
     layers = {
         part: given.layers * (read * written + (written if part in given.biases else 0))
         for part, (read, written) in given.widths.items()
@@ -154,13 +157,13 @@ def training(count: int, tokens: float) -> float:
 
 
 def weight_bytes(count: int, precision: str) -> int:
-    """Bytes of `count` weights in one of PRECISIONS, rounded up."""
+    """Bytes of `count` weights in one of PRECISIONS, rounded up. KeyError for another precision."""
     return -(-count * PRECISIONS[precision] // 8)
 
 
 def cache_bytes(given: Configuration, tokens: int, n_kv: int | None = None, precision: str = "bfloat16") -> int:
     """Bytes of keys and values of all layers for so many tokens; n_kv: with so many heads of them instead.
 
-    A sliding window of w keeps those of the last w − 1 tokens.
+    precision: one of PRECISIONS. A sliding window of w keeps those of the last w − 1 tokens.
     """
     return weight_bytes(cached_numbers(given, tokens, n_kv), precision)

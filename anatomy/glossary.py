@@ -80,7 +80,7 @@ def entry(kind: Kind, name: str) -> Entry:
 
 
 def unit(name: str) -> Entry:
-    """What explains a unit of a site: its own entry, or that of the term that it is."""
+    """What explains a unit of a site: its own entry, or that of the term that it is. KeyError for an unknown unit."""
     return entry("unit" if name in _UNITS else "term", name)
 
 
@@ -92,7 +92,7 @@ def find(text: str) -> tuple[Entry, ...]:
 def places(text: str) -> tuple[Place, ...]:
     """Every term where it stands: whole words, the longest of those that begin at one place, none inside another."""
     words, pattern = _searched(get_locale())
-    return tuple(Place(*found.span(), words[found[0].casefold()]) for found in pattern.finditer(text))
+    return tuple(Place(*match.span(), words[match[0].casefold()]) for match in pattern.finditer(text))
 
 
 @cache

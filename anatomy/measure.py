@@ -14,7 +14,10 @@ POOLED = 256  # cells a side, at most, of a map that is pooled for the screen
 
 
 def softmax(logits: Float[Array, "... n"], temperature: float = 1.0) -> Float[Array, "... n"]:
-    """Probabilities from logits divided by the temperature, over the last axis. float64, sums to 1."""
+    """Probabilities from logits divided by the temperature, over the last axis. float64, sums to 1.
+
+    ValueError for a temperature that is not above 0.
+    """
     if temperature <= 0:
         raise ValueError(f"temperature is {temperature}: it has to be above 0")
     scaled = logits.astype(np.float64) / temperature
@@ -35,7 +38,7 @@ def nucleus(probabilities: Float[Array, " n"], mass: float) -> int:
 
 
 def norms(vectors: Float[Array, "... d"]) -> Float[Array, "..."]:
-    """Euclidean length over the last axis."""
+    """Euclidean length over the last axis, in float64."""
     return np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=-1))
 
 
@@ -47,7 +50,7 @@ def cosines(a: Float[Array, "... d"], b: Float[Array, "... d"]) -> Float[Array, 
 
 
 def cosine_matrix(vectors: Float[Array, "n d"]) -> Float[Array, "n n"]:
-    """Cosine between every two rows; the diagonal is 1."""
+    """Cosine between every two rows, from −1 to 1; 0 where one of them has no length."""
     lengths = norms(vectors)[:, None]
     unit = np.divide(vectors, lengths, out=np.zeros(vectors.shape), where=lengths > 0)
     return np.clip(unit @ unit.T, -1.0, 1.0)
@@ -73,9 +76,9 @@ def principal_plane(points: Float[Array, "n d"]) -> tuple[Float[Array, "n 2"], t
     return flat, (shares[0], shares[1])
 
 
-def relative_gap(found: Float[Array, "..."], expected: Float[Array, "..."]) -> float:
+def relative_gap(actual: Float[Array, "..."], expected: Float[Array, "..."]) -> float:
     """Largest difference, as a share of the largest number expected; 0 where they are equal, if only in being 0."""
-    gap = float(np.abs(found.astype(np.float64) - expected).max())
+    gap = float(np.abs(actual.astype(np.float64) - expected).max())
     return gap / float(np.abs(expected).max()) if gap else 0.0
 
 
@@ -115,7 +118,7 @@ def contributions(parts: Float[Array, "... part d"]) -> Float[Array, "... part"]
 
 
 def earlier_copies(ids: Int[Array, " n"]) -> np.ndarray:
-    """[pos src] True where src is another place of the same token as pos."""
+    """[pos src] True where src is another place of the same token as pos, before it or after."""
     same = ids[:, None] == ids[None, :]
     np.fill_diagonal(same, False)
     return same
@@ -157,13 +160,13 @@ def apart(pattern: Float[Array, "head pos src"]) -> Float[Array, " head"]:
     """How unlike each head's rows are those of the other heads: Jensen–Shannon divergence in nats, the mean over rows
     and over the other heads; between 0 and log 2. A head without others: 0. Lin 1991, sec. IV."""
     rows = entropy(pattern)  # [head pos]
-    found = np.zeros(len(pattern))
+    means = np.zeros(len(pattern))
     for head, map_ in enumerate(pattern.astype(np.float64)):
         others = np.delete(np.arange(len(pattern)), head)
         mixed = entropy((map_ + pattern[others]) / 2)  # [other pos]
         divergence = mixed - (rows[head] + rows[others]) / 2
-        found[head] = divergence.mean() if len(others) else 0.0
-    return found
+        means[head] = divergence.mean() if len(others) else 0.0
+    return means
 
 
 def reach(pattern: Float[Array, "head pos src"]) -> Float[Array, " src"]:
@@ -247,6 +250,6 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 
 def leads_from(ids: Int[np.ndarray, "layer k"]) -> int:
-    """The first layer from which on the final answer is the best token."""
+    """The first layer from which on the last layer's best token leads. ids: best tokens of each layer, best first."""
     others = np.flatnonzero(ids[:, 0] != ids[-1, 0])
     return int(others[-1]) + 1 if others.size else 0

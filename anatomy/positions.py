@@ -21,7 +21,7 @@ def at_position(
 ) -> Shaped[np.ndarray, "..."]:
     """Of a site's array: the whole, or the wanted position as an array of its own.
 
-    held  the positions that the array has, in order; None: all of them
+    held  the positions that the array has, in order; None: all of them. ValueError where the wanted one is not there
     """
     if want.pos is None:
         return array

@@ -38,10 +38,10 @@ def buckets(distances: Int[np.ndarray, " distance"], bias: RelativeBias) -> Int[
 def spans(tokens: int, bias: RelativeBias) -> tuple[Span, ...]:
     """The distances of a text of so many tokens by bucket, from the farthest back to the farthest on."""
     distances = np.arange(1 - tokens, tokens)
-    found = buckets(distances, bias)
-    starts = [0, *(np.flatnonzero(found[1:] != found[:-1]) + 1).tolist()]
+    by_distance = buckets(distances, bias)
+    starts = [0, *(np.flatnonzero(by_distance[1:] != by_distance[:-1]) + 1).tolist()]
     ends = [*(start - 1 for start in starts[1:]), len(distances) - 1]
     return tuple(
-        Span(int(found[start]), int(distances[start]), int(distances[end]))
+        Span(int(by_distance[start]), int(distances[start]), int(distances[end]))
         for start, end in zip(starts, ends, strict=True)
     )

@@ -48,7 +48,7 @@ MOST_RANKS = 50  # of a prediction, that a want may name a token by
 def choice(rank: int) -> int:
     """The token of that rank in the model's own prediction at the wanted position, as a want names it; 1 is the best.
 
-    Vocabulary ids begin at 0, so what lies below counts ranks.
+    Vocabulary ids begin at 0, so what lies below counts ranks. ValueError for a rank below 1.
     """
     if rank < 1:
         raise ValueError(f"ranks count from 1, not {rank}")
@@ -82,7 +82,7 @@ class Run:
                    the page, takes them for the plain characters they are
     tail           ids of tokens that follow the text's own, as a model generated them: text cut anew might come out
                    in other tokens than those that were generated
-    edits          changes to the forward pass; none on the page's own figures
+    interventions  changes to the forward pass, in order; none on the page's own figures
     """
 
     model: str

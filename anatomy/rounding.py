@@ -20,7 +20,7 @@ def bound(size: float) -> float:
 
     size: the largest number that is compared or added up, in any unit; the bound is in the same. Sizes from 0.316 to
     3.16 have 10⁻⁵, those from 3.16 to 31.6 have 10⁻⁴. The steps lie at √10, away from sizes that are round by nature,
-    such as probabilities that sum to 1. 0 has the bound 0.
+    such as probabilities that sum to 1. 0 has the bound 0. ValueError for a size below 0 or not finite.
     """
     if not (math.isfinite(size) and size >= 0):
         raise ValueError(f"the size is {size}: it has to be finite and not below 0")
@@ -46,10 +46,10 @@ def largest_few(values: Float[Array, " n"], count: int) -> Int[Array, " k"]:
 
 
 def grouped(values: Float[Array, " n"], near: float, share: float = 0.0) -> Int[Array, " n"]:
-    """`largest_first` for a given nearness."""
+    """`largest_first` for a nearness that is given: what `nearness` returns, in the same order."""
     values = np.asarray(values, dtype=np.float64)
-    found = np.argsort(np.where(np.isnan(values), np.inf, -values), kind="stable")
-    ranked = values[found]
+    order = np.argsort(np.where(np.isnan(values), np.inf, -values), kind="stable")
+    ranked = values[order]
     with np.errstate(invalid="ignore"):  # ∞ − ∞
         within = np.maximum(near, np.where(np.isfinite(ranked), share * np.abs(ranked), 0.0))
         joined = np.append(ranked[:-1] - ranked[1:] <= within[:-1], False)
@@ -60,8 +60,8 @@ def grouped(values: Float[Array, " n"], near: float, share: float = 0.0) -> Int[
         end = first + 1
         while end < len(ranked) and ranked[first] - ranked[end] <= within[first]:
             end += 1
-        found[first:end].sort()
-    return found
+        order[first:end].sort()
+    return order
 
 
 def nearness(values: Float[Array, "..."]) -> tuple[float, float]:
@@ -81,12 +81,12 @@ def nearness(values: Float[Array, "..."]) -> tuple[float, float]:
 
 def largest_at(values: Array) -> int:
     """Where the largest number stands, in the flattened array: the first of those that count as equal to it. NaN counts
-    as absent. Any shape."""
+    as absent. Any shape. ValueError where there is no number."""
     return _extreme(np.ravel(values), nearness(values), np.greater_equal, np.nanmax, -1)
 
 
 def smallest_at(values: Array) -> int:
-    """Where the smallest number stands, by the same rule."""
+    """Where the smallest number stands, in the flattened array, by the rule of `largest_at`."""
     return _extreme(np.ravel(values), nearness(values), np.less_equal, np.nanmin, 1)
 
 

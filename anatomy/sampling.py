@@ -51,16 +51,20 @@ class Step:
 
     @property
     def probabilities(self) -> Float[Array, " vocab"]:
+        """Softmax of the scores; 0 for what is excluded."""
         return softmax(self.scores)
 
 
 def steps(logits: Float[Array, " vocab"], ids: Iterable[int], settings: Settings) -> tuple[Step, ...]:
-    """The distribution as the model gives it, then after every step, in order. ids: the tokens of the text so far."""
-    found = [_step(N_("the model's own"), logits.astype(np.float32), 0.0)]
-    for name, scores in _in_order(found[0].scores, np.unique(np.fromiter(ids, np.int64)), settings):
-        gone = np.isneginf(scores) & ~np.isneginf(found[-1].scores)
-        found.append(_step(name, scores, float(found[-1].probabilities[gone].sum())))
-    return tuple(found)
+    """The distribution as the model gives it, then after every step, in order. ids: the tokens of the text so far.
+
+    ValueError for a setting outside of its range.
+    """
+    distributions = [_step(N_("the model's own"), logits.astype(np.float32), 0.0)]
+    for name, scores in _in_order(distributions[0].scores, np.unique(np.fromiter(ids, np.int64)), settings):
+        gone = np.isneginf(scores) & ~np.isneginf(distributions[-1].scores)
+        distributions.append(_step(name, scores, float(distributions[-1].probabilities[gone].sum())))
+    return tuple(distributions)
 
 
 def _in_order(
@@ -83,7 +87,7 @@ def _step(name: str, scores: Float[Array, " vocab"], removed: float) -> Step:
 
 def penalized(scores: Float[Array, " vocab"], ids: Int[Array, " distinct"], penalty: float) -> Float[Array, " vocab"]:
     """Scores of the text's tokens divided by the penalty where above 0, multiplied where below. Keskar et al. 2019
-    (CTRL), sec. 4.1, with the library's sign rule."""
+    (CTRL), sec. 4.1, with the library's sign rule. ValueError for a penalty that is not above 0."""
     if penalty <= 0:
         raise ValueError(f"the repetition penalty is {penalty}: it has to be above 0")
     result = scores.copy()
@@ -93,14 +97,17 @@ def penalized(scores: Float[Array, " vocab"], ids: Int[Array, " distinct"], pena
 
 
 def heated(scores: Float[Array, " vocab"], temperature: float) -> Float[Array, " vocab"]:
-    """Scores divided by the temperature."""
+    """Scores divided by the temperature. ValueError where that is not above 0."""
     if temperature <= 0:
         raise ValueError(f"temperature is {temperature}: it has to be above 0")
     return scores / np.float32(temperature)
 
 
 def top_k(scores: Float[Array, " vocab"], k: int) -> Float[Array, " vocab"]:
-    """The k best stay, with those that equal the last of them; 0 keeps all. Fan, Lewis and Dauphin 2018, sec. 5.4."""
+    """The k best stay, with those that equal the last of them; 0 keeps all. Fan, Lewis and Dauphin 2018, sec. 5.4.
+
+    ValueError for a k below 0.
+    """
     if k < 0:
         raise ValueError(f"top-k is {k}: it has to be 0 (off) or more")
     if k == 0:
@@ -110,7 +117,10 @@ def top_k(scores: Float[Array, " vocab"], k: int) -> Float[Array, " vocab"]:
 
 
 def top_p(scores: Float[Array, " vocab"], p: float) -> Float[Array, " vocab"]:
-    """The best tokens that together hold at least p stay, one at least. Holtzman et al. 2019, sec. 3.1."""
+    """The best tokens that together hold at least p stay, one at least. Holtzman et al. 2019, sec. 3.1.
+
+    ValueError for a p that is not from 0 to 1.
+    """
     if not 0 <= p <= 1:
         raise ValueError(f"top-p is {p}: it has to be from 0 to 1")
     if p == 1:
@@ -125,7 +135,10 @@ def top_p(scores: Float[Array, " vocab"], p: float) -> Float[Array, " vocab"]:
 
 
 def min_p(scores: Float[Array, " vocab"], p: float) -> Float[Array, " vocab"]:
-    """Tokens below p × the best one's probability go. Nguyen et al. 2024, "Turning Up the Heat"."""
+    """Tokens below p × the best one's probability go. Nguyen et al. 2024, "Turning Up the Heat".
+
+    ValueError for a p that is not from 0 to 1.
+    """
     if not 0 <= p <= 1:
         raise ValueError(f"min-p is {p}: it has to be from 0 to 1")
     probabilities = _float32_softmax(scores)

@@ -180,7 +180,10 @@ SITES: dict[str, Site] = {site.name: site for site in _ALL}
 
 
 def axes_of(want: Want) -> tuple[str, ...]:
-    """Axes of the array that answers a want: those of its site, without `pos` where one position was asked for."""
+    """Axes of the array that answers a want: those of its site, without `pos` where one position was asked for.
+
+    KeyError for an unknown site; ValueError where the want leaves out what the site is asked for, or names more.
+    """
     site = SITES[want.site]
     if site.per_layer and want.layer is None:
         raise ValueError(f"{want.site} exists in every layer: name one, Want({want.site!r}, layer=0)")

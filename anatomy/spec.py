@@ -166,7 +166,7 @@ class ModelSpec:
         return f"{self.name}@{self.revision}/{self.dtype}"
 
     def stack(self, name: str | None = None) -> Stack:
-        """The stack of that name; the last one when None."""
+        """The stack of that name; the last one when None. KeyError for a stack that the model does not have."""
         if name is None:
             return self.stacks[-1]
         for stack in self.stacks:
@@ -185,7 +185,7 @@ class ModelSpec:
         return self.stacks[-1].layers
 
     def sizes(self, stack: str | None = None) -> dict[str, int]:
-        """Length of every axis that the model fixes."""
+        """Length of every axis that the model fixes, by the axis's name; of a stack as in `stack`."""
         return {
             "layer": self.stack(stack).layers,
             "head": self.n_heads,

@@ -35,7 +35,7 @@ class Device:
 
 
 def devices(given: Configuration, count: int, way: Way) -> tuple[Device, ...]:
-    """So many devices, the larger shares first where it does not come out even."""
+    """What each of `count` devices holds, the larger shares first where it does not come out even."""
     return _by_layers(given, count) if way == "layers" else _by_rows(given, count)
 
 
@@ -54,13 +54,13 @@ def shares(whole: int, count: int) -> list[range]:
 def _by_layers(given: Configuration, count: int) -> tuple[Device, ...]:
     inside, first, last = _pieces(given)
     copy = costs.parameters(given)["embedding"] if given.tied and count > 1 else 0  # a tied table stands on both ends
-    found = []
+    devices = []
     for i, layers in enumerate(shares(given.layers, count)):
         held = inside * len(layers) + (first if i == 0 else 0) + (last + copy if i == count - 1 else 0)
         ends = i == 0 or (i == count - 1 and given.head is not None)
         tokens = range(given.vocab if ends else 0)
-        found.append(Device(layers, range(given.n_heads), range(given.n_kv), range(given.d_ff), tokens, held))
-    return tuple(found)
+        devices.append(Device(layers, range(given.n_heads), range(given.n_kv), range(given.d_ff), tokens, held))
+    return tuple(devices)
 
 
 def _pieces(given: Configuration) -> tuple[int, int, int]:
@@ -98,11 +98,11 @@ def _layer(given: Configuration, heads: int, kv: int, neurons: int) -> int:
     """Numbers of one layer's projections with so many heads and neurons. A bias behind a sum is held whole."""
     kept = {"q": heads * given.d_head, "k": kv * given.d_head, "v": kv * given.d_head, "gate": neurons, "up": neurons}
     read = {"o": heads * given.d_head, "down": neurons}
-    found = 0
+    numbers = 0
     for part, (wide, tall) in given.widths.items():
         rows = kept.get(part, tall)
-        found += rows * (read.get(part, wide) + (1 if part in given.biases else 0))
-    return found
+        numbers += rows * (read.get(part, wide) + (1 if part in given.biases else 0))
+    return numbers
 
 
 def _output(given: Configuration, tokens: int) -> int:

@@ -86,6 +86,7 @@ def continued(tokens: Iterable[Token], start: int) -> tuple[tuple[Token, ...], s
 @dataclass(frozen=True)
 class Trace:
     """What one run gave. `trace[want]` is a read-only array; asking for one that is not there says what to do.
+    ValueError for an array that has not the axes of its site, or not their lengths in this model and text.
 
     names   label of every vocabulary id that the arrays mention (near_ids, next_ids, lens_ids), as `readable` gives it
     of_others  the same text under other models at hand, tokens only, for the panels that ask for them
@@ -132,7 +133,7 @@ class Trace:
         return "".join(dict.fromkeys(missed))
 
     def name(self, token_id: int) -> str:
-        """Label of a vocabulary id: of a token that the arrays mention, or that stands in the text."""
+        """Label of a vocabulary id that the arrays mention or that stands in the text. KeyError for others."""
         name = self.names.get(token_id, self._own_names.get(token_id))
         if name is None:
             raise KeyError(f"no name for token id {token_id}: the engine has to give one for every id in its arrays")
@@ -145,6 +146,7 @@ class Trace:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of all arrays."""
         return sum(array.nbytes for array in self.arrays.values())
 
     def plus(self, arrays: Mapping[Want, np.ndarray], names: Mapping[int, str] = MappingProxyType({})) -> "Trace":

@@ -147,7 +147,10 @@ def _last_text_token(tokens: tuple[Token, ...]) -> int:
 def read_view(
     query: Mapping[str, str], panels: Iterable[str], controls: Iterable[Control]
 ) -> tuple[View, tuple[str, ...]]:
-    """(view, complaints): a bad value falls back by itself, and a sentence says so. Unknown keys are left alone."""
+    """(view, complaints): a bad value falls back by itself, and a sentence says so. Unknown keys are left alone.
+
+    query: of a link; panels: ids of those that there are; controls: of all of them.
+    """
     known = tuple(panels)
     complaints = {name: _complaint(name, query[name], known) for name in _FIELDS if name in query}
     good = {name: query[name] for name, complaint in complaints.items() if complaint is None}

@@ -46,10 +46,12 @@ def unpack(data: bytes) -> Trace:
         raise ValueError("not a recorded trace: these bytes are no npz file")
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            told = json.loads(file["header"].tobytes())
-            if told["version"] != VERSION:
-                raise ValueError(f"written in version {told['version']}, this program reads {VERSION}: record it again")
-            header = _JSON.structure(told, _Header)
+            fields = json.loads(file["header"].tobytes())
+            if fields["version"] != VERSION:
+                raise ValueError(
+                    f"written in version {fields['version']}, this program reads {VERSION}: record it again"
+                )
+            header = _JSON.structure(fields, _Header)
             arrays = {want: file[f"a{i}"] for i, want in enumerate(header.wants)}
     except (OSError, KeyError, EOFError, zipfile.BadZipFile, cattrs.BaseValidationError) as problem:
         raise ValueError(f"not a recorded trace: {problem}") from problem

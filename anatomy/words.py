@@ -18,7 +18,7 @@ class Words:
     """Neighbouring tokens in groups: those of one word together, any other by itself.
 
     starts  first token of each word, in order; the first is 0
-    count   how many tokens there are
+    count   how many tokens there are; ValueError where the words do not cover just these
     """
 
     starts: tuple[int, ...]
@@ -60,7 +60,7 @@ class Words:
         return tuple(self.label(tokens, word) for word in range(len(self)))
 
     def label(self, tokens: Sequence[Token], word: int) -> str:
-        """The same for one word."""
+        """What a figure prints for one word, as in `labels`."""
         return _label(tokens[self.starts[word] : self.ends[word]])
 
 

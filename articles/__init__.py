@@ -92,17 +92,17 @@ class Article:
     sections: tuple[tuple[str, str], ...] = ()
 
     def title_of(self, section: str) -> str:
-        """The heading over a section, in the article's language; "" where there is none."""
+        """The heading over a section, in the article's language; "" for none. KeyError for an unknown section."""
         titles = dict(self.sections) | {place.section: place.title for place in self.headings}
         return titles[section]
 
 
 @cache
 def load() -> tuple[Article, ...]:
-    """Every article, by key."""
-    modules = (import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__))
-    found = [module.ARTICLE for module in modules if hasattr(module, "ARTICLE")]
-    return tuple(sorted(found, key=lambda article: article.key))
+    """Every article, in the order of their keys."""
+    modules = (import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__))
+    articles = [module.ARTICLE for module in modules if hasattr(module, "ARTICLE")]
+    return tuple(sorted(articles, key=lambda article: article.key))
 
 
 def headings(stage: str) -> tuple[tuple[Article, Heading], ...]:
@@ -116,6 +116,6 @@ def claims(stage: str | None = None) -> tuple[tuple[Article, Claim], ...]:
     return tuple((article, claim) for article in load() for claim in article.claims if stage in (None, claim.stage))
 
 
-def checks_of(found: Sequence[tuple[Article, Claim]]) -> dict[str, Check]:
+def checks_of(pairs: Sequence[tuple[Article, Claim]]) -> dict[str, Check]:
     """The checks of these claims by the claims' ids, each once."""
-    return {claim.id: claim.check for _article, claim in found}
+    return {claim.id: claim.check for _article, claim in pairs}

@@ -41,7 +41,7 @@ class Measured:
 
 
 def claim(id: str, section: str, says: str, about: str = "") -> Claim:
-    """One article's claim, measured as BY_ID says."""
+    """One article's claim, measured as BY_ID says. KeyError for an id that is not in it."""
     how = BY_ID[id]
     return Claim(id, section, how.stage, says, tuple(how.panel.split()), how.check, how.sets, about)
 

@@ -65,7 +65,7 @@ class Case:
         return self.ask(self.run.intervened(*interventions), wants)
 
     def other(self, text: str, *wants: Want) -> Trace:
-        """Another text."""
+        """Another text under the same model, with these arrays."""
         return self.ask(self.run.on(text), wants)
 
     def of_tokens(self, ids: Sequence[int], *wants: Want, interventions: Sequence[Intervention] = ()) -> Trace:

@@ -91,8 +91,8 @@ def _peers(chosen: argparse.Namespace) -> str:
 
     names = chosen.only or list(peers.PEERS)
     folder = locate(chosen.model).folder
-    found = peers.measure(folder, names, chosen.tokens, chosen.rounds, chosen.threads, chosen.limit)
-    return peers.table(found)
+    rows = peers.measure(folder, names, chosen.tokens, chosen.rounds, chosen.threads, chosen.limit)
+    return peers.table(rows)
 
 
 def _class(chosen: argparse.Namespace) -> str:
@@ -112,8 +112,8 @@ def _soak(chosen: argparse.Namespace) -> str:
 
     with serving(chosen.model, "bench/counted.py") as server:
         stretches = max(2, round(chosen.minutes))
-        found = asyncio.run(soak.soak(server, chosen.sessions, chosen.minutes, stretches, chosen.words))
-        return soak.table(found, chosen.minutes)
+        record = asyncio.run(soak.soak(server, chosen.sessions, chosen.minutes, stretches, chosen.words))
+        return soak.table(record, chosen.minutes)
 
 
 def _lost(chosen: argparse.Namespace) -> str:

@@ -202,17 +202,17 @@ async def played(server: Server, scene: Scene, readers: Sequence[Session]) -> tu
     seconds = (await asyncio.gather(*waiting, *going))[:stay]
     wall = max(reader.ended for reader in staying) - begun
     after = _State.of(server, readers, await asyncio.to_thread(server.counts))
-    told = tuple(each for each in seconds if each is not None)
+    answered = tuple(each for each in seconds if each is not None)
     outcome = Outcome(
         scene=scene.name,
-        seconds=told or (0.0,),
+        seconds=answered or (0.0,),
         wall=wall,
         processor=None if after.processor is None or before.processor is None else after.processor - before.processor,
         bytes=(after.bytes - before.bytes) / len(readers),
         asked=after.asked - before.asked,
         drawn=after.drawn - before.drawn,
         counts=after.counts - before.counts,
-        errors=after.errors - before.errors + len(seconds) - len(told),
+        errors=after.errors - before.errors + len(seconds) - len(answered),
     )
     return outcome, [reader.page for reader in staying]
 

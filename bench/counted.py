@@ -10,7 +10,7 @@ from ui.start import ahead
 
 
 def counts(_request: Request) -> JSONResponse:
-    """See `models.serving.queue.Queue`."""
+    """What became of the questions to the model, as JSON: see `models.serving.queue.Queue`."""
     return JSONResponse(queue.counted())
 
 

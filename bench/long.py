@@ -111,7 +111,7 @@ def costs(engine: LocalEngine, run: Run, asked: Mapping[str, Sequence[Want]]) ->
 
 def _cost(engine: LocalEngine, run: Run, of: Cost, wants: list[Want]) -> Cost:
     try:
-        told = engine.estimate(run, wants)
+        estimate = engine.estimate(run, wants)
         before = memory.resident()
         _forget()
         start, busy = perf_counter(), process_time()
@@ -119,8 +119,8 @@ def _cost(engine: LocalEngine, run: Run, of: Cost, wants: list[Want]) -> Cost:
         took, worked, peak = perf_counter() - start, process_time() - busy, _peak()
     except Refused as refused:
         return of._replace(refused=str(refused))
-    found = (took, worked, (peak - before) / _MB, peak / _MB, told.seconds, told.nbytes / _MB)
-    return Cost(of.asked, of.tokens, *found)
+    taken = (took, worked, (peak - before) / _MB, peak / _MB)
+    return Cost(of.asked, of.tokens, *taken, estimate.seconds, estimate.nbytes / _MB)
 
 
 def forgets() -> bool:
@@ -141,10 +141,10 @@ def _peak() -> int:
     return int(line.split()[1]) * 1024
 
 
-def table(found: Sequence[Cost]) -> str:
+def table(rows: Sequence[Cost]) -> str:
     """A row a group as Markdown."""
     columns = ("asked", "tokens", "s", "CPU s", "grew by MB", "process MB", "estimated s", "estimated MB", "refused")
-    return markdown(columns, [[None if cell != cell else cell for cell in cost] for cost in found])
+    return markdown(columns, [[None if cell != cell else cell for cell in cost] for cost in rows])
 
 
 def main(model: str, length: str, threads: str, *only: str) -> None:

@@ -22,7 +22,7 @@ COLUMNS = ("remembered, in runs", "views", "polls", "runs", "named and there", "
 
 
 @dataclass(frozen=True)
-class Found:
+class Tally:
     """What all readers together saw. age: in runs, that a message was remembered; lost: messages named in vain, which
     are errors, too."""
 
@@ -40,20 +40,20 @@ class Found:
         return (self.age, self.views, self.polls, self.runs, self.held, self.lost, self.errors)
 
 
-def measure(model: str, views: int, sessions: int, ages: Sequence[int] = ()) -> list[Found]:
+def measure(model: str, views: int, sessions: int, ages: Sequence[int] = ()) -> list[Tally]:
     """One line per age, each with a server of its own; without ages, as the server is set."""
-    found = []
+    tallies = []
     for options in [("--global.maxCachedMessageAge", str(age)) for age in ages] or [()]:
         with serving(model, "app.py", *options) as server:
-            found.append(asyncio.run(look(server, views, sessions)))
-    return found
+            tallies.append(asyncio.run(look(server, views, sessions)))
+    return tallies
 
 
-async def look(server: Server, views: int, sessions: int) -> Found:
+async def look(server: Server, views: int, sessions: int) -> Tally:
     """So many readers go through so many views together, each through as many as the others."""
     await until_ready(server)
     readers = await asyncio.gather(*(_read(server.port, number, -(-views // sessions)) for number in range(sessions)))
-    return Found(
+    return Tally(
         age=readers[0].memory.age,
         views=sum(reader.asked for reader in readers),
         polls=sum(reader.polls for reader in readers),
@@ -75,6 +75,6 @@ async def _read(port: int, number: int, views: int) -> Session:
     return reader
 
 
-def table(found: Sequence[Found]) -> str:
+def table(tallies: Sequence[Tally]) -> str:
     """The lines as Markdown."""
-    return markdown(COLUMNS, [each.row for each in found])
+    return markdown(COLUMNS, [tally.row for tally in tallies])

@@ -39,8 +39,8 @@ def _of(name: str, folder: Path, lengths: Sequence[int], rounds: int, threads: i
         return [_said(name, None, f"not installed: {_reason(error)}")]
     rows: list[Row] = []
     for length in sorted(lengths):
-        found, why = asked(python, name, folder, length, rounds, threads, limit)
-        rows += [(name, *row) for row in found]
+        measured, why = asked(python, name, folder, length, rounds, threads, limit)
+        rows += [(name, *row) for row in measured]
         if why:  # a longer text will not do better
             return [*rows, _said(name, length, why)]
     return rows

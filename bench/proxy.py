@@ -48,10 +48,14 @@ class Proxy:
 
     @property
     def installed(self) -> bool:
+        """Whether the program is on this machine's path."""
         return shutil.which(self.name) is not None
 
     def configured(self, port: int, behind: int) -> str:
-        """The documented configuration, listening on one port of this machine for the server on another."""
+        """The documented configuration, listening on one port of this machine for the server on another.
+
+        ValueError where the documented file no longer says what is replaced.
+        """
         text = (ROOT / "docs" / self.file).read_text("utf-8")
         for said, meant in ((self.listens, self.here.format(port=port)), (_BEHIND, f"127.0.0.1:{behind}")):
             if said not in text:
@@ -61,7 +65,7 @@ class Proxy:
 
     @contextmanager
     def before(self, behind: int) -> Iterator[int]:
-        """The proxy running before the server on a port; back comes its own port."""
+        """The proxy running before the server on that port; yields its own. RuntimeError where it does not answer."""
         port = free_port()
         with tempfile.TemporaryDirectory() as made:
             file, log = Path(made) / self.file, Path(made) / "log.txt"

@@ -143,12 +143,12 @@ def _measured(engine: LocalEngine, plain: PreTrainedModel, length: int, rounds: 
             for name, spent in zip(seconds, (lone, trace, page, bound), strict=True):
                 seconds[name].append(spent)
         apart = max(apart, float(np.abs(given[Want("logits", pos=length - 1)] - logits).max()))
-    found = [_told(1000 * median(seconds[name])) for name in ("plain", "trace", "page")]
+    times = [_finite(1000 * median(seconds[name])) for name in ("plain", "trace", "page")]
     pairs = (("trace", "plain"), ("page", "plain"), ("trace", "bound"))
-    ratios = [_told(median(a / b for a, b in zip(seconds[one], seconds[two], strict=True))) for one, two in pairs]
+    ratios = [_finite(median(a / b for a, b in zip(seconds[one], seconds[two], strict=True))) for one, two in pairs]
     notes = [] if room else ["plain scored the last position alone, for want of memory"]
-    notes += [f"first page stopped after {PAGE_LIMIT:g} s"] if None in found else []
-    return (length, *found, *ratios, "; ".join([f"{apart:.1e}", *notes]) if notes else apart)
+    notes += [f"first page stopped after {PAGE_LIMIT:g} s"] if None in times else []
+    return (length, *times, *ratios, "; ".join([f"{apart:.1e}", *notes]) if notes else apart)
 
 
 def _page(engine: LocalEngine, run: Run) -> float:
@@ -161,7 +161,7 @@ def _page(engine: LocalEngine, run: Run) -> float:
         return inf
 
 
-def _told(number: float) -> float | None:
+def _finite(number: float) -> float | None:
     return number if isfinite(number) else None
 
 
@@ -212,15 +212,15 @@ def _speeds() -> tuple[float, float]:
 
 
 def timed(work: Callable[[], Result]) -> tuple[float, Result]:
-    """(seconds, what came out)."""
+    """(seconds that the work took, what it returned)."""
     start = perf_counter()
-    found = work()
-    return perf_counter() - start, found
+    result = work()
+    return perf_counter() - start, result
 
 
 def table(rows: Sequence[Row], packing: Mapping[str, Packing] = MappingProxyType({})) -> str:
     """The rows as Markdown, and how the matrices lie."""
-    lies = [f"- matrices of the {part}: {found.says}" for part, found in packing.items()]
+    lies = [f"- matrices of the {part}: {packed.says}" for part, packed in packing.items()]
     return "\n".join([markdown(COLUMNS, rows), "", *_NOTES, *lies] if lies else [markdown(COLUMNS, rows)])
 
 

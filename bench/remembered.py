@@ -63,9 +63,9 @@ class Remembered:
             return None
         kept.since = self.runs
         self.held += 1
-        found = ForwardMsg.FromString(kept.data)
-        found.metadata.CopyFrom(message.metadata)
-        return found
+        original = ForwardMsg.FromString(kept.data)
+        original.metadata.CopyFrom(message.metadata)
+        return original
 
     def _ran(self, parts: tuple[str, ...]) -> None:
         """A run is over. parts: those that it drew; none: it drew the page."""

@@ -41,10 +41,10 @@ class Server:
     def processor(self) -> float | None:
         """Seconds of processor time that it took so far, all its threads together."""
         try:
-            told = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+            fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
         except OSError:
             return None
-        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def counts(self) -> Counter[str]:
         """What became of the questions to its model (`models.serving.queue`), where it runs `bench/counted.py`."""

@@ -72,7 +72,7 @@ class Session:
         await self._socket.close()
 
     async def send(self, view: View) -> None:
-        """Go to a view, and do not wait for it."""
+        """Go to a view, and do not wait for its page."""
         self._query = urlencode(view)
         self.asked += 1
         await self._ask()

@@ -51,18 +51,18 @@ class Minute:
 async def soak(server: Server, sessions: int, minutes: float, stretches: int, words: int) -> list[Minute]:
     """So many readers for so many minutes; what each stretch of time saw."""
     await until_ready(server)
-    found = [Minute() for _ in range(stretches)]
+    record = [Minute() for _ in range(stretches)]
     begun = monotonic()
 
     def now() -> Minute | None:
         place = int((monotonic() - begun) * stretches / (60 * minutes))
-        return found[place] if place < stretches else None
+        return record[place] if place < stretches else None
 
     readers = [asyncio.create_task(_come_and_go(server.port, Random(i), words, now)) for i in range(sessions)]
-    for i, minute in enumerate(found):
+    for i, minute in enumerate(record):
         await _watched(server, minute, [begun + _step(minutes, stretches) * (i * SAMPLES + k) for k in range(SAMPLES)])
     await asyncio.gather(*readers)
-    return found
+    return record
 
 
 def _step(minutes: float, stretches: int) -> float:
@@ -108,9 +108,9 @@ async def _look(reader: Session, chance: Random, words: int, now: Callable[[], M
         minute.seconds += [] if seconds is None else [seconds]
 
 
-def rows(found: Sequence[Minute], minutes: float) -> list[tuple[Cell, ...]]:
-    """A line per stretch of time."""
-    ends = [minutes * (i + 1) / len(found) for i in range(len(found))]
+def rows(record: Sequence[Minute], minutes: float) -> list[tuple[Cell, ...]]:
+    """A line per stretch of time, of COLUMNS."""
+    ends = [minutes * (i + 1) / len(record) for i in range(len(record))]
     return [
         (
             end,
@@ -123,7 +123,7 @@ def rows(found: Sequence[Minute], minutes: float) -> list[tuple[Cell, ...]]:
             minute.counts["computed"],
             minute.errors,
         )
-        for end, minute in zip(ends, found, strict=True)
+        for end, minute in zip(ends, record, strict=True)
     ]
 
 
@@ -137,9 +137,9 @@ def flat(held: Sequence[float]) -> bool:
     return last <= middle * (1 + GROWTH) + SLACK
 
 
-def table(found: Sequence[Minute], minutes: float) -> str:
+def table(record: Sequence[Minute], minutes: float) -> str:
     """The lines as Markdown, and whether memory stayed flat."""
-    held = [bytes for minute in found for bytes in minute.held]
+    held = [bytes for minute in record for bytes in minute.held]
     if len(held) < 3:
         said = "memory: not known"
     else:
@@ -148,4 +148,4 @@ def table(found: Sequence[Minute], minutes: float) -> str:
         verdict = "flat" if flat(held) else "NOT flat"
         rule = f"at most {GROWTH:.0%} + {SLACK / 1e6:.0f} MB more counts as flat"
         said = f"memory: {middle:,.0f} MB in the middle third, {last:,.0f} MB in the last: {verdict} ({rule})"
-    return f"{markdown(COLUMNS, rows(found, minutes))}\n\n{said}"
+    return f"{markdown(COLUMNS, rows(record, minutes))}\n\n{said}"

@@ -85,15 +85,16 @@ class Weight:
 
     @property
     def total(self) -> int:
+        """Bytes of all kinds together."""
         return sum(self.bytes.values())
 
     def listen(self, page: Page) -> None:
         """Count from now on what this page receives."""
-        told = page.context.new_cdp_session(page)
-        told.send("Network.enable")
-        told.on("Network.responseReceived", self._answered)
-        told.on("Network.loadingFinished", self._loaded)
-        told.on("Network.webSocketFrameReceived", self._framed)
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.on("Network.responseReceived", self._answered)
+        session.on("Network.loadingFinished", self._loaded)
+        session.on("Network.webSocketFrameReceived", self._framed)
 
     def _answered(self, event: dict[str, Any]) -> None:
         self.addresses[event["requestId"]] = event["response"]["url"]
@@ -183,13 +184,13 @@ NEW, READY = "new server", "model live"
 
 
 def _behind(browser: Browser, server: Server, proxies: Sequence[Proxy]) -> dict[str, Visit]:
-    found = {}
+    visits = {}
     for proxy in proxies:
         with proxy.before(server.port) as port:
             for panel, query in PANELS.items():
                 with _reader(browser) as page:
-                    found[f"{panel}, behind {proxy.name}"] = visit(page, f"http://127.0.0.1:{port}/{query}")
-    return found
+                    visits[f"{panel}, behind {proxy.name}"] = visit(page, f"http://127.0.0.1:{port}/{query}")
+    return visits
 
 
 def measure(model: str, rounds: int) -> list[Round]:
@@ -204,7 +205,7 @@ def measure(model: str, rounds: int) -> list[Round]:
 
 
 def table(rounds: Sequence[Round]) -> str:
-    """Medians over the rounds."""
+    """Medians over the rounds, as Markdown."""
     columns = ("visit", "first figure (s)", "live (s)", "requests", *(f"{kind} (kB)" for kind in KINDS), "all (kB)")
     rows = [_row(name, [each.visits[name] for each in rounds]) for name in rounds[0].visits]
     reachable, live = (median(getattr(each, name) for each in rounds) for name in ("reachable", "live"))

@@ -12,7 +12,7 @@ def markdown(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
 
 
 def written(cell: Cell) -> str:
-    """One cell."""
+    """One cell as the table prints it."""
     if cell is None:
         return "–"
     if isinstance(cell, int):

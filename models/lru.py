@@ -10,7 +10,10 @@ Value = TypeVar("Value")
 
 
 class ByteLru(Generic[Key, Value]):
-    """Least recently used values go first. Safe to share between threads; a value over the whole budget is not kept."""
+    """Least recently used values go first. Safe to share between threads; a value over the whole budget is not kept.
+
+    budget  bytes; ValueError below 0
+    """
 
     def __init__(self, budget: int) -> None:
         if budget < 0:

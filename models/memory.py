@@ -22,8 +22,10 @@ def limit() -> int:
         return DEFAULT
     read = _WRITTEN.fullmatch(given)
     if read is None or float(read[1]) == 0:
-        told = N_("{variable} is “{given}”: write a number of gigabytes, such as 4 or 2.5, or one with MB behind it.")
-        raise Refused(told, variable=VARIABLE, given=given)
+        template = N_(
+            "{variable} is “{given}”: write a number of gigabytes, such as 4 or 2.5, or one with MB behind it."
+        )
+        raise Refused(template, variable=VARIABLE, given=given)
     return int(float(read[1]) * (1 << _UNITS[read[2].lower()]))
 
 

@@ -1,4 +1,4 @@
-"""Panels: one folder for each stage, one module for each panel. Each module with a PANEL is found by itself."""
+"""Panels: one folder for each stage, one module for each panel. `load` takes every module that has a PANEL."""
 
 from functools import cache
 from importlib import import_module
@@ -11,10 +11,10 @@ from panels.panel import Panel
 
 @cache
 def load() -> dict[str, Panel]:
-    """Every panel by id, in the order of the stages."""
+    """Every panel by id, in the order of the stages and, within a stage, of `Panel.order`."""
     rooms = [import_module(f"{__name__}.{stage}") for stage in STAGES]
     modules = [
-        import_module(f"{room.__name__}.{found.name}") for room in rooms for found in iter_modules(room.__path__)
+        import_module(f"{room.__name__}.{module.name}") for room in rooms for module in iter_modules(room.__path__)
     ]
     panels = [module.PANEL for module in modules if hasattr(module, "PANEL")]
     panels.sort(key=lambda panel: (STAGES[panel.stage].number, panel.order))
@@ -27,5 +27,5 @@ def controls() -> tuple[Control, ...]:
 
 
 def of_stage(stage: str) -> tuple[Panel, ...]:
-    """The panels of one stage, in order."""
+    """The panels of one stage (a key of `anatomy.stages.STAGES`), in order."""
     return tuple(panel for panel in load().values() if panel.stage == stage)

@@ -23,6 +23,8 @@ class Table:
     """The numbers behind a figure: column names with units, rows of plain values.
 
     note  a sentence on what is not listed; None where everything is
+
+    A row that does not have a value for each column raises ValueError.
     """
 
     columns: tuple[str, ...]

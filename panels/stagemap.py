@@ -27,7 +27,7 @@ class Box:
 
     stage     key of `anatomy.stages.STAGES`, with its number and its title in the reader's language
     line      what this model does here, on this text
-    spark     a small line beside it: log10 of the chosen token's length through the stack; None for most stages
+    spark     a small line beside it: log10 of the L2 norm of the chosen token's stream; None but for "residual"
     in_block  whether it stands inside the repeated block
     panel     id of the panel that opens, None where the stage has none
     """
@@ -51,13 +51,14 @@ class Block:
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """What the lines are computed from: lengths through the stack and, with a head, lens and answer."""
+    """What the lines are computed from: lengths through the stack and, where the model has an output head, the lens's
+    and the model's own next tokens at the chosen position."""
     answer = ("lens_ids", "next_ids", "next_logp") if spec.head else ()
     return (Want("norm_pre"), Want("norm_post"), *(Want(site, pos=view.pos) for site in answer))
 
 
 def boxes(trace: Trace, view: Fitted) -> tuple[Box, ...]:
-    """One per stage, in order."""
+    """A box per stage, in order, each with its line on this text."""
     return tuple(
         Box(
             stage=stage.id,
@@ -73,7 +74,7 @@ def boxes(trace: Trace, view: Fitted) -> tuple[Box, ...]:
 
 
 def bare(spec: ModelSpec) -> tuple[Box, ...]:
-    """The same where the text has no answer: what each stage is called, and where it leads."""
+    """The boxes of a text without a trace: what each stage is called and which panel it opens; the lines are empty."""
     return tuple(
         Box(stage.id, stage.number, _(stage.title), "", None, stage.in_block, _first_panel(stage.id, spec))
         for stage in STAGES.values()
@@ -103,13 +104,13 @@ def _first_panel(stage: str, spec: ModelSpec) -> str | None:
 
 
 def _tokens(trace: Trace, view: Fitted) -> str:
-    found = cut(trace.text, trace.tokens)
-    own = sum(kind != SPECIAL for kind in found.kinds)
+    segmentation = cut(trace.text, trace.tokens)
+    own = sum(kind != SPECIAL for kind in segmentation.kinds)
     count = many(len(trace.tokens), "token")
-    if found.words and not found.unspaced:
-        return _("{tokens} · {share} per word", tokens=count, share=f"{own / len(found.words):.1f}")
-    if found.characters:
-        return _("{tokens} · {share} per character", tokens=count, share=f"{own / found.characters:.1f}")
+    if segmentation.words and not segmentation.unspaced:
+        return _("{tokens} · {share} per word", tokens=count, share=f"{own / len(segmentation.words):.1f}")
+    if segmentation.characters:
+        return _("{tokens} · {share} per character", tokens=count, share=f"{own / segmentation.characters:.1f}")
     return count
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 import articles
 from anatomy.language import _, get_locale, ngettext, spaced
 from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
 from anatomy.view import Fitted, View
 from articles import Article, Claim, Heading
 from articles.verdict import Verdict
@@ -15,6 +16,7 @@ from panels.panel import Panel
 from ui import excerpts, judging, links, polled, session
 from ui.components import claims
 from ui.components.claims import Card, Group, Mark, Tab
+from ui.handed import Handed
 from ui.host import HostedModel, models, titled
 from ui.judging import Judged, Question
 
@@ -45,14 +47,18 @@ class ModelVerdicts:
         return min(EVERY * (1 + min(judged.before for _name, judged in self.by_model if not judged.done)), SELDOM)
 
 
-def verdicts(model: HostedModel, view: Fitted, stage: str) -> ModelVerdicts:
-    """Verdicts known by now; what is missing is being worked out, or waits for its model."""
+def verdicts(model: HostedModel, view: Fitted, stage: str, whole: Trace | None = None) -> ModelVerdicts:
+    """Verdicts known by now; what is missing is being worked out, or waits for its model. whole: the text's tokens by
+    this model, where whoever asks has them."""
     by_model = [(_name(model), model)]
     other = models().get(view.beside or "")
     if other is not None and other is not model:
         other.begin()
         by_model.append((view.beside or "", other))
-    judged = tuple((name, _judged(name, seat, view, stage, by_model[0][0])) for name, seat in by_model)
+    judged = tuple(
+        (name, _judged(name, each, view, stage, by_model[0][0], whole if each is model else None))
+        for name, each in by_model
+    )
     return ModelVerdicts(judged, model.spec())
 
 
@@ -61,7 +67,7 @@ def _name(model: HostedModel) -> str:
     return next(name for name, hosted in models().items() if hosted is model)
 
 
-def _judged(name: str, model: HostedModel, view: Fitted, stage: str, own: str) -> Judged:
+def _judged(name: str, model: HostedModel, view: Fitted, stage: str, own: str, whole: Trace | None = None) -> Judged:
     if model.failure is not None or view.length == 0:  # or there is no text that could be judged
         return Judged({}, done=True)
     if not model.live:
@@ -69,32 +75,39 @@ def _judged(name: str, model: HostedModel, view: Fitted, stage: str, own: str) -
     tail = view.tail if name == own else ()  # ids of one vocabulary mean nothing in another
     read = next((article for article in articles.load() if article.key == view.article), None)
     first = read.claims if read else tuple(claim for _article, claim in articles.claims(stage))
-    text, tail = excerpts.judged(model, view.text, tail)
+    text, tail = excerpts.judged(model, view.text, tail, whole)
     question, on_view = Question(name, text, tail, get_locale()), tuple(claim.id for claim in first)
     return judging.verdict_queue().ask(question, model, on_view, session.page())
 
 
-def draw(model: HostedModel, view: Fitted, panel: Panel, found: ModelVerdicts) -> None:
-    """The column, which fills itself while verdicts are worked out. found: those known by now."""
+def draw(model: HostedModel, view: Fitted, link: View, panel: Panel, found: ModelVerdicts) -> None:
+    """The column, which fills itself while verdicts are worked out. link: the view as the link has it; found: the
+    verdicts known by now."""
     part = st.fragment(_column) if found.done else polled.every(found.pause, _filling)
-    part(model, view, panel, _apart(links.read()))
+    part(model, view, link, panel, Handed(found))
 
 
-def _column(model: HostedModel, view: Fitted, panel: Panel, drawn: View) -> None:
-    """drawn: what the rest of the page shows; once the link says otherwise, the whole page is drawn again."""
+def _column(model: HostedModel, view: Fitted, link: View, panel: Panel, handed: Handed[ModelVerdicts]) -> None:
+    """link: of which the rest of the page was drawn; once it says otherwise, the whole page is drawn again."""
     links.set_locale()
-    if _apart(links.read()) != drawn:
-        polled.anew()
-    _show(verdicts(model, view, panel.stage), view, panel)
+    found, now = handed.take(), link
+    if found is None:
+        now = links.read()
+        if _apart(now) != _apart(link):
+            polled.anew()
+        found = verdicts(model, view, panel.stage)
+    _show(found, view, now, panel)
 
 
-def _filling(model: HostedModel, view: Fitted, panel: Panel, drawn: View) -> None:
+def _filling(model: HostedModel, view: Fitted, link: View, panel: Panel, handed: Handed[ModelVerdicts]) -> None:
     """The same, looked at again and again; once all is known, the page is drawn anew, and the map counts."""
     links.set_locale()
-    found = verdicts(model, view, panel.stage)
-    if links.current() and (found.done or _apart(links.read()) != drawn):
-        polled.anew()
-    _show(found, view, panel)
+    found, now = handed.take(), link
+    if found is None:
+        found, now = verdicts(model, view, panel.stage), links.read()
+        if links.current() and (found.done or _apart(now) != _apart(link)):
+            polled.anew()
+    _show(found, view, now, panel)
 
 
 def _apart(view: View) -> View:
@@ -102,8 +115,8 @@ def _apart(view: View) -> View:
     return replace(view, settings=())
 
 
-def _show(found: ModelVerdicts, view: Fitted, panel: Panel) -> None:
-    article, now = next((article for article in articles.load() if article.key == view.article), None), links.read()
+def _show(found: ModelVerdicts, view: Fitted, now: View, panel: Panel) -> None:
+    article = next((article for article in articles.load() if article.key == view.article), None)
     notes = (_progress(article, panel.stage, found.own), excerpts.judged_of(view.length))
     words = {
         "how": _("How this is known"),

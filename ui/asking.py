@@ -49,11 +49,14 @@ def ask(model: HostedModel, run: Run, wants: Sequence[Want], line: Line, once: b
     once  it was asked for by a click: stopped, it is not asked again without one, and nothing need be remembered
     """
     question = (run, frozenset(wants))
-    if question in _stopped(run) and not model.holds(run, wants):
-        part = next((part for part in _PARTS if part < len(model.run(run).tokens)), 0)
-        says = _("This was stopped before its end. Run it, take a part of the text, or go on elsewhere.")
-        return Halt(says, part, stopped=True)
     try:
+        held = model.held(run, wants)
+        if all(want in held for want in wants):
+            return held
+        if question in _stopped(run):
+            part = next((part for part in _PARTS if part < len(held.tokens)), 0)
+            says = _("This was stopped before its end. Run it, take a part of the text, or go on elsewhere.")
+            return Halt(says, part, stopped=True)
         model.estimate(run, wants)  # what has no answer at all is refused here, without a wait in the queue
         with line.about(lambda: model.estimate(run, wants), lambda: None if once else _stop(question)):
             return model.run(run, wants)

@@ -36,16 +36,12 @@ def needs(spec: ModelSpec, tokens: int) -> Sequence[Want]:
     return (Want("next_ids", pos=tokens - 1), Want("next_logp", pos=tokens - 1))
 
 
-def after(model: HostedModel, run: Run) -> Continuation | None:
-    """What may follow the run's last token; None where the model does not go on with a text. Loading: not known yet."""
-    spec = model.spec()
-    if spec.head != "causal":
+def after(model: HostedModel, trace: Trace) -> Continuation | None:
+    """What may follow the last token of a trace that holds `needs`; None where the model does not go on with a text."""
+    if trace.spec.head != "causal":
         return None
-    try:
-        best = tokens_of(model.run(run, needs(spec, len(model.run(run).tokens))))
-    except Refused as refused:
-        return Continuation((), _("What comes next cannot be said. {reason}", reason=refused))
-    return Continuation(best, no_room(model, run.plus(best[0].id)))
+    best = tokens_of(trace)
+    return Continuation(best, no_room(model, trace.run.plus(best[0].id)))
 
 
 def tokens_of(trace: Trace) -> tuple[Next, ...]:

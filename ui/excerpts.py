@@ -53,11 +53,14 @@ def around(pos: int) -> Cut:
     return cut
 
 
-def judged(model: HostedModel, text: str, tail: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+def judged(
+    model: HostedModel, text: str, tail: tuple[int, ...], whole: Trace | None = None
+) -> tuple[str, tuple[int, ...]]:
     """What of a text, and of the tokens that follow it, claims are held against: all of it, or its first tokens. The
-    checks make dozens of runs, and a verdict does not depend on which token is chosen."""
+    checks make dozens of runs, and a verdict does not depend on which token is chosen. whole: the text's tokens, where
+    whoever asks has them."""
     try:
-        whole = model.run(Run(model.spec().id, text, tail=tail))
+        whole = whole or model.run(Run(model.spec().id, text, tail=tail))
     except Refused:
         return text, tail
     return (text, tail) if len(whole.tokens) <= JUDGED else (first(whole, JUDGED).text, ())

@@ -8,10 +8,9 @@ looks around.
 
 import logging
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Condition, Thread
 from time import monotonic
 
 import streamlit as st
@@ -24,6 +23,7 @@ from anatomy.view import View
 from articles.verdict import Case, Verdict, judge
 from models.engine import Cancelled
 from ui.host import HostedModel
+from ui.worker import Worker
 
 KEPT = 64  # questions whose verdicts are remembered
 WAITING = 32  # questions that may stand in line; the newest gives way, and is asked for again
@@ -74,8 +74,8 @@ class VerdictQueue:
     def __init__(self) -> None:
         self._found: OrderedDict[Question, Judged] = OrderedDict()
         self._line: list[_Job] = []
-        self._door = Condition()
-        self._worker: Thread | None = None
+        self._worker = Worker("verdicts", self._turn)
+        self._door = self._worker.door
 
     def ask(
         self, question: Question, model: HostedModel, first: tuple[str, ...] = (), asker: Hashable | None = None
@@ -104,8 +104,7 @@ class VerdictQueue:
         if job is new and len(self._line) < WAITING:
             self._line.append(job)
         job.first, job.askers[asker] = first, monotonic()
-        self._start()
-        self._door.notify()
+        self._worker.wake()
 
     def _clear(self) -> None:
         """Let go of what nobody asks for any more."""
@@ -117,32 +116,26 @@ class VerdictQueue:
         order = [job.question for job in self._line]
         return order.index(question) if question in order else len(order)
 
-    def _start(self) -> None:
-        if self._worker is None:
-            self._worker = Thread(target=self._work, name="verdicts", daemon=True)
-            self._worker.start()
+    def _turn(self) -> Callable[[], None] | float | None:
+        """What is to be done next, or how long the first question rests yet."""
+        self._clear()
+        while self._line:
+            if self._line[0].rests > 0:
+                return self._line[0].rests
+            job, claim = self._whose()
+            known = self._found.setdefault(job.question, Judged())
+            if claim is not None:
+                return partial(self._work, job, claim, known)
+            known.done = True
+            self._line.remove(job)
+        return None
 
-    def _work(self) -> None:
-        while True:
-            with self._door:
-                self._door.wait_for(lambda: bool(self._line))
-                self._clear()
-                if not self._line:
-                    continue
-                if self._line[0].rests > 0:
-                    self._door.wait(self._line[0].rests)
-                    continue
-                job, claim = self._turn()
-                known = self._found.setdefault(job.question, Judged())
-                if claim is None:
-                    known.done = True
-                    self._line.remove(job)
-                    continue
-            verdict = _verdict(claim, job)
-            with self._door:
-                known.verdicts[claim] = verdict
+    def _work(self, job: _Job, claim: str, known: Judged) -> None:
+        verdict = _verdict(claim, job)
+        with self._door:
+            known.verdicts[claim] = verdict
 
-    def _turn(self) -> tuple[_Job, str | None]:
+    def _whose(self) -> tuple[_Job, str | None]:
         """(whose turn it is, the claim to work out for it): a claim on view, else any other; who came first."""
         for job in [job for job in self._line if job.rests <= 0]:
             known = self._known(job)

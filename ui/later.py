@@ -7,9 +7,9 @@ whoever has not for a while, or shows something else by now, is not worked for.
 
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from threading import Condition, Thread
+from functools import partial
 from time import monotonic
 
 import streamlit as st
@@ -24,6 +24,7 @@ from models.engine import Cancelled, Progress
 from panels.panel import Panel
 from ui import session, text
 from ui.host import HostedModel, Loading
+from ui.worker import Worker
 
 EVERY = 0.5  # seconds between two looks of a page at what has come, at first
 PATIENCE = 4.0  # seconds after its last look that a page counts as gone
@@ -68,8 +69,8 @@ class Courier:
 
     def __init__(self) -> None:
         self._errands: OrderedDict[str, Errand] = OrderedDict()  # by page, the one whose turn was longest ago first
-        self._door = Condition()
-        self._worker: Thread | None = None
+        self._worker = Worker("later", self._turn)
+        self._door = self._worker.door
 
     def ask(self, page: str, model: HostedModel, run: Run, wants: tuple[Want, ...]) -> Errand:
         """This page looks, and waits for these wants and no others any more."""
@@ -81,8 +82,7 @@ class Courier:
             errand.seen = now
             for other in [page for page, errand in self._errands.items() if now - errand.seen > PATIENCE]:
                 del self._errands[other]
-            self._start()
-            self._door.notify()
+            self._worker.wake()
             return errand
 
     def leave(self, page: str) -> None:
@@ -94,27 +94,18 @@ class Courier:
         """Whether the page still waits for it."""
         return self._errands.get(page) is errand and monotonic() - errand.seen < PATIENCE
 
-    def _start(self) -> None:
-        if self._worker is None:
-            self._worker = Thread(target=self._work, name="later", daemon=True)
-            self._worker.start()
+    def _turn(self) -> Callable[[], None] | None:
+        """What is to be done next, for the page whose turn was longest ago."""
+        waiting = ((page, errand) for page, errand in self._errands.items() if errand.refused is None)
+        return next((partial(self._work, page, errand) for page, errand in waiting), None)
 
-    def _work(self) -> None:
-        while True:
-            with self._door:
-                while (turn := self._next()) is None:
-                    self._door.wait()
-            page, errand = turn
-            more = self._step(page, errand)
-            with self._door:
-                if self._errands.get(page) is errand:
-                    self._errands.move_to_end(page)
-                    if not more:
-                        del self._errands[page]
-
-    def _next(self) -> tuple[str, Errand] | None:
-        """Whose turn it is."""
-        return next(((page, errand) for page, errand in self._errands.items() if errand.refused is None), None)
+    def _work(self, page: str, errand: Errand) -> None:
+        more = self._step(page, errand)
+        with self._door:
+            if self._errands.get(page) is errand:
+                self._errands.move_to_end(page)
+                if not more:
+                    del self._errands[page]
 
     def _step(self, page: str, errand: Errand) -> bool:
         """Have the next few positions worked out. False: there is nothing more to do for this page."""
@@ -147,11 +138,12 @@ def courier() -> Courier:
 
 @dataclass(frozen=True)
 class Arrival:
-    """What is there of that which fills a figure in: done of total positions. errand: what brings the rest."""
+    """What is there of that which fills a figure in: done of total positions. errand: what brings the rest. trace: None
+    where nothing fills it in."""
 
-    trace: Trace
-    done: int
-    total: int
+    trace: Trace | None = None
+    done: int = 0
+    total: int = 0
     errand: Errand | None = None
 
     @property
@@ -163,10 +155,17 @@ class Arrival:
         """More is on its way: whoever shows this should look again."""
         return self.errand is not None and self.errand.refused is None
 
+    def added_to(self, trace: Trace) -> Trace:
+        """A trace with what is there by now."""
+        return trace if self.trace is None else trace.plus(self.trace.arrays, self.trace.names)
+
 
 def arrived(model: HostedModel, run: Run, panels: Sequence[Panel], spec: ModelSpec, view: Fitted) -> Arrival:
     """What is there by now of all that fills these panels' figures in; the rest is asked for from here on."""
     wants = tuple(dict.fromkeys(want for panel in panels for want in panel.later(spec, view)))
+    if not wants:
+        courier().leave(session.page() or "")
+        return Arrival()
     trace = model.held(run, wants)
     missing = tuple(want for want in wants if want not in trace)
     total = len(positions(wants))

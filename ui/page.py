@@ -20,6 +20,7 @@ from ui.asking import Halt
 from ui.components import stagemap as drawn_map
 from ui.components import strip
 from ui.host import HostedModel, Loading
+from ui.stage import Answer
 from ui.waiting import Line
 
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
@@ -86,46 +87,53 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
             text.notice(misfit)
     if st.context.is_embedded:
         with st.container(key="alone"):
-            found = cut if isinstance(cut, Halt) else asked(model, run, fitted, panel, line, mapped=False)
-            _stage(model, run, fitted, view, found)
+            _stage(model, fitted, view, _found(model, cut, fitted, panel, line, mapped=False), run)
         return
     row = st.container(key="strip_row")
     if isinstance(cut, Trace):
         with row:
             tokens_of(cut, fitted)
-    found = cut if isinstance(cut, Halt) else asked(model, run, fitted, panel, line)
-    mapped = found if isinstance(found, Trace) or cut is found else _for_the_map(model, run, fitted, found, line)
+    found = _found(model, cut, fitted, panel, line)
+    if isinstance(found, Halt):
+        mapped = cut if found is cut else _for_the_map(model, run, fitted, found, line)
+    else:
+        mapped = found.trace
     with row:
         if isinstance(mapped, Trace):
-            following = continuation.after(model, run)
+            following = continuation.after(model, mapped)
             if following is not None:
                 continuation.row(following, view, model)
         else:
             continuation.way_back(view)
     with st.container(key="columns"):
         left, middle, right = st.columns(3, gap="medium")
-    verdicts = aside.verdicts(model, fitted, panel.stage)
+    verdicts = aside.verdicts(model, fitted, panel.stage, cut if isinstance(cut, Trace) else None)
     with left:
         boxes = stagemap.boxes(mapped, fitted) if isinstance(mapped, Trace) else stagemap.bare(spec)
-        map_of(boxes, spec, fitted, panel, aside.counted(verdicts))
+        map_of(boxes, spec, fitted, view, panel, aside.counted(verdicts))
     with middle:
-        _stage(model, run, fitted, view, found)
+        _stage(model, fitted, view, found, run)
     with right:
-        aside.draw(model, fitted, panel, verdicts)
+        aside.draw(model, fitted, view, panel, verdicts)
 
 
-def asked(model: HostedModel, run: Run, view: Fitted, panel: Panel, line: Line, mapped: bool = True) -> Trace | Halt:
-    """What the stage, and with it the map and the next tokens, show; then what the reader has asked for besides."""
-    spec = model.spec()
-    shown = stage.shown(model, run, view, panel)
-    wants = [*(_mapped(spec, view) if mapped else ()), *shown.needs(spec, view)]
-    found = asking.ask(model, run, wants, line)
+def _found(
+    model: HostedModel, cut: Trace | Halt, view: Fitted, panel: Panel, line: Line, mapped: bool = True
+) -> Answer | Halt:
+    """The one question of a run of the page: what the stage shows, and with it the map and the next tokens. Before it,
+    what the reader has asked for besides. cut: the text's tokens."""
     extra = asking.asked_extra()
-    if isinstance(found, Trace) and shown.chooser is not None and extra == (run, shown.chooser.id):
-        besides = asking.ask(model, run, shown.chooser.needs(spec, view), line, once=True)
+    if isinstance(cut, Halt):
+        return cut
+    figures = stage.shown(model, cut.run, view, panel)
+    if figures.chooser is not None and extra == (cut.run, figures.chooser.id):
+        besides = asking.ask(model, cut.run, figures.chooser.needs(cut.spec, view), line, once=True)
         if isinstance(besides, Halt):
             text.notice(besides.says)
-    return found
+        figures = stage.shown(model, cut.run, view, panel)
+    wants = [*(_mapped(cut.spec, view) if mapped else ()), *figures.needs(cut.spec, view)]
+    trace = asking.ask(model, cut.run, wants, line)
+    return trace if isinstance(trace, Halt) else stage.answer(model, figures, trace, view)
 
 
 def _for_the_map(model: HostedModel, run: Run, view: Fitted, halt: Halt, line: Line) -> Trace | Halt:
@@ -139,12 +147,12 @@ def _mapped(spec: ModelSpec, view: Fitted) -> list[Want]:
     return [*stagemap.needs(spec, view), *continuation.needs(spec, view.length)]
 
 
-def _stage(model: HostedModel, run: Run, fitted: Fitted, view: View, found: Trace | Halt) -> None:
+def _stage(model: HostedModel, fitted: Fitted, view: View, found: Answer | Halt, run: Run) -> None:
     """The stage, or why there is none."""
     if isinstance(found, Halt):
         stage.halted(model, run, fitted, found, chosen=view.pos is not None)
     else:
-        stage.draw(model, run, fitted)
+        stage.draw(model, fitted, found)
 
 
 def tokens_of(trace: Trace, view: Fitted) -> None:
@@ -162,16 +170,21 @@ def unspelled(lost: str) -> str:
 
 
 def map_of(
-    boxes: Sequence[Box], spec: ModelSpec, view: Fitted, panel: Panel, marks: Mapping[str, tuple[int, int, int]]
+    boxes: Sequence[Box],
+    spec: ModelSpec,
+    view: Fitted,
+    link: View,
+    panel: Panel,
+    marks: Mapping[str, tuple[int, int, int]],
 ) -> None:
-    """The stage map, every box a link that keeps the text and the choices. marks: claims per stage that hold, hold in
-    part, do not."""
+    """The stage map, every box a link that keeps the text and the choices. link: the view as the link has it; marks:
+    claims per stage that hold, hold in part, do not."""
     drawn_map.show(
         boxes,
         stagemap.block(spec),
         panel.stage,
         view.layer,
         marks,
-        lambda target: links.query(stage.at_panel(links.read(), target)),
+        lambda target: links.query(stage.at_panel(link, target)),
         lambda target: links.go(lambda now: stage.at_panel(now, target)),
     )

@@ -1,7 +1,7 @@
 """The middle of the page: one panel of a stage, its question, its answer for this text, and its figure."""
 
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from html import escape
 
 import streamlit as st
@@ -14,9 +14,11 @@ from anatomy.stages import STAGES
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
 from panels.panel import Panel
-from ui import asking, controls, details, excerpts, figure, later, links, polled, session, text, waiting, withheld
+from ui import asking, controls, details, excerpts, figure, later, links, polled, text, waiting, withheld
 from ui.asking import Halt
+from ui.handed import Handed
 from ui.host import HostedModel, Loading, models
+from ui.later import Arrival
 from ui.withheld import Figures
 
 
@@ -26,37 +28,38 @@ def shown(model: HostedModel, run: Run, view: Fitted, panel: Panel) -> Figures:
     return replace(figures, drawn=figures.drawn[:1], chooser=None) if st.context.is_embedded else figures
 
 
-def draw(model: HostedModel, run: Run, view: Fitted) -> None:
+@dataclass(frozen=True)
+class Answer:
+    """What the stage shows: which figures, the arrays that they are drawn from, and what fills them in later."""
+
+    figures: Figures
+    trace: Trace
+    arrival: Arrival
+
+
+def answer(model: HostedModel, figures: Figures, trace: Trace, view: Fitted) -> Answer:
+    """The arrays that were asked for, with what has come by now of those that fill the figures in."""
+    return Answer(figures, trace, later.arrived(model, trace.run, figures.drawn, trace.spec, view))
+
+
+def draw(model: HostedModel, view: Fitted, found: Answer) -> None:
     """The stage as a part of the page that redraws alone when one of its own controls moves."""
-    figures = shown(model, run, view, panels.load()[view.panel])
-    coming = later.arrived(model, run, figures.drawn, model.spec(), view).coming
+    coming = found.arrival.coming
     with st.container(key="stage"):
-        (_filling if coming else _stage)(model, run, view, coming)
+        (_filling if coming else _stage)(model, found.trace.run, view, coming, Handed(found))
 
 
-def _drawn(model: HostedModel, run: Run, drawn: Fitted, filling: bool) -> None:
-    """drawn: what the page was drawn for; once the link means anything but other settings, the whole page is drawn
-    again. filling: it comes back by itself for what fills the figure in."""
+def _drawn(model: HostedModel, run: Run, drawn: Fitted, filling: bool, handed: Handed[Answer]) -> None:
+    """drawn: what the page was drawn for; filling: it comes back by itself for what fills the figure in; handed: its
+    answer within the page's own run."""
     links.set_locale()
-    spec = model.spec()
-    try:
-        view = links.known().fit(spec, model.run(run).tokens) if session.in_part() else drawn
-        other = replace(view, settings=drawn.settings) != drawn
-        elsewhere = other and (links.current() or not filling)
-        if elsewhere or asking.extra_waits():
-            polled.anew()
-        panel = panels.load()[view.panel]
-        figures = shown(model, run, view, panel)
-        arrival = later.arrived(model, run, figures.drawn, spec, view)
-        if arrival.coming != filling and links.current():
-            polled.anew()
-        with waiting.impatient():
-            trace = model.run(run, figures.needs(spec, view)).plus(arrival.trace.arrays, arrival.trace.names)
-        if panel.others:
-            trace = replace(trace, of_others=_of_others(model, run))
-    except (Loading, Refused):
-        polled.anew()
-    alone = bool(st.context.is_embedded)
+    found, view = handed.take(), drawn
+    if found is None:
+        found, view = _asked_again(model, run, drawn, filling)
+    figures, arrival, trace = found.figures, found.arrival, found.arrival.added_to(found.trace)
+    panel, spec, alone = panels.load()[view.panel], trace.spec, bool(st.context.is_embedded)
+    if panel.others:
+        trace = replace(trace, of_others=_of_others(model, run))
     text.heading(_(panel.title))
     reason = panel.applies(spec)
     if reason is not None:
@@ -72,6 +75,26 @@ def _drawn(model: HostedModel, run: Run, drawn: Fitted, filling: bool) -> None:
         polled.slower(later.EVERY, arrival.errand.begun)
     if alone:
         text.elsewhere(_("Open in Stagelight"), links.query(view))
+
+
+def _asked_again(model: HostedModel, run: Run, drawn: Fitted, filling: bool) -> tuple[Answer, Fitted]:
+    """What a part that came back shows, and of which view. Once the link means anything but other settings, or the
+    answer takes more than this part may wait for, the whole page is drawn again."""
+    try:
+        spec = model.spec()
+        view = links.known().fit(spec, model.run(run).tokens)
+        other = replace(view, settings=drawn.settings) != drawn
+        elsewhere = other and (links.current() or not filling)
+        if elsewhere or asking.extra_waits():
+            polled.anew()
+        figures = shown(model, run, view, panels.load()[view.panel])
+        arrival = later.arrived(model, run, figures.drawn, spec, view)
+        if arrival.coming != filling and links.current():
+            polled.anew()
+        with waiting.impatient():
+            return Answer(figures, model.run(run, figures.needs(spec, view)), arrival), view
+    except (Loading, Refused):
+        polled.anew()
 
 
 _stage = st.fragment(_drawn)

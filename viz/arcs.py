@@ -58,11 +58,13 @@ def arcs(given: Arcs) -> go.Figure:
 
 def _labels(given: Arcs, rows: int) -> list[dict]:
     """Every row's label and the titles, on both sides."""
-    found = []
+    annotations = []
     for x, labels, title, bold in _sides(given):
-        found += [_label(x, _height(row, len(labels), rows), label, row == bold) for row, label in enumerate(labels)]
-        found.append(_label(x, -1.1, title, False) | {"font": {"size": 12}})
-    return found
+        annotations += [
+            _label(x, _height(row, len(labels), rows), label, row == bold) for row, label in enumerate(labels)
+        ]
+        annotations.append(_label(x, -1.1, title, False) | {"font": {"size": 12}})
+    return annotations
 
 
 def _sides(given: Arcs) -> Iterable[tuple[int, tuple[str, ...], str, int | None]]:

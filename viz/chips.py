@@ -24,6 +24,8 @@ class Chips:
     of_text  they are the tokens of the reader's text, in order: choosing one chooses that token
     places   the token of the reader's text that choosing each chip means, where they are not just these; None: nothing
     rows     several rows of chips: (first chip of the row, words above it)
+
+    ValueError for a tint without a name, a focus that is no chip, or places that are not one per chip.
     """
 
     chips: tuple[Chip, ...]

@@ -42,7 +42,10 @@ class Mark:
 
 @dataclass(frozen=True)
 class Curves:
-    """Up to three curves, the first in the accent; axis titles with units; levels across; marked points."""
+    """Up to three curves, the first in the accent; axis titles with units; levels across; marked points.
+
+    ValueError for more curves than can be told apart.
+    """
 
     curves: Sequence[Curve]
     x_axis: str

@@ -66,6 +66,8 @@ class Grid:
     measure         what the numbers are, where they stand for several: "largest weight"; read out before the number
     opens           the setting that a click or Enter on a cell makes besides choosing it
     leaves          the setting that Escape makes
+
+    ValueError where shapes do not fit, the scale's ends do not rise, or the focus is no cell.
     """
 
     z: Float[np.ndarray, "row col"]
@@ -103,9 +105,9 @@ class Grid:
             raise ValueError(
                 f"a grid of {shape} cannot stand for {len(self.part.rows) - 1} by {len(self.part.cols) - 1}"
             )
-        for told, given in (("names", self.names), ("places", self.places), ("words inside", self.inside)):
+        for what, given in (("names", self.names), ("places", self.places), ("words inside", self.inside)):
             if given is not None and len(given) != self.z.size:
-                raise ValueError(f"there are {len(given)} {told} for {self.z.size} cells")
+                raise ValueError(f"there are {len(given)} {what} for {self.z.size} cells")
         if self.logarithmic and (self.low <= 0 or self.signed):
             raise ValueError(f"a logarithmic scale cannot start at {self.low} or be signed: give a low above 0")
         if not self.signed and self.low >= self.high:

@@ -72,6 +72,8 @@ class Heads:
     head    the one switched on when the view opens
     title   of the figure
     neurons what the neuron view shows besides
+
+    ValueError where shapes do not fit, or queries and keys are missing or not wanted.
     """
 
     weights: Float[np.ndarray, "layer head pos src"]

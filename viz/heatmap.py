@@ -79,8 +79,8 @@ def _cells(grid: Grid, at: Lattice) -> go.Heatmap:
     if grid.part is not None:
         trace.update(x=_categories(grid.cols), y=_categories(grid.rows))
     rows, cols = escaped(grid.row_axis), escaped(grid.col_axis)
-    told = f"{escaped(grid.measure)} {value}" if grid.measure else value
-    trace.hovertemplate = f"{rows} %{{y}}<br>{cols} %{{x}}<br>{told} {escaped(grid.unit)}<extra></extra>"
+    reading = f"{escaped(grid.measure)} {value}" if grid.measure else value
+    trace.hovertemplate = f"{rows} %{{y}}<br>{cols} %{{x}}<br>{reading} {escaped(grid.unit)}<extra></extra>"
     if grid.names is not None:
         named = _laid_out(_by_row(grid, grid.names), at)
         trace.update(hovertext=named, hovertemplate=f"%{{hovertext}}<br>{value} {escaped(grid.unit)}<extra></extra>")

@@ -29,7 +29,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Ladder:
-    """Rows of blocks from the top, each with a name; names of the axes, and of new blocks and the others."""
+    """Rows of blocks from the top, each with a name; names of the axes, and of new blocks and the others.
+
+    ValueError where there are not as many names as rows.
+    """
 
     rows: tuple[tuple[Block, ...], ...]
     names: tuple[str, ...]

@@ -34,6 +34,8 @@ class Lines:
     lead           the first place is not of the row of the others (the embedding before layers 0, 1, 2 …)
     logarithmic    y follows log10(values); values that are not above 0 are left out
     listed         few lines that are all to be told apart: each in a look of its own, named in a legend
+
+    ValueError where the names do not fit the values, or more lines are listed than have looks.
     """
 
     values: Float[np.ndarray, "line place"]

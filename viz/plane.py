@@ -33,6 +33,7 @@ class Turn:
 
     @property
     def length(self) -> float:
+        """Of the vector, the same before and after."""
         return math.hypot(self.x, self.y)
 
     @property

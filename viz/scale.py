@@ -23,7 +23,7 @@ def thinned(count: int, most: int) -> list[int]:
 
 
 def steps(low: float, high: float) -> list[float]:
-    """Round numbers from low to high, three to seven of them, evenly spaced."""
+    """Round numbers from low to high, three to seven of them, evenly spaced; high has to be above low."""
     least = 10.0 ** math.floor(math.log10(high - low) - 1)
     step = next(step for step in _sizes(least) if (high - low) / step <= 5 + 1e-9)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)

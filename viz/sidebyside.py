@@ -53,7 +53,7 @@ def _part(rows: Sequence[str], part: Series, whole: np.ndarray, place: int) -> g
         insidetextfont={"color": LIGHT.text if place else None},  # the page knows how dark the first one is
         textangle=0,
         constraintext="none",
-        hovertext=[_note(*told) for told in zip(rows, [part.name] * len(rows), part.texts, words, strict=True)],
+        hovertext=[_note(*entry) for entry in zip(rows, [part.name] * len(rows), part.texts, words, strict=True)],
         hovertemplate="%{hovertext}<extra></extra>",
     )
 
@@ -82,7 +82,7 @@ def amounts(rows: Sequence[str], series: Sequence[Series], axis: str, ticks: Seq
 
 
 def _bars(rows: Sequence[str], given: Series, place: int) -> go.Bar:
-    told = zip(rows, [given.name] * len(rows), given.texts, strict=True)
+    entries = zip(rows, [given.name] * len(rows), given.texts, strict=True)
     return go.Bar(
         x=[value if value else None for value in given.values],
         y=np.arange(len(rows), dtype=np.float32),
@@ -93,7 +93,7 @@ def _bars(rows: Sequence[str], given: Series, place: int) -> go.Bar:
         textposition="outside",
         constraintext="none",
         cliponaxis=False,
-        hovertext=[_note(*words) for words in told],
+        hovertext=[_note(*entry) for entry in entries],
         hovertemplate="%{hovertext}<extra></extra>",
     )
 
@@ -107,13 +107,13 @@ def _ends(series: Sequence[Series]) -> tuple[float, float]:
 
 def powers(low: float, high: float) -> list[float]:
     """The powers of ten between two values above 0, every second one where there are more than eight."""
-    found = decades(low, high)
-    return found if len(found) <= 8 else found[::2]
+    tens = decades(low, high)
+    return tens if len(tens) <= 8 else tens[::2]
 
 
 def _note(row: str, name: str, *words: str) -> str:
-    told = " · ".join(word for word in words if word)
-    return f"<b>{escaped(' · '.join(row.splitlines()))}</b><br>{escaped(name)}: {escaped(told)}"
+    text = " · ".join(word for word in words if word)
+    return f"<b>{escaped(' · '.join(row.splitlines()))}</b><br>{escaped(name)}: {escaped(text)}"
 
 
 def _labels(rows: Sequence[str]) -> dict:

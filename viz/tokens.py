@@ -70,11 +70,11 @@ class Cut:
 
 def cut(text: str, tokens: Sequence[Piece]) -> Cut:
     """What kind of piece of the text each token is."""
-    found = words(text)
-    ends = [end for _start, end in found]
+    spans = words(text)
+    ends = [end for _start, end in spans]
     return Cut(
-        kinds=tuple(_kind(text, token, found, ends) for token in tokens),
-        words=found,
+        kinds=tuple(_kind(text, token, spans, ends) for token in tokens),
+        words=spans,
         characters=sum(not c.isspace() for c in text),
         unspaced=sum(c.isalnum() and _is_unspaced(c) for c in text),
     )
@@ -83,16 +83,16 @@ def cut(text: str, tokens: Sequence[Piece]) -> Cut:
 @lru_cache(maxsize=8)
 def words(text: str) -> tuple[tuple[int, int], ...]:
     """(start, end) of each word, in characters."""
-    found: list[tuple[int, int]] = []
+    spans: list[tuple[int, int]] = []
     start = None
     for i, c in enumerate(text + " "):
         inside = _begins(c) or (start is not None and _goes_on(text, i))
         if inside and start is None:
             start = i
         elif not inside and start is not None:
-            found.append((start, i))
+            spans.append((start, i))
             start = None
-    return tuple(found)
+    return tuple(spans)
 
 
 @lru_cache(maxsize=8)
@@ -120,8 +120,8 @@ def _is_unspaced(c: str) -> bool:
     return ord(c) >= _UNSPACED[0][0] and any(first <= ord(c) <= last for first, last in _UNSPACED)
 
 
-def _kind(text: str, token: Piece, found: Sequence[tuple[int, int]], ends: Sequence[int]) -> int:
-    """Its index in KINDS. found: the words in order; ends: where each ends."""
+def _kind(text: str, token: Piece, spans: Sequence[tuple[int, int]], ends: Sequence[int]) -> int:
+    """Its index in KINDS. spans: the words in order; ends: where each ends."""
     if token.special or token.start == token.end:
         return SPECIAL
     if token.text is None:
@@ -129,7 +129,7 @@ def _kind(text: str, token: Piece, found: Sequence[tuple[int, int]], ends: Seque
     written = text[token.start : token.end]
     start = token.start + len(written) - len(written.lstrip())
     end = token.end - len(written) + len(written.rstrip())
-    touched = found[bisect_right(ends, start) : bisect_left(found, (end,))]
+    touched = spans[bisect_right(ends, start) : bisect_left(spans, (end,))]
     if touched:
         return WHOLE if all(start <= first and last <= end for first, last in touched) else PART
     return CHARACTER if any(_is_unspaced(c) for c in written) else BETWEEN

@@ -26,6 +26,8 @@ class Upright:
     notes   words for the hover box
     focus   the chosen token
     level   a line across, such as the mean
+
+    ValueError where values, labels and notes are not equally many.
     """
 
     values: Float[np.ndarray, " pos"]

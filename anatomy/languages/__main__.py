@@ -6,7 +6,7 @@ from anatomy.languages.extract import messages
 
 
 def renew(language: str) -> str:
-    """Write one language's catalogue; a line on what it holds."""
+    """Write one language's catalogue anew; back comes a line on what it holds."""
     path = CATALOGUES / f"{language}.po"
     old = catalogue.read(path, language)
     new = catalogue.renewed(old, messages())

@@ -30,11 +30,11 @@ def read(path: Path, language: str) -> Catalog:
         return read_po(file, locale=language)
 
 
-def renewed(old: Catalog, found: dict[Message, tuple[str, ...]]) -> Catalog:
+def renewed(old: Catalog, messages: dict[Message, tuple[str, ...]]) -> Catalog:
     """The catalogue of these messages, each with its files and the translation it had. What is gone is left out, and
     nothing is guessed from a similar message."""
     new = Catalog(locale=old.locale, header_comment=_HEADER, fuzzy=False)
-    for message, places in found.items():
+    for message, places in messages.items():
         known = old.get(message)
         kept = known.string if known is not None and known.pluralizable == isinstance(message, tuple) else ""
         new.add(message, kept or "", locations=[(place, 0) for place in places]).flags.clear()

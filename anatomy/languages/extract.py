@@ -19,8 +19,8 @@ Message = str | tuple[str, str]
 
 def files(root: Path = ROOT) -> tuple[Path, ...]:
     """Every file of the program, in order."""
-    found = (path for place in PLACES for path in ([root / place] if place.endswith(".py") else _within(root / place)))
-    return tuple(sorted(found))
+    paths = (path for place in PLACES for path in ([root / place] if place.endswith(".py") else _within(root / place)))
+    return tuple(sorted(paths))
 
 
 def _within(folder: Path) -> Iterator[Path]:
@@ -30,15 +30,15 @@ def _within(folder: Path) -> Iterator[Path]:
 def messages(root: Path = ROOT) -> dict[Message, tuple[str, ...]]:
     """Every message with the files it stands in, relative to the root: by first file, then by message. A message that
     depends on a count is the pair (one, several), and stands for its first half alone too."""
-    found: dict[Message, set[str]] = {}
+    where: dict[Message, set[str]] = {}
     for path in files(root):
         for message in in_file(path):
-            found.setdefault(message, set()).add(path.relative_to(root).as_posix())
+            where.setdefault(message, set()).add(path.relative_to(root).as_posix())
     for place, message in _in_tables():
-        found.setdefault(message, set()).add(place)
-    plurals = {message[0] for message in found if isinstance(message, tuple)}
-    told = {message: tuple(sorted(places)) for message, places in found.items() if message not in plurals}
-    return dict(sorted(told.items(), key=lambda entry: (entry[1][0], _first(entry[0]))))
+        where.setdefault(message, set()).add(place)
+    plurals = {message[0] for message in where if isinstance(message, tuple)}
+    listed = {message: tuple(sorted(places)) for message, places in where.items() if message not in plurals}
+    return dict(sorted(listed.items(), key=lambda entry: (entry[1][0], _first(entry[0]))))
 
 
 def in_file(path: Path) -> Iterator[Message]:
@@ -55,11 +55,13 @@ def _calls(
     own looks at tokens and overlooks calls inside an f-string."""
     for node in ast.walk(ast.parse(file.read())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in keywords:
-            told = [arg.value if isinstance(arg, ast.Constant) else None for arg in node.args]
+            literals = [arg.value if isinstance(arg, ast.Constant) else None for arg in node.args]
             if node.func.id == "many":
-                told = [noun and shape.format(noun) for noun in told[1:] for shape in ("{{count}} {}", "{{count}} {}s")]
-            if told and isinstance(told[0], str):
-                yield node.lineno, node.func.id, told, []
+                literals = [
+                    noun and shape.format(noun) for noun in literals[1:] for shape in ("{{count}} {}", "{{count}} {}s")
+                ]
+            if literals and isinstance(literals[0], str):
+                yield node.lineno, node.func.id, literals, []
 
 
 def _in_tables() -> Iterator[tuple[str, str]]:

@@ -25,12 +25,14 @@ def heads_differ(case: Case) -> Verdict:
     if short:
         return short
     if case.spec.n_heads < 2:
-        says = _("This model has one head per layer: there are no others to look elsewhere.")
-        return Verdict("not", says, how=_("Heads of the model's configuration."), value=case.spec.n_heads, unit="heads")
+        sentence = _("This model has one head per layer: there are no others to look elsewhere.")
+        return Verdict(
+            "not", sentence, how=_("Heads of the model's configuration."), value=case.spec.n_heads, unit="heads"
+        )
     apart = overview(case, _APART.site)[_APART]  # [layer head]
     mean = float(apart.mean())
     layer, head = largest_place(apart)
-    says = _(
+    sentence = _(
         "The {heads} of a layer look at this text {mean} nat apart from each other on average (0: all the same, "
         "0.693: nothing in common); head {head} of layer {layer} is {most} nat from its neighbours.",
         heads=many(case.spec.n_heads, "head"),
@@ -41,7 +43,7 @@ def heads_differ(case: Case) -> Verdict:
     )
     return Verdict(
         "holds" if mean > _ALIKE else "not",
-        says,
+        sentence,
         how=_("Site head_apart, the mean over layers and heads: Jensen–Shannon divergence between two heads' rows."),
         value=mean,
         unit="nat",
@@ -52,14 +54,14 @@ def heads_differ(case: Case) -> Verdict:
 
 def angles(case: Case) -> Verdict:
     """What of “levels of meaning” can be measured: that heads look at different places."""
-    found = heads_differ(case)
-    if found.kind != "holds":
-        return found
+    verdict = heads_differ(case)
+    if verdict.kind != "holds":
+        return verdict
     rest = _(
         "That shows different places. Whether these are different levels or sides of a text's meaning, no attention "
         "weight tells; taking single heads out and testing on tasks would show what each is for."
     )
-    return replace(found, kind="part", says=f"{found.says} {rest}")
+    return replace(verdict, kind="part", says=f"{verdict.says} {rest}")
 
 
 def weighs(case: Case) -> Verdict:
@@ -68,23 +70,23 @@ def weighs(case: Case) -> Verdict:
     if short:
         return short
     trace = overview(case, _ENTROPY.site)
-    found, n = trace[_ENTROPY], len(trace.tokens)  # [layer head]
+    entropy, n = trace[_ENTROPY], len(trace.tokens)  # [layer head]
     even = float(np.log(visible(case, n)).mean())
-    share = float(found.mean()) / even
-    layer, head = smallest_place(found)
-    says = _(
+    share = float(entropy.mean()) / even
+    layer, head = smallest_place(entropy)
+    sentence = _(
         "Attention weights are uneven: their entropy is {mean} nat on average, {share} of the {even} nat that equal "
         "weights would have. The most selective is head {head} of layer {layer}, {least} nat.",
-        mean=number(float(found.mean())),
+        mean=number(float(entropy.mean())),
         share=percent(share),
         even=number(even),
         layer=layer,
         head=head,
-        least=number(float(found[layer, head])),
+        least=number(float(entropy[layer, head])),
     )
     return Verdict(
         "holds" if share < _UNEVEN else "not",
-        says,
+        sentence,
         how=_("Site head_entropy, the mean over layers and heads, over the mean of log(tokens that may be seen)."),
         value=share,
         unit="share",
@@ -110,7 +112,7 @@ def flow(case: Case) -> Verdict:
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
     gap = float(np.abs(weights @ values - z).max())
-    says = _(
+    sentence = _(
         "Scores, softmax and the weighted sum of values, worked out again for the {heads} of layer {layer}, give the "
         "model's own result (largest difference {gap}).",
         heads=many(len(pattern), "head"),
@@ -119,7 +121,7 @@ def flow(case: Case) -> Verdict:
     )
     return Verdict(
         "holds" if gap <= _EXACT else "not",
-        says,
+        sentence,
         how=_("softmax(scores) · v − z in layer {layer}: largest difference.", layer=layer),
         value=gap,
         unit="activation",
@@ -139,7 +141,7 @@ def parallel(case: Case) -> Verdict:
     half = case.of_tokens(ids[: max(1, len(ids) // 2)], last)
     kept = len(half.tokens)
     gap = relative_gap(whole[last][:kept], half[last])
-    told = _("One pass gave vectors for all {tokens} at once.", tokens=many(len(whole.tokens), "token"))
+    sentence = _("One pass gave vectors for all {tokens} at once.", tokens=many(len(whole.tokens), "token"))
     if not spec.stack().causal:
         kind = "holds"
         rest = _(
@@ -163,7 +165,7 @@ def parallel(case: Case) -> Verdict:
         )
     return Verdict(
         kind,
-        f"{told} {rest}",
+        f"{sentence} {rest}",
         how=_("Site resid_post of the last layer: largest difference over its largest value, for the tokens in both."),
         value=gap,
         unit="share",

@@ -16,7 +16,7 @@ def compute(case: Case) -> Verdict:
     spec, n = case.spec, len(case.trace().tokens)
     given = configuration(spec)
     each, whole = arithmetic(given, n), training(total(given), TRAINED_TOKENS)
-    says = _(
+    sentence = _(
         "What training took cannot be seen. One token of your text takes {each} operations in this model; {tokens} "
         "trillion tokens would have taken {whole} for it, and took {published} for Llama 3.1 405B, as published.",
         tokens=number(TRAINED_TOKENS / 1e12),
@@ -25,7 +25,7 @@ def compute(case: Case) -> Verdict:
         published=number(TRAINED_OPERATIONS),
     )
     how = _("2 operations per multiply-add of a token's matrices and attention; 6 × parameters × tokens for training.")
-    return Verdict("unseen", says, how=how, value=each, unit="operations")
+    return Verdict("unseen", sentence, how=how, value=each, unit="operations")
 
 
 def compute_by_size(case: Case) -> Verdict:
@@ -37,7 +37,7 @@ def compute_by_size(case: Case) -> Verdict:
     published = listed(
         _("{name} {operations}", name=each.name, operations=operations(arithmetic(each, SHORT))) for each in sizes
     )
-    says = _(
+    sentence = _(
         "Operations for one token that sees {context}: {published}; the model that is loaded, with {count}, {own}.",
         context=many(SHORT, "token"),
         published=published,
@@ -50,21 +50,21 @@ def compute_by_size(case: Case) -> Verdict:
         else _("In this row a model with more parameters takes fewer operations: parameters in tables cost none.")
     )
     how = _("2 operations per multiply-add of a token's matrices and attention, from the configurations.")
-    return Verdict("holds" if grows else "part", f"{says} {rest}", how=how, value=own, unit="operations")
+    return Verdict("holds" if grows else "part", f"{sentence} {rest}", how=how, value=own, unit="operations")
 
 
 def smaller(case: Case) -> Verdict:
     """The loaded model's parameters against GPT-3's."""
     count = case.spec.weights.parameters
     share = count / _GPT3
-    says = _(
+    sentence = _(
         "Published are 7 to 65 billion parameters for Llama 1 and 175 billion for GPT-3, as said. The model that is "
         "loaded has {count}, {share} of GPT-3's.",
         count=thousands(count),
         share=percent(share) if share < 1 else signed_percent(share),
     )
     how = _("Parameters of the loaded model; those of GPT-3 and Llama 1 as published.")
-    return Verdict("holds" if share < 1 else "not", says, how=how, value=count, unit="parameters", tolerance=_GPT3)
+    return Verdict("holds" if share < 1 else "not", sentence, how=how, value=count, unit="parameters", tolerance=_GPT3)
 
 
 def operations(count: float) -> str:

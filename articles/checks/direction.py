@@ -24,15 +24,15 @@ def all_words(case: Case) -> Verdict:
     later, n = trace[_LATER], len(trace.tokens)
     mean, layer, head = _most(later)
     if mean > _NONE:
-        says = _(
+        sentence = _(
             "{share} of all attention goes to tokens that come after the one that looks: each token sees all {tokens}.",
             share=percent(mean),
             tokens=many(n, "token"),
         )
         kind = "holds"
     else:
-        says, kind = _says_before(int(visible(case, n).sum()), n), "part"
-    return Verdict(kind, says, _how_later(), mean, "probability", _NONE, {"layer": layer, "head": head})
+        sentence, kind = _says_before(int(visible(case, n).sum()), n), "part"
+    return Verdict(kind, sentence, _how_later(), mean, "probability", _NONE, {"layer": layer, "head": head})
 
 
 def _says_before(seen: int, n: int) -> str:
@@ -69,16 +69,16 @@ def directions(case: Case) -> Verdict:
     mean, layer, head = _most(overview(case, _LATER.site)[_LATER])
     both, writes = mean > _NONE, case.spec.head == "causal"
     if both:
-        says = _(
+        sentence = _(
             "This model reads both ways: {share} of its attention goes to what comes after, as in BERT.",
             share=percent(mean),
         )
     else:
-        says = _("This model reads one way: no weight goes to what comes after, as in GPT and Llama.")
+        sentence = _("This model reads one way: no weight goes to what comes after, as in GPT and Llama.")
     rest = _("Its output layer names the next token.") if writes else _("No output layer of it names the next token.")
     return Verdict(
         "holds" if both != writes else "not",
-        f"{says} {rest}",
+        f"{sentence} {rest}",
         how=_how_later(),
         value=mean,
         unit="probability",
@@ -96,24 +96,24 @@ def one_way_writes(case: Case) -> Verdict:
     one_way, writes = mean <= _NONE, case.spec.head == "causal"
     if one_way and writes:
         kind = "holds"
-        says = _(
+        sentence = _(
             "This model reads one way and names the next token: what it has read stays as it is while the text grows."
         )
     elif one_way or writes:
         kind = "not"
-        says = (
+        sentence = (
             _("This model reads one way and names no next token.")
             if one_way
             else _("This model names the next token, and {share} of its attention looks ahead.", share=percent(mean))
         )
     else:
         kind = "part"
-        says = _(
+        sentence = _(
             "This model reads both ways ({share} of its attention looks ahead) and names no next token: that half of "
             "it fits. A model that reads one way shows the other.",
             share=percent(mean),
         )
-    return Verdict(kind, says, _how_later(), mean, "probability", _NONE, {"layer": layer, "head": head})
+    return Verdict(kind, sentence, _how_later(), mean, "probability", _NONE, {"layer": layer, "head": head})
 
 
 def encoder(case: Case) -> Verdict:
@@ -124,37 +124,37 @@ def encoder(case: Case) -> Verdict:
     mean, layer, head = _most(overview(case, _LATER.site)[_LATER])
     if mean > _NONE:
         kind = "holds" if case.spec.head != "causal" else "part"
-        says = _(
+        sentence = _(
             "What runs here is an encoder: {share} of the attention goes to later tokens, and none is predicted from "
             "those before it.",
             share=percent(mean),
         )
     else:
         kind = "not"
-        says = _(
+        sentence = _(
             "What runs here is a decoder: no weight goes to what comes after, so each token can be predicted from "
             "those before it. BERT is an encoder, and half of T5."
         )
-    return Verdict(kind, says, _how_later(), mean, "probability", _NONE, {"layer": layer, "head": head})
+    return Verdict(kind, sentence, _how_later(), mean, "probability", _NONE, {"layer": layer, "head": head})
 
 
 def dynamic_mask(case: Case) -> Verdict:
     """Whether words could be masked at all: a mask token in the vocabulary, and no causal mask in the run."""
-    found = [token for token in case.spec.special if "mask" in token.lower()]
+    masks = [token for token in case.spec.special if "mask" in token.lower()]
     _mean, layer, head = _most(overview(case, _LATER.site)[_LATER])
     how = _("Control tokens of the vocabulary with “mask” in their name; site head_later.")
     at = {"layer": layer, "head": head}
-    if case.spec.stack().causal and not found:
-        says = _(
+    if case.spec.stack().causal and not masks:
+        sentence = _(
             "There is no mask token among the {count} of this vocabulary, and the mask of attention is the same for "
             "every text: nothing that comes after is seen. Masking words anew at each step is how RoBERTa was trained.",
             count=many(len(case.spec.special), "control token"),
         )
-        return Verdict("not", says, how, len(found), "tokens", None, at)
-    says = _(
+        return Verdict("not", sentence, how, len(masks), "tokens", None, at)
+    sentence = _(
         "This model sees the whole text at once, which is what training with masked words takes; how they were chosen "
         "in training cannot be seen. The training code would show it."
     )
-    if found:
-        says = _("The vocabulary has a token for masked words, {token}.", token=found[0]) + " " + says
-    return Verdict("unseen", says, how, len(found), "tokens", None, at)
+    if masks:
+        sentence = _("The vocabulary has a token for masked words, {token}.", token=masks[0]) + " " + sentence
+    return Verdict("unseen", sentence, how, len(masks), "tokens", None, at)

@@ -24,14 +24,14 @@ def dense(case: Case) -> Verdict:
     """Share of the numbers in the text's embedding rows that are not 0."""
     rows = case.trace(_ROWS)[_ROWS]  # [pos d_model]
     share = float((rows != 0).mean())
-    says = _(
+    sentence = _(
         "Each token becomes {width} numbers, of which {share} are not 0: a row of a table of {rows} rows.",
         width=thousands(rows.shape[1]),
         share=percent(share),
         rows=thousands(case.spec.vocab),
     )
     how = _("Site tok_embed: numbers that are not 0, over all tokens of the text.")
-    return Verdict("holds" if share > 0.5 else "not", says, how=how, value=share, unit="share")
+    return Verdict("holds" if share > 0.5 else "not", sentence, how=how, value=share, unit="share")
 
 
 def word2vec(case: Case) -> Verdict:
@@ -39,7 +39,7 @@ def word2vec(case: Case) -> Verdict:
     spec, probe = case.spec, case.other(_LONG_WORD)
     pieces = [token for token in probe.tokens if token.start < token.end]
     share = spec.vocab * spec.d_model / spec.weights.parameters if spec.weights.parameters else math.nan
-    told = _(
+    table = _(
         "The table has {rows} rows of {width} numbers and holds {share} of the model's own parameters.",
         rows=thousands(spec.vocab),
         width=thousands(spec.d_model),
@@ -59,7 +59,7 @@ def word2vec(case: Case) -> Verdict:
     rest = against or _("Whether its rows were once taken from somewhere else cannot be seen in a forward pass.")
     return Verdict(
         "not" if against else "unseen",
-        f"{told} {rest}",
+        f"{table} {rest}",
         how=_("Shape of the embedding table, whether the output layer is tied to it, and the pieces of a long word."),
         value=share,
         unit="share",
@@ -70,19 +70,21 @@ def word2vec(case: Case) -> Verdict:
 def related(case: Case) -> Verdict:
     """Cosine of each token's row with the nearest that is spelled otherwise, against what chance would give."""
     trace, spec = case.trace(_NEAR, _NEAR_IDS), case.spec
-    found = {pos: near for pos in range(len(trace.tokens)) if (near := _otherwise(trace, pos)) is not None}
+    ranks = {pos: rank for pos in range(len(trace.tokens)) if (rank := _otherwise(trace, pos)) is not None}
     how = _(
         "Sites near_ids and near_cos: the best neighbour that differs in more than capitals, spaces and marks; mean "
         "over the text's tokens, against √(2 ln V / d), the largest cosine that V random directions in d dimensions "
         "are expected to have with a given one; 1.2 times that is asked."
     )
-    if not found:
-        says = _("All rows near to those of your text are other spellings of the same words: another text shows more.")
-        return Verdict("unseen", says, how=how, value=0, unit="tokens")
+    if not ranks:
+        sentence = _(
+            "All rows near to those of your text are other spellings of the same words: another text shows more."
+        )
+        return Verdict("unseen", sentence, how=how, value=0, unit="tokens")
     chance = min(1.0, math.sqrt(2 * math.log(max(2, spec.vocab)) / spec.d_model))
-    cosines_ = {pos: float(trace[_NEAR][pos, rank]) for pos, rank in found.items()}
+    cosines_ = {pos: float(trace[_NEAR][pos, rank]) for pos, rank in ranks.items()}
     mean, best = sum(cosines_.values()) / len(cosines_), list(cosines_)[largest_at(np.array([*cosines_.values()]))]
-    says = _(
+    sentence = _(
         "The nearest row that is not the same word in other letters has a cosine of {mean} on average; among {rows} "
         "random vectors of {width} numbers it would be about {chance}. For {token} it is {name}.",
         mean=cosine(mean),
@@ -90,7 +92,7 @@ def related(case: Case) -> Verdict:
         width=thousands(spec.d_model),
         chance=cosine(chance),
         token=quoted(trace.labels[best]),
-        name=quoted(trace.name(int(trace[_NEAR_IDS][best, found[best]]))),
+        name=quoted(trace.name(int(trace[_NEAR_IDS][best, ranks[best]]))),
     )
     near = mean > 1.2 * chance
     rest = (
@@ -98,7 +100,7 @@ def related(case: Case) -> Verdict:
         if near
         else _("That is no nearer than chance would have it.")
     )
-    return Verdict("part" if near else "not", f"{says} {rest}", how, mean, "cosine", 1.2 * chance, {"pos": best})
+    return Verdict("part" if near else "not", f"{sentence} {rest}", how, mean, "cosine", 1.2 * chance, {"pos": best})
 
 
 def _otherwise(trace: Trace, pos: int) -> int | None:
@@ -122,7 +124,7 @@ def sentences(case: Case) -> Verdict:
     rows, again = (_own_rows(case.of_tokens(order, _ROWS), len(ids)) for order in (ids, backwards(ids)))
     moved = (*range(len(ids) - 2, -1, -1), len(ids) - 1)
     gap = float(np.abs(rows[list(moved)] - again).max())
-    says = (
+    sentence = (
         _(
             "In reverse order every token of your text keeps its row exactly, and {count} give {count_rows}: none for "
             "the sentence. What surrounds a token enters in the layers above.",
@@ -134,7 +136,7 @@ def sentences(case: Case) -> Verdict:
     )
     return Verdict(
         "not" if gap == 0 else "holds",
-        says,
+        sentence,
         how=_("Site tok_embed of the same tokens in two orders: largest difference between the rows of one token."),
         value=gap,
         unit="activation",
@@ -157,7 +159,7 @@ def contextual(case: Case) -> Verdict:
     row = float(cosines(river[_ROWS][here], money[_ROWS][there]))
     path = [float(cosines(river[want][here], money[want][there])) for want in streams]
     lowest = smallest_at(np.array(path))
-    says = (
+    sentence = (
         _(
             "“{word}” of a river and “{word}” for money: cosine {row} at the embedding, {low} after the last layer, "
             "where it is lowest.",
@@ -178,7 +180,7 @@ def contextual(case: Case) -> Verdict:
     )
     return Verdict(
         "holds" if row > _SAME > path[lowest] else "not",
-        says,
+        sentence,
         how=_(
             "Sites tok_embed and resid_post of every layer: cosine between the two vectors of the word's last token."
         ),

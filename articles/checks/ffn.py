@@ -20,7 +20,7 @@ def nonlinear(case: Case) -> Verdict:
     bend = overview(case, _BEND.site)[_BEND]  # [layer pos]
     mean = float(bend.mean())
     layer, pos = largest_place(bend)
-    says = _(
+    sentence = _(
         "The FFN of two inputs added is not the two FFNs added: they differ by {mean} of the former's length on "
         "average, most in layer {layer} ({most}).",
         mean=percent(mean),
@@ -28,12 +28,12 @@ def nonlinear(case: Case) -> Verdict:
         most=percent(float(bend.max())),
     )
     if mean <= _STRAIGHT:
-        says = _(
+        sentence = _(
             "The FFN of two inputs added is the two FFNs added, to within {mean}: linear here.", mean=percent(mean)
         )
     return Verdict(
         "holds" if mean > _STRAIGHT else "not",
-        says,
+        sentence,
         how=_("Site ffn_bend: ‖F(x+y) − F(x) − F(y) + F(0)‖ / ‖F(x+y)‖ on a token's own input and its neighbour's."),
         value=mean,
         unit="ratio",
@@ -49,20 +49,20 @@ def two_matrices(case: Case) -> Verdict:
     rest = _("{share} of the neurons are exactly 0 on this text; ReLU leaves many so.", share=percent(share))
     if ffn.gated:
         kind = "not"
-        told = _(
+        sentence = _(
             "Three matrices: {act} of a gate, times a second projection, then the one that writes (SwiGLU where the "
             "function is SiLU). Two with GELU stand in BERT and GPT-2, two with ReLU in the first T5.",
             act=_function(ffn.act),
         )
     elif ffn.act == "relu":
-        kind, told = "holds", _("Two matrices with ReLU between them.")
+        kind, sentence = "holds", _("Two matrices with ReLU between them.")
     else:
         kind = "part"
-        told = _("Two matrices, as said; the function between them is {act} and not ReLU.", act=_function(ffn.act))
+        sentence = _("Two matrices, as said; the function between them is {act} and not ReLU.", act=_function(ffn.act))
     how = _(
         "Gate and activation function of the model's configuration; site act_zero, the mean over layers and tokens."
     )
-    return Verdict(kind, f"{told} {rest}", how=how, value=share, unit="share", at={"layer": layer})
+    return Verdict(kind, f"{sentence} {rest}", how=how, value=share, unit="share", at={"layer": layer})
 
 
 def _function(act: str) -> str:
@@ -80,7 +80,7 @@ def reads_attention(case: Case) -> Verdict:
     share = (write**2 + cosine * stream * write) / np.maximum(together, 1e-30)
     mean, by_layer = float(share.mean()), share.mean(axis=1)
     layer = largest_at(by_layer)
-    says = _(
+    sentence = _(
         "The FFN reads the sum of the stream and attention's write, normalized. Attention's write makes {mean} of that "
         "sum on average, from {least} to {most} by layer (most in layer {layer}); the stream that skips attention "
         "makes the rest.",
@@ -92,7 +92,7 @@ def reads_attention(case: Case) -> Verdict:
     kind = "part" if _NOTHING < mean < _ALL_OF_IT else "holds" if mean >= _ALL_OF_IT else "not"
     return Verdict(
         kind,
-        says,
+        sentence,
         how=_(
             "attention · sum / ‖sum‖², sum = stream entering + attention's write, from sites norm_pre, norm_attn and "
             "cos_attn; the mean over tokens and layers."
@@ -108,17 +108,17 @@ def several(case: Case) -> Verdict:
     order = overview(case, _ORDER.site)[_ORDER]  # [layer event]
     counts = (order == FFN).sum(axis=1)
     total, most = int(counts.sum()), int(counts.max())
-    says = _(
+    sentence = _(
         "{total} ran in all, {each} in each of {layers}: attention and feed-forward take turns.",
         total=many(total, "feed-forward network"),
         each=most,
         layers=many(case.spec.layers, "layer"),
     )
     if most == 0:
-        kind, says = "absent", _("No feed-forward network ran in this model.")
+        kind, sentence = "absent", _("No feed-forward network ran in this model.")
     elif most > 1:
         kind = "holds"
     else:
         kind = "part" if total > 1 else "not"
     how = _("Site layer_order: feed-forward networks as they were called in each layer.")
-    return Verdict(kind, says, how=how, value=total, unit="networks")
+    return Verdict(kind, sentence, how=how, value=total, unit="networks")

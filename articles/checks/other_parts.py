@@ -11,7 +11,7 @@ _KNOWN = 3  # kinds of parts that the site layer_order tells apart: norm, attent
 
 
 def convolutions(case: Case) -> Verdict:
-    """Parts that ran besides norms, attention and feed-forward networks; what Llama 3.1's report says of pictures."""
+    """Whether any convolution ran for the text, and what Llama 3.1's report says of pictures."""
     rest = _(
         "For pictures, the Llama 3.1 report describes an image encoder that is a Transformer itself, attached by "
         "adapters; the released models take and give text only."
@@ -20,7 +20,7 @@ def convolutions(case: Case) -> Verdict:
 
 
 def recurrence(case: Case) -> Verdict:
-    """The same for recurrent networks, and what the report says of speech."""
+    """Whether any recurrent network ran for the text, and what Llama 3.1's report says of speech."""
     rest = _(
         "For speech, the Llama 3.1 report describes a speech encoder attached by an adapter; the released models take "
         "and give text only."
@@ -29,18 +29,19 @@ def recurrence(case: Case) -> Verdict:
 
 
 def fusion(case: Case) -> Verdict:
-    """The same for a module that brings picture, sound and text together."""
+    """Whether any module ran that brings picture, sound and text together."""
     rest = _("All that enters are numbers of tokens. The released Llama 3.1 models take and give text only.")
     return _none_ran(case, _("module that joins pictures or sound with text"), rest)
 
 
 def _none_ran(case: Case, part: str, rest: str) -> Verdict:
+    """How many parts ran, and how many of these were neither norms, attention nor feed-forward networks."""
     order = overview(case, _ORDER.site)[_ORDER]
     ran, others = int((order >= 0).sum()), int((order >= _KNOWN).sum())
-    says = _(
+    sentence = _(
         "{ran} ran for your text, all of them norms, attention or feed-forward networks: no {part} among them.",
         ran=many(ran, "part"),
         part=part,
     )
     how = _("Site layer_order: parts of the layers as they were called, those of other kinds counted.")
-    return Verdict("absent", f"{says} {rest}", how=how, value=others, unit="parts")
+    return Verdict("absent", f"{sentence} {rest}", how=how, value=others, unit="parts")

@@ -29,7 +29,7 @@ def softmax_of_all(case: Case) -> Verdict:
     p = softmax(trace[logits])
     total = float(p.sum())
     gap = float(np.abs(p[trace[ids]] - np.exp(trace[logp].astype(np.float64))).max())
-    says = _(
+    sentence = _(
         "At {token} {count} get a probability each, {total} in sum; the largest difference of a recomputed "
         "softmax from the model's own probabilities is {gap}. They are tokens, not words.",
         token=quoted(trace.labels[pos]),
@@ -39,7 +39,7 @@ def softmax_of_all(case: Case) -> Verdict:
     )
     return Verdict(
         "holds" if abs(total - 1) <= _EXACT and gap <= _EXACT else "not",
-        says,
+        sentence,
         how=_("softmax of site logits: its sum, and its difference from exp(next_logp) for the best tokens."),
         value=total,
         unit="probability",
@@ -49,11 +49,11 @@ def softmax_of_all(case: Case) -> Verdict:
 
 
 def _no_output() -> Verdict:
-    says = _(
+    sentence = _(
         "This model has no output layer: it gives a vector per token and no probabilities. Models opened with their "
         "output layer have one for each token of the vocabulary."
     )
-    return Verdict("absent", says, how=_("Output layer of the model's spec."))
+    return Verdict("absent", sentence, how=_("Output layer of the model's spec."))
 
 
 def classes(case: Case) -> Verdict:
@@ -63,12 +63,12 @@ def classes(case: Case) -> Verdict:
     pos = case.view.pos
     logits = Want("logits", pos=pos)
     count = len(case.trace(logits)[logits])
-    says = _(
+    sentence = _(
         "The output layer has {count} outputs, one per token of the vocabulary, and none for classes. Classes take a "
         "layer of their own, trained on labelled texts, or a question that is answered in words.",
         count=thousands(count),
     )
-    return Verdict("absent", says, how=_("Length of site logits."), value=count, unit="tokens", at={"pos": pos})
+    return Verdict("absent", sentence, how=_("Length of site logits."), value=count, unit="tokens", at={"pos": pos})
 
 
 def next_word(case: Case) -> Verdict:
@@ -83,7 +83,7 @@ def next_word(case: Case) -> Verdict:
     ids = np.array([token.id for token in trace.tokens])
     hits = int((trace[_NEXT][:-1, 0] == ids[1:]).sum())
     mean, chance = float(loss.mean()), math.log(case.spec.vocab)
-    says = _(
+    sentence = _(
         "Each token is predicted from those before it: {mean} nat of surprisal on average (guessing: {chance}); "
         "{hits} of {count} were the model's first choice. It predicts tokens, pieces of words.",
         mean=number(mean),
@@ -94,7 +94,7 @@ def next_word(case: Case) -> Verdict:
     rest = "" if mean < chance else _("On this text it is no better than guessing.")
     return Verdict(
         "holds" if mean < chance else "part",
-        f"{says} {rest}".strip(),
+        f"{sentence} {rest}".strip(),
         how=_("Site surprisal, mean over the tokens after the first, against log of the vocabulary; site next_ids."),
         value=mean,
         unit="nat",
@@ -106,13 +106,13 @@ def next_word(case: Case) -> Verdict:
 def _predicts_nothing(case: Case) -> Verdict:
     """Models that look ahead cannot predict what they see."""
     mean = float(overview(case, _LATER.site)[_LATER].mean())
-    says = _(
+    sentence = _(
         "This model sees the whole text: {share} of its attention goes to what comes after, so no token is predicted "
         "from those before it. GPT and Llama predict the next token.",
         share=percent(mean),
     )
     how = _("Output layer of the model's spec; site head_later.")
-    return Verdict("not", says, how=how, value=mean, unit="probability")
+    return Verdict("not", sentence, how=how, value=mean, unit="probability")
 
 
 def missing_word(case: Case) -> Verdict:
@@ -128,26 +128,26 @@ def missing_word(case: Case) -> Verdict:
     how = _("Output layer and control tokens of the model's spec; site head_later, the mean over layers and heads.")
     if spec.head == "masked":
         kind = "holds"
-        says = _(
+        sentence = _(
             "This model looks at both sides of a gap ({share} of its attention goes to what comes after), and its "
             "output layer names the token that belongs there.",
             share=percent(mean),
         )
     elif spec.head == "causal":
         kind = "not"
-        says = _(
+        sentence = _(
             "Nothing of what stands after a gap is seen ({share} of the attention), so this model names the token that "
             "comes next. BERT names hidden ones.",
             share=percent(mean),
         )
     else:
         kind = "unseen"
-        says = _(
+        sentence = _(
             "This model looks at both sides of a gap ({share} of its attention goes to what comes after), but it was "
             "opened without a layer that names tokens. A checkpoint with that layer would show it.",
             share=percent(mean),
         )
-    return Verdict(kind, f"{says} {token}", how=how, value=mean, unit="probability")
+    return Verdict(kind, f"{sentence} {token}", how=how, value=mean, unit="probability")
 
 
 def generates(case: Case) -> Verdict:
@@ -158,7 +158,7 @@ def generates(case: Case) -> Verdict:
     ids, logp = Want("next_ids", pos=pos), Want("next_logp", pos=pos)
     trace = case.trace(ids, logp)
     p = float(np.exp(trace[logp][0]))
-    says = _(
+    sentence = _(
         "It goes on with your text: {token} is the most probable next token ({share}). It is put at the end and the "
         "next one is asked for. How human the result reads and how well it hangs together no forward pass tells; "
         "readers of longer texts would.",
@@ -166,24 +166,24 @@ def generates(case: Case) -> Verdict:
         share=percent(p),
     )
     how = _("Sites next_ids and next_logp at the last token of the text.")
-    return Verdict("part", says, how=how, value=p, unit="probability", at={"pos": pos})
+    return Verdict("part", sentence, how=how, value=p, unit="probability", at={"pos": pos})
 
 
 def knows_language(case: Case) -> Verdict:
     """The text against the same tokens in reverse order, and against guessing: which is less surprising?"""
     if case.spec.head != "causal":
-        says = _(
+        sentence = _(
             "What a model knows of language shows here in how it predicts the next token, and this one predicts none. "
             "Words that are hidden, and a layer that names them, would show it."
         )
-        return Verdict("unseen", says, how=_("Output layer of the model's spec."))
+        return Verdict("unseen", sentence, how=_("Output layer of the model's spec."))
     ids = own_ids(case.trace())
     short = too_short(len(ids), 4)
     if short:
         return short
     own, mixed = (_loss(case.of_tokens(order, _SURPRISAL), len(ids)) for order in (ids, backwards(ids)))
     chance = math.log(case.spec.vocab)
-    says = _(
+    sentence = _(
         "Your text surprises it by {own} nat per token, the same tokens in reverse order by {mixed}; a model that "
         "knows nothing would stand at {chance}.",
         own=number(own),
@@ -202,7 +202,7 @@ def knows_language(case: Case) -> Verdict:
         kind, rest = "not", _("On this text it knows no better.")
     return Verdict(
         kind,
-        f"{says} {rest}",
+        f"{sentence} {rest}",
         how=_("Site surprisal, the mean over the tokens after the first; log of the vocabulary for a model of chance."),
         value=mixed - own,
         unit="nat",
@@ -213,5 +213,4 @@ def knows_language(case: Case) -> Verdict:
 
 def _loss(trace: Trace, count: int) -> float:
     """Mean surprisal of the given tokens, the first of the text left out."""
-    found = trace[_SURPRISAL][-count:].astype(np.float64)
-    return float(np.nanmean(found))
+    return float(np.nanmean(trace[_SURPRISAL][-count:].astype(np.float64)))

@@ -27,12 +27,12 @@ def added(case: Case) -> Verdict:
     trace = case.trace(_ROWS, _ENTERS)
     rows = trace[_ROWS].astype(np.float64) * spec.embed_scale
     gap = float(np.abs(trace[_ENTERS] - rows).max())
-    told = _("What enters layer 0 is the embedding row itself: largest difference {gap}.", gap=rounding(gap, rows))
+    sentence = _("What enters layer 0 is the embedding row itself: largest difference {gap}.", gap=rounding(gap, rows))
     if gap > _EXACT * max(1.0, float(np.abs(rows).max())):
-        told = _("What enters layer 0 differs from the embedding row by up to {gap}.", gap=number(gap))
+        sentence = _("What enters layer 0 differs from the embedding row by up to {gap}.", gap=number(gap))
     return Verdict(
         "not" if gap <= _EXACT * max(1.0, float(np.abs(rows).max())) else "part",
-        f"{told} {_instead(spec)}",
+        f"{sentence} {_instead(spec)}",
         how=_("Site resid_pre of layer 0 − site tok_embed: largest difference over all tokens and dimensions."),
         value=gap,
         unit="activation",
@@ -60,7 +60,7 @@ def _learned(case: Case) -> Verdict:
     sizes, tokens = norms(table), norms(trace[_ROWS])
     gap = float(np.abs(trace[_ENTERS] - trace[_ROWS]).max())
     apart = _closest(table)
-    says = _(
+    sentence = _(
         "A row of a trained table is added to each token's embedding: length {size} on average beside {token} of the "
         "tokens' rows; what enters layer 0 differs from the embedding by up to {gap}.",
         size=number(float(sizes.mean())),
@@ -68,10 +68,10 @@ def _learned(case: Case) -> Verdict:
         gap=number(gap),
     )
     unique = _("No two of these rows are alike: at least {gap} apart.", gap=number(apart)) if apart else ""
-    found = gap > _EXACT and float(sizes.max()) > _EXACT
+    is_added = gap > _EXACT and float(sizes.max()) > _EXACT
     return Verdict(
-        "holds" if found else "not",
-        f"{says} {unique}".strip(),
+        "holds" if is_added else "not",
+        f"{sentence} {unique}".strip(),
         how=_("Lengths of site pos_embed and tok_embed; resid_pre of layer 0 − tok_embed; distances between the rows."),
         value=float(sizes.mean()),
         unit="L2 norm",
@@ -106,7 +106,7 @@ def order(case: Case) -> Verdict:
         return _order_by_distance(case.spec, on)
     off = _changed(case, ids, (ALL_AT_FIRST,))
     unit = unit_of(case.spec)
-    says = _(
+    sentence = _(
         "With your tokens in reverse order the answer at the last one changes by {on}; with every token at position "
         "0 by {off}.",
         on=size_of(case.spec, on),
@@ -124,7 +124,7 @@ def order(case: Case) -> Verdict:
         )
     return Verdict(
         kind,
-        f"{says} {rest}",
+        f"{sentence} {rest}",
         how=how_order(case.spec),
         value=on,
         unit=unit,
@@ -135,13 +135,13 @@ def order(case: Case) -> Verdict:
 
 def _order_by_distance(spec: ModelSpec, on: float) -> Verdict:
     """Where numbers are added to the scores by distance, there is nothing to be set to 0: one half of the question."""
-    says = _(
+    sentence = _(
         "With your tokens in reverse order the answer at the last one changes by {on}. This model knows distances and "
         "no positions, so they cannot be switched off; a model with positions shows what happens without.",
         on=size_of(spec, on),
     )
     second = _("Two more runs: the tokens in order and in reverse.")
-    return Verdict("unseen", says, how_order(spec), on, unit_of(spec), WEIGHT, second=second)
+    return Verdict("unseen", sentence, how_order(spec), on, unit_of(spec), WEIGHT, second=second)
 
 
 def _changed(case: Case, ids: Sequence[int], interventions: Sequence[Intervention]) -> float:
@@ -164,7 +164,7 @@ def moved(spec: ModelSpec, first: np.ndarray, other: np.ndarray) -> float:
 
 
 def divergence(first: np.ndarray, other: np.ndarray) -> float:
-    """KL divergence of the second distribution from the first, in nats, from their logits [vocab]."""
+    """KL(first ‖ other) in nats, of the distributions that logits [vocab] give (Kullback and Leibler 1951)."""
     p, q = softmax(first), softmax(other)
     return float(max(0.0, (p * (np.log(np.maximum(p, 1e-300)) - np.log(np.maximum(q, 1e-300)))).sum()))
 
@@ -191,7 +191,7 @@ def how_order(spec: ModelSpec) -> str:
 def context(case: Case) -> Verdict:
     """The longest text of the loaded model beside those of Llama 3 and 3.1, and how its rotation was set up."""
     spec = case.spec
-    told = _(
+    sentence = _(
         "Published are {three} tokens for Llama 3 of April 2024 and {later} for Llama 3.1 of July 2024: it was Llama 3 "
         "that had 8K, Llama 3.1 came with 128K. The model that is loaded takes {longest}.",
         longest=many(spec.max_pos, "token"),
@@ -200,7 +200,7 @@ def context(case: Case) -> Verdict:
     )
     return Verdict(
         "holds" if spec.max_pos >= LONG else "part" if spec.max_pos > SHORT else "not",
-        " ".join((told, *_rotation(spec))),
+        " ".join((sentence, *_rotation(spec))),
         how=_("The longest text and the rotation of the model's configuration; Llama's from its published ones."),
         value=spec.max_pos,
         unit="tokens",
@@ -216,7 +216,7 @@ def _rotation(spec: ModelSpec) -> list[str]:
         return [
             _("Its rotary base is {base}, not rescaled; Llama 3.1's is 500,000, stretched by a factor of 8.", base=base)
         ]
-    told = _("Its rotary base is {base}, rescaled by the rule “{rule}”.", base=base, rule=spec.position.scaling)
+    sentence = _("Its rotary base is {base}, rescaled by the rule “{rule}”.", base=base, rule=spec.position.scaling)
     if spec.position.original is None:
-        return [told]
-    return [told, _("Before that its longest text was {tokens}.", tokens=many(spec.position.original, "token"))]
+        return [sentence]
+    return [sentence, _("Before that its longest text was {tokens}.", tokens=many(spec.position.original, "token"))]

@@ -27,7 +27,7 @@ def no_window(case: Case) -> Verdict:
     spec, trace = case.spec, overview(case, _REACH.site)
     reach = trace[_REACH]  # [layer src]
     furthest = int(np.flatnonzero(reach.max(axis=0) > 0).max())
-    says = [
+    sentences = [
         _(
             "On this text of {tokens} weight reaches {far} away.",
             tokens=many(len(trace.tokens), "token"),
@@ -35,10 +35,10 @@ def no_window(case: Case) -> Verdict:
         ),
     ]
     if spec.window is not None:
-        says.append(_("Layers look at a window of {window} and no further.", window=many(spec.window, "token")))
+        sentences.append(_("Layers look at a window of {window} and no further.", window=many(spec.window, "token")))
     free = spec.window is None and (spec.position is None or isinstance(spec.position, RelativeBias))
     if free:
-        says.append(
+        sentences.append(
             _(
                 "No part of this model fixes a length: far distances are all treated alike. It was made for texts of "
                 "{longest}.",
@@ -46,12 +46,12 @@ def no_window(case: Case) -> Verdict:
             )
         )
     else:
-        says.append(_("The longest text of this model is {longest}.", longest=many(spec.max_pos, "token")))
+        sentences.append(_("The longest text of this model is {longest}.", longest=many(spec.max_pos, "token")))
     if spec.window is None and not free:
-        says.append(_("Up to there nothing but the mask limits what is seen; that length is itself a fixed one."))
+        sentences.append(_("Up to there nothing but the mask limits what is seen; that length is itself a fixed one."))
     return Verdict(
         "holds" if free else "not",
-        " ".join(says),
+        " ".join(sentences),
         how=_("Site head_reach, the largest distance with any weight; sliding window and longest text of the model."),
         value=spec.max_pos if spec.window is None else spec.window,
         unit="tokens",
@@ -72,16 +72,16 @@ def long_range(case: Case) -> Verdict:
     far = {far: share for far, share in zip(_FAR, shares.mean(axis=0), strict=True) if not np.isnan(share)}
     listed_ = listed(_("{share} beyond {far}", share=percent(s), far=many(f, "token")) for f, s in far.items())
     first, layer = float(far[_FAR[0]]), largest_at(shares[:, 0])
-    says = _(
+    sentence = _(
         "Of the attention on {tokens}, that on the first token left out, goes: {shares}.",
         tokens=many(len(trace.tokens), "token"),
         shares=listed_,
     )
     if first <= _SOME:
-        says = _("Next to no attention goes far, that on the first token left out: {shares}.", shares=listed_)
+        sentence = _("Next to no attention goes far, that on the first token left out: {shares}.", shares=listed_)
     return Verdict(
         "holds" if first > _SOME else "not",
-        says,
+        sentence,
         how=_(
             "Site pattern of every layer: weight at more than that many tokens over all weight, in both without the "
             "first token and those that the tokenizer adds; the mean over layers. Of a text of more than {most}, the "

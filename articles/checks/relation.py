@@ -26,8 +26,10 @@ def relative(case: Case) -> Verdict:
         return _by_distance(case)
     shift = min(_SHIFT, spec.max_pos - len(case.trace().tokens))
     if shift < 1:
-        says = _("This text fills every position of the model, so that it cannot be moved on: a shorter one shows it.")
-        return Verdict("unseen", says, how=_("Tokens of the text against the longest text of the model."))
+        sentence = _(
+            "This text fills every position of the model, so that it cannot be moved on: a shorter one shows it."
+        )
+        return Verdict("unseen", sentence, how=_("Tokens of the text against the longest text of the model."))
     wants = [Want("pattern", layer) for layer in sorted({0, case.view.layer, spec.layers - 1})]
     here, there = case.trace(*wants), case.intervened([Intervention("positions", "add", amount=shift)], *wants)
     gaps = np.array([np.abs(here[want] - there[want]).max(axis=(1, 2)) for want in wants])  # [layer head]
@@ -35,14 +37,14 @@ def relative(case: Case) -> Verdict:
     worst, head = largest_place(gaps) if gap > WEIGHT else (0, 0)  # all are rounding: no head is meant
     moved = {"shift": many(shift, "token"), "gap": rounding(gap, 1.0)}
     if gap <= WEIGHT:
-        says = _(
+        sentence = _(
             "Moved on by {shift}, with all distances as they were, the text keeps its attention weights: largest "
             "difference {gap}.",
             **moved,
         )
         rest = _("Only distances count.")
     else:
-        says = _(
+        sentence = _(
             "Moved on by {shift}, with all distances as they were, the text gets attention weights that differ by up "
             "to {gap}.",
             **moved,
@@ -50,7 +52,7 @@ def relative(case: Case) -> Verdict:
         rest = _("Places themselves count: a learned table has another row for each. Only distances count in Llama.")
     return Verdict(
         "holds" if gap <= WEIGHT else "not",
-        f"{says} {rest}",
+        f"{sentence} {rest}",
         how=_(
             "Site pattern of layers {layers}: largest change of a weight when an amount is added to every position.",
             layers=listed(str(want.layer) for want in wants),
@@ -77,16 +79,18 @@ def _by_distance(case: Case) -> Verdict:
     n = bias.shape[-1]
     lines = [np.diagonal(bias, offset, axis1=1, axis2=2) for offset in range(1 - n, n)]
     gap = max(float(np.ptp(line, axis=1).max()) for line in lines)
-    says = _(
+    sentence = _(
         "What is added to the scores depends on the distance alone: the numbers for one distance are the "
         "same at all places of this text (largest difference {gap}).",
         gap=rounding(gap, bias),
     )
     if gap > _EXACT:
-        says = _("What is added to the scores differs by up to {gap} for one and the same distance.", gap=number(gap))
+        sentence = _(
+            "What is added to the scores differs by up to {gap} for one and the same distance.", gap=number(gap)
+        )
     return Verdict(
         "holds" if gap <= _EXACT else "not",
-        says,
+        sentence,
         how=_("Site pos_bias of layer 0: largest spread along a diagonal, over all heads and distances."),
         value=gap,
         unit="logit",
@@ -102,11 +106,13 @@ def places_known(case: Case) -> Verdict:
         return unfit
     spec = case.spec
     if isinstance(spec.position, RelativeBias):
-        return _told_by_distance(case)
+        return _differs_by_distance(case)
     pos = len(case.trace().tokens) - 1
     want = answer(spec, pos)
     change = moved(spec, case.trace(want)[want], case.intervened([ALL_AT_FIRST], want)[want])
-    says = _("With every token at position 0 the answer at the last one changes by {size}.", size=size_of(spec, change))
+    sentence = _(
+        "With every token at position 0 the answer at the last one changes by {size}.", size=size_of(spec, change)
+    )
     if change <= WEIGHT:
         kind, rest = "not", _("Positions make no difference to this model here.")
     elif isinstance(spec.position, Rope):
@@ -117,17 +123,17 @@ def places_known(case: Case) -> Verdict:
             "Its positions are places, a row of a table each; how words stand to each other it has to learn from these."
         )
     second = _("The same text was run a second time with all positions at 0.")
-    return Verdict(kind, f"{says} {rest}", how_order(spec), change, unit_of(spec), WEIGHT, {"pos": pos}, second)
+    return Verdict(kind, f"{sentence} {rest}", how_order(spec), change, unit_of(spec), WEIGHT, {"pos": pos}, second)
 
 
-def _told_by_distance(case: Case) -> Verdict:
+def _differs_by_distance(case: Case) -> Verdict:
     """Whether the numbers added to the scores differ between distances."""
     bias = case.trace(_BIAS)[_BIAS].astype(np.float64)  # [head pos src]
     spread = float(np.ptp(bias, axis=2).max())
-    says = _(
+    sentence = _(
         "A number is added to the scores for each distance; these numbers differ by up to {gap}.", gap=number(spread)
     )
     if spread <= _EXACT:
-        says = _("The same number is added to the scores at all distances.")
+        sentence = _("The same number is added to the scores at all distances.")
     how = _("Site pos_bias of layer 0: largest difference within a row, over all heads.")
-    return Verdict("holds" if spread > _EXACT else "not", says, how, spread, "logit", _EXACT, {"layer": 0})
+    return Verdict("holds" if spread > _EXACT else "not", sentence, how, spread, "logit", _EXACT, {"layer": 0})

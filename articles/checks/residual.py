@@ -23,18 +23,18 @@ def added(case: Case) -> Verdict:
     layer = case.view.layer
     gap = max(sum_gap(case, layer, "attn"), sum_gap(case, layer, "ffn"))
     if gap > _EXACT:
-        says = _(
+        sentence = _(
             "Stream and writes added miss the next stream of layer {layer} by {gap}.", layer=layer, gap=number(gap)
         )
     elif case.spec.norm.place == "post":
-        says = _(
+        sentence = _(
             "The input of layer {layer} skips attention and the FFN and is added to what they write: difference {gap} "
             "of the largest number. Here each sum is normalized before it goes on.",
             layer=layer,
             gap=rounding(gap, 1.0),
         )
     else:
-        says = _(
+        sentence = _(
             "The input of layer {layer} skips attention and the FFN and is added to what they write: difference {gap} "
             "of the largest number.",
             layer=layer,
@@ -42,7 +42,7 @@ def added(case: Case) -> Verdict:
         )
     return Verdict(
         "holds" if gap <= _EXACT else "not",
-        says,
+        sentence,
         how=_(
             "Sites resid_pre + attn_out − resid_mid and resid_mid + ffn_out − resid_post of layer {layer}, as a share "
             "of the largest number; where the norm comes after the sum, it is worked out first.",
@@ -76,14 +76,14 @@ def layer_norm(case: Case) -> Verdict:
     mean, size = _normalized(case, layer)
     after = spec.norm.place == "post"
     if mean <= _CENTRED:
-        told = _(
+        norm = _(
             "The norm takes out the mean (largest left: {mean}) and brings the root mean square to {size}: LayerNorm.",
             mean=rounding(mean, size),
             size=number(size),
         )
         kind = "holds" if after else "part"
     else:
-        told = _(
+        norm = _(
             "The norm leaves the mean in (up to {mean}) and brings the root mean square to {size}: RMSNorm, not "
             "LayerNorm.",
             mean=number(mean),
@@ -98,7 +98,7 @@ def layer_norm(case: Case) -> Verdict:
     where = _("LayerNorm of the output is BERT's way.") if kind != "holds" else ""
     return Verdict(
         kind,
-        " ".join(sentence for sentence in (told, place, where) if sentence),
+        " ".join(sentence for sentence in (norm, place, where) if sentence),
         how=_(
             "Layer {layer}: what its first norm gave, less its bias and divided by its gain; the largest mean over the "
             "dimensions, and the root mean square over all tokens.",
@@ -129,20 +129,22 @@ def batch_norm(case: Case) -> Verdict:
     change, lengths = case.trace(_BATCH)[_BATCH], overview(case, "norm_post")[Want("norm_post")][-1]  # [pos]
     gap, share = float(change.max()), float((change / np.maximum(lengths, 1e-12)).max())
     pos = largest_at(change) if share > _EXACT else case.view.pos  # what is all rounding has no largest
-    told = _(
+    sentence = _(
         "Run in a batch with another text, this one gives the same last stream (difference {gap} of its length).",
         gap=rounding(share, 1.0),
     )
     if case.spec.batch_norms or share > _EXACT:
         kind = "holds" if case.spec.batch_norms else "part"
-        told = _("Run in a batch with another text, this one's last stream changes by up to {gap}.", gap=number(gap))
+        sentence = _(
+            "Run in a batch with another text, this one's last stream changes by up to {gap}.", gap=number(gap)
+        )
         rest = _("The model has {count}.", count=many(case.spec.batch_norms, "batch normalization"))
     else:
         kind = "absent"
         rest = _("The model has no batch normalization: each token's vector is normalized by itself.")
     return Verdict(
         kind,
-        f"{told} {rest}",
+        f"{sentence} {rest}",
         how=_("Modules of the model; site batch_gap: the largest change of a token's last stream, over its length."),
         value=share,
         unit="share",
@@ -157,7 +159,7 @@ def gradients(case: Case) -> Verdict:
     trace = overview(case, *(want.site for want in (*_LENGTHS, *_COSINES)))
     passed = [_passed(trace, *names) for names in (("pre", "attn"), ("mid", "ffn"))]
     share = float(np.mean(passed))
-    says = _(
+    sentence = _(
         "Gradients flow in training alone. What can be seen is the path they take: across one part of a layer the "
         "stream keeps its direction with a cosine of {share} on average, because its input is added unchanged. "
         "Training with and without the skip, and the gradient of each layer, would show the rest.",
@@ -165,7 +167,7 @@ def gradients(case: Case) -> Verdict:
     )
     return Verdict(
         "unseen",
-        says,
+        sentence,
         how=_("Cosine between a stream and its sum with a write, from sites norm_ and cos_; mean over tokens, layers."),
         value=share,
         unit="cosine",
@@ -179,7 +181,7 @@ def stability(case: Case) -> Verdict:
     growth = (end / np.maximum(start, 1e-12)).mean(axis=1)
     layer = largest_at(np.abs(np.log(np.maximum(growth, 1e-12))))
     typical = float(np.median(growth))
-    says = _(
+    sentence = _(
         "To tell whether residual connections make a network more stable takes one without them, trained alike. What "
         "can be seen here: across a layer the stream's length changes by a factor of {typical} as "
         "a rule, most in layer {layer}, by {most}.",
@@ -188,7 +190,7 @@ def stability(case: Case) -> Verdict:
         most=number(float(growth[layer])),
     )
     how = _("Sites norm_post over norm_pre: the mean over tokens in each layer; the median over layers.")
-    return Verdict("unseen", says, how=how, value=typical, unit="ratio", at={"layer": layer})
+    return Verdict("unseen", sentence, how=how, value=typical, unit="ratio", at={"layer": layer})
 
 
 def _passed(trace: Trace, stream: str, write: str) -> np.ndarray:
@@ -207,7 +209,7 @@ def steadies(case: Case) -> Verdict:
         before, after = Want("attn_out", layer), Want("resid_mid", layer)
     trace = case.trace(before, after)
     wide, narrow = (_spread(trace[want]) for want in (before, after))
-    says = _(
+    sentence = _(
         "How training went cannot be seen; what the norm does can. In layer {layer} the longest vector before it is "
         "{before} times as long as the shortest, after it {after} times. Training without it would show the rest.",
         layer=layer,
@@ -216,7 +218,7 @@ def steadies(case: Case) -> Verdict:
     )
     return Verdict(
         "unseen",
-        says,
+        sentence,
         how=_(
             "Layer {layer}: longest over shortest of the tokens' vectors, before and after its first norm.", layer=layer
         ),

@@ -20,13 +20,13 @@ def backwards(ids: Sequence[int]) -> tuple[int, ...]:
     return (*reversed(ids[:-1]), *ids[-1:])
 
 
-def too_short(found: int, least: int) -> Verdict | None:
+def too_short(tokens: int, least: int) -> Verdict | None:
     """What to say where the text has fewer tokens than a measurement takes; None where it has enough."""
-    if found >= least:
+    if tokens >= least:
         return None
-    says = _(
+    sentence = _(
         "This text has {found}; the measurement takes at least {least}. A longer text shows it.",
-        found=many(found, "token"),
+        found=many(tokens, "token"),
         least=many(least, "token"),
     )
-    return Verdict("unseen", says, how=_("Counted on the text's tokens."), value=found, unit="tokens")
+    return Verdict("unseen", sentence, how=_("Counted on the text's tokens."), value=tokens, unit="tokens")

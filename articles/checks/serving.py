@@ -31,19 +31,21 @@ def mixed_precision(case: Case) -> Verdict:
     )
     rest = _("Time was not measured; the backward pass and the updates in 32 bits are training and not seen here.")
     if case.spec.head is None:
-        says = _("This model has no output whose change could be measured.")
+        sentence = _("This model has no output whose change could be measured.")
         how = _("Output layer of the model's spec; parameters × bytes.")
-        return Verdict("unseen", f"{says} {saved} {rest}", how=how, value=weight_bytes(count, "bfloat16"), unit="bytes")
-    found = case.trace(_HALF)[_HALF].astype(np.float64)  # [pos]
-    mean, pos = float(found.mean()), largest_at(found)
-    told = _(
+        return Verdict(
+            "unseen", f"{sentence} {saved} {rest}", how=how, value=weight_bytes(count, "bfloat16"), unit="bytes"
+        )
+    divergence = case.trace(_HALF)[_HALF].astype(np.float64)  # [pos]
+    mean, pos = float(divergence.mean()), largest_at(divergence)
+    sentence = _(
         "With its matrices in bfloat16 the model's prediction moves by {mean} nat on average, at most {most}.",
         mean=number(mean),
-        most=number(float(found.max())),
+        most=number(float(divergence.max())),
     )
     return Verdict(
         "part" if mean <= _SLIGHT else "not",
-        f"{told} {saved} {rest}",
+        f"{sentence} {saved} {rest}",
         how=_("Site half_kl: KL divergence from the output in the model's own precision; mean over the tokens."),
         value=mean,
         unit="nat",
@@ -61,7 +63,7 @@ def checkpointing(case: Case) -> Verdict:
     whole = spec.layers * n * inside * number_bytes(spec.dtype)
     kept = spec.layers * n * spec.d_model * number_bytes(spec.dtype)
     gap = max(sum_gap(case, case.view.layer, part) for part in ("attn", "ffn"))
-    says = _(
+    sentence = _(
         "It spares memory in the backward pass, which is not run here. For your text the activations of all layers are "
         "about {whole}, each layer's input alone {kept}: {share}. That a layer can be computed again from its input is "
         "how this page reads it: layer {layer} comes out the same, difference {gap} of its largest number.",
@@ -73,7 +75,7 @@ def checkpointing(case: Case) -> Verdict:
     )
     return Verdict(
         "unseen",
-        says,
+        sentence,
         how=_(
             "Layers × tokens × numbers that a layer makes, from the model's configuration; a layer run again from its "
             "input, against the stream that it had left."
@@ -94,7 +96,7 @@ def dynamic(case: Case) -> Verdict:
     given = configuration(case.spec)
     work = [sum(arithmetic(given, seen) for seen in _seen(case, len(trace.tokens))) for trace in (half, whole)]
     same = whole[_ORDER].shape == half[_ORDER].shape and bool((whole[_ORDER] == half[_ORDER]).all())
-    told = _(
+    sentence = _(
         "{half} take {less} operations, {whole} take {more}: work follows the length, and nothing is filled up.",
         half=many(len(half.tokens), "token"),
         less=operations(work[0]),
@@ -108,7 +110,7 @@ def dynamic(case: Case) -> Verdict:
     )
     return Verdict(
         "part" if same else "holds",
-        f"{told} {rest}",
+        f"{sentence} {rest}",
         how=_(
             "Site layer_order of both runs; operations by the formula for one token, summed over each text's tokens."
         ),
@@ -134,7 +136,7 @@ def memory_efficient(case: Case) -> Verdict:
     gap = max(plain, sum_gap(case, layer, "attn"), sum_gap(case, layer, "ffn"))
     n = len(case.trace().tokens)
     bytes_ = [spec.n_heads * length**2 * number_bytes(spec.dtype) for length in (n, spec.max_pos)]
-    says = _(
+    sentence = _(
         "Judged is the model that is loaded. Its forward pass used fused attention, which never holds a whole map; the "
         "plain formula gives layer {layer} the same result, difference {gap} of its largest number. A layer's maps "
         "take {now} for your text and {most} for the longest.",
@@ -145,7 +147,7 @@ def memory_efficient(case: Case) -> Verdict:
     )
     return Verdict(
         "holds" if gap <= _EXACT else "not",
-        says,
+        sentence,
         how=_(
             "softmax(scores) · v − z, and the streams around them in the layer as it was run again, against the stream "
             "that fused attention left; heads × tokens² × bytes for the maps."
@@ -161,35 +163,39 @@ def less_regularized(case: Case) -> Verdict:
     """Dropout in the configuration: what was used in training to keep the model from learning texts by heart."""
     rate = case.spec.dropout
     if rate == 0:
-        told = _("The configuration asks for no dropout, as that of Llama does.")
+        sentence = _("The configuration asks for no dropout, as that of Llama does.")
     else:
-        told = _("The configuration asks for a dropout of {rate}, as those of BERT and GPT-2 do.", rate=percent(rate))
+        sentence = _(
+            "The configuration asks for a dropout of {rate}, as those of BERT and GPT-2 do.", rate=percent(rate)
+        )
     rest = _("Whether the amount of data was the reason cannot be seen; it is switched off in every forward pass here.")
     how = _("Largest dropout rate in the model's configuration.")
-    return Verdict("holds" if rate == 0 else "not", f"{told} {rest}", how=how, value=rate, unit="share", tolerance=0.0)
+    return Verdict(
+        "holds" if rate == 0 else "not", f"{sentence} {rest}", how=how, value=rate, unit="share", tolerance=0.0
+    )
 
 
 def regularized(case: Case) -> Verdict:
     """The other way round: does the configuration ask for dropout, the regularization that it would name?"""
     rate = case.spec.dropout
     if rate > 0:
-        told = _("The configuration asks for a dropout of {rate} in training.", rate=percent(rate))
+        sentence = _("The configuration asks for a dropout of {rate} in training.", rate=percent(rate))
     else:
-        told = _("The configuration asks for no dropout; BERT's and GPT-2's do.")
+        sentence = _("The configuration asks for no dropout; BERT's and GPT-2's do.")
     rest = _("Other ways, weight decay among them, are settings of the training and leave no mark in the model.")
     how = _("Largest dropout rate in the model's configuration.")
     kind = "part" if rate > 0 else "unseen"
-    return Verdict(kind, f"{told} {rest}", how=how, value=rate, unit="share", tolerance=0.0)
+    return Verdict(kind, f"{sentence} {rest}", how=how, value=rate, unit="share", tolerance=0.0)
 
 
 def quantized(case: Case) -> Verdict:
     """Bits per weight in which the loaded checkpoint is stored, as its catalogue entry says; what fewer would save."""
     spec = case.spec
     stored = spec.weights.stored
-    found = [int(bits) for bits in re.findall(r"(\d+)-bit", stored)]
+    widths = [int(bits) for bits in re.findall(r"(\d+)-bit", stored)]
     named = {"float32": 32, "bfloat16": 16, "float16": 16}
     bits = min(
-        found, default=min((b for name, b in named.items() if name in stored), default=8 * number_bytes(spec.dtype))
+        widths, default=min((b for name, b in named.items() if name in stored), default=8 * number_bytes(spec.dtype))
     )
     count = spec.weights.parameters
     sizes = _(
@@ -200,9 +206,9 @@ def quantized(case: Case) -> Verdict:
         small=size(weight_bytes(count, "4 bit")),
     )
     if bits < 16:
-        kind, told = "holds", _("This checkpoint is stored quantized: {stored}.", stored=quoted(stored))
+        kind, sentence = "holds", _("This checkpoint is stored quantized: {stored}.", stored=quoted(stored))
     else:
-        kind, told = "not", _("This checkpoint is not quantized: it is stored in {bits} bits.", bits=bits)
+        kind, sentence = "not", _("This checkpoint is not quantized: it is stored in {bits} bits.", bits=bits)
     rest = _(
         "It is computed in {precision} here; what fewer bits cost in accuracy shows beside the weights as they were "
         "before.",
@@ -210,7 +216,7 @@ def quantized(case: Case) -> Verdict:
     )
     return Verdict(
         kind,
-        f"{told} {sizes} {rest}",
+        f"{sentence} {sizes} {rest}",
         how=_(
             "Storage format in the catalogue; parameters × bits, without the scales that a format keeps beside them."
         ),
@@ -224,7 +230,7 @@ def pruned(case: Case) -> Verdict:
     """Share of weights that are exactly 0 in the text's embedding rows, the only weights that can be read here."""
     rows = case.trace(_ROWS)[_ROWS]
     share = float((rows == 0).mean())
-    told = _(
+    sentence = _(
         "Only the embedding can be looked into here: {share} of the weights that this text looks up are exactly 0; "
         "pruning leaves many so.",
         share=percent(share),
@@ -236,4 +242,4 @@ def pruned(case: Case) -> Verdict:
     )
     kind = "part" if share > 0.1 else "unseen"
     how = _("Site tok_embed: weights that are exactly 0.")
-    return Verdict(kind, f"{told} {rest}", how=how, value=share, unit="share", tolerance=0.1)
+    return Verdict(kind, f"{sentence} {rest}", how=how, value=share, unit="share", tolerance=0.1)

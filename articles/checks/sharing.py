@@ -16,13 +16,13 @@ def grouped(case: Case) -> Verdict:
     k = Want("k", layer)
     kept = len(case.trace(k)[k])
     share = spec.n_heads / kept
-    says = _(
+    sentence = _(
         "{queries} read {kvs} per layer.",
         queries=many(spec.n_heads, "query head"),
         kvs=many(kept, "key/value head"),
     )
     if spec.stack().causal:
-        says += " " + _(
+        sentence += " " + _(
             "The cache takes {own} per token instead of {full}.",
             own=size(cache_bytes(spec, 1, kept)),
             full=size(cache_bytes(spec, 1, spec.n_heads)),
@@ -37,7 +37,7 @@ def grouped(case: Case) -> Verdict:
     before = _("Llama 3 was not the first with it: the 70B model of Llama 2 had 8 key/value heads for 64 query heads.")
     return Verdict(
         kind,
-        f"{says} {rest} {before}",
+        f"{sentence} {rest} {before}",
         how=_("Site k of layer {layer}: its axis kv, against the axis head of q.", layer=layer),
         value=share,
         unit="ratio",
@@ -54,18 +54,18 @@ def shared_parameters(case: Case) -> Verdict:
     """Whether two layers in a row have the same weights, and what else is used more than once."""
     spec = case.spec
     if spec.layers < 2:
-        says = _("This model has one layer: there is nothing to share it with.")
-        return Verdict("not", says, how=_("Layers of the model."), value=spec.layers, unit="layers")
+        sentence = _("This model has one layer: there is nothing to share it with.")
+        return Verdict("not", sentence, how=_("Layers of the model."), value=spec.layers, unit="layers")
     gaps = case.trace(_GAPS)[_GAPS]  # [layer]
     least, same = float(gaps.min()), int((gaps == 0).sum())
-    told = _(
+    sentence = _(
         "Each layer's weights differ from those of the layer before by {least} to {most} at the largest place: no two "
         "share them.",
         least=number(least),
         most=number(float(gaps.max())),
     )
     if same:
-        told = _("{same} of {layers} layers have the weights of the layer before.", same=same, layers=len(gaps))
+        sentence = _("{same} of {layers} layers have the weights of the layer before.", same=same, layers=len(gaps))
     used = []
     if spec.n_kv < spec.n_heads:
         used.append(_("Keys and values are shared, each by {share} query heads.", share=_each(spec.n_heads, spec.n_kv)))
@@ -74,7 +74,7 @@ def shared_parameters(case: Case) -> Verdict:
     partly = "part" if same or used else "not"
     return Verdict(
         "holds" if same == len(gaps) else partly,
-        " ".join((told, *used)),
+        " ".join((sentence, *used)),
         how=_(
             "Site weight_gap: largest difference of a layer's matrices from those of the one before (first: the last)."
         ),

@@ -31,7 +31,7 @@ def transformer(case: Case) -> Verdict:
     """Attention in every layer, and which kind of Transformer the stacks make."""
     events = _events(case)
     with_attention = sum(ATTENTION in row for row in events)
-    says = _(
+    ran = _(
         "Attention ran in {found} of {layers}, and nothing but attention, feed-forward networks and norms did.",
         found=with_attention,
         layers=many(len(events), "layer"),
@@ -43,8 +43,8 @@ def transformer(case: Case) -> Verdict:
         else _("It is an encoder: each token sees all others.")
     )
     opened = _(case.spec.opened) if case.spec.opened else ""
-    says = " ".join(sentence for sentence in (says, rest, opened) if sentence)
-    return Verdict(kind, says, how=_how_events(), value=with_attention, unit="layers")
+    sentences = " ".join(sentence for sentence in (ran, rest, opened) if sentence)
+    return Verdict(kind, sentences, how=_how_events(), value=with_attention, unit="layers")
 
 
 def two_parts(case: Case) -> Verdict:
@@ -52,7 +52,7 @@ def two_parts(case: Case) -> Verdict:
     events = _events(case)
     both = sum(row.count(ATTENTION) == row.count(FFN) == 1 for row in events)
     others = sum(row.count(NORM) for row in events) / len(events)
-    says = _(
+    sentence = _(
         "In {both} of {layers} attention and a feed-forward network ran once each; besides them {others} norms per "
         "layer, and the sums.",
         both=both,
@@ -60,18 +60,18 @@ def two_parts(case: Case) -> Verdict:
         others=thousands(round(others)) if others == round(others) else number(others, 2),
     )
     kind = "holds" if both == len(events) else "part" if both else "not"
-    return Verdict(kind, says, how=_how_events(), value=both, unit="layers")
+    return Verdict(kind, sentence, how=_how_events(), value=both, unit="layers")
 
 
 def stacked(case: Case) -> Verdict:
     """How many layers there are, and whether they are built alike."""
     layers = case.spec.layers
     if layers < 2:
-        says = _("This model has one layer: nothing is stacked.")
-        return Verdict("not", says, how=_("Layers of the model."), value=layers, unit="layers")
+        sentence = _("This model has one layer: nothing is stacked.")
+        return Verdict("not", sentence, how=_("Layers of the model."), value=layers, unit="layers")
     gaps, events = case.trace(_GAPS)[_GAPS], _events(case)
     alike = all(row == events[0] for row in events)
-    says = _(
+    sentence = _(
         "{layers} stand on top of each other, built alike with matrices of equal shapes; each has weights of its own, "
         "{least} to {most} from those of the layer before.",
         layers=many(layers, "layer"),
@@ -79,17 +79,19 @@ def stacked(case: Case) -> Verdict:
         most=number(float(gaps.max())),
     )
     if not alike:
-        says = _("{layers} stand on top of each other, but not all have the same parts.", layers=many(layers, "layer"))
+        sentence = _(
+            "{layers} stand on top of each other, but not all have the same parts.", layers=many(layers, "layer")
+        )
     how = _("Layers of the model, site layer_order in each, site weight_gap between neighbours.")
-    return Verdict("holds" if alike else "part", says, how=how, value=layers, unit="layers")
+    return Verdict("holds" if alike else "part", sentence, how=how, value=layers, unit="layers")
 
 
 def independent(case: Case) -> Verdict:
     """One layer left out: how far do the writes of those after it change?"""
     spec = case.spec
     if spec.layers < 2:
-        says = _("This model has one layer: none comes after it.")
-        return Verdict("unseen", says, how=_("Layers of the model."), value=spec.layers, unit="layers")
+        sentence = _("This model has one layer: none comes after it.")
+        return Verdict("unseen", sentence, how=_("Layers of the model."), value=spec.layers, unit="layers")
     layer, pos = min(case.view.layer, spec.layers - 2), case.view.pos
     later = range(layer + 1, spec.layers)
     wants = [Want(site, at, pos=pos) for at in later for site in ("resid_pre", "resid_post")]
@@ -103,7 +105,7 @@ def independent(case: Case) -> Verdict:
         one, other = (trace[leave].astype(np.float64) - trace[enter] for trace in (plain, cut))
         changes.append(float(norms(other - one) / max(float(norms(one)), 1e-12)))
     mean, most = float(np.mean(changes)), largest_at(np.array(changes))
-    says = _(
+    sentence = _(
         "With layer {layer} left out, the {count} after it write something else: the change is {mean} of their write "
         "on average, most in layer {at} ({size}).",
         layer=layer,
@@ -119,7 +121,7 @@ def independent(case: Case) -> Verdict:
     )
     return Verdict(
         "part" if mean > _MOVED else "holds",
-        f"{says} {rest}",
+        f"{sentence} {rest}",
         how=_(
             "Sites resid_post − resid_pre of every later layer at {token}: length of the change over the write's own "
             "length.",
@@ -143,7 +145,7 @@ def hierarchy(case: Case) -> Verdict:
     path = np.stack([trace[want] for want in streams])  # [layer d_model]
     to_input = cosines(path, trace[enters][None])
     to_end = cosines(path, path[-1][None])
-    says = _(
+    sentence = _(
         "At {token} the cosine with the vector that entered is {first} after the first layer and {last} after the "
         "last; with the last vector it is {begun} after the first.",
         token=quoted(trace.labels[pos]),
@@ -156,7 +158,7 @@ def hierarchy(case: Case) -> Verdict:
         ids = trace[lens[0]][:, 0]  # [layer]
         settled = _settles(ids)
         late = settled >= spec.layers / 2
-        says += " " + _(
+        sentence += " " + _(
             "The final answer {answer} leads for good from layer {layer} of {layers} on.",
             answer=quoted(trace.name(int(ids[-1]))),
             layer=settled,
@@ -165,7 +167,7 @@ def hierarchy(case: Case) -> Verdict:
     rest = _("Whether low layers hold simple features and high ones abstract ones, these numbers do not tell.")
     return Verdict(
         "part" if late and _trend(to_end) > 0 else "not",
-        f"{says} {rest}",
+        f"{sentence} {rest}",
         how=_(
             "Cosine of resid_post of each layer with resid_pre of layer 0 and with the last stream; site lens_ids. The "
             "last stream has to be neared with depth (correlation with the layer's number), and the answer to settle "
@@ -194,13 +196,13 @@ def depth(case: Case) -> Verdict:
     """How far the answer after half of the layers is from the final one."""
     spec, pos = case.spec, case.view.pos
     if spec.head is None:
-        says = _("This model has no output layer: there is no answer to be early or late.")
-        return Verdict("absent", says, how=_("Output layer of the model."))
+        sentence = _("This model has no output layer: there is no answer to be early or late.")
+        return Verdict("absent", sentence, how=_("Output layer of the model."))
     kl = Want("lens_kl", pos=pos)
     half = (spec.layers - 1) // 2
     trace = case.trace(kl)
     far = float(trace[kl][half])
-    says = _(
+    sentence = _(
         "Read off after layer {layer}, half-way, the prediction at {token} is {far} nat from the final one (guessing "
         "evenly leaves {chance} at most).",
         layer=half,
@@ -219,7 +221,7 @@ def depth(case: Case) -> Verdict:
     )
     return Verdict(
         "part" if far > _UNSETTLED else "not",
-        f"{says} {rest}",
+        f"{sentence} {rest}",
         how=_("Site lens_kl at {token}: KL divergence of the final distribution.", token=quoted(trace.labels[pos])),
         value=far,
         unit="nat",
@@ -233,12 +235,12 @@ def order_of_blocks(case: Case) -> Verdict:
     events = _events(case)
     row = events[min(case.view.layer, len(events) - 1)]
     names = {NORM: _("norm"), ATTENTION: _("attention"), FFN: _("feed-forward")}
-    found = " → ".join(names[part] for part in row)
+    order = " → ".join(names[part] for part in row)
     main = [part for part in row if part != NORM]
     said = main == [ATTENTION, FFN]
-    says = _("In every layer here: {order}; a sum follows each part.", order=found)
+    sentence = _("In every layer here: {order}; a sum follows each part.", order=order)
     if not all(other == row for other in events):
-        says = _("In layer {layer}: {order}; other layers differ.", layer=case.view.layer, order=found)
+        sentence = _("In layer {layer}: {order}; other layers differ.", layer=case.view.layer, order=order)
     if row == [ATTENTION, FFN, NORM]:
         kind, rest = "holds", _("That is the order of the article's figure.")
     elif said:
@@ -247,5 +249,5 @@ def order_of_blocks(case: Case) -> Verdict:
     else:
         kind, rest = "not", _("Attention does not simply stand before the feed-forward network.")
     return Verdict(
-        kind, f"{says} {rest}", how=_how_events(), value=len(row), unit="parts", at={"layer": case.view.layer}
+        kind, f"{sentence} {rest}", how=_how_events(), value=len(row), unit="parts", at={"layer": case.view.layer}
     )

@@ -32,31 +32,33 @@ def many_languages(case: Case) -> Verdict:
     lost = [_(name) for name, trace in traces.items() if missed(trace)]
     rest = _("What a model can do in a language, tasks in that language would show.")
     if case.spec.head != "causal":
-        says = _(
+        sentence = _(
             "This model predicts no next token that could surprise it; of {count} languages its tokenizer spells "
             "{kept}.",
             count=len(traces),
             kept=len(traces) - len(lost),
         )
         how = _("Output layer of the model's spec; one sentence in six languages, cut by the tokenizer.")
-        return Verdict("unseen", f"{says} {rest}", how=how, value=len(traces) - len(lost), unit="languages")
-    found = {name: _total(case, text, "") for name, text in LANGUAGES}
-    says = _(
+        return Verdict("unseen", f"{sentence} {rest}", how=how, value=len(traces) - len(lost), unit="languages")
+    totals = {name: _total(case, text, "") for name, text in LANGUAGES}
+    sentence = _(
         "One sentence surprises this model by so many nat: {languages}.",
-        languages=listed(_("{language} {nats}", language=_(name), nats=number(total)) for name, total in found.items()),
+        languages=listed(
+            _("{language} {nats}", language=_(name), nats=number(total)) for name, total in totals.items()
+        ),
     )
-    english = next(iter(found.values()))
-    most = max(found.values())
+    english = next(iter(totals.values()))
+    most = max(totals.values())
     return Verdict(
         "unseen",
-        f"{says} {rest}",
+        f"{sentence} {rest}",
         how=_(
             "Site surprisal, summed over the tokens of each sentence that something stands before; the largest sum "
             "over that in English."
         ),
         value=most / english if english else 1.0,
         unit="ratio",
-        second=_("{count} short texts, one per language, were run.", count=len(found)),
+        second=_("{count} short texts, one per language, were run.", count=len(totals)),
     )
 
 
@@ -71,10 +73,12 @@ def translates(case: Case) -> Verdict:
     """A German sentence after the English one that it translates, and after another: which surprises less?"""
     rest = _("How good its translations are, readers of both languages would have to say.")
     if case.spec.head != "causal":
-        says = _("This model names no next token, so it writes no translation.")
-        return Verdict("unseen", f"{says} {rest}", how=_("Output layer of the model's spec."), value=0, unit="outputs")
+        sentence = _("This model names no next token, so it writes no translation.")
+        return Verdict(
+            "unseen", f"{sentence} {rest}", how=_("Output layer of the model's spec."), value=0, unit="outputs"
+        )
     own, other = (_total(case, _TARGET, lead) for lead in (_SOURCE, _OTHER))
-    says = _(
+    sentence = _(
         "The German {target} surprises this model by {own} nat after its English source and by {other} after another "
         "sentence.",
         target=quoted(_TARGET.strip()),
@@ -82,12 +86,12 @@ def translates(case: Case) -> Verdict:
         other=number(other),
     )
     if own < other:
-        kind, told = "part", _("So the source helps: one language is read for the other.")
+        kind, comparison = "part", _("So the source helps: one language is read for the other.")
     else:
-        kind, told = "not", _("So the source is no help here.")
+        kind, comparison = "not", _("So the source is no help here.")
     return Verdict(
         kind,
-        f"{says} {told} {rest}",
+        f"{sentence} {comparison} {rest}",
         how=_("Site surprisal, summed over the tokens of the German sentence; the difference of the two."),
         value=other - own,
         unit="nat",
@@ -101,7 +105,7 @@ def sentiment(case: Case) -> Verdict:
     if case.spec.head != "causal":
         return _answers_nothing()
     good, bad = (_lead(case, text, _POSITIVE, _NEGATIVE) for text in (_GOOD, _BAD))
-    says = _(
+    sentence = _(
         "After good news “positive” leads “negative” by {good} in log odds, after bad news by {bad}.",
         good=number(good),
         bad=number(bad),
@@ -112,7 +116,7 @@ def sentiment(case: Case) -> Verdict:
         kind, rest = "part", _("It leans the right way, but takes the same word for both.")
     else:
         kind, rest = "not", _("It does not tell the two apart.")
-    return _of_two_texts(kind, f"{says} {rest}", good - bad, _GOOD, _BAD)
+    return _of_two_texts(kind, f"{sentence} {rest}", good - bad, _GOOD, _BAD)
 
 
 def medical(case: Case) -> Verdict:
@@ -120,7 +124,7 @@ def medical(case: Case) -> Verdict:
     if case.spec.head != "causal":
         return _answers_nothing()
     one, other = (_lead(case, text, _HEADACHE, _COUGH) for text in (_ACHES, _COUGHS))
-    says = _(
+    sentence = _(
         "After a record of a headache “headache” leads “cough” by {one} in log odds, after one of a cough by {other}.",
         one=number(one),
         other=number(other),
@@ -132,21 +136,21 @@ def medical(case: Case) -> Verdict:
         kind, rest = "part", _("It leans the right way, but names the same complaint for both.")
     else:
         kind, rest = "not", _("It does not find the fact.")
-    return _of_two_texts(kind, f"{says} {rest}", one - other, _ACHES, _COUGHS)
+    return _of_two_texts(kind, f"{sentence} {rest}", one - other, _ACHES, _COUGHS)
 
 
 def _answers_nothing() -> Verdict:
-    says = _("This model names no next token, so a question cannot be answered by going on with it.")
-    return Verdict("absent", says, how=_("Output layer of the model's spec."))
+    sentence = _("This model names no next token, so a question cannot be answered by going on with it.")
+    return Verdict("absent", sentence, how=_("Output layer of the model's spec."))
 
 
-def _of_two_texts(kind: Kind, says: str, value: float, first: str, second: str) -> Verdict:
+def _of_two_texts(kind: Kind, sentence: str, value: float, first: str, second: str) -> Verdict:
     how = _(
         "Site logits after each text: logit of the one word − logit of the other, at their first different token; the "
         "difference between the two texts."
     )
-    told = _("Two other texts were run: {first} and {second}.", first=quoted(first), second=quoted(second))
-    return Verdict(kind, says, how=how, value=value, unit="logit", tolerance=0.0, second=told)
+    runs = _("Two other texts were run: {first} and {second}.", first=quoted(first), second=quoted(second))
+    return Verdict(kind, sentence, how=how, value=value, unit="logit", tolerance=0.0, second=runs)
 
 
 def _lead(case: Case, text: str, word: str, other_word: str) -> float:
@@ -156,22 +160,24 @@ def _lead(case: Case, text: str, word: str, other_word: str) -> float:
     if not parted:  # a vocabulary that spells neither word
         return 0.0
     logits = Want("logits", pos=parted - 1)
-    found = case.other(text + word, logits)[logits]
-    return float(found[one[parted].id] - found[other[parted].id])
+    scores = case.other(text + word, logits)[logits]
+    return float(scores[one[parted].id] - scores[other[parted].id])
 
 
 def legal(case: Case) -> Verdict:
     """What a sentence in the form of a clause gives: its surprisal, and no judgment on its law."""
     rest = _("Whether the clauses that a model writes are sound law, lawyers would have to say.")
     if case.spec.head != "causal":
-        says = _("This model names no next token, so it writes no clauses.")
-        return Verdict("unseen", f"{says} {rest}", how=_("Output layer of the model's spec."), value=0, unit="outputs")
+        sentence = _("This model names no next token, so it writes no clauses.")
+        return Verdict(
+            "unseen", f"{sentence} {rest}", how=_("Output layer of the model's spec."), value=0, unit="outputs"
+        )
     count = len(case.other(_CLAUSE).tokens)
     mean = _total(case, _CLAUSE, "") / max(1, count - 1)
-    says = _("A clause of a contract surprises this model by {mean} nat per token.", mean=number(mean))
+    sentence = _("A clause of a contract surprises this model by {mean} nat per token.", mean=number(mean))
     return Verdict(
         "unseen",
-        f"{says} {rest}",
+        f"{sentence} {rest}",
         how=_("Site surprisal: the mean over the clause's tokens that something stands before."),
         value=mean,
         unit="nat",
@@ -182,53 +188,55 @@ def legal(case: Case) -> Verdict:
 def one_layer_for_all(case: Case) -> Verdict:
     """Whether tasks have parts of their own: one output layer serves all, or there is none."""
     if case.spec.head != "causal":
-        says = _("This model names no next token: a task takes a layer of its own on top of its vectors.")
-        return Verdict("not", says, how=_("Output layer of the model's spec."))
-    says = _(
+        sentence = _("This model names no next token: a task takes a layer of its own on top of its vectors.")
+        return Verdict("not", sentence, how=_("Output layer of the model's spec."))
+    sentence = _(
         "One output layer over {vocab} serves every task: text, feelings and questions are all answered by going on "
         "with a text. There are no functions per task, as the article's listing has them.",
         vocab=many(case.spec.vocab, "token"),
     )
     how = _("Output layers of the model's spec, and their width.")
-    return Verdict("part", says, how=how, value=1, unit="output layers")
+    return Verdict("part", sentence, how=how, value=1, unit="output layers")
 
 
 def results(case: Case) -> Verdict:
-    """Scores on tasks take the tasks."""
-    says = _("Scores on benchmarks take the benchmarks, and the checkpoints that are compared: one text shows neither.")
-    return _by_surprisal(case, says)
+    """Scores on benchmarks, which one text cannot show; its surprisal is given instead."""
+    sentence = _(
+        "Scores on benchmarks take the benchmarks, and the checkpoints that are compared: one text shows neither."
+    )
+    return _by_surprisal(case, sentence)
 
 
 def beside_gpt_4(case: Case) -> Verdict:
-    """A comparison takes both models, and texts that somebody judges."""
-    says = _(
+    """A comparison with GPT-4, which takes both models and judges; the text's surprisal is given instead."""
+    sentence = _(
         "GPT-4's weights are not published, so that it cannot be loaded; how well a text hangs together, and how "
         "inventive it is, readers of texts by both models would have to say."
     )
-    return _by_surprisal(case, says)
+    return _by_surprisal(case, sentence)
 
 
-def _by_surprisal(case: Case, says: str) -> Verdict:
+def _by_surprisal(case: Case, sentence: str) -> Verdict:
     """Nothing seen, and what the reader's text does give."""
     if case.spec.head != "causal":
-        return Verdict("unseen", says, how=_("Output layer of the model's spec."), value=0, unit="outputs")
+        return Verdict("unseen", sentence, how=_("Output layer of the model's spec."), value=0, unit="outputs")
     short = too_short(len(case.trace().tokens), 2)
     if short:
         return short
     mean = float(np.nanmean(case.trace(_SURPRISAL)[_SURPRISAL].astype(np.float64)))
-    told = _("What one text gives is its surprisal, {mean} nat per token here.", mean=number(mean))
+    surprisal = _("What one text gives is its surprisal, {mean} nat per token here.", mean=number(mean))
     how = _("Site surprisal, the mean over the tokens after the first.")
-    return Verdict("unseen", f"{says} {told}", how=how, value=mean, unit="nat")
+    return Verdict("unseen", f"{sentence} {surprisal}", how=how, value=mean, unit="nat")
 
 
 def beside_t5(case: Case) -> Verdict:
     """Of flexibility and efficiency the latter has a number: operations, here of the loaded model alone."""
     each = arithmetic(configuration(case.spec), len(case.trace().tokens))
-    says = _(
+    sentence = _(
         "How flexible a model is has no number, and efficiency takes both models on the same task, with the quality "
         "that each reaches. What can be told of the model that is loaded: the last token of your text takes it "
         "{operations} operations.",
         operations=operations(each),
     )
     how = _("2 operations per multiply-add of a token's matrices and attention, from the configuration.")
-    return Verdict("unseen", says, how=how, value=each, unit="operations")
+    return Verdict("unseen", sentence, how=how, value=each, unit="operations")

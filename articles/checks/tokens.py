@@ -31,7 +31,7 @@ def subwords(case: Case) -> Verdict:
     own, probe = case.trace(), case.other(_LONG_WORD)
     kinds = cut(own.text, own.tokens).kinds
     whole, part, between = kinds.count(WHOLE), kinds.count(PART), len(_between(own)) + len(_between(probe))
-    says = [
+    sentences = [
         _(
             "Tokens of your text that hold a whole word: {whole}; that hold a part of one: {part}.",
             whole=thousands(whole),
@@ -40,10 +40,10 @@ def subwords(case: Case) -> Verdict:
         _("{word} is cut into {pieces}.", word=quoted(_LONG_WORD), pieces=_pieces(probe)),
     ]
     if not between:
-        says.append(_("No token is longer than a character and shorter than a word."))
+        sentences.append(_("No token is longer than a character and shorter than a word."))
     return Verdict(
         "holds" if between else "not",
-        " ".join(says),
+        " ".join(sentences),
         how=_("Tokens against the words that they cover; counted: longer than a character, shorter than their word."),
         value=between,
         unit="tokens",
@@ -70,27 +70,27 @@ def wordpiece(case: Case) -> Verdict:
     pieces = _pieces(case.other(_LONG_WORD))
     second = _("A second text, {text}, was cut by the same tokenizer.", text=quoted(_LONG_WORD))
     if not kind:
-        says = _(
+        sentence = _(
             "This tokenizer does not say what kind it is; it cuts {word} into {pieces}.",
             word=quoted(_LONG_WORD),
             pieces=pieces,
         )
-        return Verdict("unseen", says, how=how, second=second)
+        return Verdict("unseen", sentence, how=how, second=second)
     if kind == "WordPiece":
-        says = _(
+        sentence = _(
             "BERT's tokenizer is WordPiece, and so is this model's: it cuts {word} into {pieces}.",
             word=quoted(_LONG_WORD),
             pieces=pieces,
         )
-        return Verdict("holds", says, how=how, second=second)
-    says = _(
+        return Verdict("holds", sentence, how=how, second=second)
+    sentence = _(
         "BERT's tokenizer is WordPiece, as said; this model is not of that family. Its own is {kind}: it cuts {word} "
         "into {pieces}.",
         kind=kind,
         word=quoted(_LONG_WORD),
         pieces=pieces,
     )
-    return Verdict("not", says, how=how, second=second)
+    return Verdict("not", sentence, how=how, second=second)
 
 
 def special_token(case: Case) -> Verdict:
@@ -136,14 +136,14 @@ def out_of_vocabulary(case: Case) -> Verdict:
     total = len(_RARE.split())
     known = total - len(gone)
     if not gone:
-        says = _(
+        sentence = _(
             "All {total} probe words, some of them made up or in other scripts, are spelled by pieces without an "
             "unknown token: {tokens} in all.",
             total=total,
             tokens=many(len(trace.tokens), "token"),
         )
     else:
-        says = _(
+        sentence = _(
             "{known} of {total} probe words are spelled by pieces; these are not: {missed}. A tokenizer of bytes "
             "spells any text.",
             known=known,
@@ -152,7 +152,7 @@ def out_of_vocabulary(case: Case) -> Verdict:
         )
     return Verdict(
         "holds" if not gone else "part" if known else "not",
-        says,
+        sentence,
         how=_("Probe words with a character that no token covers, or that an unknown token stands for."),
         value=len(gone),
         unit="words",
@@ -164,13 +164,13 @@ def missed(trace: Trace) -> list[str]:
     """The words of a text, as spaces part them, that a special token stands for or of which a character is lost."""
     gone = {place for token in trace.tokens if token.special for place in range(token.start, token.end)}
     gone |= {place for place, character in enumerate(trace.text) if character in trace.lost}
-    found, start = [], 0
+    words, start = [], 0
     for word in trace.text.split():
         start = trace.text.index(word, start)
         if gone & set(range(start, start + len(word))):
-            found.append(word)
+            words.append(word)
         start += len(word)
-    return found
+    return words
 
 
 @dataclass(frozen=True)
@@ -184,9 +184,9 @@ class _Language:
 
 def languages(case: Case) -> Verdict:
     """The same sentence in six languages: is it spelled, and in how many tokens per character?"""
-    found = [_language(name, case.other(text)) for name, text in LANGUAGES]
-    lost = [language.name for language in found if not language.whole]
-    dearest, english = max(found, key=lambda language: language.rate), found[0]
+    tried = [_language(name, case.other(text)) for name, text in LANGUAGES]
+    lost = [language.name for language in tried if not language.whole]
+    dearest, english = max(tried, key=lambda language: language.rate), tried[0]
     rates = _(
         "A sentence takes {english} tokens per character in {first} and {most} in {dearest}.",
         english=number(english.rate, 2),
@@ -197,15 +197,15 @@ def languages(case: Case) -> Verdict:
     spelled = (
         _("Not spelled without an unknown token: {languages}.", languages=listed(map(_, lost)))
         if lost
-        else _("All {count} languages that were tried are spelled.", count=len(found))
+        else _("All {count} languages that were tried are spelled.", count=len(tried))
     )
     return Verdict(
-        "holds" if not lost else "part" if len(lost) < len(found) else "not",
+        "holds" if not lost else "part" if len(lost) < len(tried) else "not",
         f"{spelled} {rates}",
         how=_("Tokens per character that is not white space; the largest over the languages against that of English."),
         value=dearest.rate / english.rate if english.rate else None,
         unit="ratio",
-        second=_("{count} short texts, one per language, were cut by the same tokenizer.", count=len(found)),
+        second=_("{count} short texts, one per language, were cut by the same tokenizer.", count=len(tried)),
     )
 
 
@@ -220,7 +220,7 @@ def fewer_tokens(case: Case) -> Verdict:
     trace = case.trace()
     tokens = sum(token.start < token.end for token in trace.tokens) or len(trace.tokens)
     rate = len(trace.text) / tokens
-    told = _(
+    sentence = _(
         "Your text has {characters} and {tokens}: {rate} characters per token.",
         characters=many(len(trace.text), "character"),
         tokens=many(tokens, "token"),
@@ -237,7 +237,7 @@ def fewer_tokens(case: Case) -> Verdict:
         rest = _("Nothing is spared here: characters would be no more than the tokens are.")
     return Verdict(
         "holds" if rate > 1 else "not",
-        f"{told} {rest}",
+        f"{sentence} {rest}",
         how=_("Characters of the text divided by its tokens."),
         value=rate,
         unit="characters per token",
@@ -248,7 +248,7 @@ def vocabulary(case: Case) -> Verdict:
     """The loaded vocabulary beside those of Llama 2 and Llama 3."""
     trace, size = case.trace(), case.spec.vocab
     rate = len(trace.tokens) / max(1, len(trace.text))
-    told = _(
+    sentence = _(
         "Published are {two} entries for Llama 1 and 2 and {three} for Llama 3 and 3.1, as said. The model that is "
         "loaded has {size}; your text takes {rate} tokens per character.",
         size=thousands(size),
@@ -263,7 +263,7 @@ def vocabulary(case: Case) -> Verdict:
     else:
         kind, rest = "not", _("Its vocabulary is no larger than that of Llama 2.")
     how = _("Rows of the embedding table; the sizes of the Llamas from their published configurations.")
-    return Verdict(kind, f"{told} {rest}", how=how, value=size, unit="tokens")
+    return Verdict(kind, f"{sentence} {rest}", how=how, value=size, unit="tokens")
 
 
 def cleaned(case: Case) -> Verdict:
@@ -272,7 +272,7 @@ def cleaned(case: Case) -> Verdict:
     spelled = b"".join(token.bytes for token in trace.tokens if not token.special).decode("utf-8", "ignore")
     before = Counter(character for character in _UNTIDY if not character.isspace())
     changed = sum((before - Counter(spelled)).values())
-    told = (
+    sentence = (
         _(
             "This tokenizer rewrites before it cuts: of {text} it reads {spelled}, {changed} changed.",
             text=quoted(_UNTIDY),
@@ -285,7 +285,7 @@ def cleaned(case: Case) -> Verdict:
     rest = _("What was taken out of the training texts cannot be seen in a forward pass.")
     return Verdict(
         "part" if changed else "not",
-        f"{told} {rest}",
+        f"{sentence} {rest}",
         how=_("Characters of an untidy text that the bytes of its tokens do not spell; white space left aside."),
         value=changed,
         unit="characters",

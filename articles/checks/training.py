@@ -26,7 +26,7 @@ _MEAL, _DINNER, _MARKET = "A man is eating his lunch.", "Someone is having a mea
 def two_stages(case: Case) -> Verdict:
     """Traces of a second stage of training: a chat template and control tokens for it."""
     spec = case.spec
-    told = (
+    sentence = (
         _(
             "Two stages cannot be told apart in a forward pass. One trace is there: the checkpoint says how a "
             "conversation is written and has {count}; both are taught in a second stage.",
@@ -41,56 +41,56 @@ def two_stages(case: Case) -> Verdict:
     )
     rest = _("The same text through the checkpoint before fine-tuning would show what that stage changed.")
     how = _("Chat template and control tokens of the checkpoint's files.")
-    return Verdict("unseen", f"{told} {rest}", how=how, value=len(spec.special), unit="tokens")
+    return Verdict("unseen", f"{sentence} {rest}", how=how, value=len(spec.special), unit="tokens")
 
 
 def mixed_learning(case: Case) -> Verdict:
     """Which kinds of targets a model was trained on is not written in its weights."""
     spec = case.spec
-    says = _(
+    sentence = _(
         "Which targets were given in training cannot be seen. The published recipe of Llama 3.1 is next-token "
         "prediction on plain text, then supervised fine-tuning, rejection sampling and DPO; its data and code would "
         "show it."
     )
     if spec.head == "causal":
-        says += " " + _("Of the first kind any text gives targets: this model has an output for every next token.")
+        sentence += " " + _("Of the first kind any text gives targets: this model has an output for every next token.")
     how = _("Output layer of the model's spec, and its width.")
-    return Verdict("unseen", says, how=how, value=0 if spec.head is None else spec.vocab, unit="outputs")
+    return Verdict("unseen", sentence, how=how, value=0 if spec.head is None else spec.vocab, unit="outputs")
 
 
 def self_supervised(case: Case) -> Verdict:
     """The loss that the text gives by itself, without labels."""
     if case.spec.head != "causal":
-        says = _(
+        sentence = _(
             "A loss without labels takes an output layer that names tokens: the next one, or one that is hidden. This "
             "model, as it was opened, names no next one, and hiding words is part of training."
         )
-        return Verdict("unseen", says, how=_("Output layer of the model's spec."), value=0, unit="targets")
+        return Verdict("unseen", sentence, how=_("Output layer of the model's spec."), value=0, unit="targets")
     short = too_short(len(case.trace().tokens), 2)
     if short:
         return short
     loss = case.trace(_SURPRISAL)[_SURPRISAL][1:].astype(np.float64)
-    says = _(
+    sentence = _(
         "Your text has no labels and still gives {targets}: each token is the target of those before it, with a loss "
         "of {loss} nat on average. That the weights were found so is said by the recipe and not seen here.",
         targets=many(len(loss), "target"),
         loss=number(float(loss.mean())),
     )
     how = _("Site surprisal: the mean over the tokens after the first is the training loss of next-token prediction.")
-    return Verdict("part", says, how=how, value=float(loss.mean()), unit="nat", at={"pos": largest_at(loss)})
+    return Verdict("part", sentence, how=how, value=float(loss.mean()), unit="nat", at={"pos": largest_at(loss)})
 
 
 def fine_tuning(case: Case) -> Verdict:
     """How many weights a full fine-tune would move."""
     count = case.spec.weights.parameters
-    says = _(
+    sentence = _(
         "What a fine-tune changed cannot be seen in one checkpoint. In this model a full one moves {count} and needs "
         "about {bytes} for weights, gradients and optimizer; the same text before and after would show what it did.",
         count=many(count, "parameter"),
         bytes=size(count * _STATE),
     )
     how = _("Parameters of the model × {bytes} bytes: mixed precision with Adam.", bytes=_STATE)
-    return Verdict("unseen", says, how=how, value=count, unit="parameters")
+    return Verdict("unseen", sentence, how=how, value=count, unit="parameters")
 
 
 def part_of_it(case: Case) -> Verdict:
@@ -98,7 +98,7 @@ def part_of_it(case: Case) -> Verdict:
     spec = case.spec
     count, by_part = spec.weights.parameters, dict(spec.counts)
     layer = (by_part["attention"] + by_part["ffn"]) / spec.layers
-    says = _(
+    sentence = _(
         "What is trained is a choice of the trainer, not of the model. Here all of it is {all} parameters, the last "
         "layer's matrices are {layer} ({share}), the embedding table {table} ({part}). A fine-tune of each kind, and "
         "which layers moved, would show the difference.",
@@ -109,7 +109,7 @@ def part_of_it(case: Case) -> Verdict:
         part=percent(by_part["embedding"] / count),
     )
     how = _("Parameters of the model by part.")
-    return Verdict("unseen", says, how=how, value=layer / count, unit="share", at={"layer": spec.layers - 1})
+    return Verdict("unseen", sentence, how=how, value=layer / count, unit="share", at={"layer": spec.layers - 1})
 
 
 def lora(case: Case) -> Verdict:
@@ -118,7 +118,7 @@ def lora(case: Case) -> Verdict:
     attention = [given.widths[part] for part in ("q", "k", "v", "o")]
     adapters = given.layers * sum(_RANK * (read + written) for read, written in attention)
     share = adapters / total(given)
-    says = _(
+    sentence = _(
         "An adapter that was merged into the weights leaves no mark. Rank {rank} on attention's four matrices would be "
         "{adapters} parameters here, {share} of all. The published recipe of Llama 3.1 is supervised fine-tuning, "
         "rejection sampling and DPO; with LoRA others tune it further. Its training code would show it.",
@@ -127,43 +127,43 @@ def lora(case: Case) -> Verdict:
         share=percent(share),
     )
     how = _("rank × (rows + columns) of q, k, v and o, over all layers (Hu et al. 2021, sec. 4.1).")
-    return Verdict("unseen", says, how=how, value=share, unit="share")
+    return Verdict("unseen", sentence, how=how, value=share, unit="share")
 
 
 def torchtune(case: Case) -> Verdict:
     """Which library tuned a model is not written in its weights."""
-    says = _(
+    sentence = _(
         "Which library a model was tuned with leaves no mark in its weights. Torchtune is Meta's library for tuning "
         "published checkpoints. What is known of this one is how it is stored: {stored}.",
         stored=quoted(case.spec.weights.stored or case.spec.dtype),
     )
-    return Verdict("unseen", says, how=_("What the catalogue says of the weights."))
+    return Verdict("unseen", sentence, how=_("What the catalogue says of the weights."))
 
 
 def instructed(case: Case) -> Verdict:
     """A conversation's roles, where the checkpoint knows them."""
     if not case.spec.chat:
-        says = _(
+        sentence = _(
             "How a model was taught to follow instructions cannot be seen, and this checkpoint knows no conversations. "
             "Answers to one question before and after that training would show it."
         )
-        return Verdict("unseen", says, how=_("Chat template of the checkpoint's files."), value=0, unit="tokens")
+        return Verdict("unseen", sentence, how=_("Chat template of the checkpoint's files."), value=0, unit="tokens")
     roles = case.trace(Want("chat_role"))[Want("chat_role")]
     own = len(case.trace().tokens)
-    says = _(
+    sentence = _(
         "How a model was taught to follow instructions cannot be seen; that it was is hinted at: as a message your "
         "{own} become {count}, written in the roles that it was taught. Answers before and after would show the rest.",
         own=many(own, "token"),
         count=many(len(roles), "token"),
     )
     how = _("Sites chat_ids and chat_role: the text as the checkpoint's chat template writes it.")
-    return Verdict("unseen", says, how=how, value=len(roles) - own, unit="tokens")
+    return Verdict("unseen", sentence, how=how, value=len(roles) - own, unit="tokens")
 
 
 def training_data(case: Case) -> Verdict:
     """Tokens per parameter, for the published models; the loaded model's count beside it."""
     count = case.spec.weights.parameters
-    says = _(
+    sentence = _(
         "How much a model has read cannot be seen. Published are 1.0 to 1.4 trillion tokens for Llama 1, 2 for Llama 2 "
         "and {three} for Llama 3.1: {rate} per parameter of its 405B. At the same rate this model's {count} "
         "parameters would have read {tokens} billion.",
@@ -173,7 +173,7 @@ def training_data(case: Case) -> Verdict:
         tokens=number(TRAINED_TOKENS / 405e9 * count / 1e9),
     )
     how = _("Published tokens over published parameters; parameters of the loaded model.")
-    return Verdict("unseen", says, how=how, value=count, unit="parameters")
+    return Verdict("unseen", sentence, how=how, value=count, unit="parameters")
 
 
 def augmentation(case: Case) -> Verdict:
@@ -186,7 +186,7 @@ def augmentation(case: Case) -> Verdict:
     last = Want("resid_post", case.spec.layers - 1)
     one, other = (case.of_tokens(order, last)[last][-1] for order in (ids, changed))
     alike = float(cosines(one, other))
-    says = _(
+    sentence = _(
         "How training texts were varied cannot be seen, and the published recipe of Llama 3.1 names no random "
         "replacement of words. With the last word but one replaced by the first, the last vector here keeps a cosine "
         "of {alike} with what it was.",
@@ -194,7 +194,7 @@ def augmentation(case: Case) -> Verdict:
     )
     return Verdict(
         "unseen",
-        says,
+        sentence,
         how=_("Site resid_post of the last layer at the last token: cosine with and without the replacement."),
         value=alike,
         unit="cosine",
@@ -207,7 +207,7 @@ def contrastive(case: Case) -> Verdict:
     last = Want("resid_post", case.spec.layers - 1)
     meal, dinner, market = (_mean(case.other(text, last), last) for text in (_MEAL, _DINNER, _MARKET))
     near, far = float(cosines(meal, dinner)), float(cosines(meal, market))
-    says = _(
+    sentence = _(
         "A loss on pairs belongs to training, and the published recipe of Llama 3.1 has none. What it would leave "
         "behind can be looked at: two texts of one meaning have a cosine of {near} here, two of different meanings "
         "{far}. In models trained on pairs, such as those for sentence search, the two are far apart.",
@@ -216,7 +216,7 @@ def contrastive(case: Case) -> Verdict:
     )
     return Verdict(
         "unseen",
-        says,
+        sentence,
         how=_("Cosine between the means over tokens of site resid_post of the last layer."),
         value=near - far,
         unit="cosine",
@@ -239,7 +239,7 @@ def distributed(case: Case) -> Verdict:
     """How the weights of this model would be shared out by data and by model parallelism."""
     count = case.spec.weights.parameters
     state = count * _STATE
-    says = _(
+    sentence = _(
         "How many machines trained a model cannot be seen. With data parallelism each of {devices} would hold all "
         "{all} of this model's weights, gradients and optimizer, with model parallelism {part}. One device of those "
         "that Llama 3.1 was trained on holds {device}; 405 billion parameters take {whole}.",
@@ -252,17 +252,17 @@ def distributed(case: Case) -> Verdict:
     how = _(
         "Parameters × {bytes} bytes (mixed precision with Adam), whole and over {n} devices.", bytes=_STATE, n=_DEVICES
     )
-    return Verdict("unseen", says, how=how, value=state / _DEVICES, unit="bytes")
+    return Verdict("unseen", sentence, how=how, value=state / _DEVICES, unit="bytes")
 
 
 def training_order(case: Case) -> Verdict:
     """The steps of training come before the weights that are loaded here."""
-    says = _(
+    sentence = _(
         "The steps of training came before these {count} parameters and cannot be seen in them. Of the five in the "
         "article, the published recipe of Llama 3.1 has three: preparing data, self-supervised training and many "
         "machines. Its report would show the order.",
         count=thousands(case.spec.weights.parameters),
     )
     return Verdict(
-        "unseen", says, how=_("Parameters of the model."), value=case.spec.weights.parameters, unit="parameters"
+        "unseen", sentence, how=_("Parameters of the model."), value=case.spec.weights.parameters, unit="parameters"
     )

@@ -59,7 +59,7 @@ def _against(plain: torch.nn.Module, way: Way, length: int, vocab: int) -> tuple
 
 
 def timed(work: Callable[[], Result]) -> tuple[float, Result]:
-    """(seconds, what came out)."""
+    """(seconds that the work took, what it returned)."""
     start = perf_counter()
-    found = work()
-    return perf_counter() - start, found
+    result = work()
+    return perf_counter() - start, result

@@ -48,7 +48,10 @@ def card(name: str) -> Card | None:
 
 
 def build_once(name: str, build: Build, *, room: int, report: Report) -> Path:
-    """The finished folder of that name, built now unless it is there; of several processes one builds, others wait."""
+    """The finished folder of that name, built now unless it is there; of several processes one builds, others wait.
+
+    room  bytes of free disk that building takes; WeightsError where there are fewer, or nothing can be written
+    """
     try:
         root().mkdir(parents=True, exist_ok=True)
         with _lock(name, report):
@@ -56,25 +59,26 @@ def build_once(name: str, build: Build, *, room: int, report: Report) -> Path:
                 check_room(root(), room)
                 _build(name, build)
     except OSError as error:
-        told = N_(
+        template = N_(
             "The cache folder {folder} cannot be written: {reason}. Make room or give yourself the right to write "
             "there, or set STAGELIGHT_CACHE to another folder; then try again."
         )
-        raise WeightsError(told, folder=root(), reason=error.strerror or str(error)) from error
+        raise WeightsError(template, folder=root(), reason=error.strerror or str(error)) from error
     return place(name)
 
 
 def check_room(folder: Path, room: int, variable: str = "STAGELIGHT_CACHE") -> None:
-    """An error that says how much is missing when the disk of `folder` has less than `room` bytes free."""
+    """WeightsError, with how much is missing, where the disk of `folder` has less than `room` bytes free. variable: the
+    setting that names another folder."""
     free = shutil.disk_usage(folder).free
     if free < room:
-        told = N_(
+        template = N_(
             "The disk of {folder} has {free} MB free and {room} MB are needed. Free {excess} MB, or set {variable} to "
             "a folder on another disk; then try again."
         )
         sizes = {"free": free, "room": room, "excess": room - free}
         megabytes = {name: f"{size / 1e6:,.0f}" for name, size in sizes.items()}
-        raise WeightsError(told, folder=folder, variable=variable, **megabytes)
+        raise WeightsError(template, folder=folder, variable=variable, **megabytes)
 
 
 @contextmanager

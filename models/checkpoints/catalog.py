@@ -15,7 +15,7 @@ FILE = Path(__file__).with_name("catalog.toml")
 
 @dataclass(frozen=True)
 class Member:
-    """One file inside the wheel, pinned by its hash."""
+    """One file inside the wheel, pinned by its hash. path: in the wheel."""
 
     path: str
     sha256: str
@@ -23,12 +23,20 @@ class Member:
 
     @property
     def file_name(self) -> str:
+        """Its name without the folders of the wheel."""
         return self.path.rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One table of catalog.toml: what the checkpoint is and which package holds it."""
+    """One table of catalog.toml: what the checkpoint is and which package holds it.
+
+    wheel_bytes  of the download
+    cache_bytes  of the folder that is made of it
+    stored       how the numbers are stored in the package
+    computed     the precision that they are computed in
+    members      the files that are taken out
+    """
 
     name: str
     title: str
@@ -46,6 +54,7 @@ class Entry:
 
     @property
     def folder_name(self) -> str:
+        """The folder in the cache; another revision has another."""
         return f"{self.name}-{self.revision}"
 
     @property
@@ -60,14 +69,14 @@ def entries() -> dict[str, Entry]:
 
 
 def entry(name: str) -> Entry:
-    """The checkpoint of that name, or an error that lists the names there are."""
+    """The checkpoint of that name. WeightsError, which lists the names there are, for any other."""
     known = entries()
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
-    told = _MEANT if near else _A_FOLDER if Path(name).exists() else _UNKNOWN
+    template = _MEANT if near else _A_FOLDER if Path(name).exists() else _UNKNOWN
     guess = repr(near[0]) if near else ""
-    raise WeightsError(told, name=repr(name), near=guess, known=", ".join(known), bare=name)
+    raise WeightsError(template, name=repr(name), near=guess, known=", ".join(known), bare=name)
 
 
 _UNKNOWN = N_(

@@ -75,7 +75,7 @@ _SPECIAL_ROLES = {"bos": "bos", "eos": "eos", "pad": "padding"}
 
 
 def convert(source: Path, folder: Path, report: Report) -> dict[str, str]:
-    """Write the folder's files; the card says what the GGUF states of itself."""
+    """Write the folder's files; the card says what the GGUF states of itself. WeightsError where it cannot be done."""
     report(Progress(N_("reading {what}"), what=source.name))
     file = _open(source)
     check_room(folder, _float32_bytes(file))
@@ -85,8 +85,8 @@ def convert(source: Path, folder: Path, report: Report) -> dict[str, str]:
     try:
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     except SafetensorError as error:
-        told = N_("The weights could not be written to {folder}: {reason}. Make room; try again.")
-        raise WeightsError(told, folder=folder, reason=str(error)) from error
+        template = N_("The weights could not be written to {folder}: {reason}. Make room; try again.")
+        raise WeightsError(template, folder=folder, reason=str(error)) from error
     return _card(file)
 
 
@@ -96,38 +96,39 @@ def _write_descriptions(file: gguf.GGUFReader, source: Path, folder: Path) -> di
         config = config_of(file)
         write_tokenizer(_metadata(file), folder)
     except KeyError as error:
-        told = N_(
+        template = N_(
             "{file} does not state {key}, without which it is no whole language model (an adapter, a vision part or a "
             "vocabulary alone look like this). Give the GGUF of the model itself."
         )
-        raise WeightsError(told, file=source, key=str(error)) from error
+        raise WeightsError(template, file=source, key=str(error)) from error
     (folder / "config.json").write_text(json.dumps(config, indent=2), "utf-8")
     return config
 
 
 def config_of(file: gguf.GGUFReader) -> dict[str, Any]:
-    """The fields of transformers' config.json, from the file's metadata."""
+    """The fields of transformers' config.json, from the file's metadata. WeightsError for a kind of model that
+    is not known here, KeyError for metadata that lack a field."""
     fields = _metadata(file)
     kind = fields["general.architecture"]
     if kind not in ARCHITECTURES:
-        told = N_(
+        template = N_(
             "This GGUF holds a {kind} model; Stagelight converts {known}. Use the model's safetensors instead: its "
             "original repository on the hub, or a folder with config.json."
         )
-        raise WeightsError(told, kind=repr(kind), known=", ".join(ARCHITECTURES))
+        raise WeightsError(template, kind=repr(kind), known=", ".join(ARCHITECTURES))
     facts = {key.removeprefix(f"{kind}."): value for key, value in fields.items() if key.startswith(f"{kind}.")}
     unknown = sorted(facts.keys() - _KNOWN_KEYS)
     if unknown:
-        told = N_(
+        template = N_(
             "This GGUF sets {key} = {value}, which changes the model in a way that Stagelight does not convert. Use "
             "the model's safetensors instead."
         )
-        raise WeightsError(told, key=f"{kind}.{unknown[0]}", value=repr(facts[unknown[0]]))
+        raise WeightsError(template, key=f"{kind}.{unknown[0]}", value=repr(facts[unknown[0]]))
     return _config(kind, facts, fields, _shapes(file))
 
 
 def weights_of(file: gguf.GGUFReader, config: dict[str, Any], report: Report) -> dict[str, np.ndarray]:
-    """Every parameter by transformers' name, dequantised to float32."""
+    """Every parameter by transformers' name, dequantised to float32. WeightsError for a tensor without a name there."""
     architecture = ARCHITECTURES[config["model_type"]]
     tensors: dict[str, np.ndarray] = {}
     done, total = 0, _float32_bytes(file)
@@ -145,8 +146,8 @@ def _open(source: Path) -> gguf.GGUFReader:
     try:
         return gguf.GGUFReader(source)
     except (ValueError, IndexError, OverflowError) as error:
-        told = N_("{file} is not a GGUF file that can be read ({reason}). Fetch it again.")
-        raise WeightsError(told, file=source, reason=str(error)) from error
+        template = N_("{file} is not a GGUF file that can be read ({reason}). Fetch it again.")
+        raise WeightsError(template, file=source, reason=str(error)) from error
 
 
 def _metadata(file: gguf.GGUFReader) -> dict[str, Any]:
@@ -188,13 +189,13 @@ def _config(kind: str, facts: dict[str, Any], fields: dict[str, Any], shapes: di
     }
 
 
-def _same(kind: str, key: str, found: int, expected: int) -> None:
-    if found != expected:
-        told = N_(
+def _same(kind: str, key: str, stated: int, expected: int) -> None:
+    if stated != expected:
+        template = N_(
             "This GGUF sets {key} = {found} where its heads have {expected} dimensions; Stagelight does not convert "
             "such a model. Use the model's safetensors instead."
         )
-        raise WeightsError(told, key=f"{kind}.{key}", found=found, expected=expected)
+        raise WeightsError(template, key=f"{kind}.{key}", found=stated, expected=expected)
 
 
 def _shortest(value: float) -> float:
@@ -208,18 +209,18 @@ def _name(name: str, architecture: Architecture) -> str:
         return _OUTSIDE[name]
     layer, part, kind = _parts(name)
     if part not in _IN_LAYER or (kind == "bias" and part not in architecture.biases):
-        told = N_(
+        template = N_(
             "This GGUF holds the tensor {name}, which has no place in {model}: leaving it out would make a wrong "
             "model. Use the model's safetensors instead."
         )
-        raise WeightsError(told, name=repr(name), model=architecture.model_class)
+        raise WeightsError(template, name=repr(name), model=architecture.model_class)
     return f"model.layers.{layer}.{_IN_LAYER[part]}.{kind}"
 
 
 def _parts(name: str) -> tuple[str, str, str]:
     """Layer, part and kind of a tensor inside a layer; empty strings for one outside the layers."""
-    found = re.fullmatch(r"blk\.(\d+)\.(\w+)\.(weight|bias)", name)
-    return (found[1], found[2], found[3]) if found else ("", "", "")
+    match = re.fullmatch(r"blk\.(\d+)\.(\w+)\.(weight|bias)", name)
+    return (match[1], match[2], match[3]) if match else ("", "", "")
 
 
 def _halves_apart(name: str, values: np.ndarray, config: dict[str, Any]) -> np.ndarray:

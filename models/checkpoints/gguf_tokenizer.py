@@ -46,27 +46,28 @@ CUTTING: dict[str, Callable[[Tokenizer], None]] = {"gpt-2": _gpt2, "smollm": _sm
 
 
 def write_tokenizer(metadata: dict[str, Any], folder: Path) -> None:
-    """Write both files of the tokenizer into a folder."""
+    """Write both files of the tokenizer into a folder; raises what `tokenizer_from` does."""
     tokenizer_from(metadata).save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps(_settings(metadata), indent=2), "utf-8")
 
 
 def tokenizer_from(metadata: dict[str, Any]) -> Tokenizer:
-    """The tokenizer that the metadata describes; an error where it describes one that is not known here."""
+    """The tokenizer that the metadata describes. WeightsError for one that is not known here, KeyError for metadata
+    that lack a field."""
     facts = {key.removeprefix("tokenizer.ggml."): value for key, value in metadata.items()}
     if facts["model"] != "gpt2":
-        told = N_(
+        template = N_(
             "This GGUF has a tokenizer of the kind {kind}; only byte-level BPE ('gpt2') is converted. Use the model's "
             "own folder with tokenizer.json and safetensors instead."
         )
-        raise WeightsError(told, kind=repr(facts["model"]))
+        raise WeightsError(template, kind=repr(facts["model"]))
     if facts.get("pre") not in CUTTING:
-        told = N_(
+        template = N_(
             "This GGUF cuts text by the rule {rule} (tokenizer.ggml.pre), which is not among those that Stagelight "
             "knows: {known}. A guess would give other tokens than the model was trained on. Use the model's own folder "
             "with tokenizer.json and safetensors instead."
         )
-        raise WeightsError(told, rule=repr(facts.get("pre")), known=", ".join(CUTTING))
+        raise WeightsError(template, rule=repr(facts.get("pre")), known=", ".join(CUTTING))
     vocabulary = {piece: row for row, piece in enumerate(facts["tokens"])}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[_pair(merge) for merge in facts["merges"]]))
     CUTTING[facts["pre"]](tokenizer)

@@ -23,7 +23,10 @@ WANTED = [
 
 
 def snapshot(repository: str, revision: str, *, fetch: bool, report: Report) -> Path:
-    """The folder of a repository's files; from the cache when it is whole there, else from the hub."""
+    """The folder of a repository's files; from the cache when it is whole there, else from the hub.
+
+    NotHereYet where it would have to be fetched and `fetch` is not set; WeightsError where it cannot be had or used.
+    """
     kept = _kept(repository, revision)
     if kept is not None:
         return kept
@@ -59,8 +62,8 @@ def _fetched(repository: str, revision: str, report: Report) -> Path:
     files = HfApi().model_info(repository, revision=revision, files_metadata=True).siblings or []
     lacks = folder.missing([file.rfilename for file in files])
     if lacks:
-        told = N_("The hub repository {repository} cannot be used: {reason}")
-        raise WeightsError(told, repository=repository, reason=lacks[0])
+        template = N_("The hub repository {repository} cannot be used: {reason}")
+        raise WeightsError(template, repository=repository, reason=lacks[0])
     wanted = filter_repo_objects(files, allow_patterns=WANTED, key=lambda file: file.rfilename)
     hub_cache = Path(constants.HF_HUB_CACHE)
     hub_cache.mkdir(parents=True, exist_ok=True)
@@ -87,16 +90,16 @@ def _refusal(repository: str, revision: str, error: Exception) -> WeightsError:
     said = str(error).strip()
     named = {"repository": repository, "page": f"https://huggingface.co/{repository}"}
     if isinstance(error, errors.GatedRepoError):
-        told = N_("{repository} asks its readers to accept its terms: do so on {page}, then run: hf auth login")
-        return WeightsError(told, **named)
+        template = N_("{repository} asks its readers to accept its terms: do so on {page}, then run: hf auth login")
+        return WeightsError(template, **named)
     if isinstance(error, errors.RepositoryNotFoundError):
         return WeightsError(_A_FOLDER if Path(repository).exists() else _UNKNOWN, **named)
     if isinstance(error, errors.RevisionNotFoundError):
-        told = N_("{repository} has no revision {revision}: its branches and tags are listed on {page}/tree/main")
-        return WeightsError(told, **named, revision=repr(revision))
+        template = N_("{repository} has no revision {revision}: its branches and tags are listed on {page}/tree/main")
+        return WeightsError(template, **named, revision=repr(revision))
     if isinstance(error, errors.HFValidationError):
-        told = N_("{name} is not a name that the hub can have: {reason}")
-        return WeightsError(told, name=repr(repository), reason=said)
+        template = N_("{name} is not a name that the hub can have: {reason}")
+        return WeightsError(template, name=repr(repository), reason=said)
     kind = type(error).__name__
     if not said:
         return WeightsError(_SILENT, **named, kind=kind)

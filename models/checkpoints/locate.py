@@ -24,7 +24,8 @@ _NAME = re.compile(r"[^/\\@]+")
 
 
 def locate(address: str, *, progress: Report | None = None, fetch: bool = True) -> Located:
-    """The checkpoint of an address, ready on disk. Without `fetch`, NotHereYet where work or a network were needed."""
+    """The checkpoint of an address, ready on disk. Without `fetch`, NotHereYet where work or a network were needed;
+    WeightsError, with a sentence, where it cannot be had or used."""
     report = progress or silent
     if _PATH.match(address):
         return _from_path(Path(address).expanduser(), fetch, report)
@@ -32,15 +33,16 @@ def locate(address: str, *, progress: Report | None = None, fetch: bool = True) 
         return _from_hub(named["repository"], named["revision"] or "main", fetch, report)
     if _NAME.fullmatch(address):
         return _from_catalog(catalog.entry(address), fetch, report)
-    told = N_(
+    template = N_(
         "{address} is no address of a checkpoint: write a name of the catalog ({known}), a path that begins with . / "
         "or ~, or a hub repository as owner/name or owner/name@revision."
     )
-    raise WeightsError(told, address=repr(address), known=", ".join(catalog.entries()))
+    raise WeightsError(template, address=repr(address), known=", ".join(catalog.entries()))
 
 
 def is_ready(address: str) -> bool:
-    """Whether `locate` would answer at once, without fetching or converting."""
+    """Whether `locate` would answer at once, without fetching or converting. WeightsError for an address without a
+    checkpoint that can be used."""
     try:
         locate(address, fetch=False)
     except NotHereYet:
@@ -51,8 +53,8 @@ def is_ready(address: str) -> bool:
 def _from_catalog(entry: catalog.Entry, fetch: bool, report: Report) -> Located:
     if cache.card(entry.folder_name) is None:
         if not fetch:
-            told = N_("{name} is not on this machine yet. Run: python -m models fetch {name}")
-            raise NotHereYet(told, name=entry.name)
+            template = N_("{name} is not on this machine yet. Run: python -m models fetch {name}")
+            raise NotHereYet(template, name=entry.name)
         cache.build_once(
             entry.folder_name,
             lambda made, scratch: _build_entry(entry, made, scratch, report),
@@ -89,18 +91,18 @@ def _build_entry(entry: catalog.Entry, made: Path, scratch: Path, report: Report
 
 def _from_path(path: Path, fetch: bool, report: Report) -> Located:
     if not path.exists():
-        told = N_("There is nothing at {path} (looked from {folder}). Check the spelling of the path.")
-        raise WeightsError(told, path=path, folder=Path.cwd())
+        template = N_("There is nothing at {path} (looked from {folder}). Check the spelling of the path.")
+        raise WeightsError(template, path=path, folder=Path.cwd())
     if path.is_file():
         if path.suffix.lower() != ".gguf":
-            told = N_("{path} is a file; give the folder that holds config.json and *.safetensors, or a .gguf.")
-            raise WeightsError(told, path=path)
+            template = N_("{path} is a file; give the folder that holds config.json and *.safetensors, or a .gguf.")
+            raise WeightsError(template, path=path)
         return _from_gguf(path, fetch, report)
     ggufs = sorted(path.glob("*.gguf"))
     if ggufs and not list(path.glob("*.safetensors")):
         if len(ggufs) > 1:
-            told = N_("{path} holds {count} GGUF files; give the path of one of them, e.g. {first}")
-            raise WeightsError(told, path=path, count=len(ggufs), first=ggufs[0])
+            template = N_("{path} holds {count} GGUF files; give the path of one of them, e.g. {first}")
+            raise WeightsError(template, path=path, count=len(ggufs), first=ggufs[0])
         return _from_gguf(ggufs[0], fetch, report)
     folder.check(path)
     whole = path.resolve()
@@ -136,7 +138,7 @@ def _convert(file: Path, made: Path, report: Report) -> cache.Card:
 def _from_hub(repository: str, revision: str, fetch: bool, report: Report) -> Located:
     from models.checkpoints.hub import snapshot
 
-    found = snapshot(repository, revision, fetch=fetch, report=report)
-    page = f"https://huggingface.co/{repository}/tree/{found.name}"
+    kept = snapshot(repository, revision, fetch=fetch, report=report)
+    page = f"https://huggingface.co/{repository}/tree/{kept.name}"
     title = repository.partition("/")[2]
-    return folder.described(found, name=repository, title=title, source=page, revision=found.name[:12])
+    return folder.described(kept, name=repository, title=title, source=page, revision=kept.name[:12])

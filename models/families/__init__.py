@@ -117,13 +117,13 @@ class Family:
         return model.base_model.get_submodule(self.tokens).get_parameter("weight")
 
     def position_table(self, model: PreTrainedModel) -> Tensor | None:
-        """The learned position table: [max_pos d_model]."""
+        """The learned position table: [max_pos d_model]; None where there is none."""
         if self.positions is None:
             return None
         return model.base_model.get_submodule(self.positions).get_parameter("weight")
 
     def bias_table(self, model: PreTrainedModel) -> Tensor | None:
-        """The table of the relative position bias: [buckets head]."""
+        """The table of the relative position bias: [bucket head]; None where nothing is added to scores."""
         if self.bias is None:
             return None
         return model.base_model.get_submodule(self.bias).get_parameter("weight")
@@ -143,7 +143,7 @@ def _dropout(config: Any) -> float:
 @cache
 def load() -> dict[str, Family]:
     """Every family by name."""
-    modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
+    modules = [import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__)]
     return {module.FAMILY.name: module.FAMILY for module in modules if hasattr(module, "FAMILY")}
 
 

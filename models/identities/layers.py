@@ -32,7 +32,7 @@ LOGIT_TOLERANCE = 1e-4  # after a final norm and a sum over d_model
 
 @dataclass(frozen=True)
 class Identity:
-    """One thing that has to hold, how far it is off, and the sites that cannot be trusted when it does not hold.
+    """One thing that has to hold, how far it is off (`off`), and the sites that cannot be trusted where it does not.
 
     Its name is in English; what the reader is told has it in the reader's language.
     """
@@ -76,17 +76,17 @@ def broken(identities: Iterable[Identity]) -> dict[str, Sentence]:
 
 def _reason(identity: Identity) -> Sentence:
     """What a reader is told in place of what cannot be trusted."""
-    told = N_(
+    template = N_(
         "This is not shown: “{name}” is off by {error} in this model, {tolerance} is allowed, so the numbers cannot be "
         "trusted."
     )
     name = Sentence(identity.name)
-    return Sentence(told, name=name, error=f"{identity.error:.2g}", tolerance=f"{identity.tolerance:g}")
+    return Sentence(template, name=name, error=f"{identity.error:.2g}", tolerance=f"{identity.tolerance:g}")
 
 
-def off(found: Tensor, expected: Tensor) -> float:
+def off(actual: Tensor, expected: Tensor) -> float:
     """Largest difference, as a share of the largest expected size where that is above 1; NaN where a number is."""
-    return float((found - expected).abs().max() / expected.abs().max().clamp(min=1.0))
+    return float((actual - expected).abs().max() / expected.abs().max().clamp(min=1.0))
 
 
 def _inside(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> tuple[list[Identity], LayerInputs]:

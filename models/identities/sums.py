@@ -60,12 +60,12 @@ def _logits(context: RunContext, pos: int) -> Identity:
     """The two best tokens, each by itself and one against the other; and what a write adds to the whole vocabulary."""
     logits = context.readout.logits(context.last[pos, None])[0].double()  # [vocab]
     best, other = logits.topk(2).indices.tolist()
-    told = torch.stack([logits[best], logits[other], logits[best] - logits[other]])
+    expected = torch.stack([logits[best], logits[other], logits[best] - logits[other]])
     wants = [Want("dla_parts", pos=pos, token=token, against=None) for token in (best, other)]
     wants.append(Want("dla_parts", pos=pos, token=best, against=other))
     answered = attribution.answer(context, wants)
     summed = torch.tensor([float(answered[want].sum(dtype=np.float64)) for want in wants], dtype=torch.float64)
-    error = max(off(summed, told), _whole(context, pos, logits))
+    error = max(off(summed, expected), _whole(context, pos, logits))
     vouches = sites_of(attribution.MEASURES) | frozenset(neurons.ON_TOKENS)
     return Identity(N_("all writes through the frozen final norm = logits"), vouches, error, LOGIT_TOLERANCE)
 

@@ -13,7 +13,10 @@ from models.loaded.model import LoadedModel
 
 
 class FrozenUnembed:
-    """The end of a model whose norms stand before its parts. stream: what left the last layer at one position."""
+    """The end of a model whose norms stand before its parts. stream: what left the last layer at one position.
+
+    ValueError for a model without a final norm or without an output layer.
+    """
 
     def __init__(self, loaded: LoadedModel, stream: Float[Tensor, " d_model"]) -> None:
         path, head = loaded.family.final_norm, loaded.model.get_output_embeddings()
@@ -27,8 +30,9 @@ class FrozenUnembed:
     def direction(self, token: int, against: int | None = None) -> Float[Tensor, " d_model"]:
         """What a vector in the stream is multiplied with to give its logits for the token, minus those for `against`.
 
-        RMSNorm divides by the root mean square of the stream, LayerNorm by its deviation after taking off the mean,
-        which is the same as taking the mean off this direction. Both multiply with their gain.
+        RMSNorm (Zhang and Sennrich 2019, eq. 4) divides by the root mean square of the stream, LayerNorm (Ba, Kiros and
+        Hinton 2016, eq. 4) by its deviation after taking off the mean, which is the same as taking the mean off this
+        direction. Both multiply with their gain.
         """
         row = self._unembedding(token, against) * self._norm.get_parameter("weight").double()
         return self._centred(row) / self.divisor

@@ -34,8 +34,10 @@ class Sampling:
 
     temperature  0 takes the best; above, logits are divided by it and one is drawn
     top_k        drawn from the k best alone; 0: from all
-    top_p        drawn from the fewest best that hold this much probability; 1: from all
+    top_p        drawn from the fewest best that hold this probability (Holtzman et al. 2019, sec. 3.1); 1: from all
     seed         same seed, text and settings: same tokens, in one go or one by one
+
+    ValueError for a number out of these ranges.
     """
 
     temperature: float = 0.0
@@ -48,7 +50,7 @@ class Sampling:
             raise ValueError(f"{self}: temperature, top_k and seed are 0 or more, top_p is above 0 and at most 1")
 
     def token(self, logits: Float[Tensor, " vocab"], ids: Int[Tensor, " pos"]) -> int:
-        """The token that follows the ids."""
+        """The id of the token that follows these."""
         if self.temperature == 0:
             return int(largest_at(logits[None]))
         p = self.distribution(logits, ids).numpy()
@@ -67,23 +69,23 @@ class Sampling:
 
 
 def fit(spec: ModelSpec, tokens: int, count: int, limit: int) -> None:
-    """Refused where the model does not go on with a text, or where it would become too long."""
+    """Refused where the model does not go on with a text, or where it would become too long: more than `limit` tokens.
+    ValueError for a count below 1."""
     if count < 1:
         raise ValueError(f"{count} tokens cannot be added: ask for 1 or more")
     if spec.head != "causal":
         raise Refused(N_("This model does not go on with a text: it reads all of it at once, in both directions."))
     if tokens + count > limit:
-        told = N_("The text has {tokens} tokens and the limit is {limit}: {room} can be added, not {count}.")
+        template = N_("The text has {tokens} tokens and the limit is {limit}: {room} can be added, not {count}.")
         counts = {"tokens": tokens, "limit": limit, "room": max(0, limit - tokens), "count": count}
-        raise Refused(told, **{name: f"{value:,}" for name, value in counts.items()})
+        raise Refused(template, **{name: f"{value:,}" for name, value in counts.items()})
 
 
 def extend(
     loaded: LoadedModel, ids: Int[np.ndarray, " pos"], count: int, how: Sampling, inputs: LayerInputs | None = None
 ) -> tuple[int, ...]:
-    """The next tokens; fewer than `count` where the model ends its text. One token more is read off the
-    layer inputs of the
-    run, where there is one, without another pass. Cancelled where nobody waits for them any more."""
+    """The ids of the next tokens; fewer than `count` where the model ends its text. A single one is read off the run's
+    layer inputs, where these are held, without another pass. Cancelled where nobody waits for them any more."""
     if count == 1 and inputs is not None and loaded.readout is not None:
         last = inputs.stream(len(inputs.calls))[-1:]
         return (how.token(loaded.readout.logits(last)[0].float(), torch.from_numpy(ids)),)
@@ -105,7 +107,7 @@ def extend(
 
 
 def end_tokens(loaded: LoadedModel) -> frozenset[int]:
-    """The tokens with which the checkpoint says that its text has ended."""
+    """The ids of the tokens with which the checkpoint says that its text has ended; none where it names none."""
     config = loaded.model.generation_config
     named = None if config is None else config.eos_token_id
     return frozenset([] if named is None else [named] if isinstance(named, int) else named)

@@ -31,6 +31,8 @@ def load_model(folder: Path, *, attn_implementation: str) -> transformers.PreTra
 
     The library's own loader is used: it builds the model without memory and maps the weights (0.2 s for SmolLM2-135M),
     and it knows how each model type fills what no file holds, such as the rotation frequencies.
+
+    WeightsError where it cannot load the model, or where files lack parameters.
     """
     config = _config(folder)
     transformers.utils.logging.disable_progress_bar()  # it would draw a bar for a fraction of a second
@@ -46,8 +48,8 @@ def load_model(folder: Path, *, attn_implementation: str) -> transformers.PreTra
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        told = N_("transformers cannot load {folder}: {reason}")
-        raise WeightsError(told, folder=folder, reason=_first_line(error)) from error
+        template = N_("transformers cannot load {folder}: {reason}")
+        raise WeightsError(template, folder=folder, reason=_first_line(error)) from error
     _check_complete(folder, report)
     return model.eval().requires_grad_(False)
 
@@ -56,8 +58,8 @@ def _config(folder: Path) -> PretrainedConfig:
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        told = N_("transformers does not know the model in {folder}: {reason}")
-        raise WeightsError(told, folder=folder, reason=_first_line(error)) from error
+        template = N_("transformers does not know the model in {folder}: {reason}")
+        raise WeightsError(template, folder=folder, reason=_first_line(error)) from error
 
 
 def _auto_class(config: PretrainedConfig, folder: Path) -> type:
@@ -90,11 +92,11 @@ def _check_complete(folder: Path, report: dict) -> None:
     """No parameter may be left to chance: the library fills absent ones with random numbers."""
     absent = sorted(report["missing_keys"])
     if absent:
-        told = N_(
+        template = N_(
             "The weights in {folder} lack {count} parameters of the model ({named} …), which would be random numbers. "
             "The files and config.json do not belong together; fetch the checkpoint again."
         )
-        raise WeightsError(told, folder=folder, count=len(absent), named=", ".join(absent[:3]))
+        raise WeightsError(template, folder=folder, count=len(absent), named=", ".join(absent[:3]))
 
 
 def _first_line(error: Exception) -> str:

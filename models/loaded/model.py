@@ -27,6 +27,9 @@ _NO_HEAD = N_("This model has no output layer: it turns text into vectors and na
 class LoadedModel:
     """One model and everything needed to look inside it.
 
+    model       the library's own, hooks in place
+    family      the table of where it keeps what, fitted to its configuration
+    spec        what kind of transformer it is
     layers      its layers, first to last
     norms       the parameters of their norms
     readout     its final norm and head; None for a model without a head
@@ -39,9 +42,9 @@ class LoadedModel:
         self.model = model
         self.family = family = family.fit(family, model.config)
         parameters = sum(weight.numel() for weight in model.parameters())
-        told = family.spec(model, name, revision, replace(weights, parameters=parameters))
+        spec = family.spec(model, name, revision, replace(weights, parameters=parameters))
         by_part, norms = counts.parameters(model, family), counts.batch_norms(model)
-        self.spec: ModelSpec = replace(told, counts=by_part, batch_norms=norms)
+        self.spec: ModelSpec = replace(spec, counts=by_part, batch_norms=norms)
         self.layers: tuple[nn.Module, ...] = install(model, family)
         self.norms = Norms(self.layers, family.norms, self.spec.norm)
         self.readout = Readout(model, family) if family.has_head(model) else None

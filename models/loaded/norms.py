@@ -41,8 +41,9 @@ class Norms:
         return self._modules[want.layer][which].get_parameter(name).detach()
 
     def applied(self, which: int, layer: int, stream: Float[Tensor, "pos d_model"]) -> Float[Tensor, "pos d_model"]:
-        """What the formula of the norm makes of a stream, with this layer's parameters. The identities compare it with
-        what the model's own module gives."""
+        """What the formula of the norm makes of a stream, with this layer's parameters: RMSNorm (Zhang and Sennrich
+        2019, eq. 4) or LayerNorm (Ba, Kiros and Hinton 2016, eq. 4). which: ATTENTION or FFN. The identities compare it
+        with what the model's own module gives."""
         module, width = self._modules[layer][which], stream.shape[-1:]
         gain = module.get_parameter("weight")
         if self._facts.kind == "rms":

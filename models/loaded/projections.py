@@ -23,12 +23,12 @@ class Projection:
 
 
 def out_projection(loaded: LoadedModel, layer: int) -> Projection:
-    """Attention's, with d_head rows for each query head."""
+    """Attention's output projection, with d_head rows for each query head. TypeError for a kind of module not known."""
     return _projection(loaded, layer, _ATTENTION)
 
 
 def down_projection(loaded: LoadedModel, layer: int) -> Projection:
-    """The FFN's, with a row for each neuron."""
+    """The FFN's down projection, with a row for each neuron. TypeError for a kind of module not known."""
     return _projection(loaded, layer, _FFN)
 
 

@@ -39,9 +39,9 @@ def _settle(row: Float[Tensor, " n"], near: float, values: Float[Tensor, " k"], 
     """Put what counts as equal in the order of its places; writes into values and places."""
     among = (row >= values[-1] - near).nonzero().flatten() if values[-2] - values[-1] <= near else places.sort().values
     held = row[among].double().numpy()
-    found = among[torch.from_numpy(grouped(held, near).astype(np.int64))][: len(places)]
-    places.copy_(found)
-    values.copy_(row[found])
+    order = among[torch.from_numpy(grouped(held, near).astype(np.int64))][: len(places)]
+    places.copy_(order)
+    values.copy_(row[order])
 
 
 def _topk(numbers: Float[Tensor, "row n"], k: int) -> tuple[Float[Tensor, "row k"], Int[Tensor, "row k"]]:
@@ -53,5 +53,5 @@ def _topk(numbers: Float[Tensor, "row n"], k: int) -> tuple[Float[Tensor, "row k
     groups = numbers.unflatten(-1, (-1, GROUP))  # [row group member]
     chosen = groups.amax(-1).topk(k, dim=-1).indices  # [row k]
     members = groups.gather(1, chosen[..., None].expand(-1, -1, GROUP)).flatten(1)  # [row k·member]
-    values, found = members.topk(k, dim=-1)
-    return values, chosen.gather(1, found // GROUP) * GROUP + found % GROUP
+    values, picked = members.topk(k, dim=-1)
+    return values, chosen.gather(1, picked // GROUP) * GROUP + picked % GROUP

@@ -35,7 +35,7 @@ SITES = sites_of(MEASURES)
 
 @dataclass(frozen=True)
 class Best:
-    """ids and logp [… k], best first; entropy […] of the whole distribution, in nats."""
+    """ids and logp [… k] of the most probable tokens, best first; entropy […] of the whole distribution, in nats."""
 
     ids: Int[Tensor, "... k"]
     logp: Float[Tensor, "... k"]
@@ -43,7 +43,7 @@ class Best:
 
 
 class Rows:
-    """What is found of many rows, chunk by chunk, in tensors that are made once.
+    """What is kept of many rows, chunk by chunk, in tensors that are made once.
 
     Kept one by one, small tensors come to lie in the holes that large ones leave, of which the next then fits into
     none: all predictions of the lens at 2,048 tokens took 6 GB that way.
@@ -68,17 +68,17 @@ class Readout:
         self._head = model.get_submodule(family.head)
 
     def logits(self, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
-        """The score of every token of the vocabulary, for as many rows at once as the caller gives."""
+        """The logit of every token of the vocabulary, for as many rows at once as the caller gives."""
         return self._head(rows if self._norm is None else self._norm(rows))
 
     def best(self, rows: Float[Tensor, "row d_model"], k: int) -> Best:
-        """The k most probable tokens of each row, scored in chunks."""
-        found = Rows(len(rows))
+        """The k most probable tokens of each row, scored in chunks. Cancelled where nobody waits for them any more."""
+        kept = Rows(len(rows))
         for start in range(0, len(rows), CHUNK):
             report_progress(N_("reading the predictions"), start, len(rows))
             best = _best(self._scored(rows[start : start + CHUNK]), k)
-            found.put(start, best.ids, best.logp, best.entropy)
-        return Best(*found.whole)
+            kept.put(start, best.ids, best.logp, best.entropy)
+        return Best(*kept.whole)
 
     def _scored(self, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
         """The logits of one chunk. Cancelled where nobody waits for it any more."""
@@ -117,16 +117,16 @@ class Readout:
         layers = len(inputs.calls)
         places = positions(mine, len(inputs.stream(0)))
         at_once = max(1, CHUNK // len(places))  # layers; a few rows take hardly longer than one
-        found, logits = Rows(layers * len(places)), torch.empty(0)
+        kept, logits = Rows(layers * len(places)), torch.empty(0)
         for start in range(0, layers, at_once):
             some = range(start, min(start + at_once, layers))
             rows = torch.cat([inputs.stream(layer + 1)[places] for layer in some])  # [layer·pos d_model]
             for number, chunk in enumerate(rows.split(CHUNK)):
                 at = start * len(places) + number * CHUNK
-                report_progress(N_("reading the stream after each layer"), at, found.count)
+                report_progress(N_("reading the stream after each layer"), at, kept.count)
                 logits = self._scored(chunk)
-                found.put(at, *_named(logits, LENS_K))
-        columns = zip(_LENS, found.whole, strict=True)
+                kept.put(at, *_named(logits, LENS_K))
+        columns = zip(_LENS, kept.whole, strict=True)
         shaped = {site: column.unflatten(0, (layers, -1)).numpy() for site, column in columns}
         ends: dict[int | None, Tensor] = {places[0]: logits[-1:].clone()} if len(places) == 1 else {}
         return {want: at_position(shaped[want.site], want, places) for want in mine}, ends

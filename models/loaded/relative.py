@@ -30,8 +30,9 @@ def missing(spec: ModelSpec) -> dict[str, str]:
 
 
 def added(bias: RelativeBias, table: Float[Tensor, "bucket head"], length: int) -> Float[Tensor, "head pos src"]:
-    """The table's number for the bucket of each pair's distance."""
+    """What is added to the scores: the table's number for the bucket of each pair's distance (Raffel et al. 2020,
+    sec. 2.1)."""
     place = np.arange(length)
     distances = (place[None, :] - place[:, None]).ravel()
-    found = torch.from_numpy(buckets(distances, bias)).unflatten(0, (length, length))  # [pos src]
-    return table[found].permute(2, 0, 1)
+    rows = torch.from_numpy(buckets(distances, bias)).unflatten(0, (length, length))  # [pos src]
+    return table[rows].permute(2, 0, 1)

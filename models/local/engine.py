@@ -1,5 +1,4 @@
-"""LocalEngine: a model in this process. Text → tokens, one forward pass, and from what its layers were
-given whatever is wanted.
+"""LocalEngine: a model in this process. Text → tokens, one forward pass, and from its layer inputs what is wanted.
 
 A forward pass uses the library's fast fused attention and leaves layer inputs (`models/reading/layer_inputs.py`). What
 happens inside a layer is read by running that one layer again from them. Only one thread computes at a time: two
@@ -65,13 +64,21 @@ class Tokenizer(Protocol):
     special: tuple[str, ...]
     missing: Mapping[str, str]
 
-    def answer(self, run: Run, wants: Sequence[Want]) -> dict[Want, np.ndarray]: ...
+    def answer(self, run: Run, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+        """The wanted arrays among those that the text alone decides."""
+        ...
 
-    def tokenize(self, text: str, special_tokens: bool = False) -> tuple[Token, ...]: ...
+    def tokenize(self, text: str, special_tokens: bool = False) -> tuple[Token, ...]:
+        """The tokens of a text; control tokens typed in it are plain text unless `special_tokens` is set."""
+        ...
 
-    def token(self, row: int) -> Token: ...
+    def token(self, row: int) -> Token:
+        """One vocabulary entry as a token of no text."""
+        ...
 
-    def label(self, row: int) -> str: ...
+    def label(self, row: int) -> str:
+        """What a figure prints for a vocabulary entry."""
+        ...
 
 
 class LocalEngine:
@@ -79,8 +86,9 @@ class LocalEngine:
 
     spec        the one model it runs
     model       the library's own model, as loaded, its attention called through `models/reading/attention_interface.py`
-    missing     sites that it does not answer, because the model has none or because they failed their check when it
-                was opened (`identities`), each with the sentence that refuses it
+    identities  what was checked when the model was opened (`models/identities`), and how far each is off
+    broken      sites that failed their check, and those worked out from them, each with the sentence that refuses it
+    missing     all sites that it does not answer, `broken` among them, likewise with their sentences
     max_tokens  longest text: the model's positions, or less where less is asked for
     memory_bytes  what the whole process may take: STAGELIGHT_MEMORY, or 4 GB
     speed       what this machine did when the model was opened, for estimates
@@ -147,8 +155,16 @@ class LocalEngine:
         }
         report(Progress(N_("checking that what is shown is what the model computes")))
         weights = Weights(located.title, located.licence, located.source, located.stored, parameters=0)
-        told = {"name": located.name, "revision": located.revision, "weights": weights, "packing": packing}
-        return cls(model, tokenizer, **told, kept=of_the_process(memory.limit() // INPUTS), threads=usual_threads())
+        return cls(
+            model,
+            tokenizer,
+            name=located.name,
+            revision=located.revision,
+            weights=weights,
+            kept=of_the_process(memory.limit() // INPUTS),
+            packing=packing,
+            threads=usual_threads(),
+        )
 
     @property
     def model(self) -> PreTrainedModel:
@@ -158,6 +174,7 @@ class LocalEngine:
         return self._loaded.model
 
     def specs(self) -> tuple[ModelSpec, ...]:
+        """The one model that it runs."""
         return (self.spec,)
 
     def run(
@@ -240,6 +257,7 @@ class LocalEngine:
         Fewer than `count` where the model ends its text. Refused: with a sentence; TooLong where that many tokens take
         more memory than there is.
 
+        temperature, top_k, top_p, seed  as in `models.loaded.generate.Sampling`
         report, cancelled  as in `run`: layer by layer of the text, then token by token
         """
         ids = self._ids(self._tokens(run))
@@ -271,8 +289,8 @@ class LocalEngine:
     def _tokens(self, run: Run) -> tuple[Token, ...]:
         """The tokens of the text, and those of the tail counted on. Refused for what this engine cannot run."""
         if run.model != self.spec.id:
-            told = N_("This engine runs {model}, the question is for {asked}.")
-            raise Refused(told, model=self.spec.id, asked=run.model)
+            template = N_("This engine runs {model}, the question is for {asked}.")
+            raise Refused(template, model=self.spec.id, asked=run.model)
         cut = (run.text, run.tail, run.special_tokens)
         tokens = self._cuts.get(cut)
         if tokens is None:
@@ -288,11 +306,11 @@ class LocalEngine:
         """Rows of the embedding table. Refused for a tokenizer that knows more tokens than the table has rows."""
         ids = np.array([token.id for token in tokens])
         if ids.max() >= self.spec.vocab:
-            told = N_(
+            template = N_(
                 "The tokenizer gives token {token}, the model's table has {rows} rows: the two files do not belong "
                 "together."
             )
-            raise Refused(told, token=f"{ids.max():,}", rows=f"{self.spec.vocab:,}")
+            raise Refused(template, token=f"{ids.max():,}", rows=f"{self.spec.vocab:,}")
         return ids
 
     def _names(self, arrays: Mapping[Want, np.ndarray]) -> dict[int, str]:

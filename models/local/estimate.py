@@ -88,17 +88,17 @@ def extending_fits(spec: ModelSpec, room: int, most: int, speed: Speed) -> int:
 
 def _largest(fits: Callable[[int], bool], most: int) -> int:
     """The largest number up to `most` that fits, where all below it do; 0 where none does."""
-    found, over = 0, most + 1
-    while over - found > 1:
-        middle = (found + over) // 2
-        found, over = (middle, over) if fits(middle) else (found, middle)
-    return found
+    under, over = 0, most + 1
+    while over - under > 1:
+        middle = (under + over) // 2
+        under, over = (middle, over) if fits(middle) else (under, middle)
+    return under
 
 
 def _measured(wants: Iterable[Want]) -> list[tuple[Measure, Want]]:
     """The measures that answer these, each once for a position; what the tokenizer answers costs next to nothing."""
-    found = {(MEASURES[want.site], want.pos): want for want in wants if want.site in MEASURES}
-    return [(measure, want) for (measure, _pos), want in found.items()]
+    by_measure = {(MEASURES[want.site], want.pos): want for want in wants if want.site in MEASURES}
+    return [(measure, want) for (measure, _pos), want in by_measure.items()]
 
 
 def _runs(wants: Iterable[Want]) -> bool:

@@ -44,7 +44,7 @@ Matrix = tuple[Tensor, Tensor | None]  # [output input] and what is added, if an
 
 @dataclass(frozen=True)
 class Packing:
-    """What was found about some matrices, and what was done.
+    """How some matrices lie, and what was measured to choose that.
 
     way      how they lie now
     gains    of each other way that was measured, how many times as quick it was as the way they were loaded
@@ -101,14 +101,14 @@ def _setting(given: str | None) -> Way | Literal["auto"]:
     for setting in known:
         if said == setting:
             return setting
-    told = N_("{variable} is “{given}”: write one of {known}.")
-    raise Refused(told, variable=VARIABLE, given=said, known=", ".join(known))
+    template = N_("{variable} is “{given}”: write one of {known}.")
+    raise Refused(template, variable=VARIABLE, given=said, known=", ".join(known))
 
 
 def _matrices(modules: Iterable[nn.Module]) -> list[nn.Linear]:
     """The library's Linear modules in these whose weights are float32 with a row per output, each once."""
-    found = dict.fromkeys(part for module in modules for part in module.modules() if type(part) is nn.Linear)
-    return [part for part in found if part.weight.dtype == torch.float32 and part.weight.is_contiguous()]
+    linears = dict.fromkeys(part for module in modules for part in module.modules() if type(part) is nn.Linear)
+    return [part for part in linears if part.weight.dtype == torch.float32 and part.weight.is_contiguous()]
 
 
 def chosen(gains: Mapping[Way, float]) -> Way:
@@ -148,22 +148,22 @@ def _gain(plain: list[float], spent: list[float]) -> float:
 
 def _sample(modules: Sequence[nn.Linear]) -> list[Matrix]:
     """The first of them, until they take SAMPLE; of one that is larger, its first rows."""
-    found: list[Matrix] = []
+    matrices: list[Matrix] = []
     taken = 0
     for module in modules:
         most = max(1, SAMPLE // module.weight[0].nbytes)
-        found.append((module.weight.detach()[:most], None if module.bias is None else module.bias.detach()[:most]))
-        taken += found[-1][0].nbytes
+        matrices.append((module.weight.detach()[:most], None if module.bias is None else module.bias.detach()[:most]))
+        taken += matrices[-1][0].nbytes
         if taken >= SAMPLE:
             break
-    return found
+    return matrices
 
 
 def _products(way: Way, matrices: Sequence[Matrix]) -> list[Product] | None:
     """Each product with a matrix that lies this way; None where this machine has no such way."""
-    found = [_PRODUCTS[way](*matrix) for matrix in matrices]
-    there = [product for product in found if product is not None]
-    return there if len(there) == len(found) else None
+    products = [_PRODUCTS[way](*matrix) for matrix in matrices]
+    there = [product for product in products if product is not None]
+    return there if len(there) == len(products) else None
 
 
 def _loaded(weight: Float[Tensor, "output input"], bias: Float[Tensor, " output"] | None) -> Product:
@@ -202,19 +202,19 @@ def _inputs(matrices: Sequence[Matrix], rows: int, source: torch.Generator) -> l
 def _agree(products: Sequence[Product], plain: Sequence[Product], inputs: Sequence[Tensor]) -> bool:
     """Do they give the same but for the last digits? It also warms up."""
     pairs = ((one(rows), other(rows)) for one, other, rows in zip(products, plain, inputs, strict=True))
-    return all((found - told).abs().max() <= TOLERANCE * told.abs().max() for found, told in pairs)
+    return all((product - expected).abs().max() <= TOLERANCE * expected.abs().max() for product, expected in pairs)
 
 
 def _quickest(products: Mapping[Way, Sequence[Product]], inputs: Sequence[Tensor]) -> dict[Way, float]:
     """This thread's seconds, of the quickest of a few times, the ways in turns."""
-    found = dict.fromkeys(products, float("inf"))
+    seconds = dict.fromkeys(products, float("inf"))
     for _again in range(_TIMES):
         for way, made in products.items():
             start = thread_time()
             for product, rows in zip(made, inputs, strict=True):
                 product(rows)
-            found[way] = min(found[way], thread_time() - start)
-    return found
+            seconds[way] = min(seconds[way], thread_time() - start)
+    return seconds
 
 
 def _turn(weight: Float[Tensor, "output input"]) -> Float[Tensor, "output input"]:

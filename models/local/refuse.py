@@ -22,12 +22,14 @@ _POOLED = {"pattern": "pattern_max", "scores": "pattern_max", "contribution": "c
 def check_text(text: str) -> None:
     """Refused before the text is cut into tokens: too long to cut, or not text at all."""
     if len(text) > MAX_CHARACTERS:
-        told = N_("The text has {characters} characters and the limit is {limit}: shorten it.")
-        raise Refused(told, characters=f"{len(text):,}", limit=f"{MAX_CHARACTERS:,}")
+        template = N_("The text has {characters} characters and the limit is {limit}: shorten it.")
+        raise Refused(template, characters=f"{len(text):,}", limit=f"{MAX_CHARACTERS:,}")
     for place, character in enumerate(text):
         if "\ud800" <= character <= "\udfff":
-            told = N_("Character {place} of the text is an unpaired surrogate ({code}): delete it or type it again.")
-            raise Refused(told, place=place + 1, code=f"U+{ord(character):04X}")
+            template = N_(
+                "Character {place} of the text is an unpaired surrogate ({code}): delete it or type it again."
+            )
+            raise Refused(template, place=place + 1, code=f"U+{ord(character):04X}")
 
 
 def check_count(tokens: int) -> None:
@@ -39,16 +41,16 @@ def check_count(tokens: int) -> None:
 def check_length(tokens: int, limit: int) -> None:
     """TooLong where there are more tokens than the limit."""
     if tokens > limit:
-        told = N_("The text has {tokens} tokens and the limit is {limit}: take out at least {excess}.")
-        raise TooLong(told, limit, tokens=f"{tokens:,}", limit=f"{limit:,}", excess=f"{tokens - limit:,}")
+        template = N_("The text has {tokens} tokens and the limit is {limit}: take out at least {excess}.")
+        raise TooLong(template, limit, tokens=f"{tokens:,}", limit=f"{limit:,}", excess=f"{tokens - limit:,}")
 
 
 def check_tail(tail: Iterable[int], spec: ModelSpec) -> None:
     """Refused for a tail with a token that the model does not have."""
     for token in tail:
         if not 0 <= token < spec.vocab:
-            told = N_("{model} has tokens 0 to {last}, not {token}: take it off the tail.")
-            raise Refused(told, model=spec.name, last=f"{spec.vocab - 1:,}", token=token)
+            template = N_("{model} has tokens 0 to {last}, not {token}: take it off the tail.")
+            raise Refused(template, model=spec.name, last=f"{spec.vocab - 1:,}", token=token)
 
 
 def check_wants(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: Mapping[str, str | Sentence]) -> None:
@@ -64,8 +66,8 @@ def check_wants(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: Ma
         if want.site in missing:
             raise Refused(missing[want.site])
         if want.layer is not None and not 0 <= want.layer < layers:
-            told = N_("{model} has layers 0 to {last}, not {layer}.")
-            raise Refused(told, model=spec.name, last=layers - 1, layer=want.layer)
+            template = N_("{model} has layers 0 to {last}, not {layer}.")
+            raise Refused(template, model=spec.name, last=layers - 1, layer=want.layer)
         if want.pos is not None and not 0 <= want.pos < tokens:
             raise Refused(N_("The text has tokens 0 to {last}, not {pos}."), last=tokens - 1, pos=want.pos)
         _too_many_pairs(want, spec, tokens)
@@ -75,10 +77,10 @@ def check_wants(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: Ma
             raise Refused(N_("{site} is given one position at a time: name one with pos."), site=want.site)
         for token in (want.token, want.against):
             if token is not None and not -MOST_RANKS <= token < spec.vocab:
-                told = N_(
+                template = N_(
                     "{model} has tokens 0 to {last}, and −1 to −{ranks} name its own choices: {token} is none of them."
                 )
-                raise Refused(told, model=spec.name, last=f"{spec.vocab - 1:,}", ranks=MOST_RANKS, token=token)
+                raise Refused(template, model=spec.name, last=f"{spec.vocab - 1:,}", ranks=MOST_RANKS, token=token)
 
 
 def _too_many_pairs(want: Want, spec: ModelSpec, tokens: int) -> None:
@@ -88,7 +90,7 @@ def _too_many_pairs(want: Want, spec: ModelSpec, tokens: int) -> None:
     size = spec.n_heads * tokens * tokens * FLOAT
     if size > MAP_BYTES:
         pooled = _POOLED.get(want.site)
-        told = (
+        template = (
             N_(
                 "All maps of a layer take {size} at {tokens} tokens, {most} at most are given as they are: ask for one "
                 "position."
@@ -100,7 +102,7 @@ def _too_many_pairs(want: Want, spec: ModelSpec, tokens: int) -> None:
             )
         )
         figures = {"size": gigabytes(size), "tokens": f"{tokens:,}", "most": gigabytes(MAP_BYTES)}
-        raise TooLong(told, isqrt(MAP_BYTES // (spec.n_heads * FLOAT)), **figures, pooled=pooled)
+        raise TooLong(template, isqrt(MAP_BYTES // (spec.n_heads * FLOAT)), **figures, pooled=pooled)
 
 
 def _too_many_lenses(want: Want, spec: ModelSpec, tokens: int) -> None:
@@ -110,35 +112,35 @@ def _too_many_lenses(want: Want, spec: ModelSpec, tokens: int) -> None:
         return
     each = measure.rows(spec, 1, want) * spec.vocab * spec.d_model
     if tokens * each > PRODUCTS:
-        told = N_(
+        template = N_(
             "The lens is not read at all positions of {tokens} tokens at once: that is given for texts of at most "
             "{fit} tokens. Ask for one position."
         )
-        raise TooLong(told, PRODUCTS // each, tokens=f"{tokens:,}", fit=f"{PRODUCTS // each:,}")
+        raise TooLong(template, PRODUCTS // each, tokens=f"{tokens:,}", fit=f"{PRODUCTS // each:,}")
 
 
 def _no_such_place(want: Want, spec: ModelSpec, tokens: int) -> None:
     """Refused for a head that the model does not have, or a window that is not of this text."""
     if want.head is not None and not 0 <= want.head < spec.n_heads:
-        told = N_("{model} has heads 0 to {last}, not {head}.")
-        raise Refused(told, model=spec.name, last=spec.n_heads - 1, head=want.head)
+        template = N_("{model} has heads 0 to {last}, not {head}.")
+        raise Refused(template, model=spec.name, last=spec.n_heads - 1, head=want.head)
     if want.window is None:
         return
     top, bottom, left, right = want.window
     if not (0 <= top < bottom <= tokens and 0 <= left < right <= tokens):
-        told = N_(
+        template = N_(
             "The text has {tokens} tokens: no window of it goes from {top} to {bottom} and from {left} to {right}."
         )
-        raise Refused(told, tokens=f"{tokens:,}", top=top, bottom=bottom, left=left, right=right)
+        raise Refused(template, tokens=f"{tokens:,}", top=top, bottom=bottom, left=left, right=right)
 
 
 def too_large(cost: Estimate, room: int, limit: int, fit: int) -> None:
     """TooLong where a run takes more than there is room for; fit: how many tokens would do."""
     if cost.nbytes <= room:
         return
-    told = N_(
+    template = N_(
         "A run of {tokens} tokens would take about {need} of memory. This program may use {limit} ({variable}) and has "
         "{room} of it left, enough for about {fit}. Take a part of the text, or set {variable} higher."
     )
     figures = {"need": gigabytes(cost.nbytes), "limit": gigabytes(limit), "room": gigabytes(room)}
-    raise TooLong(told, fit, variable=VARIABLE, tokens=f"{cost.tokens:,}", fit=f"{fit:,}", **figures)
+    raise TooLong(template, fit, variable=VARIABLE, tokens=f"{cost.tokens:,}", fit=f"{fit:,}", **figures)

@@ -53,8 +53,8 @@ class Text:
         return self._kept[place]
 
     def _pairs(self, first: int, rows: int, columns: int) -> Float[Tensor, "kind pairs"]:
-        found = torch.zeros(len(KINDS) - 1, rows, columns)
-        previous, start, local, copies, led, later, distance = found
+        counts = torch.zeros(len(KINDS) - 1, rows, columns)
+        previous, start, local, copies, led, later, distance = counts
         own = slice(first, first + rows)
         previous.diagonal(first - 1).fill_(1.0) if first else previous[1:].diagonal().fill_(1.0)
         start[:, 0] = 1.0
@@ -66,8 +66,8 @@ class Text:
         copies.diagonal(first).zero_()  # the token itself is no other place
         later.fill_(1.0).triu_(first + 1)
         torch.sub(self._places[:columns], self._places[own, None], out=distance).abs_()
-        found[[1, 6], : max(0, 1 - first)] = 0.0  # the first token can look at nothing before it
-        return found.flatten(1)
+        counts[[1, 6], : max(0, 1 - first)] = 0.0  # the first token can look at nothing before it
+        return counts.flatten(1)
 
     @cached_property
     def _ids(self) -> Float[Tensor, " pos"]:
@@ -85,8 +85,8 @@ class Text:
 
 def _repeated(ids: Int[np.ndarray, " pos"]) -> Int[np.ndarray, " id"]:
     """The tokens that stand in the text more than once."""
-    found, counts = np.unique(ids, return_counts=True)
-    return found[counts > 1]
+    tokens, counts = np.unique(ids, return_counts=True)
+    return tokens[counts > 1]
 
 
 def _led(ids: Int[np.ndarray, " pos"]) -> int:
@@ -103,9 +103,13 @@ def _led(ids: Int[np.ndarray, " pos"]) -> int:
 class StreamingReducer(Protocol):
     """Takes the tiles of one layer's attention, gives a row for each of its sites."""
 
-    def add(self, tile: Tile) -> None: ...
+    def add(self, tile: Tile) -> None:
+        """Take in one tile; each row of attention comes once, in any order."""
+        ...
 
-    def done(self) -> tuple[np.ndarray, ...]: ...
+    def done(self) -> tuple[np.ndarray, ...]:
+        """A row for each site, once every tile has been added."""
+        ...
 
 
 class HeadScores:
@@ -126,7 +130,7 @@ class HeadScores:
 
 
 class Apart:
-    """`anatomy.measure.apart`: every pair of heads once, those that stand equally far apart in their order at a time.
+    """`anatomy.measure.apart`, in nats: every pair of heads once, those equally far apart in their order at a time.
 
     The mean over rows of differences of entropies is the difference of sums over all cells, so rows need not be kept
     apart. With s = p + q the entropy of (p + q) / 2 is log 2 − ½ Σ s log s.
@@ -136,17 +140,17 @@ class Apart:
         self._rows, self._total = len(text.ids), torch.zeros(heads, dtype=torch.float64)
 
     def add(self, tile: Tile) -> None:
-        """The divergence of every pair over these rows."""
+        """The divergence of every pair, summed over these rows."""
         heads, rows = tile.weights.shape[:2]
         pairs = [(step, heads if 2 * step < heads else heads // 2) for step in range(1, heads // 2 + 1)]
-        found = [torch.zeros(count, dtype=torch.float64) for _step, count in pairs]  # Σ s log s
+        totals = [torch.zeros(count, dtype=torch.float64) for _step, count in pairs]  # Σ s log s
         for cells in tile.weights.flatten(1).split(_CHUNK, 1):
             twice = cells.repeat(2, 1).add_(_TINY)  # 0 · log 0 counts as 0
-            for total, (step, count) in zip(found, pairs, strict=True):
+            for total, (step, count) in zip(totals, pairs, strict=True):
                 summed = twice[:count] + twice[step : step + count]  # [pair cell]
                 total += summed.log().mul_(summed).sum(-1)
         own = tile.entropy.double().repeat(2)
-        for total, (step, count) in zip(found, pairs, strict=True):
+        for total, (step, count) in zip(totals, pairs, strict=True):
             unlike = rows * math.log(2) - (total + own[:count] + own[step : step + count]) / 2
             self._total[:count] += unlike
             self._total.index_add_(0, torch.arange(step, step + count) % heads, unlike)
@@ -161,7 +165,7 @@ class Reach:
     """`anatomy.measure.reach`: the share of all weight that goes to tokens at each distance."""
 
     def __init__(self, text: Text, heads: int) -> None:
-        self._found = torch.zeros(len(text.ids), dtype=torch.float64)
+        self._weights = torch.zeros(len(text.ids), dtype=torch.float64)
 
     def add(self, tile: Tile) -> None:
         """The weight at each distance from these rows."""
@@ -170,16 +174,19 @@ class Reach:
         lifted = pad(tile.weights.sum(0).flip(0), (0, rows)).flatten()[: rows * along]
         sums = lifted.view(rows, along).sum(0)  # of each diagonal, the one that looks back furthest last
         back = tile.first + rows  # diagonals that look back or at the token itself
-        self._found[:back] += sums[:back].flip(0)
-        self._found[1 : 1 + along - back] += sums[back:]
+        self._weights[:back] += sums[:back].flip(0)
+        self._weights[1 : 1 + along - back] += sums[back:]
 
     def done(self) -> tuple[Float[np.ndarray, " src"]]:
         """Shares that add up to 1."""
-        return ((self._found / self._found.sum()).float().numpy(),)
+        return ((self._weights / self._weights.sum()).float().numpy(),)
 
 
 class Grid:
-    """Maps cut into cells at these edges: the largest of each, or the mean. Nothing in a map is below 0."""
+    """Maps [map row src] cut into cells at these edges: the largest of each, or the mean. No map holds numbers below 0.
+
+    rows, columns  where cells begin, and where the last one ends
+    """
 
     def __init__(self, maps: int, rows: np.ndarray, columns: np.ndarray, largest: bool) -> None:
         self._rows, self._columns, self._largest = rows, columns, largest
@@ -198,7 +205,7 @@ class Grid:
 
     @property
     def cells(self) -> Float[Tensor, "map row col"]:
-        """What has been found."""
+        """The largest number of each cell, or the mean, once all rows have been added."""
         cut = self._columns - self._columns[0]
         if self._largest:
             return _largest(self._strips, cut, axis=2)
@@ -244,5 +251,5 @@ class Thumbnails:
         self._grid.add(tile.weights, tile.first)
 
     def done(self) -> tuple[np.ndarray]:
-        """[head row col]"""
+        """The cells of every head, [head row col]: 255 stands for a weight of 1."""
         return ((self._grid.cells.clamp(0, 1) * 255).round().to(torch.uint8).numpy(),)

@@ -57,8 +57,8 @@ def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]
     """The wanted arrays among MEASURES; numbers and logits of neurons are worked out together."""
     arrays = {want: _WHOLE[want.site](context, want) for want in wants if want.site in _WHOLE}
     strongest = [want for want in wants if want.site in _STRONGEST]
-    found = {_anew(want): _neurons(context, want) for want in {_anew(want): want for want in strongest}.values()}
-    return arrays | {want: found[_anew(want)][_STRONGEST.index(want.site)].numpy() for want in strongest}
+    neurons = {_anew(want): _neurons(context, want) for want in {_anew(want): want for want in strongest}.values()}
+    return arrays | {want: neurons[_anew(want)][_STRONGEST.index(want.site)].numpy() for want in strongest}
 
 
 def _anew(want: Want) -> Want:

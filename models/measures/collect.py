@@ -158,11 +158,11 @@ def _once(table: Mapping[str, Kind], wants: Iterable[Want]) -> tuple[Kind, ...]:
 
 def _by_layer(wants: Iterable[Want]) -> dict[int, list[Want]]:
     """Those that name a layer."""
-    found: dict[int, list[Want]] = {}
+    by_layer: dict[int, list[Want]] = {}
     for want in wants:
         if want.layer is not None:
-            found.setdefault(want.layer, []).append(want)
-    return found
+            by_layer.setdefault(want.layer, []).append(want)
+    return by_layer
 
 
 def _needs(want: Want) -> frozenset[str]:

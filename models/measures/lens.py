@@ -67,13 +67,13 @@ def _distances(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndar
     if not wants:
         return {}
     places = positions(wants, len(context.ids))
-    found, step = Rows(len(places)), N_("comparing each layer's lens with the answer")
+    kept, step = Rows(len(places)), N_("comparing each layer's lens with the answer")
     for begin in range(0, len(places), SPAN):
         streams = _streams(context, places[begin : begin + SPAN])
         for start in range(0, streams.shape[1], CHUNK):
             report_progress(step, begin + start, len(places))
-            found.put(begin + start, _divergences(context, streams[:, start : start + CHUNK]).T)
-    whole = found.whole[0].T.numpy()  # [layer pos]
+            kept.put(begin + start, _divergences(context, streams[:, start : start + CHUNK]).T)
+    whole = kept.whole[0].T.numpy()  # [layer pos]
     return {want: at_position(whole, want, places) for want in wants}
 
 
@@ -92,24 +92,24 @@ def _divergences(context: RunContext, streams: Float[Tensor, "layer pos d_model"
     Leibler 1951)."""
     final = _logp(context, streams[-1])
     p, at_once = final.exp(), max(1, CHUNK // streams.shape[1])  # layers; a few rows take hardly longer than one
-    found = [torch.zeros(0, streams.shape[1])]
+    divergences = [torch.zeros(0, streams.shape[1])]
     for some in streams[:-1].split(at_once):
         lens = _logp(context, some.flatten(0, 1)).unflatten(0, some.shape[:2])  # [layer pos vocab]
-        found.append((p * (final - lens)).sum(-1).clamp(min=0.0))
-    return torch.cat([*found, torch.zeros(1, streams.shape[1])])  # the last lens is the final distribution
+        divergences.append((p * (final - lens)).sum(-1).clamp(min=0.0))
+    return torch.cat([*divergences, torch.zeros(1, streams.shape[1])])  # the last lens is the final distribution
 
 
 def _surprisals(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
     if not wants:
         return {}
     places = positions(wants, len(context.ids))
-    found = {0: float("nan")}
+    surprisals = {0: float("nan")}
     for number, chunk in enumerate(_chunks([place for place in places if place > 0])):
         report_progress(N_("reading the predictions"), number * CHUNK, len(places))
         logp = _logp(context, context.last[[place - 1 for place in chunk]])  # [chunk vocab]
-        told = logp.gather(1, torch.from_numpy(context.ids[chunk])[:, None])[:, 0]
-        found |= dict(zip(chunk, (-told).tolist(), strict=True))
-    whole = np.array([found[place] for place in places], np.float32)
+        token_logp = logp.gather(1, torch.from_numpy(context.ids[chunk])[:, None])[:, 0]
+        surprisals |= dict(zip(chunk, (-token_logp).tolist(), strict=True))
+    whole = np.array([surprisals[place] for place in places], np.float32)
     return {want: at_position(whole, want, places) for want in wants}
 
 
@@ -118,8 +118,8 @@ def _watches(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarra
         return {}
     places = positions(wants, len(context.ids))
     streams = _streams(context, places)
-    found = {place: _watched(context, streams[:, number]) for number, place in enumerate(places)}
-    return {want: found[want.pos][want.site].numpy() for want in wants if want.pos is not None}
+    watched = {place: _watched(context, streams[:, number]) for number, place in enumerate(places)}
+    return {want: watched[want.pos][want.site].numpy() for want in wants if want.pos is not None}
 
 
 def _watched(context: RunContext, rows: Float[Tensor, "layer d_model"]) -> dict[str, Tensor]:

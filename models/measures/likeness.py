@@ -27,8 +27,8 @@ def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]
     for layer in range(len(inputs.calls)):
         report_progress(N_("comparing the streams after each layer"), layer, len(inputs.calls))
         layers.append(_cosines(inputs.stream(layer + 1), places).numpy())
-    found = np.stack(layers)  # [layer places src]
-    return {want: at_position(found, want, places) for want in wants}
+    cosines = np.stack(layers)  # [layer places src]
+    return {want: at_position(cosines, want, places) for want in wants}
 
 
 def _cosines(stream: Float[Tensor, "pos d_model"], places: list[int]) -> Float[Tensor, "places src"]:

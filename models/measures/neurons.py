@@ -53,12 +53,12 @@ def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]
         here = [want for want in wants if (want.layer, want.pos) == (layer, pos)]
         assert layer is not None, f"{here[0]} has passed axes_of, so it names a layer"
         assert pos is not None, f"{here[0]} has not been refused, so it names a position"
-        found = _found(context, layer, pos, any(want.site in ON_TOKENS for want in here))
-        arrays |= {want: found[want.site].numpy() for want in here}
+        sites = _sites(context, layer, pos, any(want.site in ON_TOKENS for want in here))
+        arrays |= {want: sites[want.site].numpy() for want in here}
     return arrays
 
 
-def _found(context: RunContext, layer: int, pos: int, on_tokens: bool) -> dict[str, Tensor]:
+def _sites(context: RunContext, layer: int, pos: int, on_tokens: bool) -> dict[str, Tensor]:
     """Every site of one layer and position by name; those on tokens only where they are asked for."""
     act = context.tensor(Want("act", layer, pos=pos))  # [d_ff]
     rows = down_projection(context.loaded, layer).rows  # [d_ff d_model]

@@ -60,7 +60,7 @@ class Reduction(Measure):
 
 
 def lengths(vectors: Float[Tensor, "pos d_model"]) -> Float[np.ndarray, " pos"]:
-    """Euclidean length of each row."""
+    """Euclidean length of each row, summed up in float64."""
     return _by_rows(_lengths, vectors)
 
 

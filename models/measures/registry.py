@@ -111,14 +111,14 @@ def missing(spec: ModelSpec) -> dict[str, str]:
 
 def with_resting(reasons: Mapping[str, Reason]) -> dict[str, Reason]:
     """Sites that are not answered, each with the reason, and those that are worked out from them."""
-    found = dict(reasons)
+    refused = dict(reasons)
     while more := {
-        site: found[max(measure.needs & found.keys())]
+        site: refused[max(measure.needs & refused.keys())]
         for site, measure in MEASURES.items()
-        if site not in found and not measure.needs.isdisjoint(found)
+        if site not in refused and not measure.needs.isdisjoint(refused)
     }:
-        found |= more
-    return found
+        refused |= more
+    return refused
 
 
 def answer(context: RunContext, wants: Iterable[Want]) -> dict[Want, np.ndarray]:

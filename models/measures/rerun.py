@@ -50,11 +50,11 @@ def _half_kl(context: RunContext) -> Float[Tensor, " pos"]:
     precision, where matrices are multiplied in bfloat16 (`torch.autocast`)."""
     with torch.autocast("cpu", torch.bfloat16):
         stream = context.loaded.final_stream(torch.from_numpy(context.ids)[None])[0]  # [pos d_model]
-    found = []
+    divergences = []
     for number, rows in enumerate(zip(context.last.split(CHUNK), stream.split(CHUNK), strict=True)):
         report_progress(N_("comparing the predictions"), number * CHUNK, len(stream))
-        found.append(_divergence(context, *rows))
-    return torch.cat(found)
+        divergences.append(_divergence(context, *rows))
+    return torch.cat(divergences)
 
 
 def _divergence(

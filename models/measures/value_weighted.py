@@ -37,7 +37,7 @@ def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]
 
 
 def lengths(loaded: LoadedModel, layer: int, head: int, values: Float[Tensor, "src d_head"]) -> Float[Tensor, " src"]:
-    """How long is what each value adds to the stream when its weight is 1, by way of one query head."""
+    """Length of what each value adds to the stream through one query head when its weight is 1 (activation)."""
     rows = out_projection(loaded, layer).rows.unflatten(0, (loaded.spec.n_heads, loaded.spec.d_head))[head]
     return torch.linalg.vector_norm(values @ rows, dim=-1)
 

@@ -9,7 +9,7 @@ from anatomy.sites import SITES
 
 
 def array_of(tensor: Tensor, want: Want) -> np.ndarray:
-    """A site's tensor as the array that answers the want: float32 or whole numbers, rows one after the other."""
+    """A site's tensor at the positions that the want names, contiguous: float32, or the whole numbers that it holds."""
     if want.pos is not None:
         tensor = tensor.select(SITES[want.site].axes.index("pos"), want.pos).clone()
     if tensor.is_floating_point():

@@ -24,7 +24,8 @@ _BARRED = -1e30  # score of what may not be looked at
 
 @dataclass(frozen=True)
 class Tile:
-    """Rows of attention: weights[head, i, j] is what token first + i gives token j; past the last column all are 0.
+    """Rows of attention: weights[head, i, j] is the probability that token first + i gives token j; past the last
+    column all are 0.
 
     exponents  scores minus the largest of their row, −80 at least
     totals     Σ exp(exponents) of each row, by which the weights are divided
@@ -46,7 +47,8 @@ class Tile:
 class Attended:
     """Queries, keys, and what else the scores are made of.
 
-    mask    True where a token may look; None: everywhere or, when causal, at itself and what stands before it
+    mask    True where a token may look, h 1 where heads share it; None: everywhere or, when causal, at itself and what
+            stands before it
     bias    added to the scores, or None
     scaling factor on q·k; None: 1 / √d_head
     """
@@ -83,7 +85,7 @@ class Attended:
         return self._scores(first, end, head, self.key.shape[1])
 
     def weights(self, first: int, end: int, head: int | None = None) -> Float[Tensor, "head row src"]:
-        """Their softmax, likewise."""
+        """Their softmax, likewise: probabilities."""
         return self.scores(first, end, head).softmax(dim=-1, dtype=torch.float32)
 
     def tiles(self, head: int | None = None, first: int = 0, end: int | None = None) -> Iterator[Tile]:

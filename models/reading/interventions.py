@@ -94,8 +94,8 @@ def check(interventions: Iterable[Intervention], spec: ModelSpec, tokens: int) -
         if intervention.site == POSITIONS:
             _without_positions(intervention, spec)
         elif intervention.layer is None or not 0 <= intervention.layer < spec.layers:
-            told = N_("{model} has layers 0 to {last}, not {layer}: no part of that layer can be left out.")
-            raise Refused(told, model=spec.name, last=spec.layers - 1, layer=intervention.layer)
+            template = N_("{model} has layers 0 to {last}, not {layer}: no part of that layer can be left out.")
+            raise Refused(template, model=spec.name, last=spec.layers - 1, layer=intervention.layer)
     with intervening(asked):
         _out_of_range(places(tokens), spec)
 
@@ -103,14 +103,14 @@ def check(interventions: Iterable[Intervention], spec: ModelSpec, tokens: int) -
 def _unknown(intervention: Intervention) -> None:
     if intervention.op not in _OPS.get(intervention.site, {}):
         known = ", ".join(f"{site} {op}" for site, ops in _OPS.items() for op in ops)
-        told = N_("“{site} {op}” is no change to a run that is known here. These are: {known}.")
-        raise Refused(told, site=intervention.site, op=intervention.op, known=known)
+        template = N_("“{site} {op}” is no change to a run that is known here. These are: {known}.")
+        raise Refused(template, site=intervention.site, op=intervention.op, known=known)
 
 
 def _without_positions(intervention: Intervention, spec: ModelSpec) -> None:
     if intervention.layer is not None:
-        told = N_("Position numbers are the same in every layer: leave layer {layer} out of the change.")
-        raise Refused(told, layer=intervention.layer)
+        template = N_("Position numbers are the same in every layer: leave layer {layer} out of the change.")
+        raise Refused(template, layer=intervention.layer)
     if not isinstance(spec.position, Rope | LearnedPositions):
         raise Refused(N_("This model gives its tokens no position numbers, so there are none to change."))
 
@@ -118,6 +118,6 @@ def _without_positions(intervention: Intervention, spec: ModelSpec) -> None:
 def _out_of_range(numbers: Tensor, spec: ModelSpec) -> None:
     first, last = int(numbers.min()), int(numbers.max())
     if first < 0 or last >= spec.max_pos:
-        told = N_("This change puts tokens at positions {first} to {last}; {model} has 0 to {most}: add less.")
+        template = N_("This change puts tokens at positions {first} to {last}; {model} has 0 to {most}: add less.")
         named = {"first": first, "last": last, "most": spec.max_pos - 1}
-        raise Refused(told, model=spec.name, **{name: f"{value:,}" for name, value in named.items()})
+        raise Refused(template, model=spec.name, **{name: f"{value:,}" for name, value in named.items()})

@@ -85,14 +85,15 @@ def record(
     every: int = 1,
 ) -> LayerInputs:
     """Run the model without its head; visit the wanted sites layer by layer on the way. One call in `every` keeps its
-    stream."""
+    stream. ValueError where none of the layers is called, Cancelled where nobody waits for the run any more."""
     recorder = Recorder(wanted, visit, layers=len(layers), every=every)
     last = _run(body, ids[None], recorder)
     return LayerInputs(tuple(recorder.calls), last, tuple(layers))
 
 
 def final_stream(body: nn.Module, ids: Int[Tensor, "batch pos"], layers: int) -> Float[Tensor, "batch pos d_model"]:
-    """Run the model of so many layers without its head on several texts at once; the stream leaving its last layer."""
+    """The stream leaving the last layer of a model of so many layers, run without its head on several texts at once.
+    It raises what `record` does."""
     return _run(body, ids, silent(layers))
 
 

@@ -127,16 +127,16 @@ class Queue:
         try:
             while not until_done([job.answer], pause).done:
                 if watch is not None:
-                    told = self._told(job)
-                    watch(told)
-                    pause = min(EVERY * told.place, SELDOM) if isinstance(told, Place) else EVERY
+                    progress = self._progress(job)
+                    watch(progress)
+                    pause = min(EVERY * progress.place, SELDOM) if isinstance(progress, Place) else EVERY
             return job.answer.result()
         finally:
             self._leave(job)
 
     @property
     def length(self) -> int:
-        """Questions that wait, the one that is computed now not counted."""
+        """How many questions wait, the one that is computed now not counted."""
         return len(self._waiting)
 
     def close(self) -> None:
@@ -188,13 +188,13 @@ class Queue:
                 self._waiting.remove(job)
                 self._count("left", job.turn)
 
-    def _told(self, job: _Job) -> Progress:
+    def _progress(self, job: _Job) -> Progress:
         """How far the question is: its place, or that it is being computed."""
         with self._door:
             line = self._in_order()
             if job in line:
-                told = N_("waiting: place {place} of {length}")
-                return Place(told, place=line.index(job) + 1, length=len(line))
+                template = N_("waiting: place {place} of {length}")
+                return Place(template, place=line.index(job) + 1, length=len(line))
         return job.progress
 
     def _in_order(self) -> list[_Job]:
@@ -217,15 +217,15 @@ class Queue:
                 self._waiting.remove(job)
                 job.begun, job.gave_way = monotonic(), False
             try:
-                found = job.work(job.report, lambda job=job: job.left or self._closed or self._gives_way(job))
+                answer = job.work(job.report, lambda job=job: job.left or self._closed or self._gives_way(job))
             except BaseException as error:  # it belongs to those who asked; the worker goes on
                 if not self._put_off(job, error):
                     self._done(job, "stopped" if isinstance(error, Cancelled) else "computed")
                     job.answer.set_exception(error)
             else:
                 self._done(job, "computed")
-                job.answer.set_result(found)
-                del found
+                job.answer.set_result(answer)
+                del answer
             del job  # an answer lives as long as its askers hold it, not until the next question
 
     def _gives_way(self, job: _Job) -> bool:

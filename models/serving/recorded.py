@@ -20,14 +20,17 @@ class NotRecorded(Refused):
 
 
 class RecordedEngine:
-    """One recorded trace as an engine. A position of a site recorded at all positions counts as recorded."""
+    """One recorded trace as an engine. A position of a site recorded at all positions counts as recorded.
+
+    Refused where the file cannot be read.
+    """
 
     def __init__(self, path: str | Path) -> None:
         try:
             data = Path(path).read_bytes()
         except OSError as error:
-            told = N_("The recording {path} cannot be read: {reason}.")
-            raise Refused(told, path=path, reason=error.strerror) from error
+            template = N_("The recording {path} cannot be read: {reason}.")
+            raise Refused(template, path=path, reason=error.strerror) from error
         try:
             self._trace = unpack(data)
         except ValueError as error:
@@ -53,8 +56,8 @@ class RecordedEngine:
         """Tokens and the wanted arrays as they were recorded. NotRecorded for anything else."""
         trace = self._trace
         if run != trace.run:
-            told = N_("Only “{text}” by {model} is recorded: open the model to run this.")
-            raise NotRecorded(told, text=trace.run.text, model=trace.run.model)
+            template = N_("Only “{text}” by {model} is recorded: open the model to run this.")
+            raise NotRecorded(template, text=trace.run.text, model=trace.run.model)
         arrays = {want: found(trace.arrays.get, want) for want in dict.fromkeys(wants)}
         absent = [str(want) for want, array in arrays.items() if array is None]
         if absent:
@@ -87,5 +90,5 @@ def _without(absent: Sequence[str]) -> NotRecorded:
     named = ", ".join(absent[:3])
     if len(absent) <= 3:
         return NotRecorded(N_("The recording does not hold {named}: open the model to see it."), named=named)
-    told = N_("The recording does not hold {named} and {more} more: open the model to see it.")
-    return NotRecorded(told, named=named, more=len(absent) - 3)
+    template = N_("The recording does not hold {named} and {more} more: open the model to see it.")
+    return NotRecorded(template, named=named, more=len(absent) - 3)

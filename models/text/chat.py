@@ -24,7 +24,7 @@ class Written:
     parts: tuple[tuple[int, int], ...]
 
     def role(self, place: int) -> int:
-        """Whose part a character belongs to."""
+        """Whose part a character belongs to: SYSTEM, USER or ASSISTANT."""
         return next(role for start, role in reversed(self.parts) if start <= place)
 
 

@@ -37,7 +37,7 @@ def _sentence_piece(piece: str) -> bytes:
 
 
 def byte_level(piece: str) -> bytes:
-    """Every character stands for one byte: "Ġ" for a space, "æ" for E6."""
+    """Every character stands for one byte: "Ġ" for a space, "æ" for E6. KeyError for one outside GPT-2's alphabet."""
     return bytes(BYTE_OF[character] for character in piece)
 
 

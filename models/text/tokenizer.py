@@ -25,12 +25,12 @@ _NO_CHAT = N_("This checkpoint's files do not say how a conversation is written:
 
 
 def load_tokenizer(folder: Path) -> "Tokenizer":
-    """The tokenizer of a checkpoint's folder."""
+    """The tokenizer of a checkpoint's folder. WeightsError where it has no tokenizer.json."""
     try:
         return Tokenizer((folder / "tokenizer.json").read_text("utf-8"), chat_of(folder))
     except FileNotFoundError as error:
-        told = N_("{folder} has no tokenizer.json, so its model cannot read text.")
-        raise WeightsError(told, folder=folder) from error
+        template = N_("{folder} has no tokenizer.json, so its model cannot read text.")
+        raise WeightsError(template, folder=folder) from error
 
 
 class Tokenizer:
@@ -39,6 +39,7 @@ class Tokenizer:
     kind     "byte-level BPE", "BPE", "WordPiece" or "Unigram"
     special  its control tokens, in the order of their ids
     missing  those of SITES that it does not answer, each with a sentence that says why
+    vocab_size  entries that it knows, added tokens among them; a model's table may have more rows
     """
 
     def __init__(self, definition: str, conversation: Chat | None = None) -> None:
@@ -68,7 +69,7 @@ class Tokenizer:
         return self._tokens(text, (self._obeying if special_tokens else self._plain).encode(text))
 
     def answer(self, run: Run, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-        """The wanted arrays among SITES. Needs no model."""
+        """The wanted arrays among SITES; those in `missing` have been refused before. Needs no model."""
         sites = {want.site for want in wants}
         columns: dict[str, np.ndarray] = {}
         if sites & merges.SITES and self._merges:
@@ -81,9 +82,10 @@ class Tokenizer:
 
     def _words(self, run: Run) -> list[str | int]:
         """The letters of each word that is merged by itself; the number of bytes of each token that is none."""
-        found = (self._obeying if run.special_tokens else self._plain).encode(run.text)
+        encoding = (self._obeying if run.special_tokens else self._plain).encode(run.text)
         words: list[str | int] = []
-        for _, group in groupby(zip(found.word_ids, found.ids, found.tokens, strict=True), key=lambda row: row[0]):
+        pieces = zip(encoding.word_ids, encoding.ids, encoding.tokens, strict=True)
+        for _, group in groupby(pieces, key=lambda row: row[0]):
             rows = list(group)
             if any(row in self._added for _, row, _ in rows):
                 words += [len(self.piece_bytes(row)) for _, row, _ in rows]
@@ -94,14 +96,14 @@ class Tokenizer:
     def _conversation(self, conversation: Chat, text: str) -> tuple[np.ndarray, np.ndarray]:
         """Ids and roles of the text as a user's message. Control tokens are obeyed, as they are when a model chats."""
         written = conversation.written(text)
-        found = self._obeying.encode(written.text, add_special_tokens=False)
-        roles = [written.role(start) for start, _ in found.offsets]
-        return np.array(found.ids, np.int64), np.array(roles, np.int32)
+        encoding = self._obeying.encode(written.text, add_special_tokens=False)
+        roles = [written.role(start) for start, _ in encoding.offsets]
+        return np.array(encoding.ids, np.int64), np.array(roles, np.int32)
 
-    def _tokens(self, text: str, found: tokenizers.Encoding) -> tuple[Token, ...]:
+    def _tokens(self, text: str, encoding: tokenizers.Encoding) -> tuple[Token, ...]:
         tokens: list[Token] = []
         for row, piece, span, added in zip(
-            found.ids, found.tokens, found.offsets, found.special_tokens_mask, strict=True
+            encoding.ids, encoding.tokens, encoding.offsets, encoding.special_tokens_mask, strict=True
         ):
             end = tokens[-1].end if tokens else 0
             tokens.append(self._token(row, piece, (end, end) if added else span, text))

@@ -89,7 +89,7 @@ def caption(trace: Trace, view: Fitted) -> str:
             head=view.head,
             looking=looking,
         )
-    told = _(
+    thickest = _(
         "In layer {layer}, head {head}, the thickest ribbon of {looking} goes to {looked}: {weight}, {relation}.",
         layer=view.layer,
         head=view.head,
@@ -98,7 +98,7 @@ def caption(trace: Trace, view: Fitted) -> str:
         weight=percent(float(row.weights[row.strongest])),
         relation=relation(trace.tokens, view.pos, row.strongest),
     )
-    return f"{told} {_half(row.weights)} {_drawn(trace, view)}"
+    return f"{thickest} {_half(row.weights)} {_drawn(trace, view)}"
 
 
 def _half(row: np.ndarray) -> str:
@@ -116,7 +116,7 @@ def _half(row: np.ndarray) -> str:
 def _drawn(trace: Trace, view: Fitted) -> str:
     if _is_long(trace):
         shown = row_of(trace, view).weights[_right(trace, view)]
-        told = _(
+        drawn = _(
             "With {tokens} tokens only the chosen one's strongest {shown} are drawn, {share} of its attention; those "
             "below {least} have no ribbon.",
             tokens=thousands(len(trace.tokens)),
@@ -125,8 +125,8 @@ def _drawn(trace: Trace, view: Fitted) -> str:
             least=_LEAST_SAID,
         )
     else:
-        told = _("Weights below {least} are not drawn.", least=_LEAST_SAID)
-    return told if view[FIRST] else f"{told} {_('The first token is left out; shares are of the rest.')}"
+        drawn = _("Weights below {least} are not drawn.", least=_LEAST_SAID)
+    return drawn if view[FIRST] else f"{drawn} {_('The first token is left out; shares are of the rest.')}"
 
 
 def table(trace: Trace, view: Fitted) -> Table:

@@ -69,7 +69,7 @@ def draw(trace: Trace, view: Fitted) -> Grid:
 
 def _draw_all(trace: Trace, view: Fitted) -> Grid:
     """Every token by every other, or every word."""
-    found, cells = shown_row(trace, view), cells_of(trace, view)
+    shown, cells = shown_row(trace, view), cells_of(trace, view)
     high = longest(trace, view) if by_length(view) else 1.0
     common = {
         "row_axis": _("looking (query), averaged") if view[WORDS] else _("looking (query)"),
@@ -77,24 +77,24 @@ def _draw_all(trace: Trace, view: Fitted) -> Grid:
         "title": _title(view),
         "empty": _empty(trace, view),
     }
-    if columns_of(len(found.words)).pooled:
-        return _words_in_cells(view, found, cells, high, common)
-    labels, last = found.words.labels(trace.tokens), found.words.last
-    focus = None if found.col is None else (found.row, found.col)
+    if columns_of(len(shown.words)).pooled:
+        return _words_in_cells(view, shown, cells, high, common)
+    labels, last = shown.words.labels(trace.tokens), shown.words.last
+    focus = None if shown.col is None else (shown.row, shown.col)
     places = tuple((pos, src) for pos in last for src in last) if view[WORDS] else None
     return _grid(view, cells, (labels, labels), high, focus=focus, places=places, **common)
 
 
 def _words_in_cells(
-    view: Fitted, found: ShownRow, cells: Float[np.ndarray, "row col"], high: float, common: Common
+    view: Fitted, shown: ShownRow, cells: Float[np.ndarray, "row col"], high: float, common: Common
 ) -> Grid:
     """The largest of each cell of many words; cells are labelled by the places of their words."""
-    columns = columns_of(len(found.words))
-    tokens = (*(found.words.starts[word] for word in columns.edges[:-1]), found.words.count)
+    columns = columns_of(len(shown.words))
+    tokens = (*(shown.words.starts[word] for word in columns.edges[:-1]), shown.words.count)
     focus = chosen = None
-    if found.col is not None:
-        focus = columns.of(found.row), columns.of(found.col)
-        chosen = view.pos, found.words.starts[found.col]
+    if shown.col is not None:
+        focus = columns.of(shown.row), columns.of(shown.col)
+        chosen = view.pos, shown.words.starts[shown.col]
     labels = columns.labels(())
     return _grid(
         view,
@@ -110,9 +110,9 @@ def _words_in_cells(
 
 def _draw_far(trace: Trace, view: Fitted) -> Grid:
     """Cells of many pairs, or the pairs of a window."""
-    found, cells, near = shown_row(trace, view), far.cells_of(trace, view, by_length(view)), far.is_near(view)
-    focus = cells.at(found.row, found.col)
-    chosen = None if focus is None or found.col is None else (found.row, found.col)
+    shown, cells, near = shown_row(trace, view), far.cells_of(trace, view, by_length(view)), far.is_near(view)
+    focus = cells.at(shown.row, shown.col)
+    chosen = None if focus is None or shown.col is None else (shown.row, shown.col)
     return _grid(
         view,
         cells.values,
@@ -199,20 +199,20 @@ def _empty(trace: Trace, view: Fitted) -> str:
 def table(trace: Trace, view: Fitted) -> Table:
     """The chosen row: what it gives to every token, or word, that it may see; of very many to those that get most."""
     view = settled(trace.spec, view)
-    found = shown_row(trace, view)
-    every = np.flatnonzero(~np.isnan(found.weights))
-    seen = most_weight(found.weights, every)
-    columns = {**_named(found, view, seen), **_scored(trace, view, seen), **_weighed(found, view, seen)}
+    shown = shown_row(trace, view)
+    every = np.flatnonzero(~np.isnan(shown.weights))
+    seen = most_weight(shown.weights, every)
+    columns = {**_named(shown, view, seen), **_scored(trace, view, seen), **_weighed(shown, view, seen)}
     return Table(tuple(columns), tuple(zip(*columns.values(), strict=True)), most_note(len(seen), len(every)))
 
 
-def _named(found: ShownRow, view: Fitted, seen: np.ndarray) -> dict[str, Column]:
+def _named(shown: ShownRow, view: Fitted, seen: np.ndarray) -> dict[str, Column]:
     """Which ones: places, labels, and how many tokens a word has."""
     places = seen.tolist()
-    labels = [found.label(place) for place in places]
+    labels = [shown.label(place) for place in places]
     if not view[WORDS]:
         return {_("position"): places, _("token"): labels}
-    return {_("place"): places, _("word"): labels, _("tokens"): found.words.sizes[seen].tolist()}
+    return {_("place"): places, _("word"): labels, _("tokens"): shown.words.sizes[seen].tolist()}
 
 
 def _scored(trace: Trace, view: Fitted, seen: np.ndarray) -> dict[str, Column]:
@@ -220,18 +220,18 @@ def _scored(trace: Trace, view: Fitted, seen: np.ndarray) -> dict[str, Column]:
     return {} if view[WORDS] else {_("score (logit)"): at(trace, view, "scores")[view.head][seen].tolist()}
 
 
-def _weighed(found: ShownRow, view: Fitted, seen: np.ndarray) -> dict[str, Column]:
+def _weighed(shown: ShownRow, view: Fitted, seen: np.ndarray) -> dict[str, Column]:
     """Weights with their running sum, or beside the lengths; weights as shown where the first token is left out."""
-    weights = found.weights[seen]
+    weights = shown.weights[seen]
     columns: dict[str, Column] = {_("weight (probability)"): weights.tolist()}
-    if found.lengths is None:
-        columns[_("running sum (probability)")] = np.nancumsum(found.weights)[seen].tolist()
+    if shown.lengths is None:
+        columns[_("running sum (probability)")] = np.nancumsum(shown.weights)[seen].tolist()
     else:
-        lengths = found.lengths[seen]
+        lengths = shown.lengths[seen]
         columns[_("weight × value (L2 norm)")] = lengths.tolist()
-        columns[_("share of all lengths")] = _numbers([found.share(length) for length in lengths.tolist()])
+        columns[_("share of all lengths")] = _numbers([shown.share(length) for length in lengths.tolist()])
     if not view[FIRST]:
-        columns[_left(view)] = _numbers(found.shown[seen].tolist())
+        columns[_left(view)] = _numbers(shown.shown[seen].tolist())
     return columns
 
 
@@ -248,16 +248,16 @@ def _numbers(values: Sequence[float]) -> Column:
 
 def caption(trace: Trace, view: Fitted) -> str:
     """The caption; where the link asks for words of too long a text, that there are none."""
-    told = attention_caption.caption(trace, settled(trace.spec, view))
+    sentences = attention_caption.caption(trace, settled(trace.spec, view))
     more = attention_caption.unjoined(trace.spec) if view[WORDS] and WORDS in idle(trace.spec, view) else ""
-    return f"{told} {more}".rstrip()
+    return f"{sentences} {more}".rstrip()
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """The chosen cell's arithmetic; of a text that is too long for words, why they are not offered."""
-    told = attention_formula.formula(trace, settled(trace.spec, view))
+    lines = attention_formula.formula(trace, settled(trace.spec, view))
     more = attention_caption.unjoined(trace.spec) if WORDS in idle(trace.spec, view) else ""
-    return f"{told}\n{more}".rstrip()
+    return f"{lines}\n{more}".rstrip()
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:

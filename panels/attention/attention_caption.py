@@ -20,90 +20,90 @@ from viz.format import many, number, percent, thousands
 def caption(trace: Trace, view: Fitted) -> str:
     """What the chosen token gives to the chosen one, and what this head does more than any other; or how the lengths of
     weight × value compare with the weights. How tokens were joined into words."""
-    found = shown_row(trace, view)
+    shown = shown_row(trace, view)
     if by_length(view):
-        parts = [_takes(trace, view, found), _first_length(view, found)]
+        parts = [_takes(trace, view, shown), _first_length(view, shown)]
     else:
-        parts = [_gives(trace, view, found), _first(view, found), _rank(trace, view)]
-    return " ".join(part for part in (*parts, _joined(view, found), *_on_view(trace, view, found)) if part)
+        parts = [_gives(trace, view, shown), _first(view, shown), _rank(trace, view)]
+    return " ".join(part for part in (*parts, _joined(view, shown), *_on_view(trace, view, shown)) if part)
 
 
-def _gives(trace: Trace, view: Fitted, found: ShownRow) -> str:
-    if found.strongest is None or found.col is None:
-        return _nothing(view, found)
-    weight, most = float(found.shown[found.col]), float(found.shown[found.strongest])
-    best = _("Most goes to {best} ({share}).", best=found.named(found.strongest), share=percent(most))
+def _gives(trace: Trace, view: Fitted, shown: ShownRow) -> str:
+    if shown.strongest is None or shown.col is None:
+        return _nothing(view, shown)
+    weight, most = float(shown.shown[shown.col]), float(shown.shown[shown.strongest])
+    best = _("Most goes to {best} ({share}).", best=shown.named(shown.strongest), share=percent(most))
     if np.isnan(weight):
-        return f"{_unseen(trace, view, found, found.col)} {best}"
-    told = _gives_words(view, found, weight) if view[WORDS] else _gives_token(trace, view, found, weight)
-    return f"{told} {best}" if weight < most else told
+        return f"{_unseen(trace, view, shown, shown.col)} {best}"
+    chosen = _gives_words(view, shown, weight) if view[WORDS] else _gives_token(trace, view, shown, weight)
+    return f"{chosen} {best}" if weight < most else chosen
 
 
-def _nothing(view: Fitted, found: ShownRow) -> str:
+def _nothing(view: Fitted, shown: ShownRow) -> str:
     return _(
         "In layer {layer}, head {head}, {looking} has nothing but the first token to look at, and that one is left "
         "out.",
-        **_looking(view, found),
+        **_looking(view, shown),
     )
 
 
-def _looking(view: Fitted, found: ShownRow) -> dict[str, object]:
+def _looking(view: Fitted, shown: ShownRow) -> dict[str, object]:
     """What most sentences begin with."""
-    return {"layer": view.layer, "head": view.head, "looking": found.named(found.row)}
+    return {"layer": view.layer, "head": view.head, "looking": shown.named(shown.row)}
 
 
-def _gives_token(trace: Trace, view: Fitted, found: ShownRow, weight: float) -> str:
-    assert found.col is not None
+def _gives_token(trace: Trace, view: Fitted, shown: ShownRow, weight: float) -> str:
+    assert shown.col is not None
     return _(
         "In layer {layer}, head {head}, {looking} gives {share} of its attention to {looked}: {relation}.",
-        **_looking(view, found),
+        **_looking(view, shown),
         share=percent(weight),
-        looked=found.named(found.col),
-        relation=relation(trace.tokens, found.row, found.col),
+        looked=shown.named(shown.col),
+        relation=relation(trace.tokens, shown.row, shown.col),
     )
 
 
-def _gives_words(view: Fitted, found: ShownRow, weight: float) -> str:
-    if found.col == found.row:
+def _gives_words(view: Fitted, shown: ShownRow, weight: float) -> str:
+    if shown.col == shown.row:
         return _(
             "In layer {layer}, head {head}, {looking} gives {share} of its attention to itself.",
-            **_looking(view, found),
+            **_looking(view, shown),
             share=percent(weight),
         )
     return _(
         "In layer {layer}, head {head}, {looking} gives {share} of its attention to {looked}.",
-        **_looking(view, found),
+        **_looking(view, shown),
         share=percent(weight),
-        looked=found.named(found.col or 0),
+        looked=shown.named(shown.col or 0),
     )
 
 
-def _unseen(trace: Trace, view: Fitted, found: ShownRow, col: int) -> str:
+def _unseen(trace: Trace, view: Fitted, shown: ShownRow, col: int) -> str:
     """Why the chosen cell is empty."""
-    if col == 0 and not view[FIRST] and not np.isnan(found.weights[0]):
+    if col == 0 and not view[FIRST] and not np.isnan(shown.weights[0]):
         return _(
             "In layer {layer}, head {head}, what {looking} gives to the first token is left out.",
-            **_looking(view, found),
+            **_looking(view, shown),
         )
-    if col > found.row:
+    if col > shown.row:
         return _(
             "In layer {layer}, head {head}, {looking} is kept from looking at {looked}, which stands later in the "
             "text.",
-            **_looking(view, found),
-            looked=found.named(col),
+            **_looking(view, shown),
+            looked=shown.named(col),
         )
     return _(
         "In layer {layer}, head {head}, {looking} is kept from looking at {looked}, which lies outside of its window.",
-        **_looking(view, found),
-        looked=found.named(col),
+        **_looking(view, shown),
+        looked=shown.named(col),
     )
 
 
-def _first(view: Fitted, found: ShownRow) -> str:
+def _first(view: Fitted, shown: ShownRow) -> str:
     """What is missing when the first token is left out."""
-    if view[FIRST] or found.strongest is None:
+    if view[FIRST] or shown.strongest is None:
         return ""
-    taken = percent(found.first)
+    taken = percent(shown.first)
     return _("The first token, left out here, takes {share}; shares are of the rest.", share=taken)
 
 
@@ -114,46 +114,46 @@ def _rank(trace: Trace, view: Fitted) -> str:
         if not kind.is_share or kind.want not in trace or np.isnan(scores(trace, kind)).all():
             continue
         values = scores(trace, kind)
-        found = standing(values, view.layer, view.head)
-        heads, value = many(found.heads, "head"), number(found.value, 2)
-        if found.rank == 1:
+        place = standing(values, view.layer, view.head)
+        heads, value = many(place.heads, "head"), number(place.value, 2)
+        if place.rank == 1:
             return _("Among all {heads} this one {does} ({value}).", heads=heads, does=_(kind.does), value=value)
-        if found.rank <= 1 + found.heads // 100:
+        if place.rank <= 1 + place.heads // 100:
             return _(
                 "Among all {heads} this one is number {rank} for “{score}” ({value}).",
                 heads=heads,
-                rank=found.rank,
+                rank=place.rank,
                 score=_(kind.name),
                 value=value,
             )
     return ""
 
 
-def _takes(trace: Trace, view: Fitted, found: ShownRow) -> str:
+def _takes(trace: Trace, view: Fitted, shown: ShownRow) -> str:
     """The chosen cell's length and its share, beside the weight's."""
-    if found.strongest is None or found.col is None:
-        return _nothing(view, found)
-    length, most = float(found.shown[found.col]), float(found.shown[found.strongest])
-    best = _("The longest comes from {best} ({length}).", best=found.named(found.strongest), length=number(most))
+    if shown.strongest is None or shown.col is None:
+        return _nothing(view, shown)
+    length, most = float(shown.shown[shown.col]), float(shown.shown[shown.strongest])
+    best = _("The longest comes from {best} ({length}).", best=shown.named(shown.strongest), length=number(most))
     if np.isnan(length):
-        return f"{_unseen(trace, view, found, found.col)} {best}"
-    told = _(
+        return f"{_unseen(trace, view, shown, shown.col)} {best}"
+    chosen = _(
         "In layer {layer}, head {head}, weight × value writes a vector of length {length} for {looking} from {looked}: "
         "{share} of all such lengths of its row, for {weight} of the weight.",
-        **_looking(view, found),
-        looked=found.named(found.col),
+        **_looking(view, shown),
+        looked=shown.named(shown.col),
         length=number(length),
-        share=percent(found.share(length)),
-        weight=percent(found.weight(found.col)),
+        share=percent(shown.share(length)),
+        weight=percent(shown.weight(shown.col)),
     )
-    return f"{told} {best}" if length < most else told
+    return f"{chosen} {best}" if length < most else chosen
 
 
-def _first_length(view: Fitted, found: ShownRow) -> str:
+def _first_length(view: Fitted, shown: ShownRow) -> str:
     """The first token's two shares, unless the caption has just told them."""
-    if view[FIRST] and (found.col is None or found.words.tokens(found.col) == range(1)):
+    if view[FIRST] and (shown.col is None or shown.words.tokens(shown.col) == range(1)):
         return ""
-    weight, share = percent(found.first), percent(found.share(found.first_length))
+    weight, share = percent(shown.first), percent(shown.share(shown.first_length))
     if view[FIRST]:
         return _("The first token gets {weight} of the weight and {share} of the lengths.", weight=weight, share=share)
     return _(
@@ -163,7 +163,7 @@ def _first_length(view: Fitted, found: ShownRow) -> str:
     )
 
 
-def _joined(view: Fitted, found: ShownRow) -> str:
+def _joined(view: Fitted, shown: ShownRow) -> str:
     """How several tokens became one word."""
     if not view[WORDS]:
         return ""
@@ -171,14 +171,14 @@ def _joined(view: Fitted, found: ShownRow) -> str:
         how = _("Tokens of one word are joined: lengths summed over keys, averaged over queries.")
     else:
         how = _("Tokens of one word are joined: weights summed over keys, averaged over queries.")
-    return note(found.words, how)
+    return note(shown.words, how)
 
 
-def _on_view(trace: Trace, view: Fitted, found: ShownRow) -> list[str]:
+def _on_view(trace: Trace, view: Fitted, shown: ShownRow) -> list[str]:
     """What the map of a long text shows of it, and how; nothing of a short one."""
     if far.in_cells(view):
         return [_cells(view), _diluted(trace, view), _kept(view)]
-    return [_window(view)] if far.is_near(view) else _word_cells(found)
+    return [_window(view)] if far.is_near(view) else _word_cells(shown)
 
 
 def _window(view: Fitted) -> str:
@@ -214,19 +214,20 @@ def _cells(view: Fitted) -> str:
     )
 
 
-def _word_cells(found: ShownRow) -> list[str]:
+def _word_cells(shown: ShownRow) -> list[str]:
     """What a cell of very many words shows."""
-    columns = columns_of(len(found.words))
+    columns = columns_of(len(shown.words))
     if not columns.pooled:
         return []
-    told = _(
-        "The map of {words} words has {cells} cells a side: each shows the largest of the up to {side} × {side} pairs "
-        "of words that it covers.",
-        words=thousands(len(found.words)),
-        cells=len(columns),
-        side=thousands(int(columns.sizes.max())),
-    )
-    return [told]
+    return [
+        _(
+            "The map of {words} words has {cells} cells a side: each shows the largest of the up to {side} × {side} "
+            "pairs of words that it covers.",
+            words=thousands(len(shown.words)),
+            cells=len(columns),
+            side=thousands(int(columns.sizes.max())),
+        )
+    ]
 
 
 def _diluted(trace: Trace, view: Fitted) -> str:

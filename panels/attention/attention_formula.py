@@ -1,4 +1,4 @@
-"""The attention map's arithmetic with the chosen cell's numbers put in."""
+"""The attention map's arithmetic (Vaswani et al. 2017, sec. 3.2.1) with the chosen cell's numbers put in."""
 
 import math
 
@@ -23,22 +23,22 @@ _LISTED = 4  # terms of a sum that are written out
 def formula(trace: Trace, view: Fitted) -> str:
     """From query and key to the weight of the chosen cell, then all weights times values against the model's own z;
     where lengths are shown from weight to length; where words are shown how their tokens' numbers are joined."""
-    found = shown_row(trace, view)
+    shown = shown_row(trace, view)
     if view[WORDS]:
-        return "\n".join((_head_line(view, found), *_joined_lines(trace, view, found), *_length_lines(view, found)))
+        return "\n".join((_head_line(view, shown), *_joined_lines(trace, view, shown), *_length_lines(view, shown)))
     row = row_of(trace, view)
-    src = row.pos if found.col is None else found.col
+    src = row.pos if shown.col is None else shown.col
     group = view.head // (trace.spec.n_heads // trace.spec.n_kv)
     head = _(
         "layer {layer}, query head {head}, key/value head {group}: {looking} → {looked}",
         layer=view.layer,
         head=view.head,
         group=group,
-        looking=found.named(row.pos),
-        looked=found.named(src),
+        looking=shown.named(row.pos),
+        looked=shown.named(src),
     )
     if by_length(view):
-        return "\n".join((head, _product_line(found, src), *_length_lines(view, found), *_cell_lines(trace, view, src)))
+        return "\n".join((head, _product_line(shown, src), *_length_lines(view, shown), *_cell_lines(trace, view, src)))
     lines = (*_score_lines(trace, view, row, src, group), *_sum_lines(trace, view, row, src, group))
     return "\n".join((head, *lines, *_cell_lines(trace, view, src)))
 
@@ -118,28 +118,28 @@ def _sum_lines(trace: Trace, view: Fitted, row: Row, src: int, group: int) -> li
     ]
 
 
-def _product_line(found: ShownRow, src: int) -> str:
+def _product_line(shown: ShownRow, src: int) -> str:
     """Weight × length of the value = length."""
-    weight, length = found.weight(src), found.length(src)
-    told = "‖weight × v W_O‖ = weight × ‖v W_O‖"
+    weight, length = shown.weight(src), shown.length(src)
+    rule = "‖weight × v W_O‖ = weight × ‖v W_O‖"
     if weight == 0:
-        return f"{told} = 0"
-    return f"{told} = {number(weight)} × {number(length / weight)} = {number(length)}"
+        return f"{rule} = 0"
+    return f"{rule} = {number(weight)} × {number(length / weight)} = {number(length)}"
 
 
-def _length_lines(view: Fitted, found: ShownRow) -> list[str]:
+def _length_lines(view: Fitted, shown: ShownRow) -> list[str]:
     """The chosen length among all of its row; nothing where weights are shown."""
-    if found.lengths is None:
+    if shown.lengths is None:
         return []
-    col = found.row if found.col is None else found.col
-    length, total = found.length(col), float(np.nansum(found.lengths))
+    col = shown.row if shown.col is None else shown.col
+    length, total = shown.length(col), float(np.nansum(shown.lengths))
     return [
         _(
             "of the lengths of its row: {length} / {total} = {share}; of the weights: {weight}",
             length=number(length),
             total=number(total),
-            share=percent(found.share(length)),
-            weight=percent(found.weight(col)),
+            share=percent(shown.share(length)),
+            weight=percent(shown.weight(col)),
         ),
         _("W_O: this head's part of the output projection; the projection's bias belongs to no head and is left out"),
         _(
@@ -158,48 +158,49 @@ def _cell_lines(trace: Trace, view: Fitted, src: int) -> list[str]:
     if place is None or np.isnan(cells.values[place]):
         return []
     rows, cols = (range(int(cut[i]), int(cut[i + 1])) for cut, i in zip((cells.rows, cells.cols), place, strict=True))
-    told = _(
-        "in the map: positions {looking} looking at {looked}, {pairs}: {measure} {value}",
-        looking=span(rows.start, rows.stop),
-        looked=span(cols.start, cols.stop),
-        pairs=many(len(rows) * len(cols), "pair"),
-        measure=far.measured(view, by_length(view)),
-        value=number(float(cells.values[place])),
-    )
-    return [told]
+    return [
+        _(
+            "in the map: positions {looking} looking at {looked}, {pairs}: {measure} {value}",
+            looking=span(rows.start, rows.stop),
+            looked=span(cols.start, cols.stop),
+            pairs=many(len(rows) * len(cols), "pair"),
+            measure=far.measured(view, by_length(view)),
+            value=number(float(cells.values[place])),
+        )
+    ]
 
 
-def _head_line(view: Fitted, found: ShownRow) -> str:
+def _head_line(view: Fitted, shown: ShownRow) -> str:
     return _(
         "layer {layer}, query head {head}: {looking} → {looked}",
         layer=view.layer,
         head=view.head,
-        looking=found.named(found.row),
-        looked=found.named(found.row if found.col is None else found.col),
+        looking=shown.named(shown.row),
+        looked=shown.named(shown.row if shown.col is None else shown.col),
     )
 
 
-def _joined_lines(trace: Trace, view: Fitted, found: ShownRow) -> list[str]:
+def _joined_lines(trace: Trace, view: Fitted, shown: ShownRow) -> list[str]:
     """The chosen cell of two words as the mean of sums that it is."""
     site = "contribution" if by_length(view) else "pattern"
     cells = np.nan_to_num(seen(trace, view, trace[Want(site, view.layer)][view.head]))  # [pos src]
-    col = found.row if found.col is None else found.col
-    keys = [src for src in found.words.tokens(col) if src > 0 or view[FIRST]]
-    queries = found.words.tokens(found.row)
+    col = shown.row if shown.col is None else shown.col
+    keys = [src for src in shown.words.tokens(col) if src > 0 or view[FIRST]]
+    queries = shown.words.tokens(shown.row)
     sums = cells[np.ix_(queries, keys)].sum(axis=1)
     mean = float(sums.mean())
     lines = [
-        _("summed over the keys of {looked}:", looked=found.named(col)),
+        _("summed over the keys of {looked}:", looked=shown.named(col)),
         *(f"  {quoted(trace.tokens[pos].label)}: {_terms(cells[pos, keys])}" for pos in queries[:_LISTED]),
         *(["  …"] if len(queries) > _LISTED else []),
         _("averaged over the queries: {sum} / {count} = {mean}", sum=_sum(sums), count=len(queries), mean=number(mean)),
     ]
     if by_length(view):
         return lines
-    if not view[FIRST] and found.first < 1:
-        lines.append(_without_first(mean, found.first, mean / (1 - found.first)))
-    total = number(float(np.nansum(found.weights)))
-    return [*lines, _("all of {looking}'s row: {total}", looking=found.named(found.row), total=total)]
+    if not view[FIRST] and shown.first < 1:
+        lines.append(_without_first(mean, shown.first, mean / (1 - shown.first)))
+    total = number(float(np.nansum(shown.weights)))
+    return [*lines, _("all of {looking}'s row: {total}", looking=shown.named(shown.row), total=total)]
 
 
 def _terms(values: Float[np.ndarray, " term"]) -> str:

@@ -73,8 +73,8 @@ def in_cells(view: Fitted) -> bool:
 def window(view: Fitted) -> tuple[int, int, int, int]:
     """The tokens on view: (first that looks, one past the last, first looked at, one past the last).
 
-    Of a window each side holds the chosen token, at least a quarter of the side from where the text goes on. It stays
-    where it is while the choice moves within half of it, then moves on by that half.
+    Each side of a window holds the chosen token, at least a quarter of the side away from an end beyond which the text
+    goes on. It stays where it is while the choice moves within its middle half, then moves on by that half.
     """
     if not is_near(view):
         return 0, view.length, 0 if view[FIRST] else 1, view.length
@@ -90,21 +90,21 @@ def _around(place: int, side: int, length: int) -> tuple[int, int]:
 
 
 def borders(view: Fitted) -> tuple[np.ndarray, np.ndarray]:
-    """Where the cells' rows and columns begin, and where the last ones end."""
+    """Where the cells' rows and columns begin, and where the last ones end: the `rows` and `cols` of `Cells`."""
     top, bottom, left, right = window(view)
     return edges(bottom - top, POOLED, top), edges(right - left, POOLED, left)
 
 
 def wants(spec: ModelSpec, view: Fitted, lengths: bool) -> Sequence[Want]:
     """The map's cells; what the scale of lengths or shares without the first token take besides; and the row that tells
-    how far the layer looks back."""
+    how far the layer looks back. lengths: whether the cells hold lengths instead of weights."""
     shown = _cells(view, lengths)
-    told = (_last(view),) if _may_slide(spec) else ()
+    last = (_last(view),) if _may_slide(spec) else ()
     if not is_near(view):
-        return shown, *told
+        return shown, *last
     if lengths:
-        return shown, _largest(view), *told
-    return (shown, *told) if view[FIRST] else (shown, _firsts(view), *told)
+        return shown, _largest(view), *last
+    return (shown, *last) if view[FIRST] else (shown, _firsts(view), *last)
 
 
 def _cells(view: Fitted, lengths: bool) -> Want:
@@ -136,7 +136,7 @@ def _last(view: Fitted) -> Want:
 
 
 def sight(trace: Trace, view: Fitted) -> int | None:
-    """How many tokens one of this layer sees, itself and those before it; None where it sees all of them."""
+    """How many tokens each sees in this layer, itself and those before it; None where it sees all of them."""
     if not _may_slide(trace.spec):
         return trace.spec.window
     seen = int(np.isfinite(trace[_last(view)][view.head]).sum())
@@ -160,20 +160,21 @@ def cells_of(trace: Trace, view: Fitted, lengths: bool) -> Cells:
 
 
 def visible(causal: bool, sight: int | None, rows: np.ndarray, cols: np.ndarray) -> Bool[np.ndarray, "row col"]:
-    """True where a cell covers any pair of tokens that the layer's mask lets look."""
+    """True where a cell covers any pair of tokens that the mask lets look. rows, cols: as in `Cells`; sight: as `sight`
+    gives it."""
     shape = (len(rows) - 1, len(cols) - 1)
     last_row, first_row = rows[1:, None] - 1, rows[:-1, None]
     last_col, first_col = cols[None, 1:] - 1, cols[None, :-1]
-    found = np.ones(shape, dtype=bool)
+    seen = np.ones(shape, dtype=bool)
     if causal:
-        found &= first_col <= last_row
+        seen &= first_col <= last_row
     if sight is not None:
-        found &= first_row - last_col < sight
-    return found
+        seen &= first_row - last_col < sight
+    return seen
 
 
 def most(trace: Trace, view: Fitted) -> float:
-    """The largest length of the whole map."""
+    """The largest length (L2 norm) of the whole map of a view by length."""
     return float(trace[_largest(view) if is_near(view) else _cells(view, True)].max())
 
 
@@ -187,5 +188,5 @@ def measured(view: Fitted, lengths: bool) -> str | None:
 
 
 def spans(cut: np.ndarray) -> tuple[str, ...]:
-    """The tokens of each row or column."""
+    """Labels of rows or columns by the positions that each covers: 7, 32–63."""
     return tuple(starmap(span, pairwise(cut.tolist())))

@@ -60,7 +60,7 @@ class ShownRow:
     words         which tokens stand together
     tokens        of the text
     shown         what is drawn: the first token left out where the reader wants it so
-    weights       the model's own, nothing left out
+    weights       the model's own (probability), nothing left out
     lengths       L2 norm of weight × value through the output projection, nothing left out; None where not shown
     row           the one that looks
     col           the one looked at: the chosen one, or the one that gets most (of those on view); None without one
@@ -97,7 +97,7 @@ class ShownRow:
         return whole - self.first if self._lost_one(col) else whole
 
     def length(self, col: int) -> float:
-        """The same of the lengths; 0 where they are not shown."""
+        """A length of the row, in the same way; 0 where lengths are not shown."""
         whole = 0.0 if self.lengths is None else float(np.nan_to_num(self.lengths[col]))
         return whole - self.first_length if self._lost_one(col) else whole
 
@@ -111,7 +111,7 @@ class ShownRow:
 
 
 def by_length(view: Fitted) -> bool:
-    """Whether the cells hold the lengths of weight × value."""
+    """Whether the cells hold lengths of weight × value (Kobayashi et al. 2020, "Attention is Not Only a Weight")."""
     return view[MEASURE] == LENGTH
 
 
@@ -160,7 +160,8 @@ def _on_view(view: Fitted, shown: Float[np.ndarray, " col"]) -> int | None:
 
 
 def cells_of(trace: Trace, view: Fitted) -> Float[np.ndarray, "row col"]:
-    """What is drawn of a text whose every pair is on view: a row and a column per word, or per token."""
+    """What is drawn of a text whose every pair is on view: a row and a column per word, or per token. NaN where masked
+    or left out; without the first token a row's weights are shares of the rest."""
     words = words_of(trace, view)
     site = "contribution" if by_length(view) else "pattern"
     return _shown(view, seen(trace, view, trace[Want(site, view.layer)][view.head]), words, attention)
@@ -181,7 +182,7 @@ def _first(values: Float[np.ndarray, "row src"]) -> float:
 
 
 def longest(trace: Trace, view: Fitted) -> float:
-    """The next round number above every length that any head of this layer shows: all have one scale."""
+    """The next round number above every length (L2 norm) that any head of this layer shows: all have one scale."""
     words = words_of(trace, view)
     heads = (
         _shown(view, lengths.astype(np.float64), words, attention)

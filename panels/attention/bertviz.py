@@ -47,7 +47,7 @@ def _heads(spec: ModelSpec, view: Fitted, layer: int) -> Sequence[Want]:
 
 
 def applies(spec: ModelSpec) -> str | None:
-    """Every model has heads; the views need their packages."""
+    """None, or which packages the views lack: every model has heads."""
     return missing()
 
 

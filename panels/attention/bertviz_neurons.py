@@ -44,8 +44,8 @@ class Asked:
 
     places   their positions
     row      q·k and what becomes of it before the mask, for every token
-    scores   the model's own, −∞ where masked
-    weights  the model's own
+    scores   the model's own (logit), −∞ where masked
+    weights  the model's own (probability)
     """
 
     places: range
@@ -65,7 +65,7 @@ class Asked:
 
 
 def asked(trace: Trace, view: Fitted, kept: slice) -> Asked:
-    """From the model's own q, k, scores and weights."""
+    """The chosen token's row, from the model's own q, k, scores and weights. kept: positions of the tokens shown."""
     scores, pattern = (at(trace, view, site)[view.head, kept].astype(np.float64) for site in ("scores", "pattern"))
     return Asked(range(kept.start, kept.stop), scored(trace, view), scores, pattern)
 
@@ -81,23 +81,23 @@ def caption(trace: Trace, view: Fitted, kept: slice) -> str:
         "on the left for its own.",
         products=many(trace.spec.d_head, "product"),
     )
-    told = (_strongest(trace, view, kept), how, _shared(trace.spec, view), _differs(trace.spec))
-    return " ".join(part for part in told if part)
+    sentences = (_strongest(trace, view, kept), how, _shared(trace.spec, view), _differs(trace.spec))
+    return " ".join(part for part in sentences if part)
 
 
 def _strongest(trace: Trace, view: Fitted, kept: slice) -> str:
     """The token that gets most, among those shown where these are not all."""
-    found = asked(trace, view, kept)
+    answers = asked(trace, view, kept)
     values = {
         "layer": view.layer,
         "head": view.head,
         "looking": quoted(trace.tokens[view.pos].label),
-        "looked": quoted(trace.tokens[found.places[found.best]].label),
-        "dot": number(float(found.dots[found.best])),
-        "score": number(float(found.scores[found.best])),
-        "weight": percent(float(found.weights[found.best])),
+        "looked": quoted(trace.tokens[answers.places[answers.best]].label),
+        "dot": number(float(answers.dots[answers.best])),
+        "score": number(float(answers.scores[answers.best])),
+        "weight": percent(float(answers.weights[answers.best])),
     }
-    if len(found.places) < len(trace.tokens):
+    if len(answers.places) < len(trace.tokens):
         return _(
             "In layer {layer}, head {head}, {looking} gives most of what it gives to those shown to {looked}: q·k = "
             "{dot}, the score {score}, the weight {weight}.",
@@ -135,9 +135,9 @@ def _differs(spec: ModelSpec) -> str:
 
 def table(trace: Trace, view: Fitted, kept: slice) -> Table:
     """What the chosen token asks of each shown, by the chosen head."""
-    found = asked(trace, view, kept)
+    answers = asked(trace, view, kept)
     columns = (_("position"), _("token"), "q·k", _("score (logit)"), _("weight (probability)"))
-    rows = zip(found.places, found.dots.tolist(), found.scores.tolist(), found.weights.tolist(), strict=True)
+    rows = zip(answers.places, answers.dots.tolist(), answers.scores.tolist(), answers.weights.tolist(), strict=True)
     return Table(
         columns,
         tuple(
@@ -149,8 +149,8 @@ def table(trace: Trace, view: Fitted, kept: slice) -> Table:
 
 def formula(trace: Trace, view: Fitted, kept: slice) -> str:
     """What the colours are, and the chosen token's strongest answer with its numbers."""
-    found = asked(trace, view, kept)
-    src, score = found.places[found.best], float(found.scores[found.best])
+    answers = asked(trace, view, kept)
+    src, score = answers.places[answers.best], float(answers.scores[answers.best])
     lines = [
         _(
             "opacity of a component = tanh(|value| / 4), of the box q∙k = tanh(|q·k / √d| / 4); blue above 0, orange "
@@ -163,15 +163,15 @@ def formula(trace: Trace, view: Fitted, kept: slice) -> str:
             looking=quoted(trace.tokens[view.pos].label),
             looked=quoted(trace.tokens[src].label),
         ),
-        f"{found.row.rule(trace.spec.d_head)} = {found.row.written(src)}",
+        f"{answers.row.rule(trace.spec.d_head)} = {answers.row.written(src)}",
         _(
             "the model's own score: {score}, difference {difference}",
             score=number(score),
-            difference=rounding(float(found.row.values[src]) - score, found.row.values),
+            difference=rounding(float(answers.row.values[src]) - score, answers.row.values),
         ),
-        _("softmax over the row: {weight}", weight=number(float(found.weights[found.best]))),
+        _("softmax over the row: {weight}", weight=number(float(answers.weights[answers.best]))),
     ]
-    if found.row.added is not None:
+    if answers.row.added is not None:
         lines.insert(3, _("b: what this head adds for the distance between the two"))
     return "\n".join(lines)
 

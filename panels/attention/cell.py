@@ -13,7 +13,7 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.attention.cell_formula import formula
 from panels.attention.cell_snippet import STEP, snippet
-from panels.attention.cell_steps import Steps, steps
+from panels.attention.cell_steps import Steps, steps_of
 from panels.common import chosen_cell
 from panels.common.attention_row import wanted
 from panels.common.columns import most_note, most_weight
@@ -33,31 +33,31 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """The chosen step: products and their running sum, the row's scores and weights, or weight × value and z."""
-    found = steps(trace, view)
+    steps = steps_of(trace, view)
     if view[STEP] == "softmax":
-        return _draw_row(trace, found)
-    looking, looked = quoted(trace.tokens[found.cell.pos].label), quoted(trace.tokens[found.cell.src].label)
-    strips = _draw_value(found, looking, looked) if view[STEP] == "value" else _draw_product(found, looking, looked)
+        return _draw_row(trace, steps)
+    looking, looked = quoted(trace.tokens[steps.cell.pos].label), quoted(trace.tokens[steps.cell.src].label)
+    strips = _draw_value(steps, looking, looked) if view[STEP] == "value" else _draw_product(steps, looking, looked)
     return components(strips, _("component"))
 
 
-def _draw_product(found: Steps, looking: str, looked: str) -> tuple[Strip, Strip]:
+def _draw_product(steps: Steps, looking: str, looked: str) -> tuple[Strip, Strip]:
     products = _("q of {looking} × k of {looked}, component by component", looking=looking, looked=looked)
-    running = Strip(_("running sum"), np.cumsum(found.products), _("sum"), "line", "q·k =")
-    return Strip(products, found.products, _("product")), running
+    running = Strip(_("running sum"), np.cumsum(steps.products), _("sum"), "line", "q·k =")
+    return Strip(products, steps.products, _("product")), running
 
 
-def _draw_value(found: Steps, looking: str, looked: str) -> tuple[Strip, Strip]:
-    weight, every = percent(found.weights[found.cell.src]), many(len(found.pattern), "token")
+def _draw_value(steps: Steps, looking: str, looked: str) -> tuple[Strip, Strip]:
+    weight, every = percent(steps.weights[steps.cell.src]), many(len(steps.pattern), "token")
     write = _("weight × value of {looked}: {weight} × v", looked=looked, weight=weight)
     total = _("z of {looking}: the same, summed over all {tokens}", looking=looking, tokens=every)
-    return Strip(write, found.write, _("activation")), Strip(total, found.total, _("activation"))
+    return Strip(write, steps.write, _("activation")), Strip(total, steps.total, _("activation"))
 
 
-def _draw_row(trace: Trace, found: Steps) -> go.Figure:
-    rows = _rows_shown(found)
+def _draw_row(trace: Trace, steps: Steps) -> go.Figure:
+    rows = _rows_shown(steps)
     labels = [f"{place} {trace.tokens[place].label}" for place in rows]
-    scores, weights = found.scaled[rows], found.weights[rows]
+    scores, weights = steps.scaled[rows], steps.weights[rows]
     return columns(
         labels,
         (
@@ -67,42 +67,42 @@ def _draw_row(trace: Trace, found: Steps) -> go.Figure:
     )
 
 
-def _rows_shown(found: Steps) -> list[int]:
+def _rows_shown(steps: Steps) -> list[int]:
     """Keys of the row that are drawn, in the order of the text: all that may be seen, else those that get most and the
     chosen one."""
-    seen = np.flatnonzero(found.seen)
-    best = seen[largest_first(found.weights[seen])][:_MOST_ROWS].tolist()
-    extra = [found.cell.src] if found.seen[found.cell.src] and found.cell.src not in best else []
+    seen = np.flatnonzero(steps.seen)
+    best = seen[largest_first(steps.weights[seen])][:_MOST_ROWS].tolist()
+    extra = [steps.cell.src] if steps.seen[steps.cell.src] and steps.cell.src not in best else []
     return sorted([*best, *extra])
 
 
 def caption(trace: Trace, view: Fitted) -> str:
     """The chosen cell from product to weight, and the row's sum against the model's own."""
-    found = steps(trace, view)
-    told = _says_score(trace, view, found)
-    if not found.seen[found.cell.src]:
-        return f"{told} {_('the mask makes it −∞, and the weight 0.')}"
+    steps = steps_of(trace, view)
+    score = _says_score(trace, view, steps)
+    if not steps.seen[steps.cell.src]:
+        return f"{score} {_('the mask makes it −∞, and the weight 0.')}"
     weighed = _(
         "softmax over {tokens} makes it {weight}. Weight × value, summed over the row, is the model's own z (largest "
         "difference {difference}).",
-        tokens=many(int(found.seen.sum()), "token"),
-        weight=percent(float(found.weights[found.cell.src])),
-        difference=rounding(found.off, found.values),
+        tokens=many(int(steps.seen.sum()), "token"),
+        weight=percent(float(steps.weights[steps.cell.src])),
+        difference=rounding(steps.off, steps.values),
     )
-    return " ".join(part for part in (told, weighed, _left_out(found, view)) if part)
+    return " ".join(part for part in (score, weighed, _left_out(steps, view)) if part)
 
 
-def _says_score(trace: Trace, view: Fitted, found: Steps) -> str:
+def _says_score(trace: Trace, view: Fitted, steps: Steps) -> str:
     """From the products to the score, as this model makes it."""
-    cell, row, width = found.cell, found.row, trace.spec.d_head
+    cell, row, width = steps.cell, steps.row, trace.spec.d_head
     values = {
         "layer": view.layer,
         "head": view.head,
         "looking": quoted(trace.tokens[cell.pos].label),
         "looked": quoted(trace.tokens[cell.src].label),
         "products": many(width, "product"),
-        "dot": number(found.dot),
-        "score": number(float(found.scaled[cell.src])),
+        "dot": number(steps.dot),
+        "score": number(float(steps.scaled[cell.src])),
     }
     if row.added is not None:
         return _(
@@ -124,9 +124,9 @@ def _says_score(trace: Trace, view: Fitted, found: Steps) -> str:
     )
 
 
-def _left_out(found: Steps, view: Fitted) -> str:
+def _left_out(steps: Steps, view: Fitted) -> str:
     """What a long row's picture does not show."""
-    hidden = int(found.seen.sum()) - len(_rows_shown(found))
+    hidden = int(steps.seen.sum()) - len(_rows_shown(steps))
     if view[STEP] != "softmax" or not hidden:
         return ""
     return _(
@@ -138,34 +138,34 @@ def _left_out(found: Steps, view: Fitted) -> str:
 
 def table(trace: Trace, view: Fitted) -> Table:
     """The row for the softmax step; else one row per component."""
-    found = steps(trace, view)
+    steps = steps_of(trace, view)
     if view[STEP] == "softmax":
-        return _row_table(trace, found)
-    src = found.cell.src
+        return _row_table(trace, steps)
+    src = steps.cell.src
     columns = {
         _("component"): range(trace.spec.d_head),
-        _("q (activation)"): found.cell.q.tolist(),
-        _("k (activation)"): found.cell.k.tolist(),
-        "q × k": found.products.tolist(),
-        _("running sum"): np.cumsum(found.products).tolist(),
-        _("v (activation)"): found.values[src].tolist(),
-        _("weight × v"): found.write.tolist(),
-        _("sum over the row"): found.total.tolist(),
-        _("the model's own z"): found.z.tolist(),
+        _("q (activation)"): steps.cell.q.tolist(),
+        _("k (activation)"): steps.cell.k.tolist(),
+        "q × k": steps.products.tolist(),
+        _("running sum"): np.cumsum(steps.products).tolist(),
+        _("v (activation)"): steps.values[src].tolist(),
+        _("weight × v"): steps.write.tolist(),
+        _("sum over the row"): steps.total.tolist(),
+        _("the model's own z"): steps.z.tolist(),
     }
     return Table(tuple(columns), tuple(zip(*columns.values(), strict=True)))
 
 
-def _row_table(trace: Trace, found: Steps) -> Table:
-    seen = np.flatnonzero(found.seen)
-    places = most_weight(found.pattern, seen)
+def _row_table(trace: Trace, steps: Steps) -> Table:
+    seen = np.flatnonzero(steps.seen)
+    places = most_weight(steps.pattern, seen)
     columns = {
         _("position"): places.tolist(),
         _("token"): [trace.tokens[place].label for place in places],
-        _("{rule} (logit)", rule=chosen_cell.rule(trace.spec)): found.scaled[places].tolist(),
-        _("the model's own score"): found.scores[places].tolist(),
-        _("weight (probability)"): found.weights[places].tolist(),
-        _("the model's own"): found.pattern[places].tolist(),
+        _("{rule} (logit)", rule=chosen_cell.rule(trace.spec)): steps.scaled[places].tolist(),
+        _("the model's own score"): steps.scores[places].tolist(),
+        _("weight (probability)"): steps.weights[places].tolist(),
+        _("the model's own"): steps.pattern[places].tolist(),
     }
     return Table(tuple(columns), tuple(zip(*columns.values(), strict=True)), most_note(len(places), len(seen)))
 

@@ -1,4 +1,4 @@
-"""One cell's arithmetic, step by step, beside the model's own numbers."""
+"""One cell's arithmetic (Vaswani et al. 2017, sec. 3.2.1), step by step, beside the model's own numbers."""
 
 from dataclasses import dataclass
 
@@ -17,13 +17,13 @@ from panels.common.chosen_cell import Cell, Scored, cell_of, scored
 class Steps:
     """The chosen cell's arithmetic, in float64, beside the model's own numbers.
 
+    cell      the chosen query and key
     products  q × k by component; their sum is q·k            [d_head]
-    row       q·k / √d_head for every key, before the mask
+    row       the scores of every key before the mask: q·k / √d_head, or as this model has it
     scores    the model's own: −∞ where masked                [src]
     weights   softmax of the row's scores that may be seen    [src]
     pattern   the model's own weights                         [src]
-    write     weight × value of the chosen key                [d_head]
-    total     weight × value summed over the row              [d_head]
+    values    of every key                                    [src d_head]
     z         the model's own result                          [d_head]
     """
 
@@ -38,10 +38,12 @@ class Steps:
 
     @property
     def dot(self) -> float:
+        """q·k of the cell."""
         return float(self.products.sum())
 
     @property
     def scaled(self) -> Float[np.ndarray, " src"]:
+        """The row's scores before the mask (logit)."""
         return self.row.values
 
     @property
@@ -51,10 +53,12 @@ class Steps:
 
     @property
     def write(self) -> Float[np.ndarray, " d_head"]:
+        """Weight × value of the chosen key."""
         return self.weights[self.cell.src] * self.values[self.cell.src]
 
     @property
     def total(self) -> Float[np.ndarray, " d_head"]:
+        """Weight × value, summed over the row."""
         return self.weights @ self.values
 
     @property
@@ -63,8 +67,8 @@ class Steps:
         return float(np.abs(self.total - self.z).max())
 
 
-def steps(trace: Trace, view: Fitted) -> Steps:
-    """Every step of the chosen cell and its row, from q, k and v alone."""
+def steps_of(trace: Trace, view: Fitted) -> Steps:
+    """Every step of the chosen cell and its row, made from q, k, v and the mask alone."""
     cell = cell_of(trace, view)
     row = scored(trace, view)
     scores = at(trace, view, "scores")[view.head].astype(np.float64)  # [src]

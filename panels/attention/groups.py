@@ -1,4 +1,4 @@
-"""Which query heads share keys and values (grouped-query attention), and what that saves in the cache."""
+"""Which query heads share keys and values (GQA, Ainslie et al. 2023), and what that saves in the cache."""
 
 import plotly.graph_objects as go
 
@@ -57,17 +57,17 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
 def caption(trace: Trace, view: Fitted) -> str:
     """Which heads share, the cache per token and at the chosen length, and the ratio to full multi-head."""
     spec, tokens = trace.spec, _length(view)
-    told = [_shared(spec, view) if spec.n_heads > spec.n_kv else _apart(spec, tokens)]
+    sentences = [_shared(spec, view) if spec.n_heads > spec.n_kv else _apart(spec, tokens)]
     if spec.n_heads > spec.n_kv:
-        told.append(_spared(spec, tokens))
+        sentences.append(_spared(spec, tokens))
     if spec.window is not None:
-        told.append(
+        sentences.append(
             _("Only the last {tokens} are kept: no layer looks farther back.", tokens=many(spec.window - 1, "token"))
         )
     if tokens > spec.max_pos:
         longest = many(spec.max_pos, "token")
-        told.append(_("That is beyond this model's longest text of {tokens}.", tokens=longest))
-    return " ".join(told)
+        sentences.append(_("That is beyond this model's longest text of {tokens}.", tokens=longest))
+    return " ".join(sentences)
 
 
 def _apart(spec: ModelSpec, tokens: int) -> str:

@@ -26,7 +26,7 @@ class HeadKind:
 
     @property
     def want(self) -> Want:
-        """The score of every head: [layer head]."""
+        """The site that holds the score of every head: [layer head]."""
         return Want(f"head_{self.slug}")
 
     @property
@@ -36,6 +36,7 @@ class HeadKind:
 
     @property
     def unit(self) -> str:
+        """Unit of the score: probability, nat or tokens."""
         return SITES[self.want.site].unit
 
     @property
@@ -85,14 +86,14 @@ def scores(trace: Trace, kind: HeadKind) -> Float[np.ndarray, "layer head"]:
 
 
 def standing(values: Float[np.ndarray, "layer head"], layer: int, head: int) -> Standing:
-    """Where one head stands among all."""
+    """Where one head stands among all; scores that differ by no more than rounding count as equal."""
     value = float(values[layer, head])
     near, share = nearness(values)
     return Standing(value, int((values >= value - max(near, share * value)).sum()), values.size)
 
 
 def top(values: Float[np.ndarray, "layer head"]) -> tuple[int, int]:
-    """(layer, head) of the highest score; at least one has to be a number."""
+    """(layer, head) of the highest score; at least one has to be a number. Of equal ones the first."""
     layer, head = largest_place(values)
     return int(layer), int(head)
 
@@ -114,14 +115,15 @@ def missing(trace: Trace, kind: HeadKind) -> str:
 def rows(
     kind: HeadKind, pattern: Float[np.ndarray, "pos src"], ids: np.ndarray
 ) -> tuple[np.ndarray, Float[np.ndarray, " row"]]:
-    """(positions, value at each) whose mean is the score of a head with this pattern."""
+    """(positions, value at each) whose mean is the score of a head with this pattern. ids: of the tokens [pos]."""
     terms = {pos: own(kind, row, pos, ids) for pos, row in enumerate(pattern)}
-    found = {pos: term for pos, term in terms.items() if term is not None}
-    return np.array(list(found), dtype=int), np.array(list(found.values()))
+    cases = {pos: term for pos, term in terms.items() if term is not None}
+    return np.array(list(cases), dtype=int), np.array(list(cases.values()))
 
 
 def own(kind: HeadKind, row: Float[np.ndarray, " src"], pos: int, ids: np.ndarray) -> float | None:
-    """What one token's weights add to a head's score: a term of the mean. None where the token offers no case."""
+    """What the weights of the token at pos add to a head's score: a term of the mean, in the score's unit. None where
+    the token offers no case. ids: of the tokens [src]."""
     weights, place = row.astype(np.float64), np.arange(len(ids))
     if kind.slug == "entropy":
         return float(entropy(weights))

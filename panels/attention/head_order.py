@@ -45,7 +45,8 @@ class Ranking:
 
 
 def ranked(grid: Grid, chosen: tuple[int, int]) -> Grid:
-    """The same cells from the highest to the lowest, row after row, each with the name of its head."""
+    """A grid's cells [layer head] from the highest to the lowest, row after row, each with the name of its head.
+    chosen: (layer, head)."""
     ranking = Ranking(grid.z)
     (rows, columns), shown = ranking.shape, ranking.shown
     left = rows * columns - len(shown)
@@ -72,6 +73,6 @@ def name(layer: int, head: int) -> str:
 def _tiles(tiles: UInt8[np.ndarray, "layer head h w"], ranking: Ranking) -> UInt8[np.ndarray, "row col h w"]:
     """The small pictures in the order of the heads."""
     rows, columns = ranking.shape
-    found = np.zeros((rows * columns, *tiles.shape[2:]), np.uint8)
-    found[: len(ranking.shown)] = [tiles[place] for place in ranking.shown]
-    return found.reshape(rows, columns, *tiles.shape[2:])
+    pictures = np.zeros((rows * columns, *tiles.shape[2:]), np.uint8)
+    pictures[: len(ranking.shown)] = [tiles[place] for place in ranking.shown]
+    return pictures.reshape(rows, columns, *tiles.shape[2:])

@@ -99,14 +99,14 @@ def caption(trace: Trace, view: Fitted) -> str:
     values = scores(trace, kind)
     if np.isnan(values).all():
         return _("{why}: no head has this score.", why=missing(trace, kind))
-    told = _says_maps(trace, values) if view[SHOW] == MAPS else _says_best(view, kind, values)
-    return f"{told} {_ordered(kind, values)}" if _sorts(view) else told
+    sentences = _says_maps(trace, values) if view[SHOW] == MAPS else _says_best(view, kind, values)
+    return f"{sentences} {_ordered(kind, values)}" if _sorts(view) else sentences
 
 
 def _says_best(view: Fitted, kind: HeadKind, values: np.ndarray) -> str:
     """The head with the highest score, and the chosen one's place."""
     layer, head = top(values)
-    told = _(
+    highest = _(
         "Of {heads}, layer {layer}, head {head} {does}: {measured}.",
         heads=many(values.size, "head"),
         layer=layer,
@@ -116,7 +116,7 @@ def _says_best(view: Fitted, kind: HeadKind, values: np.ndarray) -> str:
     )
     high = f"{_high(values):g}"
     if (layer, head) == (view.layer, view.head):
-        return f"{told} {_('It is the chosen one; colours run from 0 to {high}.', high=high)}"
+        return f"{highest} {_('It is the chosen one; colours run from 0 to {high}.', high=high)}"
     chosen = standing(values, view.layer, view.head)
     own = _(
         "The chosen one, layer {layer}, head {head}, is number {rank} ({value}); colours run from 0 to {high}.",
@@ -126,7 +126,7 @@ def _says_best(view: Fitted, kind: HeadKind, values: np.ndarray) -> str:
         value=number(chosen.value, 2),
         high=high,
     )
-    return f"{told} {own}"
+    return f"{highest} {own}"
 
 
 def _measured(kind: HeadKind, value: float) -> str:
@@ -144,18 +144,18 @@ def _measured(kind: HeadKind, value: float) -> str:
 def _ordered(kind: HeadKind, values: np.ndarray) -> str:
     """In which order the heads stand, and how many have no room."""
     ranking = Ranking(values)
-    told = _("From left to right, row after row, the heads stand in the order of “{score}”.", score=_(kind.name))
+    order = _("From left to right, row after row, the heads stand in the order of “{score}”.", score=_(kind.name))
     if len(ranking.shown) == len(ranking.heads):
-        return told
+        return order
     shown, every = thousands(len(ranking.shown)), thousands(len(ranking.heads))
     left = _("Shown are the first {shown} of {every}; the table has them all.", shown=shown, every=every)
-    return f"{told} {left}"
+    return f"{order} {left}"
 
 
 def _says_maps(trace: Trace, first: np.ndarray) -> str:
     """How many heads rest on the first token, and what a small picture's cell stands for."""
     side, n = _tiles(trace).shape[-1], len(trace.tokens)
-    told = _(
+    maps = _(
         "One small map per head, {tokens} each way, drawn in 256 steps. Heads that give the first token more than half "
         "of their attention: {resting} of {heads}.",
         tokens=many(n, "token"),
@@ -163,11 +163,11 @@ def _says_maps(trace: Trace, first: np.ndarray) -> str:
         heads=thousands(first.size),
     )
     if n <= side:
-        return told
+        return maps
     pooled = _(
         "The text is longer than {side} tokens: each cell shows the largest weight of those it covers.", side=side
     )
-    return f"{told} {pooled}"
+    return f"{maps} {pooled}"
 
 
 def table(trace: Trace, view: Fitted) -> Table:

@@ -23,10 +23,10 @@ class Row:
 
     pos, src   the token that looks, and the one looked at: the chosen one, or the one that gets most; None without one
     strongest  the token that gets most of what is shown; None when nothing is shown
-    scores     before the softmax; −∞ where masked
-    pattern    the model's weights
+    scores     before the softmax (logit); −∞ where masked
+    pattern    the model's weights (probability)
     weights    as shown: NaN where masked; without the first token, shares of the rest
-    first      the first token's weight
+    first      the first token's weight in `pattern`
     """
 
     pos: int
@@ -39,7 +39,7 @@ class Row:
 
 
 def is_long(view: Fitted) -> bool:
-    """Whether the text has more tokens than a map has cells a side."""
+    """Whether the text has more than POOLED tokens: more than a map has cells a side."""
     return view.length > POOLED
 
 
@@ -55,12 +55,12 @@ def at(trace: Trace, view: Fitted, site: str) -> Float[np.ndarray, "head n"]:
 
 
 def seen(trace: Trace, view: Fitted, values: Float[np.ndarray, "pos src"]) -> Float[np.ndarray, "pos src"]:
-    """Numbers of the head's cells in float64, NaN where the mask forbids."""
+    """The chosen head's numbers in float64, NaN where the mask forbids; the layer's scores have to be there whole."""
     return _unmasked(values, trace[Want("scores", view.layer)][view.head])
 
 
 def seen_by_chosen(trace: Trace, view: Fitted, values: Float[np.ndarray, " src"]) -> Float[np.ndarray, " src"]:
-    """The same of the chosen token's row."""
+    """The chosen token's row of such numbers; that row of the scores is enough for it."""
     return _unmasked(values, at(trace, view, "scores")[view.head])
 
 
@@ -71,7 +71,7 @@ def _unmasked(
 
 
 def without_first(values: Float[np.ndarray, "pos src"]) -> Float[np.ndarray, "pos src"]:
-    """The same with the first token's column empty."""
+    """A copy with NaN in the first token's column."""
     left = values.copy()
     left[:, 0] = np.nan
     return left
@@ -84,8 +84,8 @@ def shares(values: Float[np.ndarray, "row col"]) -> Float[np.ndarray, "row col"]
 
 
 def weights(trace: Trace, view: Fitted) -> Float[np.ndarray, "pos src"]:
-    """The head's weights, NaN where masked. Without the first token its column is empty and each row sums to 1 again,
-    unless nothing is left of it."""
+    """The chosen head's weights (probability), NaN where masked. Without the first token its column is NaN, too, and
+    each row sums to 1 again, unless nothing is left of it. The layer's scores and weights have to be there whole."""
     return _left(view, seen(trace, view, trace[Want("pattern", view.layer)][view.head]))
 
 
@@ -94,7 +94,7 @@ def _left(view: Fitted, shown: Float[np.ndarray, "row src"]) -> Float[np.ndarray
 
 
 def row_of(trace: Trace, view: Fitted) -> Row:
-    """The chosen token's row."""
+    """The chosen token's row in the chosen head, from its scores and weights."""
     pattern = at(trace, view, "pattern")[view.head]
     shown = _left(view, seen_by_chosen(trace, view, pattern)[None])[0]
     strongest = None if np.isnan(shown).all() else largest_at(shown)

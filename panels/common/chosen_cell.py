@@ -27,7 +27,7 @@ class Cell:
     pos, src       positions of the token that looks and of the one looked at
     group          key/value head that the query head reads
     q, k           after rotation, as the model multiplies them
-    score, weight  the model's own: −∞ and 0 where masked
+    score, weight  the model's own (logit, probability): −∞ and 0 where masked
     """
 
     pos: int
@@ -71,13 +71,13 @@ def rule(spec: ModelSpec) -> str:
 
 
 def biases(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """What is added to the scores for the distance, where the model does so."""
+    """The wanted numbers that the model adds to the scores for the distance; none where it adds nothing."""
     return (wanted(view, "pos_bias"),) if isinstance(spec.position, RelativeBias) else ()
 
 
 @dataclass(frozen=True)
 class Scored:
-    """The chosen row's scores before the mask, in float64, as q, k and the model's own rule give them.
+    """The chosen row's scores before the mask, as q, k and the model's own rule give them: logits in float64.
 
     dots    q·k                                                     [src]
     root    what q·k is divided by: √d_head, or 1
@@ -90,12 +90,12 @@ class Scored:
 
     @property
     def values(self) -> Float[np.ndarray, " src"]:
-        """The scores."""
+        """The scores themselves: q·k / √d_head (Vaswani et al. 2017, sec. 3.2.1), or as this model has it."""
         scaled = self.dots / self.root
         return scaled if self.added is None else scaled + self.added
 
     def rule(self, width: int) -> str:
-        """q·k / √64 · q·k + b."""
+        """How a score is made, in symbols, with the width of a head put in: q·k / √64, or q·k + b."""
         return ("q·k" if self.root == 1 else f"q·k / √{width}") + ("" if self.added is None else " + b")
 
     def written(self, src: int) -> str:
@@ -110,7 +110,7 @@ def _bracketed(value: float) -> str:
 
 
 def scored(trace: Trace, view: Fitted) -> Scored:
-    """The row of the chosen token in the chosen head."""
+    """The scores of the chosen token in the chosen head with every key, masked or not."""
     query = at(trace, view, "q")[view.head].astype(np.float64)  # [d_head]
     dots = trace[Want("k", view.layer)][_group(trace.spec, view)].astype(np.float64) @ query  # [src]
     biased = isinstance(trace.spec.position, RelativeBias)
@@ -119,7 +119,7 @@ def scored(trace: Trace, view: Fitted) -> Scored:
 
 
 def place(trace: Trace, view: Fitted, cell: Cell) -> str:
-    """layer 17, head 5: “·of” → “·France”."""
+    """Which cell it is, as the first line of a formula: layer 17, head 5: “·of” → “·France”."""
     looking, looked = quoted(trace.tokens[cell.pos].label), quoted(trace.tokens[cell.src].label)
     return _(
         "layer {layer}, head {head}: {looking} → {looked}",

@@ -10,8 +10,8 @@ from viz import tokens
 
 def words_of(trace: Trace, view: Fitted, start: int = 0) -> Words:
     """The words of the tokens from `start` on where words are shown; else every token by itself."""
-    found = trace.tokens[start:]
-    return joined(found, tokens.words(trace.text)) if view[WORDS] else apart(len(found))
+    rest = trace.tokens[start:]
+    return joined(rest, tokens.words(trace.text)) if view[WORDS] else apart(len(rest))
 
 
 def note(words: Words, how: str) -> str:

@@ -12,7 +12,7 @@ from viz.format import many, thousands
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """The layer's keys and values, to count what this text really takes."""
+    """The chosen layer's keys and values, to count what this text really takes."""
     return (Want("k", view.layer), Want("v", view.layer))
 
 
@@ -35,7 +35,7 @@ def rule(spec: ModelSpec) -> Iterator[str]:
 
 
 def held_bytes(trace: Trace, view: Fitted) -> int:
-    """Bytes of the layer's own keys and values of the tokens that are kept, as the model made them."""
+    """Bytes of the chosen layer's own keys and values of the tokens that are kept, in the precision of the model."""
     n = kept(trace.spec, len(trace.tokens))
     arrays = (trace[want][:, len(trace.tokens) - n :] for want in needs(trace.spec, view))  # [kv n d_head]
     return sum(array.size for array in arrays) * number_bytes(trace.spec.dtype)

@@ -31,7 +31,7 @@ NEURON_SITES = ("dla_neuron_ids", "dla_neuron_logits")
 class LogitDecomposition:
     """The logit of the best token, or its lead over a rival, in logits.
 
-    best, rival  what the tokens are called
+    best, rival  what the tokens are called; rival is None where there is none
     enters       what the embedding adds
     writes       [2 layer] what attention and FFN add
     constants    what no part brings: biases of the final norm and the output layer
@@ -86,7 +86,10 @@ def wanted(site: str, view: Fitted) -> Want:
 
 
 def logit_decomposition(trace: Trace, view: Fitted) -> LogitDecomposition:
-    """The chosen position's."""
+    """The logit of the chosen position's best token, or its lead over the chosen rival, part by part.
+
+    Direct logit attribution (Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits").
+    """
     parts, heads = (trace[wanted(site, view)].astype(np.float64) for site in ("dla_parts", "dla_heads"))
     ranked, logits = trace[Want("next_ids", pos=view.pos)], trace[Want("logits", pos=view.pos)].astype(np.float64)
     best, rank = int(ranked[0]), _RANKS.get(view[RIVAL])
@@ -111,7 +114,7 @@ def _divisor(trace: Trace, view: Fitted) -> float:
 
 
 def applies(spec: ModelSpec) -> str | None:
-    """Only where parts write into one stream that ends in an output layer."""
+    """None where parts write into one stream that ends in an output layer; else why logits cannot be shared out."""
     if spec.head is None:
         return _("This model has no output layer over the vocabulary: it gives a vector for each token and no logits.")
     if spec.norm.place != "pre":
@@ -122,20 +125,20 @@ def applies(spec: ModelSpec) -> str | None:
     return None
 
 
-def summed(found: LogitDecomposition, spec: ModelSpec) -> str:
-    """The sum written out, with its error."""
-    attention, ffn = found.writes.sum(axis=1).tolist()
-    terms = [(entrance(spec), found.enters), (_("Σ attention"), attention), (_("Σ FFN"), ffn)]
-    terms += [(_("constants"), found.constants)] if found.constants else []
+def summed(decomposition: LogitDecomposition, spec: ModelSpec) -> str:
+    """The sum written out, and how far it is from the model's own number."""
+    attention, ffn = decomposition.writes.sum(axis=1).tolist()
+    terms = [(entrance(spec), decomposition.enters), (_("Σ attention"), attention), (_("Σ FFN"), ffn)]
+    terms += [(_("constants"), decomposition.constants)] if decomposition.constants else []
     return _(
         "{terms} = {total}; the model's own: {own}, difference {off}",
         terms=" + ".join(f"{name} {bracketed(value)}" for name, value in terms),
-        total=number(found.total, 4),
-        own=number(found.told, 4),
-        off=rounding(found.off, found.terms),
+        total=number(decomposition.total, 4),
+        own=number(decomposition.told, 4),
+        off=rounding(decomposition.off, decomposition.terms),
     )
 
 
 def bracketed(value: float) -> str:
-    """A term of a sum: (−1.58)."""
+    """A term of a sum: 1.58, or (−1.58) where it is below 0."""
     return f"({number(value)})" if value < 0 else number(value)

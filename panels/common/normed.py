@@ -37,8 +37,8 @@ class Normed:
     @property
     def off(self) -> float:
         """Largest difference between the formula and what the model's own norm gives."""
-        found = self.unit * self.gain + (0.0 if self.bias is None else self.bias)
-        return float(np.abs(found - self.after).max())
+        by_formula = self.unit * self.gain + (0.0 if self.bias is None else self.bias)
+        return float(np.abs(by_formula - self.after).max())
 
 
 def follows_sum(spec: ModelSpec) -> bool:
@@ -47,12 +47,12 @@ def follows_sum(spec: ModelSpec) -> bool:
 
 
 def needs(spec: ModelSpec, which: int, layer: int, pos: int) -> Sequence[Want]:
-    """What `normed` reads."""
+    """What `normed` reads. which: ATTENTION or FFN."""
     return (*_before(spec, which, layer, pos), *_parameters(spec, which, layer), _after(spec, which, layer, pos))
 
 
 def normed(trace: Trace, which: int, layer: int, pos: int) -> Normed:
-    """The chosen token at attention's norm or the FFN's."""
+    """One token at one norm of a layer. which: ATTENTION or FFN."""
     spec = trace.spec
     before = np.stack([trace[want] for want in _before(spec, which, layer, pos)]).sum(axis=0, dtype=np.float64)
     gain, *bias = (trace[want] for want in _parameters(spec, which, layer))

@@ -11,10 +11,10 @@ def relation(tokens: Sequence[Token], pos: int, src: int) -> str:
     """“itself”, “the token that followed the last time … was read”, “the token just before”, …; up to two of them."""
     if src == pos:
         return _("itself")
-    found = [said for said in (_follower(tokens, pos, src), _copy(tokens, pos, src), _place(pos, src)) if said]
-    if not found:
+    relations = [said for said in (_follower(tokens, pos, src), _copy(tokens, pos, src), _place(pos, src)) if said]
+    if not relations:
         return _distance(pos, src)
-    return found[0] if len(found) == 1 else _("{one} and {other}", one=found[0], other=found[1])
+    return relations[0] if len(relations) == 1 else _("{one} and {other}", one=relations[0], other=relations[1])
 
 
 def _follower(tokens: Sequence[Token], pos: int, src: int) -> str:

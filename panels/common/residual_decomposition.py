@@ -20,10 +20,10 @@ WRITES = ("attn_out", "ffn_out")
 
 @dataclass(frozen=True)
 class ResidualDecomposition:
-    """One token's sums.
+    """One token's stream as the sum of what was written to it.
 
     shares   [2 layer] share of each write of attention and FFN in the squared length of the sum that it enters
-    lengths  [2 layer] its length
+    lengths  [2 layer] L2 norm of each write
     lead     share and length of what enters layer 0; None where every layer has sums of its own
     off      largest difference between a sum and what the model holds there
     size     largest number of what the model holds there
@@ -41,7 +41,7 @@ class ResidualDecomposition:
 
 
 def entrance(spec: ModelSpec) -> str:
-    """What enters layer 0."""
+    """What enters layer 0, in words."""
     return _("embedding + position") if isinstance(spec.position, LearnedPositions) else _("embedding")
 
 
@@ -57,12 +57,12 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 
 def residual_decomposition(trace: Trace, view: Fitted) -> ResidualDecomposition:
-    """The chosen token's."""
+    """The chosen token's sum from layer 0 to the last; where norms follow the sums, two sums for each layer."""
     return _by_layer(trace, view) if follows_sum(trace.spec) else _through(trace, view)
 
 
 def written(trace: Trace, view: Fitted) -> Float[np.ndarray, "2 layer d_model"]:
-    """What attention and FFN add to the chosen token in every layer."""
+    """What attention and FFN add to the chosen token in every layer (activation)."""
     layers = range(trace.spec.layers)
     return np.stack([[trace[Want(site, layer, pos=view.pos)] for layer in layers] for site in WRITES])
 

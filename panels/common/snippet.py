@@ -62,7 +62,7 @@ inputs = {{"input_ids": torch.cat([inputs["input_ids"], generated], dim=1)}}
 
 
 def readout(spec: ModelSpec) -> str:
-    """An expression that turns `stream` into logits."""
+    """An expression that turns `stream` into logits, for models with an output layer."""
     paths = spec.paths
     stream = f"model.base_model.{paths.final_norm}(stream)" if paths.final_norm else "stream"
     return f"model.{paths.head}({stream})"

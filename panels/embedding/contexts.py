@@ -65,10 +65,10 @@ class Paths:
 
 
 def paths(trace: Trace, view: Fitted) -> Paths:
-    """The chosen token against itself elsewhere, and against its row."""
+    """Cosines of the chosen token's stream with those of the same token elsewhere, and with its own row."""
     token = trace.tokens[view.pos].id
-    found = [i for i, other in enumerate(trace.tokens) if other.id == token and i != view.pos]
-    others = sorted(found, key=lambda i: (i != view.src, abs(i - view.pos)))
+    elsewhere = [i for i, other in enumerate(trace.tokens) if other.id == token and i != view.pos]
+    others = sorted(elsewhere, key=lambda i: (i != view.src, abs(i - view.pos)))
     same = [np.ones(len(others)), *trace[_alike(view)][:, others]]  # [place] [other]
     stream = [trace[want] for want in _leaving(trace.spec, view)]
     if _changed(trace.spec):
@@ -89,16 +89,16 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     return lines(_lines(trace, paths(trace, view)))
 
 
-def _lines(trace: Trace, found: Paths) -> Lines:
+def _lines(trace: Trace, similarity: Paths) -> Lines:
     axis = _("after layer (row: the table)")
     if _changed(trace.spec):
         axis = _("after layer (row: the table; in: before layer 0)")
     return Lines(
-        values=np.vstack([found.same, found.own]),
-        names=(*(_("at {pos}", pos=other) for other in found.others), _("own row")),
+        values=np.vstack([similarity.same, similarity.own]),
+        names=(*(_("at {pos}", pos=other) for other in similarity.others), _("own row")),
         places=_places(trace.spec),
         chosen=0,
-        marked=len(found.others) or None,
+        marked=len(similarity.others) or None,
         x_axis=axis,
         y_axis=_("cosine"),
         lead=True,
@@ -107,24 +107,24 @@ def _lines(trace: Trace, found: Paths) -> Lines:
 
 def caption(trace: Trace, view: Fitted) -> str:
     """How alike the two places stay, or how to get a second place."""
-    found = paths(trace, view)
+    similarity = paths(trace, view)
     spec, name = trace.spec, quoted(trace.tokens[view.pos].label)
-    if not found.others:
+    if not similarity.others:
         return _(
             "{token} stands only once in this text: write it a second time to compare two contexts. The line shows how "
             "far its vector moves from its own row: {moved}.",
             token=name,
-            moved=_moved(spec, found.own),
+            moved=_moved(spec, similarity.own),
         )
     parted = _(
         "With the layers the two vectors become those of two contexts: {parted}. With its own row the one at {pos} has "
         "{own}.",
-        parted=_moved(spec, found.same[0]),
+        parted=_moved(spec, similarity.same[0]),
         pos=view.pos,
-        own=_("cosine {end} after layer {last}", end=_three(found.own[-1]), last=spec.layers - 1),
+        own=_("cosine {end} after layer {last}", end=_three(similarity.own[-1]), last=spec.layers - 1),
     )
-    told = (_same(spec, found, name, view.pos), parted, _band(_lines(trace, found)))
-    return " ".join(part for part in told if part)
+    sentences = (_same(spec, similarity, name, view.pos), parted, _band(_lines(trace, similarity)))
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _band(given: Lines) -> str:
@@ -140,46 +140,46 @@ def _three(value: float) -> str:
     return f"{value + 0.0:.3f}".replace("-0.000", "0.000").replace("-", "−")
 
 
-def _same(spec: ModelSpec, found: Paths, name: str, pos: int) -> str:
+def _same(spec: ModelSpec, similarity: Paths, name: str, pos: int) -> str:
     """That both places begin with one row, and what positions that are added do before the first layer."""
-    told = {"token": name, "pos": pos, "other": found.others[0]}
+    values = {"token": name, "pos": pos, "other": similarity.others[0]}
     if not _changed(spec):
-        return _("{token} at {pos} and at {other} has the same row (cosine 1.000).", **told)
+        return _("{token} at {pos} and at {other} has the same row (cosine 1.000).", **values)
     return _(
         "{token} at {pos} and at {other} has the same row (cosine 1.000); what is added before layer 0 (positions) "
         "brings it to {entering}.",
-        entering=_three(found.same[0, 1]),
-        **told,
+        entering=_three(similarity.same[0, 1]),
+        **values,
     )
 
 
-def _moved(spec: ModelSpec, values: Float[np.ndarray, " place"]) -> str:
+def _moved(spec: ModelSpec, path: Float[np.ndarray, " place"]) -> str:
     """The cosine at the end, and where it is smallest."""
-    place = smallest_at(values)
-    told = {"end": _three(values[-1]), "last": spec.layers - 1}
-    if place == len(values) - 1:
-        return _("cosine {end} after layer {last}, the least of all", **told)
-    told["least"] = _three(values[place])
+    place = smallest_at(path)
+    values = {"end": _three(path[-1]), "last": spec.layers - 1}
+    if place == len(path) - 1:
+        return _("cosine {end} after layer {last}, the least of all", **values)
+    values["least"] = _three(path[place])
     if place == 0:
-        return _("cosine {end} after layer {last}, the least {least} in the table", **told)
+        return _("cosine {end} after layer {last}, the least {least} in the table", **values)
     layer = place - 1 - _changed(spec)
     if layer < 0:
-        return _("cosine {end} after layer {last}, the least {least} before layer 0", **told)
-    return _("cosine {end} after layer {last}, the least {least} after layer {layer}", layer=layer, **told)
+        return _("cosine {end} after layer {last}, the least {least} before layer 0", **values)
+    return _("cosine {end} after layer {last}, the least {least} after layer {layer}", layer=layer, **values)
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """Per place on the way: the nearest other place, the range over all other places, the own row."""
-    found = paths(trace, view)
+    similarity = paths(trace, view)
     columns = [_("after layer")]
-    values = [found.own]
-    if found.others:
+    values = [similarity.own]
+    if similarity.others:
         columns += [
-            _("cosine with the token at {pos}", pos=found.others[0]),
+            _("cosine with the token at {pos}", pos=similarity.others[0]),
             _("least of all its places"),
             _("most"),
         ]
-        values = [found.same[0], found.same.min(axis=0), found.same.max(axis=0), found.own]
+        values = [similarity.same[0], similarity.same.min(axis=0), similarity.same.max(axis=0), similarity.own]
     return Table(
         (*columns, _("cosine with its own row")),
         tuple((place, *map(float, row)) for place, row in zip(_places(trace.spec), np.array(values).T, strict=True)),
@@ -188,7 +188,7 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 def formula(trace: Trace, view: Fitted) -> str:
     """The cosine with the own row after the last layer, with dot product and lengths; then the other place's."""
-    found, last = paths(trace, view), trace.spec.layers - 1
+    similarity, last = paths(trace, view), trace.spec.layers - 1
     token = quoted(trace.tokens[view.pos].label)
     row = trace[_row(view)].astype(float)
     stream = trace[Want("resid_post", last, pos=view.pos)].astype(float)
@@ -196,14 +196,14 @@ def formula(trace: Trace, view: Fitted) -> str:
         _("a = stream of {token} after layer {layer}, b = its row of the table", token=token, layer=last),
         "cos(a, b) = a·b / (‖a‖ · ‖b‖)",
         f"= {number(float(stream @ row))} / ({number(float(norms(stream)))} · {number(float(norms(row)))}) "
-        f"= {_three(found.own[-1])}",
+        f"= {_three(similarity.own[-1])}",
     ]
-    if found.others:
+    if similarity.others:
         lines.append(
             _(
                 "a with the stream at {pos} after the same layer: {cosine}",
-                pos=found.others[0],
-                cosine=_three(found.same[0, -1]),
+                pos=similarity.others[0],
+                cosine=_three(similarity.same[0, -1]),
             )
         )
     return "\n".join(lines)

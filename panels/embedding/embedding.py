@@ -31,7 +31,8 @@ _ROWS = Want("tok_embed")
 
 @dataclass(frozen=True)
 class Map:
-    """Every row drawn, each once: ids, names, rank, coordinates, cosine to the chosen row, and the axes' shares."""
+    """Every row drawn, each once: ids, names, rank, coordinates (activation), cosine with the chosen row; and what
+    share of the variance each axis holds."""
 
     ids: tuple[int, ...]
     labels: tuple[str, ...]

@@ -41,7 +41,7 @@ def draw(trace: Trace, view: Fitted) -> Figure:
 
 
 def folded(row: Float[np.ndarray, " d_model"]) -> Float[np.ndarray, "line place"]:
-    """The numbers in lines of equal length; NaN fills the last."""
+    """The numbers in lines of equal length, 32 each or, of more than 1,024, 64; NaN fills up the last."""
     width = min(_NARROW if len(row) <= _MANY else _WIDE, len(row))
     lines = np.full((-(-len(row) // width), width), np.nan, np.float32)
     lines.ravel()[: len(row)] = row
@@ -125,20 +125,20 @@ def _enters(trace: Trace, view: Fitted) -> str:
     """How many numbers, from where to where, and how many of them are nothing."""
     row = trace[_ROWS][view.pos]
     zeros = int((row == 0).sum())
-    told = {
+    values = {
         "token": quoted(trace.tokens[view.pos].label),
         "numbers": many(len(row), "number"),
         "low": number(float(row.min())),
         "high": number(float(row.max())),
     }
     if not zeros:
-        return _("{token} enters as {numbers} from {low} to {high}; none is exactly 0.", **told)
+        return _("{token} enters as {numbers} from {low} to {high}; none is exactly 0.", **values)
     return ngettext(
         "{token} enters as {numbers} from {low} to {high}; {count} is exactly 0.",
         "{token} enters as {numbers} from {low} to {high}; {count} are exactly 0.",
         zeros,
         count=thousands(zeros),
-        **told,
+        **values,
     )
 
 
@@ -149,24 +149,24 @@ def _ranked(trace: Trace, view: Fitted) -> str:
     if len(by_id) == 1:
         return _("The row's length is {length}.", length=number(own))
     rank = 1 + sum(length > own for length in by_id.values())
-    told = {"length": number(own), "count": len(by_id), "median": number(float(np.median(list(by_id.values()))))}
+    values = {"length": number(own), "count": len(by_id), "median": number(float(np.median(list(by_id.values()))))}
     if rank == 1:
         return _(
             "The row's length is {length}, the longest of the text's {count} different tokens; their median is "
             "{median}.",
-            **told,
+            **values,
         )
     if rank == len(by_id):
         return _(
             "The row's length is {length}, the shortest of the text's {count} different tokens; their median is "
             "{median}.",
-            **told,
+            **values,
         )
     return _(
         "The row's length is {length}, number {rank} by length of the text's {count} different tokens; their median is "
         "{median}.",
         rank=rank,
-        **told,
+        **values,
     )
 
 

@@ -55,9 +55,9 @@ def _ids(trace: Trace) -> Int[np.ndarray, " pos"]:
 
 
 def average(trace: Trace) -> tuple[int, float]:
-    """(pairs of different tokens, mean of their cosines) of a text that has some, without going through them: unit
-    vectors summed up have the sum of all cosines as their squared length, and those of a token with itself are known.
-    """
+    """(pairs of different tokens, mean of their cosines); the text must have two different tokens. The pairs are not
+    gone through: the squared length of the sum of all unit vectors is the sum of all cosines, and those of a token
+    with itself are known."""
     lengths = norms(trace[_ROWS])[:, None]
     unit = np.divide(trace[_ROWS], lengths, out=np.zeros(trace[_ROWS].shape), where=lengths > 0)
     _different, firsts, times = np.unique(_ids(trace), return_index=True, return_counts=True)
@@ -103,7 +103,7 @@ def caption(trace: Trace, view: Fitted) -> str:
             token=name,
         )
     pairs, mean = average(trace)
-    told = _(
+    alike = _(
         "Before any context, {token} is most like {other} among the tokens of this text (cosine {cosine}); the {pairs} "
         "of different tokens average {average}. Equal tokens have equal rows, so their cosine is 1.",
         token=name,
@@ -112,7 +112,7 @@ def caption(trace: Trace, view: Fitted) -> str:
         pairs=many(pairs, "pair"),
         average=cosine(mean),
     )
-    return " ".join(part for part in (told, *_part(trace, view, other)) if part)
+    return " ".join(sentence for sentence in (alike, *_part(trace, view, other)) if sentence)
 
 
 def _part(trace: Trace, view: Fitted, other: int) -> Iterator[str]:

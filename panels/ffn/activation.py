@@ -83,7 +83,8 @@ def _neuron(place: int, function: str, x: float, y: float) -> str:
 
 
 def caption(trace: Trace, view: Fitted) -> str:
-    """How many inputs the function lets through, and how many it holds near zero or turns to zero."""
+    """Which share of the inputs is below 0 and what the function makes of those; the range of the token's inputs, and
+    how much of their size is left on average."""
     own = inputs(trace, view)[view.pos]
     size = _(
         "The token's inputs run from {low} to {high}; on average the function gives them {share} of their size.",
@@ -98,7 +99,7 @@ def _below(trace: Trace, view: Fitted) -> str:
     """How many inputs are below 0, and what the function makes of those."""
     given, spec = inputs(trace, view), trace.spec
     lowest = float(ACTIVATIONS[spec.ffn.act](np.linspace(-10, 0, 10_001)).min())
-    told = {
+    values = {
         "layer": view.layer,
         "share": percent(float((given < 0).mean())),
         "inputs": many(given.size, "input"),
@@ -110,13 +111,13 @@ def _below(trace: Trace, view: Fitted) -> str:
         return _(
             "In layer {layer}, {share} of all {inputs} are below 0, where {function} gives exactly 0; for {token} "
             "{own}.",
-            **told,
+            **values,
         )
     return _(
         "In layer {layer}, {share} of all {inputs} are below 0, where {function} gives no less than {lowest}; for "
         "{token} {own}.",
         lowest=number(lowest),
-        **told,
+        **values,
     )
 
 
@@ -175,7 +176,7 @@ def formula(trace: Trace, view: Fitted) -> str:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """The chosen token's inputs and what the model's own function makes of them."""
+    """The chosen token's inputs and what the model's own function makes of them: [2, d_ff]."""
     path = spec.paths.inner[0]
     return f'''{opening(spec, view)}
 {LAYERS}

@@ -35,21 +35,22 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 
 def values(trace: Trace, view: Fitted) -> dict[str, Float[np.ndarray, " d_ff"]]:
-    """Each site's values for all neurons, and for a gated FFN what its function makes of the gate."""
-    found = {site: trace[Want(site, layer=view.layer, pos=view.pos)] for site in _measures(trace.spec)}
+    """Values of the chosen layer's neurons at the chosen token, by site; for a gated FFN also what its function makes
+    of the gate ("opened"), where the function is one of ACTIVATIONS."""
+    by_site = {site: trace[Want(site, layer=view.layer, pos=view.pos)] for site in _measures(trace.spec)}
     if trace.spec.ffn.gated and trace.spec.ffn.act in ACTIVATIONS:
-        opened = ACTIVATIONS[trace.spec.ffn.act](found["gate"])
-        return {"act": found["act"], "gate": found["gate"], _OPENED: opened, "up": found["up"]}
-    return found
+        opened = ACTIVATIONS[trace.spec.ffn.act](by_site["gate"])
+        return {"act": by_site["act"], "gate": by_site["gate"], _OPENED: opened, "up": by_site["up"]}
+    return by_site
 
 
 def strongest(act: Float[np.ndarray, " d_ff"]) -> Int[np.ndarray, " k"]:
-    """Numbers of the neurons of largest size, largest first."""
+    """Numbers of the neurons whose value is farthest from 0, at most SHOWN, the farthest first."""
     return largest_first(np.abs(act))[:SHOWN]
 
 
 def sum_gap(trace: Trace, view: Fitted) -> float:
-    """Largest difference of Σ neuron × its row of the down projection, over all neurons, from what the FFN adds."""
+    """Largest difference (activation) of Σ neuron × its row of the down projection, + bias, from what the FFN adds."""
     return float(trace[Want("ffn_sum_gap", layer=view.layer, pos=view.pos)])
 
 
@@ -75,11 +76,11 @@ def _title(site: str, spec: ModelSpec) -> str:
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """The strongest neurons, with the factors of each beside it."""
-    found = values(trace, view)
-    top = strongest(found["act"])
+    by_site = values(trace, view)
+    top = strongest(by_site["act"])
     measures = [
         Column(_title(site, trace.spec), array[top], tuple(number(float(value), 2) for value in array[top]))
-        for site, array in found.items()
+        for site, array in by_site.items()
     ]
     return columns([_("neuron {number}", number=neuron) for neuron in top], measures)
 
@@ -110,46 +111,46 @@ def caption(trace: Trace, view: Fitted) -> str:
 
 def _adds_up(trace: Trace, view: Fitted) -> str:
     """That the neurons' rows are all that the FFN writes, and how exactly."""
-    told = {"length": number(_written(trace, view)), "gap": _off(trace, view)}
+    numbers = {"length": number(_written(trace, view)), "gap": _off(trace, view)}
     if "down" in trace.spec.biases:
         return _(
             "The sum of all neurons, each times its row of the down projection, and of that projection's bias is what "
             "the FFN adds to the stream (length {length}; difference {gap}).",
-            **told,
+            **numbers,
         )
     return _(
         "The sum of all neurons, each times its row of the down projection, is what the FFN adds to the stream (length "
         "{length}; difference {gap}).",
-        **told,
+        **numbers,
     )
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """The strongest neurons with the factors of each."""
-    found = values(trace, view)
-    names = tuple(_title(site, trace.spec) for site in found)
+    by_site = values(trace, view)
+    names = tuple(_title(site, trace.spec) for site in by_site)
     return Table(
         (_("neuron"), *names),
-        tuple((int(i), *(float(array[i]) for array in found.values())) for i in strongest(found["act"])),
+        tuple((int(i), *(float(array[i]) for array in by_site.values())) for i in strongest(by_site["act"])),
     )
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """How the strongest neuron's value comes about, and what all of them add up to."""
-    found = values(trace, view)
-    top = int(strongest(found["act"])[0])
+    by_site = values(trace, view)
+    top = int(strongest(by_site["act"])[0])
     here = _(
         "layer {layer}, neuron {neuron}, {token}",
         layer=view.layer,
         neuron=top,
         token=quoted(trace.tokens[view.pos].label),
     )
-    return "\n".join((here, *_product(trace, found, top), _total(trace, view)))
+    return "\n".join((here, *_product(trace, by_site, top), _total(trace, view)))
 
 
 def _total(trace: Trace, view: Fitted) -> str:
     """What all neurons add up to, as a line of the formula."""
-    told = {
+    numbers = {
         "neurons": many(trace.spec.d_ff, "neuron"),
         "length": number(_written(trace, view)),
         "gap": _off(trace, view),
@@ -158,30 +159,30 @@ def _total(trace: Trace, view: Fitted) -> str:
         return _(
             "Σ neuron × its row of the down projection, over {neurons}, + bias = what the FFN adds: length {length}, "
             "largest difference {gap}",
-            **told,
+            **numbers,
         )
     return _(
         "Σ neuron × its row of the down projection, over {neurons} = what the FFN adds: length {length}, largest "
         "difference {gap}",
-        **told,
+        **numbers,
     )
 
 
-def _product(trace: Trace, found: dict[str, Float[np.ndarray, " d_ff"]], top: int) -> Iterator[str]:
+def _product(trace: Trace, by_site: dict[str, Float[np.ndarray, " d_ff"]], top: int) -> Iterator[str]:
     """The strongest neuron's factors; for a gated FFN, how near the product comes to the model's own neurons."""
-    at, function = {site: number(float(array[top])) for site, array in found.items()}, function_name(trace.spec)
+    at, function = {site: number(float(array[top])) for site, array in by_site.items()}, function_name(trace.spec)
     if not trace.spec.ffn.gated:
         yield f"{_('neuron')} = {function}(up) = {function}({at['up']}) = {at['act']}"
         return
     yield f"{_('neuron')} = {function}(gate) × up"
-    if _OPENED not in found:
+    if _OPENED not in by_site:
         yield f"= {function}({at['gate']}) × {at['up']} = {at['act']}"
         return
     yield f"= {function}({at['gate']}) × {at['up']} = {at[_OPENED]} × {at['up']} = {at['act']}"
     yield _(
         "over all {neurons}: largest difference from the model's own {gap}",
         neurons=many(trace.spec.d_ff, "neuron"),
-        gap=rounding(float(np.abs(found[_OPENED] * found["up"] - found["act"]).max()), found["act"]),
+        gap=rounding(float(np.abs(by_site[_OPENED] * by_site["up"] - by_site["act"]).max()), by_site["act"]),
     )
 
 
@@ -189,7 +190,7 @@ _IMPORT = "from transformers.activations import ACT2FN\n\n"
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """The neurons at the chosen token and layer, and their factors, for the strongest."""
+    """The strongest neurons at the chosen token and layer, with their factors: [2 or 4, neurons]."""
     where, rows, parts = spec.paths, "neuron, up", "neurons, up"
     if spec.ffn.gated:
         rows, parts = (

@@ -38,8 +38,8 @@ def _want(site: str, view: Fitted) -> Want:
 
 @dataclass(frozen=True)
 class Neuron:
-    """One neuron's write: its number, its value, the length of what it writes, and (name, logits) of the tokens that
-    it raises and lowers most."""
+    """One neuron's write: its number, its value (activation), the length of what it writes (L2 norm), and (name, logits
+    added) of the tokens that it raises and lowers most."""
 
     number: int
     act: float
@@ -49,7 +49,7 @@ class Neuron:
 
 
 def neurons(trace: Trace, view: Fitted) -> tuple[Neuron, ...]:
-    """Those that write the longest vectors, longest first."""
+    """Those of the chosen layer that write the longest vectors at the chosen token, longest first."""
     columns = [trace[_want(site, view)] for site in _SITES]
     return tuple(
         Neuron(int(i), float(act), float(length), _named(trace, up, ups), _named(trace, down, downs))
@@ -67,7 +67,7 @@ def _spoken(tokens: tuple[tuple[str, float], ...], count: int = _NAMED) -> str:
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """A bar for the length of each neuron's write, and beside it the tokens it raises (↑) and lowers (↓)."""
-    found = neurons(trace, view)
+    writers = neurons(trace, view)
     bars = [
         Bar(
             _("neuron {neuron}", neuron=each.number),
@@ -82,7 +82,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
             ),
             accent=i == 0,
         )
-        for i, each in enumerate(found)
+        for i, each in enumerate(writers)
     ]
     return ranked(bars, _("length of what it writes (L2 norm)"), low=0.0, row=_ROW)
 
@@ -97,8 +97,8 @@ def _signed(value: float) -> str:
 
 def caption(trace: Trace, view: Fitted) -> str:
     """The neuron that writes most, what it raises and lowers, and how many more are shown."""
-    found = neurons(trace, view)
-    first = found[0]
+    writers = neurons(trace, view)
+    first = writers[0]
     return _(
         "In layer {layer} neuron {neuron} writes most to {token}: its value, {value}, times its row has length "
         "{length}. By itself that raises {up} most and lowers {down}, with the final norm's divisor kept as it was in "
@@ -110,7 +110,7 @@ def caption(trace: Trace, view: Fitted) -> str:
         length=number(first.length),
         up=_first(first.up),
         down=_first(first.down),
-        shown=many(len(found), "neuron"),
+        shown=many(len(writers), "neuron"),
         every=thousands(trace.spec.d_ff),
     )
 
@@ -174,7 +174,7 @@ def _logits(spec: ModelSpec) -> str:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """Value and length of the strongest writes, and the most that each raises and lowers a token."""
+    """Of the strongest writes: value, length, and the most that each raises and lowers a logit: [4, neurons]."""
     where = spec.paths
     mean = " - writes.mean(dim=-1, keepdim=True)" if spec.norm.kind == "layer" else ""
     centred = " - final.mean()" if spec.norm.kind == "layer" else ""

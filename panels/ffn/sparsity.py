@@ -1,4 +1,4 @@
-"""How many neurons of each layer stay next to zero for a token."""
+"""How many neurons of each layer stay next to zero for a token: at most 1 % of the size of its strongest there."""
 
 from collections.abc import Sequence
 
@@ -41,7 +41,7 @@ def _lines(trace: Trace, view: Fitted) -> Lines:
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
-    """A line per token over the layers; for long texts the range and median of the others."""
+    """The share (%) next to zero: a line per token over the layers; for long texts the others' range and median."""
     return lines(_lines(trace, view))
 
 
@@ -49,7 +49,7 @@ def caption(trace: Trace, view: Fitted) -> str:
     """The chosen layer's share and what counts as next to zero; where most and fewest are idle."""
     own = trace[_SMALL][:, view.pos]
     most, least = largest_at(own), smallest_at(own)
-    told = _(
+    idle = _(
         "For {token} {share} of the {neurons} of layer {layer} stay next to zero: at most {limit} of the size of its "
         "strongest neuron there. Most do in layer {most} ({largest}), fewest in layer {least} ({smallest}). A single "
         "very strong neuron makes all others count as next to zero.",
@@ -65,9 +65,9 @@ def caption(trace: Trace, view: Fitted) -> str:
     )
     given = _lines(trace, view)
     if not banded(given) or not given.others:
-        return told
+        return idle
     band = _("The {count} other tokens are drawn as their range and median.", count=thousands(len(given.others)))
-    return f"{told} {band}"
+    return f"{idle} {band}"
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -110,7 +110,7 @@ def formula(trace: Trace, view: Fitted) -> str:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """The share of idle neurons of every layer and token."""
+    """The share of idle neurons of every layer and token: [layers, pos]."""
     return f'''{opening(spec, view)}
 {LAYERS}
 neurons = []

@@ -25,28 +25,28 @@ from viz.scale import ceiling
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure | Grid:
-    """Two bars per layer, up for what pushes and down for what holds back; or a cell for each head, a bar for each of
-    the strongest neurons."""
-    found = logit_decomposition(trace, view)
+    """What each part adds to the logit: two bars per layer, up for what pushes and down for what holds back; or a cell
+    for each head; or a bar for each of the strongest neurons."""
+    decomposition = logit_decomposition(trace, view)
     if view[BY] == "neurons":
-        return neurons.draw(trace, view, found)
-    return _heads(trace, view, found) if view[BY] == "heads" else _parts(trace, view, found)
+        return neurons.draw(trace, view, decomposition)
+    return _heads(trace, view, decomposition) if view[BY] == "heads" else _parts(trace, view, decomposition)
 
 
-def _parts(trace: Trace, view: Fitted, found: LogitDecomposition) -> go.Figure:
+def _parts(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> go.Figure:
     name = entrance(trace.spec)
-    lead = Lead(name, _("in"), found.enters, _does(name, found.enters))
+    lead = Lead(name, _("in"), decomposition.enters, _does(name, decomposition.enters))
     notes = tuple(
-        tuple(_does_in_layer(part, layer, float(value)) for layer, value in enumerate(found.writes[i]))
+        tuple(_does_in_layer(part, layer, float(value)) for layer, value in enumerate(decomposition.writes[i]))
         for i, part in enumerate(PARTS)
     )
     return paired(
         Pairs(
-            values=found.writes,
+            values=decomposition.writes,
             names=(_(PARTS[0]), _(PARTS[1])),
             notes=(notes[0], notes[1]),
             x_axis=_("layer (in: before layer 0)"),
-            y_axis=_("added to {quantity} (logit)", quantity=found.quantity),
+            y_axis=_("added to {quantity} (logit)", quantity=decomposition.quantity),
             focus=view.layer,
             lead=lead,
         )
@@ -66,18 +66,18 @@ def _does_in_layer(part: str, layer: int, value: float) -> str:
     return _("layer {layer}: {part} takes off {value}", layer=layer, part=_(part), value=number(-value))
 
 
-def _heads(trace: Trace, view: Fitted, found: LogitDecomposition) -> Grid:
+def _heads(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> Grid:
     spec = trace.spec
     sharing = spec.n_heads // spec.n_kv
     return Grid(
-        z=found.heads,
+        z=decomposition.heads,
         rows=tuple(map(str, range(spec.layers))),
         cols=tuple(map(str, range(spec.n_heads))),
         row_axis=_("layer"),
         col_axis=_("head"),
         unit=_("logit"),
-        title=_("All heads: added to {quantity}", quantity=found.quantity),
-        high=ceiling(float(np.abs(found.heads).max())),
+        title=_("All heads: added to {quantity}", quantity=decomposition.quantity),
+        high=ceiling(float(np.abs(decomposition.heads).max())),
         signed=True,
         focus=(view.layer, view.head),
         groups=sharing if 1 < sharing < spec.n_heads else 0,
@@ -87,48 +87,48 @@ def _heads(trace: Trace, view: Fitted, found: LogitDecomposition) -> Grid:
 
 def caption(trace: Trace, view: Fitted) -> str:
     """Who adds most and who takes off most, and what it adds up to."""
-    found = logit_decomposition(trace, view)
+    decomposition = logit_decomposition(trace, view)
     label = quoted(trace.tokens[view.pos].label)
-    if found.rival is None:
-        told = _(
+    if decomposition.rival is None:
+        best = _(
             "After {label} the best token, {best}, has the logit {logit}.",
             label=label,
-            best=quoted(found.best),
-            logit=number(found.told),
+            best=quoted(decomposition.best),
+            logit=number(decomposition.told),
         )
     else:
-        told = _(
+        best = _(
             "After {label} the best token, {best}, leads {rival} by {logits} logits.",
             label=label,
-            best=quoted(found.best),
-            rival=quoted(found.rival),
-            logits=number(found.told),
+            best=quoted(decomposition.best),
+            rival=quoted(decomposition.rival),
+            logits=number(decomposition.told),
         )
     kept = _("The final norm's divisor is kept as it was in this run.")
-    return f"{told} {_who(trace, view, found)} {kept}"
+    return f"{best} {_who(trace, view, decomposition)} {kept}"
 
 
-def _who(trace: Trace, view: Fitted, found: LogitDecomposition) -> str:
+def _who(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> str:
     if view[BY] == "neurons":
-        return neurons.caption(trace, view, found)
-    return _who_of_heads(view, found) if view[BY] == "heads" else _who_of_parts(trace, found)
+        return neurons.caption(trace, view, decomposition)
+    return _who_of_heads(view, decomposition) if view[BY] == "heads" else _who_of_parts(trace, decomposition)
 
 
-def _who_of_parts(trace: Trace, found: LogitDecomposition) -> str:
-    told = _extremes(found.writes, _part)
+def _who_of_parts(trace: Trace, decomposition: LogitDecomposition) -> str:
+    extremes = _extremes(decomposition.writes, _part)
     values = {
         "enters": _upper(entrance(trace.spec)),
-        "writes": many(found.writes.size, "write"),
-        "total": number(found.total),
-        "difference": rounding(found.off, found.terms),
+        "writes": many(decomposition.writes.size, "write"),
+        "total": number(decomposition.total),
+        "difference": rounding(decomposition.off, decomposition.terms),
     }
-    if found.constants:
+    if decomposition.constants:
         every = _(
             "{enters}, {writes} and constants add up to {total}, the model's own (difference {difference}).", **values
         )
     else:
         every = _("{enters} and {writes} add up to {total}, the model's own (difference {difference}).", **values)
-    return f"{told} {every}"
+    return f"{extremes} {every}"
 
 
 def _extremes(values: np.ndarray, named: Callable[[tuple[int, ...]], str]) -> str:
@@ -160,33 +160,37 @@ def _upper(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def _who_of_heads(view: Fitted, found: LogitDecomposition) -> str:
-    own = float(found.heads[view.layer, view.head])
+def _who_of_heads(view: Fitted, decomposition: LogitDecomposition) -> str:
+    own = float(decomposition.heads[view.layer, view.head])
     places = {"layer": view.layer, "head": view.head, "value": number(abs(own))}
-    parts = [_extremes(found.heads, _head)]
-    if found.heads.min() < own < found.heads.max():
+    parts = [_extremes(decomposition.heads, _head)]
+    if decomposition.heads.min() < own < decomposition.heads.max():
         if own >= 0:
             parts.append(_("The chosen one, layer {layer}, head {head}, adds {value}.", **places))
         else:
             parts.append(_("The chosen one, layer {layer}, head {head}, takes off {value}.", **places))
-    heads, total = many(found.heads.size, "head"), number(float(found.heads.sum()))
+    heads, total = many(decomposition.heads.size, "head"), number(float(decomposition.heads.sum()))
     parts.append(_("All {heads} together bring {total} of it.", heads=heads, total=total))
     return " ".join(parts)
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """Every part with its logits and their sum; or every head; or the strongest neurons."""
-    found = logit_decomposition(trace, view)
+    decomposition = logit_decomposition(trace, view)
     if view[BY] == "neurons":
-        return neurons.table(trace, view, found)
+        return neurons.table(trace, view, decomposition)
     if view[BY] == "heads":
-        cells = np.ndenumerate(found.heads)
+        cells = np.ndenumerate(decomposition.heads)
         rows = tuple((*map(int, at), float(value)) for at, value in cells)
         return Table((_("layer"), _("head"), _("logits")), rows)
-    layers, names = enumerate(found.writes.T.tolist()), [_(part) for part in PARTS]
+    layers, names = enumerate(decomposition.writes.T.tolist()), [_(part) for part in PARTS]
     writes = [(f"{part} {layer}", value) for layer, pair in layers for part, value in zip(names, pair, strict=True)]
-    ends = [(_("constants"), found.constants), (_("sum"), found.total), (_("the model's own"), found.told)]
-    return Table((_("part"), _("logits")), ((entrance(trace.spec), found.enters), *writes, *ends))
+    ends = [
+        (_("constants"), decomposition.constants),
+        (_("sum"), decomposition.total),
+        (_("the model's own"), decomposition.told),
+    ]
+    return Table((_("part"), _("logits")), ((entrance(trace.spec), decomposition.enters), *writes, *ends))
 
 
 PANEL = Panel(

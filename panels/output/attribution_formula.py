@@ -10,24 +10,26 @@ from viz.format import many, number, quoted
 
 def formula(trace: Trace, view: Fitted) -> str:
     """How a write becomes logits, the sum with its error, and the chosen layer's parts or the strongest neurons."""
-    found = logit_decomposition(trace, view)
+    decomposition = logit_decomposition(trace, view)
     label = quoted(trace.tokens[view.pos].label)
-    whole = number(found.told, 4)
+    whole = number(decomposition.told, 4)
     lines = [
-        _("{quantity}, after {token}: {value}", quantity=found.quantity, token=label, value=whole),
-        *_rule(trace, found),
-        summed(found, trace.spec),
+        _("{quantity}, after {token}: {value}", quantity=decomposition.quantity, token=label, value=whole),
+        *_rule(trace, decomposition),
+        summed(decomposition, trace.spec),
     ]
-    own = neurons.formula(trace, view, found) if view[BY] == "neurons" else _layer_lines(view, found)
+    own = neurons.formula(trace, view, decomposition) if view[BY] == "neurons" else _layer_lines(view, decomposition)
     return "\n".join((*lines, *own))
 
 
-def _rule(trace: Trace, found: LogitDecomposition) -> tuple[str, str]:
+def _rule(trace: Trace, decomposition: LogitDecomposition) -> tuple[str, str]:
     """What turns a write into logits."""
-    row = _("row of {token}", token=quoted(found.best))
-    if found.rival is not None:
-        row = _("(row of {token} − row of {rival})", token=quoted(found.best), rival=quoted(found.rival))
-    divisor = number(found.divisor, 4)
+    row = _("row of {token}", token=quoted(decomposition.best))
+    if decomposition.rival is not None:
+        row = _(
+            "(row of {token} − row of {rival})", token=quoted(decomposition.best), rival=quoted(decomposition.rival)
+        )
+    divisor = number(decomposition.divisor, 4)
     if trace.spec.norm.kind == "layer":
         return (
             _("part = (write − its mean) · (gain of the final norm × {row} of the output layer) / divisor", row=row),
@@ -47,11 +49,11 @@ def _rule(trace: Trace, found: LogitDecomposition) -> tuple[str, str]:
     )
 
 
-def _layer_lines(view: Fitted, found: LogitDecomposition) -> list[str]:
+def _layer_lines(view: Fitted, decomposition: LogitDecomposition) -> list[str]:
     """The chosen layer's parts, its heads' sum, and what belongs to none of them."""
     layer = view.layer
-    attention, ffn = found.writes[:, layer].tolist()
-    own, together = float(found.heads[layer, view.head]), float(found.heads[layer].sum())
+    attention, ffn = decomposition.writes[:, layer].tolist()
+    own, together = float(decomposition.heads[layer, view.head]), float(decomposition.heads[layer].sum())
     lines = [
         _(
             "layer {layer}: attention {attention}, of which head {head} {own}; FFN {ffn}",
@@ -63,7 +65,7 @@ def _layer_lines(view: Fitted, found: LogitDecomposition) -> list[str]:
         ),
         _(
             "Σ over the {heads} of layer {layer} = {total}",
-            heads=many(found.heads.shape[1], "head"),
+            heads=many(decomposition.heads.shape[1], "head"),
             layer=layer,
             total=number(together),
         ),

@@ -24,7 +24,7 @@ _WRITTEN = 6  # terms that the formula writes out
 class Movers:
     """The neurons that add most or take most off, strongest first; no other neuron of the model moves the logit more.
 
-    layers, ids, logits   where each stands, its number there, what it adds
+    layers, ids, logits   layer of each, its number there, what it adds (logit)
     d_ff                  how many neurons a layer has
     """
 
@@ -40,17 +40,17 @@ class Movers:
 
     @property
     def total(self) -> float:
-        """What they add together."""
+        """What they add together (logit)."""
         return float(self.logits.sum())
 
     def name(self, i: int) -> str:
-        """L12 N345."""
+        """Layer and number of the i-th, as figures print them: L12 N345."""
         return f"L{self.layers[i]} N{self.ids[i]}"
 
 
 def movers(trace: Trace, view: Fitted) -> Movers:
-    """At most 20. The engine gives a few of each layer, strongest first: the list ends early where the next one of some
-    layer may be among those that it keeps back."""
+    """At most 20, for the chosen position. The engine gives a few of each layer, strongest first: the list ends early
+    where the next one of some layer may be among those that it keeps back."""
     ids, logits = (trace[wanted(site, view)] for site in NEURON_SITES)  # [layer k]
     kept, strongest = [], largest_first(np.abs(logits).ravel())[:_MOST]
     for place in strongest.tolist():
@@ -61,12 +61,12 @@ def movers(trace: Trace, view: Fitted) -> Movers:
     return Movers(layers, ids[layers, ranks], logits[layers, ranks].astype(np.float64), trace.spec.d_ff)
 
 
-def ffns(moving: Movers, found: LogitDecomposition) -> float:
-    """What the FFNs of their layers add, with all their neurons and biases."""
-    return float(found.writes[1, moving.theirs].sum())
+def ffns(moving: Movers, decomposition: LogitDecomposition) -> float:
+    """What the FFNs of their layers add, each once, with all their neurons and biases (logit)."""
+    return float(decomposition.writes[1, moving.theirs].sum())
 
 
-def draw(trace: Trace, view: Fitted, found: LogitDecomposition) -> go.Figure:
+def draw(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> go.Figure:
     """A bar per neuron, to the right for what pushes and to the left for what holds back."""
     moving = movers(trace, view)
     bars = [
@@ -74,28 +74,28 @@ def draw(trace: Trace, view: Fitted, found: LogitDecomposition) -> go.Figure:
             moving.name(i),
             float(value),
             number(float(value)),
-            _note(moving, found, i),
+            _note(moving, decomposition, i),
             accent=bool(value >= 0),
             focus=int(moving.layers[i]) == view.layer,
         )
         for i, value in enumerate(moving.logits)
     ]
-    axis = _("added to {quantity} (logit)", quantity=found.quantity)
+    axis = _("added to {quantity} (logit)", quantity=decomposition.quantity)
     return ranked(bars, axis, names=(_("pushes for it"), _("holds it back")))
 
 
-def _note(moving: Movers, found: LogitDecomposition, i: int) -> str:
+def _note(moving: Movers, decomposition: LogitDecomposition, i: int) -> str:
     layer = int(moving.layers[i])
     return _(
         "layer {layer}, neuron {neuron}: {value}; the whole FFN of layer {layer}: {ffn}",
         layer=layer,
         neuron=int(moving.ids[i]),
         value=number(float(moving.logits[i])),
-        ffn=number(float(found.writes[1, layer])),
+        ffn=number(float(decomposition.writes[1, layer])),
     )
 
 
-def caption(trace: Trace, view: Fitted, found: LogitDecomposition) -> str:
+def caption(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> str:
     """The strongest neuron, and what those listed are of what their layers' FFNs add."""
     moving = movers(trace, view)
     first = {
@@ -105,36 +105,38 @@ def caption(trace: Trace, view: Fitted, found: LogitDecomposition) -> str:
         "every": thousands(trace.spec.layers * moving.d_ff),
     }
     if moving.logits[0] >= 0:
-        told = _("Of {every} neurons, neuron {neuron} of layer {layer} moves it most: it adds {value}.", **first)
+        strongest = _("Of {every} neurons, neuron {neuron} of layer {layer} moves it most: it adds {value}.", **first)
     else:
-        told = _("Of {every} neurons, neuron {neuron} of layer {layer} moves it most: it takes off {value}.", **first)
+        strongest = _(
+            "Of {every} neurons, neuron {neuron} of layer {layer} moves it most: it takes off {value}.", **first
+        )
     summed = _(
         "The {neurons} listed, and only these, add up to {total}; the whole FFNs of their {layers} add {ffns}.",
         neurons=many(len(moving.ids), "neuron"),
         total=number(moving.total),
         layers=many(len(moving.theirs), "layer"),
-        ffns=number(ffns(moving, found)),
+        ffns=number(ffns(moving, decomposition)),
     )
-    return f"{told} {summed}"
+    return f"{strongest} {summed}"
 
 
-def table(trace: Trace, view: Fitted, found: LogitDecomposition) -> Table:
+def table(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> Table:
     """A row per neuron, and their sum beside that of their layers' FFNs."""
     moving = movers(trace, view)
     rows = [
-        (moving.name(i), float(moving.logits[i]), float(found.writes[1, moving.layers[i]]))
+        (moving.name(i), float(moving.logits[i]), float(decomposition.writes[1, moving.layers[i]]))
         for i in range(len(moving.ids))
     ]
-    ends = (_("sum of the listed; of the FFNs, each once"), moving.total, ffns(moving, found))
+    ends = (_("sum of the listed; of the FFNs, each once"), moving.total, ffns(moving, decomposition))
     return Table((_("neuron"), _("logits"), _("the whole FFN of its layer (logits)")), (*rows, ends))
 
 
-def formula(trace: Trace, view: Fitted, found: LogitDecomposition) -> list[str]:
+def formula(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> list[str]:
     """The sum of those listed, that of their layers' FFNs, and what is left to the others."""
     moving = movers(trace, view)
     terms = [f"{moving.name(i)} {bracketed(float(moving.logits[i]))}" for i in range(len(moving.ids))]
     written = f"{' + '.join(terms[:_WRITTEN])}{' + …' if len(terms) > _WRITTEN else ''} = {number(moving.total)}"
-    whole, others = ffns(moving, found), len(moving.theirs) * moving.d_ff - len(moving.ids)
+    whole, others = ffns(moving, decomposition), len(moving.theirs) * moving.d_ff - len(moving.ids)
     return [
         _("neuron = its value × its row of the down projection, as the part in the line above"),
         _("{neurons} listed: {sum}", neurons=many(len(moving.ids), "neuron"), sum=written),

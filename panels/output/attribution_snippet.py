@@ -10,8 +10,8 @@ _RIVALS = {"second": 1, "third": 2}
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """[1 + 2 · layers] what each part adds, with the constants where there are any; or [layers, heads]; or layer,
-    number and logits of the strongest neurons."""
+    """Logits that each part adds, the constants last: [2 + 2 · layers]; or each head: [layers, heads]; or layer, number
+    and logits of the strongest neurons: [neurons, 3]."""
     if view[BY] == "parts":
         seen, end = _parts(spec, view), _end_parts(spec)
     elif view[BY] == "heads":

@@ -33,13 +33,13 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 
 def applies(spec: ModelSpec) -> str | None:
-    """A cache serves models that go on with a text token by token."""
+    """None, or why this model keeps no cache: one serves models that go on with a text token by token."""
     return requires.cache(spec)
 
 
 def logit_gap(trace: Trace, view: Fitted) -> float | None:
-    """Largest difference of the chosen token's logits, computed alone over the cache, from those of the whole pass;
-    None for a model that gives no logits."""
+    """Largest difference (logit) of the chosen token's logits, computed alone over the cache, from those of the whole
+    pass; None for a model that gives no logits."""
     return None if trace.spec.head is None else float(trace[Want("cache_gap", pos=view.pos)])
 
 
@@ -55,9 +55,9 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
         Curve(label, np.array(places), _sizes(spec, places, kv) / scale, _notes(trace, places, label, kv))
         for label, kv in kinds
     ]
-    told = _("after {token}: {size}", token=clipped(trace.tokens[view.pos].label), size=size(here))
+    text = _("after {token}: {size}", token=clipped(trace.tokens[view.pos].label), size=size(here))
     axis = _("keys and values (all layers, {precision}, {unit})", precision=spec.dtype, unit=unit)
-    figure = curves(Curves(grown, _("tokens read"), axis, marks=[Mark(view.pos + 1, here / scale, told)]))
+    figure = curves(Curves(grown, _("tokens read"), axis, marks=[Mark(view.pos + 1, here / scale, text)]))
     _shade_added(figure, trace)
     figure.update_yaxes(range=[0, 1.12 * float(grown[-1].y[-1])])
     return figure.update_xaxes(range=[0.5, n + 0.5], tickvals=[1 + place for place in thinned(n, 16)])
@@ -116,32 +116,32 @@ def _shade_added(figure: go.Figure, trace: Trace) -> None:
 def caption(trace: Trace, view: Fitted) -> str:
     """Bytes per token, for the text, for what was added; what the cache spares, and what it changes."""
     spec, n = trace.spec, len(trace.tokens)
-    told = [_each(trace)]
+    sentences = [_each(trace)]
     if spec.window is not None:
-        told.append(
+        sentences.append(
             _("Only the last {tokens} are kept: no layer looks farther back.", tokens=many(spec.window - 1, "token"))
         )
-    told.append(_("That is the longest text of this model.") if n == spec.max_pos else _spares(n))
-    return " ".join((*told, *_changes(trace, view)))
+    sentences.append(_("That is the longest text of this model.") if n == spec.max_pos else _spares(n))
+    return " ".join((*sentences, *_changes(trace, view)))
 
 
 def _each(trace: Trace) -> str:
     """What every token leaves, and what that comes to for the text and for what was added to it."""
     spec, n, added = trace.spec, len(trace.tokens), len(trace.run.tail)
-    told = {"layers": many(spec.layers, "layer"), "each": size(cache_bytes(spec, 1))}
+    values = {"layers": many(spec.layers, "layer"), "each": size(cache_bytes(spec, 1))}
     if n == 1:
-        return _("Every token leaves a key and a value in each of {layers}, {each} in all.", **told)
-    told |= {"whole": size(cache_bytes(spec, n)), "tokens": many(n, "token")}
+        return _("Every token leaves a key and a value in each of {layers}, {each} in all.", **values)
+    values |= {"whole": size(cache_bytes(spec, n)), "tokens": many(n, "token")}
     if not added or not _given(trace) or kept(spec, n) < n:
         return _(
-            "Every token leaves a key and a value in each of {layers}, {each} in all: {whole} after {tokens}.", **told
+            "Every token leaves a key and a value in each of {layers}, {each} in all: {whole} after {tokens}.", **values
         )
     return _(
         "Every token leaves a key and a value in each of {layers}, {each} in all: {whole} after {tokens}, {before} of "
         "them for your text and the rest for the {added} added to it.",
         before=size(cache_bytes(spec, _given(trace))),
         added=many(added, "token"),
-        **told,
+        **values,
     )
 
 
@@ -237,7 +237,7 @@ def formula(trace: Trace, view: Fitted) -> str:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """The library's own cache after each token, and how far its logits lie from those of one pass without it."""
+    """Bytes of the library's own cache after each token, and how far its logits lie from those of a pass without it."""
     return f"""{opening(spec, view)}
 from transformers import DynamicCache
 

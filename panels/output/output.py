@@ -54,24 +54,24 @@ def answer(trace: Trace, view: Fitted) -> Answer:
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """The best tokens, and set apart from them the sum of all others."""
-    found = answer(trace, view)
-    bars = [_bar(found, rank) for rank in range(len(found.ids))]
-    count, rest = found.others
+    prediction = answer(trace, view)
+    bars = [_bar(prediction, rank) for rank in range(len(prediction.ids))]
+    count, rest = prediction.others
     if count:
         bars.append(Bar(_others(count), 100 * rest, percent(rest), apart=True))
     return ranked(bars, _("probability (%)"), low=0.0)
 
 
-def _bar(found: Answer, rank: int) -> Bar:
-    token_id = found.ids[rank]
-    share = percent(float(found.probabilities[token_id]))
+def _bar(prediction: Answer, rank: int) -> Bar:
+    token_id = prediction.ids[rank]
+    share = percent(float(prediction.probabilities[token_id]))
     note = _(
         "token id {id}, logit {logit}, probability {probability}",
         id=token_id,
-        logit=number(float(found.logits[token_id])),
+        logit=number(float(prediction.logits[token_id])),
         probability=share,
     )
-    return Bar(found.names[rank], 100 * float(found.probabilities[token_id]), share, note, accent=rank == 0)
+    return Bar(prediction.names[rank], 100 * float(prediction.probabilities[token_id]), share, note, accent=rank == 0)
 
 
 def _others(count: int) -> str:
@@ -81,64 +81,64 @@ def _others(count: int) -> str:
 
 def caption(trace: Trace, view: Fitted) -> str:
     """The best token, the entropy, and how many tokens hold most of the probability."""
-    found = answer(trace, view)
-    holding = nucleus(found.probabilities, _MASS)
+    prediction = answer(trace, view)
+    holding = nucleus(prediction.probabilities, _MASS)
     spread = ngettext(
         "The entropy is {entropy} nats, and {count} token holds {mass} of the probability, out of {all}.",
         "The entropy is {entropy} nats, and {count} tokens hold {mass} of the probability, out of {all}.",
         holding,
         count=thousands(holding),
-        entropy=number(float(entropy(found.probabilities))),
+        entropy=number(float(entropy(prediction.probabilities))),
         mass=percent(_MASS),
-        all=thousands(len(found.logits)),
+        all=thousands(len(prediction.logits)),
     )
-    return f"{_best(trace, view, found)} {spread}"
+    return f"{_best(trace, view, prediction)} {spread}"
 
 
-def _best(trace: Trace, view: Fitted, found: Answer) -> str:
+def _best(trace: Trace, view: Fitted, prediction: Answer) -> str:
     """The best token: after the chosen one, or in its place, and at which temperature."""
-    told = {
+    values = {
         "here": quoted(trace.tokens[view.pos].label),
-        "best": quoted(found.names[0]),
-        "share": percent(float(found.probabilities[found.ids[0]])),
+        "best": quoted(prediction.names[0]),
+        "share": percent(float(prediction.probabilities[prediction.ids[0]])),
     }
     plain = view[TEMPERATURE] == 1
     if not plain:
-        told["heat"] = f"{view[TEMPERATURE]:g}"
+        values["heat"] = f"{view[TEMPERATURE]:g}"
     if trace.spec.head == "causal" and plain:
-        return _("After {here} the model gives {best} {share}.", **told)
+        return _("After {here} the model gives {best} {share}.", **values)
     if trace.spec.head == "causal":
-        return _("After {here} the model gives {best} {share} at temperature {heat}.", **told)
+        return _("After {here} the model gives {best} {share} at temperature {heat}.", **values)
     if plain:
-        return _("In the place of {here}, with the whole text in sight, the model gives {best} {share}.", **told)
+        return _("In the place of {here}, with the whole text in sight, the model gives {best} {share}.", **values)
     return _(
         "In the place of {here}, with the whole text in sight, the model gives {best} {share} at temperature {heat}.",
-        **told,
+        **values,
     )
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """The best tokens and the sum of all others."""
-    found = answer(trace, view)
+    prediction = answer(trace, view)
     best = tuple(
-        (rank, name, token_id, float(found.logits[token_id]), float(found.probabilities[token_id]))
-        for rank, (token_id, name) in enumerate(zip(found.ids, found.names, strict=True), start=1)
+        (rank, name, token_id, float(prediction.logits[token_id]), float(prediction.probabilities[token_id]))
+        for rank, (token_id, name) in enumerate(zip(prediction.ids, prediction.names, strict=True), start=1)
     )
-    count, rest = found.others
+    count, rest = prediction.others
     last = ((None, _others(count), None, None, rest),) if count else ()
     return Table((_("rank"), _("token"), _("id"), _("logit"), _("probability")), best + last)
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """Logit to probability for the two best tokens, with the sum over the vocabulary."""
-    found = answer(trace, view)
-    heat, top = view[TEMPERATURE], float(found.logits.max())
-    total = float(np.exp((found.logits.astype(np.float64) - top) / heat).sum())
+    prediction = answer(trace, view)
+    heat, top = view[TEMPERATURE], float(prediction.logits.max())
+    total = float(np.exp((prediction.logits.astype(np.float64) - top) / heat).sum())
     best = [
         f"{quoted(name)}: e^(({number(logit, 4)} − {number(top, 4)}) / {heat:g}) / Σ = {number(weight)} / "
         f"{number(total, 4)} = {percent(weight / total)}"
-        for name, token_id in list(zip(found.names, found.ids, strict=True))[:2]
-        for logit in (float(found.logits[token_id]),)
+        for name, token_id in list(zip(prediction.names, prediction.ids, strict=True))[:2]
+        for logit in (float(prediction.logits[token_id]),)
         for weight in (float(np.exp((logit - top) / heat)),)
     ]
     return "\n".join(
@@ -149,15 +149,15 @@ def formula(trace: Trace, view: Fitted) -> str:
                 heat=f"{heat:g}",
                 largest=number(top, 4),
             ),
-            _("Σ over {tokens} = {sum}", tokens=many(len(found.logits), "token"), sum=number(total, 4)),
+            _("Σ over {tokens} = {sum}", tokens=many(len(prediction.logits), "token"), sum=number(total, 4)),
             *best,
-            _("Σ p over the vocabulary = {sum}", sum=f"{float(found.probabilities.sum()):.6f}"),
+            _("Σ p over the vocabulary = {sum}", sum=f"{float(prediction.probabilities.sum()):.6f}"),
         )
     )
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """The whole distribution at the chosen position."""
+    """Every token's probability at the chosen position: [vocab]."""
     return f"""{opening(spec, view)}
 with torch.no_grad():
     logits = model(**inputs).logits[0, {view.pos}].double()

@@ -27,7 +27,7 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 
 def pooled(trace: Trace) -> Float[np.ndarray, " d_model"]:
-    """The mean of all tokens' vectors, as Sentence-BERT pools them (Reimers and Gurevych 2019, sec. 3)."""
+    """The mean of the last layer's vectors: Sentence-BERT's pooling (Reimers and Gurevych 2019, sec. 3)."""
     return _vectors(trace).mean(axis=0)
 
 
@@ -127,7 +127,7 @@ def formula(trace: Trace, view: Fitted) -> str:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """Each token's share in the mean of the vectors that leave the last layer."""
+    """Each token's share in the mean of the vectors that leave the last layer: [pos]."""
     return f"""{opening(spec, view)}
 {LAYERS}
 left = []
@@ -143,7 +143,7 @@ print(result)
 
 
 def applies(spec: ModelSpec) -> str | None:
-    """Why this is not what a model with an output layer gives."""
+    """None, or why this is not what the model gives: it has an output layer."""
     if spec.head is None:
         return None
     return _("This model has an output layer: what it gives is a probability for every token of the vocabulary.")

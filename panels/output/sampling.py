@@ -47,7 +47,7 @@ def settings(view: Fitted) -> Settings:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Every step, and the best tokens of the last: ids and names, best first."""
+    """Every step, and the best tokens that can still be drawn after the last: ids and names, best first."""
 
     steps: tuple[Step, ...]
     ids: tuple[int, ...]
@@ -55,19 +55,20 @@ class Drawn:
 
 
 def drawn(trace: Trace, view: Fitted) -> Drawn:
-    """The steps at the chosen position. Tokens up to and with it count as the text so far."""
+    """The steps at the chosen position. Tokens up to and with it count as the text so far. At most SHOWN tokens are
+    named: those before the first one that the engine has no name for."""
     before = [token.id for token in trace.tokens[: view.pos + 1]]
-    found = steps(trace[Want("logits", pos=view.pos)], before, settings(view))
-    best = largest_few(found[-1].scores, min(SHOWN, found[-1].kept)).tolist()
+    taken = steps(trace[Want("logits", pos=view.pos)], before, settings(view))
+    best = largest_few(taken[-1].scores, min(SHOWN, taken[-1].kept)).tolist()
     named = [row for row in best if row in trace.names or row in before]
     ids = tuple(best[: next((i for i, row in enumerate(best) if row not in named), len(best))])
-    return Drawn(found, ids, tuple(trace.name(row) for row in ids))
+    return Drawn(taken, ids, tuple(trace.name(row) for row in ids))
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """The tokens that can be drawn, the model's own probabilities as diamonds; then the rest; then what is gone."""
-    found = drawn(trace, view)
-    first, last = found.steps[0].probabilities, found.steps[-1].probabilities
+    outcome = drawn(trace, view)
+    first, last = outcome.steps[0].probabilities, outcome.steps[-1].probabilities
     bars = [
         Bar(
             name,
@@ -81,10 +82,10 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
             ),
             accent=True,
         )
-        for row, name in zip(found.ids, found.names, strict=True)
+        for row, name in zip(outcome.ids, outcome.names, strict=True)
     ]
-    before = [100 * float(first[row]) for row in found.ids]
-    for name, rows in _others(found):
+    before = [100 * float(first[row]) for row in outcome.ids]
+    for name, rows in _others(outcome):
         if len(rows):
             share = float(last[rows].sum())
             bars.append(Bar(name, 100 * share, percent(share), apart=True))
@@ -94,11 +95,11 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     return ranked(bars, _("probability (%)"), low=0.0, high=high, names=names, marks=marks)
 
 
-def _others(found: Drawn) -> tuple[tuple[str, np.ndarray], tuple[str, np.ndarray]]:
+def _others(outcome: Drawn) -> tuple[tuple[str, np.ndarray], tuple[str, np.ndarray]]:
     """Tokens that can be drawn but have no bar of their own, and those that cannot be drawn."""
-    gone = np.isneginf(found.steps[-1].scores)
+    gone = np.isneginf(outcome.steps[-1].scores)
     rest = ~gone
-    rest[list(found.ids)] = False
+    rest[list(outcome.ids)] = False
     others, removed = np.flatnonzero(rest), np.flatnonzero(gone)
     return (
         (_("all other: {tokens}", tokens=many(len(others), "token")), others),
@@ -108,11 +109,11 @@ def _others(found: Drawn) -> tuple[tuple[str, np.ndarray], tuple[str, np.ndarray
 
 def caption(trace: Trace, view: Fitted) -> str:
     """How many tokens are left, what they held before, what happened to the best one and to the entropy."""
-    found = drawn(trace, view)
-    start, end = found.steps[0], found.steps[-1]
+    outcome = drawn(trace, view)
+    start, end = outcome.steps[0], outcome.steps[-1]
     kept = ~np.isneginf(end.scores)
     held = float(start.probabilities[kept].sum())
-    best = found.ids[0]
+    best = outcome.ids[0]
     left = ngettext(
         "After {here}, {tokens} of {all} can be drawn; the model gave it {held}.",
         "After {here}, {tokens} of {all} can be drawn; the model gave them {held}.",
@@ -124,13 +125,13 @@ def caption(trace: Trace, view: Fitted) -> str:
     )
     changed = _(
         "{best} goes from {before} to {after}, the entropy from {first} to {last} nats.",
-        best=quoted(found.names[0]),
+        best=quoted(outcome.names[0]),
         before=percent(float(start.probabilities[best])),
         after=percent(float(end.probabilities[best])),
         first=number(start.entropy),
         last=number(end.entropy),
     )
-    return " ".join((left, _removals(found.steps), changed))
+    return " ".join((left, _removals(outcome.steps), changed))
 
 
 def _removals(taken: Sequence[Step]) -> str:
@@ -142,15 +143,15 @@ def _removals(taken: Sequence[Step]) -> str:
     ]
     if not cut:
         return _("No step removes a token.")
-    told = listed(cut)
-    return _("{removals} of what reached it.", removals=f"{told[0].upper()}{told[1:]}")
+    removals = listed(cut)
+    return _("{removals} of what reached it.", removals=f"{removals[0].upper()}{removals[1:]}")
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """A row per step, in the order in which transformers' `generate()` takes them."""
     chosen = settings(view)
     values = (None, chosen.penalty, chosen.temperature, chosen.top_k, chosen.top_p, chosen.min_p)
-    best = drawn(trace, view)
+    steps_taken = drawn(trace, view).steps
     return Table(
         (
             _("step"),
@@ -162,21 +163,21 @@ def table(trace: Trace, view: Fitted) -> Table:
         ),
         tuple(
             (_(step.name), value, step.kept, step.removed, float(step.probabilities.max()), step.entropy)
-            for step, value in zip(best.steps, values, strict=True)
+            for step, value in zip(steps_taken, values, strict=True)
         ),
     )
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """The best token's score through every step, with the numbers; how many tokens each step leaves."""
-    found = drawn(trace, view)
-    best, chosen = found.ids[0], settings(view)
-    heated, cuts = found.steps[2], found.steps[3:]
-    own, penalized, scaled = (number(float(step.scores[best]), 4) for step in found.steps[:3])
+    outcome = drawn(trace, view)
+    best, chosen = outcome.ids[0], settings(view)
+    heated, cuts = outcome.steps[2], outcome.steps[3:]
+    own, penalized, scaled = (number(float(step.scores[best]), 4) for step in outcome.steps[:3])
     repeated = best in {token.id for token in trace.tokens[: view.pos + 1]}
     lines = [
-        _("{token}: logit {logit}", token=quoted(found.names[0]), logit=own),
-        _penalty(found.steps, best, chosen.penalty, repeated),
+        _("{token}: logit {logit}", token=quoted(outcome.names[0]), logit=own),
+        _penalty(outcome.steps, best, chosen.penalty, repeated),
         _(
             "temperature: {division} = {scaled}, e^… / Σ = {share}",
             division=f"{penalized} / {chosen.temperature:g}",
@@ -192,7 +193,7 @@ def formula(trace: Trace, view: Fitted) -> str:
                 value=f"{value:g}",
                 tokens=many(step.kept, "token"),
                 removed=percent(step.removed),
-                token=quoted(found.names[0]),
+                token=quoted(outcome.names[0]),
                 share=percent(float(step.probabilities[best])),
             )
         )
@@ -209,7 +210,7 @@ def _penalty(taken: Sequence[Step], best: int, penalty: float, repeated: bool) -
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """The distribution after the library's own logits processors, in the order of `generate()`."""
+    """The distribution after the library's own logits processors, in the order of `generate()`: [vocab]."""
     chosen = settings(view)
     lines = [
         f"RepetitionPenaltyLogitsProcessor({float(chosen.penalty)!r}),",

@@ -34,29 +34,29 @@ def applies(spec: ModelSpec) -> str | None:
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """−log p of every token."""
+    """−log p of every token, in nats."""
     return (SURPRISAL,)
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
-    """A bar per token or word, the mean as a line; of a long text those around the chosen one, above the whole."""
-    found = read(trace, view)
-    near, average = found.near, found.mean
+    """A bar per token or word, the mean as a line, in nats; of a long text those around the chosen, above the whole."""
+    reading = read(trace, view)
+    near, average = reading.near, reading.mean
     bars = Upright(
-        values=found.values[near.start : near.stop],
-        labels=tuple(found.label(place) for place in near),
-        notes=tuple(_note(found, place) for place in near),
+        values=reading.values[near.start : near.stop],
+        labels=tuple(reading.label(place) for place in near),
+        notes=tuple(_note(reading, place) for place in near),
         x_axis=_("word") if view[WORDS] else _("token"),
         y_axis=_("surprisal (nats)"),
-        focus=found.chosen - near.start,
+        focus=reading.chosen - near.start,
         level=None if math.isnan(average) else Level(average, _("mean {value}", value=number(average))),
     )
-    return over(bars, _whole(found, view)) if found.columns.pooled else upright(bars)
+    return over(bars, _whole(reading, view)) if reading.columns.pooled else upright(bars)
 
 
-def _whole(found: Read, view: Fitted) -> Whole:
+def _whole(reading: Read, view: Fitted) -> Whole:
     """The mean of each column of a long text."""
-    columns, means = found.columns, found.columns.mean(found.values)
+    columns, means = reading.columns, reading.columns.mean(reading.values)
     return Whole(
         values=means,
         middles=columns.middles,
@@ -67,81 +67,81 @@ def _whole(found: Read, view: Fitted) -> Whole:
         ),
         x_axis=_("place of the word") if view[WORDS] else _("position"),
         y_axis=_("mean"),
-        focus=columns.of(found.chosen),
+        focus=columns.of(reading.chosen),
     )
 
 
-def _note(found: Read, place: int) -> str:
-    label, value = found.label(place), float(found.values[place])
+def _note(reading: Read, place: int) -> str:
+    label, value = reading.label(place), float(reading.values[place])
     if math.isnan(value):
         return _("{place} {token}: nothing comes before it", place=place, token=label)
-    told = {"place": place, "token": label, "share": percent(math.exp(-value)), "value": number(value)}
-    if found.in_part(place):
-        return _("{place} {token}, after its first token: −log {share} = {value} nats", **told)
-    return _("{place} {token}: −log {share} = {value} nats", **told)
+    values = {"place": place, "token": label, "share": percent(math.exp(-value)), "value": number(value)}
+    if reading.in_part(place):
+        return _("{place} {token}, after its first token: −log {share} = {value} nats", **values)
+    return _("{place} {token}: −log {share} = {value} nats", **values)
 
 
 def caption(trace: Trace, view: Fitted) -> str:
     """The chosen token's probability and surprisal, the most surprising one, the text's perplexity."""
-    found = read(trace, view)
-    if not len(found.known):
-        return _("{token} is all of the text: nothing comes before it, so nothing predicts it.", token=_name(found))
-    place = largest_at(found.values)
-    top = float(found.values[place])
+    reading = read(trace, view)
+    if not len(reading.known):
+        return _("{token} is all of the text: nothing comes before it, so nothing predicts it.", token=_name(reading))
+    place = largest_at(reading.values)
+    top = float(reading.values[place])
     most = _(
         "The most surprising is {token} at {place}: {share}, {value} nats.",
-        token=quoted(found.label(place)),
+        token=quoted(reading.label(place)),
         place=place,
         share=percent(math.exp(-top)),
         value=number(top),
     )
-    told = (_chosen(found), most, _perplexity(found, view), _joined(found, view), _pooled(found, view))
-    return " ".join(part for part in told if part)
+    sentences = (_chosen(reading), most, _perplexity(reading, view), _joined(reading, view), _pooled(reading, view))
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _pooled(found: Read, view: Fitted) -> str:
+def _pooled(reading: Read, view: Fitted) -> str:
     """Which part of a long text is drawn one by one, and what became of the whole."""
-    if not found.columns.pooled:
+    if not reading.columns.pooled:
         return ""
-    near, most = found.near, int(found.columns.sizes.max())
-    told = {"first": thousands(near[0]), "last": thousands(near[-1]), "count": thousands(len(found.values))}
+    near, most = reading.near, int(reading.columns.sizes.max())
+    values = {"first": thousands(near[0]), "last": thousands(near[-1]), "count": thousands(len(reading.values))}
     if view[WORDS]:
         return _(
             "Above stand the words {first} to {last}, around the chosen one; below, all {count}: each column is the "
             "mean of up to {words}.",
             words=many(most, "word"),
-            **told,
+            **values,
         )
     return _(
         "Above stand the tokens at {first} to {last}, around the chosen one; below, all {count}: each column is the "
         "mean of up to {tokens}.",
         tokens=many(most, "token"),
-        **told,
+        **values,
     )
 
 
-def _name(found: Read) -> str:
-    return quoted(found.label(found.chosen))
+def _name(reading: Read) -> str:
+    return quoted(reading.label(reading.chosen))
 
 
-def _chosen(found: Read) -> str:
-    value = float(found.values[found.chosen])
+def _chosen(reading: Read) -> str:
+    value = float(reading.values[reading.chosen])
     if math.isnan(value):
-        return _("{token} is the first token: nothing predicts it.", token=_name(found))
-    told = {"token": _name(found), "share": percent(math.exp(-value)), "value": number(value)}
-    if found.in_part(found.chosen):
+        return _("{token} is the first token: nothing predicts it.", token=_name(reading))
+    values = {"token": _name(reading), "share": percent(math.exp(-value)), "value": number(value)}
+    if reading.in_part(reading.chosen):
         return _(
             "After its first token was read, which nothing predicts, the rest of {token} had a probability of {share}: "
             "a surprisal of {value} nats.",
-            **told,
+            **values,
         )
-    return _("Before it was read, {token} had a probability of {share}: a surprisal of {value} nats.", **told)
+    return _("Before it was read, {token} had a probability of {share}: a surprisal of {value} nats.", **values)
 
 
-def _perplexity(found: Read, view: Fitted) -> str:
-    mean, perplexity = number(found.mean), number(found.perplexity)
+def _perplexity(reading: Read, view: Fitted) -> str:
+    mean, perplexity = number(reading.mean), number(reading.perplexity)
     if view[WORDS]:
-        words = many(len(found.known), "word")
+        words = many(len(reading.known), "word")
         return _(
             "Over {words} the mean is {mean} nats, a perplexity of {perplexity} per word.",
             words=words,
@@ -151,38 +151,40 @@ def _perplexity(found: Read, view: Fitted) -> str:
     return _(
         "Over {tokens} the mean is {mean} nats, a perplexity of {perplexity}: as uncertain as an even choice among so "
         "many tokens.",
-        tokens=many(len(found.known), "token"),
+        tokens=many(len(reading.known), "token"),
         mean=mean,
         perplexity=perplexity,
     )
 
 
-def _joined(found: Read, view: Fitted) -> str:
+def _joined(reading: Read, view: Fitted) -> str:
     """How several tokens became one word."""
     if not view[WORDS]:
         return ""
-    return note(found.words, _("Tokens of one word are joined: their nats are added, their probabilities multiplied."))
+    return note(
+        reading.words, _("Tokens of one word are joined: their nats are added, their probabilities multiplied.")
+    )
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """One row per token or word."""
-    found = read(trace, view)
+    reading = read(trace, view)
     names = (_("place"), _("word"), _("tokens")) if view[WORDS] else (_("position"), _("token"))
-    shown = table_rows(len(found.values), found.chosen)
-    sizes, values = found.words.sizes.tolist(), found.values.tolist()
+    shown = table_rows(len(reading.values), reading.chosen)
+    sizes, values = reading.words.sizes.tolist(), reading.values.tolist()
     return Table(
         (*names, _("probability"), _("surprisal (nats)"), _("surprisal (bits)")),
         tuple(
-            (place, found.label(place), *([sizes[place]] if view[WORDS] else []), *_numbers(values[place]))
+            (place, reading.label(place), *([sizes[place]] if view[WORDS] else []), *_numbers(values[place]))
             for place in shown
         ),
-        _unlisted(found, view, shown),
+        _unlisted(reading, view, shown),
     )
 
 
-def _unlisted(found: Read, view: Fitted, shown: range) -> str | None:
+def _unlisted(reading: Read, view: Fitted, shown: range) -> str | None:
     """That the table does not list every token or word; None where it does."""
-    count = len(found.values)
+    count = len(reading.values)
     if len(shown) == count or not view[WORDS]:
         return table_note(count, shown)
     return _(
@@ -199,45 +201,45 @@ def _numbers(value: float) -> tuple[float | None, float | None, float | None]:
 
 def formula(trace: Trace, view: Fitted) -> str:
     """Surprisal of the chosen token or word, the mean, the perplexity, and bits per byte."""
-    found = read(trace, view)
-    lines = [_("surprisal of a token = −log p(token | those before it), in nats"), *_sum_lines(trace, view, found)]
-    own = float(found.values[found.chosen])
+    reading = read(trace, view)
+    lines = [_("surprisal of a token = −log p(token | those before it), in nats"), *_sum_lines(trace, view, reading)]
+    own = float(reading.values[reading.chosen])
     if not math.isnan(own):
         lines.append(
             _(
                 "{token}: −log {probability} = {nats} nats = {bits} bits",
-                token=_name(found),
+                token=_name(reading),
                 probability=number(math.exp(-own)),
                 nats=number(own),
                 bits=number(own / math.log(2)),
             )
         )
-    return "\n".join((*lines, *_mean_lines(trace, found)))
+    return "\n".join((*lines, *_mean_lines(trace, reading)))
 
 
-def _sum_lines(trace: Trace, view: Fitted, found: Read) -> list[str]:
+def _sum_lines(trace: Trace, view: Fitted, reading: Read) -> list[str]:
     """The chosen word as the sum of its tokens; nothing where tokens are shown."""
     if not view[WORDS]:
         return []
     values = surprisals(trace)
-    own = found.words.tokens(found.chosen)
+    own = reading.words.tokens(reading.chosen)
     parts = [f"{quoted(trace.tokens[pos].label)} {number(float(values[pos]))}" for pos in own]
-    total = number(float(found.values[found.chosen]))
+    total = number(float(reading.values[reading.chosen]))
     return [
         _("surprisal of a word = the sum over its tokens, that of the first token of the text left out"),
         *([f"{' + '.join(parts)} = {total}"] if len(parts) > 1 else []),
     ]
 
 
-def _mean_lines(trace: Trace, found: Read) -> list[str]:
+def _mean_lines(trace: Trace, reading: Read) -> list[str]:
     """Mean, perplexity and bits per byte; nothing where nothing is predicted."""
-    if math.isnan(found.mean):
+    if math.isnan(reading.mean):
         return []
-    mean, total = number(found.mean), float(found.known.sum())
+    mean, total = number(reading.mean), float(reading.known.sum())
     bits, size = total / math.log(2), sum(len(token.bytes) for token in trace.tokens[1:])
     return [
-        _("mean = {total} / {count} = {mean}", total=number(total, 4), count=thousands(len(found.known)), mean=mean),
-        _("perplexity = e^{mean} = {perplexity}", mean=mean, perplexity=number(found.perplexity)),
+        _("mean = {total} / {count} = {mean}", total=number(total, 4), count=thousands(len(reading.known)), mean=mean),
+        _("perplexity = e^{mean} = {perplexity}", mean=mean, perplexity=number(reading.perplexity)),
         _(
             "bits per byte = {bits} / {bytes} = {rate}, which can be compared between tokenizers",
             bits=number(bits, 4),

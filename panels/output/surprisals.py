@@ -21,7 +21,7 @@ _MOST_NATS = 700.0  # that e can be raised to
 
 
 def surprisals(trace: Trace) -> Float[np.ndarray, " pos"]:
-    """In nats; NaN for the first token, which nothing precedes."""
+    """−log p of each token, in nats; NaN for the first, which nothing precedes."""
     return trace[SURPRISAL].astype(np.float64)
 
 
@@ -30,6 +30,7 @@ class Read:
     """What is drawn: surprisals of tokens, or of words, which are the sums of their tokens'.
 
     values  in nats; NaN where nothing is predicted
+    chosen  place of the token or word that the view chooses
     """
 
     words: Words
@@ -43,17 +44,17 @@ class Read:
 
     @cached_property
     def columns(self) -> Columns:
-        """Those of the whole text; several tokens or words each in a long one."""
+        """Columns of the whole text: one for each token or word; in a long text one for several."""
         return columns_of(len(self.values), alone=_ALONE)
 
     @property
     def near(self) -> range:
-        """Those that have a bar of their own."""
+        """Places of the tokens or words that have a bar of their own."""
         return around(len(self.values), self.chosen, _NEAR if self.columns.pooled else len(self.values))
 
     @property
     def known(self) -> Float[np.ndarray, " known"]:
-        """Those that are numbers."""
+        """The values that are numbers, in nats."""
         return self.values[~np.isnan(self.values)]
 
     @property
@@ -67,11 +68,11 @@ class Read:
         return math.exp(self.mean) if self.mean < _MOST_NATS else math.inf
 
     def in_part(self, place: int) -> bool:
-        """Whether a word has tokens after the first of the text, which has no surprisal."""
+        """Whether only a part of it has a surprisal: the word that begins with the text's first token and goes on."""
         return place == 0 and self.words.ends[0] > 1
 
 
 def read(trace: Trace, view: Fitted) -> Read:
-    """The surprisals that the reader wants to see."""
+    """Surprisals of the tokens, or of the words where the view joins their tokens."""
     words = words_of(trace, view)
     return Read(words, trace.tokens, summed(surprisals(trace), words), words.of(view.pos))

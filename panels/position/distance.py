@@ -39,7 +39,7 @@ class Fall:
     """Scores of the cell's query and key by distance.
 
     distances  0 … the farthest shown
-    scores     q·k / √d_head at each of them
+    scores     q·k / √d_head at each of them, logits
     distance   how far apart they are in the text; negative where the key stands later
     here       the formula's score at that distance
     """
@@ -52,22 +52,23 @@ class Fall:
 
     @property
     def masked(self) -> bool:
-        """The model forbids this cell, so it has no score to compare with."""
+        """Whether the model's mask forbids this cell: then it has no score to compare with."""
         return not np.isfinite(self.cell.score)
 
     @property
     def terms(self) -> Float[np.ndarray, " d_head"]:
-        """What adds up to the cell's score."""
+        """One per component, logits: what adds up to the cell's score."""
         return self.cell.q * self.cell.k / math.sqrt(len(self.cell.q))
 
     @property
     def off(self) -> float:
-        """The formula's score against the model's own."""
+        """How far the formula's score is from the model's own, in logits; infinite where that is masked."""
         return abs(self.here - self.cell.score)
 
 
 def fall(trace: Trace, view: Fitted) -> Fall:
-    """Undo the turn of the chosen query and key, then turn them to every distance shown."""
+    """Undo the turn of the chosen query and key, then turn them to every distance shown (Su et al. 2021, eq. 16).
+    Raises TypeError for a model without rotary positions."""
     frequencies = np.array(_frequencies(trace.spec))
     cell = cell_of(trace, view)
     q = rotary.turned(cell.q, -rotary.angles(cell.pos, frequencies))
@@ -96,8 +97,8 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     shown = fall(trace, view)
     marks = []
     if not shown.masked:
-        told = _("in this text: {tokens} apart", tokens=many(shown.distance, "token"))
-        marks = [Mark(shown.distance, shown.here, told)]
+        note = _("in this text: {tokens} apart", tokens=many(shown.distance, "token"))
+        marks = [Mark(shown.distance, shown.here, note)]
     mean = float(shown.scores.mean())
     return curves(
         Curves(
@@ -115,7 +116,7 @@ def caption(trace: Trace, view: Fitted) -> str:
     shown = fall(trace, view)
     looking, looked = (quoted(trace.labels[place]) for place in (shown.cell.pos, shown.cell.src))
     best = largest_at(shown.scores)
-    told = _(
+    over_distance = _(
         "In layer {layer}, head {head}, the query of {looking} and the key of {looked} would score {at_once} at "
         "distance 0 and most, {most}, at distance {best}; the mean up to {farthest} is {mean}.",
         layer=view.layer,
@@ -128,7 +129,7 @@ def caption(trace: Trace, view: Fitted) -> str:
         farthest=thousands(int(shown.distances[-1])),
         mean=number(float(shown.scores.mean())),
     )
-    return f"{told} {_here(trace, shown)}"
+    return f"{over_distance} {_here(trace, shown)}"
 
 
 def _here(trace: Trace, shown: Fall) -> str:
@@ -160,7 +161,7 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 
 def formula(trace: Trace, view: Fitted) -> str:
-    """The rotary formula and its value at the text's own distance, against the model's score."""
+    """The score by distance (Su et al. 2021, eq. 16), its value at the text's own, and the model's score beside it."""
     shown, pairs = fall(trace, view), len(_frequencies(trace.spec))
     width = trace.spec.d_head
     lines = [

@@ -31,7 +31,7 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 
 def applies(spec: ModelSpec) -> str | None:
-    """Models without either kind of positions have nothing to show."""
+    """None, or that the model has neither rotary nor learned positions."""
     if spec.position is None:
         return _("This model has neither rotary nor learned positions.")
     if isinstance(spec.position, RelativeBias):
@@ -142,7 +142,7 @@ def caption(trace: Trace, view: Fitted) -> str:
 
 def _says_rotary(trace: Trace, rope: Rope) -> str:
     waves = wavelengths(rope)
-    told = _(
+    turns = _(
         "Queries and keys are turned by position × frequency, base θ = {theta}: the fastest of {pairs} turns once in "
         "{fastest} tokens, the slowest once in {slowest}.",
         theta=thousands(round(rope.theta)),
@@ -150,7 +150,7 @@ def _says_rotary(trace: Trace, rope: Rope) -> str:
         fastest=number(float(waves.min())),
         slowest=number(float(waves.max())),
     )
-    return f"{told} {_full_circles(trace, waves)}"
+    return f"{turns} {_full_circles(trace, waves)}"
 
 
 def _full_circles(trace: Trace, waves: Float[np.ndarray, " pair"]) -> str:
@@ -195,14 +195,14 @@ def _rows(spec: ModelSpec) -> int:
 
 
 def _says_learned(trace: Trace, view: Fitted, rows: int) -> str:
-    told = _(
+    used = _(
         "Each position has a trained row of {width} numbers, added to the embedding: this text uses {used} of {rows}.",
         width=thousands(trace.spec.d_model),
         used=thousands(len(trace.tokens)),
         rows=thousands(rows),
     )
     if len(trace.tokens) < 2:
-        return told
+        return used
     other = _most_like(trace, view)
     alike = _(
         "Row {pos} is most like row {other} (cosine {cosine}).",
@@ -210,7 +210,7 @@ def _says_learned(trace: Trace, view: Fitted, rows: int) -> str:
         other=other,
         cosine=cosine(float(_alike(trace, view)[other])),
     )
-    return " ".join(part for part in (told, alike, _cells(trace)) if part)
+    return " ".join(sentence for sentence in (used, alike, _cells(trace)) if sentence)
 
 
 def _cells(trace: Trace) -> str:

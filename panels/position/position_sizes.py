@@ -28,7 +28,7 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 
 def applies(spec: ModelSpec) -> str | None:
-    """Only models with a learned table."""
+    """None, or that the model has no learned position table."""
     if isinstance(spec.position, LearnedPositions):
         return None
     return _("This model adds nothing for a position: it has no position table.")
@@ -97,7 +97,7 @@ def caption(trace: Trace, view: Fitted) -> str:
     """Both lengths at the chosen position, their angle, and the means over the text."""
     token, row = (float(value) for value in sizes(trace)[:, view.pos])
     means = sizes(trace).mean(axis=1)
-    told = _(
+    lengths = _(
         "{token} at position {pos}: the token's row has length {own}, the position's {added}, with cosine {cosine} "
         "between them. Over this text the means are {mean_own} and {mean_added}.",
         token=quoted(trace.labels[view.pos]),
@@ -108,7 +108,7 @@ def caption(trace: Trace, view: Fitted) -> str:
         mean_own=number(float(means[0])),
         mean_added=number(float(means[1])),
     )
-    return " ".join(part for part in (told, _columns(trace).caption()) if part)
+    return " ".join(sentence for sentence in (lengths, _columns(trace).caption()) if sentence)
 
 
 def table(trace: Trace, view: Fitted) -> Table:

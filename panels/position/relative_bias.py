@@ -43,7 +43,7 @@ def _own(view: Fitted) -> Want:
 
 
 def applies(spec: ModelSpec) -> str | None:
-    """Only models that add something to a score for a distance."""
+    """None, or that the model adds nothing to its scores for a distance, and what it does instead."""
     match spec.position:
         case RelativeBias():
             return None
@@ -66,17 +66,18 @@ def _bias(spec: ModelSpec) -> RelativeBias:
 
 
 def reached(trace: Trace) -> tuple[Span, ...]:
-    """The buckets that the text reaches, from the farthest back to the farthest on."""
+    """The buckets that the text reaches, from the farthest back to the farthest on. Raises TypeError for a model
+    without a relative position bias."""
     return spans(len(trace.tokens), _bias(trace.spec))
 
 
 def by_distance(trace: Trace) -> Float[np.ndarray, "head distance"]:
-    """What is added at each distance: the last token's row looks back, the first one's on."""
+    """Logits added at each distance −(tokens − 1) … tokens − 1: the last token's row looks back, the first one's on."""
     return np.concatenate([_row(trace, len(trace.tokens) - 1), _row(trace, 0)[:, 1:]], axis=-1)
 
 
 def by_bucket(trace: Trace) -> Float[np.ndarray, "head bucket"]:
-    """What is added in each of the buckets that the text reaches."""
+    """Logits added in each of the buckets that the text reaches, in the order of `reached`."""
     start = len(trace.tokens) - 1  # where distance 0 stands
     return by_distance(trace)[:, [start + span.first for span in reached(trace)]]
 
@@ -124,7 +125,7 @@ def caption(trace: Trace, view: Fitted) -> str:
 
 
 def _ends(trace: Trace, view: Fitted) -> str:
-    own, found = by_bucket(trace)[view.head], reached(trace)
+    own, distances = by_bucket(trace)[view.head], reached(trace)
     if len(own) == 1:
         return _(
             "Head {head} adds {value} to the score of a token for itself; a text of one token has no other distance.",
@@ -136,9 +137,9 @@ def _ends(trace: Trace, view: Fitted) -> str:
         "Head {head} adds most, {high}, to the score of {where_most}, and least, {low}, to that of {where_least}.",
         head=view.head,
         high=number(float(own[most])),
-        where_most=_where(found[most]),
+        where_most=_where(distances[most]),
         low=number(float(own[least])),
-        where_least=_where(found[least]),
+        where_least=_where(distances[least]),
     )
 
 
@@ -191,7 +192,7 @@ def table(trace: Trace, view: Fitted) -> Table:
 def formula(trace: Trace, view: Fitted) -> str:
     """The score with its bias, the bucket of the chosen cell's distance, and the number that its head has for it."""
     src = _src(view)
-    told = float(by_bucket(trace)[view.head, _place(trace, view)])
+    bias = float(by_bucket(trace)[view.head, _place(trace, view)])
     own = float(trace[_own(view)][view.head, src])
     cell = _(
         "layer {layer}, head {head}: {looking} → {looked}, distance {src} − {pos} = {distance}",
@@ -203,8 +204,8 @@ def formula(trace: Trace, view: Fitted) -> str:
         pos=view.pos,
         distance=thousands(src - view.pos),
     )
-    value = _("b = {value}: before softmax divides, it multiplies the weight by e^b = {factor}", **_factor(told))
-    check = _("added by the model: {value}, difference {off}", value=number(own), off=rounding(told - own, own))
+    value = _("b = {value}: before softmax divides, it multiplies the weight by e^b = {factor}", **_factor(bias))
+    check = _("added by the model: {value}, difference {off}", value=number(own), off=rounding(bias - own, own))
     return "\n".join((_score(trace.spec), cell, _bucket_line(_bias(trace.spec), src - view.pos), value, check))
 
 

@@ -64,7 +64,7 @@ class Lab:
 
     @property
     def own(self) -> float:
-        """q·k of the arrays as the model turned them."""
+        """q·k of query and key as the model turned them."""
         return float(self.cell.q @ self.cell.k)
 
     def angle(self, side: Side) -> float:
@@ -73,7 +73,8 @@ class Lab:
 
 
 def lab(trace: Trace, view: Fitted) -> Lab:
-    """Undo the model's own turn of the chosen query and key, and turn them to the shifted positions."""
+    """Undo the model's own turn of the chosen query and key, and turn them to the shifted positions (RoFormer, Su et
+    al. 2021, sec. 3.2.2). Raises TypeError for a model without rotary positions."""
     frequencies = np.array(_rope(trace.spec).frequencies)
     cell, shift = cell_of(trace, view), int(view[SHIFT])
     looking, looked = (quoted(trace.labels[place]) for place in (cell.pos, cell.src))
@@ -139,7 +140,7 @@ def caption(trace: Trace, view: Fitted) -> str:
     shown = lab(trace, view)
     query, key = shown.sides
     lengths = [number(_length(_pair(shown, side.plain))) for side in shown.sides]
-    told = _(
+    turns = _(
         "In layer {layer}, head {head}, pair {pair} of {pairs} turns by {step} per token: the query of {looking} at "
         "position {pos} by {query_angle}, the key of {looked} at {src} by {key_angle}. Their lengths stay "
         "{query_length} and {key_length}.",
@@ -157,7 +158,7 @@ def caption(trace: Trace, view: Fitted) -> str:
         query_length=lengths[0],
         key_length=lengths[1],
     )
-    return f"{told} {_moved(shown)}"
+    return f"{turns} {_moved(shown)}"
 
 
 def _moved(shown: Lab) -> str:

@@ -103,7 +103,7 @@ def caption(trace: Trace, view: Fitted) -> str:
     ratio = stretched / plain
     left, full = int(np.isclose(ratio, 1).sum()), int(np.isclose(ratio, _RULE.factor).sum())
     inside = [int((waves <= LLAMA_31_CONTEXT).sum()) for waves in (plain, stretched)]
-    told = _(
+    llama = _(
         "Llama 3.1 leaves {left} of its {pairs} pairs as they were, turns {full} of them {factor} × more slowly and "
         "blends the {blended} between: the slowest turns once in {slowest} tokens instead of {plain_slowest}. Within "
         "{context} tokens {inside} pairs come full circle instead of {plain_inside}.",
@@ -118,7 +118,7 @@ def caption(trace: Trace, view: Fitted) -> str:
         inside=inside[1],
         plain_inside=inside[0],
     )
-    return f"{told} {_says_own(trace)}"
+    return f"{llama} {_says_own(trace)}"
 
 
 def _says_own(trace: Trace) -> str:
@@ -153,7 +153,7 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 
 def formula(trace: Trace, view: Fitted) -> str:
-    """The rule, with one pair of each kind."""
+    """The rescaling rule (`rope_type: llama3`; Grattafiori et al. 2024, sec. 3.2), with one pair of each kind."""
     plain, stretched = (np.array(rope.frequencies) for rope in llama31())
     turns = _RULE.original * plain / (2 * np.pi)
     slow = int(np.flatnonzero(turns < _RULE.low)[0])

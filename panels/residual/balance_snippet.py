@@ -6,7 +6,8 @@ from panels.common.snippet import LAYERS, opening
 
 
 def through_layers(spec: ModelSpec, view: Fitted) -> str:
-    """Every part of the final stream, and its share: [1 + 2 · layers], what enters first."""
+    """The share of every part in the final stream's squared length: [1 + 2 · layers], what enters first; and the error
+    of the sum."""
     where = spec.paths
     return f'''{opening(spec, view)}
 {LAYERS}
@@ -31,7 +32,7 @@ print(result)
 
 
 def within_layers(spec: ModelSpec, view: Fitted) -> str:
-    """The share of each write in the sum that its norm reads: [2, layers]."""
+    """The share of each write in the squared length of the sum that its norm reads: [2, layers]."""
     where = spec.paths
     pairs = f'(("{where.attention}", "{where.norms[0]}"), ("{where.ffn}", "{where.norms[1]}"))'
     return f"""{opening(spec, view)}

@@ -42,7 +42,7 @@ def _vectors(view: Fitted) -> tuple[tuple[Want, Want], tuple[Want, Want]]:
 
 
 def directions(trace: Trace, view: Fitted) -> Float[np.ndarray, "2 layer"]:
-    """Cosine of each write of attention and FFN with the stream, or with the write before it."""
+    """Cosine, −1 to 1, of each write of attention and FFN with the stream before it, or with the write before it."""
     if view[TOWARD] == "stream":
         return np.stack([trace[want][:, view.pos] for want in _REDUCED])
     now, before = _in_turn(trace, view)
@@ -57,14 +57,14 @@ def _in_turn(trace: Trace, view: Fitted) -> tuple[Float[np.ndarray, "write d"], 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """Two bars per layer from −1 (against) over 0 (at a right angle) to 1 (along); the chosen layer framed."""
-    found, other = directions(trace, view), _other(view)
+    toward, other = directions(trace, view), _other(view)
     notes = tuple(
         tuple(_note(_(part), i, other, float(value)) for i, value in enumerate(row))
-        for part, row in zip(_PARTS, found, strict=True)
+        for part, row in zip(_PARTS, toward, strict=True)
     )
     return paired(
         Pairs(
-            values=found,
+            values=toward,
             names=(_(_PARTS[0]), _(_PARTS[1])),
             notes=(notes[0], notes[1]),
             x_axis=_("layer"),
@@ -92,21 +92,21 @@ def _note(part: str, layer: int, other: str, value: float) -> str:
 
 def caption(trace: Trace, view: Fitted) -> str:
     """The chosen layer's two directions in words, and the writes that lie most along and most against."""
-    found, other = directions(trace, view), _other(view)
-    attention, ffn = (float(value) for value in found[:, view.layer])
+    toward, other = directions(trace, view), _other(view)
+    attention, ffn = (float(value) for value in toward[:, view.layer])
     token = quoted(trace.tokens[view.pos].label)
-    told = {"layer": view.layer, "token": token, "other": other, "cosine": cosine(attention)}
-    below = int((found < 0).sum())
+    values = {"layer": view.layer, "token": token, "other": other, "cosine": cosine(attention)}
+    below = int((toward < 0).sum())
     counted = ngettext(
         "Of {writes} {count} has a cosine below 0; highest is {highest}, lowest {lowest}.",
         "Of {writes} {count} have a cosine below 0; highest is {highest}, lowest {lowest}.",
         below,
-        writes=many(found.size, "write"),
-        highest=_place(found, largest_at(found)),
-        lowest=_place(found, smallest_at(found)),
+        writes=many(toward.size, "write"),
+        highest=_place(toward, largest_at(toward)),
+        lowest=_place(toward, smallest_at(toward)),
     )
     second = _(_FFN_POINTS[_way(ffn)], other=other, cosine=cosine(ffn))
-    return " ".join((_(_ATTENTION_POINTS[_way(attention)], **told), second, counted))
+    return " ".join((_(_ATTENTION_POINTS[_way(attention)], **values), second, counted))
 
 
 _ATTENTION_POINTS = {
@@ -126,16 +126,16 @@ def _way(value: float) -> str:
     return "along" if value >= 0.5 else "against" if value <= -0.5 else "across"
 
 
-def _place(found: Float[np.ndarray, "2 layer"], flat: int) -> str:
-    which, layer = np.unravel_index(flat, found.shape)
-    value = cosine(float(found[which, layer]))
+def _place(toward: Float[np.ndarray, "2 layer"], flat: int) -> str:
+    which, layer = np.unravel_index(flat, toward.shape)
+    value = cosine(float(toward[which, layer]))
     return _("{part} in layer {layer} ({cosine})", part=_(_PARTS[which]), layer=layer, cosine=value)
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """Per layer both cosines, and the angles that they are."""
-    found = directions(trace, view)
-    angles = np.degrees(np.arccos(np.clip(found, -1, 1)))
+    toward = directions(trace, view)
+    angles = np.degrees(np.arccos(np.clip(toward, -1, 1)))
     return Table(
         (
             _("layer"),
@@ -144,13 +144,13 @@ def table(trace: Trace, view: Fitted) -> Table:
             _("attention (degrees)"),
             _("FFN (degrees)"),
         ),
-        tuple((layer, *map(float, (*found[:, layer], *angles[:, layer]))) for layer in range(found.shape[1])),
+        tuple((layer, *map(float, (*toward[:, layer], *angles[:, layer]))) for layer in range(toward.shape[1])),
     )
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """Both cosines of the chosen layer from their vectors, with the numbers."""
-    found = directions(trace, view)
+    toward = directions(trace, view)
     lines = [
         _("layer {layer}, {token}", layer=view.layer, token=quoted(trace.tokens[view.pos].label)),
         _("cosine = write · other / (‖write‖ ‖other‖), other: {other}", other=_other(view)),
@@ -158,13 +158,13 @@ def formula(trace: Trace, view: Fitted) -> str:
     for i, (write, against) in enumerate(_pairs(trace, view)):
         dot = float(write.astype(np.float64) @ against.astype(np.float64))
         lengths = f"{number(float(norms(write)))} × {number(float(norms(against)))}"
-        off = abs(float(cosines(write, against)) - float(found[i, view.layer]))
+        off = abs(float(cosines(write, against)) - float(toward[i, view.layer]))
         lines.append(
             _(
                 "{part}: {ratio} = {cosine} (difference from the figure {off})",
                 part=_(_PARTS[i]),
                 ratio=f"{number(dot)} / ({lengths})",
-                cosine=cosine(float(found[i, view.layer])),
+                cosine=cosine(float(toward[i, view.layer])),
                 off=rounding(off, 1.0),
             )
         )

@@ -35,24 +35,24 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return normed.needs(spec, _which(view), view.layer, view.pos)
 
 
-def found(trace: Trace, view: Fitted) -> Normed:
-    """The chosen token at the chosen norm."""
+def normed_token(trace: Trace, view: Fitted) -> Normed:
+    """The chosen token's vector on its way through the chosen layer's chosen norm."""
     return normed.normed(trace, _which(view), view.layer, view.pos)
 
 
 def largest(before: Float[np.ndarray, " d_model"]) -> Int[np.ndarray, " shown"]:
-    """Dimensions of largest size before the norm, largest first."""
+    """The SHOWN dimensions of largest size before the norm, largest first; all of a narrower model."""
     return largest_first(np.abs(before))[:SHOWN]
 
 
 def _place(spec: ModelSpec, view: Fitted) -> str:
     """Where the norm stands in the block, in words."""
-    told = {"layer": view.layer, "norm": _(_KINDS[spec.norm.kind]), "part": _(_PARTS[_which(view)])}
+    values = {"layer": view.layer, "norm": _(_KINDS[spec.norm.kind]), "part": _(_PARTS[_which(view)])}
     if follows_sum(spec):
-        return _("In layer {layer} {norm} follows the sum of the stream and {part}'s write.", **told)
+        return _("In layer {layer} {norm} follows the sum of the stream and {part}'s write.", **values)
     return _(
         "In layer {layer} {norm} stands before {part}, which reads its result; the stream itself goes on unchanged.",
-        **told,
+        **values,
     )
 
 
@@ -65,7 +65,7 @@ def _columns(given: Normed) -> dict[str, Float[np.ndarray, " d_model"]]:
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """The dimensions that are largest before, with every step to what they are after."""
-    given = found(trace, view)
+    given = normed_token(trace, view)
     top = largest(given.before)
     measures = [
         Column(title, values[top], tuple(number(float(value), 2) for value in values[top]))
@@ -76,7 +76,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
 
 def caption(trace: Trace, view: Fitted) -> str:
     """Where the norm stands, what it divides by, and what becomes of the largest number."""
-    given, spec = found(trace, view), trace.spec
+    given, spec = normed_token(trace, view), trace.spec
     top = int(largest(given.before)[0])
     before, gain, after = (number(float(part[top])) for part in (given.before, given.gain, given.after))
     token = quoted(trace.tokens[view.pos].label)
@@ -110,7 +110,7 @@ def _rms(vector: Float[np.ndarray, " d_model"]) -> float:
 
 def table(trace: Trace, view: Fitted) -> Table:
     """The dimensions that are largest before, step by step."""
-    given = found(trace, view)
+    given = normed_token(trace, view)
     steps = _columns(given)
     titles = (_("before (activation)"), *list(steps)[1:-1], _("after (activation)"))
     return Table(
@@ -120,8 +120,9 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 
 def formula(trace: Trace, view: Fitted) -> str:
-    """The norm's formula, the numbers of the largest dimension, and how far the whole is from the model's own."""
-    given, spec = found(trace, view), trace.spec
+    """The norm's formula (RMSNorm, Zhang and Sennrich 2019, eq. 4; LayerNorm, Ba, Kiros and Hinton 2016, eq. 4), the
+    numbers of the largest dimension, and how far the whole is from the model's own."""
+    given, spec = normed_token(trace, view), trace.spec
     top = int(largest(given.before)[0])
     before, unit, gain, after = (float(part[top]) for part in (given.before, given.unit, given.gain, given.after))
     if spec.norm.kind == "rms":

@@ -29,10 +29,10 @@ SHOWN = 14
 class Outliers:
     """The chosen token's stream as it leaves the chosen layer.
 
-    top      dimensions of largest size, largest first
-    vector   [d_model] its numbers
+    top      the SHOWN dimensions of largest size, largest first
+    vector   [d_model] its numbers, activations
     shares   [d_model] each number's square over the sum of squares; zeros where there is no length
-    half     how many dimensions it takes to hold half of the squared length
+    half     how many dimensions it takes to hold half of the squared length; all of them where there is no length
     """
 
     top: Int[np.ndarray, " shown"]
@@ -48,7 +48,7 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 
 def outliers(trace: Trace, view: Fitted) -> Outliers:
-    """The chosen token's, after the chosen layer."""
+    """The chosen token's stream after the chosen layer, with the dimensions that stand out in it."""
     vector = trace[Want("resid_post", view.layer, pos=view.pos)]
     shares = squared_shares(vector)
     top = largest_first(np.abs(vector))[:SHOWN]
@@ -56,7 +56,7 @@ def outliers(trace: Trace, view: Fitted) -> Outliers:
 
 
 def squared_shares(vectors: Float[np.ndarray, "... d_model"]) -> Float[np.ndarray, "... d_model"]:
-    """Each number's square over the sum of squares; zeros where there is no length."""
+    """Each number's square over the sum of its vector's squares, 0 to 1; zeros where a vector has no length."""
     squares = vectors.astype(np.float64) ** 2
     total = squares.sum(axis=-1, keepdims=True)
     return np.divide(squares, total, out=np.zeros_like(squares), where=total > 0)
@@ -80,14 +80,14 @@ def draw(trace: Trace, view: Fitted) -> go.Figure | Grid:
 
 
 def _bars(trace: Trace, view: Fitted) -> go.Figure:
-    found = outliers(trace, view)
+    stream = outliers(trace, view)
     measures = [
-        _column(_("after layer {layer} (activation)", layer=view.layer), found.vector[found.top]),
-        _column(_("share of the squared length (%)"), 100 * found.shares[found.top]),
+        _column(_("after layer {layer} (activation)", layer=view.layer), stream.vector[stream.top]),
+        _column(_("share of the squared length (%)"), 100 * stream.shares[stream.top]),
     ]
     if _several(trace):
         measures.append(_column(_("median size of all tokens"), _medians(trace, view)))
-    return columns([_("dim {dim}", dim=dim) for dim in found.top.tolist()], measures)
+    return columns([_("dim {dim}", dim=dim) for dim in stream.top.tolist()], measures)
 
 
 def _column(title: str, values: Float[np.ndarray, " shown"]) -> Column:
@@ -115,17 +115,17 @@ def _grid(trace: Trace, view: Fitted) -> Grid:
 
 def caption(trace: Trace, view: Fitted) -> str:
     """The largest dimensions by name, how few hold half, and whether the other tokens have the same."""
-    found = outliers(trace, view)
+    stream = outliers(trace, view)
     width = trace.spec.d_model
     first = listed(
-        _("dim {dim} ({share})", dim=dim, share=percent(float(found.shares[dim]))) for dim in found.top[:3].tolist()
+        _("dim {dim} ({share})", dim=dim, share=percent(float(stream.shares[dim]))) for dim in stream.top[:3].tolist()
     )
     half = ngettext(
         "After layer {layer}, a single dimension holds half or more of the squared length of {token}: the largest are "
         "{first}.",
         "After layer {layer}, {count} dimensions hold half of the squared length of {token}: the largest are {first}.",
-        found.half,
-        count=thousands(found.half),
+        stream.half,
+        count=thousands(stream.half),
         layer=view.layer,
         token=quoted(trace.tokens[view.pos].label),
         first=first,
@@ -153,14 +153,14 @@ def _shared(trace: Trace, view: Fitted) -> str:
 
 def table(trace: Trace, view: Fitted) -> Table:
     """The largest dimensions of the chosen layer, or their shares at every place."""
-    found = outliers(trace, view)
-    dims = found.top.tolist()
+    stream = outliers(trace, view)
+    dims = stream.top.tolist()
     if view[OVER] == "layers":
         places = (_("in"), *range(trace.spec.layers))
         rows = zip(places, by_layer(trace, view).tolist(), strict=True)
         columns = (_("after layer"), *(_("dim {dim} (share)", dim=dim) for dim in dims))
         return Table(columns, tuple((at, *row) for at, row in rows))
-    running = np.cumsum(found.shares[found.top])
+    running = np.cumsum(stream.shares[stream.top])
     medians = _medians(trace, view)
     return Table(
         (
@@ -171,7 +171,7 @@ def table(trace: Trace, view: Fitted) -> Table:
             _("median size of all tokens"),
         ),
         tuple(
-            (dim, float(found.vector[dim]), float(found.shares[dim]), float(so_far), float(median))
+            (dim, float(stream.vector[dim]), float(stream.shares[dim]), float(so_far), float(median))
             for dim, so_far, median in zip(dims, running, medians, strict=True)
         ),
     )
@@ -179,17 +179,17 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 def formula(trace: Trace, view: Fitted) -> str:
     """The share of the largest dimension, with the numbers."""
-    found = outliers(trace, view)
-    top = int(found.top[0])
-    value = float(found.vector[top])
-    total = float((found.vector.astype(np.float64) ** 2).sum())
+    stream = outliers(trace, view)
+    top = int(stream.top[0])
+    value = float(stream.vector[top])
+    total = float((stream.vector.astype(np.float64) ** 2).sum())
     return "\n".join(
         (
             _(
                 "stream x of {token} after layer {layer}, {numbers}",
                 token=quoted(trace.tokens[view.pos].label),
                 layer=view.layer,
-                numbers=many(len(found.vector), "number"),
+                numbers=many(len(stream.vector), "number"),
             ),
             _(
                 "share of dim {dim} = x² / ‖x‖² = ({value})² / {total} = {square} / {total} = {share}",
@@ -197,13 +197,13 @@ def formula(trace: Trace, view: Fitted) -> str:
                 value=number(value),
                 total=number(total),
                 square=number(value**2),
-                share=percent(float(found.shares[top])),
+                share=percent(float(stream.shares[top])),
             ),
             f"‖x‖ = √{number(total)} = {number(float(np.sqrt(total)))}",
             _(
                 "the largest {count} of {all} hold half of ‖x‖² or more",
-                count=thousands(found.half),
-                all=thousands(len(found.vector)),
+                count=thousands(stream.half),
+                all=thousands(len(stream.vector)),
             ),
         )
     )

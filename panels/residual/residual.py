@@ -40,11 +40,11 @@ def lengths(trace: Trace) -> Float[np.ndarray, "pos place"]:
 class Streams:
     """What is drawn: a line per token, or per word, which is then the mean of its tokens.
 
-    values   [line place] L2 norm, as `lengths` counts the places
+    values   [line place] L2 norm; places as in `lengths`
     labels   one per line
     chosen   the line of the chosen token
     parts    [token place] the lengths of the tokens of the chosen line
-    first    the first token is on line 0
+    first    whether the text's first token is on line 0
     """
 
     values: Float[np.ndarray, "line place"]
@@ -55,7 +55,7 @@ class Streams:
 
 
 def streams(trace: Trace, view: Fitted) -> Streams:
-    """Without the first token where it is left out, unless it is the chosen one."""
+    """A line per token or word; none for the first token where the reader leaves it out, unless it is chosen."""
     start = 0 if view[FIRST] or view.pos == 0 else 1
     words = words_of(trace, view, start)
     drawn, chosen = lengths(trace)[start:], words.of(view.pos - start)
@@ -63,14 +63,14 @@ def streams(trace: Trace, view: Fitted) -> Streams:
     return Streams(averaged(drawn, words), words.labels(trace.tokens[start:]), chosen, parts, start == 0)
 
 
-def _lines(trace: Trace, view: Fitted, found: Streams) -> Lines:
+def _lines(trace: Trace, view: Fitted, drawn: Streams) -> Lines:
     logarithmic = view[NORM_SCALE] == "log"
     return Lines(
-        values=found.values,
-        names=found.labels,
+        values=drawn.values,
+        names=drawn.labels,
         places=(_("in"), *(str(layer) for layer in range(trace.spec.layers))),
-        chosen=found.chosen,
-        marked=0 if found.first and found.chosen != 0 else None,
+        chosen=drawn.chosen,
+        marked=0 if drawn.first and drawn.chosen != 0 else None,
         x_axis=_("after layer (in: before layer 0)"),
         y_axis=_("length of the stream (L2 norm, log scale)") if logarithmic else _("length of the stream (L2 norm)"),
         lead=True,
@@ -85,17 +85,17 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
 
 def caption(trace: Trace, view: Fitted) -> str:
     """The chosen token's length at both ends, the longest stream of the text, and what is drawn."""
-    found = streams(trace, view)
-    start, end = (number(float(found.values[found.chosen, place])) for place in (0, -1))
-    told = _(
+    drawn = streams(trace, view)
+    start, end = (number(float(drawn.values[drawn.chosen, place])) for place in (0, -1))
+    ends = _(
         "{token} enters with length {start} and leaves layer {layer} with {end}.",
-        token=quoted(found.labels[found.chosen]),
+        token=quoted(drawn.labels[drawn.chosen]),
         start=start,
         layer=trace.spec.layers - 1,
         end=end,
     )
-    more = (_longest(trace, view), _band(_lines(trace, view, found), view), _joined(trace, view))
-    return " ".join(part for part in (told, *more) if part)
+    more = (_longest(trace, view), _band(_lines(trace, view, drawn), view), _joined(trace, view))
+    return " ".join(part for part in (ends, *more) if part)
 
 
 def _band(given: Lines, view: Fitted) -> str:
@@ -118,60 +118,60 @@ def _joined(trace: Trace, view: Fitted) -> str:
 def _longest(trace: Trace, view: Fitted) -> str:
     """Whose stream is the longest anywhere, against the median of the others at that place."""
     words = words_of(trace, view)
-    values = averaged(lengths(trace), words)
-    if len(values) < 2:
+    averages = averaged(lengths(trace), words)
+    if len(averages) < 2:
         return ""
-    line, place = largest_place(values)
-    median = float(np.median(np.delete(values[:, place], line)))
-    top = float(values[line, place])
-    told = {
+    line, place = largest_place(averages)
+    median = float(np.median(np.delete(averages[:, place], line)))
+    top = float(averages[line, place])
+    values = {
         "name": _("the first token") if words.ends[line] == 1 else quoted(words.label(trace.tokens, line)),
         "top": number(top),
         "where": _("before layer 0") if place == 0 else _("after layer {layer}", layer=place - 1),
     }
     if median <= 0:
-        return _("The longest is {name} with {top} {where}.", **told)
+        return _("The longest is {name} with {top} {where}.", **values)
     times = number(top / median, 2)
-    return _("The longest is {name} with {top} {where}, {times} × the median of the others.", **told, times=times)
+    return _("The longest is {name} with {top} {where}, {times} × the median of the others.", **values, times=times)
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """One row per place: the chosen token or word, and the smallest, middle and largest of all that are drawn."""
-    found = streams(trace, view)
+    drawn = streams(trace, view)
     places = (_("in"), *range(trace.spec.layers))
     own = _("chosen word (mean L2 norm)") if view[WORDS] else _("chosen token (L2 norm)")
     return Table(
         (_("after layer"), own, _("smallest"), _("median"), _("largest")),
         tuple(
-            (place, float(row[found.chosen]), float(row.min()), float(np.median(row)), float(row.max()))
-            for place, row in zip(places, found.values.T, strict=True)
+            (place, float(row[drawn.chosen]), float(row.min()), float(np.median(row)), float(row.max()))
+            for place, row in zip(places, drawn.values.T, strict=True)
         ),
     )
 
 
 def formula(trace: Trace, view: Fitted) -> str:
     """What a length is, the mean that a word's is, and the step that changes the chosen one's most."""
-    found = streams(trace, view)
-    values = found.values[found.chosen]
+    drawn = streams(trace, view)
+    values = drawn.values[drawn.chosen]
     steps = np.abs(np.diff(np.log(np.maximum(values, 1e-30))))
     layer = largest_at(steps)
     ends = _(
         "{token} enters with ‖x‖ = {start} and leaves layer {layer} with {end}",
-        token=quoted(found.labels[found.chosen]),
+        token=quoted(drawn.labels[drawn.chosen]),
         start=number(float(values[0])),
         layer=trace.spec.layers - 1,
         end=number(float(values[-1])),
     )
     size = f"‖x‖ = √(x₁² + x₂² + …), {many(trace.spec.d_model, 'number')}"
-    return "\n".join((size, *_mean_lines(found), ends, _step(layer, float(values[layer]), float(values[layer + 1]))))
+    return "\n".join((size, *_mean_lines(drawn), ends, _step(layer, float(values[layer]), float(values[layer + 1]))))
 
 
-def _mean_lines(found: Streams) -> list[str]:
+def _mean_lines(drawn: Streams) -> list[str]:
     """The mean over the tokens of the chosen word, at both ends; nothing for a token alone."""
-    count = len(found.parts)
+    count = len(drawn.parts)
     if count == 1:
         return []
-    start, end = (_mean(found.parts[:, place]) for place in (0, -1))
+    start, end = (_mean(drawn.parts[:, place]) for place in (0, -1))
     return [_("mean over its {tokens}: {start}; {end}", tokens=many(count, "token"), start=start, end=end)]
 
 
@@ -183,10 +183,10 @@ def _mean(values: Float[np.ndarray, " token"]) -> str:
 
 
 def _step(layer: int, before: float, after: float) -> str:
-    told = {"layer": layer, "before": number(before), "after": number(after)}
+    values = {"layer": layer, "before": number(before), "after": number(after)}
     if before <= 0:
-        return _("largest step: layer {layer}, {before} → {after}", **told)
-    return _("largest step: layer {layer}, {before} → {after}, × {times}", **told, times=number(after / before))
+        return _("largest step: layer {layer}, {before} → {after}", **values)
+    return _("largest step: layer {layer}, {before} → {after}, × {times}", **values, times=number(after / before))
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:

@@ -28,12 +28,12 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 
 def lengths(trace: Trace, view: Fitted) -> Float[np.ndarray, "2 layer"]:
-    """Length of what attention and the FFN add to the chosen token."""
+    """L2 norm of what attention and the FFN add to the chosen token in each layer."""
     return np.stack([trace[_ATTENTION][:, view.pos], trace[_FFN][:, view.pos]])
 
 
 def shares(written: Float[np.ndarray, "2 layer"]) -> Float[np.ndarray, "2 layer"]:
-    """Each length over the sum of both; halves where nothing is written."""
+    """Each length over the sum of its layer's two, 0 to 1; halves where nothing is written."""
     total = written.sum(axis=0, dtype=np.float64)
     return np.divide(written, total, out=np.full(written.shape, 0.5), where=total > 0)
 

@@ -42,6 +42,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
 class Compared:
     """One model of the comparison.
 
+    given      the configuration that its costs follow from
     counted    parameters counted in the loaded model; None for a model that is only published
     counts     (group, parameters) as counted there, for each of GROUPS
     published  how its makers round the count ("8.03 B"); "" for the loaded model
@@ -54,6 +55,7 @@ class Compared:
 
     @property
     def name(self) -> str:
+        """What the model is called."""
         return self.given.name
 
     @property
@@ -78,14 +80,15 @@ class Compared:
         return round(float(self.published.removesuffix(" B")) * 1e9) if self.counted is None else self.counted
 
     def cache(self, tokens: int, full: bool = False) -> int | None:
-        """Bytes of keys and values in bfloat16; full: one key/value head per query head. None: it keeps none."""
+        """Bytes of keys and values of so many tokens in bfloat16; full: with one key/value head per query head. None
+        where the model keeps none."""
         return (
             costs.cache_bytes(self.given, tokens, self.given.n_heads if full else None) if self.given.causal else None
         )
 
 
 def applies(spec: ModelSpec) -> str | None:
-    """The formulas are those of one stack."""
+    """None, or why no costs are computed: the formulas are those of one stack."""
     if len(spec.stacks) == 1:
         return None
     return _("This model has an encoder and a decoder; what is computed here is the cost of one stack.")
@@ -97,31 +100,35 @@ def models(spec: ModelSpec) -> tuple[Compared, ...]:
 
 
 def loaded(spec: ModelSpec) -> Compared:
-    """The loaded model."""
+    """The loaded model with the parameters counted in it. ValueError for one of several stacks."""
     return Compared(costs.configuration(spec), counted=spec.weights.parameters, counts=spec.counts)
 
 
 def table(spec: ModelSpec) -> Table:
-    """Every figure of every model, and how it was got."""
-    found = models(spec)
+    """A row per quantity, with its unit, and a column per model; the last column says how the numbers were got."""
+    compared = models(spec)
     read, computed = _("read from the configuration"), _("computed from the configuration")
     rows = [
-        *_rows(_facts(), found, read),
-        *_rows(_parameters(found), found, computed),
-        (_("parameters, together"), *(costs.total(model.given) for model in found), computed),
-        (_("parameters as counted or published"), *(model.stated for model in found), _("counted; published, rounded")),
-        *_rows(_bytes(), found, computed),
-        *_rows(_caches(), found, computed),
-        *_rows(_operations(), found, computed),
+        *_rows(_facts(), compared, read),
+        *_rows(_parameters(compared), compared, computed),
+        (_("parameters, together"), *(costs.total(model.given) for model in compared), computed),
+        (
+            _("parameters as counted or published"),
+            *(model.stated for model in compared),
+            _("counted; published, rounded"),
+        ),
+        *_rows(_bytes(), compared, computed),
+        *_rows(_caches(), compared, computed),
+        *_rows(_operations(), compared, computed),
     ]
-    return Table((_("quantity"), *(model.name for model in found), _("how it was got")), tuple(rows))
+    return Table((_("quantity"), *(model.name for model in compared), _("how it was got")), tuple(rows))
 
 
 _Row = tuple[str, Callable[[Compared], int | None]]
 
 
-def _rows(quantities: Sequence[_Row], found: Sequence[Compared], how: str) -> list[tuple[str | int | None, ...]]:
-    return [(name, *(value(model) for model in found), how) for name, value in quantities]
+def _rows(quantities: Sequence[_Row], compared: Sequence[Compared], how: str) -> list[tuple[str | int | None, ...]]:
+    return [(name, *(value(model) for model in compared), how) for name, value in quantities]
 
 
 def _facts() -> list[_Row]:
@@ -137,9 +144,9 @@ def _facts() -> list[_Row]:
     ]
 
 
-def _parameters(found: Sequence[Compared]) -> list[_Row]:
+def _parameters(compared: Sequence[Compared]) -> list[_Row]:
     """The parts that any of the models has."""
-    there = [part for part in PARTS if part != "other" and any(model.parts.get(part) for model in found)]
+    there = [part for part in PARTS if part != "other" and any(model.parts.get(part) for model in compared)]
     return [
         (_("parameters: {part}", part=_(PARTS[part])), lambda model, p=part: model.parts.get(p, 0)) for part in there
     ]

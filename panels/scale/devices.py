@@ -16,7 +16,7 @@ from anatomy.view import Fitted
 from panels.panel import Panel, Table
 from panels.scale.compared import applies
 from panels.scale.devices_caption import caption
-from panels.scale.devices_held import COUNT, WAY, WHOSE, cached, found, given, held, is_large, span, way
+from panels.scale.devices_held import COUNT, WAY, WHOSE, cached, devices_of, given, held, is_large, span, way
 from panels.scale.devices_snippet import program
 from viz.bars import Bar, ranked
 from viz.format import many, size, thousands
@@ -30,7 +30,7 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """One bar per device: bytes of its weights."""
-    devices = found(trace.spec, view)
+    devices = devices_of(trace.spec, view)
     largest = max(map(held, devices))
     scale, unit = _scale(largest)
     high = max(largest, 1.1 * DEVICE_BYTES) / scale if is_large(largest) else None
@@ -82,7 +82,7 @@ def _layers(device: Device) -> str:
 
 
 def table(trace: Trace, view: Fitted) -> Table:
-    """One row per device."""
+    """One row per device: its layers, heads and other pieces, parameters, bytes of weights and of cache."""
     model = given(trace.spec, view)
     columns = (
         _("device"),
@@ -95,7 +95,7 @@ def table(trace: Trace, view: Fitted) -> Table:
         _("weights in bfloat16 (bytes)"),
         _("cache of {tokens} tokens, bfloat16 (bytes)", tokens=thousands(SHORT)),
     )
-    return Table(columns, tuple(_row(model, i, device) for i, device in enumerate(found(trace.spec, view))))
+    return Table(columns, tuple(_row(model, i, device) for i, device in enumerate(devices_of(trace.spec, view))))
 
 
 def _row(model: Configuration, i: int, device: Device) -> tuple[str | int | None, ...]:
@@ -104,8 +104,8 @@ def _row(model: Configuration, i: int, device: Device) -> tuple[str | int | None
 
 
 def formula(trace: Trace, view: Fitted) -> str:
-    """The sum over devices beside the model's own, and the traffic."""
-    model, devices = given(trace.spec, view), found(trace.spec, view)
+    """Parameters on all devices beside the model's own, and the bytes sent per token."""
+    model, devices = given(trace.spec, view), devices_of(trace.spec, view)
     together, own = sum(device.parameters for device in devices), costs.total(model)
     return "\n".join(
         (
@@ -141,9 +141,9 @@ def _traffic(model: Configuration, count: int, view: Fitted) -> str:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """Counts the parameters on each device in the model's own modules; Llama 3.1 is built without its numbers."""
+    """Parameters on each device, counted in the model's own modules; Llama 3.1 is built without its numbers."""
     published = None if view[WHOSE] == "loaded" else given(spec, view)
-    return program(spec, view, found(spec, view), way(view), published)
+    return program(spec, view, devices_of(spec, view), way(view), published)
 
 
 PANEL = Panel(

@@ -9,18 +9,18 @@ from anatomy.published import DEVICE_BYTES
 from anatomy.split import Device
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.scale.devices_held import asked, found, given, held, is_large, way
+from panels.scale.devices_held import asked, devices_of, given, held, is_large, way
 from viz.format import many, size, thousands
 
 
 def caption(trace: Trace, view: Fitted) -> str:
     """What each device holds, whether it fits, what is sent for a token, and what bounds the number of devices."""
-    model, devices = given(trace.spec, view), found(trace.spec, view)
+    model, devices = given(trace.spec, view), devices_of(trace.spec, view)
     if len(devices) == 1:
         return _whole(model, devices[0])
-    told = _says_rows(model, devices) if way(view) == "rows" else _says_layers(model, devices)
+    holds = _says_rows(model, devices) if way(view) == "rows" else _says_layers(model, devices)
     return " ".join(
-        sentence for sentence in (told, _fits(devices), _sent(model, devices, view), _bound(model, view)) if sentence
+        sentence for sentence in (holds, _fits(devices), _sent(model, devices, view), _bound(model, view)) if sentence
     )
 
 
@@ -34,7 +34,7 @@ def _whole(model: Configuration, device: Device) -> str:
 
 def _says_rows(model: Configuration, devices: Sequence[Device]) -> str:
     first = devices[0]
-    told = _(
+    holds = _(
         "Split by rows over {devices}, the first holds {heads} and {neurons} of every layer of {model}, with "
         "{kv}: {size} in bfloat16.",
         devices=many(len(devices), "device"),
@@ -46,8 +46,8 @@ def _says_rows(model: Configuration, devices: Sequence[Device]) -> str:
     )
     kept = sum(len(device.kv) for device in devices)
     if kept == model.n_kv:
-        return told
-    return f"{told} " + _(
+        return holds
+    return f"{holds} " + _(
         "Key/value heads that several devices read stand on each of them: {kept} in the place of {kv}.",
         kept=kept,
         kv=model.n_kv,

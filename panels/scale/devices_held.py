@@ -21,7 +21,8 @@ COUNT = Slider("devices", N_("Devices: 2ⁿ, n ="), 0, 5, 1, 3)
 
 
 def given(spec: ModelSpec, view: Fitted) -> Configuration:
-    """The configuration that is split."""
+    """The configuration that is split, of the loaded model or of a Llama 3.1. ValueError for a loaded model of several
+    stacks."""
     return costs.configuration(spec) if view[WHOSE] == "loaded" else _SIZES[view[WHOSE]].configuration
 
 
@@ -35,7 +36,7 @@ def asked(view: Fitted) -> int:
     return 2 ** int(view[COUNT])
 
 
-def found(spec: ModelSpec, view: Fitted) -> tuple[Device, ...]:
+def devices_of(spec: ModelSpec, view: Fitted) -> tuple[Device, ...]:
     """The devices: as many as were asked for, or as many as this model can be split over."""
     model = given(spec, view)
     return split.devices(model, min(asked(view), split.most(model, way(view))), way(view))
@@ -47,17 +48,17 @@ def held(device: Device) -> int:
 
 
 def cached(model: Configuration, device: Device) -> int | None:
-    """Bytes of its keys and values of 8,192 tokens; None where the model keeps none."""
+    """Bytes of its keys and values of 8,192 tokens in bfloat16; None where the model keeps none."""
     if not model.causal:
         return None
     return costs.cache_bytes(model, SHORT, len(device.kv)) * len(device.layers) // model.layers
 
 
 def span(places: range) -> str:
-    """A range as a reader counts it: 4–7, or 4."""
+    """A range with both its ends, as a reader writes it: 4–7, or 4."""
     return f"{places.start}" if len(places) == 1 else f"{places.start}–{places.stop - 1}"
 
 
 def is_large(count: int) -> bool:
-    """Whether so many bytes come anywhere near the memory of a device."""
+    """Whether so many bytes are more than a quarter of one device's memory: below, a figure leaves that memory out."""
     return count > DEVICE_BYTES / 4

@@ -13,7 +13,8 @@ from panels.common.snippet import LAYERS, opening
 def program(
     spec: ModelSpec, view: View, devices: Sequence[Device], way: str, published: Configuration | None = None
 ) -> str:
-    """Leaves in `result` the parameters on each device. published: a model that is built without its numbers."""
+    """A program that leaves in `result` the parameters on each device. way: "rows" or "layers"; published: a Llama that
+    it builds without its numbers in the place of the loaded model."""
     start = opening(spec, view) if published is None else _empty(published)
     body = _by_layers(spec, devices) if way == "layers" else _by_rows(spec, devices, published)
     return f"""{start}
@@ -74,15 +75,15 @@ if len(result) > 1 and head is not None and head.weight is table:
 def _by_rows(spec: ModelSpec, devices: Sequence[Device], published: Configuration | None) -> str:
     sizes = [tuple(map(len, (device.heads, device.kv, device.neurons, device.tokens))) for device in devices]
     given = published or spec
-    found = spec.paths if published is None else PATHS
-    return f"""sums = ("{found.attention}", "{found.ffn}")  # projections whose results are added up over the devices
+    paths = spec.paths if published is None else PATHS
+    return f"""sums = ("{paths.attention}", "{paths.ffn}")  # projections whose results are added up over the devices
 keys = ("k_proj", "v_proj", ".k.", ".v.", ".key.", ".value.")
 
 
 def share(name, weight, heads, kv, neurons):
     if id(weight) in norms or name.startswith(sums) and name.endswith("bias"):
         return 1, 1
-    if name.startswith({(*found.inner, found.ffn)!r}):
+    if name.startswith({(*paths.inner, paths.ffn)!r}):
         return neurons, {given.d_ff}
     return (kv, {given.n_kv}) if any(key in name for key in keys) else (heads, {given.n_heads})
 

@@ -39,23 +39,25 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     return _DRAWN[view[CHARTED]](models(trace.spec))
 
 
-def _draw_parts(found: Sequence[Compared]) -> go.Figure:
-    rows = [f"{model.name}\n{counted(model.total)}" for model in found]
-    there = [group for group in GROUPS if any(model.groups[group] for model in found)]
-    series = [_series(found, _(GROUPS[group][0]), lambda model, g=group: model.groups[g], counted) for group in there]
+def _draw_parts(compared: Sequence[Compared]) -> go.Figure:
+    rows = [f"{model.name}\n{counted(model.total)}" for model in compared]
+    there = [group for group in GROUPS if any(model.groups[group] for model in compared)]
+    series = [
+        _series(compared, _(GROUPS[group][0]), lambda model, g=group: model.groups[g], counted) for group in there
+    ]
     return shares(rows, series, _("share of all parameters"))
 
 
-def _draw_weights(found: Sequence[Compared]) -> go.Figure:
+def _draw_weights(compared: Sequence[Compared]) -> go.Figure:
     return _amounts(
-        found,
+        compared,
         {name: lambda model, p=name: costs.weight_bytes(model.total, p) for name in PRECISIONS},
         _("weights (bytes, log scale)"),
         size,
     )
 
 
-def _draw_cache(found: Sequence[Compared]) -> go.Figure:
+def _draw_cache(compared: Sequence[Compared]) -> go.Figure:
     quantities = {
         many(SHORT, "token"): lambda model: model.cache(SHORT),
         many(LONG, "token"): lambda model: model.cache(LONG),
@@ -63,10 +65,10 @@ def _draw_cache(found: Sequence[Compared]) -> go.Figure:
             LONG, full=True
         ),
     }
-    return _amounts(found, quantities, _("keys and values of all layers (bytes in bfloat16, log scale)"), size)
+    return _amounts(compared, quantities, _("keys and values of all layers (bytes in bfloat16, log scale)"), size)
 
 
-def _draw_arithmetic(found: Sequence[Compared]) -> go.Figure:
+def _draw_arithmetic(compared: Sequence[Compared]) -> go.Figure:
     quantities = {
         _("matrices alone"): lambda model: 2 * costs.matmul_params(model.given),
         _("with attention to {tokens} tokens", tokens=thousands(SHORT)): lambda model: costs.arithmetic(
@@ -76,7 +78,7 @@ def _draw_arithmetic(found: Sequence[Compared]) -> go.Figure:
             model.given, LONG
         ),
     }
-    return _amounts(found, quantities, _("operations for one token (log scale)"), counted)
+    return _amounts(compared, quantities, _("operations for one token (log scale)"), counted)
 
 
 _DRAWN = {"parts": _draw_parts, "weights": _draw_weights, "cache": _draw_cache, "arithmetic": _draw_arithmetic}
@@ -84,13 +86,15 @@ _Quantity = Callable[[Compared], int | None]
 
 
 def _amounts(
-    found: Sequence[Compared], quantities: Mapping[str, _Quantity], axis: str, words: Callable[[float], str]
+    compared: Sequence[Compared], quantities: Mapping[str, _Quantity], axis: str, words: Callable[[float], str]
 ) -> go.Figure:
     """Bars of some quantities of every model, in the words of their unit."""
-    series = [_series(found, name, value, words) for name, value in quantities.items()]
+    series = [_series(compared, name, value, words) for name, value in quantities.items()]
     there = [value for given in series for value in given.values if value]
     ticks = [(power, _whole(words(power))) for power in powers(min(there) / 10, max(there) * 10)]
-    rows = [model.name if any(given.values[i] for given in series) else _none(model) for i, model in enumerate(found)]
+    rows = [
+        model.name if any(given.values[i] for given in series) else _none(model) for i, model in enumerate(compared)
+    ]
     return amounts(rows, series, axis, ticks)
 
 
@@ -104,9 +108,9 @@ def _whole(words: str) -> str:
     return re.sub(r"\.0+(?= )", "", words)
 
 
-def _series(found: Sequence[Compared], name: str, value: _Quantity, words: Callable[[float], str]) -> Series:
+def _series(compared: Sequence[Compared], name: str, value: _Quantity, words: Callable[[float], str]) -> Series:
     """One quantity of every model, with its words."""
-    values = tuple(value(model) for model in found)
+    values = tuple(value(model) for model in compared)
     return Series(name, values, tuple(_("none") if there is None else words(there) for there in values))
 
 
@@ -121,12 +125,12 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 
 def formula(trace: Trace, view: Fitted) -> str:
-    """The rule with the numbers of the loaded model and of Llama 3.1."""
+    """The rule of the chosen chart with the numbers of the loaded model and of Llama 3.1."""
     return scale_formula.WRITTEN[view[CHARTED]](models(trace.spec))
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """Counts the parameters of the loaded model, part by part."""
+    """Parameters of the loaded model, counted: a dict from each of `compared.GROUPS` that it has to their number."""
     return f"""{opening(spec, view)}
 {LAYERS}
 POSITIONS = ("wpe.weight", "position_embeddings.weight", "relative_attention_bias.weight")

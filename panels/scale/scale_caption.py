@@ -11,8 +11,8 @@ from panels.scale.compared import Compared
 from viz.format import counted, number, percent, size, thousands
 
 
-def _parts(found: Sequence[Compared]) -> str:
-    own, largest = found[0], found[-1]
+def _parts(models: Sequence[Compared]) -> str:
+    own, largest = models[0], models[-1]
     return " ".join(
         (
             _(
@@ -44,8 +44,8 @@ def _of_the_output(own: Compared) -> str:
     return _("Its output layer adds {share}.", share=percent(own.groups["output"] / own.total))
 
 
-def _weights(found: Sequence[Compared]) -> str:
-    own, largest = found[0], found[-1]
+def _weights(models: Sequence[Compared]) -> str:
+    own, largest = models[0], models[-1]
     half = costs.weight_bytes(largest.total, "bfloat16")
     return " ".join(
         (
@@ -71,12 +71,12 @@ def _weights(found: Sequence[Compared]) -> str:
     )
 
 
-def _cache(found: Sequence[Compared]) -> str:
-    largest = found[-1]
+def _cache(models: Sequence[Compared]) -> str:
+    largest = models[-1]
     return " ".join(
         sentence
         for sentence in (
-            _own_cache(found[0]),
+            _own_cache(models[0]),
             _(
                 "{model} keeps {each}: {long} for {tokens} tokens, and {times} times that, {full}, if each of its "
                 "{heads} query heads had keys and values of its own.",
@@ -117,8 +117,8 @@ def _beyond(own: Compared) -> str:
     )
 
 
-def _arithmetic(found: Sequence[Compared]) -> str:
-    own, largest = found[0], found[-1]
+def _arithmetic(models: Sequence[Compared]) -> str:
+    own, largest = models[0], models[-1]
     matrices = 2 * costs.matmul_params(own.given)
     return " ".join(
         sentence

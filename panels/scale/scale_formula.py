@@ -10,14 +10,14 @@ from panels.scale.compared import GROUPS, PARTS, Compared
 from viz.format import counted, listed, number, thousands
 
 
-def _parts(found: Sequence[Compared]) -> str:
-    own = found[0]
+def _parts(models: Sequence[Compared]) -> str:
+    own = models[0]
     return "\n".join(
         (
             *_products(own.given),
             _checked(own),
             *_counted(own),
-            *(_published(model) for model in found[1:]),
+            *(_published(model) for model in models[1:]),
             _source(),
         )
     )
@@ -93,11 +93,11 @@ def _source() -> str:
     return _("published: {source}", source=_(SOURCE))
 
 
-def _weights(found: Sequence[Compared]) -> str:
+def _weights(models: Sequence[Compared]) -> str:
     lines = [
         f"{model.name}, {precision}: {thousands(model.total)} × {bits} / 8 = "
         f"{thousands(costs.weight_bytes(model.total, precision))}"
-        for model in found
+        for model in models
         for precision, bits in PRECISIONS.items()
     ]
     return "\n".join(
@@ -109,11 +109,11 @@ def _weights(found: Sequence[Compared]) -> str:
     )
 
 
-def _cache(found: Sequence[Compared]) -> str:
+def _cache(models: Sequence[Compared]) -> str:
     return "\n".join(
         (
             _("bytes = 2 (key and value) × layers × key/value heads × d_head × 2 bytes (bfloat16) × tokens"),
-            *(line for model in found if model.given.causal for line in _kept(model)),
+            *(line for model in models if model.given.causal for line in _kept(model)),
             _source(),
         )
     )
@@ -127,13 +127,13 @@ def _kept(model: Compared) -> list[str]:
     return [f"{each}; {lengths}", *window]
 
 
-def _arithmetic(found: Sequence[Compared]) -> str:
-    largest = found[-1]
+def _arithmetic(models: Sequence[Compared]) -> str:
+    largest = models[-1]
     trained = costs.training(costs.total(largest.given), TRAINED_TOKENS)
     return "\n".join(
         (
             _("operations = 2 × (entries of the matrices + 2 × layers × query heads × d_head × tokens looked at)"),
-            *(_computed(model) for model in found),
+            *(_computed(model) for model in models),
             _("norms, rotation, softmax and activation function are left out"),
             _(
                 "training {model}: 6 × {count} parameters × {tokens} tokens = {operations} operations; published: "

@@ -31,7 +31,7 @@ LIMITS = N_(
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """The best tokens after every layer, at the chosen position."""
+    """The best tokens after every layer and their log probabilities, at the chosen position."""
     return (Want("lens_ids", pos=view.pos), Want("lens_logp", pos=view.pos))
 
 
@@ -49,19 +49,19 @@ class Step:
 def steps(trace: Trace, view: Fitted) -> tuple[Step, ...]:
     """One per layer. The last one's best token is the model's answer."""
     ids, probabilities = trace[Want("lens_ids", pos=view.pos)], np.exp(trace[Want("lens_logp", pos=view.pos)])
-    found = []
+    by_layer = []
     for row, shares in zip(ids, probabilities, strict=True):
         places = np.flatnonzero(row == ids[-1, 0])
         place = int(places[0]) if places.size else None
         known = (None, None) if place is None else (place + 1, float(shares[place]))
-        found.append(Step(int(row[0]), float(shares[0]), *known))
-    return tuple(found)
+        by_layer.append(Step(int(row[0]), float(shares[0]), *known))
+    return tuple(by_layer)
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """Each layer's best token and its probability; beside it the final answer's."""
-    found = steps(trace, view)
-    answer = found[-1].best
+    by_layer = steps(trace, view)
+    answer = by_layer[-1].best
     bars = [
         Bar(
             str(layer),
@@ -71,10 +71,10 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
             accent=step.best == answer,
             focus=layer == view.layer,
         )
-        for layer, step in enumerate(found)
+        for layer, step in enumerate(by_layer)
     ]
     name = quoted(trace.name(answer))
-    behind = (None if step.answer is None or step.best == answer else 100 * step.answer for step in found)
+    behind = (None if step.answer is None or step.best == answer else 100 * step.answer for step in by_layer)
     marks = Marks(tuple(behind), _("probability of {token} where another leads", token=name))
     return ranked(
         bars,
@@ -89,18 +89,18 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
 
 def _note(trace: Trace, view: Fitted, layer: int, step: Step, answer: int) -> str:
     """What a bar's hover box says: the layer's best token, and where the final answer stands."""
-    told = {"layer": layer, "probability": percent(step.probability), "answer": quoted(trace.name(answer))}
+    values = {"layer": layer, "probability": percent(step.probability), "answer": quoted(trace.name(answer))}
     if step.rank is None or step.answer is None:
         return _(
             "best after layer {layer}, {probability}; {answer} is not among the {count} best",
             count=_named(trace, view),
-            **told,
+            **values,
         )
     return _(
         "best after layer {layer}, {probability}; {answer} has rank {rank} ({share})",
         rank=step.rank,
         share=percent(step.answer),
-        **told,
+        **values,
     )
 
 
@@ -111,33 +111,33 @@ def _named(trace: Trace, view: Fitted) -> int:
 
 def caption(trace: Trace, view: Fitted) -> str:
     """From which layer the final answer leads, and what the chosen layer would name."""
-    found = steps(trace, view)
-    start, last = leads_from(trace[Want("lens_ids", pos=view.pos)]), found[-1]
-    name, here = quoted(trace.name(last.best)), found[view.layer]
-    told = _since(start, len(found), name, percent(last.probability))
+    by_layer = steps(trace, view)
+    start, last = leads_from(trace[Want("lens_ids", pos=view.pos)]), by_layer[-1]
+    name, here = quoted(trace.name(last.best)), by_layer[view.layer]
+    since = _since(start, len(by_layer), name, percent(last.probability))
     if here.best == last.best:
         own = _("After layer {layer} it has {probability}.", layer=view.layer, probability=percent(here.probability))
-        return f"{told} {own}"
-    return f"{told} {_elsewhere(trace, view, here, name)}"
+        return f"{since} {own}"
+    return f"{since} {_elsewhere(trace, view, here, name)}"
 
 
 def _elsewhere(trace: Trace, view: Fitted, here: Step, answer: str) -> str:
     """What the chosen layer names where that is another token, and where the final answer stands."""
-    told = {"layer": view.layer, "token": quoted(trace.name(here.best)), "probability": percent(here.probability)}
+    values = {"layer": view.layer, "token": quoted(trace.name(here.best)), "probability": percent(here.probability)}
     if here.rank is None or here.answer is None:
         return _(
             "After layer {layer} the stream would name {token} ({probability}); {answer} is not among the {count} "
             "best.",
             answer=answer,
             count=_named(trace, view),
-            **told,
+            **values,
         )
     return _(
         "After layer {layer} the stream would name {token} ({probability}); {answer} has rank {rank} ({share}).",
         answer=answer,
         rank=here.rank,
         share=percent(here.answer),
-        **told,
+        **values,
     )
 
 
@@ -184,10 +184,10 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 def formula(trace: Trace, view: Fitted) -> str:
     """What the lens computes, with the chosen and the last layer's numbers."""
-    found = steps(trace, view)
+    by_layer = steps(trace, view)
     lines = [over_the_vocabulary(trace.spec, view)]
-    for layer in dict.fromkeys((view.layer, len(found) - 1)):
-        step = found[layer]
+    for layer in dict.fromkeys((view.layer, len(by_layer) - 1)):
+        step = by_layer[layer]
         lines.append(
             _(
                 "after layer {layer}: log p({token}) = {logp}   p = {probability}",
@@ -217,7 +217,7 @@ def read_stream(spec: ModelSpec) -> str:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """Per layer: probability of the best token, probability of the final answer."""
+    """Per layer the probabilities of its best token and of the final answer: [layers, 2]."""
     return f"""{opening(spec, view)}
 {layer_streams(view.pos)}    probabilities = {readout(spec)}.softmax(dim=-1)  # [layers, vocab]
 

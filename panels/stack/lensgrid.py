@@ -33,7 +33,7 @@ def window(view: Fitted) -> range:
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """The best tokens after every layer at the chosen position."""
+    """The best tokens after every layer and their log probabilities, at the chosen position."""
     return _wants(view.pos)
 
 
@@ -47,7 +47,7 @@ def _wants(pos: int) -> tuple[Want, Want]:
 
 
 def read(trace: Trace, view: Fitted) -> list[int]:
-    """The positions of the window that are there by now."""
+    """The positions of the window whose arrays are in the trace by now, in ascending order."""
     return [pos for pos in window(view) if all(want in trace for want in _wants(pos))]
 
 
@@ -89,22 +89,23 @@ def caption(trace: Trace, view: Fitted) -> str:
     """What the chosen cell names, how many positions name their final token there, and since when they do."""
     ids, share = _columns(trace, view), float(probabilities(trace, view)[view.layer, -1])
     already, count = int((ids[view.layer] == ids[-1]).sum()), ids.shape[1]
-    told = _(
+    chosen = _(
         "After layer {layer} the lens at {token} names {best} ({probability}).",
         layer=view.layer,
         token=quoted(trace.labels[view.pos]),
         best=quoted(trace.name(int(ids[view.layer, -1]))),
         probability=percent(share),
     )
+    sentences = [chosen]
     if count > 1:
         starts = sorted(leads_from(column[:, None]) for column in ids.T)
         since = _("At half of them or more it leads for good from layer {layer} on.", layer=starts[(count - 1) // 2])
-        told += f" {_already(already, count)} {since}"
+        sentences += [_already(already, count), since]
     if count < len(window(view)):
-        told += " " + _("Computed so far: {count} of {of} positions.", count=count, of=len(window(view)))
+        sentences.append(_("Computed so far: {count} of {of} positions.", count=count, of=len(window(view))))
     elif window(view).start:
-        told += " " + _("Only the last {count} tokens up to the chosen one are read.", count=count)
-    return told
+        sentences.append(_("Only the last {count} tokens up to the chosen one are read.", count=count))
+    return " ".join(sentences)
 
 
 def _columns(trace: Trace, view: Fitted) -> Int[np.ndarray, "layer pos"]:
@@ -160,7 +161,7 @@ def formula(trace: Trace, view: Fitted) -> str:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """Per layer and position of the window: the best token's probability."""
+    """Per layer and position of the window the best token's probability: [layers, pos]."""
     return f"""{opening(spec, view)}
 {layer_streams(window(view))}    best = {readout(spec)}.softmax(dim=-1).max(dim=-1)
 

@@ -29,7 +29,7 @@ def streams(trace: Trace, view: Fitted) -> Float[np.ndarray, "layer d_model"]:
 
 
 def matrix(trace: Trace, view: Fitted) -> Float[np.ndarray, "layer layer"]:
-    """Cosine between the streams after every two layers."""
+    """Cosine between the chosen token's streams after every two layers."""
     return cosine_matrix(streams(trace, view)).astype(np.float32)
 
 
@@ -46,7 +46,7 @@ def largest_share(trace: Trace, view: Fitted) -> tuple[int, float]:
 
 
 def draw(trace: Trace, view: Fitted) -> Grid:
-    """The matrix, on the same scale for every text: −1 opposite, 0 unrelated, 1 the same direction."""
+    """The matrix of cosines, on the same scale for every text: −1 opposite, 0 unrelated, 1 the same direction."""
     layers = tuple(map(str, range(trace.spec.layers)))
     return Grid(
         z=matrix(trace, view),
@@ -123,10 +123,10 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 def formula(trace: Trace, view: Fitted) -> str:
     """The cell in focus, with dot product and lengths, and what it is without the largest dimension."""
-    far, found = least_alike(trace, view), streams(trace, view).astype(np.float64)
-    a, b = found[view.layer], found[far]
+    far, stream = least_alike(trace, view), streams(trace, view).astype(np.float64)
+    a, b = stream[view.layer], stream[far]
     dimension = largest_share(trace, view)[0]
-    rest = cosine_matrix(np.delete(found[[view.layer, far]], dimension, axis=1))[0, 1]
+    rest = cosine_matrix(np.delete(stream[[view.layer, far]], dimension, axis=1))[0, 1]
     token = quoted(trace.tokens[view.pos].label)
     return "\n".join(
         (
@@ -149,7 +149,7 @@ def formula(trace: Trace, view: Fitted) -> str:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """The whole matrix."""
+    """The whole matrix of cosines: [layers, layers]."""
     return f"""{opening(spec, view)}
 {layer_streams(view.pos)}
 unit = torch.nn.functional.normalize(stream, dim=-1)

@@ -46,7 +46,7 @@ def even(trace: Trace, view: Fitted) -> float:
 
 
 def settled_from(values: Float[np.ndarray, " layer"], level: float) -> int:
-    """The first layer from which on no distance is above the level; the last one's is 0."""
+    """The first layer from which on no distance is above the level (both in nats); the last layer's is 0."""
     above = np.flatnonzero(values > level)
     return int(above[-1]) + 1 if above.size else 0
 
@@ -55,8 +55,8 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     """The distance over the layers, held against an even guess's."""
     values, layers = distances(trace, view), trace.spec.layers
     guess = Level(even(trace, view), _("an even guess among all tokens"))
-    told = _("layer {layer}: {nats}", layer=view.layer, nats=_nats(values[view.layer]))
-    here = Mark(view.layer, float(values[view.layer]), told)
+    text = _("layer {layer}: {nats}", layer=view.layer, nats=_nats(values[view.layer]))
+    here = Mark(view.layer, float(values[view.layer]), text)
     notes = tuple(
         _("after layer {layer}: {nats}", layer=layer, nats=_nats(value)) for layer, value in enumerate(values.tolist())
     )
@@ -69,9 +69,9 @@ def caption(trace: Trace, view: Fitted) -> str:
     """The distance at both ends and at the chosen layer, where it settles, and what a raw lens cannot say."""
     values, guess = distances(trace, view), even(trace, view)
     worse = int((values > guess).sum())
-    told = [_at_the_layer(trace, view, float(values[view.layer]), guess), _settles(values)]
+    sentences = [_at_the_layer(trace, view, float(values[view.layer]), guess), _settles(values)]
     if worse:
-        told.append(
+        sentences.append(
             ngettext(
                 "{count} layer of {layers} lies farther away than an even guess.",
                 "{count} layers of {layers} lie farther away than an even guess.",
@@ -79,12 +79,12 @@ def caption(trace: Trace, view: Fitted) -> str:
                 layers=len(values),
             )
         )
-    return " ".join((*told, _(LIMITS)))
+    return " ".join((*sentences, _(LIMITS)))
 
 
 def _at_the_layer(trace: Trace, view: Fitted, value: float, guess: float) -> str:
     """The chosen layer's distance beside that of an even guess."""
-    told = {
+    values = {
         "layer": view.layer,
         "nats": _nats(value),
         "token": quoted(trace.tokens[view.pos].label),
@@ -94,12 +94,12 @@ def _at_the_layer(trace: Trace, view: Fitted, value: float, guess: float) -> str
         return _(
             "After layer {layer} the lens is {nats} from the final answer at {token}, farther than an even guess among "
             "all tokens ({guess}).",
-            **told,
+            **values,
         )
     return _(
         "After layer {layer} the lens is {nats} from the final answer at {token}, nearer than an even guess among all "
         "tokens ({guess}).",
-        **told,
+        **values,
     )
 
 
@@ -163,7 +163,7 @@ def formula(trace: Trace, view: Fitted) -> str:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """The divergence of the final distribution from every layer's lens."""
+    """The KL divergence of the final distribution from every layer's lens, in nats: [layers]."""
     return f"""{opening(spec, view)}
 {layer_streams(view.pos)}    logp = {readout(spec)}.log_softmax(dim=-1)  # [layers, vocab]
 

@@ -27,7 +27,7 @@ from viz.lines import Lines, lines
 
 MEASURE = Choice("watched", N_("Show"), ("probability", "rank"), (N_("probability"), N_("rank")))
 _ANSWER = 0  # the final answer's column: the engine puts it first
-_TOLD = 4  # spells in the lead that the caption names one by one
+_NAMED = 4  # spells in the lead that the caption names one by one
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -41,7 +41,7 @@ def names(trace: Trace, view: Fitted) -> tuple[str, ...]:
 
 
 def probabilities(trace: Trace, view: Fitted) -> Float[np.ndarray, "layer k"]:
-    """Each watched token's share of every layer's lens."""
+    """Each watched token's probability in every layer's lens."""
     return np.exp(trace[Want("watch_logp", pos=view.pos)].astype(np.float64))
 
 
@@ -60,16 +60,16 @@ class Spell:
 
 
 def spells(places: Int[np.ndarray, "layer k"]) -> tuple[Spell, ...]:
-    """Who leads, from the first layer to the last. places: ranks."""
+    """Who leads, from the first layer to the last. places: ranks of the watched tokens, as `ranks` gives them."""
     leaders = [smallest_at(row) if row.min() == 1 else None for row in places]
     runs = [[layer for layer, _who in run] for _who, run in groupby(enumerate(leaders), key=lambda pair: pair[1])]
     return tuple(Spell(leaders[run[0]], run[0], run[-1]) for run in runs)
 
 
-def _longest_other(found: Sequence[Spell]) -> int | None:
+def _longest_other(leads: Sequence[Spell]) -> int | None:
     """The token besides the final answer that leads after most layers."""
     time: dict[int, int] = {}
-    for spell in found:
+    for spell in leads:
         if spell.column is not None and spell.column != _ANSWER:
             time[spell.column] = time.get(spell.column, 0) + spell.last - spell.first + 1
     return max(time, key=lambda column: time[column], default=None)
@@ -96,10 +96,10 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
 
 def caption(trace: Trace, view: Fitted) -> str:
     """Who leads until when, where the final answer starts, and whether early leaders are left out."""
-    found, places = spells(ranks(trace, view)), ranks(trace, view)
-    told = [_lead(trace, view, found)]
-    if len(found) > 1:
-        told.append(
+    leads, places = spells(ranks(trace, view)), ranks(trace, view)
+    sentences = [_lead(trace, view, leads)]
+    if len(leads) > 1:
+        sentences.append(
             _(
                 "After layer 0 {token} has rank {rank} of {tokens}.",
                 token=quoted(names(trace, view)[_ANSWER]),
@@ -107,26 +107,26 @@ def caption(trace: Trace, view: Fitted) -> str:
                 tokens=many(trace.spec.vocab, "token"),
             )
         )
-    if any(spell.column is None for spell in found):
+    if any(spell.column is None for spell in leads):
         drawn = many(places.shape[1], "token")
-        told.append(_("Only the {tokens} that led last are drawn; earlier leaders are left out.", tokens=drawn))
-    return " ".join(told)
+        sentences.append(_("Only the {tokens} that led last are drawn; earlier leaders are left out.", tokens=drawn))
+    return " ".join(sentences)
 
 
-def _lead(trace: Trace, view: Fitted, found: Sequence[Spell]) -> str:
+def _lead(trace: Trace, view: Fitted, leads: Sequence[Spell]) -> str:
     """The spells as a sentence; the middle ones only counted where there are many."""
-    first, *rest = found
+    first, *rest = leads
     share = percent(float(probabilities(trace, view)[-1, _ANSWER]))
     if not rest:
         name = quoted(names(trace, view)[_ANSWER])
         return _("{token} leads after every layer, with {probability} in the end.", token=name, probability=share)
     *between, last = rest
-    told = [_first(trace, view, first)]
-    if len(found) <= _TOLD:
-        told += [_then(trace, view, spell) for spell in between]
+    clauses = [_first(trace, view, first)]
+    if len(leads) <= _NAMED:
+        clauses += [_then(trace, view, spell) for spell in between]
     else:
-        told.append(_changes(trace, view, between))
-    return listed((*told, _last(trace, view, last, share)))
+        clauses.append(_changes(trace, view, between))
+    return listed((*clauses, _last(trace, view, last, share)))
 
 
 def _first(trace: Trace, view: Fitted, spell: Spell) -> str:
@@ -146,12 +146,14 @@ def _then(trace: Trace, view: Fitted, spell: Spell) -> str:
 
 def _changes(trace: Trace, view: Fitted, between: Sequence[Spell]) -> str:
     """How often the lead changes before the final answer takes it, and who has it last."""
-    spell, told = between[-1], {"times": many(len(between), "time"), "token": _who(trace, view, between[-1])}
+    spell, values = between[-1], {"times": many(len(between), "time"), "token": _who(trace, view, between[-1])}
     if spell.first == spell.last:
         return _(
-            "then the lead changes {times} (the last time to {token}, after layer {layer})", layer=spell.first, **told
+            "then the lead changes {times} (the last time to {token}, after layer {layer})", layer=spell.first, **values
         )
-    return _("then the lead changes {times} (the last time to {token}, up to layer {layer})", layer=spell.last, **told)
+    return _(
+        "then the lead changes {times} (the last time to {token}, up to layer {layer})", layer=spell.last, **values
+    )
 
 
 def _last(trace: Trace, view: Fitted, spell: Spell, share: str) -> str:
@@ -188,11 +190,11 @@ def table(trace: Trace, view: Fitted) -> Table:
 def formula(trace: Trace, view: Fitted) -> str:
     """What probability and rank are, with the numbers around the layer from which the final answer leads for good."""
     start = spells(ranks(trace, view))[-1].first
-    told = [over_the_vocabulary(trace.spec, view), _("rank = 1 + the number of tokens with a larger p")]
+    written = [over_the_vocabulary(trace.spec, view), _("rank = 1 + the number of tokens with a larger p")]
     for layer in range(max(0, start - 1), start + 1):
         two_best = ";  ".join(_two_best(trace, view, layer))
-        told.append(_("after layer {layer}: {tokens}", layer=layer, tokens=two_best))
-    return "\n".join((*told, _(LIMITS)))
+        written.append(_("after layer {layer}: {tokens}", layer=layer, tokens=two_best))
+    return "\n".join((*written, _(LIMITS)))
 
 
 def _two_best(trace: Trace, view: Fitted, layer: int) -> Iterator[str]:
@@ -208,7 +210,7 @@ def _two_best(trace: Trace, view: Fitted, layer: int) -> Iterator[str]:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """Per layer and watched token: probability and rank."""
+    """Per layer and watched token its probability and rank: [layers, tokens, 2]."""
     return f"""{opening(spec, view)}
 {layer_streams(view.pos)}    probabilities = {readout(spec)}.softmax(dim=-1)  # [layers, vocab]
 

@@ -50,8 +50,8 @@ def draw(trace: Trace, view: Fitted) -> Chips:
     special = set(trace.spec.special)
     tokens = _tokens(trace)
     shown, left_out = _at_the_ends(len(tokens), _ends(tokens))
-    told = (tokens[place] for place in shown)
-    chips = tuple(Chip(label, str(row), _("special") if label in special else "", role) for row, label, role in told)
+    drawn = (tokens[place] for place in shown)
+    chips = tuple(Chip(label, str(row), _("special") if label in special else "", role) for row, label, role in drawn)
     gap = _("{tokens} of the text are left out here", tokens=many(left_out, "token"))
     return Chips(
         chips,
@@ -82,7 +82,7 @@ def caption(trace: Trace, view: Fitted) -> str:
     parts = [
         _("{count} {part}", count=count, part=_(whose)) for count, whose in zip(counts, _WHOSE, strict=True) if count
     ]
-    told = [
+    sentences = [
         _(
             "As a message in a conversation the text takes {tokens} instead of {own}: {parts}.",
             tokens=many(len(tokens), "token"),
@@ -91,10 +91,10 @@ def caption(trace: Trace, view: Fitted) -> str:
         )
     ]
     if marks:
-        told.append(_("The parts are marked by special tokens: {tokens}.", tokens=listed(marks)))
+        sentences.append(_("The parts are marked by special tokens: {tokens}.", tokens=listed(marks)))
     if len(tokens) > _MOST:
-        told.append(_("Drawn are the first and the last {count} tokens.", count=_ENDS))
-    return " ".join((*told, _("The other panels show the text alone, without a template.")))
+        sentences.append(_("Drawn are the first and the last {count} tokens.", count=_ENDS))
+    return " ".join((*sentences, _("The other panels show the text alone, without a template.")))
 
 
 def table(trace: Trace, view: Fitted) -> Table:

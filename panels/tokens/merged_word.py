@@ -19,7 +19,7 @@ _NEW_WORD = -2
 
 @dataclass(frozen=True)
 class Merge:
-    """One step: its number in the word, the two pieces as (first byte, end), the rule, 0 the first of the table."""
+    """One step: its number in the word, from 1; the two pieces as (first byte, end); its rule, 0 the table's first."""
 
     step: int
     left: tuple[int, int]
@@ -29,8 +29,11 @@ class Merge:
 
 @dataclass(frozen=True)
 class Word:
-    """The bytes that are merged by themselves, and how: step and rule of each byte as the sites give them.
+    """Bytes that are merged among themselves alone, and how.
 
+    step   for each byte the step that joined it to the one before, from 1; 0 where they were one piece from the
+           start, below 0 where they stay apart
+    rule   the rule of that step, 0 the table's first; below 0 where there is no step
     first  position of its first token in the text
     """
 
@@ -56,7 +59,7 @@ class Word:
         return tuple(self.merge(int(place)) for place in order[len(order) - self.count :])
 
     def merge(self, place: int) -> Merge:
-        """The step that joined a byte to the one before."""
+        """The step that joined the byte at `place` to the one before; asked only where there is one."""
         before = self.pieces(int(self.step[place]) - 1)
         right = next(piece for piece in before if piece[0] == place)
         left = next(piece for piece in before if piece[1] == place)
@@ -64,7 +67,7 @@ class Word:
 
     @property
     def tokens(self) -> list[tuple[int, int]]:
-        """(first byte, end) of what no rule joins any further."""
+        """(first byte, end) of each piece that is left when no rule joins any more."""
         return self.pieces(len(self.raw))
 
     def label(self, piece: tuple[int, int]) -> str:
@@ -97,7 +100,8 @@ def word_of(trace: Trace, view: Fitted) -> Word:
 
 
 def shown(trace: Trace, view: Fitted) -> Word:
-    """The word; of a long one the tokens around the chosen one."""
+    """The word; of one of more than MOST_BYTES bytes (fewer where not all are ASCII) the chosen token and those around
+    it that fit."""
     word = word_of(trace, view)
     tokens = word.tokens
     low = high = view.pos - word.first

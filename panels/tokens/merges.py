@@ -89,8 +89,8 @@ def caption(trace: Trace, view: Fitted) -> str:
         return _("{token} is taken whole: no bytes are merged for it.", token=name)
     if len(word.raw) == 1:
         return _("{token} is a word of one byte: there is nothing to merge.", token=name)
-    told = (_counted(word), _first(word), _stops(word, view), _left_out(trace, view, word))
-    return " ".join(part for part in told if part)
+    sentences = (_counted(word), _first(word), _stops(word, view), _left_out(trace, view, word))
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _counted(word: Word) -> str:
@@ -132,13 +132,13 @@ def _stops(word: Word, view: Fitted) -> str:
 def _left_out(trace: Trace, view: Fitted, word: Word) -> str:
     """What of the word is not drawn."""
     part = shown(trace, view)
-    told = []
+    sentences = []
     if len(part.raw) < len(word.raw):
         bytes_drawn, token = many(len(part.raw), "byte"), quoted(trace.tokens[view.pos].label)
-        told.append(_("Drawn are the {bytes} around {token}.", bytes=bytes_drawn, token=token))
+        sentences.append(_("Drawn are the {bytes} around {token}.", bytes=bytes_drawn, token=token))
     if len(part.merges) > _MOST_ROWS:
-        told.append(_("Drawn are the last {count} of {all} merges.", count=_MOST_ROWS, all=len(part.merges)))
-    return " ".join(told)
+        sentences.append(_("Drawn are the last {count} of {all} merges.", count=_MOST_ROWS, all=len(part.merges)))
+    return " ".join(sentences)
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -161,7 +161,7 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 
 def formula(trace: Trace, view: Fitted) -> str:
-    """The rule that BPE follows, and its steps in this word."""
+    """The rule that BPE follows (Sennrich, Haddow and Birch 2016, sec. 3.2), and its steps in this word."""
     word = shown(trace, view)
     pieces = " · ".join(word.label(piece) for piece in word.tokens)
     return "\n".join(

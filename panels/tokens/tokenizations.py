@@ -47,18 +47,18 @@ class Tokenization:
         return self.own / self.cut.characters if self.cut.characters else None
 
     def pieces(self, unit: tuple[int, int]) -> tuple[Token, ...]:
-        """The tokens that hold any of a word's characters."""
-        found = {pos for place in range(*unit) for pos in self._holding.get(place, ())}
-        return tuple(self.tokens[pos] for pos in sorted(found))
+        """The tokens that hold any character of a word, in order. unit: (start, end) of the word in the text."""
+        positions = {pos for place in range(*unit) for pos in self._holding.get(place, ())}
+        return tuple(self.tokens[pos] for pos in sorted(positions))
 
     @cached_property
     def _holding(self) -> dict[int, list[int]]:
         """The tokens that hold each character."""
-        found: dict[int, list[int]] = {}
+        holding: dict[int, list[int]] = {}
         for pos, token in enumerate(self.tokens):
             for place in range(token.start, token.end):
-                found.setdefault(place, []).append(pos)
-        return found
+                holding.setdefault(place, []).append(pos)
+        return holding
 
     def edges(self, unit: tuple[int, int]) -> tuple[object, ...]:
         """How a word is cut: where its pieces begin inside it, how many there are, and which are not spelled."""
@@ -86,9 +86,9 @@ def differing(one: Tokenization, other: Tokenization) -> tuple[tuple[int, int], 
 
 
 def around(text: str, place: int, most: int) -> tuple[int, int]:
-    """(start, end) of at most so many characters of a text, with the place in the middle as far as it goes."""
-    found = columns.around(len(text), place, most)
-    return found.start, found.stop
+    """(start, end) of at most `most` characters of a text, with the place in the middle as far as it goes."""
+    span = columns.around(len(text), place, most)
+    return span.start, span.stop
 
 
 def within(tokens: Sequence[Token], span: tuple[int, int]) -> Iterator[tuple[int, Token]]:

@@ -33,21 +33,21 @@ def window(trace: Trace, view: Fitted) -> tuple[int, int]:
 def draw(trace: Trace, view: Fitted) -> Chips:
     """A row of chips for each tokenizer, tinted by kind of piece. One of another model stands for the loaded model's
     token that holds its first character."""
-    found, span = tokenizations(trace), window(trace, view)
-    shown = [list(within(one.tokens, span)) for one in found]
+    tokenizers, span = tokenizations(trace), window(trace, view)
+    shown = [list(within(one.tokens, span)) for one in tokenizers]
     own = [pos for pos, _token in shown[0]]
-    starts = [sum(map(len, shown[:row])) for row in range(len(found))]
+    starts = [sum(map(len, shown[:row])) for row in range(len(tokenizers))]
     return Chips(
         tuple(
             Chip(token.label, str(token.id), "", one.cut.kinds[pos])
-            for one, row in zip(found, shown, strict=True)
+            for one, row in zip(tokenizers, shown, strict=True)
             for pos, token in row
         ),
         tuple(_(kind) for kind in KINDS),
-        many(len(found), "tokenizer"),
+        many(len(tokenizers), "tokenizer"),
         own.index(view.pos) if view.pos in own else None,
-        places=(*own, *_holders(found[0], [token for row in shown[1:] for _pos, token in row])),
-        rows=tuple(zip(starts, map(_heading, found), strict=True)),
+        places=(*own, *_holders(tokenizers[0], [token for row in shown[1:] for _pos, token in row])),
+        rows=tuple(zip(starts, map(_heading, tokenizers), strict=True)),
     )
 
 
@@ -60,7 +60,7 @@ def _holders(own: Tokenization, others: Sequence[Token]) -> Iterator[int | None]
 
 def _heading(one: Tokenization) -> str:
     """What stands above a tokenizer's row."""
-    told = {
+    values = {
         "model": one.name,
         "kind": _kind(one),
         "entries": thousands(one.vocab),
@@ -68,11 +68,11 @@ def _heading(one: Tokenization) -> str:
     }
     if one.per_word is not None:
         rate = f"{one.per_word:.2f}"
-        return _("{model}: {kind}, {entries} entries → {tokens}, {rate} per word", rate=rate, **told)
+        return _("{model}: {kind}, {entries} entries → {tokens}, {rate} per word", rate=rate, **values)
     if one.per_character is not None:
         rate = f"{one.per_character:.2f}"
-        return _("{model}: {kind}, {entries} entries → {tokens}, {rate} per character", rate=rate, **told)
-    return _("{model}: {kind}, {entries} entries → {tokens}", **told)
+        return _("{model}: {kind}, {entries} entries → {tokens}, {rate} per character", rate=rate, **values)
+    return _("{model}: {kind}, {entries} entries → {tokens}", **values)
 
 
 def _tokens(one: Tokenization) -> str:
@@ -88,33 +88,33 @@ def _kind(one: Tokenization) -> str:
 def caption(trace: Trace, view: Fitted) -> str:
     """How many tokens each takes, which words come in other pieces, what is not spelled, what is not drawn."""
     own, *others = tokenizations(trace)
-    told = [_counts((own, *others)), *(_difference(own, other) for other in others)]
-    told += [_unspelled(one) for one in (own, *others) if one.lost]
+    sentences = [_counts((own, *others)), *(_difference(own, other) for other in others)]
+    sentences += [_unspelled(one) for one in (own, *others) if one.lost]
     if not others:
-        told.append(
+        sentences.append(
             _(
                 "No other tokenizer cuts this text here. Where none is at hand, `python -m models fetch minilm-l6` "
                 "brings one."
             )
         )
     if trace.run.tail:
-        told.append(_("What was added to the text is left out here."))
+        sentences.append(_("What was added to the text is left out here."))
     start, end = window(trace, view)
     if end - start < len(own.text):
-        told.append(
+        sentences.append(
             _(
                 "Drawn are {drawn} of {characters}, those around the chosen token.",
                 drawn=thousands(end - start),
                 characters=many(len(own.text), "character"),
             )
         )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
-def _counts(found: Sequence[Tokenization]) -> str:
+def _counts(tokenizers: Sequence[Tokenization]) -> str:
     """The numbers of tokens, all in one sentence."""
     each = listed(
-        _("{tokens} for {model} ({kind})", tokens=_tokens(one), model=one.name, kind=_kind(one)) for one in found
+        _("{tokens} for {model} ({kind})", tokens=_tokens(one), model=one.name, kind=_kind(one)) for one in tokenizers
     )
     return _("The text is cut into {each}.", each=each)
 
@@ -165,8 +165,8 @@ def _unspelled(one: Tokenization) -> str:
 def table(trace: Trace, view: Fitted) -> Table:
     """One row per tokenizer: its size, what the text takes, what it cannot spell, and the whole cut; of a long text the
     cut of what is drawn."""
-    found, span = tokenizations(trace), window(trace, view)
-    part = max(len(one.tokens) for one in found) > _MOST_WRITTEN
+    tokenizers, span = tokenizations(trace), window(trace, view)
+    part = max(len(one.tokens) for one in tokenizers) > _MOST_WRITTEN
     return Table(
         (
             _("model"),
@@ -191,7 +191,7 @@ def table(trace: Trace, view: Fitted) -> Table:
                 " ".join(one.lost),
                 " | ".join(token.label for token in (_inside(one, span) if part else one.tokens)),
             )
-            for one in found
+            for one in tokenizers
         ),
         _("The cut is that of the characters drawn.") if part else None,
     )
@@ -217,19 +217,19 @@ def formula(trace: Trace, view: Fitted) -> str:
 
 def _rates(one: Tokenization) -> Iterator[str]:
     """Tokens by words and by characters, without those that the model adds."""
-    told = {"model": one.name, "tokens": many(one.own, "token")}
+    values = {"model": one.name, "tokens": many(one.own, "token")}
     if one.per_word is not None:
         words = many(len(one.cut.words), "word")
-        yield _("{model}: {tokens} / {count} = {rate} per word", count=words, rate=f"{one.per_word:.3f}", **told)
+        yield _("{model}: {tokens} / {count} = {rate} per word", count=words, rate=f"{one.per_word:.3f}", **values)
     if one.per_character is not None:
         yield _(
             "{model}: {tokens} / {count} without white space = {rate} per character",
             count=many(one.cut.characters, "character"),
             rate=f"{one.per_character:.3f}",
-            **told,
+            **values,
         )
     else:
-        yield _("{model}: {tokens}, and no character but white space", **told)
+        yield _("{model}: {tokens}, and no character but white space", **values)
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:

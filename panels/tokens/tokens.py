@@ -35,32 +35,32 @@ def _shown(trace: Trace, view: Fitted) -> range:
 
 def caption(trace: Trace, view: Fitted) -> str:
     """Tokens per word, or per character where words are not set apart; then which pieces are less than that."""
-    found = cut(trace.text, trace.tokens)
-    own = sum(kind != SPECIAL for kind in found.kinds)
+    segmentation = cut(trace.text, trace.tokens)
+    own = sum(kind != SPECIAL for kind in segmentation.kinds)
     drawn = caption_around(len(trace.tokens), _shown(trace, view))
-    told = (_rate(found, own), _pieces(found), _added(trace, found), _lost(trace), drawn)
-    return " ".join(part for part in told if part)
+    sentences = (_rate(segmentation, own), _pieces(segmentation), _added(trace, segmentation), _lost(trace), drawn)
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _rate(found: Cut, own: int) -> str:
+def _rate(segmentation: Cut, own: int) -> str:
     tokens = many(own, "token")
-    if found.words and not found.unspaced:
-        words, rate = many(len(found.words), "word"), f"{own / len(found.words):.1f}"
+    if segmentation.words and not segmentation.unspaced:
+        words, rate = many(len(segmentation.words), "word"), f"{own / len(segmentation.words):.1f}"
         return _("{tokens} for {words}: {rate} per word.", tokens=tokens, words=words, rate=rate)
-    if found.characters:
-        characters, rate = many(found.characters, "character"), f"{own / found.characters:.1f}"
+    if segmentation.characters:
+        characters, rate = many(segmentation.characters, "character"), f"{own / segmentation.characters:.1f}"
         return _("{tokens} for {characters}: {rate} per character.", tokens=tokens, characters=characters, rate=rate)
     if own:
         return _("{tokens}, with nothing but white space in them.", tokens=tokens)
     return _("The text has no token of its own.")
 
 
-def _pieces(found: Cut) -> str:
+def _pieces(segmentation: Cut) -> str:
     """How many tokens hold less than a word, and less than a character."""
-    part, byte = found.kinds.count(PART), found.kinds.count(BYTES)
-    told = []
+    part, byte = segmentation.kinds.count(PART), segmentation.kinds.count(BYTES)
+    sentences = []
     if part:
-        told.append(
+        sentences.append(
             ngettext(
                 "{count} holds only part of a word.",
                 "{count} hold only part of a word.",
@@ -69,7 +69,7 @@ def _pieces(found: Cut) -> str:
             )
         )
     if byte:
-        told.append(
+        sentences.append(
             ngettext(
                 "{count} holds only part of a character.",
                 "{count} hold only part of a character.",
@@ -77,14 +77,14 @@ def _pieces(found: Cut) -> str:
                 count=thousands(byte),
             )
         )
-    if not told and found.words and not found.unspaced:
+    if not sentences and segmentation.words and not segmentation.unspaced:
         return _("No word is cut.")
-    return " ".join(told)
+    return " ".join(sentences)
 
 
-def _added(trace: Trace, found: Cut) -> str:
+def _added(trace: Trace, segmentation: Cut) -> str:
     """Special tokens, which stand for no text."""
-    special = [quoted(t.label) for t, kind in zip(trace.tokens, found.kinds, strict=True) if kind == SPECIAL]
+    special = [quoted(t.label) for t, kind in zip(trace.tokens, segmentation.kinds, strict=True) if kind == SPECIAL]
     if not special:
         return ""
     return _("Special tokens besides: {tokens}.", tokens=listed(dict.fromkeys(special)))

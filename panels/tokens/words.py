@@ -49,10 +49,10 @@ def counted(trace: Trace) -> tuple[Unit, ...]:
 
 def _nouns(trace: Trace) -> tuple[str, str, str]:
     """What the units of this text are: one of them, several, all of them with their number."""
-    found, count = words(trace.text), len(units(trace.text))
-    if not found:
+    spaced, count = words(trace.text), len(units(trace.text))
+    if not spaced:
         return _("character"), _("characters"), many(count, "character")
-    if len(found) == count:
+    if len(spaced) == count:
         return _("word"), _("words"), many(count, "word")
     every = ngettext("{count} word or character", "{count} words and characters", count, count=thousands(count))
     return _("word or character"), _("words and characters"), every
@@ -60,15 +60,15 @@ def _nouns(trace: Trace) -> tuple[str, str, str]:
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
     """A bar per number of tokens: how many words take so many. The chosen token's word is in the accent."""
-    found = counted(trace)
+    in_text = counted(trace)
     by_length: dict[int, list[Unit]] = {}
-    for unit in found:
+    for unit in in_text:
         by_length.setdefault(len(unit.tokens), []).append(unit)
     bars = [
         Bar(
             many(length, "token"),
             len(group),
-            f"{thousands(len(group))} ({percent(len(group) / len(found))})",
+            f"{thousands(len(group))} ({percent(len(group) / len(in_text))})",
             _("such as {words}", words=_named(group)),
             accent=any(view.pos in unit.tokens for unit in group),
         )
@@ -90,21 +90,21 @@ def _named(group: Sequence[Unit]) -> str:
 
 def caption(trace: Trace, view: Fitted) -> str:
     """How many words are whole tokens, the most cut one, and what a token holds on average."""
-    found = counted(trace)
-    told = [_whole(trace, found), _most_cut(trace, found), _rates(trace), _vocabulary(trace.spec)]
-    return " ".join(part for part in told if part)
+    in_text = counted(trace)
+    sentences = [_whole(trace, in_text), _most_cut(trace, in_text), _rates(trace), _vocabulary(trace.spec)]
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _whole(trace: Trace, found: Sequence[Unit]) -> str:
-    if not found:
+def _whole(trace: Trace, in_text: Sequence[Unit]) -> str:
+    if not in_text:
         return _("The text has no words.")
     one, _several, every = _nouns(trace)
-    single = sum(len(unit.tokens) == 1 for unit in found)
-    mean = len({pos for unit in found for pos in unit.tokens}) / len(found)
+    single = sum(len(unit.tokens) == 1 for unit in in_text)
+    mean = len({pos for unit in in_text for pos in unit.tokens}) / len(in_text)
     return ngettext(
         "{count} of {units} lies within one token; on average a {unit} takes {mean}.",
         "{count} of {units} lie within one token; on average a {unit} takes {mean}.",
-        1 if len(found) == 1 else single,
+        1 if len(in_text) == 1 else single,
         count=thousands(single),
         units=every,
         unit=one,
@@ -112,11 +112,11 @@ def _whole(trace: Trace, found: Sequence[Unit]) -> str:
     )
 
 
-def _most_cut(trace: Trace, found: Sequence[Unit]) -> str:
+def _most_cut(trace: Trace, in_text: Sequence[Unit]) -> str:
     """The one with most tokens, and its pieces."""
-    if not found:
+    if not in_text:
         return ""
-    most = max(found, key=lambda unit: len(unit.tokens))
+    most = max(in_text, key=lambda unit: len(unit.tokens))
     if len(most.tokens) < 2:
         return ""
     tokens = many(len(most.tokens), "token")
@@ -150,25 +150,25 @@ def _vocabulary(spec: ModelSpec) -> str:
     if not spec.special:
         return ""
     count, named = len(spec.special), listed(quoted(piece) for piece in spec.special[:_MOST_NAMED])
-    told = {"rows": thousands(spec.vocab), "count": thousands(count), "named": named}
+    values = {"rows": thousands(spec.vocab), "count": thousands(count), "named": named}
     if count > _MOST_NAMED:
         return _(
             "Of the {rows} rows of the vocabulary, {count} are special: {named} and {rest} more.",
             rest=count - _MOST_NAMED,
-            **told,
+            **values,
         )
     return ngettext(
         "Of the {rows} rows of the vocabulary, {count} is special: {named}.",
         "Of the {rows} rows of the vocabulary, {count} are special: {named}.",
         count,
-        **told,
+        **values,
     )
 
 
 def table(trace: Trace, view: Fitted) -> Table:
     """Every word as it was cut, most tokens first."""
-    found = counted(trace)
-    times = Counter((unit.text, _pieces(trace, unit), len(unit.tokens)) for unit in found)
+    in_text = counted(trace)
+    times = Counter((unit.text, _pieces(trace, unit), len(unit.tokens)) for unit in in_text)
     order = sorted(times.items(), key=lambda entry: -entry[0][2])
     note = _("Listed are the {shown} most cut of {count}.", shown=_MOST_ROWS, count=thousands(len(order)))
     return Table(
@@ -180,12 +180,14 @@ def table(trace: Trace, view: Fitted) -> Table:
 
 def formula(trace: Trace, view: Fitted) -> str:
     """The rates with their numbers, the kinds of pieces, the special tokens."""
-    found, text, own = counted(trace), trace.text, _own(trace)
+    in_text, text, own = counted(trace), trace.text, _own(trace)
     several, special = _nouns(trace)[1], trace.spec.special
-    touched = len({pos for unit in found for pos in unit.tokens})
+    touched = len({pos for unit in in_text for pos in unit.tokens})
     kinds = cut(text, trace.tokens).kinds
     lines = [
-        _("tokens of {units} / {units} = {ratio}", units=several, ratio=_ratio(touched, len(found))) if found else "",
+        _("tokens of {units} / {units} = {ratio}", units=several, ratio=_ratio(touched, len(in_text)))
+        if in_text
+        else "",
         _("characters / tokens = {ratio}", ratio=_ratio(len(text), own)) if own else "",
         _("bytes / tokens = {ratio}", ratio=_ratio(len(text.encode()), own)) if own else "",
         *(f"{_(KINDS[kind])}: {many(kinds.count(kind), 'token')}" for kind in range(SPECIAL + 1) if kinds.count(kind)),

@@ -4,7 +4,7 @@ import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from bench import lost
-from bench.lost import Found
+from bench.lost import Tally
 from bench.remembered import Remembered
 
 
@@ -86,5 +86,5 @@ def test_a_run_that_another_one_replaced_does_not_count(memory):
 
 
 def test_its_line_has_its_columns():
-    row = dict(zip(lost.COLUMNS, Found(2, 201, 50, 240, 600, 6, 6).row, strict=True))
+    row = dict(zip(lost.COLUMNS, Tally(2, 201, 50, 240, 600, 6, 6).row, strict=True))
     assert (row["views"], row["lost"]) == (201, 6)

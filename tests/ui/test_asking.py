@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import panels
@@ -106,13 +107,14 @@ class Watch:
 class Slow:
     """A model whose reader loses patience."""
 
-    held = False
+    here = False
 
     def __init__(self, line: Watch) -> None:
         self.line, self.ran = line, 0
 
-    def holds(self, run: Run, wants: object) -> bool:
-        return self.held
+    def held(self, run: Run, wants: tuple[Want, ...]) -> Trace:
+        text = self.run(run)
+        return text.plus({want: np.zeros(len(text.tokens), np.float32) for want in wants}, {}) if self.here else text
 
     def estimate(self, run: Run, wants: object) -> None:
         return None
@@ -153,8 +155,9 @@ def test_what_was_stopped_is_not_asked_again_and_anything_else_is(slow):
 def test_what_is_there_by_now_is_drawn_though_it_was_stopped(slow):
     run = Run(SPEC.id, "short")
     stopped(slow, run)
-    slow.held = True
-    stopped(slow, run)
+    slow.here = True
+    assert Want("entropy") in asking.ask(slow, run, WANTS, slow.line)
+    assert slow.ran == 1
 
 
 def test_an_extra_that_was_stopped_is_forgotten(slow):
@@ -175,7 +178,7 @@ def test_a_stopped_page_can_be_run_again_and_the_rest_of_it_stays(open_page, mon
     monkeypatch.setattr(asking, "ask", noted)
     monkeypatch.setattr(asking, "_PARTS", (8,))
     app = open_page(text="abc" * 10, panel=PANEL)
-    monkeypatch.setattr(host.HostedModel, "holds", lambda self, run, wants: False)
+    monkeypatch.setattr(host.HostedModel, "held", lambda self, run, wants: self.run(run))
     app.session_state["stopped"] = {asked[0]}
     app.run()
     assert not app.exception

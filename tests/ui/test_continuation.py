@@ -5,7 +5,6 @@ from math import exp
 import numpy as np
 import pytest
 
-from anatomy.refused import Refused
 from anatomy.request import Run
 from anatomy.trace import readable
 from anatomy.view import View
@@ -101,22 +100,6 @@ def test_a_tail_that_is_refused_keeps_the_text_and_can_be_taken_back(open_page, 
     assert component(app, "textbox")["text"] == TEXT
     assert row(app)["chips"] == []
     assert row(app)["tail"] == len(tail.split("."))
-
-
-def test_a_model_that_cannot_say_what_comes_next_still_draws_its_page():
-    engine = tiny_engine()
-
-    class Silent(host.HostedModel):
-        def run(self, run, wants=()):
-            if wants:
-                raise Refused("Its logits failed their check.")
-            return engine.run(run)
-
-        def spec(self):
-            return engine.spec
-
-    found = continuation.after(Silent("local:x", None), Run(engine.spec.id, TEXT))
-    assert found == continuation.Continuation((), "What comes next cannot be said. Its logits failed their check.")
 
 
 def test_the_recorded_first_view_knows_what_comes_next():

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.view import View
+from articles.verdict import Verdict
 from models.serving.queue import Queue
 from models.serving.recorded import FIRST_VIEW, RecordedEngine
 from panels.stack.lensgrid import PANEL, probabilities, window
@@ -177,7 +178,7 @@ def page(engine: Gated, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
         return app.run()
 
     monkeypatch.setenv(host.VARIABLE, "tiny-llama")
-    monkeypatch.setattr(judging.VerdictQueue, "_start", lambda bench: None)  # verdicts read the lens too
+    monkeypatch.setattr(judging, "_verdict", lambda claim, job: Verdict("unseen", ""))  # verdicts read the lens too
     yield opened
     engine.passes = 1000
     host.models.clear()

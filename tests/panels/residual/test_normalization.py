@@ -6,7 +6,7 @@ import pytest
 from anatomy.request import Want
 from anatomy.spec import Norm
 from anatomy.view import Fitted
-from panels.residual.normalization import PANEL, found, largest
+from panels.residual.normalization import PANEL, largest, normed_token
 from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import MODELS
 from tests.panels.made import made
@@ -37,7 +37,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, settings, answered,
 @SETTINGS
 @pytest.mark.parametrize("layer", [0, 2])
 def test_the_formula_gives_what_the_models_own_norm_gives(kind, settings, layer, answered):
-    given = found(*answered(PANEL, kind, settings=settings, layer=layer))
+    given = normed_token(*answered(PANEL, kind, settings=settings, layer=layer))
     assert given.off < 1e-5
     assert np.abs(given.after).max() > 0.5
     assert (given.bias is None) == (kind in ("llama", "mistral", "qwen2", "t5"))
@@ -47,7 +47,7 @@ def test_the_formula_gives_what_the_models_own_norm_gives(kind, settings, layer,
 @SETTINGS
 def test_the_printed_program_finds_the_same_steps(kind, settings, answered, program):
     trace, view = answered(PANEL, kind, settings=settings)
-    given = found(trace, view)
+    given = normed_token(trace, view)
     parts = (given.before, given.unit, given.gain, given.bias, given.after)
     top = largest(given.before)
     ours = [part[top] for part in parts if part is not None]
@@ -55,8 +55,8 @@ def test_the_printed_program_finds_the_same_steps(kind, settings, answered, prog
 
 
 def test_the_error_is_measured_and_printed():
-    assert found(small(), VIEW).off < 1e-6
-    assert found(small(after=[2.4, -0.8, 0, 0.25]), VIEW).off == pytest.approx(0.25)
+    assert normed_token(small(), VIEW).off < 1e-6
+    assert normed_token(small(after=[2.4, -0.8, 0, 0.25]), VIEW).off == pytest.approx(0.25)
     assert PANEL.formula(small(after=[2.4, -0.8, 0, 0.25]), VIEW).endswith("the model's own norm 0.25")
 
 
@@ -109,5 +109,5 @@ def test_the_table_holds_the_numbers_of_the_figure(answered):
 def test_every_norm_of_the_default_model_follows_the_formula(really_answered):
     for settings in ((), (("norm", "ffn"),)):
         for layer in (0, 17, 29):
-            given = found(*really_answered(PANEL, layer=layer, settings=settings))
+            given = normed_token(*really_answered(PANEL, layer=layer, settings=settings))
             assert given.off <= 1e-6 * max(1.0, float(np.abs(given.after).max()))

@@ -3,7 +3,7 @@
 import pytest
 
 from panels.scale.devices import PANEL
-from panels.scale.devices_held import WHOSE, found, given, span
+from panels.scale.devices_held import WHOSE, devices_of, given, span
 from tests.models.tiny import MODELS
 from tests.snapshot import described
 
@@ -15,7 +15,7 @@ def settings(way: str = "rows", whose: str = "loaded", devices: int = 1) -> tupl
 
 
 def parameters(trace, view) -> list[int]:
-    return [device.parameters for device in found(trace.spec, view)]
+    return [device.parameters for device in devices_of(trace.spec, view)]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -67,7 +67,7 @@ def test_llama_405b_does_not_fit_eight_devices_and_fits_sixteen(answered):
 
 def test_more_devices_than_heads_are_refused_in_words(answered):
     trace, view = answered(PANEL, settings=settings("rows", devices=5))
-    assert len(found(trace.spec, view)) == 4
+    assert len(devices_of(trace.spec, view)) == 4
     assert "More than 4 devices would leave some without a query head." in PANEL.caption(trace, view)
 
 
