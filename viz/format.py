@@ -116,3 +116,8 @@ def size(count: float) -> str:
         if count >= scale:
             return f"{number(count / scale)} {unit}"
     return many(round(count), "byte")
+
+
+def bracketed(value: float) -> str:
+    """A term of a sum: 1.58, or (−1.58) where it is below 0."""
+    return f"({number(value)})" if value < 0 else number(value)

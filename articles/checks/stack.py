@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from anatomy.language import _
-from anatomy.measure import cosines, norms
+from anatomy.measure import cosines, leads_from, norms
 from anatomy.request import Intervention, Want
 from anatomy.rounding import largest_at
 from articles.checks.overview import overview
@@ -156,7 +156,7 @@ def hierarchy(case: Case) -> Verdict:
     settled, late = None, _trend(to_input) < 0
     if lens:
         ids = trace[lens[0]][:, 0]  # [layer]
-        settled = _settles(ids)
+        settled = leads_from(trace[lens[0]])
         late = settled >= spec.layers / 2
         sentence += " " + _(
             "The final answer {answer} leads for good from layer {layer} of {layers} on.",
@@ -184,12 +184,6 @@ def _trend(values: np.ndarray) -> float:
     if len(values) < 2 or np.ptp(values) == 0:
         return 0.0
     return float(np.corrcoef(np.arange(len(values)), values)[0, 1])
-
-
-def _settles(ids: np.ndarray) -> int:
-    """The first layer from which on the best token is the last layer's."""
-    other = np.flatnonzero(ids != ids[-1])
-    return int(other[-1]) + 1 if len(other) else 0
 
 
 def depth(case: Case) -> Verdict:

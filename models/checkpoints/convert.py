@@ -133,13 +133,25 @@ def weights_of(file: gguf.GGUFReader, config: dict[str, Any], report: Report) ->
     tensors: dict[str, np.ndarray] = {}
     done, total = 0, _float32_bytes(file)
     for tensor in file.tensors:
-        values = gguf.dequantize(tensor.data, tensor.tensor_type)
+        values = _dequantized(tensor)
         if architecture.interleaved:
             values = _halves_apart(tensor.name, values, config)
         tensors[_name(tensor.name, architecture)] = np.ascontiguousarray(values, dtype=np.float32)
         done += values.nbytes
         report(Progress(N_("converting to float32"), done, total))
     return tensors
+
+
+def _dequantized(tensor: gguf.ReaderTensor) -> np.ndarray:
+    """In float32. WeightsError for a way to store numbers that nothing here can read."""
+    try:
+        return gguf.dequantize(tensor.data, tensor.tensor_type)
+    except NotImplementedError as error:
+        template = N_(
+            "This GGUF stores {tensor} as {kind}, which Stagelight cannot read. Use a file in another quantization, or "
+            "the model's safetensors instead."
+        )
+        raise WeightsError(template, tensor=repr(tensor.name), kind=tensor.tensor_type.name) from error
 
 
 def _open(source: Path) -> gguf.GGUFReader:

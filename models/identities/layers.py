@@ -100,7 +100,7 @@ def _inside(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> tuple[list[Ide
 
     reads = frozenset().union(*(law.reads for law in laws))
     inputs = loaded.record(ids, dict.fromkeys(range(loaded.spec.layers), reads), visit)
-    return [Identity(law.name, law.vouches, _worst(errors[law.name]), TOLERANCE) for law in laws], inputs
+    return [Identity(law.name, law.vouches, worst(errors[law.name]), TOLERANCE) for law in laws], inputs
 
 
 def _replay(loaded: LoadedModel, inputs: LayerInputs) -> Identity:
@@ -112,7 +112,7 @@ def _replay(loaded: LoadedModel, inputs: LayerInputs) -> Identity:
 
     loaded.replay(inputs, dict.fromkeys(range(loaded.spec.layers), frozenset({"resid_mid"})), visit)
     inside = frozenset(site.name for site in SITES.values() if site.per_layer) - STREAMS - norms_of.SITES
-    return Identity(N_("a layer run again from its input = its output"), inside, _worst(errors), TOLERANCE)
+    return Identity(N_("a layer run again from its input = its output"), inside, worst(errors), TOLERANCE)
 
 
 def _way_out(loaded: LoadedModel, ids: Int[np.ndarray, " pos"], inputs: LayerInputs) -> list[Identity]:
@@ -124,7 +124,7 @@ def _way_out(loaded: LoadedModel, ids: Int[np.ndarray, " pos"], inputs: LayerInp
     return [Identity(N_("final norm and head of the last stream = logits"), readout.SITES, error, LOGIT_TOLERANCE)]
 
 
-def _worst(errors: list[float]) -> float:
+def worst(errors: list[float]) -> float:
     """The largest; NaN when one of them is; endless when nothing was compared."""
     return float(np.max(errors)) if errors else float("inf")
 

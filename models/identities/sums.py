@@ -7,7 +7,7 @@ from torch import Tensor
 
 from anatomy.language import N_
 from anatomy.request import Want
-from models.identities.layers import LOGIT_TOLERANCE, TOLERANCE, Identity, off
+from models.identities.layers import LOGIT_TOLERANCE, TOLERANCE, Identity, off, worst
 from models.loaded.frozen import FrozenUnembed
 from models.loaded.model import LoadedModel
 from models.loaded.projections import down_projection, out_projection
@@ -44,7 +44,7 @@ def _heads(context: RunContext, pos: int) -> Identity:
         z = context.tensor(Want("z", layer, pos=pos)).flatten()  # [head·d_head]
         errors.append(off(z @ out.rows + out.bias, context.tensor(Want("attn_out", layer, pos=pos))))
     vouches = sites_of(value_weighted.MEASURES) | {"dla_heads"}
-    return Identity(N_("heads through the output projection = attention's write"), vouches, _worst(errors), TOLERANCE)
+    return Identity(N_("heads through the output projection = attention's write"), vouches, worst(errors), TOLERANCE)
 
 
 def _neurons(context: RunContext, pos: int) -> Identity:
@@ -53,7 +53,7 @@ def _neurons(context: RunContext, pos: int) -> Identity:
         down = down_projection(context.loaded, layer)
         act = context.tensor(Want("act", layer, pos=pos))
         errors.append(off(act @ down.rows + down.bias, context.tensor(Want("ffn_out", layer, pos=pos))))
-    return Identity(N_("neurons × rows of the down projection = FFN's write"), _NEURONS, _worst(errors), TOLERANCE)
+    return Identity(N_("neurons × rows of the down projection = FFN's write"), _NEURONS, worst(errors), TOLERANCE)
 
 
 def _logits(context: RunContext, pos: int) -> Identity:
@@ -76,8 +76,3 @@ def _whole(context: RunContext, pos: int, logits: Float[Tensor, " vocab"]) -> fl
     added = end.logits(context.last[pos, None])[0].double()
     constants = torch.tensor([end.constant(token) for token in range(len(logits))], dtype=torch.float64)
     return off(added + constants, logits)
-
-
-def _worst(errors: list[float]) -> float:
-    """The largest; NaN when one of them is."""
-    return float(np.max(errors))

@@ -185,12 +185,7 @@ class LocalEngine:
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Trace:
-        """Tokens and the wanted arrays. No wants: tokens only, no forward pass, and as many as MAX_CHARACTERS give.
-        Refused: with a sentence; TooLong where a part of the text would do.
-
-        report     is told how far the run is, layer by layer
-        cancelled  is asked, about as often, whether to stop: then Cancelled is raised and nothing is kept
-        """
+        """See `models.engine.Engine.run`."""
         tokens = self._tokens(run)
         asked = tuple(dict.fromkeys(wants))
         if not asked:
@@ -205,7 +200,7 @@ class LocalEngine:
         return Trace(run, self.spec, tokens, arrays, self._names(arrays))
 
     def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
-        """What `run` would cost now, without running anything. Refused as the run would be, save for its size."""
+        """See `models.engine.Engine.estimate`."""
         tokens, asked = self._tokens(run), tuple(dict.fromkeys(wants))
         self._unanswerable(run, asked, len(tokens))
         return self._cost(run, len(tokens), asked)
@@ -252,14 +247,7 @@ class LocalEngine:
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Run:
-        """The run with tokens that the model goes on with added to its tail; temperature 0 takes the best each time.
-
-        Fewer than `count` where the model ends its text. Refused: with a sentence; TooLong where that many tokens take
-        more memory than there is.
-
-        temperature, top_k, top_p, seed  as in `models.loaded.generate.Sampling`
-        report, cancelled  as in `run`: layer by layer of the text, then token by token
-        """
+        """See `models.engine.Engine.extend`."""
         ids = self._ids(self._tokens(run))
         generate.fit(self.spec, len(ids), count, self.max_tokens)
         interventions.check(run.interventions, self.spec, len(ids) + count)

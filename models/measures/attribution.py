@@ -18,7 +18,7 @@ from anatomy.spec import ModelSpec
 from models.loaded.frozen import FrozenUnembed
 from models.loaded.projections import down_projection, out_projection
 from models.loaded.ranked import largest
-from models.loaded.reasons import NO_HEAD, SUMMED_AFTER
+from models.loaded.reasons import not_shared_out
 from models.measure import Measure, once, sites_of
 from models.measures.context import RunContext
 
@@ -49,7 +49,7 @@ def basis(want: Want, spec: ModelSpec) -> list[Want]:
 
 def missing(spec: ModelSpec) -> dict[str, str]:
     """All of it, where there is no output layer or where norms stand after the sums."""
-    reason = NO_HEAD if spec.head is None else SUMMED_AFTER if spec.norm.place != "pre" else None
+    reason = not_shared_out(spec)
     return {} if reason is None else dict.fromkeys(sites_of(MEASURES), reason)
 
 

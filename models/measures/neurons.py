@@ -16,7 +16,7 @@ from anatomy.spec import ModelSpec
 from models.loaded.frozen import FrozenUnembed
 from models.loaded.projections import down_projection
 from models.loaded.ranked import largest
-from models.loaded.reasons import NO_HEAD, SUMMED_AFTER
+from models.loaded.reasons import not_shared_out
 from models.measure import Measure
 from models.measures.context import RunContext
 
@@ -42,7 +42,7 @@ def basis(want: Want, spec: ModelSpec) -> list[Want]:
 
 def missing(spec: ModelSpec) -> dict[str, str]:
     """What follows the writes to the logits, where there is no such way."""
-    reason = NO_HEAD if spec.head is None else SUMMED_AFTER if spec.norm.place != "pre" else None
+    reason = not_shared_out(spec)
     return {} if reason is None else dict.fromkeys(ON_TOKENS, reason)
 
 

@@ -38,7 +38,7 @@ _OPS: dict[str, dict[str, Callable[[Tensor, Intervention], Tensor]]] = {
     POSITIONS: {"zero": _zero, "add": _add},
 }
 
-_current: ContextVar[tuple[Intervention, ...]] = ContextVar("edits", default=())
+_current: ContextVar[tuple[Intervention, ...]] = ContextVar("interventions", default=())
 
 
 @contextmanager

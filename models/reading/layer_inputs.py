@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models.progress import stop_if_cancelled
-from models.reading.recorder import Call, Recorder, Visit, recording, silent, unseen
+from models.reading.recorder import Call, Recorder, Visit, first_output, recording, silent, unseen
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class LayerInputs:
             for number in range(known[-1], layer):
                 stop_if_cancelled()
                 call = self.calls[number].on(stream)
-                stream = _first(self.layers[number](*call.args, **call.kwargs))
+                stream = first_output(self.layers[number](*call.args, **call.kwargs))
         self._latest.clear()
         self._latest[layer] = stream
         return stream
@@ -58,11 +58,6 @@ class LayerInputs:
         held = [self.last, *(tensor for call in self.calls for tensor in _tensors((call.args, call.kwargs)))]
         storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in held}
         return sum(storages.values())
-
-
-def _first(output: Tensor | tuple) -> Tensor:
-    """A layer's output, or the first of several: the stream."""
-    return output[0] if isinstance(output, tuple) else output
 
 
 def _tensors(value: object) -> Iterator[Tensor]:

@@ -123,6 +123,11 @@ class Recorder:
             self.calls[-1] = self.calls[-1].on(None)
 
 
+def first_output(output: Tensor | tuple) -> Tensor:
+    """A module's output, or the first of several: of a layer the stream."""
+    return output[0] if isinstance(output, tuple) else output
+
+
 def silent(layers: int) -> Recorder:
     """Shows no site and keeps no stream but the last: says how far the run is, and stops it where nobody waits."""
     return Recorder({}, lambda layer, sites: None, layers=layers, every=0)

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from models.families import Family
 from models.reading import attention_interface, interventions
-from models.reading.recorder import ATTENTION, FFN, NORM, current
+from models.reading.recorder import ATTENTION, FFN, NORM, current, first_output
 
 _INSTALLED = "stagelight_family"  # attribute of a model whose hooks are in place
 
@@ -89,7 +89,7 @@ def _before(layer: int, site: str) -> Callable[..., None]:
 def _after(layer: int, site: str) -> Callable[..., None]:
     def hook(module: nn.Module, args: tuple, output: Any) -> None:
         if (recorder := current()) is not None:
-            recorder.keep(layer, site, _first(output))
+            recorder.keep(layer, site, first_output(output))
 
     return hook
 
@@ -97,11 +97,6 @@ def _after(layer: int, site: str) -> Callable[..., None]:
 def _leave(layer: int) -> Callable[..., None]:
     def hook(module: nn.Module, args: tuple, output: Any) -> None:
         if (recorder := current()) is not None:
-            recorder.leave(layer, _first(output))
+            recorder.leave(layer, first_output(output))
 
     return hook
-
-
-def _first(output: Any) -> Tensor:
-    """A module's output, or the first of several."""
-    return output[0] if isinstance(output, tuple) else output

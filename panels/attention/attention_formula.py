@@ -13,6 +13,7 @@ from anatomy.view import Fitted
 from panels.attention import attention_long as far
 from panels.attention.attention_map import ShownRow, by_length, shown_row
 from panels.common.attention_row import Row, at, row_of, seen
+from panels.common.chosen_cell import group_of
 from panels.common.columns import span
 from panels.common.shared import FIRST, WORDS
 from viz.format import many, number, percent, quoted, rounding
@@ -28,7 +29,7 @@ def formula(trace: Trace, view: Fitted) -> str:
         return "\n".join((_head_line(view, shown), *_joined_lines(trace, view, shown), *_length_lines(view, shown)))
     row = row_of(trace, view)
     src = row.pos if shown.col is None else shown.col
-    group = view.head // (trace.spec.n_heads // trace.spec.n_kv)
+    group = group_of(trace.spec, view)
     head = _(
         "layer {layer}, query head {head}, key/value head {group}: {looking} → {looked}",
         layer=view.layer,

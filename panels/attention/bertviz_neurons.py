@@ -13,7 +13,7 @@ from anatomy.spec import ModelSpec, RelativeBias
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.attention_row import at, wanted
-from panels.common.chosen_cell import KEEP, Scored, biases, scored
+from panels.common.chosen_cell import KEEP, Scored, biases, group_of, scored
 from panels.common.snippet import opening
 from panels.panel import Table
 from viz.format import many, number, percent, quoted, rounding
@@ -70,10 +70,6 @@ def asked(trace: Trace, view: Fitted, kept: slice) -> Asked:
     return Asked(range(kept.start, kept.stop), scored(trace, view), scores, pattern)
 
 
-def _group(spec: ModelSpec, view: Fitted) -> int:
-    return view.head // (spec.n_heads // spec.n_kv)
-
-
 def caption(trace: Trace, view: Fitted, kept: slice) -> str:
     """The chosen token's strongest answer from q·k to its weight, how to read the view, and whose keys they are."""
     how = _(
@@ -115,7 +111,7 @@ def _shared(spec: ModelSpec, view: Fitted) -> str:
     sharing = spec.n_heads // spec.n_kv
     if sharing == 1:
         return ""
-    group = _group(spec, view)
+    group = group_of(spec, view)
     return _(
         "Query heads {first} to {last} share key/value head {group}: the same keys are shown with each of them.",
         first=group * sharing,

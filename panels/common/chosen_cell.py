@@ -15,7 +15,7 @@ from anatomy.view import Fitted
 from panels.common.attention_row import at, row_of, wanted
 from panels.common.shared import FIRST
 from panels.common.snippet import PATTERNS
-from viz.format import number, quoted
+from viz.format import bracketed, number, quoted
 
 _OF_TOKENS = ("q", "scores", "pattern")
 
@@ -48,7 +48,7 @@ def cell_of(trace: Trace, view: Fitted) -> Cell:
     """The chosen cell; where no key is chosen the one that gets most, as in the attention map."""
     row = row_of(trace, view)
     src = row.pos if row.src is None else row.src
-    group = _group(trace.spec, view)
+    group = group_of(trace.spec, view)
     return Cell(
         pos=row.pos,
         src=src,
@@ -60,7 +60,7 @@ def cell_of(trace: Trace, view: Fitted) -> Cell:
     )
 
 
-def _group(spec: ModelSpec, view: Fitted) -> int:
+def group_of(spec: ModelSpec, view: Fitted) -> int:
     """Key/value head that the chosen query head reads."""
     return view.head // (spec.n_heads // spec.n_kv)
 
@@ -101,18 +101,14 @@ class Scored:
     def written(self, src: int) -> str:
         """One key's score with its numbers: 12.3 / 8.00 = 1.54."""
         terms = number(float(self.dots[src])) + ("" if self.root == 1 else f" / {number(self.root)}")
-        more = "" if self.added is None else f" + {_bracketed(float(self.added[src]))}"
+        more = "" if self.added is None else f" + {bracketed(float(self.added[src]))}"
         return f"{terms}{more} = {number(float(self.values[src]))}"
-
-
-def _bracketed(value: float) -> str:
-    return f"({number(value)})" if value < 0 else number(value)
 
 
 def scored(trace: Trace, view: Fitted) -> Scored:
     """The scores of the chosen token in the chosen head with every key, masked or not."""
     query = at(trace, view, "q")[view.head].astype(np.float64)  # [d_head]
-    dots = trace[Want("k", view.layer)][_group(trace.spec, view)].astype(np.float64) @ query  # [src]
+    dots = trace[Want("k", view.layer)][group_of(trace.spec, view)].astype(np.float64) @ query  # [src]
     biased = isinstance(trace.spec.position, RelativeBias)
     bias = at(trace, view, "pos_bias")[view.head].astype(np.float64) if biased else None
     return Scored(dots, math.sqrt(trace.spec.d_head) if trace.spec.scaled else 1.0, bias)

@@ -13,7 +13,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.residual_decomposition import entrance
-from viz.format import number, quoted, rounding
+from viz.format import bracketed, number, quoted, rounding
 
 RIVAL = Choice(
     "rival",
@@ -36,7 +36,7 @@ class LogitDecomposition:
     writes       [2 layer] what attention and FFN add
     constants    what no part brings: biases of the final norm and the output layer
     heads        [layer head] what each head adds, the output projection's bias apart
-    told         the model's own logit, or difference of two
+    own          the model's own logit, or difference of two
     divisor      what the final norm divided the stream by
     """
 
@@ -46,7 +46,7 @@ class LogitDecomposition:
     writes: Float[np.ndarray, "2 layer"]
     constants: float
     heads: Float[np.ndarray, "layer head"]
-    told: float
+    own: float
     divisor: float
 
     @property
@@ -57,7 +57,7 @@ class LogitDecomposition:
     @property
     def off(self) -> float:
         """How far the sum is from the model's own number."""
-        return abs(self.total - self.told)
+        return abs(self.total - self.own)
 
     @property
     def terms(self) -> Float[np.ndarray, " term"]:
@@ -101,7 +101,7 @@ def logit_decomposition(trace: Trace, view: Fitted) -> LogitDecomposition:
         writes=parts[1:-1].reshape(-1, 2).T,  # [2 layer]
         constants=float(parts[-1]),
         heads=heads,
-        told=float(logits[best] - (0.0 if rival is None else logits[rival])),
+        own=float(logits[best] - (0.0 if rival is None else logits[rival])),
         divisor=_divisor(trace, view),
     )
 
@@ -134,11 +134,6 @@ def summed(decomposition: LogitDecomposition, spec: ModelSpec) -> str:
         "{terms} = {total}; the model's own: {own}, difference {off}",
         terms=" + ".join(f"{name} {bracketed(value)}" for name, value in terms),
         total=number(decomposition.total, 4),
-        own=number(decomposition.told, 4),
+        own=number(decomposition.own, 4),
         off=rounding(decomposition.off, decomposition.terms),
     )
-
-
-def bracketed(value: float) -> str:
-    """A term of a sum: 1.58, or (−1.58) where it is below 0."""
-    return f"({number(value)})" if value < 0 else number(value)

@@ -94,7 +94,7 @@ def caption(trace: Trace, view: Fitted) -> str:
             "After {label} the best token, {best}, has the logit {logit}.",
             label=label,
             best=quoted(decomposition.best),
-            logit=number(decomposition.told),
+            logit=number(decomposition.own),
         )
     else:
         best = _(
@@ -102,7 +102,7 @@ def caption(trace: Trace, view: Fitted) -> str:
             label=label,
             best=quoted(decomposition.best),
             rival=quoted(decomposition.rival),
-            logits=number(decomposition.told),
+            logits=number(decomposition.own),
         )
     kept = _("The final norm's divisor is kept as it was in this run.")
     return f"{best} {_who(trace, view, decomposition)} {kept}"
@@ -188,7 +188,7 @@ def table(trace: Trace, view: Fitted) -> Table:
     ends = [
         (_("constants"), decomposition.constants),
         (_("sum"), decomposition.total),
-        (_("the model's own"), decomposition.told),
+        (_("the model's own"), decomposition.own),
     ]
     return Table((_("part"), _("logits")), ((entrance(trace.spec), decomposition.enters), *writes, *ends))
 

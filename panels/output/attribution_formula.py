@@ -12,7 +12,7 @@ def formula(trace: Trace, view: Fitted) -> str:
     """How a write becomes logits, the sum with its error, and the chosen layer's parts or the strongest neurons."""
     decomposition = logit_decomposition(trace, view)
     label = quoted(trace.tokens[view.pos].label)
-    whole = number(decomposition.told, 4)
+    whole = number(decomposition.own, 4)
     lines = [
         _("{quantity}, after {token}: {value}", quantity=decomposition.quantity, token=label, value=whole),
         *_rule(trace, decomposition),

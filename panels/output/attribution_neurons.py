@@ -11,10 +11,10 @@ from anatomy.rounding import largest_first
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.logit_decomposition import NEURON_SITES, LogitDecomposition, bracketed, wanted
+from panels.common.logit_decomposition import NEURON_SITES, LogitDecomposition, wanted
 from panels.panel import Table
 from viz.bars import Bar, ranked
-from viz.format import listed, many, number, thousands
+from viz.format import bracketed, listed, many, number, thousands
 
 _MOST = 20
 _WRITTEN = 6  # terms that the formula writes out

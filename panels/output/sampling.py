@@ -56,13 +56,13 @@ class Drawn:
 
 def drawn(trace: Trace, view: Fitted) -> Drawn:
     """The steps at the chosen position. Tokens up to and with it count as the text so far. At most SHOWN tokens are
-    named: those before the first one that the engine has no name for."""
+    named: those before the first one that the engine has no name for; that one by its id where it is the very best."""
     before = [token.id for token in trace.tokens[: view.pos + 1]]
     taken = steps(trace[Want("logits", pos=view.pos)], before, settings(view))
     best = largest_few(taken[-1].scores, min(SHOWN, taken[-1].kept)).tolist()
     named = [row for row in best if row in trace.names or row in before]
-    ids = tuple(best[: next((i for i, row in enumerate(best) if row not in named), len(best))])
-    return Drawn(taken, ids, tuple(trace.name(row) for row in ids))
+    ids = tuple(best[: max(1, next((i for i, row in enumerate(best) if row not in named), len(best)))])
+    return Drawn(taken, ids, tuple(trace.name(row) if row in named else _("token {id}", id=row) for row in ids))
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:

@@ -96,7 +96,8 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
 
 def caption(trace: Trace, view: Fitted) -> str:
     """Who leads until when, where the final answer starts, and whether early leaders are left out."""
-    leads, places = spells(ranks(trace, view)), ranks(trace, view)
+    places = ranks(trace, view)
+    leads = spells(places)
     sentences = [_lead(trace, view, leads)]
     if len(leads) > 1:
         sentences.append(

@@ -38,7 +38,7 @@ def test_a_class_gets_what_a_single_reader_gets(server):
     assert [len(outcome.seconds) for outcome in outcomes] == [3] * 6 + [2]
     same, again, different, *storms = outcomes[:5]
     assert same.counts["asked"] == same.counts["shared"] + same.counts["computed"]
-    assert 0 < same.counts["computed"] < 3  # three readers, one question: who comes later shares it, or finds it there
+    assert same.counts["computed"] == 1  # three readers, one question: who comes later shares it, or finds it there
     assert again.counts["computed"] == 0
     assert 3 <= different.counts["computed"] <= 6  # a page may be drawn again meanwhile
     assert [(storm.asked, storm.drawn <= storm.asked) for storm in storms] == [(18, True)] * 2

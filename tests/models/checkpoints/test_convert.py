@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from gguf import GGMLQuantizationType
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
@@ -83,6 +84,18 @@ def test_a_tensor_without_a_place_is_refused_by_name(tmp_path: Path, own_cache: 
     (tmp_path / "odd.gguf").write_bytes(whole.replace(b"blk.1.ffn_gate.weight", b"blk.1.ffn_gone.weight"))
     with pytest.raises(WeightsError, match=r"tensor 'blk\.1\.ffn_gone\.weight', which has no place"):
         locate(str(tmp_path / "odd.gguf"))
+
+
+def test_numbers_that_are_stored_in_an_unknown_way_are_refused_by_name(tmp_path: Path, own_cache: Path) -> None:
+    whole = write_gguf(tmp_path / "whole.gguf").read_bytes()
+    name = b"blk.1.attn_norm.weight"
+    at = whole.index(name) + len(name) + 4 + 8  # behind the name: how many axes, the length of the only one, the kind
+    assert whole[at : at + 4] == bytes([GGMLQuantizationType.F32, 0, 0, 0])
+    kind = bytes([GGMLQuantizationType.I32, 0, 0, 0])  # takes as many bytes
+    (tmp_path / "odd.gguf").write_bytes(whole[:at] + kind + whole[at + 4 :])
+    with pytest.raises(WeightsError, match=r"stores 'blk\.1\.attn_norm\.weight' as I32, which Stagelight cannot read"):
+        locate(str(tmp_path / "odd.gguf"))
+    assert list((own_cache / ".partial").iterdir()) == []
 
 
 def test_a_file_that_is_no_whole_model_is_refused(tmp_path: Path, own_cache: Path) -> None:

@@ -95,6 +95,16 @@ def test_the_model_s_order_is_kept_where_names_are_missing():
     assert any(label.startswith("all other: 48") for label in PANEL.draw(trace, view).layout.yaxis.ticktext)
 
 
+def test_the_best_token_is_told_by_its_id_where_the_engine_has_no_name_for_it():
+    """A penalty takes all tokens that have names down, as they stand in the text."""
+    trace, view = small({0: 0.3, 7: 0.2}, (("penalty", "2"), ("topk", "0")), named=1)  # “a” has id 0
+    assert (drawn(trace, view).ids, drawn(trace, view).names) == ((7,), ("token 7",))
+    assert "“token 7”" in PANEL.caption(trace, view)
+    assert "token 7" in PANEL.formula(trace, view)
+    assert PANEL.draw(trace, view).layout.yaxis.ticktext[0] == "token 7"
+    assert len(PANEL.table(trace, view).rows) > 1
+
+
 def test_at_most_so_many_bars_have_names():
     assert len(drawn(*small({7: 0.6})).ids) == SHOWN
 
