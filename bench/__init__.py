@@ -8,6 +8,7 @@ taken inside one run in which what is compared takes turns.
     python -m bench class             30 sessions at once over real WebSockets, answers compared with a single reader's
     python -m bench soak              a class for 20 minutes: does memory stay flat?
     python -m bench lost              readers who go on quickly: do their pages forget what the server only names?
+    python -m bench mutations         faults made by hand in a copy of the tree: which of them do the tests catch?
     python -m bench start             the page in a real browser: first figure, live model, bytes; with and without gzip
 
 `--help` after each says what can be set. `class`, `soak`, `lost` and `start` start servers of their own on a free

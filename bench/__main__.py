@@ -29,13 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             command.add_argument("--views", type=int, default=1000, help="of all readers together")
             command.add_argument("--sessions", type=int, default=3)
             command.add_argument("--ages", type=int, nargs="+", default=(), help="global.maxCachedMessageAge, in turn")
-        else:
+        elif name != "mutations":
             command.add_argument("--sessions", type=int, default=30)
             command.add_argument("--words", type=int, default=24, help="length of the texts")
         if name == "ratios":
             command.add_argument("--long", action="store_true", help="2,048 and 8,192 tokens too, as far as it goes")
         if name == "views":
             command.add_argument("--panels", nargs="+", default=["attention", "heads"], help="ids, or: all")
+        if name == "mutations":
+            command.add_argument("--only", nargs="+", default=(), help="part of a fault's name or file")
         if name == "long":
             command.add_argument("--only", nargs="+", default=(), help="which groups, as the table names them")
         if name == "peers":
@@ -137,6 +139,13 @@ def _long(chosen: argparse.Namespace) -> str:
     return long.table([*long.measure(chosen.model, chosen.tokens, chosen.threads, chosen.only)])
 
 
+def _mutations(chosen: argparse.Namespace) -> str:
+    """faults made by hand: which of them the tests catch"""
+    from bench import mutations
+
+    return mutations.report(chosen.only)
+
+
 _COMMANDS = {
     "ratios": (_ratios, (8, 32, 128, 512), 7),
     "views": (_views, (12, 128, 512), 5),
@@ -146,6 +155,7 @@ _COMMANDS = {
     "soak": (_soak, (), 0),
     "lost": (_lost, (), 0),
     "start": (_start, (), 3),
+    "mutations": (_mutations, (), 0),
 }
 
 if __name__ == "__main__":

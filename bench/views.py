@@ -47,14 +47,14 @@ def _at(store: Store, shown: Sequence[Panel], length: int, rounds: int) -> Itera
             seconds, size = drawn(store, run, panel, start)
             yield (panel.id, length, "first", 1000 * seconds, size, None)
             for change in CHANGES:
-                took = [drawn(store, run, panel, _changed(start, store, change, turn + 1)) for turn in range(rounds)]
+                took = [drawn(store, run, panel, changed(start, store, change, turn + 1)) for turn in range(rounds)]
                 spent = [1000 * seconds for seconds, _size in took]
                 yield (panel.id, length, change, median(spent), max(size for _seconds, size in took), max(spent))
         except Refused as refused:
             yield (panel.id, length, str(refused), None, None, None)
 
 
-def _changed(view: Fitted, store: Store, change: str, step: int) -> Fitted:
+def changed(view: Fitted, store: Store, change: str, step: int) -> Fitted:
     """The view at another layer, head or token, further away with each step."""
     (spec,) = store.specs()
     if change == "layer":

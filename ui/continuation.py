@@ -17,6 +17,7 @@ from ui import links
 from ui.components import continuation
 from ui.components.continuation import Next
 from ui.host import HostedModel, Loading
+from viz.format import exact
 
 SHOWN = 20
 
@@ -59,31 +60,34 @@ def no_room(model: HostedModel, longer: Run) -> str | None:
     return None
 
 
-def row(found: Continuation, view: View, model: HostedModel | None = None) -> None:
+def row(following: Continuation, view: View, model: HostedModel | None = None) -> None:
     """The row under the tokens. A click goes on with a token, or lets the model draw one; what stands at its end takes
     back what was added."""
     continuation.show(
-        found.tokens,
+        following.tokens,
         lambda place, token: links.go(lambda now: going_on(now, place, token)),
         lambda count: links.go(lambda now: taken_back(now, count)),
         lambda: None if model is None else _draw(model),
         tail=len(view.tail),
-        full=found.full,
+        full=following.full,
         how=said(view),
     )
 
 
 def _draw(model: HostedModel) -> None:
-    links.go(lambda now: drawn(now, model, randbelow(1 << 31)))
+    """The model is asked first: while the link is changed, every other reader's link waits."""
+    view = links.known()
+    longer = drawn(view, model, randbelow(1 << 31))
+    links.go(lambda now: longer if now == view else now)
 
 
 def said(view: View) -> str:
     """By which settings a token is drawn."""
     return _(
         "Draw a token at temperature {temperature}, top-k {top_k}, top-p {top_p}, as the output's panels are set",
-        temperature=f"{view[TEMPERATURE]:g}",
-        top_k=f"{view[TOP_K]:g}",
-        top_p=f"{view[TOP_P]:g}",
+        temperature=exact(view[TEMPERATURE]),
+        top_k=exact(view[TOP_K]),
+        top_p=exact(view[TOP_P]),
     )
 
 

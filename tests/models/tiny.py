@@ -64,6 +64,9 @@ def tiny_config(kind: str) -> PreTrainedConfig:
         return _as_type("mistral", sliding_window=4)
     if kind == "qwen2":
         return _as_type("qwen2")
+    if kind == "qwen2-mixed":
+        kinds = ["full_attention", "sliding_attention", "full_attention"]
+        return _as_type("qwen2", sliding_window=4, use_sliding_window=True, layer_types=kinds)
     if kind == "t5-gated":
         return _gated(load()["t5"].tiny())
     return load()[kind.removesuffix("-headless")].tiny()

@@ -1,5 +1,6 @@
 """Step by step: what may come next, what a click makes of the link, and the way back."""
 
+from dataclasses import replace
 from math import exp
 
 import numpy as np
@@ -13,7 +14,7 @@ from models.serving.store import Store
 from panels.common.shared import TEMPERATURE
 from tests.models.tiny import tiny_engine
 from tests.ui.test_page import component, drawn, words
-from ui import continuation, host, page
+from ui import continuation, host, links, page
 
 TEXT = "abcabc"
 
@@ -154,6 +155,24 @@ def test_a_token_is_drawn_by_the_settings_of_the_page():
     assert continuation.drawn(view, model, 3) == continuation.drawn(view, model, 3)
     again = continuation.drawn(continuation.drawn(view, model, 3), model, 4)
     assert len(again.tail) == 2
+
+
+def test_nobody_waits_for_a_token_that_another_reader_has_drawn(monkeypatch):
+    """The model may take long; what all readers share, the order of changes to links, is free meanwhile."""
+    model, view, locked, changes = loaded_model("llama"), View(text=TEXT), [], []
+
+    def extend(run, count, **how):
+        locked.append(links._IN_ORDER.locked())
+        return replace(run, tail=(5,))
+
+    monkeypatch.setattr(model, "extend", extend)
+    monkeypatch.setattr(links, "known", lambda: view)
+    monkeypatch.setattr(links, "go", changes.append)
+    continuation._draw(model)
+    assert locked == [False]
+    (change,) = changes
+    assert change(view).tail == (5,)
+    assert change(View(text="another")) == View(text="another"), "what the reader did meanwhile stays"
 
 
 def test_an_encoder_draws_nothing():

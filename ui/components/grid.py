@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from anatomy.language import N_, _
-from ui.components import register, told
+from ui.components import callback, register
 from viz.format import thousands
 from viz.grid import Grid, Part
 
@@ -20,19 +20,16 @@ SCRIPTS = ("grid_scale.js", "grid_draw.js")
 # What the reader did: chose a cell, chose and opened it, left the window, or chose two tokens by their places.
 How = Literal["choose", "open", "leave", "place"]
 _HOWS: dict[str, How] = {how: how for how in get_args(How)}
-_MOUNT = register(
-    "grid",
-    """<figure>
+HTML = """<figure>
 <div class="within" hidden><svg viewBox="0 0 100 100" aria-hidden="true"><rect class="seen"></rect></svg>
-<p class="told"></p><button type="button" class="whole"></button></div>
+<p class="label"></p><button type="button" class="whole"></button></div>
 <div class="pad"><canvas tabindex="0" role="application" aria-roledescription="heat map"></canvas></div>
 <div class="foot"><p class="readout"></p>
 <div class="legend" aria-hidden="true"><span class="low"></span><i class="bar"></i><span class="high"></span>
 <span class="unit"></span><span class="notes"></span>
 <span class="hole"><i></i><span class="empty"></span></span></div></div>
-<p class="live hidden" aria-live="polite"></p></figure>""",
-    *SCRIPTS,
-)
+<p class="live hidden" aria-live="polite"></p></figure>"""
+_MOUNT = register("grid", HTML, *SCRIPTS)
 
 
 def show(grid: Grid, alt: str, key: str, chosen: Callable[[tuple[int, int], How], None]) -> None:
@@ -43,7 +40,7 @@ def show(grid: Grid, alt: str, key: str, chosen: Callable[[tuple[int, int], How]
         if meant is not None:
             chosen(*meant)
 
-    _MOUNT(key=key, data=pack(grid, alt), on_cell_change=told(key, "cell", call))
+    _MOUNT(key=key, data=pack(grid, alt), on_cell_change=callback(key, "cell", call))
 
 
 def done(grid: Grid, cell: dict) -> tuple[tuple[int, int], How] | None:
@@ -109,7 +106,7 @@ def pack(grid: Grid, alt: str) -> bytes:
 def _part(part: Part) -> dict[str, object]:
     """Where in its text a window lies, for eyes and in words."""
     top, bottom, left, right = part.window
-    told = _(
+    label = _(
         "positions {first}–{last} looking at {from_}–{to}, of {tokens} tokens",
         first=thousands(top),
         last=thousands(bottom - 1),
@@ -117,7 +114,7 @@ def _part(part: Part) -> dict[str, object]:
         to=thousands(right - 1),
         tokens=thousands(part.length),
     )
-    return {"window": part.window, "length": part.length, "told": told}
+    return {"window": part.window, "length": part.length, "label": label}
 
 
 def _below(tiles: UInt8[np.ndarray, "row col h w"]) -> bool:

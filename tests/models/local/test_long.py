@@ -30,19 +30,23 @@ def test_a_text_of_many_tiles_gives_what_one_of_one_tile_gives(kind: str, monkey
         np.testing.assert_allclose(in_tiles[want], at_once[want], rtol=1e-5, atol=1e-6, err_msg=str(want))
 
 
+@pytest.mark.parametrize("head", range(4))
 @pytest.mark.parametrize("site", ["pattern", "contribution"])
-def test_a_pooled_map_has_the_largest_and_the_mean_of_each_cell(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pooled_map_has_the_largest_and_the_mean_of_each_cell(
+    site: str, head: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(collect, "POOLED", 10)
     monkeypatch.setattr(attended, "CELLS", 300)
     engine = tiny_engine()
+    assert (engine.spec.n_heads, engine.spec.n_kv) == (4, 2)
     window = (3, 40, 1, 22)
     how = {"max": np.max, "mean": np.mean}
-    wants = {name: Want(f"{site}_{name}", 1, head=3, window=window) for name in how}
+    wants = {name: Want(f"{site}_{name}", 1, head=head, window=window) for name in how}
     trace = engine.run(run_of(engine), [*wants.values(), Want(site, 1)])
     rows, columns = edges(37, 10, 3), edges(21, 10, 1)
     for name, reduced in how.items():
         expected = [
-            [reduced(trace[Want(site, 1)][3, a:b, c:d]) for c, d in pairwise(columns)] for a, b in pairwise(rows)
+            [reduced(trace[Want(site, 1)][head, a:b, c:d]) for c, d in pairwise(columns)] for a, b in pairwise(rows)
         ]
         np.testing.assert_allclose(trace[wants[name]], expected, rtol=1e-5, atol=1e-8)
 

@@ -107,3 +107,13 @@ def test_the_library_still_gives_attentions_when_asked() -> None:
     assert len(given) == 3
     for one, other in zip(given, expected, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("shared_by", [1, 2, 4])
+def test_a_head_alone_reads_what_it_reads_among_all(shared_by: int) -> None:
+    attended = attention_interface.called(heads(4, 0), heads(4 // shared_by, 1), None, None, causal=True)
+    for head in range(4):
+        torch.testing.assert_close(attended.scores(0, POS, head)[0], attended.scored[head])
+        torch.testing.assert_close(attended.weights(0, POS, head)[0], attended.whole[head])
+        (tile,) = attended.tiles(head)
+        torch.testing.assert_close(tile.weights[0], attended.whole[head])

@@ -49,7 +49,7 @@ def test_the_inside_of_a_replayed_layer_is_that_of_the_first_run(kind: str) -> N
         torch.testing.assert_close(again[site], first[site], rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", [*MODELS, "qwen2-mixed"])
 @pytest.mark.parametrize("every", [2, 3])
 def test_a_stream_that_was_left_out_is_found_again_exactly(kind: str, every: int) -> None:
     model, inside, again = loaded(kind), {}, {}
@@ -62,6 +62,15 @@ def test_a_stream_that_was_left_out_is_found_again_exactly(kind: str, every: int
         assert torch.equal(thin.stream(layer), whole.stream(layer)), layer
     model.replay(thin, wanted, lambda layer, sites: again.update({layer: sites["act"]}))
     assert all(torch.equal(again[layer], inside[layer]) for layer in range(3))
+
+
+def test_layers_that_see_in_different_ways_are_called_with_their_own_arguments() -> None:
+    """A window in the middle layer alone: with another layer's mask its stream would be another one."""
+    inputs = loaded("qwen2-mixed").record(IDS, {}, nothing)
+    first, windowed, last = (call.kwargs["attention_mask"] for call in inputs.calls)
+    assert first is last is None  # causal attention needs no mask
+    assert not windowed[0, 0, -1, 0]  # the last token does not look back to the first
+    assert windowed[0, 0, -1, -4:].all()
 
 
 def test_walking_along_a_thin_tape_runs_each_layer_once() -> None:

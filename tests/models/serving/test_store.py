@@ -55,6 +55,25 @@ def test_an_answer_equals_the_engines(store: Store) -> None:
         np.testing.assert_array_equal(trace[want], expected[want])
 
 
+def test_an_answer_has_what_was_asked_for_and_no_more(store: Store) -> None:
+    store.get(RUN, [PATTERN, ENTROPY, NEXT])
+    for wants in ([ENTROPY], [NEXT, PATTERN]):
+        assert list(store.get(RUN, wants).arrays) == wants
+        assert list(store.held(RUN, wants).arrays) == wants
+    assert store.get(RUN).arrays == {}
+
+
+def test_what_an_engine_gives_beyond_the_question_is_not_passed_on() -> None:
+    class Generous(Counting):
+        def run(self, run: Run, wants: Iterable[Want] = (), **how: object) -> Trace:
+            asked = tuple(wants)
+            return super().run(run, (*asked, NEXT) if asked else (), **how)
+
+    answer = Store(Generous(), 1 << 20).get(RUN, [ENTROPY])
+    assert list(answer.arrays) == [ENTROPY]
+    assert answer.names == {}
+
+
 def test_only_what_is_missing_is_asked_for(store: Store, engine: Counting) -> None:
     store.get(RUN, [PATTERN])
     trace = store.get(RUN, [ENTROPY, PATTERN])
