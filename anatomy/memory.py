@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from anatomy.language import _, get_locale
+from anatomy.numerals import numerals
 from anatomy.spec import ModelSpec
 
 _BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
@@ -50,4 +52,6 @@ def number_bytes(dtype: str) -> int:
 
 def gigabytes(size: int) -> str:
     """Bytes of this program's memory in words: "2.4 GB", below a tenth of one "35 MB"."""
-    return f"{size / (1 << 30):.1f} GB" if size >= (1 << 30) / 10 else f"{size / (1 << 20):.0f} MB"
+    large = size >= (1 << 30) / 10
+    digits = f"{size / (1 << 30):.1f}" if large else f"{size / (1 << 20):.0f}"
+    return f"{numerals(get_locale()).written(digits)} {_('GB') if large else _('MB')}"

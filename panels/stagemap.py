@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.measure import leads_from
 from anatomy.memory import number_bytes
 from anatomy.request import Want
@@ -15,7 +15,8 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels import of_stage
 from panels.common.names import ffn_name
-from viz.format import counted, many, number, percent, quoted, size, thousands
+from viz import nouns
+from viz.format import counted, fixed, number, percent, quoted, size, thousands
 from viz.tokens import SPECIAL, cut
 
 _NORMS = {"rms": "RMSNorm", "layer": "LayerNorm"}
@@ -93,7 +94,15 @@ def block(spec: ModelSpec) -> Block:
 
 def block_line(spec: ModelSpec) -> str:
     """How often the block is repeated: "one block, 30 times"."""
-    return _("one block, once") if spec.layers == 1 else _("one block, {layers} times", layers=spec.layers)
+    return (
+        _("one block, once")
+        if spec.layers == 1
+        else ngettext(
+            "one block, {count} time",
+            "one block, {count} times",
+            spec.layers,
+        )
+    )
 
 
 def _first_panel(stage: str, spec: ModelSpec) -> str | None:
@@ -106,12 +115,22 @@ def _first_panel(stage: str, spec: ModelSpec) -> str | None:
 def _tokens(trace: Trace, view: Fitted) -> str:
     segmentation = cut(trace.text, trace.tokens)
     own = sum(kind != SPECIAL for kind in segmentation.kinds)
-    count = many(len(trace.tokens), "token")
+    count = len(trace.tokens)
     if segmentation.words and not segmentation.unspaced:
-        return _("{tokens} · {share} per word", tokens=count, share=f"{own / len(segmentation.words):.1f}")
+        return ngettext(
+            "{count} token · {share} per word",
+            "{count} tokens · {share} per word",
+            count,
+            share=fixed(own / len(segmentation.words), 1),
+        )
     if segmentation.characters:
-        return _("{tokens} · {share} per character", tokens=count, share=f"{own / segmentation.characters:.1f}")
-    return count
+        return ngettext(
+            "{count} token · {share} per character",
+            "{count} tokens · {share} per character",
+            count,
+            share=fixed(own / segmentation.characters, 1),
+        )
+    return nouns.tokens(count)
 
 
 def _embedding(trace: Trace, view: Fitted) -> str:
@@ -127,9 +146,17 @@ def _embedding(trace: Trace, view: Fitted) -> str:
 def _position(trace: Trace, view: Fitted) -> str:
     position = trace.spec.position
     if isinstance(position, LearnedPositions):
-        return _("learned, {rows} rows", rows=thousands(position.rows))
+        return ngettext(
+            "learned, {count} row",
+            "learned, {count} rows",
+            position.rows,
+        )
     if isinstance(position, RelativeBias):
-        return _("bias by distance, {buckets} buckets", buckets=thousands(position.buckets))
+        return ngettext(
+            "bias by distance, {count} bucket",
+            "bias by distance, {count} buckets",
+            position.buckets,
+        )
     if not isinstance(position, Rope):
         return _("none added, none rotated in")
     theta = thousands(round(position.theta))
@@ -141,12 +168,12 @@ def _position(trace: Trace, view: Fitted) -> str:
 def _attention(trace: Trace, view: Fitted) -> str:
     spec = trace.spec
     if spec.n_kv == spec.n_heads:
-        return many(spec.n_heads, "head")
-    return f"{many(spec.n_heads, 'query head')} → {many(spec.n_kv, 'key/value head')}"
+        return nouns.heads(spec.n_heads)
+    return f"{nouns.query_heads(spec.n_heads)} → {nouns.kv_heads(spec.n_kv)}"
 
 
 def _ffn(trace: Trace, view: Fitted) -> str:
-    return _("{kind}, {neurons}", kind=ffn_name(trace.spec), neurons=many(trace.spec.d_ff, "neuron"))
+    return ngettext("{kind}, {count} neuron", "{kind}, {count} neurons", trace.spec.d_ff, kind=ffn_name(trace.spec))
 
 
 def _residual(trace: Trace, view: Fitted) -> str:
@@ -156,7 +183,7 @@ def _residual(trace: Trace, view: Fitted) -> str:
 
 def _stack(trace: Trace, view: Fitted) -> str:
     if trace.spec.head is None:
-        return many(trace.spec.layers, "layer")
+        return nouns.layers(trace.spec.layers)
     ids = trace[Want("lens_ids", pos=view.pos)]
     return _("{token} leads from layer {layer}", token=quoted(trace.name(int(ids[-1, 0]))), layer=leads_from(ids))
 

@@ -80,34 +80,34 @@ def _judged(name: str, model: HostedModel, view: Fitted, stage: str, own: str, w
     return judging.verdict_queue().ask(question, model, on_view, session.page())
 
 
-def draw(model: HostedModel, view: Fitted, link: View, panel: Panel, found: ModelVerdicts) -> None:
-    """The column, which fills itself while verdicts are worked out. link: the view as the link has it; found: the
-    verdicts known by now."""
-    part = st.fragment(_column) if found.done else polled.every(found.pause, _filling)
-    part(model, view, link, panel, Handed(found))
+def draw(model: HostedModel, view: Fitted, link: View, panel: Panel, model_verdicts: ModelVerdicts) -> None:
+    """The column, which fills itself while verdicts are worked out. link: the view as the link has it;
+    model_verdicts: those known by now."""
+    part = st.fragment(_column) if model_verdicts.done else polled.every(model_verdicts.pause, _filling)
+    part(model, view, link, panel, Handed(model_verdicts))
 
 
 def _column(model: HostedModel, view: Fitted, link: View, panel: Panel, handed: Handed[ModelVerdicts]) -> None:
     """link: of which the rest of the page was drawn; once it says otherwise, the whole page is drawn again."""
     links.set_locale()
-    found, now = handed.take(), link
-    if found is None:
+    model_verdicts, now = handed.take(), link
+    if model_verdicts is None:
         now = links.read()
         if _apart(now) != _apart(link):
             polled.anew()
-        found = verdicts(model, view, panel.stage)
-    _show(found, view, now, panel)
+        model_verdicts = verdicts(model, view, panel.stage)
+    _show(model_verdicts, view, now, panel)
 
 
 def _filling(model: HostedModel, view: Fitted, link: View, panel: Panel, handed: Handed[ModelVerdicts]) -> None:
     """The same, looked at again and again; once all is known, the page is drawn anew, and the map counts."""
     links.set_locale()
-    found, now = handed.take(), link
-    if found is None:
-        found, now = verdicts(model, view, panel.stage), links.read()
-        if links.current() and (found.done or _apart(now) != _apart(link)):
+    model_verdicts, now = handed.take(), link
+    if model_verdicts is None:
+        model_verdicts, now = verdicts(model, view, panel.stage), links.read()
+        if links.current() and (model_verdicts.done or _apart(now) != _apart(link)):
             polled.anew()
-    _show(found, view, now, panel)
+    _show(model_verdicts, view, now, panel)
 
 
 def _apart(view: View) -> View:
@@ -115,9 +115,9 @@ def _apart(view: View) -> View:
     return replace(view, settings=())
 
 
-def _show(found: ModelVerdicts, view: Fitted, now: View, panel: Panel) -> None:
+def _show(model_verdicts: ModelVerdicts, view: Fitted, now: View, panel: Panel) -> None:
     article = next((article for article in articles.load() if article.key == view.article), None)
-    notes = (_progress(article, panel.stage, found.own), excerpts.judged_of(view.length))
+    notes = (_progress(article, panel.stage, model_verdicts.own), excerpts.judged_of(view.length))
     words = {
         "how": _("How this is known"),
         "waiting": _("being worked out …"),
@@ -128,13 +128,19 @@ def _show(found: ModelVerdicts, view: Fitted, now: View, panel: Panel) -> None:
         title=_("What the articles say about this stage") if article is None else article.title,
         lang=get_locale() if article is None else article.language,
         note=" · ".join(filter(None, notes)),
-        tabs=_tabs(article, panel.stage, found),
-        groups=_of_stage(panel.stage, found, now) if article is None else _of_article(article, found, now),
+        tabs=_tabs(article, panel.stage, model_verdicts),
+        groups=_of_stage(panel.stage, model_verdicts, now)
+        if article is None
+        else _of_article(article, model_verdicts, now),
         words=words,
-        others=[(name, titled(name), name == view.beside) for name in models() if name != found.by_model[0][0]],
+        others=[
+            (name, titled(name), name == view.beside) for name in models() if name != model_verdicts.by_model[0][0]
+        ],
         beside=lambda name: links.go(lambda now: replace(now, beside=None if now.beside == name else name)),
-        read=lambda key: links.go(lambda now: reading(now, key, found.spec)),
-        opened=lambda claim: links.go(lambda now: at_claim(now, claim, found.own.verdicts.get(claim), found.spec)),
+        read=lambda key: links.go(lambda now: reading(now, key, model_verdicts.spec)),
+        opened=lambda claim: links.go(
+            lambda now: at_claim(now, claim, model_verdicts.own.verdicts.get(claim), model_verdicts.spec)
+        ),
     )
 
 
@@ -162,8 +168,8 @@ def _uncounted(judged: Judged) -> str:
     return _("being worked out …")
 
 
-def _tabs(article: Article | None, stage: str, found: ModelVerdicts) -> list[Tab]:
-    counts = judging.marks(found.own.verdicts)[stage]
+def _tabs(article: Article | None, stage: str, model_verdicts: ModelVerdicts) -> list[Tab]:
+    counts = judging.marks(model_verdicts.own.verdicts)[stage]
     here = Tab("", _("This stage"), _("What the articles say about the stage on view"), article is None, counts)
     return [here] + [
         Tab(
@@ -171,31 +177,33 @@ def _tabs(article: Article | None, stage: str, found: ModelVerdicts) -> list[Tab
             label=each.key,
             title=each.title,
             current=each == article,
-            counts=judging.of_article(each, found.own.verdicts),
+            counts=judging.of_article(each, model_verdicts.own.verdicts),
         )
         for each in articles.load()
     ]
 
 
-def _of_stage(stage: str, found: ModelVerdicts, now: View) -> list[Group]:
+def _of_stage(stage: str, model_verdicts: ModelVerdicts, now: View) -> list[Group]:
     """The claims on a stage, each once with every place that makes it; then where the articles name the stage."""
     by_id: dict[str, list[tuple[Article, Claim]]] = {}
     for article, claim in articles.claims(stage):
         by_id.setdefault(claim.id, []).append((article, claim))
     if now.claim and now.claim not in by_id:  # one that is seen in a panel of another stage stays on view
         by_id = {now.claim: _places(now.claim)} | by_id
-    cards = tuple(_card(places, found, now) for places in by_id.values() if places)
+    cards = tuple(_card(places, model_verdicts, now) for places in by_id.values() if places)
     named = [_heading(article, place) for article, place in articles.headings(stage)]
     return [Group("", "", "", get_locale(), "", cards), *named]
 
 
-def _of_article(article: Article, found: ModelVerdicts, now: View) -> list[Group]:
+def _of_article(article: Article, model_verdicts: ModelVerdicts, now: View) -> list[Group]:
     """An article from top to bottom: every section with the claims that stand there."""
     places: dict[str, list[Claim]] = {}
     for claim in article.claims:
         places.setdefault(claim.section, []).append(claim)
     return [
-        _section(article, section, tuple(_card([(article, claim)], found, now, named=False) for claim in stated))
+        _section(
+            article, section, tuple(_card([(article, claim)], model_verdicts, now, named=False) for claim in stated)
+        )
         for section, stated in places.items()
     ]
 
@@ -222,17 +230,19 @@ def _where(article: Article) -> str:
     return f"{article.key} · {article.year}" if article.year else article.key
 
 
-def _card(places: Sequence[tuple[Article, Claim]], found: ModelVerdicts, now: View, named: bool = True) -> Card:
+def _card(
+    places: Sequence[tuple[Article, Claim]], model_verdicts: ModelVerdicts, now: View, named: bool = True
+) -> Card:
     """A claim in the words of the first article that makes it, with the verdict of each model on the page. now: the
     link's view; named: it says where it stands."""
     _article, claim = places[0]
-    two = len(found.by_model) > 1
-    target = at_claim(now, claim.id, found.own.verdicts.get(claim.id), found.spec)
+    two = len(model_verdicts.by_model) > 1
+    target = at_claim(now, claim.id, model_verdicts.own.verdicts.get(claim.id), model_verdicts.spec)
     return Card(
         id=claim.id,
         where=" · ".join(f"{article.key} {_at(each.section)}" for article, each in places) if named else "",
         says=_(claim.says),
-        marks=tuple(_mark(name, two, claim, judged) for name, judged in found.by_model),
+        marks=tuple(_mark(name, two, claim, judged) for name, judged in model_verdicts.by_model),
         href=links.query(target) or "?",
         current=claim.id == now.claim,
     )
@@ -307,6 +317,6 @@ def complaints(view: View) -> tuple[str, ...]:
     return tuple(said)
 
 
-def counted(found: ModelVerdicts) -> dict[str, tuple[int, int, int]]:
+def counted(model_verdicts: ModelVerdicts) -> dict[str, tuple[int, int, int]]:
     """Per stage, for the map: claims that hold, hold in part, do not."""
-    return judging.marks(found.own.verdicts)
+    return judging.marks(model_verdicts.own.verdicts)

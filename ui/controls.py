@@ -97,9 +97,10 @@ def hold(key: str, value: Any) -> str:
     Where something else than the widget has changed the link, the widget gets another name: what the browser reports
     under the old one, from before it heard of that, nobody has chosen.
 
-    Until the reader has used it, it is told again on every run: a widget drawn anew before the browser had put up the
-    first one falls back to its default, and would report that as the reader's choice. After that it is not, or quick
-    clicks would be taken back by the answers to earlier ones. For what slips through, the same value is its default.
+    Until the reader has used it, its value is set on every run: a widget drawn anew before the browser had put up the
+    first one falls back to its default, and would report that as the reader's choice. After that it is not set, or
+    quick clicks would be taken back by the answers to earlier ones. For what slips through, the same value is its
+    default.
     """
     state, name = st.session_state, _name(key)
     if name in state and state[name] != value:

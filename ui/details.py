@@ -58,13 +58,13 @@ def _terms(panel: Panel, trace: Trace, view: Fitted) -> None:
     st.html(f'<dl class="terms">{read}{words}</dl>')
 
 
-def about(site: str) -> tuple[str, str]:
+def about(name: str) -> tuple[str, str]:
     """An array of the model: its name and axes; what it is, and in which unit."""
-    found = SITES[site]
-    unit = glossary.unit(found.unit)
+    site = SITES[name]
+    unit = glossary.unit(site.unit)
     return (
-        f"{site} [{' '.join(found.axes)}]",
-        _("{says} · unit: {unit}", says=_(found.says), unit=unit.shown),
+        f"{name} [{' '.join(site.axes)}]",
+        _("{says} · unit: {unit}", says=_(site.says), unit=unit.shown),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from anatomy.language import _
+from anatomy.language import ngettext
 from anatomy.refused import Refused
 from anatomy.request import Run
 from anatomy.trace import Token, Trace
@@ -70,7 +70,12 @@ def judged_of(tokens: int) -> str:
     """The sentence that says so; "" where all of the text is judged."""
     if tokens <= JUDGED:
         return ""
-    return _("judged on the first {part} of {whole} tokens", part=thousands(JUDGED), whole=thousands(tokens))
+    return ngettext(
+        "judged on the first {part} of {count} token",
+        "judged on the first {part} of {count} tokens",
+        tokens,
+        part=thousands(JUDGED),
+    )
 
 
 def _own(trace: Trace) -> list[int]:
@@ -127,13 +132,38 @@ def offer(model: HostedModel, run: Run, view: Fitted, most: int, chosen: bool, k
     """
     if not 0 < most < view.length:
         return
-    count = thousands(most)
     offers: list[tuple[str, str, Cut]] = [
-        ("first", _("The first {count} tokens", count=count), first),
-        ("last", _("The last {count} tokens", count=count), last),
+        (
+            "first",
+            ngettext(
+                "The first {count} token",
+                "The first {count} tokens",
+                most,
+            ),
+            first,
+        ),
+        (
+            "last",
+            ngettext(
+                "The last {count} token",
+                "The last {count} tokens",
+                most,
+            ),
+            last,
+        ),
     ]
     if chosen:
-        offers.append(("around", _("{count} tokens around the chosen one", count=count), around(view.pos)))
+        offers.append(
+            (
+                "around",
+                ngettext(
+                    "{count} token around the chosen one",
+                    "{count} tokens around the chosen one",
+                    most,
+                ),
+                around(view.pos),
+            )
+        )
     with st.container(horizontal=True, gap="small", key=f"{key}.parts"):
         for name, label, cut in offers:
             st.button(label, key=f"{key}.{name}", on_click=_take, args=(model, run, most, cut))

@@ -11,6 +11,7 @@ from ui import links
 from ui.components import chips, grid
 from viz.chips import Chips
 from viz.export import to_frame
+from viz.format import separators
 from viz.grid import Grid
 from viz.heads import Heads
 
@@ -27,7 +28,7 @@ def show(figure: Figure, says: str, key: str) -> None:
         page = to_frame(figure, dark=st.context.theme.type == "dark")
         st.iframe(page, height=figure.height, alt=says)
     else:
-        on_card = go.Figure(figure).update_layout(paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
+        on_card = go.Figure(figure).update_layout(separators(), paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
         st.plotly_chart(on_card, key=key, theme="streamlit", config={"displayModeBar": False}, alt=says)
 
 

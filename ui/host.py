@@ -115,7 +115,7 @@ class HostedModel:
         queue.
         """
         if self._live is not None:
-            return self._live.get(run, wants, background=background, watch=None if session.page() is None else _told)
+            return self._live.get(run, wants, background=background, watch=None if session.page() is None else _notify)
         if self._recorded is not None:
             with suppress(NotRecorded):
                 return self._recorded.run(run, wants)
@@ -170,8 +170,8 @@ class HostedModel:
         except Exception as error:
             _LOG.exception("loading %s failed", self.address)
             kind = type(error).__name__
-            told = N_("The model {address} could not be loaded ({kind}): see the server's log.")
-            self._refused = Refused(told, address=self.address, kind=kind)
+            message = N_("The model {address} could not be loaded ({kind}): see the server's log.")
+            self._refused = Refused(message, address=self.address, kind=kind)
             return
         # What was just loaded stays for good: the collector need not walk it after every rerun.
         gc.collect()
@@ -200,7 +200,7 @@ def titled(name: str) -> str:
         return name
 
 
-def _told(progress: Progress) -> None:
+def _notify(progress: Progress) -> None:
     """Tell whoever watches, as long as somebody does."""
     _watch.get()(progress)
     session.give_way()

@@ -44,8 +44,8 @@ class Question:
 
 @dataclass
 class Judged:
-    """The verdicts found so far by the claims' ids. done: there are no more to come. before: questions whose turn comes
-    before this one's."""
+    """The verdicts reached so far, by the ids of their claims. done: there are no more to come. before: questions whose
+    turn comes before this one's."""
 
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     done: bool = False
@@ -72,7 +72,7 @@ class VerdictQueue:
     """Answers questions one claim after another."""
 
     def __init__(self) -> None:
-        self._found: OrderedDict[Question, Judged] = OrderedDict()
+        self._judged: OrderedDict[Question, Judged] = OrderedDict()
         self._line: list[_Job] = []
         self._worker = Worker("verdicts", self._turn)
         self._door = self._worker.door
@@ -86,10 +86,10 @@ class VerdictQueue:
         asker  who asks: what he asked of the same model before, he asks no more; None: somebody
         """
         with self._door:
-            known = self._found.setdefault(question, Judged())
-            self._found.move_to_end(question)
-            while len(self._found) > KEPT:
-                self._found.popitem(last=False)
+            known = self._judged.setdefault(question, Judged())
+            self._judged.move_to_end(question)
+            while len(self._judged) > KEPT:
+                self._judged.popitem(last=False)
             if not known.done:
                 self._enter(_Job(question, model), first, question if asker is None else asker)
             return Judged(dict(known.verdicts), known.done, 0 if known.done else self._before(question))
@@ -123,7 +123,7 @@ class VerdictQueue:
             if self._line[0].rests > 0:
                 return self._line[0].rests
             job, claim = self._whose()
-            known = self._found.setdefault(job.question, Judged())
+            known = self._judged.setdefault(job.question, Judged())
             if claim is not None:
                 return partial(self._work, job, claim, known)
             known.done = True
@@ -145,8 +145,8 @@ class VerdictQueue:
         return self._line[0], _next(self._known(self._line[0]))
 
     def _known(self, job: _Job) -> Mapping[str, Verdict]:
-        found = self._found.get(job.question)
-        return {} if found is None else found.verdicts
+        judged = self._judged.get(job.question)
+        return {} if judged is None else judged.verdicts
 
 
 def _next(known: Mapping[str, Verdict]) -> str | None:
@@ -155,7 +155,7 @@ def _next(known: Mapping[str, Verdict]) -> str | None:
 
 
 def _verdict(claim: str, job: _Job) -> Verdict:
-    """One claim held against one model and text. A mistake in a check is told, and the others go on."""
+    """One claim held against one model and text. A check that fails gives a verdict that says so; the others go on."""
     question = job.question
     with use_locale(question.language):
         try:

@@ -14,7 +14,7 @@ from time import monotonic
 
 import streamlit as st
 
-from anatomy.language import N_, _
+from anatomy.language import N_, ngettext
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
@@ -29,7 +29,7 @@ from ui.worker import Worker
 EVERY = 0.5  # seconds between two looks of a page at what has come, at first
 PATIENCE = 4.0  # seconds after its last look that a page counts as gone
 FEW, MANY = 8, 32  # positions worked out at a time, in a short text and in a long one
-LONG = 1024  # tokens of a long text: its streams may have to be found again for every question
+LONG = 1024  # tokens of a long text: its streams may have to be computed again for every question
 _LOG = logging.getLogger(__name__)
 _BROKEN = N_("The rest could not be worked out: see the server's log.")
 
@@ -181,9 +181,14 @@ def show(arrival: Arrival) -> None:
     if arrival.refused is not None:
         text.notice(str(arrival.refused))
     elif arrival.errand is not None:
-        told = _("{done} of {total} positions", done=arrival.done, total=arrival.total)
+        count = ngettext(
+            "{done} of {count} position",
+            "{done} of {count} positions",
+            arrival.total,
+            done=arrival.done,
+        )
         step = arrival.errand.progress
-        st.progress(arrival.done / arrival.total, text=told if step is None else f"{told} · {step.says}")
+        st.progress(arrival.done / arrival.total, text=count if step is None else f"{count} · {step.says}")
 
 
 def positions(wants: Sequence[Want]) -> list[int | None]:

@@ -87,17 +87,17 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
             text.notice(misfit)
     if st.context.is_embedded:
         with st.container(key="alone"):
-            _stage(model, fitted, view, _found(model, cut, fitted, panel, line, mapped=False), run)
+            _stage(model, fitted, view, _answer(model, cut, fitted, panel, line, mapped=False), run)
         return
     row = st.container(key="strip_row")
     if isinstance(cut, Trace):
         with row:
             tokens_of(cut, fitted)
-    found = _found(model, cut, fitted, panel, line)
-    if isinstance(found, Halt):
-        mapped = cut if found is cut else _for_the_map(model, run, fitted, found, line)
+    answer = _answer(model, cut, fitted, panel, line)
+    if isinstance(answer, Halt):
+        mapped = cut if answer is cut else _for_the_map(model, run, fitted, answer, line)
     else:
-        mapped = found.trace
+        mapped = answer.trace
     with row:
         if isinstance(mapped, Trace):
             following = continuation.after(model, mapped)
@@ -112,12 +112,12 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
         boxes = stagemap.boxes(mapped, fitted) if isinstance(mapped, Trace) else stagemap.bare(spec)
         map_of(boxes, spec, fitted, view, panel, aside.counted(verdicts))
     with middle:
-        _stage(model, fitted, view, found, run)
+        _stage(model, fitted, view, answer, run)
     with right:
         aside.draw(model, fitted, view, panel, verdicts)
 
 
-def _found(
+def _answer(
     model: HostedModel, cut: Trace | Halt, view: Fitted, panel: Panel, line: Line, mapped: bool = True
 ) -> Answer | Halt:
     """The one question of a run of the page: what the stage shows, and with it the map and the next tokens. Before it,
@@ -147,12 +147,12 @@ def _mapped(spec: ModelSpec, view: Fitted) -> list[Want]:
     return [*stagemap.needs(spec, view), *continuation.needs(spec, view.length)]
 
 
-def _stage(model: HostedModel, fitted: Fitted, view: View, found: Answer | Halt, run: Run) -> None:
+def _stage(model: HostedModel, fitted: Fitted, view: View, answer: Answer | Halt, run: Run) -> None:
     """The stage, or why there is none."""
-    if isinstance(found, Halt):
-        stage.halted(model, run, fitted, found, chosen=view.pos is not None)
+    if isinstance(answer, Halt):
+        stage.halted(model, run, fitted, answer, chosen=view.pos is not None)
     else:
-        stage.draw(model, fitted, found)
+        stage.draw(model, fitted, answer)
 
 
 def tokens_of(trace: Trace, view: Fitted) -> None:

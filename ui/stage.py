@@ -42,21 +42,21 @@ def answer(model: HostedModel, figures: Figures, trace: Trace, view: Fitted) -> 
     return Answer(figures, trace, later.arrived(model, trace.run, figures.drawn, trace.spec, view))
 
 
-def draw(model: HostedModel, view: Fitted, found: Answer) -> None:
+def draw(model: HostedModel, view: Fitted, answer: Answer) -> None:
     """The stage as a part of the page that redraws alone when one of its own controls moves."""
-    coming = found.arrival.coming
+    coming = answer.arrival.coming
     with st.container(key="stage"):
-        (_filling if coming else _stage)(model, found.trace.run, view, coming, Handed(found))
+        (_filling if coming else _stage)(model, answer.trace.run, view, coming, Handed(answer))
 
 
 def _drawn(model: HostedModel, run: Run, drawn: Fitted, filling: bool, handed: Handed[Answer]) -> None:
     """drawn: what the page was drawn for; filling: it comes back by itself for what fills the figure in; handed: its
     answer within the page's own run."""
     links.set_locale()
-    found, view = handed.take(), drawn
-    if found is None:
-        found, view = _asked_again(model, run, drawn, filling)
-    figures, arrival, trace = found.figures, found.arrival, found.arrival.added_to(found.trace)
+    answer, view = handed.take(), drawn
+    if answer is None:
+        answer, view = _asked_again(model, run, drawn, filling)
+    figures, arrival, trace = answer.figures, answer.arrival, answer.arrival.added_to(answer.trace)
     panel, spec, alone = panels.load()[view.panel], trace.spec, bool(st.context.is_embedded)
     if panel.others:
         trace = replace(trace, of_others=_of_others(model, run))

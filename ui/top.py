@@ -15,7 +15,7 @@ from ui import controls, links
 from ui.components import textbox
 from ui.examples import EXAMPLES
 from ui.host import HostedModel, Loading, models, titled
-from viz.format import many
+from viz import nouns
 
 
 def bar(model: HostedModel, view: View) -> DeltaGenerator:
@@ -80,7 +80,7 @@ def described(spec: ModelSpec, named: bool = True) -> str:
     parts = [
         f"<b>{escape(weights.title or spec.name)}</b>" if named else "",
         _("{family} architecture", family=escape(spec.architecture)),
-        _("{layers} × {heads}", layers=many(spec.layers, "layer"), heads=many(spec.n_heads, "head")),
+        _("{layers} × {heads}", layers=nouns.layers(spec.layers), heads=nouns.heads(spec.n_heads)),
         escape(_stored(spec)),
         escape(weights.licence),
     ]

@@ -8,13 +8,13 @@ from time import monotonic
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.memory import gigabytes
 from models.engine import Estimate, Progress
 from models.serving.queue import Place
 from ui import host, links, polled, session, text
 from ui.host import HostedModel
-from viz.format import lasting, many
+from viz.format import fixed, lasting
 
 EVERY = 0.4
 PATIENCE = 0.7  # seconds of waiting of which nothing is said: most answers are there by then
@@ -58,7 +58,7 @@ class Line:
         self._place, self._patience = place, Patience()
         self._cost: Callable[[], Estimate | None] = lambda: None
         self._stop: Callable[[], None] = lambda: None
-        self._told: DeltaGenerator | None = None
+        self._bar: DeltaGenerator | None = None
         self._cards = 0
 
     @contextmanager
@@ -74,17 +74,17 @@ class Line:
     def close(self) -> None:
         """Take the card away."""
         self._cost = self._stop = lambda: None
-        if self._told is not None:
-            self._told = None
+        if self._bar is not None:
+            self._bar = None
             self._place.empty()
 
     def tell(self, progress: Progress) -> None:
         """Say how far it is, where the wait has been long enough for it."""
         if not self._patience.over():
             return
-        if self._told is None:
-            self._told = self._begun()
-        self._told.progress(_share(progress), text=_named(progress))
+        if self._bar is None:
+            self._bar = self._begun()
+        self._bar.progress(_share(progress), text=_named(progress))
 
     def _begun(self) -> DeltaGenerator:
         """The card; back comes the place of its bar."""
@@ -92,9 +92,9 @@ class Line:
         with self._place.container(key=f"running-{self._cards}"):
             cost = self._cost()
             st.html(f'<p class="cost">{escape(_("Working on it") if cost is None else costs(cost))}</p>')
-            told = st.empty()
+            bar = st.empty()
             st.button(_("Cancel"), key=f"cancel-{self._cards}", on_click=self._stop)
-        return told
+        return bar
 
 
 @contextmanager
@@ -124,9 +124,10 @@ def impatient() -> Iterator[None]:
 
 def costs(cost: Estimate) -> str:
     """An estimate in words: "2,048 tokens · about 12 s · about 0.9 GB of memory"."""
-    return _(
-        "{tokens} · about {time} · about {memory} of memory",
-        tokens=many(cost.tokens, "token"),
+    return ngettext(
+        "{count} token · about {time} · about {memory} of memory",
+        "{count} tokens · about {time} · about {memory} of memory",
+        cost.tokens,
         time=lasting(cost.seconds),
         memory=gigabytes(cost.nbytes),
     )
@@ -160,5 +161,5 @@ def _line(model: HostedModel) -> None:
     if not progress.total:
         st.html(f'<p class="working">{escape(step)}</p>')
         return
-    size = _("{done} of {total} MB", done=f"{progress.done / 1e6:.0f}", total=f"{progress.total / 1e6:.0f}")
+    size = _("{done} of {total} MB", done=fixed(progress.done / 1e6, 0), total=fixed(progress.total / 1e6, 0))
     st.progress(min(progress.done / progress.total, 1.0), text=f"{step} · {size}".replace("_", "\\_"))

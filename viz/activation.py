@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from viz.bars import CALM, LEGEND
 from viz.format import escaped, thousands
 from viz.theme import FOCUS, NEUTRAL
@@ -76,7 +76,11 @@ def _points(given: Inputs) -> list[go.Scatter]:
         (~chosen, given.own_name, {"size": 5, "color": FOCUS, "opacity": _FAINT}),
         (
             chosen,
-            _("its {count} strongest neurons", count=len(given.accent)),
+            ngettext(
+                "its {count} strongest neuron",
+                "its {count} strongest neurons",
+                len(given.accent),
+            ),
             {"size": 9, "color": FOCUS, "symbol": "diamond"},
         ),
     )

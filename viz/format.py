@@ -1,4 +1,5 @@
-"""Numbers and labels as sentences, axes and tables print them. The only place that decides on digits."""
+"""Numbers and labels as sentences, axes and tables print them, with the marks of the language that is spoken. The only
+place that decides on digits."""
 
 import html
 import math
@@ -6,20 +7,33 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from anatomy.language import _, get_locale, ngettext
+from anatomy.language import N_, _, get_locale
+from anatomy.numerals import Numerals, numerals
 from anatomy.rounding import bound
+from viz import nouns
 
-_LARGE = {
-    "en": (("T", 1e12), ("B", 1e9), ("M", 1e6)),
-    "zh": (("万亿", 1e12), ("亿", 1e8), ("万", 1e4)),
-}
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-BYTE_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+BYTE_UNITS = ((N_("GB"), 1e9), (N_("MB"), 1e6), (N_("kB"), 1e3))
 
 
 def thousands(count: int) -> str:
     """A whole number with its thousands apart: 49,152."""
-    return f"{count:,}".replace("-", "−")
+    return _here().whole(count)
+
+
+def _here() -> Numerals:
+    """How the language that is spoken writes numbers."""
+    return numerals(get_locale())
+
+
+def fixed(value: float, digits: int) -> str:
+    """A number with so many digits behind the point, 0 without a sign: 3.1 · 0.00 · −0.50."""
+    return _here().written(f"{value:z.{digits}f}")
+
+
+def exact(value: float) -> str:
+    """A number that somebody chose, with the digits that it has: 0.8 · 12."""
+    return _here().written(f"{value:g}")
 
 
 def percent(share: float) -> str:
@@ -28,15 +42,24 @@ def percent(share: float) -> str:
         return "–"
     value = 100 * share
     if value >= 99.5:
-        return "100 %" if value >= 99.9999 else f"{min(math.floor(value * 100) / 100, 99.99):g} %"
+        return _percent("100" if value >= 99.9999 else exact(min(math.floor(value * 100) / 100, 99.99)))
     if value >= 9.95 or value == 0:
-        return f"{value:.0f} %"
-    return f"{number(value, 2)} %" if value >= 0.01 else "< 0.01 %"
+        return _percent(fixed(value, 0))
+    return _percent(number(value, 2)) if value >= 0.01 else f"< {_percent(exact(0.01))}"
+
+
+def exact_percent(share: float) -> str:
+    """A share that somebody chose, as percent with the digits that it has: 50 %, 2.5 %."""
+    return _percent(exact(100 * share))
+
+
+def _percent(value: str) -> str:
+    return _("{number} %", number=value)
 
 
 def signed_percent(share: float) -> str:
     """A share that may lie below 0 or above 1, as percent: −146 %, 0.12 %, 267 %."""
-    return f"{number(100 * share, 2)} %"
+    return _percent(number(100 * share, 2))
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -49,8 +72,8 @@ def number(value: float, digits: int = 3) -> str:
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     power = int(exponent)
     if power < -4 or power > 4:
-        return f"{mantissa}·10{str(power).translate(_RAISED)}".replace("-", "−")
-    return f"{value:,.{max(0, digits - 1 - power)}f}".replace("-", "−")
+        return f"{_here().written(mantissa)}·10{str(power).translate(_RAISED)}"
+    return _here().written(f"{value:,.{max(0, digits - 1 - power)}f}")
 
 
 def rounding(difference: float, *compared: float | np.ndarray, digits: int = 2) -> str:
@@ -70,9 +93,9 @@ def rounding(difference: float, *compared: float | np.ndarray, digits: int = 2) 
 
 
 def counted(count: float) -> str:
-    """A large count in thousands, millions, billions or trillions: 31,456 · 134.5 M · 8.030 B · 1.638 T; in Chinese
-    by its own steps of ten thousand: 1.345 亿."""
-    for unit, least in _LARGE[get_locale()]:
+    """A large count in millions, billions or trillions: 31,456 · 134.5 M · 8.030 B · 1.638 T; by the language's own
+    steps in another: 1.345 亿 in Chinese."""
+    for unit, least in _here().large:
         if count >= least:
             return f"{number(count / least, 4)} {unit}"
     return thousands(round(count))
@@ -80,12 +103,7 @@ def counted(count: float) -> str:
 
 def cosine(value: float) -> str:
     """A cosine with two decimals and the sign it has; −0.00 does not exist."""
-    return f"{value + 0.0:.2f}".replace("-0.00", "0.00").replace("-", "−")
-
-
-def many(count: int, noun: str) -> str:
-    """A count with its noun: 1 token, 12 tokens, 49,137 tokens. The noun is written out where it is called."""
-    return ngettext(f"{{count}} {noun}", f"{{count}} {noun}s", count, count=thousands(count))
+    return fixed(value, 2)
 
 
 def lasting(seconds: float) -> str:
@@ -95,6 +113,12 @@ def lasting(seconds: float) -> str:
     return _("{count} min", count=thousands(round(seconds / 60)))
 
 
+def separators() -> dict[str, str]:
+    """What plotly's layout is told of the language's marks; nothing where they are its own."""
+    marks = _here().decimal + _here().group
+    return {} if marks == ".," else {"separators": marks}
+
+
 def listed(parts: Iterable[str]) -> str:
     """Several things of one kind as a sentence names them: a, b, c."""
     return _(", ").join(parts)
@@ -102,7 +126,7 @@ def listed(parts: Iterable[str]) -> str:
 
 def quoted(label: str) -> str:
     """A token's label as a sentence quotes it."""
-    return f"“{label}”"
+    return _("“{label}”", label=label)
 
 
 def escaped(label: str) -> str:
@@ -114,8 +138,8 @@ def size(count: float) -> str:
     """Bytes in the unit that leaves the fewest digits: 46.1 kB."""
     for unit, scale in BYTE_UNITS:
         if count >= scale:
-            return f"{number(count / scale)} {unit}"
-    return many(round(count), "byte")
+            return f"{number(count / scale)} {_(unit)}"
+    return nouns.bytes(round(count))
 
 
 def bracketed(value: float) -> str:

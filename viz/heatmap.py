@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float, UInt8
 
 from anatomy.language import _
-from viz.format import cosine, escaped, number
+from viz.format import cosine, escaped, exact, exact_percent, number
 from viz.grid import Grid
 from viz.lattice import Lattice, edges, gaps, lattice, sheet, spread
 from viz.scale import clipped, columns, decades, steps, thinned
@@ -154,7 +154,7 @@ def _bar_length(grid: Grid) -> int:
 
 
 def _tick(value: float, grid: Grid) -> str:
-    return f"{100 * value:g} %" if grid.percent else f"{value:g}"
+    return exact_percent(value) if grid.percent else exact(value)
 
 
 def _axes(figure: go.Figure, grid: Grid, at: Lattice) -> None:

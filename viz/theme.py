@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from viz.format import separators
+
 FONT = 'InterV, Inter, "Source Sans 3", system-ui, sans-serif'
 MONO = 'ui-monospace, "DejaVu Sans Mono", monospace'
 # For figures whose theme the page decides: read on both backgrounds (contrast above 3 on each).
@@ -86,7 +88,7 @@ def colorscale(dark: bool, signed: bool) -> list[tuple[float, str]]:
 
 def dress(figure: go.Figure, dark: bool) -> go.Figure:
     """A copy of the figure in our own template, for use outside the page; on the page the page's theme dresses it."""
-    return go.Figure(figure).update_layout(template=_template(dark))
+    return go.Figure(figure).update_layout(separators(), template=_template(dark))
 
 
 def _template(dark: bool) -> go.layout.Template:

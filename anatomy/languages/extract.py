@@ -12,8 +12,8 @@ from anatomy.sites import SITES
 
 ROOT = Path(__file__).parent.parent.parent
 PLACES = ("anatomy", "articles", "models", "panels", "ui", "viz", "app.py")
-# Which arguments of a function are its message; `many` becomes an `ngettext` by then.
-_KEYWORDS = {"_": (1,), "N_": (1,), "ngettext": (1, 2), "many": (1, 2)}
+NOUNS = "viz/nouns.py"  # whose messages longer sentences take in
+_KEYWORDS = {"_": (1,), "N_": (1,), "ngettext": (1, 2)}  # which arguments of a function are its message
 Message = str | tuple[str, str]
 
 
@@ -56,10 +56,6 @@ def _calls(
     for node in ast.walk(ast.parse(file.read())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in keywords:
             literals = [arg.value if isinstance(arg, ast.Constant) else None for arg in node.args]
-            if node.func.id == "many":
-                literals = [
-                    noun and shape.format(noun) for noun in literals[1:] for shape in ("{{count}} {}", "{{count}} {}s")
-                ]
             if literals and isinstance(literals[0], str):
                 yield node.lineno, node.func.id, literals, []
 

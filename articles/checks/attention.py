@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.measure import relative_gap
 from anatomy.request import Want
 from anatomy.rounding import largest_place, smallest_place
 from articles.checks.overview import overview
 from articles.checks.second_text import own_ids, too_short
 from articles.verdict import Case, Verdict
-from viz.format import many, number, percent, rounding
+from viz.format import number, percent, rounding
 
 _APART, _ENTROPY = Want("head_apart"), Want("head_entropy")
 _ALIKE = 0.01  # nats: heads whose rows are less apart than this look at the same
@@ -32,10 +32,12 @@ def heads_differ(case: Case) -> Verdict:
     apart = overview(case, _APART.site)[_APART]  # [layer head]
     mean = float(apart.mean())
     layer, head = largest_place(apart)
-    sentence = _(
-        "The {heads} of a layer look at this text {mean} nat apart from each other on average (0: all the same, "
+    sentence = ngettext(
+        "The {count} head of a layer looks at this text {mean} nat apart from each other on average (0: all the same, "
         "0.693: nothing in common); head {head} of layer {layer} is {most} nat from its neighbours.",
-        heads=many(case.spec.n_heads, "head"),
+        "The {count} heads of a layer look at this text {mean} nat apart from each other on average (0: all the same, "
+        "0.693: nothing in common); head {head} of layer {layer} is {most} nat from its neighbours.",
+        case.spec.n_heads,
         mean=number(mean),
         layer=layer,
         head=head,
@@ -112,10 +114,12 @@ def flow(case: Case) -> Verdict:
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
     gap = float(np.abs(weights @ values - z).max())
-    sentence = _(
-        "Scores, softmax and the weighted sum of values, worked out again for the {heads} of layer {layer}, give the "
-        "model's own result (largest difference {gap}).",
-        heads=many(len(pattern), "head"),
+    sentence = ngettext(
+        "Scores, softmax and the weighted sum of values, worked out again for the {count} head of layer {layer}, give "
+        "the model's own result (largest difference {gap}).",
+        "Scores, softmax and the weighted sum of values, worked out again for the {count} heads of layer {layer}, "
+        "give the model's own result (largest difference {gap}).",
+        len(pattern),
         layer=layer,
         gap=rounding(gap, v),
     )
@@ -141,27 +145,36 @@ def parallel(case: Case) -> Verdict:
     half = case.of_tokens(ids[: max(1, len(ids) // 2)], last)
     kept = len(half.tokens)
     gap = relative_gap(whole[last][:kept], half[last])
-    sentence = _("One pass gave vectors for all {tokens} at once.", tokens=many(len(whole.tokens), "token"))
+    sentence = ngettext(
+        "One pass gave vectors for the {count} token at once.",
+        "One pass gave vectors for all {count} tokens at once.",
+        len(whole.tokens),
+    )
     if not spec.stack().causal:
         kind = "holds"
-        rest = _(
-            "Each depends on all others: with the first {half} alone theirs move by {gap}.",
-            half=many(kept, "token"),
+        rest = ngettext(
+            "Each depends on all others: with the first {count} token alone theirs move by {gap}.",
+            "Each depends on all others: with the first {count} tokens alone theirs move by {gap}.",
+            kept,
             gap=percent(gap),
         )
     elif gap <= _STREAM:
         kind = "holds"
-        rest = _(
-            "The first {half} come out the same without those that follow (difference {gap} of the largest number), "
-            "so none has to wait. Only "
-            "when it writes does the model go token by token.",
-            half=many(kept, "token"),
+        rest = ngettext(
+            "The first {count} token comes out the same without those that follow (difference {gap} of the largest "
+            "number), so none has to wait. Only when it writes does the model go token by token.",
+            "The first {count} tokens come out the same without those that follow (difference {gap} of the largest "
+            "number), so none has to wait. Only when it writes does the model go token by token.",
+            kept,
             gap=rounding(gap, 1.0),
         )
     else:
         kind = "not"
-        rest = _(
-            "But the first {half} come out {gap} apart without the rest.", half=many(kept, "token"), gap=number(gap)
+        rest = ngettext(
+            "But the first {count} token comes out {gap} apart without the rest.",
+            "But the first {count} tokens come out {gap} apart without the rest.",
+            kept,
+            gap=number(gap),
         )
     return Verdict(
         kind,

@@ -6,7 +6,8 @@ from anatomy.costs import SHORT, arithmetic, configuration, total, training
 from anatomy.language import _
 from anatomy.published import LLAMA_31, TRAINED_OPERATIONS, TRAINED_TOKENS
 from articles.verdict import Case, Verdict
-from viz.format import listed, many, number, percent, signed_percent, thousands
+from viz import nouns
+from viz.format import listed, number, percent, signed_percent, thousands
 
 _GPT3 = 175_000_000_000  # parameters (Brown et al. 2020, table 2.1)
 
@@ -39,9 +40,9 @@ def compute_by_size(case: Case) -> Verdict:
     )
     sentence = _(
         "Operations for one token that sees {context}: {published}; the model that is loaded, with {count}, {own}.",
-        context=many(SHORT, "token"),
+        context=nouns.tokens(SHORT),
         published=published,
-        count=many(count, "parameter"),
+        count=nouns.parameters(count),
         own=operations(own),
     )
     rest = (

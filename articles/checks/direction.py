@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_place
 from articles.checks.attention import visible
 from articles.checks.overview import overview
 from articles.checks.second_text import too_short
 from articles.verdict import Case, Verdict
-from viz.format import many, percent, thousands
+from viz.format import percent, thousands
 
 _LATER = Want("head_later")
 _NONE = 1e-6  # of the attention: as good as no weight
@@ -24,10 +24,13 @@ def all_words(case: Case) -> Verdict:
     later, n = trace[_LATER], len(trace.tokens)
     mean, layer, head = _most(later)
     if mean > _NONE:
-        sentence = _(
-            "{share} of all attention goes to tokens that come after the one that looks: each token sees all {tokens}.",
+        sentence = ngettext(
+            "{share} of all attention goes to tokens that come after the one that looks: each token sees the {count} "
+            "token.",
+            "{share} of all attention goes to tokens that come after the one that looks: each token sees all {count} "
+            "tokens.",
+            n,
             share=percent(mean),
-            tokens=many(n, "token"),
         )
         kind = "holds"
     else:
@@ -145,10 +148,14 @@ def dynamic_mask(case: Case) -> Verdict:
     how = _("Control tokens of the vocabulary with “mask” in their name; site head_later.")
     at = {"layer": layer, "head": head}
     if case.spec.stack().causal and not masks:
-        sentence = _(
-            "There is no mask token among the {count} of this vocabulary, and the mask of attention is the same for "
-            "every text: nothing that comes after is seen. Masking words anew at each step is how RoBERTa was trained.",
-            count=many(len(case.spec.special), "control token"),
+        sentence = ngettext(
+            "There is no mask token among the {count} control token of this vocabulary, and the mask of attention is "
+            "the same for every text: nothing that comes after is seen. Masking words anew at each step is how "
+            "RoBERTa was trained.",
+            "There is no mask token among the {count} control tokens of this vocabulary, and the mask of attention is "
+            "the same for every text: nothing that comes after is seen. Masking words anew at each step is how "
+            "RoBERTa was trained.",
+            len(case.spec.special),
         )
         return Verdict("not", sentence, how, len(masks), "tokens", None, at)
     sentence = _(

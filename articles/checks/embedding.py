@@ -4,14 +4,15 @@ import math
 
 import numpy as np
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.measure import cosines
 from anatomy.request import Want
 from anatomy.rounding import largest_at, smallest_at
 from anatomy.trace import Trace
 from articles.checks.second_text import backwards, own_ids, too_short
 from articles.verdict import Case, Verdict
-from viz.format import cosine, many, number, percent, quoted, thousands
+from viz import nouns
+from viz.format import cosine, number, percent, quoted, thousands
 
 _ROWS, _NEAR, _NEAR_IDS = Want("tok_embed"), Want("near_cos"), Want("near_ids")
 _LONG_WORD = "unbelievability"
@@ -39,18 +40,20 @@ def word2vec(case: Case) -> Verdict:
     spec, probe = case.spec, case.other(_LONG_WORD)
     pieces = [token for token in probe.tokens if token.start < token.end]
     share = spec.vocab * spec.d_model / spec.weights.parameters if spec.weights.parameters else math.nan
-    table = _(
-        "The table has {rows} rows of {width} numbers and holds {share} of the model's own parameters.",
-        rows=thousands(spec.vocab),
+    table = ngettext(
+        "The table has {count} row of {width} numbers and holds {share} of the model's own parameters.",
+        "The table has {count} rows of {width} numbers and holds {share} of the model's own parameters.",
+        spec.vocab,
         width=thousands(spec.d_model),
         share=percent(share),
     )
     tied = _("The output layer is this same table, so it was trained with the model.") if spec.tied else ""
     cut = (
-        _(
-            "Word2Vec and GloVe have a vector per word; here {word} is looked up in {count}.",
+        ngettext(
+            "Word2Vec and GloVe have a vector per word; here {word} is looked up in {count} piece.",
+            "Word2Vec and GloVe have a vector per word; here {word} is looked up in {count} pieces.",
+            len(pieces),
             word=quoted(_LONG_WORD),
-            count=many(len(pieces), "piece"),
         )
         if len(pieces) > 1
         else ""
@@ -128,8 +131,8 @@ def sentences(case: Case) -> Verdict:
         _(
             "In reverse order every token of your text keeps its row exactly, and {count} give {count_rows}: none for "
             "the sentence. What surrounds a token enters in the layers above.",
-            count=many(len(ids), "token"),
-            count_rows=many(len(ids), "vector"),
+            count=nouns.tokens(len(ids)),
+            count_rows=nouns.vectors(len(ids)),
         )
         if gap == 0
         else _("In reverse order the embedding rows change by up to {gap}.", gap=number(gap))

@@ -7,7 +7,8 @@ from anatomy.request import Want
 from anatomy.rounding import largest_at, largest_place
 from articles.checks.overview import overview
 from articles.verdict import Case, Verdict
-from viz.format import many, number, percent
+from viz import nouns
+from viz.format import number, percent
 
 _BEND, _ZERO, _ORDER = Want("ffn_bend"), Want("act_zero"), Want("layer_order")
 _STRAIGHT = 1e-3
@@ -110,9 +111,9 @@ def several(case: Case) -> Verdict:
     total, most = int(counts.sum()), int(counts.max())
     sentence = _(
         "{total} ran in all, {each} in each of {layers}: attention and feed-forward take turns.",
-        total=many(total, "feed-forward network"),
+        total=nouns.ffns(total),
         each=most,
-        layers=many(case.spec.layers, "layer"),
+        layers=nouns.layers(case.spec.layers),
     )
     if most == 0:
         kind, sentence = "absent", _("No feed-forward network ran in this model.")

@@ -1,10 +1,9 @@
 """Claims on parts that a language model has not: convolutions, recurrence, fusion of picture, sound and text."""
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.request import Want
 from articles.checks.overview import overview
 from articles.verdict import Case, Verdict
-from viz.format import many
 
 _ORDER = Want("layer_order")
 _KNOWN = 3  # kinds of parts that the site layer_order tells apart: norm, attention, feed-forward network
@@ -38,9 +37,10 @@ def _none_ran(case: Case, part: str, rest: str) -> Verdict:
     """How many parts ran, and how many of these were neither norms, attention nor feed-forward networks."""
     order = overview(case, _ORDER.site)[_ORDER]
     ran, others = int((order >= 0).sum()), int((order >= _KNOWN).sum())
-    sentence = _(
-        "{ran} ran for your text, all of them norms, attention or feed-forward networks: no {part} among them.",
-        ran=many(ran, "part"),
+    sentence = ngettext(
+        "{count} part ran for your text, a norm, attention or a feed-forward network: no {part}.",
+        "{count} parts ran for your text, all of them norms, attention or feed-forward networks: no {part} among them.",
+        ran,
         part=part,
     )
     how = _("Site layer_order: parts of the layers as they were called, those of other kinds counted.")

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.measure import softmax
 from anatomy.request import Want
 from anatomy.rounding import smallest_at
@@ -12,7 +12,7 @@ from anatomy.trace import Trace
 from articles.checks.overview import overview
 from articles.checks.second_text import backwards, own_ids, too_short
 from articles.verdict import Case, Verdict
-from viz.format import many, number, percent, quoted, rounding, thousands
+from viz.format import number, percent, quoted, rounding, thousands
 
 _SURPRISAL, _NEXT, _LOGP = Want("surprisal"), Want("next_ids"), Want("next_logp")
 _LATER = Want("head_later")
@@ -29,11 +29,13 @@ def softmax_of_all(case: Case) -> Verdict:
     p = softmax(trace[logits])
     total = float(p.sum())
     gap = float(np.abs(p[trace[ids]] - np.exp(trace[logp].astype(np.float64))).max())
-    sentence = _(
-        "At {token} {count} get a probability each, {total} in sum; the largest difference of a recomputed "
+    sentence = ngettext(
+        "At {token} {count} token gets a probability, {total} in sum; the largest difference of a recomputed softmax "
+        "from the model's own probabilities is {gap}. They are tokens, not words.",
+        "At {token} {count} tokens get a probability each, {total} in sum; the largest difference of a recomputed "
         "softmax from the model's own probabilities is {gap}. They are tokens, not words.",
+        len(p),
         token=quoted(trace.labels[pos]),
-        count=many(len(p), "token"),
         total=number(total, 6),
         gap=rounding(gap, 1.0),
     )

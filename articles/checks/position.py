@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from anatomy.costs import LONG, SHORT
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.measure import norms, softmax
 from anatomy.request import Intervention, Want
 from anatomy.rounding import largest_at
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from articles.checks.second_text import backwards, own_ids, too_short
 from articles.verdict import Case, Verdict
-from viz.format import many, number, percent, rounding, thousands
+from viz.format import number, percent, rounding, thousands
 
 _ROWS, _ENTERS, _TABLE = Want("tok_embed"), Want("resid_pre", 0), Want("pos_embed")
 ALL_AT_FIRST = Intervention("positions", "zero")
@@ -191,10 +191,12 @@ def how_order(spec: ModelSpec) -> str:
 def context(case: Case) -> Verdict:
     """The longest text of the loaded model beside those of Llama 3 and 3.1, and how its rotation was set up."""
     spec = case.spec
-    sentence = _(
-        "Published are {three} tokens for Llama 3 of April 2024 and {later} for Llama 3.1 of July 2024: it was Llama 3 "
-        "that had 8K, Llama 3.1 came with 128K. The model that is loaded takes {longest}.",
-        longest=many(spec.max_pos, "token"),
+    sentence = ngettext(
+        "Published are {three} tokens for Llama 3 of April 2024 and {later} for Llama 3.1 of July 2024: it was Llama "
+        "3 that had 8K, Llama 3.1 came with 128K. The model that is loaded takes {count} token.",
+        "Published are {three} tokens for Llama 3 of April 2024 and {later} for Llama 3.1 of July 2024: it was Llama "
+        "3 that had 8K, Llama 3.1 came with 128K. The model that is loaded takes {count} tokens.",
+        spec.max_pos,
         three=thousands(SHORT),
         later=thousands(LONG),
     )
@@ -219,4 +221,11 @@ def _rotation(spec: ModelSpec) -> list[str]:
     sentence = _("Its rotary base is {base}, rescaled by the rule “{rule}”.", base=base, rule=spec.position.scaling)
     if spec.position.original is None:
         return [sentence]
-    return [sentence, _("Before that its longest text was {tokens}.", tokens=many(spec.position.original, "token"))]
+    return [
+        sentence,
+        ngettext(
+            "Before that its longest text was {count} token.",
+            "Before that its longest text was {count} tokens.",
+            spec.position.original,
+        ),
+    ]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at
 from anatomy.spec import RelativeBias
@@ -10,7 +10,8 @@ from anatomy.trace import Trace
 from articles.checks.overview import overview
 from articles.checks.second_text import own_ids, too_short
 from articles.verdict import Case, Verdict
-from viz.format import listed, many, percent
+from viz import nouns
+from viz.format import listed, percent
 
 _REACH = Want("head_reach")
 _FAR = (10, 50, 100)  # tokens away
@@ -30,23 +31,37 @@ def no_window(case: Case) -> Verdict:
     sentences = [
         _(
             "On this text of {tokens} weight reaches {far} away.",
-            tokens=many(len(trace.tokens), "token"),
-            far=many(furthest, "token"),
+            tokens=nouns.tokens(len(trace.tokens)),
+            far=nouns.tokens(furthest),
         ),
     ]
     if spec.window is not None:
-        sentences.append(_("Layers look at a window of {window} and no further.", window=many(spec.window, "token")))
+        sentences.append(
+            ngettext(
+                "Layers look at a window of {count} token and no further.",
+                "Layers look at a window of {count} tokens and no further.",
+                spec.window,
+            )
+        )
     free = spec.window is None and (spec.position is None or isinstance(spec.position, RelativeBias))
     if free:
         sentences.append(
-            _(
+            ngettext(
                 "No part of this model fixes a length: far distances are all treated alike. It was made for texts of "
-                "{longest}.",
-                longest=many(spec.max_pos, "token"),
+                "{count} token.",
+                "No part of this model fixes a length: far distances are all treated alike. It was made for texts of "
+                "{count} tokens.",
+                spec.max_pos,
             )
         )
     else:
-        sentences.append(_("The longest text of this model is {longest}.", longest=many(spec.max_pos, "token")))
+        sentences.append(
+            ngettext(
+                "The longest text of this model is {count} token.",
+                "The longest text of this model is {count} tokens.",
+                spec.max_pos,
+            )
+        )
     if spec.window is None and not free:
         sentences.append(_("Up to there nothing but the mask limits what is seen; that length is itself a fixed one."))
     return Verdict(
@@ -70,11 +85,15 @@ def long_range(case: Case) -> Verdict:
     trace = case.trace(*wants) if whole else case.of_tokens(own_ids(case.trace(), _MAPPED), *wants)
     shares = np.array([_beyond(trace, trace[want]) for want in wants])  # [layer far]
     far = {far: share for far, share in zip(_FAR, shares.mean(axis=0), strict=True) if not np.isnan(share)}
-    listed_ = listed(_("{share} beyond {far}", share=percent(s), far=many(f, "token")) for f, s in far.items())
+    listed_ = listed(
+        ngettext("{share} beyond {count} token", "{share} beyond {count} tokens", f, share=percent(s))
+        for f, s in far.items()
+    )
     first, layer = float(far[_FAR[0]]), largest_at(shares[:, 0])
-    sentence = _(
-        "Of the attention on {tokens}, that on the first token left out, goes: {shares}.",
-        tokens=many(len(trace.tokens), "token"),
+    sentence = ngettext(
+        "Of the attention on {count} token, that on the first token left out, goes: {shares}.",
+        "Of the attention on {count} tokens, that on the first token left out, goes: {shares}.",
+        len(trace.tokens),
         shares=listed_,
     )
     if first <= _SOME:
@@ -82,11 +101,14 @@ def long_range(case: Case) -> Verdict:
     return Verdict(
         "holds" if first > _SOME else "not",
         sentence,
-        how=_(
+        how=ngettext(
             "Site pattern of every layer: weight at more than that many tokens over all weight, in both without the "
-            "first token and those that the tokenizer adds; the mean over layers. Of a text of more than {most}, the "
-            "first {most}.",
-            most=many(_MAPPED, "token"),
+            "first token and those that the tokenizer adds; the mean over layers. Of a text of more than {count} "
+            "token, the first {count} token.",
+            "Site pattern of every layer: weight at more than that many tokens over all weight, in both without the "
+            "first token and those that the tokenizer adds; the mean over layers. Of a text of more than {count} "
+            "tokens, the first {count} tokens.",
+            _MAPPED,
         ),
         value=first,
         unit="probability",

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.request import Intervention, Want
 from anatomy.rounding import largest_place
 from anatomy.spec import RelativeBias, Rope
 from articles.checks.position import ALL_AT_FIRST, WEIGHT, answer, how_order, moved, size_of, unit_of
 from articles.checks.second_text import too_short
 from articles.verdict import Case, Verdict
-from viz.format import listed, many, number, rounding
+from viz.format import listed, number, rounding
 
 _BIAS = Want("pos_bias", 0)
 _SHIFT = 16  # tokens by which the whole text is moved on
@@ -35,19 +35,25 @@ def relative(case: Case) -> Verdict:
     gaps = np.array([np.abs(here[want] - there[want]).max(axis=(1, 2)) for want in wants])  # [layer head]
     gap = float(gaps.max())
     worst, head = largest_place(gaps) if gap > WEIGHT else (0, 0)  # all are rounding: no head is meant
-    moved = {"shift": many(shift, "token"), "gap": rounding(gap, 1.0)}
+    off = rounding(gap, 1.0)
     if gap <= WEIGHT:
-        sentence = _(
-            "Moved on by {shift}, with all distances as they were, the text keeps its attention weights: largest "
-            "difference {gap}.",
-            **moved,
+        sentence = ngettext(
+            "Moved on by {count} token, with all distances as they were, the text keeps its attention weights: "
+            "largest difference {gap}.",
+            "Moved on by {count} tokens, with all distances as they were, the text keeps its attention weights: "
+            "largest difference {gap}.",
+            shift,
+            gap=off,
         )
         rest = _("Only distances count.")
     else:
-        sentence = _(
-            "Moved on by {shift}, with all distances as they were, the text gets attention weights that differ by up "
-            "to {gap}.",
-            **moved,
+        sentence = ngettext(
+            "Moved on by {count} token, with all distances as they were, the text gets attention weights that differ "
+            "by up to {gap}.",
+            "Moved on by {count} tokens, with all distances as they were, the text gets attention weights that differ "
+            "by up to {gap}.",
+            shift,
+            gap=off,
         )
         rest = _("Places themselves count: a learned table has another row for each. Only distances count in Llama.")
     return Verdict(

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.measure import layer_normalized, norms, relative_gap
 from anatomy.request import Want
 from anatomy.rounding import largest_at
 from anatomy.trace import Trace
 from articles.checks.overview import overview
 from articles.verdict import Case, Verdict
-from viz.format import cosine, many, number, rounding
+from viz.format import cosine, number, rounding
 
 _EXACT = 1e-4  # of the largest number in the stream
 _CENTRED = 1e-3  # mean of a vector over its dimensions, where the mean was taken out
@@ -138,7 +138,11 @@ def batch_norm(case: Case) -> Verdict:
         sentence = _(
             "Run in a batch with another text, this one's last stream changes by up to {gap}.", gap=number(gap)
         )
-        rest = _("The model has {count}.", count=many(case.spec.batch_norms, "batch normalization"))
+        rest = ngettext(
+            "The model has {count} batch normalization.",
+            "The model has {count} batch normalizations.",
+            case.spec.batch_norms,
+        )
     else:
         kind = "absent"
         rest = _("The model has no batch normalization: each token's vector is normalized by itself.")

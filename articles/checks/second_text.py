@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from anatomy.language import _
 from anatomy.trace import Trace
 from articles.verdict import Verdict
-from viz.format import many
+from viz import nouns
 
 MOST = 64  # tokens of a second text: what it shows needs no more, and a longer one would keep the page waiting
 
@@ -26,7 +26,7 @@ def too_short(tokens: int, least: int) -> Verdict | None:
         return None
     sentence = _(
         "This text has {found}; the measurement takes at least {least}. A longer text shows it.",
-        found=many(tokens, "token"),
-        least=many(least, "token"),
+        found=nouns.tokens(tokens),
+        least=nouns.tokens(least),
     )
     return Verdict("unseen", sentence, how=_("Counted on the text's tokens."), value=tokens, unit="tokens")

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from anatomy.costs import arithmetic, configuration, weight_bytes
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.measure import relative_gap
 from anatomy.memory import number_bytes
 from anatomy.request import Want
@@ -14,7 +14,8 @@ from articles.checks.cost import operations
 from articles.checks.residual import sum_gap
 from articles.checks.second_text import own_ids, too_short
 from articles.verdict import Case, Verdict
-from viz.format import many, number, percent, quoted, rounding, size, thousands
+from viz import nouns
+from viz.format import number, percent, quoted, rounding, size
 
 _HALF, _ROWS, _ORDER = Want("half_kl"), Want("tok_embed"), Want("layer_order")
 _SLIGHT = 0.05  # nats
@@ -98,9 +99,9 @@ def dynamic(case: Case) -> Verdict:
     same = whole[_ORDER].shape == half[_ORDER].shape and bool((whole[_ORDER] == half[_ORDER]).all())
     sentence = _(
         "{half} take {less} operations, {whole} take {more}: work follows the length, and nothing is filled up.",
-        half=many(len(half.tokens), "token"),
+        half=nouns.tokens(len(half.tokens)),
         less=operations(work[0]),
-        whole=many(len(whole.tokens), "token"),
+        whole=nouns.tokens(len(whole.tokens)),
         more=operations(work[1]),
     )
     rest = (
@@ -198,9 +199,10 @@ def quantized(case: Case) -> Verdict:
         widths, default=min((b for name, b in named.items() if name in stored), default=8 * number_bytes(spec.dtype))
     )
     count = spec.weights.parameters
-    sizes = _(
+    sizes = ngettext(
+        "Its {count} parameter takes {full} in 32 bits, {half} in 16, {small} in 4.",
         "Its {count} parameters take {full} in 32 bits, {half} in 16, {small} in 4.",
-        count=thousands(count),
+        count,
         full=size(weight_bytes(count, "float32")),
         half=size(weight_bytes(count, "bfloat16")),
         small=size(weight_bytes(count, "4 bit")),

@@ -5,7 +5,8 @@ from anatomy.memory import cache_bytes
 from anatomy.request import Want
 from anatomy.rounding import smallest_at
 from articles.verdict import Case, Verdict
-from viz.format import many, number, size, thousands
+from viz import nouns
+from viz.format import number, size, thousands
 
 _GAPS = Want("weight_gap")
 
@@ -18,8 +19,8 @@ def grouped(case: Case) -> Verdict:
     share = spec.n_heads / kept
     sentence = _(
         "{queries} read {kvs} per layer.",
-        queries=many(spec.n_heads, "query head"),
-        kvs=many(kept, "key/value head"),
+        queries=nouns.query_heads(spec.n_heads),
+        kvs=nouns.kv_heads(kept),
     )
     if spec.stack().causal:
         sentence += " " + _(

@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.measure import cosines, leads_from, norms
 from anatomy.request import Intervention, Want
 from anatomy.rounding import largest_at
 from articles.checks.overview import overview
 from articles.verdict import Case, Verdict
-from viz.format import cosine, many, number, percent, quoted, thousands
+from viz.format import cosine, number, percent, quoted, thousands
 
 _ORDER, _GAPS = Want("layer_order"), Want("weight_gap")
 NORM, ATTENTION, FFN = range(3)  # how the site layer_order writes the parts
@@ -31,10 +31,11 @@ def transformer(case: Case) -> Verdict:
     """Attention in every layer, and which kind of Transformer the stacks make."""
     events = _events(case)
     with_attention = sum(ATTENTION in row for row in events)
-    ran = _(
-        "Attention ran in {found} of {layers}, and nothing but attention, feed-forward networks and norms did.",
+    ran = ngettext(
+        "Attention ran in {found} of {count} layer, and nothing but attention, feed-forward networks and norms did.",
+        "Attention ran in {found} of {count} layers, and nothing but attention, feed-forward networks and norms did.",
+        len(events),
         found=with_attention,
-        layers=many(len(events), "layer"),
     )
     kind = "holds" if with_attention == len(events) else "part" if with_attention else "not"
     rest = (
@@ -52,11 +53,13 @@ def two_parts(case: Case) -> Verdict:
     events = _events(case)
     both = sum(row.count(ATTENTION) == row.count(FFN) == 1 for row in events)
     others = sum(row.count(NORM) for row in events) / len(events)
-    sentence = _(
-        "In {both} of {layers} attention and a feed-forward network ran once each; besides them {others} norms per "
-        "layer, and the sums.",
+    sentence = ngettext(
+        "In {both} of {count} layer attention and a feed-forward network ran once each; besides them {others} norms "
+        "per layer, and the sums.",
+        "In {both} of {count} layers attention and a feed-forward network ran once each; besides them {others} norms "
+        "per layer, and the sums.",
+        len(events),
         both=both,
-        layers=many(len(events), "layer"),
         others=thousands(round(others)) if others == round(others) else number(others, 2),
     )
     kind = "holds" if both == len(events) else "part" if both else "not"
@@ -71,16 +74,20 @@ def stacked(case: Case) -> Verdict:
         return Verdict("not", sentence, how=_("Layers of the model."), value=layers, unit="layers")
     gaps, events = case.trace(_GAPS)[_GAPS], _events(case)
     alike = all(row == events[0] for row in events)
-    sentence = _(
-        "{layers} stand on top of each other, built alike with matrices of equal shapes; each has weights of its own, "
-        "{least} to {most} from those of the layer before.",
-        layers=many(layers, "layer"),
+    sentence = ngettext(
+        "{count} layer stands there, built alike with matrices of equal shapes; each has weights of its own, {least} "
+        "to {most} from those of the layer before.",
+        "{count} layers stand on top of each other, built alike with matrices of equal shapes; each has weights of "
+        "its own, {least} to {most} from those of the layer before.",
+        layers,
         least=number(float(gaps.min())),
         most=number(float(gaps.max())),
     )
     if not alike:
-        sentence = _(
-            "{layers} stand on top of each other, but not all have the same parts.", layers=many(layers, "layer")
+        sentence = ngettext(
+            "{count} layer stands there, but not all have the same parts.",
+            "{count} layers stand on top of each other, but not all have the same parts.",
+            layers,
         )
     how = _("Layers of the model, site layer_order in each, site weight_gap between neighbours.")
     return Verdict("holds" if alike else "part", sentence, how=how, value=layers, unit="layers")
@@ -105,11 +112,13 @@ def independent(case: Case) -> Verdict:
         one, other = (trace[leave].astype(np.float64) - trace[enter] for trace in (plain, cut))
         changes.append(float(norms(other - one) / max(float(norms(one)), 1e-12)))
     mean, most = float(np.mean(changes)), largest_at(np.array(changes))
-    sentence = _(
-        "With layer {layer} left out, the {count} after it write something else: the change is {mean} of their write "
-        "on average, most in layer {at} ({size}).",
+    sentence = ngettext(
+        "With layer {layer} left out, the {count} layer after it writes something else: the change is {mean} of its "
+        "write on average, most in layer {at} ({size}).",
+        "With layer {layer} left out, the {count} layers after it write something else: the change is {mean} of their "
+        "write on average, most in layer {at} ({size}).",
+        len(changes),
         layer=layer,
-        count=many(len(changes), "layer"),
         mean=percent(mean) if mean < 1 else number(mean),
         at=layer + 1 + most,
         size=percent(changes[most]) if changes[most] < 1 else number(changes[most]),

@@ -6,13 +6,13 @@ What counts as done well takes tasks and judges; a check says so, and measures w
 import numpy as np
 
 from anatomy.costs import arithmetic, configuration
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.request import Want
 from articles.checks.cost import operations
 from articles.checks.second_text import too_short
 from articles.checks.tokens import LANGUAGES, missed
 from articles.verdict import Case, Kind, Verdict
-from viz.format import listed, many, number, quoted
+from viz.format import listed, number, quoted
 
 _SURPRISAL = Want("surprisal")
 _GOOD = "Shares rose and investors cheer. The mood is"
@@ -58,7 +58,11 @@ def many_languages(case: Case) -> Verdict:
         ),
         value=most / english if english else 1.0,
         unit="ratio",
-        second=_("{count} short texts, one per language, were run.", count=len(totals)),
+        second=ngettext(
+            "{count} short text, one per language, was run.",
+            "{count} short texts, one per language, were run.",
+            len(totals),
+        ),
     )
 
 
@@ -190,10 +194,12 @@ def one_layer_for_all(case: Case) -> Verdict:
     if case.spec.head != "causal":
         sentence = _("This model names no next token: a task takes a layer of its own on top of its vectors.")
         return Verdict("not", sentence, how=_("Output layer of the model's spec."))
-    sentence = _(
-        "One output layer over {vocab} serves every task: text, feelings and questions are all answered by going on "
-        "with a text. There are no functions per task, as the article's listing has them.",
-        vocab=many(case.spec.vocab, "token"),
+    sentence = ngettext(
+        "One output layer over {count} token serves every task: text, feelings and questions are all answered by "
+        "going on with a text. There are no functions per task, as the article's listing has them.",
+        "One output layer over {count} tokens serves every task: text, feelings and questions are all answered by "
+        "going on with a text. There are no functions per task, as the article's listing has them.",
+        case.spec.vocab,
     )
     how = _("Output layers of the model's spec, and their width.")
     return Verdict("part", sentence, how=how, value=1, unit="output layers")

@@ -3,11 +3,12 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.published import LLAMA_31
 from anatomy.trace import Trace
 from articles.verdict import Case, Verdict
-from viz.format import listed, many, number, quoted, thousands
+from viz import nouns
+from viz.format import listed, number, quoted, thousands
 from viz.tokens import PART, WHOLE, cut
 
 _LONG_WORD = "unbelievability"
@@ -98,11 +99,12 @@ def special_token(case: Case) -> Verdict:
     pieces, rare = case.other(_LONG_WORD), case.other(_RARE)
     among = sum(token.special for token in pieces.tokens if token.start < token.end)
     unknown = [token.piece for token in rare.tokens if token.special and token.start < token.end]
-    spelled = _(
-        "{word} becomes {pieces}, with {special} among them.",
+    spelled = ngettext(
+        "{word} becomes {pieces}, with {count} special token among them.",
+        "{word} becomes {pieces}, with {count} special tokens among them.",
+        among,
         word=quoted(_LONG_WORD),
         pieces=_pieces(pieces),
-        special=many(among, "special token"),
     )
     if among:
         kind, rest = "holds", _("Here control tokens take the place of a word.")
@@ -136,11 +138,13 @@ def out_of_vocabulary(case: Case) -> Verdict:
     total = len(_RARE.split())
     known = total - len(gone)
     if not gone:
-        sentence = _(
+        sentence = ngettext(
             "All {total} probe words, some of them made up or in other scripts, are spelled by pieces without an "
-            "unknown token: {tokens} in all.",
+            "unknown token: {count} token in all.",
+            "All {total} probe words, some of them made up or in other scripts, are spelled by pieces without an "
+            "unknown token: {count} tokens in all.",
+            len(trace.tokens),
             total=total,
-            tokens=many(len(trace.tokens), "token"),
         )
     else:
         sentence = _(
@@ -205,7 +209,11 @@ def languages(case: Case) -> Verdict:
         how=_("Tokens per character that is not white space; the largest over the languages against that of English."),
         value=dearest.rate / english.rate if english.rate else None,
         unit="ratio",
-        second=_("{count} short texts, one per language, were cut by the same tokenizer.", count=len(tried)),
+        second=ngettext(
+            "{count} short text, one per language, was cut by the same tokenizer.",
+            "{count} short texts, one per language, were cut by the same tokenizer.",
+            len(tried),
+        ),
     )
 
 
@@ -222,8 +230,8 @@ def fewer_tokens(case: Case) -> Verdict:
     rate = len(trace.text) / tokens
     sentence = _(
         "Your text has {characters} and {tokens}: {rate} characters per token.",
-        characters=many(len(trace.text), "character"),
-        tokens=many(tokens, "token"),
+        characters=nouns.characters(len(trace.text)),
+        tokens=nouns.tokens(tokens),
         rate=number(rate, 2),
     )
     if rate > 1:
@@ -273,11 +281,12 @@ def cleaned(case: Case) -> Verdict:
     before = Counter(character for character in _UNTIDY if not character.isspace())
     changed = sum((before - Counter(spelled)).values())
     sentence = (
-        _(
-            "This tokenizer rewrites before it cuts: of {text} it reads {spelled}, {changed} changed.",
+        ngettext(
+            "This tokenizer rewrites before it cuts: of {text} it reads {spelled}, {count} character changed.",
+            "This tokenizer rewrites before it cuts: of {text} it reads {spelled}, {count} characters changed.",
+            changed,
             text=quoted(_UNTIDY),
             spelled=quoted(spelled.strip()),
-            changed=many(changed, "character"),
         )
         if changed
         else _("This tokenizer reads every letter as it was written: capitals, accents and ligatures stay.")

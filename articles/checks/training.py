@@ -4,7 +4,7 @@ the training left behind: control tokens, a loss that the text itself gives, cou
 import numpy as np
 
 from anatomy.costs import configuration, total
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.measure import cosines
 from anatomy.published import DEVICE_BYTES, TRAINED_TOKENS
 from anatomy.request import Want
@@ -12,7 +12,8 @@ from anatomy.rounding import largest_at
 from anatomy.trace import Trace
 from articles.checks.second_text import own_ids, too_short
 from articles.verdict import Case, Verdict
-from viz.format import cosine, many, number, percent, quoted, size, thousands
+from viz import nouns
+from viz.format import cosine, number, percent, quoted, size, thousands
 
 _SURPRISAL = Want("surprisal")
 _RANK = 16  # of the adapters that are counted
@@ -27,16 +28,20 @@ def two_stages(case: Case) -> Verdict:
     """Traces of a second stage of training: a chat template and control tokens for it."""
     spec = case.spec
     sentence = (
-        _(
+        ngettext(
             "Two stages cannot be told apart in a forward pass. One trace is there: the checkpoint says how a "
-            "conversation is written and has {count}; both are taught in a second stage.",
-            count=many(len(spec.special), "control token"),
+            "conversation is written and has {count} control token; both are taught in a second stage.",
+            "Two stages cannot be told apart in a forward pass. One trace is there: the checkpoint says how a "
+            "conversation is written and has {count} control tokens; both are taught in a second stage.",
+            len(spec.special),
         )
         if spec.chat
-        else _(
+        else ngettext(
             "Two stages cannot be told apart in a forward pass, and this checkpoint has no chat template that would "
-            "hint at a second one. It has {count}.",
-            count=many(len(spec.special), "control token"),
+            "hint at a second one. It has {count} control token.",
+            "Two stages cannot be told apart in a forward pass, and this checkpoint has no chat template that would "
+            "hint at a second one. It has {count} control tokens.",
+            len(spec.special),
         )
     )
     rest = _("The same text through the checkpoint before fine-tuning would show what that stage changed.")
@@ -70,10 +75,12 @@ def self_supervised(case: Case) -> Verdict:
     if short:
         return short
     loss = case.trace(_SURPRISAL)[_SURPRISAL][1:].astype(np.float64)
-    sentence = _(
-        "Your text has no labels and still gives {targets}: each token is the target of those before it, with a loss "
-        "of {loss} nat on average. That the weights were found so is said by the recipe and not seen here.",
-        targets=many(len(loss), "target"),
+    sentence = ngettext(
+        "Your text has no labels and still gives {count} target: each token is the target of those before it, with a "
+        "loss of {loss} nat on average. That the weights were found so is said by the recipe and not seen here.",
+        "Your text has no labels and still gives {count} targets: each token is the target of those before it, with a "
+        "loss of {loss} nat on average. That the weights were found so is said by the recipe and not seen here.",
+        len(loss),
         loss=number(float(loss.mean())),
     )
     how = _("Site surprisal: the mean over the tokens after the first is the training loss of next-token prediction.")
@@ -83,10 +90,14 @@ def self_supervised(case: Case) -> Verdict:
 def fine_tuning(case: Case) -> Verdict:
     """How many weights a full fine-tune would move."""
     count = case.spec.weights.parameters
-    sentence = _(
-        "What a fine-tune changed cannot be seen in one checkpoint. In this model a full one moves {count} and needs "
-        "about {bytes} for weights, gradients and optimizer; the same text before and after would show what it did.",
-        count=many(count, "parameter"),
+    sentence = ngettext(
+        "What a fine-tune changed cannot be seen in one checkpoint. In this model a full one moves {count} parameter "
+        "and needs about {bytes} for weights, gradients and optimizer; the same text before and after would show what "
+        "it did.",
+        "What a fine-tune changed cannot be seen in one checkpoint. In this model a full one moves {count} parameters "
+        "and needs about {bytes} for weights, gradients and optimizer; the same text before and after would show what "
+        "it did.",
+        count,
         bytes=size(count * _STATE),
     )
     how = _("Parameters of the model × {bytes} bytes: mixed precision with Adam.", bytes=_STATE)
@@ -153,8 +164,8 @@ def instructed(case: Case) -> Verdict:
     sentence = _(
         "How a model was taught to follow instructions cannot be seen; that it was is hinted at: as a message your "
         "{own} become {count}, written in the roles that it was taught. Answers before and after would show the rest.",
-        own=many(own, "token"),
-        count=many(len(roles), "token"),
+        own=nouns.tokens(own),
+        count=nouns.tokens(len(roles)),
     )
     how = _("Sites chat_ids and chat_role: the text as the checkpoint's chat template writes it.")
     return Verdict("unseen", sentence, how=how, value=len(roles) - own, unit="tokens")
@@ -239,11 +250,14 @@ def distributed(case: Case) -> Verdict:
     """How the weights of this model would be shared out by data and by model parallelism."""
     count = case.spec.weights.parameters
     state = count * _STATE
-    sentence = _(
-        "How many machines trained a model cannot be seen. With data parallelism each of {devices} would hold all "
-        "{all} of this model's weights, gradients and optimizer, with model parallelism {part}. One device of those "
-        "that Llama 3.1 was trained on holds {device}; 405 billion parameters take {whole}.",
-        devices=many(_DEVICES, "device"),
+    sentence = ngettext(
+        "How many machines trained a model cannot be seen. With data parallelism {count} device would hold all {all} "
+        "of this model's weights, gradients and optimizer, with model parallelism {part}. One device of those that "
+        "Llama 3.1 was trained on holds {device}; 405 billion parameters take {whole}.",
+        "How many machines trained a model cannot be seen. With data parallelism each of {count} devices would hold "
+        "all {all} of this model's weights, gradients and optimizer, with model parallelism {part}. One device of "
+        "those that Llama 3.1 was trained on holds {device}; 405 billion parameters take {whole}.",
+        _DEVICES,
         all=size(state),
         part=size(state / _DEVICES),
         device=size(DEVICE_BYTES),
@@ -257,11 +271,14 @@ def distributed(case: Case) -> Verdict:
 
 def training_order(case: Case) -> Verdict:
     """The steps of training come before the weights that are loaded here."""
-    sentence = _(
+    sentence = ngettext(
+        "The steps of training came before the {count} parameter and cannot be seen in them. Of the five in the "
+        "article, the published recipe of Llama 3.1 has three: preparing data, self-supervised training and many "
+        "machines. Its report would show the order.",
         "The steps of training came before these {count} parameters and cannot be seen in them. Of the five in the "
         "article, the published recipe of Llama 3.1 has three: preparing data, self-supervised training and many "
         "machines. Its report would show the order.",
-        count=thousands(case.spec.weights.parameters),
+        case.spec.weights.parameters,
     )
     return Verdict(
         "unseen", sentence, how=_("Parameters of the model."), value=case.spec.weights.parameters, unit="parameters"

@@ -1,7 +1,7 @@
 """What is kept of a layer's attention: kinds of heads, how far they look, small maps. Worked out tile by tile.
 
-The torch counterparts of `anatomy.measure`, which they are tested against. A fold takes the tiles of one layer in any
-order and gives, at the end, one row for each of its sites.
+The torch counterparts of `anatomy.measure`, which they are tested against. A reducer takes the tiles of one layer in
+any order and gives, at the end, one row for each of its sites.
 """
 
 import math

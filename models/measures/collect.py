@@ -54,12 +54,12 @@ class Collection:
         asked = tuple(wants)
         self._reduced = tuple(want for want in asked if want.site in REDUCED or want.site in ATTENTION_REDUCED)
         self._reductions = _once(REDUCED, asked)
-        self._folds = _once(ATTENTION_REDUCED, asked)
+        self._of_attention = _once(ATTENTION_REDUCED, asked)
         self._single = _by_layer(asked)
         self.wanted = sites_by_layer(asked, layers)
         self._text = Text(ids)
         self._ffn, self._lengths = ffn, lengths
-        self._waiting: dict[int, Attended] = {}  # layers that are not folded yet
+        self._waiting: dict[int, Attended] = {}  # layers that are not reduced yet
         self._rows: dict[str, dict[int, np.ndarray]] = defaultdict(dict)
         self._arrays: dict[Want, np.ndarray] = {}
 
@@ -75,34 +75,34 @@ class Collection:
         seen = Seen(sites, partial(self._ffn, layer))
         for reduction in self._reductions:
             self._keep(layer, reduction.gives, reduction.of(seen))
-        if self._folds:
-            self._fold(layer, sites.attended)
+        if self._of_attention:
+            self._reduce(layer, sites.attended)
 
     def _keep(self, layer: int, names: tuple[str, ...], rows: tuple[np.ndarray, ...]) -> None:
         for site, row in zip(names, rows, strict=True):
             self._rows[site][layer] = row
 
-    def _fold(self, layer: int, attended: Attended) -> None:
+    def _reduce(self, layer: int, attended: Attended) -> None:
         """What is kept of all heads. Layers of a short text wait until their maps are worth a tile: many small steps
         take longer than few large ones."""
         if any(not attended.like(other) for other in self._waiting.values()):
-            self._fold_waiting()
+            self._reduce_waiting()
         self._waiting[layer] = attended
         cells = len(self._waiting) * len(attended.query) * len(self._text.ids) ** 2
-        if cells >= CELLS or not attended.simple or not all(reduction.by_head for reduction in self._folds):
-            self._fold_waiting()
+        if cells >= CELLS or not attended.simple or not all(reduction.by_head for reduction in self._of_attention):
+            self._reduce_waiting()
 
-    def _fold_waiting(self) -> None:
+    def _reduce_waiting(self) -> None:
         """The tiles of the layers that wait, formed once for all that is kept of them."""
         layers, several = tuple(self._waiting), tuple(self._waiting.values())
         self._waiting.clear()
         attended = several[0] if len(several) == 1 else together(several)
-        begun = [reduction.begin(self._text, len(attended.query)) for reduction in self._folds]
+        begun = [reduction.begin(self._text, len(attended.query)) for reduction in self._of_attention]
         for tile in attended.tiles():
             stop_if_cancelled()
             for reducer in begun:
                 reducer.add(tile)
-        for reduction, reducer in zip(self._folds, begun, strict=True):
+        for reduction, reducer in zip(self._of_attention, begun, strict=True):
             rows = reducer.done()
             if len(layers) == 1:
                 self._keep(layers[0], reduction.gives, rows)
@@ -132,7 +132,7 @@ class Collection:
     def arrays(self) -> dict[Want, np.ndarray]:
         """Every wanted array, once the layers of `wanted` have been visited."""
         if self._waiting:
-            self._fold_waiting()
+            self._reduce_waiting()
         for want in self._reduced:
             rows = self._rows[want.site]
             stacked = np.stack([rows[layer] for layer in sorted(rows)])  # [layer …]

@@ -100,7 +100,7 @@ class Store:
         return self._arrays.nbytes
 
     def _text(self, run: Run) -> Trace:
-        """The run's tokens alone. One text is cut at a time: a tokenizer is not made to be shared."""
+        """The run's tokens alone. One text is cut at a time: a class that opens the same one has it cut once."""
         with self._cutting:
             text = self._texts.get(run) or self._keep(self._engine.run(run))
         return Trace(run, text.spec, text.tokens, {})

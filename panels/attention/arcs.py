@@ -19,11 +19,10 @@ from panels.common.relation import relation
 from panels.common.shared import FIRST
 from panels.panel import Panel, Table
 from viz.arcs import Arcs, Ribbon, arcs
-from viz.format import number, percent, quoted, thousands
+from viz.format import exact_percent, number, percent, quoted
 
 _MOST_TOKENS, _STRONGEST = 60, 20
 _LEAST = 0.01  # weights below this would be thinner than a fifth of a pixel
-_LEAST_SAID = f"{100 * _LEAST:g} %"
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -109,23 +108,24 @@ def _half(row: np.ndarray) -> str:
         "{count} token holds half of its attention.",
         "{count} tokens hold half of its attention.",
         count,
-        count=thousands(count),
     )
 
 
 def _drawn(trace: Trace, view: Fitted) -> str:
     if _is_long(trace):
         shown = row_of(trace, view).weights[_right(trace, view)]
-        drawn = _(
-            "With {tokens} tokens only the chosen one's strongest {shown} are drawn, {share} of its attention; those "
+        drawn = ngettext(
+            "With {count} token only the chosen one's strongest {shown} are drawn, {share} of its attention; those "
             "below {least} have no ribbon.",
-            tokens=thousands(len(trace.tokens)),
+            "With {count} tokens only the chosen one's strongest {shown} are drawn, {share} of its attention; those "
+            "below {least} have no ribbon.",
+            len(trace.tokens),
             shown=len(shown),
             share=percent(float(np.nansum(shown))),
-            least=_LEAST_SAID,
+            least=exact_percent(_LEAST),
         )
     else:
-        drawn = _("Weights below {least} are not drawn.", least=_LEAST_SAID)
+        drawn = _("Weights below {least} are not drawn.", least=exact_percent(_LEAST))
     return drawn if view[FIRST] else f"{drawn} {_('The first token is left out; shares are of the rest.')}"
 
 

@@ -3,7 +3,7 @@ the cells of a long text's map are."""
 
 import numpy as np
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -14,7 +14,7 @@ from panels.common.columns import columns_of, span
 from panels.common.joined import note
 from panels.common.relation import relation
 from panels.common.shared import FIRST, WORDS
-from viz.format import many, number, percent, thousands
+from viz.format import number, percent, thousands
 
 
 def caption(trace: Trace, view: Fitted) -> str:
@@ -115,13 +115,20 @@ def _rank(trace: Trace, view: Fitted) -> str:
             continue
         values = scores(trace, kind)
         place = standing(values, view.layer, view.head)
-        heads, value = many(place.heads, "head"), number(place.value, 2)
+        value = number(place.value, 2)
         if place.rank == 1:
-            return _("Among all {heads} this one {does} ({value}).", heads=heads, does=_(kind.does), value=value)
+            return ngettext(
+                "Of {count} head this one {does} ({value}).",
+                "Among all {count} heads this one {does} ({value}).",
+                place.heads,
+                does=_(kind.does),
+                value=value,
+            )
         if place.rank <= 1 + place.heads // 100:
-            return _(
-                "Among all {heads} this one is number {rank} for “{score}” ({value}).",
-                heads=heads,
+            return ngettext(
+                "Of {count} head this one is number {rank} for “{score}” ({value}).",
+                "Among all {count} heads this one is number {rank} for “{score}” ({value}).",
+                place.heads,
                 rank=place.rank,
                 score=_(kind.name),
                 value=value,
@@ -246,5 +253,8 @@ def _kept(view: Fitted) -> str:
 
 def unjoined(spec: ModelSpec) -> str:
     """Why a text is too long for words."""
-    most = thousands(most_joined(spec))
-    return _("Words are shown in texts of up to {most} tokens, as every pair of tokens is needed for them.", most=most)
+    return ngettext(
+        "Words are shown in texts of up to {count} token, as every pair of tokens is needed for them.",
+        "Words are shown in texts of up to {count} tokens, as every pair of tokens is needed for them.",
+        most_joined(spec),
+    )

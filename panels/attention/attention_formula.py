@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec, RelativeBias
 from anatomy.trace import Trace
@@ -16,7 +16,7 @@ from panels.common.attention_row import Row, at, row_of, seen
 from panels.common.chosen_cell import group_of
 from panels.common.columns import span
 from panels.common.shared import FIRST, WORDS
-from viz.format import many, number, percent, quoted, rounding
+from viz.format import number, percent, quoted, rounding
 
 _LISTED = 4  # terms of a sum that are written out
 
@@ -86,12 +86,13 @@ def _root(spec: ModelSpec) -> float:
 def _softmax_line(row: Row, score: float) -> str:
     kept = row.scores[np.isfinite(row.scores)].astype(np.float64)
     total = float(kept.max() + np.log(np.exp(kept - kept.max()).sum()))  # ln Σ e^score, safe for large scores
-    return _(
-        "e^{score} / Σ = {weight}, where Σ = e^{total} is the sum over the {tokens} it may see",
+    return ngettext(
+        "e^{score} / Σ = {weight}, where Σ = e^{total} is the sum over the {count} token it may see",
+        "e^{score} / Σ = {weight}, where Σ = e^{total} is the sum over the {count} tokens it may see",
+        len(kept),
         score=number(score),
         weight=number(math.exp(score - total)),
         total=number(total),
-        tokens=many(len(kept), "token"),
     )
 
 
@@ -111,9 +112,10 @@ def _sum_lines(trace: Trace, view: Fitted, row: Row, src: int, group: int) -> li
     off = float(np.abs(row.pattern.astype(np.float64) @ v - z).max())
     return [
         f"→ {number(float(row.pattern[src]))} × v({quoted(trace.tokens[src].label)})",
-        _(
-            "such products, summed over {tokens} = the model's own z, largest difference {difference}",
-            tokens=many(len(v), "token"),
+        ngettext(
+            "such products, summed over {count} token = the model's own z, largest difference {difference}",
+            "such products, summed over {count} tokens = the model's own z, largest difference {difference}",
+            len(v),
             difference=rounding(off, v),
         ),
     ]
@@ -160,11 +162,12 @@ def _cell_lines(trace: Trace, view: Fitted, src: int) -> list[str]:
         return []
     rows, cols = (range(int(cut[i]), int(cut[i + 1])) for cut, i in zip((cells.rows, cells.cols), place, strict=True))
     return [
-        _(
-            "in the map: positions {looking} looking at {looked}, {pairs}: {measure} {value}",
+        ngettext(
+            "in the map: positions {looking} looking at {looked}, {count} pair: {measure} {value}",
+            "in the map: positions {looking} looking at {looked}, {count} pairs: {measure} {value}",
+            len(rows) * len(cols),
             looking=span(rows.start, rows.stop),
             looked=span(cols.start, cols.stop),
-            pairs=many(len(rows) * len(cols), "pair"),
             measure=far.measured(view, by_length(view)),
             value=number(float(cells.values[place])),
         )

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from anatomy.control import Choice
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at, largest_place
 from anatomy.spec import ModelSpec
@@ -18,7 +18,7 @@ from panels.common.attention_row import at, is_long, wanted
 from panels.common.chosen_cell import rule
 from panels.common.snippet import PATTERNS, opening
 from panels.panel import Panel, Table
-from viz.format import many, number, percent, quoted, thousands
+from viz.format import number, percent, quoted, thousands
 from viz.heads import Heads, missing
 
 NEURON = "neuron"
@@ -151,9 +151,10 @@ def _how(view: Fitted) -> str:
 
 def _part(trace: Trace, kept: slice) -> str:
     """Which tokens of a long text are shown."""
-    return _(
-        "Of {tokens}, positions {first} to {last} are shown.",
-        tokens=many(len(trace.tokens), "token"),
+    return ngettext(
+        "Of {count} token, positions {first} to {last} are shown.",
+        "Of {count} tokens, positions {first} to {last} are shown.",
+        len(trace.tokens),
         first=thousands(kept.start),
         last=thousands(kept.stop - 1),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at
 from anatomy.spec import ModelSpec, RelativeBias
@@ -16,7 +16,7 @@ from panels.common.attention_row import at, wanted
 from panels.common.chosen_cell import KEEP, Scored, biases, group_of, scored
 from panels.common.snippet import opening
 from panels.panel import Table
-from viz.format import many, number, percent, quoted, rounding
+from viz.format import number, percent, quoted, rounding
 from viz.heads import Vectors
 
 _MOST_NUMBERS, _LEAST_TOKENS = 120_000, 8  # queries and keys of a page: about 800 kB of text
@@ -72,10 +72,12 @@ def asked(trace: Trace, view: Fitted, kept: slice) -> Asked:
 
 def caption(trace: Trace, view: Fitted, kept: slice) -> str:
     """The chosen token's strongest answer from q·k to its weight, how to read the view, and whose keys they are."""
-    how = _(
-        "A row per token: q, k, their {products}, q·k, and the weight behind the token on the right; point at a token "
-        "on the left for its own.",
-        products=many(trace.spec.d_head, "product"),
+    how = ngettext(
+        "A row per token: q, k, their {count} product, q·k, and the weight behind the token on the right; point at a "
+        "token on the left for its own.",
+        "A row per token: q, k, their {count} products, q·k, and the weight behind the token on the right; point at a "
+        "token on the left for its own.",
+        trace.spec.d_head,
     )
     sentences = (_strongest(trace, view, kept), how, _shared(trace.spec, view), _differs(trace.spec))
     return " ".join(part for part in sentences if part)

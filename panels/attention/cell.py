@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_first
 from anatomy.spec import ModelSpec
@@ -20,7 +20,7 @@ from panels.common.columns import most_note, most_weight
 from panels.panel import Panel, Table
 from viz.bars import Column, columns
 from viz.components import Strip, components
-from viz.format import many, number, percent, quoted, rounding, thousands
+from viz.format import number, percent, quoted, rounding, thousands
 
 _MOST_ROWS = 16
 
@@ -48,9 +48,14 @@ def _draw_product(steps: Steps, looking: str, looked: str) -> tuple[Strip, Strip
 
 
 def _draw_value(steps: Steps, looking: str, looked: str) -> tuple[Strip, Strip]:
-    weight, every = percent(steps.weights[steps.cell.src]), many(len(steps.pattern), "token")
+    weight = percent(steps.weights[steps.cell.src])
     write = _("weight × value of {looked}: {weight} × v", looked=looked, weight=weight)
-    total = _("z of {looking}: the same, summed over all {tokens}", looking=looking, tokens=every)
+    total = ngettext(
+        "z of {looking}: the same, summed over the {count} token",
+        "z of {looking}: the same, summed over all {count} tokens",
+        len(steps.pattern),
+        looking=looking,
+    )
     return Strip(write, steps.write, _("activation")), Strip(total, steps.total, _("activation"))
 
 
@@ -82,10 +87,12 @@ def caption(trace: Trace, view: Fitted) -> str:
     score = _says_score(trace, view, steps)
     if not steps.seen[steps.cell.src]:
         return f"{score} {_('the mask makes it −∞, and the weight 0.')}"
-    weighed = _(
-        "softmax over {tokens} makes it {weight}. Weight × value, summed over the row, is the model's own z (largest "
-        "difference {difference}).",
-        tokens=many(int(steps.seen.sum()), "token"),
+    weighed = ngettext(
+        "softmax over {count} token makes it {weight}. Weight × value, summed over the row, is the model's own z "
+        "(largest difference {difference}).",
+        "softmax over {count} tokens makes it {weight}. Weight × value, summed over the row, is the model's own z "
+        "(largest difference {difference}).",
+        int(steps.seen.sum()),
         weight=percent(float(steps.weights[steps.cell.src])),
         difference=rounding(steps.off, steps.values),
     )
@@ -100,25 +107,34 @@ def _says_score(trace: Trace, view: Fitted, steps: Steps) -> str:
         "head": view.head,
         "looking": quoted(trace.tokens[cell.pos].label),
         "looked": quoted(trace.tokens[cell.src].label),
-        "products": many(width, "product"),
         "dot": number(steps.dot),
         "score": number(float(steps.scaled[cell.src])),
     }
     if row.added is not None:
-        return _(
-            "In layer {layer}, head {head}, {looking} asks and {looked} answers: {products} add up to q·k = {dot}, and "
-            "{rule} = {score}, where b is added for the distance;",
+        return ngettext(
+            "In layer {layer}, head {head}, {looking} asks and {looked} answers: {count} product adds up to q·k = "
+            "{dot}, and {rule} = {score}, where b is added for the distance;",
+            "In layer {layer}, head {head}, {looking} asks and {looked} answers: {count} products add up to q·k = "
+            "{dot}, and {rule} = {score}, where b is added for the distance;",
+            width,
             rule=row.rule(width),
             **values,
         )
     if row.root == 1:
-        return _(
-            "In layer {layer}, head {head}, {looking} asks and {looked} answers: {products} add up to q·k = {dot};",
+        return ngettext(
+            "In layer {layer}, head {head}, {looking} asks and {looked} answers: {count} product adds up to q·k = "
+            "{dot};",
+            "In layer {layer}, head {head}, {looking} asks and {looked} answers: {count} products add up to q·k = "
+            "{dot};",
+            width,
             **values,
         )
-    return _(
-        "In layer {layer}, head {head}, {looking} asks and {looked} answers: {products} add up to q·k = {dot}, and "
-        "{dot} / √{width} = {score};",
+    return ngettext(
+        "In layer {layer}, head {head}, {looking} asks and {looked} answers: {count} product adds up to q·k = {dot}, "
+        "and {dot} / √{width} = {score};",
+        "In layer {layer}, head {head}, {looking} asks and {looked} answers: {count} products add up to q·k = {dot}, "
+        "and {dot} / √{width} = {score};",
+        width,
         width=width,
         **values,
     )

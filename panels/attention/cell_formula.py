@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.attention.cell_steps import Steps, steps_of
 from panels.common.chosen_cell import place
-from viz.format import many, number, quoted, rounding
+from viz.format import number, quoted, rounding
 
 _LISTED = 6  # terms that are written out
 
@@ -70,9 +70,10 @@ def _softmax_lines(trace: Trace, steps: Steps) -> list[str]:
             value=number(float(steps.values[src, 0])),
             write=number(float(steps.write[0])),
         ),
-        _(
-            "summed over {tokens} = ({total}, …); the model's own z ({own}, …), largest difference {difference}",
-            tokens=many(len(steps.pattern), "token"),
+        ngettext(
+            "summed over {count} token = ({total}, …); the model's own z ({own}, …), largest difference {difference}",
+            "summed over {count} tokens = ({total}, …); the model's own z ({own}, …), largest difference {difference}",
+            len(steps.pattern),
             total=number(float(steps.total[0])),
             own=number(float(steps.z[0])),
             difference=rounding(steps.off, steps.values),

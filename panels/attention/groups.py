@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 
 from anatomy.control import Slider
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.memory import cache_bytes, kept
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -12,7 +12,8 @@ from panels.common import requires
 from panels.common.kv_cache import held_bytes, needs, own_heads, rule
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
-from viz.format import BYTE_UNITS, listed, many, size, thousands
+from viz import nouns
+from viz.format import BYTE_UNITS, listed, size, thousands
 from viz.groups import Groups, Sizes, groups
 
 LENGTH = Slider("length", N_("Length of the text: 2ⁿ tokens, n ="), 0, 17, 1, 13)
@@ -37,16 +38,17 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     """The heads in their groups, and the cache at the chosen length."""
     spec, tokens = trace.spec, _length(view)
     kinds = [(label, cache_bytes(spec, tokens, kv)) for label, kv in _kinds(spec)]
-    unit, scale = next(((u, s) for u, s in BYTE_UNITS if kinds[0][1] >= s), (_("bytes"), 1.0))
+    unit, scale = next(((_(u), s) for u, s in BYTE_UNITS if kinds[0][1] >= s), (_("bytes"), 1.0))
     return groups(
         Groups(
             queries=spec.n_heads,
             kvs=spec.n_kv,
             chosen=view.head,
             bars=[Sizes(label, count / scale, size(count)) for label, count in kinds],
-            axis=_(
-                "keys and values of {tokens} ({unit}, {precision})",
-                tokens=many(tokens, "token"),
+            axis=ngettext(
+                "keys and values of {count} token ({unit}, {precision})",
+                "keys and values of {count} tokens ({unit}, {precision})",
+                tokens,
                 unit=unit,
                 precision=spec.dtype,
             ),
@@ -62,11 +64,20 @@ def caption(trace: Trace, view: Fitted) -> str:
         sentences.append(_spared(spec, tokens))
     if spec.window is not None:
         sentences.append(
-            _("Only the last {tokens} are kept: no layer looks farther back.", tokens=many(spec.window - 1, "token"))
+            ngettext(
+                "Only the last {count} token is kept: no layer looks farther back.",
+                "Only the last {count} tokens are kept: no layer looks farther back.",
+                spec.window - 1,
+            )
         )
     if tokens > spec.max_pos:
-        longest = many(spec.max_pos, "token")
-        sentences.append(_("That is beyond this model's longest text of {tokens}.", tokens=longest))
+        sentences.append(
+            ngettext(
+                "That is beyond this model's longest text of {count} token.",
+                "That is beyond this model's longest text of {count} tokens.",
+                spec.max_pos,
+            )
+        )
     return " ".join(sentences)
 
 
@@ -75,10 +86,10 @@ def _apart(spec: ModelSpec, tokens: int) -> str:
     return _(
         "Every one of the {heads} has keys and values of its own (multi-head attention): the ratio is 1. The cache "
         "takes {each} per token, {whole} for {tokens}.",
-        heads=many(spec.n_heads, "query head"),
+        heads=nouns.query_heads(spec.n_heads),
         each=size(cache_bytes(spec, 1)),
         whole=size(cache_bytes(spec, tokens)),
-        tokens=many(tokens, "token"),
+        tokens=nouns.tokens(tokens),
     )
 
 
@@ -87,8 +98,8 @@ def _shared(spec: ModelSpec, view: Fitted) -> str:
     share = spec.n_heads // spec.n_kv
     return _(
         "{queries} read {kvs}, {share} each: head {head} shares number {group} with {others}.",
-        queries=many(spec.n_heads, "query head"),
-        kvs=many(spec.n_kv, "key/value head"),
+        queries=nouns.query_heads(spec.n_heads),
+        kvs=nouns.kv_heads(spec.n_kv),
         share=share,
         head=view.head,
         group=view.head // share,
@@ -98,14 +109,16 @@ def _shared(spec: ModelSpec, view: Fitted) -> str:
 
 def _spared(spec: ModelSpec, tokens: int) -> str:
     """What sharing saves in the cache."""
-    return _(
+    return ngettext(
         "The cache takes {each} per token instead of {full}, 1 / {share} of full multi-head attention: {whole} for "
-        "{tokens}.",
+        "{count} token.",
+        "The cache takes {each} per token instead of {full}, 1 / {share} of full multi-head attention: {whole} for "
+        "{count} tokens.",
+        tokens,
         each=size(cache_bytes(spec, 1)),
         full=size(cache_bytes(spec, 1, spec.n_heads)),
         share=spec.n_heads // spec.n_kv,
         whole=size(cache_bytes(spec, tokens)),
-        tokens=many(tokens, "token"),
     )
 
 
@@ -129,18 +142,21 @@ def table(trace: Trace, view: Fitted) -> Table:
 def formula(trace: Trace, view: Fitted) -> str:
     """Bytes per token and at the chosen length; and for this text, against the arrays that the model made."""
     spec, n, tokens = trace.spec, len(trace.tokens), _length(view)
-    at_length = _(
-        "{tokens}: {bytes}; one key/value head per query head: {full}, × {share}",
-        tokens=many(tokens, "token"),
+    at_length = ngettext(
+        "{count} token: {bytes}; one key/value head per query head: {full}, × {share}",
+        "{count} tokens: {bytes}; one key/value head per query head: {full}, × {share}",
+        tokens,
         bytes=thousands(cache_bytes(spec, tokens)),
         full=thousands(cache_bytes(spec, tokens, spec.n_heads)),
         share=spec.n_heads // spec.n_kv,
     )
     held, by_rule = held_bytes(trace, view), cache_bytes(spec, n)
-    this_text = _(
-        "this text, {tokens}: {rule}; layer {layer}'s own keys and values take {held}, × {layers} layers = {all}, "
-        "difference {gap}",
-        tokens=many(n, "token"),
+    this_text = ngettext(
+        "this text, {count} token: {rule}; layer {layer}'s own keys and values take {held}, × {layers} layers = "
+        "{all}, difference {gap}",
+        "this text, {count} tokens: {rule}; layer {layer}'s own keys and values take {held}, × {layers} layers = "
+        "{all}, difference {gap}",
+        n,
         rule=thousands(by_rule),
         layer=view.layer,
         held=thousands(held),

@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 from jaxtyping import UInt8
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.measure import max_pool
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -17,7 +17,7 @@ from panels.attention.head_order import ORDER, SCORE, Ranking, ranked
 from panels.attention.heads_snippet import snippet
 from panels.common.attention_row import at, is_long, wanted
 from panels.panel import Panel, Table
-from viz.format import listed, many, number, quoted, rounding, thousands
+from viz.format import exact, listed, number, quoted, rounding, thousands
 from viz.grid import Grid
 from viz.scale import ceiling
 
@@ -106,15 +106,16 @@ def caption(trace: Trace, view: Fitted) -> str:
 def _says_best(view: Fitted, kind: HeadKind, values: np.ndarray) -> str:
     """The head with the highest score, and the chosen one's place."""
     layer, head = top(values)
-    highest = _(
-        "Of {heads}, layer {layer}, head {head} {does}: {measured}.",
-        heads=many(values.size, "head"),
+    highest = ngettext(
+        "Of {count} head, layer {layer}, head {head} {does}: {measured}.",
+        "Of {count} heads, layer {layer}, head {head} {does}: {measured}.",
+        values.size,
         layer=layer,
         head=head,
         does=_(kind.does),
         measured=_measured(kind, float(values[layer, head])),
     )
-    high = f"{_high(values):g}"
+    high = exact(_high(values))
     if (layer, head) == (view.layer, view.head):
         return f"{highest} {_('It is the chosen one; colours run from 0 to {high}.', high=high)}"
     chosen = standing(values, view.layer, view.head)
@@ -155,17 +156,21 @@ def _ordered(kind: HeadKind, values: np.ndarray) -> str:
 def _says_maps(trace: Trace, first: np.ndarray) -> str:
     """How many heads rest on the first token, and what a small picture's cell stands for."""
     side, n = _tiles(trace).shape[-1], len(trace.tokens)
-    maps = _(
-        "One small map per head, {tokens} each way, drawn in 256 steps. Heads that give the first token more than half "
-        "of their attention: {resting} of {heads}.",
-        tokens=many(n, "token"),
+    maps = ngettext(
+        "One small map per head, {count} token each way, drawn in 256 steps. Heads that give the first token more "
+        "than half of their attention: {resting} of {heads}.",
+        "One small map per head, {count} tokens each way, drawn in 256 steps. Heads that give the first token more "
+        "than half of their attention: {resting} of {heads}.",
+        n,
         resting=thousands(int((first > 0.5).sum())),
         heads=thousands(first.size),
     )
     if n <= side:
         return maps
-    pooled = _(
-        "The text is longer than {side} tokens: each cell shows the largest weight of those it covers.", side=side
+    pooled = ngettext(
+        "The text is longer than {count} token: each cell shows the largest weight of those it covers.",
+        "The text is longer than {count} tokens: each cell shows the largest weight of those it covers.",
+        side,
     )
     return f"{maps} {pooled}"
 
@@ -194,13 +199,14 @@ def formula(trace: Trace, view: Fitted) -> str:
     where, values = rows(kind, pattern, np.array([token.id for token in trace.tokens]))
     mean = float(values.mean())
     labels = [quoted(trace.tokens[i].label) for i in where]
-    first = _(
-        "{score} of layer {layer}, head {head} ({unit}): mean over {tokens}",
+    first = ngettext(
+        "{score} of layer {layer}, head {head} ({unit}): mean over {count} token",
+        "{score} of layer {layer}, head {head} ({unit}): mean over {count} tokens",
+        len(values),
         score=_(kind.name),
         layer=view.layer,
         head=view.head,
         unit=_(kind.unit),
-        tokens=many(len(values), "token"),
     )
     total, count = number(float(values.sum())), thousands(len(values))
     summed = _("sum / number = {sum} / {count} = {mean}", sum=total, count=count, mean=number(mean))

@@ -17,10 +17,11 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.measure import POOLED, edges
 from anatomy.rounding import largest_first
-from viz.format import many, thousands
+from viz import nouns
+from viz.format import thousands
 
 ROWS = 2_000  # of a table
 
@@ -93,7 +94,7 @@ class Columns:
         """How many tokens a column holds, in words: 32 tokens, 4 to 5 tokens."""
         few, most = int(self.sizes.min()), int(self.sizes.max())
         if few == most:
-            return many(most, "token")
+            return nouns.tokens(most)
         return _("{few} to {most} tokens", few=few, most=most)
 
 
@@ -117,10 +118,11 @@ def caption_around(count: int, shown: range) -> str:
     """One sentence: that only the tokens around the chosen one are drawn; "" where all are."""
     if len(shown) == count:
         return ""
-    return _(
+    return ngettext(
+        "Drawn is {shown} of {count} token, those around the chosen one: positions {first} to {last}.",
         "Drawn are {shown} of {count} tokens, those around the chosen one: positions {first} to {last}.",
+        count,
         shown=thousands(len(shown)),
-        count=thousands(count),
         first=thousands(shown.start),
         last=thousands(shown.stop - 1),
     )
@@ -135,10 +137,11 @@ def table_note(count: int, shown: range) -> str | None:
     """The note of a table that does not list every token; None for one that does."""
     if len(shown) == count:
         return None
-    return _(
+    return ngettext(
+        "Listed is {shown} of {count} token, those around the chosen one.",
         "Listed are {shown} of {count} tokens, those around the chosen one.",
+        count,
         shown=thousands(len(shown)),
-        count=thousands(count),
     )
 
 

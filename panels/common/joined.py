@@ -42,13 +42,13 @@ def kind(c):  # a letter or digit, a mark on one, an apostrophe, or something el
 places = tokenizer(text, split_special_tokens=True, return_offsets_mapping=True)["offset_mapping"]
 """
 _TAIL = r"""tail = ids[len(places) :]
-told = [tokenizer.decode(tail[:count], skip_special_tokens=True) for count in range(len(tail) + 1)]
-places += [(len(text) + len(a.rstrip("\ufffd")), len(text) + len(b)) for a, b in zip(told, told[1:])]
-text += told[-1]
+decoded = [tokenizer.decode(tail[:count], skip_special_tokens=True) for count in range(len(tail) + 1)]
+places += [(len(text) + len(a.rstrip("\ufffd")), len(text) + len(b)) for a, b in zip(decoded, decoded[1:])]
+text += decoded[-1]
 """
 _GROUPS = """owner = list(range(len(text)))  # of each character: the first one of its word, or itself
-for found in re.finditer("a(a|m|'(?=a))*", "".join(map(kind, text))):
-    owner[found.start() : found.end()] = [found.start()] * len(found[0])
+for match in re.finditer("a(a|m|'(?=a))*", "".join(map(kind, text))):
+    owner[match.start() : match.end()] = [match.start()] * len(match[0])
 special = set(tokenizer.all_special_ids)
 held = [set() if token in special else set(owner[a:b]) for token, (a, b) in zip(ids, places)]
 starts = [i for i in range(len(ids)) if i == 0 or not held[i - 1] & held[i]]

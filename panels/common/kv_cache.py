@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.memory import cache_bytes, kept, number_bytes
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from viz.format import many, thousands
+from viz.format import thousands
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -18,7 +18,7 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 def own_heads(spec: ModelSpec) -> str:
     """The loaded model's key/value heads, as legends name them."""
-    return _("this model: {heads}", heads=many(spec.n_kv, "key/value head"))
+    return ngettext("this model: {count} key/value head", "this model: {count} key/value heads", spec.n_kv)
 
 
 def rule(spec: ModelSpec) -> Iterator[str]:

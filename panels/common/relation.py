@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.trace import Token
-from viz.format import many, quoted
+from viz.format import quoted
 
 
 def relation(tokens: Sequence[Token], pos: int, src: int) -> str:
@@ -43,5 +43,7 @@ def _place(pos: int, src: int) -> str:
 
 
 def _distance(pos: int, src: int) -> str:
-    tokens = many(abs(pos - src), "token")
-    return _("{tokens} before it", tokens=tokens) if src < pos else _("{tokens} after it", tokens=tokens)
+    distance = abs(pos - src)
+    if src < pos:
+        return ngettext("{count} token before it", "{count} tokens before it", distance)
+    return ngettext("{count} token after it", "{count} tokens after it", distance)

@@ -1,8 +1,7 @@
 """What several panels ask of a model: each gives None, or a sentence that says why the model has no such part."""
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
-from viz.format import thousands
 
 
 def output_layer(spec: ModelSpec) -> str | None:
@@ -27,10 +26,12 @@ def rotation(spec: ModelSpec) -> str | None:
         case Rope():
             return None
         case LearnedPositions(rows=rows):
-            return _(
-                "This model does not turn queries and keys. It adds a learned row for each of {rows} positions to the "
+            return ngettext(
+                "This model does not turn queries and keys. It adds a learned row for each of {count} position to the "
                 "embedding instead.",
-                rows=thousands(rows),
+                "This model does not turn queries and keys. It adds a learned row for each of {count} positions to "
+                "the embedding instead.",
+                rows,
             )
         case RelativeBias():
             return _(

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.measure import cosines, norms
 from anatomy.request import Want
 from anatomy.rounding import smallest_at
@@ -16,7 +16,7 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.snippet import LAYERS, TABLE, opening
 from panels.panel import Panel, Table
-from viz.format import number, quoted, thousands
+from viz.format import fixed, number, quoted
 from viz.lines import Lines, banded, lines
 
 _ENTERING = Want("resid_pre", 0)
@@ -131,13 +131,16 @@ def _band(given: Lines) -> str:
     """What became of the lines that are not drawn one by one."""
     if not banded(given):
         return ""
-    count = thousands(len(given.others))
-    return _("Its {count} other places are drawn as their range and median.", count=count)
+    return ngettext(
+        "Its {count} other place is drawn as its range and median.",
+        "Its {count} other places are drawn as their range and median.",
+        len(given.others),
+    )
 
 
 def _three(value: float) -> str:
     """A cosine with three decimals: these differ from 1 by little."""
-    return f"{value + 0.0:.3f}".replace("-0.000", "0.000").replace("-", "−")
+    return fixed(value, 3)
 
 
 def _same(spec: ModelSpec, similarity: Paths, name: str, pos: int) -> str:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from anatomy.control import Slider
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.measure import POOLED, cosines, norms, principal_plane
 from anatomy.request import Want
 from anatomy.rounding import largest_first
@@ -18,7 +18,8 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.snippet import TABLE, opening
 from panels.panel import Panel, Table
-from viz.format import cosine, many, number, percent, quoted, thousands
+from viz import nouns
+from viz.format import cosine, number, percent, quoted, thousands
 from viz.scatter import Point, Rank, scatter
 
 NEAR = Slider("near", N_("Neighbours per token"), 0, 8, 1, 3)
@@ -152,12 +153,11 @@ def caption(trace: Trace, view: Fitted) -> str:
 def _drawn(trace: Trace, plane: Map) -> str:
     """How many tokens of the text and how many others."""
     different, shown, outside = _counted(trace, plane)
-    tokens = many(different, "token")
     if shown < different:
-        return _drawn_of_many(thousands(shown), tokens, outside)
+        return _drawn_of_many(thousands(shown), different, outside)
     if not outside:
-        return _("{tokens} of the text", tokens=tokens)
-    neighbours = many(outside, "neighbour")
+        return ngettext("{count} token of the text", "{count} tokens of the text", different)
+    tokens, neighbours = nouns.tokens(different), nouns.neighbours(outside)
     if crowded(trace):
         return _(
             "{tokens} of the text and {neighbours} of the chosen one from outside of it",
@@ -174,16 +174,23 @@ def _counted(trace: Trace, plane: Map) -> tuple[int, int, int]:
     return len(different), shown, len(plane.ids) - shown
 
 
-def _drawn_of_many(shown: str, tokens: str, outside: int) -> str:
+def _drawn_of_many(shown: str, different: int, outside: int) -> str:
     """The same where the text has more tokens than are drawn."""
     if not outside:
-        return _("{shown} of {tokens} of the text, the chosen and the most frequent", shown=shown, tokens=tokens)
-    return _(
-        "{shown} of {tokens} of the text, the chosen and the most frequent, with {neighbours} of the chosen one from "
-        "outside of it",
+        return ngettext(
+            "{shown} of {count} token of the text, the chosen and the most frequent",
+            "{shown} of {count} tokens of the text, the chosen and the most frequent",
+            different,
+            shown=shown,
+        )
+    return ngettext(
+        "{shown} of {tokens} of the text, the chosen and the most frequent, with {count} neighbour of the chosen one "
+        "from outside of it",
+        "{shown} of {tokens} of the text, the chosen and the most frequent, with {count} neighbours of the chosen one "
+        "from outside of it",
+        outside,
         shown=shown,
-        tokens=tokens,
-        neighbours=many(outside, "neighbour"),
+        tokens=nouns.tokens(different),
     )
 
 
@@ -236,7 +243,11 @@ def formula(trace: Trace, view: Fitted) -> str:
                 count=thousands(len(row)),
                 length=length,
             ),
-            _("mean = average of the {rows} drawn", rows=many(len(plane.ids), "row")),
+            ngettext(
+                "mean = average of the {count} row drawn",
+                "mean = average of the {count} rows drawn",
+                len(plane.ids),
+            ),
             _("PC 1 = (row − mean) · u₁ = {value}", value=number(float(x)))
             + f"   σ₁² / Σσ² = {percent(plane.shares[0])}",
             _("PC 2 = (row − mean) · u₂ = {value}", value=number(float(y)))

@@ -17,8 +17,9 @@ from anatomy.view import Fitted
 from panels.common.columns import Columns, columns_of, table_note, table_rows
 from panels.common.snippet import TABLE, opening
 from panels.panel import Figure, Panel, Table
+from viz import nouns
 from viz.dots import Dots, Level, dots
-from viz.format import many, number, percent, quoted, thousands
+from viz.format import number, percent, quoted, thousands
 from viz.grid import Grid
 from viz.scale import ceiling
 
@@ -127,17 +128,21 @@ def _enters(trace: Trace, view: Fitted) -> str:
     zeros = int((row == 0).sum())
     values = {
         "token": quoted(trace.tokens[view.pos].label),
-        "numbers": many(len(row), "number"),
         "low": number(float(row.min())),
         "high": number(float(row.max())),
     }
     if not zeros:
-        return _("{token} enters as {numbers} from {low} to {high}; none is exactly 0.", **values)
+        return ngettext(
+            "{token} enters as {count} number from {low} to {high}; it is not exactly 0.",
+            "{token} enters as {count} numbers from {low} to {high}; none is exactly 0.",
+            len(row),
+            **values,
+        )
     return ngettext(
         "{token} enters as {numbers} from {low} to {high}; {count} is exactly 0.",
         "{token} enters as {numbers} from {low} to {high}; {count} are exactly 0.",
         zeros,
-        count=thousands(zeros),
+        numbers=nouns.numbers(len(row)),
         **values,
     )
 
@@ -149,22 +154,29 @@ def _ranked(trace: Trace, view: Fitted) -> str:
     if len(by_id) == 1:
         return _("The row's length is {length}.", length=number(own))
     rank = 1 + sum(length > own for length in by_id.values())
-    values = {"length": number(own), "count": len(by_id), "median": number(float(np.median(list(by_id.values()))))}
+    different, values = len(by_id), {"length": number(own), "median": number(float(np.median(list(by_id.values()))))}
     if rank == 1:
-        return _(
+        return ngettext(
+            "The row's length is {length}, the longest of the text's {count} different token; its median is {median}.",
             "The row's length is {length}, the longest of the text's {count} different tokens; their median is "
             "{median}.",
+            different,
             **values,
         )
     if rank == len(by_id):
-        return _(
+        return ngettext(
+            "The row's length is {length}, the shortest of the text's {count} different token; its median is {median}.",
             "The row's length is {length}, the shortest of the text's {count} different tokens; their median is "
             "{median}.",
+            different,
             **values,
         )
-    return _(
+    return ngettext(
+        "The row's length is {length}, number {rank} by length of the text's {count} different token; its median is "
+        "{median}.",
         "The row's length is {length}, number {rank} by length of the text's {count} different tokens; their median is "
         "{median}.",
+        different,
         rank=rank,
         **values,
     )
@@ -201,10 +213,11 @@ def formula(trace: Trace, view: Fitted) -> str:
     first = " + ".join(f"({number(float(value))})²" for value in row[:3])
     scale = trace.spec.embed_scale
     lines = [
-        _(
-            "‖row‖ = √({first} + … {numbers}) = √{squared} = {length}",
+        ngettext(
+            "‖row‖ = √({first} + … {count} number) = √{squared} = {length}",
+            "‖row‖ = √({first} + … {count} numbers) = √{squared} = {length}",
+            len(row),
             first=first,
-            numbers=many(len(row), "number"),
             squared=number(squared),
             length=number(squared**0.5),
         ),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.measure import cosine_matrix, cosines, norms
 from anatomy.request import Want
 from anatomy.rounding import largest_at
@@ -15,7 +15,7 @@ from anatomy.view import Fitted
 from panels.common.columns import around, caption_around, table_note, table_rows
 from panels.common.snippet import TABLE, opening
 from panels.panel import Panel, Table
-from viz.format import cosine, many, number, quoted
+from viz.format import cosine, number, quoted
 from viz.grid import Grid, Part
 
 _ROWS = Want("tok_embed")
@@ -103,13 +103,15 @@ def caption(trace: Trace, view: Fitted) -> str:
             token=name,
         )
     pairs, mean = average(trace)
-    alike = _(
-        "Before any context, {token} is most like {other} among the tokens of this text (cosine {cosine}); the {pairs} "
-        "of different tokens average {average}. Equal tokens have equal rows, so their cosine is 1.",
+    alike = ngettext(
+        "Before any context, {token} is most like {other} among the tokens of this text (cosine {cosine}); the "
+        "{count} pair of different tokens averages {average}. Equal tokens have equal rows, so their cosine is 1.",
+        "Before any context, {token} is most like {other} among the tokens of this text (cosine {cosine}); the "
+        "{count} pairs of different tokens average {average}. Equal tokens have equal rows, so their cosine is 1.",
+        pairs,
         token=name,
         other=quoted(trace.tokens[other].label),
         cosine=cosine(float(with_all(trace, view)[other])),
-        pairs=many(pairs, "pair"),
         average=cosine(mean),
     )
     return " ".join(sentence for sentence in (alike, *_part(trace, view, other)) if sentence)

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.measure import ACTIVATIONS
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -17,7 +17,7 @@ from panels.common.snippet import LAYERS, opening
 from panels.ffn.neurons import strongest
 from panels.panel import Panel, Table
 from viz.activation import Inputs, activation
-from viz.format import listed, many, number, percent, quoted, rounding, thousands
+from viz.format import listed, number, percent, quoted, rounding
 
 _POINTS = 241  # of the curve
 
@@ -102,20 +102,25 @@ def _below(trace: Trace, view: Fitted) -> str:
     values = {
         "layer": view.layer,
         "share": percent(float((given < 0).mean())),
-        "inputs": many(given.size, "input"),
         "function": function_name(spec),
         "token": quoted(trace.tokens[view.pos].label),
         "own": percent(float((given[view.pos] < 0).mean())),
     }
     if lowest == 0:
-        return _(
-            "In layer {layer}, {share} of all {inputs} are below 0, where {function} gives exactly 0; for {token} "
+        return ngettext(
+            "In layer {layer}, {share} of {count} input is below 0, where {function} gives exactly 0; for {token} "
             "{own}.",
+            "In layer {layer}, {share} of all {count} inputs are below 0, where {function} gives exactly 0; for "
+            "{token} {own}.",
+            given.size,
             **values,
         )
-    return _(
-        "In layer {layer}, {share} of all {inputs} are below 0, where {function} gives no less than {lowest}; for "
+    return ngettext(
+        "In layer {layer}, {share} of {count} input is below 0, where {function} gives no less than {lowest}; for "
         "{token} {own}.",
+        "In layer {layer}, {share} of all {count} inputs are below 0, where {function} gives no less than {lowest}; "
+        "for {token} {own}.",
+        given.size,
         lowest=number(lowest),
         **values,
     )
@@ -167,9 +172,10 @@ def formula(trace: Trace, view: Fitted) -> str:
     ]
     if spec.ffn.gated:
         return "\n".join((*lines, _("neuron = {function}(gate) × up: the second factor follows", function=name)))
-    off = _(
+    off = ngettext(
+        "over the {count} neuron: largest difference from the model's own {off}",
         "over all {count} neurons: largest difference from the model's own {off}",
-        count=thousands(len(own)),
+        len(own),
         off=rounding(float(np.abs(y - act).max()), act),
     )
     return "\n".join((*lines, off))

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.measure import ACTIVATIONS, norms
 from anatomy.request import Want
 from anatomy.rounding import largest_first
@@ -17,7 +17,7 @@ from panels.common.names import function_name
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.bars import Column, columns
-from viz.format import many, number, percent, quoted, rounding, thousands
+from viz.format import number, percent, quoted, rounding, thousands
 
 SHOWN = 12
 _OPENED = "opened"  # the function of the gate: no site, as act = opened × up holds it
@@ -98,10 +98,12 @@ def caption(trace: Trace, view: Fitted) -> str:
         token=quoted(trace.tokens[view.pos].label),
         activation=number(float(act[top[0]])),
     )
-    hold = _(
-        "The {neurons} shown, of {all}, hold {share} of the squared length of what enters the down projection; "
+    hold = ngettext(
+        "The {count} neuron shown, of {all}, holds {share} of the squared length of what enters the down projection; "
         "{positive} are above 0.",
-        neurons=many(len(top), "neuron"),
+        "The {count} neurons shown, of {all}, hold {share} of the squared length of what enters the down projection; "
+        "{positive} are above 0.",
+        len(top),
         all=thousands(len(act)),
         share=percent(share),
         positive=thousands(int((act > 0).sum())),
@@ -151,19 +153,24 @@ def formula(trace: Trace, view: Fitted) -> str:
 def _total(trace: Trace, view: Fitted) -> str:
     """What all neurons add up to, as a line of the formula."""
     numbers = {
-        "neurons": many(trace.spec.d_ff, "neuron"),
         "length": number(_written(trace, view)),
         "gap": _off(trace, view),
     }
     if "down" in trace.spec.biases:
-        return _(
-            "Σ neuron × its row of the down projection, over {neurons}, + bias = what the FFN adds: length {length}, "
-            "largest difference {gap}",
+        return ngettext(
+            "Σ neuron × its row of the down projection, over {count} neuron, + bias = what the FFN adds: length "
+            "{length}, largest difference {gap}",
+            "Σ neuron × its row of the down projection, over {count} neurons, + bias = what the FFN adds: length "
+            "{length}, largest difference {gap}",
+            trace.spec.d_ff,
             **numbers,
         )
-    return _(
-        "Σ neuron × its row of the down projection, over {neurons} = what the FFN adds: length {length}, largest "
+    return ngettext(
+        "Σ neuron × its row of the down projection, over {count} neuron = what the FFN adds: length {length}, largest "
         "difference {gap}",
+        "Σ neuron × its row of the down projection, over {count} neurons = what the FFN adds: length {length}, "
+        "largest difference {gap}",
+        trace.spec.d_ff,
         **numbers,
     )
 
@@ -179,9 +186,10 @@ def _product(trace: Trace, by_site: dict[str, Float[np.ndarray, " d_ff"]], top: 
         yield f"= {function}({at['gate']}) × {at['up']} = {at['act']}"
         return
     yield f"= {function}({at['gate']}) × {at['up']} = {at[_OPENED]} × {at['up']} = {at['act']}"
-    yield _(
-        "over all {neurons}: largest difference from the model's own {gap}",
-        neurons=many(trace.spec.d_ff, "neuron"),
+    yield ngettext(
+        "over the {count} neuron: largest difference from the model's own {gap}",
+        "over all {count} neurons: largest difference from the model's own {gap}",
+        trace.spec.d_ff,
         gap=rounding(float(np.abs(by_site[_OPENED] * by_site["up"] - by_site["act"]).max()), by_site["act"]),
     )
 

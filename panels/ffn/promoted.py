@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -18,7 +18,7 @@ from panels.common.logit_decomposition import applies
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.bars import Bar, ranked
-from viz.format import listed, many, number, quoted, thousands
+from viz.format import listed, number, quoted, thousands
 from viz.scale import clipped
 
 _NAMED = 3  # tokens that stand beside a bar
@@ -99,10 +99,14 @@ def caption(trace: Trace, view: Fitted) -> str:
     """The neuron that writes most, what it raises and lowers, and how many more are shown."""
     writers = neurons(trace, view)
     first = writers[0]
-    return _(
+    return ngettext(
         "In layer {layer} neuron {neuron} writes most to {token}: its value, {value}, times its row has length "
         "{length}. By itself that raises {up} most and lowers {down}, with the final norm's divisor kept as it was in "
-        "this run. Shown are {shown} of {every}.",
+        "this run. Shown is {count} neuron of {every}.",
+        "In layer {layer} neuron {neuron} writes most to {token}: its value, {value}, times its row has length "
+        "{length}. By itself that raises {up} most and lowers {down}, with the final norm's divisor kept as it was in "
+        "this run. Shown are {count} neurons of {every}.",
+        len(writers),
         layer=view.layer,
         neuron=first.number,
         token=quoted(trace.tokens[view.pos].label),
@@ -110,7 +114,6 @@ def caption(trace: Trace, view: Fitted) -> str:
         length=number(first.length),
         up=_first(first.up),
         down=_first(first.down),
-        shown=many(len(writers), "neuron"),
         every=thousands(trace.spec.d_ff),
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.measure import NEAR_ZERO
 from anatomy.request import Want
 from anatomy.rounding import largest_at, smallest_at
@@ -15,11 +15,10 @@ from anatomy.view import Fitted
 from panels.common.shared import FIRST
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
-from viz.format import many, number, percent, quoted, rounding, thousands
+from viz.format import exact_percent, number, percent, quoted, rounding, thousands
 from viz.lines import Lines, banded, lines
 
 _SMALL = Want("act_small")
-_LIMIT = f"{100 * NEAR_ZERO:g} %"
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -49,15 +48,18 @@ def caption(trace: Trace, view: Fitted) -> str:
     """The chosen layer's share and what counts as next to zero; where most and fewest are idle."""
     own = trace[_SMALL][:, view.pos]
     most, least = largest_at(own), smallest_at(own)
-    idle = _(
-        "For {token} {share} of the {neurons} of layer {layer} stay next to zero: at most {limit} of the size of its "
-        "strongest neuron there. Most do in layer {most} ({largest}), fewest in layer {least} ({smallest}). A single "
-        "very strong neuron makes all others count as next to zero.",
+    idle = ngettext(
+        "For {token} {share} of the {count} neuron of layer {layer} stays next to zero: at most {limit} of the size "
+        "of its strongest neuron there. Most do in layer {most} ({largest}), fewest in layer {least} ({smallest}). A "
+        "single very strong neuron makes all others count as next to zero.",
+        "For {token} {share} of the {count} neurons of layer {layer} stay next to zero: at most {limit} of the size "
+        "of its strongest neuron there. Most do in layer {most} ({largest}), fewest in layer {least} ({smallest}). A "
+        "single very strong neuron makes all others count as next to zero.",
+        trace.spec.d_ff,
         token=quoted(trace.tokens[view.pos].label),
         share=percent(float(own[view.layer])),
-        neurons=many(trace.spec.d_ff, "neuron"),
         layer=view.layer,
-        limit=_LIMIT,
+        limit=exact_percent(NEAR_ZERO),
         most=most,
         largest=percent(float(own[most])),
         least=least,
@@ -66,7 +68,11 @@ def caption(trace: Trace, view: Fitted) -> str:
     given = _lines(trace, view)
     if not banded(given) or not given.others:
         return idle
-    band = _("The {count} other tokens are drawn as their range and median.", count=thousands(len(given.others)))
+    band = ngettext(
+        "The {count} other token is drawn as its range and median.",
+        "The {count} other tokens are drawn as their range and median.",
+        len(given.others),
+    )
     return f"{idle} {band}"
 
 
@@ -93,7 +99,7 @@ def formula(trace: Trace, view: Fitted) -> str:
             _("layer {layer}, {token}", layer=view.layer, token=quoted(trace.tokens[view.pos].label)),
             _(
                 "next to zero: |neuron| ≤ {limit} · {strongest} = {edge}",
-                limit=_LIMIT,
+                limit=exact_percent(NEAR_ZERO),
                 strongest=number(strongest),
                 edge=number(NEAR_ZERO * strongest),
             ),

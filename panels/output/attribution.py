@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import plotly.graph_objects as go
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.rounding import largest_place, smallest_place
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -18,7 +18,7 @@ from panels.output import attribution_neurons as neurons
 from panels.output.attribution_formula import formula
 from panels.output.attribution_snippet import snippet
 from panels.panel import Panel, Table
-from viz.format import many, number, quoted, rounding
+from viz.format import number, quoted, rounding
 from viz.grid import Grid
 from viz.pairs import Lead, Pairs, paired
 from viz.scale import ceiling
@@ -118,16 +118,23 @@ def _who_of_parts(trace: Trace, decomposition: LogitDecomposition) -> str:
     extremes = _extremes(decomposition.writes, _part)
     values = {
         "enters": _upper(entrance(trace.spec)),
-        "writes": many(decomposition.writes.size, "write"),
         "total": number(decomposition.total),
         "difference": rounding(decomposition.off, decomposition.terms),
     }
     if decomposition.constants:
-        every = _(
-            "{enters}, {writes} and constants add up to {total}, the model's own (difference {difference}).", **values
+        every = ngettext(
+            "{enters}, {count} write and constants add up to {total}, the model's own (difference {difference}).",
+            "{enters}, {count} writes and constants add up to {total}, the model's own (difference {difference}).",
+            decomposition.writes.size,
+            **values,
         )
     else:
-        every = _("{enters} and {writes} add up to {total}, the model's own (difference {difference}).", **values)
+        every = ngettext(
+            "{enters} and {count} write add up to {total}, the model's own (difference {difference}).",
+            "{enters} and {count} writes add up to {total}, the model's own (difference {difference}).",
+            decomposition.writes.size,
+            **values,
+        )
     return f"{extremes} {every}"
 
 
@@ -169,8 +176,15 @@ def _who_of_heads(view: Fitted, decomposition: LogitDecomposition) -> str:
             parts.append(_("The chosen one, layer {layer}, head {head}, adds {value}.", **places))
         else:
             parts.append(_("The chosen one, layer {layer}, head {head}, takes off {value}.", **places))
-    heads, total = many(decomposition.heads.size, "head"), number(float(decomposition.heads.sum()))
-    parts.append(_("All {heads} together bring {total} of it.", heads=heads, total=total))
+    total = number(float(decomposition.heads.sum()))
+    parts.append(
+        ngettext(
+            "The {count} head brings {total} of it.",
+            "All {count} heads together bring {total} of it.",
+            decomposition.heads.size,
+            total=total,
+        )
+    )
     return " ".join(parts)
 
 

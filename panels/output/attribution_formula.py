@@ -1,11 +1,11 @@
 """The logit shared out, with its numbers put in: how a write becomes logits, and what everything adds up to."""
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.logit_decomposition import BY, LogitDecomposition, logit_decomposition, summed
 from panels.output import attribution_neurons as neurons
-from viz.format import many, number, quoted
+from viz.format import number, quoted
 
 
 def formula(trace: Trace, view: Fitted) -> str:
@@ -63,9 +63,10 @@ def _layer_lines(view: Fitted, decomposition: LogitDecomposition) -> list[str]:
             own=number(own),
             ffn=number(ffn),
         ),
-        _(
-            "Σ over the {heads} of layer {layer} = {total}",
-            heads=many(decomposition.heads.shape[1], "head"),
+        ngettext(
+            "Σ over the {count} head of layer {layer} = {total}",
+            "Σ over the {count} heads of layer {layer} = {total}",
+            decomposition.heads.shape[1],
             layer=layer,
             total=number(together),
         ),

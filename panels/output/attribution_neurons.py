@@ -6,15 +6,16 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.rounding import largest_first
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.logit_decomposition import NEURON_SITES, LogitDecomposition, wanted
 from panels.panel import Table
+from viz import nouns
 from viz.bars import Bar, ranked
-from viz.format import bracketed, listed, many, number, thousands
+from viz.format import bracketed, listed, number
 
 _MOST = 20
 _WRITTEN = 6  # terms that the formula writes out
@@ -102,19 +103,27 @@ def caption(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> st
         "layer": int(moving.layers[0]),
         "neuron": int(moving.ids[0]),
         "value": number(abs(float(moving.logits[0]))),
-        "every": thousands(trace.spec.layers * moving.d_ff),
     }
+    every = trace.spec.layers * moving.d_ff
     if moving.logits[0] >= 0:
-        strongest = _("Of {every} neurons, neuron {neuron} of layer {layer} moves it most: it adds {value}.", **first)
+        strongest = ngettext(
+            "Of {count} neuron, neuron {neuron} of layer {layer} moves it most: it adds {value}.",
+            "Of {count} neurons, neuron {neuron} of layer {layer} moves it most: it adds {value}.",
+            every,
+            **first,
+        )
     else:
-        strongest = _(
-            "Of {every} neurons, neuron {neuron} of layer {layer} moves it most: it takes off {value}.", **first
+        strongest = ngettext(
+            "Of {count} neuron, neuron {neuron} of layer {layer} moves it most: it takes off {value}.",
+            "Of {count} neurons, neuron {neuron} of layer {layer} moves it most: it takes off {value}.",
+            every,
+            **first,
         )
     summed = _(
         "The {neurons} listed, and only these, add up to {total}; the whole FFNs of their {layers} add {ffns}.",
-        neurons=many(len(moving.ids), "neuron"),
+        neurons=nouns.neurons(len(moving.ids)),
         total=number(moving.total),
-        layers=many(len(moving.theirs), "layer"),
+        layers=nouns.layers(len(moving.theirs)),
         ffns=number(ffns(moving, decomposition)),
     )
     return f"{strongest} {summed}"
@@ -139,19 +148,25 @@ def formula(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> li
     whole, others = ffns(moving, decomposition), len(moving.theirs) * moving.d_ff - len(moving.ids)
     return [
         _("neuron = its value × its row of the down projection, as the part in the line above"),
-        _("{neurons} listed: {sum}", neurons=many(len(moving.ids), "neuron"), sum=written),
+        ngettext("{count} neuron listed: {sum}", "{count} neurons listed: {sum}", len(moving.ids), sum=written),
         _("the whole FFNs of layers {layers}: {ffns}", layers=listed(map(str, moving.theirs)), ffns=number(whole)),
-        _rest(trace.spec, many(others, "neuron"), number(whole - moving.total)),
+        _rest(trace.spec, others, number(whole - moving.total)),
         _("no neuron that is not listed moves it by more than {least}", least=number(float(abs(moving.logits[-1])))),
     ]
 
 
-def _rest(spec: ModelSpec, others: str, rest: str) -> str:
+def _rest(spec: ModelSpec, others: int, rest: str) -> str:
     """What brings the difference between the listed neurons and their layers' FFNs."""
     if "down" in spec.biases:
-        return _(
-            "left to the other {others} of these layers and the down projection's bias: {rest}",
-            others=others,
+        return ngettext(
+            "left to the other {count} neuron of these layers and the down projection's bias: {rest}",
+            "left to the other {count} neurons of these layers and the down projection's bias: {rest}",
+            others,
             rest=rest,
         )
-    return _("left to the other {others} of these layers: {rest}", others=others, rest=rest)
+    return ngettext(
+        "left to the other {count} neuron of these layers: {rest}",
+        "left to the other {count} neurons of these layers: {rest}",
+        others,
+        rest=rest,
+    )

@@ -55,14 +55,14 @@ for projection in projections:
 
 
 def _direction(spec: ModelSpec, view: Fitted) -> str:
-    """Leaves `told` and `direction`: a write · direction is what it adds to what the model told."""
+    """Leaves `own`, the model's own logit or lead, and `direction`: a write · direction is what it adds to that."""
     rival = _RIVALS.get(view[RIVAL])
     lines = [
         "ranked = logits.argsort(descending=True)",
         "table = model.get_output_embeddings().weight.detach().double()",
     ]
     lines.append("unembedding = table[ranked[0]]" + (f" - table[ranked[{rival}]]" if rival else ""))
-    lines.append("told = logits[ranked[0]]" + (f" - logits[ranked[{rival}]]" if rival else ""))
+    lines.append("own = logits[ranked[0]]" + (f" - logits[ranked[{rival}]]" if rival else ""))
     lines += ["direction = unembedding * norm.weight.detach().double()", "stream = final[0]"]
     if spec.norm.kind == "layer":
         lines += ["direction = direction - direction.mean()", "stream = stream - stream.mean()"]
@@ -77,7 +77,7 @@ def _end_parts(spec: ModelSpec) -> str:
     return f"""
 constants = {constants}
 result = torch.cat([torch.stack(parts).double() @ direction, torch.tensor([constants], dtype=torch.float64)])
-print("difference from the model's own logits:", (result.sum() - told).item())
+print("difference from the model's own logits:", (result.sum() - own).item())
 print(result)
 """
 

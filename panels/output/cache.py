@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.memory import cache_bytes, kept
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -17,12 +17,12 @@ from panels.common.columns import columns_of, table_note, table_rows
 from panels.common.kv_cache import held_bytes, own_heads, rule
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
+from viz import nouns
 from viz.curves import Curve, Curves, Mark, curves
-from viz.format import many, quoted, rounding, size, thousands
+from viz.format import BYTE_UNITS, quoted, rounding, size, thousands
 from viz.scale import clipped, thinned
 from viz.theme import NEUTRAL
 
-_UNITS = (("MB", 1e6), ("kB", 1e3))
 _ALONE = 512  # tokens of the longest text of which the cache is drawn after every token
 
 
@@ -64,7 +64,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
 
 
 def _unit(count: int) -> tuple[str, float]:
-    return next(((unit, scale) for unit, scale in _UNITS if count >= scale), (_("bytes"), 1.0))
+    return next(((_(unit), scale) for unit, scale in BYTE_UNITS[1:] if count >= scale), (_("bytes"), 1.0))
 
 
 def _places(spec: ModelSpec, n: int) -> list[int]:
@@ -82,9 +82,10 @@ def _sizes(spec: ModelSpec, places: Sequence[int], kv: int) -> Float[np.ndarray,
 
 def _notes(trace: Trace, places: Sequence[int], label: str, kv: int) -> tuple[str, ...]:
     return tuple(
-        _(
-            "{tokens}, the last {token}: {size} ({heads})",
-            tokens=many(place, "token"),
+        ngettext(
+            "{count} token, the last {token}: {size} ({heads})",
+            "{count} tokens, the last {token}: {size} ({heads})",
+            place,
             token=quoted(trace.tokens[place - 1].label),
             size=size(cache_bytes(trace.spec, place, kv)),
             heads=label,
@@ -108,7 +109,7 @@ def _shade_added(figure: go.Figure, trace: Trace) -> None:
             fillcolor=NEUTRAL,
             opacity=0.14,
             line_width=0,
-            annotation={"text": _("{tokens} added", tokens=many(added, "token")), "showarrow": False},
+            annotation={"text": ngettext("{count} token added", "{count} tokens added", added), "showarrow": False},
             annotation_position="bottom right",
         )
 
@@ -119,7 +120,11 @@ def caption(trace: Trace, view: Fitted) -> str:
     sentences = [_each(trace)]
     if spec.window is not None:
         sentences.append(
-            _("Only the last {tokens} are kept: no layer looks farther back.", tokens=many(spec.window - 1, "token"))
+            ngettext(
+                "Only the last {count} token is kept: no layer looks farther back.",
+                "Only the last {count} tokens are kept: no layer looks farther back.",
+                spec.window - 1,
+            )
         )
     sentences.append(_("That is the longest text of this model.") if n == spec.max_pos else _spares(n))
     return " ".join((*sentences, *_changes(trace, view)))
@@ -128,10 +133,20 @@ def caption(trace: Trace, view: Fitted) -> str:
 def _each(trace: Trace) -> str:
     """What every token leaves, and what that comes to for the text and for what was added to it."""
     spec, n, added = trace.spec, len(trace.tokens), len(trace.run.tail)
-    values = {"layers": many(spec.layers, "layer"), "each": size(cache_bytes(spec, 1))}
+    each = size(cache_bytes(spec, 1))
     if n == 1:
-        return _("Every token leaves a key and a value in each of {layers}, {each} in all.", **values)
-    values |= {"whole": size(cache_bytes(spec, n)), "tokens": many(n, "token")}
+        return ngettext(
+            "Every token leaves a key and a value in {count} layer, {each} in all.",
+            "Every token leaves a key and a value in each of {count} layers, {each} in all.",
+            spec.layers,
+            each=each,
+        )
+    values = {
+        "layers": nouns.layers(spec.layers),
+        "each": each,
+        "whole": size(cache_bytes(spec, n)),
+        "tokens": nouns.tokens(n),
+    }
     if not added or not _given(trace) or kept(spec, n) < n:
         return _(
             "Every token leaves a key and a value in each of {layers}, {each} in all: {whole} after {tokens}.", **values
@@ -140,7 +155,7 @@ def _each(trace: Trace) -> str:
         "Every token leaves a key and a value in each of {layers}, {each} in all: {whole} after {tokens}, {before} of "
         "them for your text and the rest for the {added} added to it.",
         before=size(cache_bytes(spec, _given(trace))),
-        added=many(added, "token"),
+        added=nouns.tokens(added),
         **values,
     )
 
@@ -149,10 +164,12 @@ def _spares(n: int) -> str:
     """What need not be computed again."""
     if n == 1:
         return _("To go on, the model computes the next token alone and reads this one from the cache.")
-    return _(
+    return ngettext(
+        "To go on, the model computes the newest token alone and reads the others from the cache; without it, the "
+        "{count} token would be computed again.",
         "To go on, the model computes the newest token alone and reads the others from the cache; without it, all "
-        "{tokens} would be computed again.",
-        tokens=many(n, "token"),
+        "{count} tokens would be computed again.",
+        n,
     )
 
 
@@ -213,12 +230,19 @@ def formula(trace: Trace, view: Fitted) -> str:
     product = f"{thousands(cache_bytes(spec, 1))} × {thousands(kept(spec, n))}"
     lines = [
         *rule(spec),
-        _("{tokens}: {product} = {bytes}", tokens=many(n, "token"), product=product, bytes=thousands(whole)),
-        _(
-            "layer {layer} holds {held} bytes for this text: × {layers} = {all}, difference {gap}",
+        ngettext(
+            "{count} token: {product} = {bytes}",
+            "{count} tokens: {product} = {bytes}",
+            n,
+            product=product,
+            bytes=thousands(whole),
+        ),
+        ngettext(
+            "layer {layer} holds {held} bytes for this text: × {count} layer = {all}, difference {gap}",
+            "layer {layer} holds {held} bytes for this text: × {count} layers = {all}, difference {gap}",
+            spec.layers,
             layer=view.layer,
             held=thousands(held),
-            layers=many(spec.layers, "layer"),
             all=thousands(held * spec.layers),
             gap=thousands(abs(held * spec.layers - whole)),
         ),
@@ -226,10 +250,11 @@ def formula(trace: Trace, view: Fitted) -> str:
     gap = logit_gap(trace, view)
     if gap is not None:
         lines.append(
-            _(
-                "position {pos}: largest |logit over the cache − logit without it| of {tokens}: {gap}",
+            ngettext(
+                "position {pos}: largest |logit over the cache − logit without it| of {count} token: {gap}",
+                "position {pos}: largest |logit over the cache − logit without it| of {count} tokens: {gap}",
+                spec.vocab,
                 pos=view.pos,
-                tokens=many(spec.vocab, "token"),
                 gap=_off(trace, view, gap),
             )
         )

@@ -18,7 +18,7 @@ from panels.common.shared import TEMPERATURE
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from viz.bars import Bar, ranked
-from viz.format import many, number, percent, quoted, thousands
+from viz.format import exact, fixed, number, percent, quoted, thousands
 
 SHOWN = 15
 _MASS = 0.9
@@ -76,7 +76,7 @@ def _bar(prediction: Answer, rank: int) -> Bar:
 
 def _others(count: int) -> str:
     """What the sum of all tokens that are not shown is called."""
-    return _("all other {tokens}", tokens=many(count, "token"))
+    return ngettext("the other {count} token", "all other {count} tokens", count)
 
 
 def caption(trace: Trace, view: Fitted) -> str:
@@ -87,7 +87,6 @@ def caption(trace: Trace, view: Fitted) -> str:
         "The entropy is {entropy} nats, and {count} token holds {mass} of the probability, out of {all}.",
         "The entropy is {entropy} nats, and {count} tokens hold {mass} of the probability, out of {all}.",
         holding,
-        count=thousands(holding),
         entropy=number(float(entropy(prediction.probabilities))),
         mass=percent(_MASS),
         all=thousands(len(prediction.logits)),
@@ -104,7 +103,7 @@ def _best(trace: Trace, view: Fitted, prediction: Answer) -> str:
     }
     plain = view[TEMPERATURE] == 1
     if not plain:
-        values["heat"] = f"{view[TEMPERATURE]:g}"
+        values["heat"] = exact(view[TEMPERATURE])
     if trace.spec.head == "causal" and plain:
         return _("After {here} the model gives {best} {share}.", **values)
     if trace.spec.head == "causal":
@@ -135,7 +134,7 @@ def formula(trace: Trace, view: Fitted) -> str:
     heat, top = view[TEMPERATURE], float(prediction.logits.max())
     total = float(np.exp((prediction.logits.astype(np.float64) - top) / heat).sum())
     best = [
-        f"{quoted(name)}: e^(({number(logit, 4)} − {number(top, 4)}) / {heat:g}) / Σ = {number(weight)} / "
+        f"{quoted(name)}: e^(({number(logit, 4)} − {number(top, 4)}) / {exact(heat)}) / Σ = {number(weight)} / "
         f"{number(total, 4)} = {percent(weight / total)}"
         for name, token_id in list(zip(prediction.names, prediction.ids, strict=True))[:2]
         for logit in (float(prediction.logits[token_id]),)
@@ -146,12 +145,17 @@ def formula(trace: Trace, view: Fitted) -> str:
             _("p = e^((logit − largest) / T) / Σ e^((logit − largest) / T)"),
             _(
                 "T = {heat}, largest logit = {largest}: taking it off everywhere changes no ratio",
-                heat=f"{heat:g}",
+                heat=exact(heat),
                 largest=number(top, 4),
             ),
-            _("Σ over {tokens} = {sum}", tokens=many(len(prediction.logits), "token"), sum=number(total, 4)),
+            ngettext(
+                "Σ over {count} token = {sum}",
+                "Σ over {count} tokens = {sum}",
+                len(prediction.logits),
+                sum=number(total, 4),
+            ),
             *best,
-            _("Σ p over the vocabulary = {sum}", sum=f"{float(prediction.probabilities.sum()):.6f}"),
+            _("Σ p over the vocabulary = {sum}", sum=fixed(float(prediction.probabilities.sum()), 6)),
         )
     )
 

@@ -15,8 +15,9 @@ from anatomy.view import Fitted
 from panels.common.columns import table_note, table_rows
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
+from viz import nouns
 from viz.bars import Bar, ranked
-from viz.format import cosine, many, number, quoted, rounding, signed_percent, thousands
+from viz.format import cosine, number, quoted, rounding, signed_percent, thousands
 
 _MOST = 24  # tokens drawn one by one
 
@@ -71,7 +72,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     rest = np.setdiff1d(np.arange(len(share)), drawn)
     if len(rest):
         others = float(share[rest].sum())
-        bars.append(Bar(many(len(rest), "other token"), 100 * others, signed_percent(others), apart=True))
+        bars.append(Bar(nouns.other_tokens(len(rest)), 100 * others, signed_percent(others), apart=True))
     return ranked(bars, _("share in the text's vector (%)"), _("token"))
 
 
@@ -82,8 +83,8 @@ def caption(trace: Trace, view: Fitted) -> str:
     return _(
         "No token is predicted: each of the {tokens} comes out as {numbers}, and their mean is the vector of the text, "
         "of length {length}. {most} adds most to it ({share}); {chosen} has a cosine of {cosine} with it.",
-        tokens=many(len(trace.tokens), "token"),
-        numbers=many(trace.spec.d_model, "number"),
+        tokens=nouns.tokens(len(trace.tokens)),
+        numbers=nouns.numbers(trace.spec.d_model),
         length=number(float(np.linalg.norm(pooled(trace)))),
         most=quoted(trace.tokens[most].label),
         share=signed_percent(float(share[most])),

@@ -19,7 +19,7 @@ from panels.common.shared import TEMPERATURE, TOP_K, TOP_P
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from viz.bars import Bar, Marks, ranked
-from viz.format import listed, many, number, percent, quoted, thousands
+from viz.format import exact, listed, number, percent, quoted, thousands
 
 MIN_P = Slider("minp", N_("Min-p (0: all)"), 0.0, 0.5, 0.01, 0.0)
 PENALTY = Slider("penalty", N_("Repetition penalty (1: none)"), 1.0, 2.0, 0.05, 1.0)
@@ -102,8 +102,8 @@ def _others(outcome: Drawn) -> tuple[tuple[str, np.ndarray], tuple[str, np.ndarr
     rest[list(outcome.ids)] = False
     others, removed = np.flatnonzero(rest), np.flatnonzero(gone)
     return (
-        (_("all other: {tokens}", tokens=many(len(others), "token")), others),
-        (_("removed: {tokens}", tokens=many(len(removed), "token")), removed),
+        (ngettext("all other: {count} token", "all other: {count} tokens", len(others)), others),
+        (ngettext("removed: {count} token", "removed: {count} tokens", len(removed)), removed),
     )
 
 
@@ -115,11 +115,10 @@ def caption(trace: Trace, view: Fitted) -> str:
     held = float(start.probabilities[kept].sum())
     best = outcome.ids[0]
     left = ngettext(
-        "After {here}, {tokens} of {all} can be drawn; the model gave it {held}.",
-        "After {here}, {tokens} of {all} can be drawn; the model gave them {held}.",
+        "After {here}, {count} token of {all} can be drawn; the model gave it {held}.",
+        "After {here}, {count} tokens of {all} can be drawn; the model gave them {held}.",
         end.kept,
         here=quoted(trace.tokens[view.pos].label),
-        tokens=many(end.kept, "token"),
         all=thousands(len(kept)),
         held=percent(held),
     )
@@ -180,18 +179,19 @@ def formula(trace: Trace, view: Fitted) -> str:
         _penalty(outcome.steps, best, chosen.penalty, repeated),
         _(
             "temperature: {division} = {scaled}, e^… / Σ = {share}",
-            division=f"{penalized} / {chosen.temperature:g}",
+            division=f"{penalized} / {exact(chosen.temperature)}",
             scaled=scaled,
             share=percent(float(heated.probabilities[best])),
         ),
     ]
     for step, value in zip(cuts, (chosen.top_k, chosen.top_p, chosen.min_p), strict=True):
         lines.append(
-            _(
-                "{step} {value}: {tokens} left, {removed} removed; {token} {share}",
+            ngettext(
+                "{step} {value}: {count} token left, {removed} removed; {token} {share}",
+                "{step} {value}: {count} tokens left, {removed} removed; {token} {share}",
+                step.kept,
                 step=_(step.name),
-                value=f"{value:g}",
-                tokens=many(step.kept, "token"),
+                value=exact(value),
                 removed=percent(step.removed),
                 token=quoted(outcome.names[0]),
                 share=percent(float(step.probabilities[best])),
@@ -203,10 +203,10 @@ def formula(trace: Trace, view: Fitted) -> str:
 def _penalty(taken: Sequence[Step], best: int, penalty: float, repeated: bool) -> str:
     """What the repetition penalty makes of one token's logit."""
     if not repeated:
-        return _("repetition penalty {penalty}: not in the text, so it keeps its logit", penalty=f"{penalty:g}")
+        return _("repetition penalty {penalty}: not in the text, so it keeps its logit", penalty=exact(penalty))
     own, penalized = (float(step.scores[best]) for step in taken[:2])
-    change = f"{number(own, 4)} {'×' if own < 0 else '/'} {penalty:g} = {number(penalized, 4)}"
-    return _("repetition penalty {penalty}: {change}", penalty=f"{penalty:g}", change=change)
+    change = f"{number(own, 4)} {'×' if own < 0 else '/'} {exact(penalty)} = {number(penalized, 4)}"
+    return _("repetition penalty {penalty}: {change}", penalty=exact(penalty), change=change)
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at
 from anatomy.spec import ModelSpec
@@ -19,7 +19,7 @@ from panels.common.snippet import opening
 from panels.output.surprisals import SURPRISAL, Read, read, surprisals
 from panels.panel import Panel, Table
 from viz.dots import Level
-from viz.format import many, number, percent, quoted, thousands
+from viz.format import number, percent, quoted, thousands
 from viz.upright import Upright, Whole, over, upright
 
 
@@ -104,18 +104,22 @@ def _pooled(reading: Read, view: Fitted) -> str:
     if not reading.columns.pooled:
         return ""
     near, most = reading.near, int(reading.columns.sizes.max())
-    values = {"first": thousands(near[0]), "last": thousands(near[-1]), "count": thousands(len(reading.values))}
+    values = {"first": thousands(near[0]), "last": thousands(near[-1]), "all": thousands(len(reading.values))}
     if view[WORDS]:
-        return _(
-            "Above stand the words {first} to {last}, around the chosen one; below, all {count}: each column is the "
-            "mean of up to {words}.",
-            words=many(most, "word"),
+        return ngettext(
+            "Above stand the words {first} to {last}, around the chosen one; below, all {all}: each column is the "
+            "mean of up to {count} word.",
+            "Above stand the words {first} to {last}, around the chosen one; below, all {all}: each column is the "
+            "mean of up to {count} words.",
+            most,
             **values,
         )
-    return _(
-        "Above stand the tokens at {first} to {last}, around the chosen one; below, all {count}: each column is the "
-        "mean of up to {tokens}.",
-        tokens=many(most, "token"),
+    return ngettext(
+        "Above stand the tokens at {first} to {last}, around the chosen one; below, all {all}: each column is the "
+        "mean of up to {count} token.",
+        "Above stand the tokens at {first} to {last}, around the chosen one; below, all {all}: each column is the "
+        "mean of up to {count} tokens.",
+        most,
         **values,
     )
 
@@ -141,17 +145,19 @@ def _chosen(reading: Read) -> str:
 def _perplexity(reading: Read, view: Fitted) -> str:
     mean, perplexity = number(reading.mean), number(reading.perplexity)
     if view[WORDS]:
-        words = many(len(reading.known), "word")
-        return _(
-            "Over {words} the mean is {mean} nats, a perplexity of {perplexity} per word.",
-            words=words,
+        return ngettext(
+            "Over {count} word the mean is {mean} nats, a perplexity of {perplexity} per word.",
+            "Over {count} words the mean is {mean} nats, a perplexity of {perplexity} per word.",
+            len(reading.known),
             mean=mean,
             perplexity=perplexity,
         )
-    return _(
-        "Over {tokens} the mean is {mean} nats, a perplexity of {perplexity}: as uncertain as an even choice among so "
-        "many tokens.",
-        tokens=many(len(reading.known), "token"),
+    return ngettext(
+        "Over {count} token the mean is {mean} nats, a perplexity of {perplexity}: as uncertain as an even choice "
+        "among so many tokens.",
+        "Over {count} tokens the mean is {mean} nats, a perplexity of {perplexity}: as uncertain as an even choice "
+        "among so many tokens.",
+        len(reading.known),
         mean=mean,
         perplexity=perplexity,
     )
@@ -187,10 +193,11 @@ def _unlisted(reading: Read, view: Fitted, shown: range) -> str | None:
     count = len(reading.values)
     if len(shown) == count or not view[WORDS]:
         return table_note(count, shown)
-    return _(
+    return ngettext(
+        "Listed is {shown} of {count} word, those around the chosen one.",
         "Listed are {shown} of {count} words, those around the chosen one.",
+        count,
         shown=thousands(len(shown)),
-        count=thousands(count),
     )
 
 

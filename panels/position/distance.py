@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from anatomy import rotary
 from anatomy.control import Choice
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at
 from anatomy.spec import ModelSpec, Rope
@@ -23,7 +23,7 @@ from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from viz.curves import Curve, Curves, Mark, curves
 from viz.dots import Level
-from viz.format import many, number, quoted, rounding, thousands
+from viz.format import number, quoted, rounding, thousands
 
 REACH = Choice("reach", N_("Distances"), ("near", "far"), (N_("to 256 tokens"), N_("to the longest text")))
 _NEAR = 256
@@ -97,7 +97,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     shown = fall(trace, view)
     marks = []
     if not shown.masked:
-        note = _("in this text: {tokens} apart", tokens=many(shown.distance, "token"))
+        note = ngettext("in this text: {count} token apart", "in this text: {count} tokens apart", shown.distance)
         marks = [Mark(shown.distance, shown.here, note)]
     mean = float(shown.scores.mean())
     return curves(
@@ -138,9 +138,10 @@ def _here(trace: Trace, shown: Fall) -> str:
             "In this text {looked} is masked for this query: there is no score.",
             looked=quoted(trace.labels[shown.cell.src]),
         )
-    return _(
-        "In this text they stand {tokens} apart: {score}, the model's own score (difference {off}).",
-        tokens=many(shown.distance, "token"),
+    return ngettext(
+        "In this text they stand {count} token apart: {score}, the model's own score (difference {off}).",
+        "In this text they stand {count} tokens apart: {score}, the model's own score (difference {off}).",
+        shown.distance,
         score=number(shown.here),
         off=rounding(shown.off, shown.scores, shown.terms),
     )
@@ -166,11 +167,13 @@ def formula(trace: Trace, view: Fitted) -> str:
     width = trace.spec.d_head
     lines = [
         place(trace, view, shown.cell),
-        _(
-            "score(d) = Σ [(q₁k₁ + q₂k₂) cos dω + (q₁k₂ − q₂k₁) sin dω] / √{width},   summed over {pairs}, q and k "
-            "before the turn",
+        ngettext(
+            "score(d) = Σ [(q₁k₁ + q₂k₂) cos dω + (q₁k₂ − q₂k₁) sin dω] / √{width},   summed over {count} pair, q and "
+            "k before the turn",
+            "score(d) = Σ [(q₁k₁ + q₂k₂) cos dω + (q₁k₂ − q₂k₁) sin dω] / √{width},   summed over {count} pairs, q "
+            "and k before the turn",
+            pairs,
             width=width,
-            pairs=many(pairs, "pair"),
         ),
         _("d = {distance}: score = {score}", distance=thousands(shown.distance), score=number(shown.here)),
     ]

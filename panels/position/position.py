@@ -17,8 +17,9 @@ from anatomy.view import Fitted
 from panels.common.columns import Columns, columns_of, table_note, table_rows
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
+from viz import nouns
 from viz.dots import Dots, Level, dots
-from viz.format import cosine, many, number, quoted, thousands
+from viz.format import cosine, number, quoted, thousands
 from viz.grid import Grid, Part
 
 _TABLE = Want("pos_embed")
@@ -94,8 +95,22 @@ def _waves(trace: Trace, view: Fitted, rope: Rope) -> go.Figure:
             x_axis=_("pair of query and key components"),
             y_axis=_("tokens per turn (log scale)"),
             levels=(
-                Level(trace.spec.max_pos, _("longest text: {tokens}", tokens=many(trace.spec.max_pos, "token"))),
-                Level(len(trace.tokens), _("this text: {tokens}", tokens=many(len(trace.tokens), "token"))),
+                Level(
+                    trace.spec.max_pos,
+                    ngettext(
+                        "longest text: {count} token",
+                        "longest text: {count} tokens",
+                        trace.spec.max_pos,
+                    ),
+                ),
+                Level(
+                    len(trace.tokens),
+                    ngettext(
+                        "this text: {count} token",
+                        "this text: {count} tokens",
+                        len(trace.tokens),
+                    ),
+                ),
             ),
         )
     )
@@ -142,11 +157,13 @@ def caption(trace: Trace, view: Fitted) -> str:
 
 def _says_rotary(trace: Trace, rope: Rope) -> str:
     waves = wavelengths(rope)
-    turns = _(
-        "Queries and keys are turned by position × frequency, base θ = {theta}: the fastest of {pairs} turns once in "
-        "{fastest} tokens, the slowest once in {slowest}.",
+    turns = ngettext(
+        "Queries and keys are turned by position × frequency, base θ = {theta}: the fastest of {count} pair turns "
+        "once in {fastest} tokens, the slowest once in {slowest}.",
+        "Queries and keys are turned by position × frequency, base θ = {theta}: the fastest of {count} pairs turns "
+        "once in {fastest} tokens, the slowest once in {slowest}.",
+        len(waves),
         theta=thousands(round(rope.theta)),
-        pairs=many(len(waves), "pair"),
         fastest=number(float(waves.min())),
         slowest=number(float(waves.max())),
     )
@@ -158,7 +175,7 @@ def _full_circles(trace: Trace, waves: Float[np.ndarray, " pair"]) -> str:
     inside, beyond = int((waves <= len(trace.tokens)).sum()), int((waves > trace.spec.max_pos).sum())
     places = {
         "inside": inside,
-        "tokens": many(len(trace.tokens), "token"),
+        "tokens": nouns.tokens(len(trace.tokens)),
         "longest": thousands(trace.spec.max_pos),
     }
     if inside == 0:

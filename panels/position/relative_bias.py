@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.relative import Span, buckets, spans
 from anatomy.request import Want
 from anatomy.rounding import largest_at, smallest_at
@@ -16,7 +16,7 @@ from anatomy.view import Fitted
 from panels.common.attention_row import is_long
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
-from viz.format import many, number, quoted, rounding, thousands
+from viz.format import number, quoted, rounding, thousands
 from viz.grid import Grid
 from viz.scale import ceiling
 
@@ -149,10 +149,9 @@ def _where(span: Span) -> str:
         return _("the token itself")
     near, far = sorted((abs(span.first), abs(span.last)))
     if near == far:
-        tokens = many(near, "token")
         if span.last < 0:
-            return _("what stands {tokens} back", tokens=tokens)
-        return _("what comes {tokens} on", tokens=tokens)
+            return ngettext("what stands {count} token back", "what stands {count} tokens back", near)
+        return ngettext("what comes {count} token on", "what comes {count} tokens on", near)
     ends = {"near": thousands(near), "far": thousands(far)}
     if span.last < 0:
         return _("what stands {near} to {far} tokens back", **ends)
@@ -161,11 +160,15 @@ def _where(span: Span) -> str:
 
 def _says_buckets(trace: Trace) -> str:
     bias = _bias(trace.spec)
-    return _(
-        "It has a trained number for each of {buckets} buckets of distances, of which this text of {tokens} reaches "
-        "{reached}: near distances have one each, farther ones share, and from {farthest} tokens on all are one.",
+    return ngettext(
+        "It has a trained number for each of {buckets} buckets of distances, of which this text of {count} token "
+        "reaches {reached}: near distances have one each, farther ones share, and from {farthest} tokens on all are "
+        "one.",
+        "It has a trained number for each of {buckets} buckets of distances, of which this text of {count} tokens "
+        "reaches {reached}: near distances have one each, farther ones share, and from {farthest} tokens on all are "
+        "one.",
+        len(trace.tokens),
         buckets=bias.buckets,
-        tokens=many(len(trace.tokens), "token"),
         reached=len(reached(trace)),
         farthest=thousands(-spans(bias.max_distance + 2, bias)[0].last),
     )

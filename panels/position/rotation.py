@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from anatomy import rotary
 from anatomy.control import Slider
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec, Rope
 from anatomy.trace import Trace
@@ -19,7 +19,7 @@ from panels.common import chosen_cell, requires
 from panels.common.chosen_cell import Cell, cell_of, place
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
-from viz.format import many, number, quoted, rounding
+from viz.format import number, quoted, rounding
 from viz.plane import Turn, planes
 
 PAIR = Slider("pair", N_("Pair of components"), 0, 63, 1, 8)
@@ -163,17 +163,19 @@ def caption(trace: Trace, view: Fitted) -> str:
 
 def _moved(shown: Lab) -> str:
     if shown.shift:
-        return _(
-            "Both stand {tokens} further on than in the text, and q·k is still {product} (difference {off}).",
-            tokens=many(shown.shift, "token"),
+        return ngettext(
+            "Both stand {count} token further on than in the text, and q·k is still {product} (difference {off}).",
+            "Both stand {count} tokens further on than in the text, and q·k is still {product} (difference {off}).",
+            shown.shift,
             product=number(shown.moved),
             off=rounding(shown.moved - shown.own, shown.cell.q * shown.cell.k),
         )
     distance = shown.cell.pos - shown.cell.src
-    return _(
-        "Of the two angles only the difference enters q·k: {angle}, for {tokens} of distance.",
+    return ngettext(
+        "Of the two angles only the difference enters q·k: {angle}, for {count} token of distance.",
+        "Of the two angles only the difference enters q·k: {angle}, for {count} tokens of distance.",
+        abs(distance),
         angle=_degrees(distance * shown.frequency),
-        tokens=many(abs(distance), "token"),
     )
 
 
@@ -222,9 +224,10 @@ def formula(trace: Trace, view: Fitted) -> str:
             place(trace, view, shown.cell),
             _("pair (a, b) → (a cos α − b sin α, a sin α + b cos α),   α = position × frequency"),
             *(line for side in shown.sides for line in _turn_lines(shown, side)),
-            _(
-                "q·k over all {pairs} at positions {pos} and {src} = {product}",
-                pairs=many(shown.pairs, "pair"),
+            ngettext(
+                "q·k over the {count} pair at positions {pos} and {src} = {product}",
+                "q·k over all {count} pairs at positions {pos} and {src} = {product}",
+                shown.pairs,
                 pos=query.position,
                 src=key.position,
                 product=number(shown.moved),

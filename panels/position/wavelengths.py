@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rotary import (
     LLAMA_31_CONTEXT,
@@ -26,7 +26,7 @@ from panels.panel import Panel, Table
 from panels.position.position import wavelengths
 from viz.curves import Curve, Curves, curves
 from viz.dots import Level
-from viz.format import many, number, thousands
+from viz.format import exact, number, thousands
 
 _RULE = LLAMA_31_RESCALING
 
@@ -110,7 +110,7 @@ def caption(trace: Trace, view: Fitted) -> str:
         left=left,
         pairs=len(plain),
         full=full,
-        factor=f"{_RULE.factor:g}",
+        factor=exact(_RULE.factor),
         blended=len(plain) - left - full,
         slowest=number(float(stretched[-1])),
         plain_slowest=number(float(plain[-1])),
@@ -127,12 +127,21 @@ def _says_own(trace: Trace) -> str:
         "theta": thousands(round(rope.theta)),
         "scaling": rope.scaling,
         "inside": int((waves <= trace.spec.max_pos).sum()),
-        "pairs": many(len(waves), "pair"),
         "longest": thousands(trace.spec.max_pos),
     }
     if rope.scaling:
-        return _("This model (θ = {theta}, rescaled ({scaling})): {inside} of {pairs} within {longest}.", **places)
-    return _("This model (θ = {theta}, not rescaled): {inside} of {pairs} within {longest}.", **places)
+        return ngettext(
+            "This model (θ = {theta}, rescaled ({scaling})): {inside} of {count} pair within {longest}.",
+            "This model (θ = {theta}, rescaled ({scaling})): {inside} of {count} pairs within {longest}.",
+            len(waves),
+            **places,
+        )
+    return ngettext(
+        "This model (θ = {theta}, not rescaled): {inside} of {count} pair within {longest}.",
+        "This model (θ = {theta}, not rescaled): {inside} of {count} pairs within {longest}.",
+        len(waves),
+        **places,
+    )
 
 
 def table(trace: Trace, view: Fitted) -> Table:
@@ -169,10 +178,10 @@ def formula(trace: Trace, view: Fitted) -> str:
             _(
                 "more than {high} turns: kept;  less than {low}: divided by {factor};  between: s × frequency + "
                 "(1 − s) × frequency / {factor},  s = (turns − {low}) / {span}",
-                high=f"{_RULE.high:g}",
-                low=f"{_RULE.low:g}",
-                factor=f"{_RULE.factor:g}",
-                span=f"{_RULE.high - _RULE.low:g}",
+                high=exact(_RULE.high),
+                low=exact(_RULE.low),
+                factor=exact(_RULE.factor),
+                span=exact(_RULE.high - _RULE.low),
             ),
             *(_pair_line(pair, plain, stretched, turns) for pair in (0, between, slow, len(plain) - 1)),
         )

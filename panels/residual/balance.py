@@ -16,7 +16,7 @@ from panels.common.normed import follows_sum
 from panels.common.residual_decomposition import ResidualDecomposition, entrance
 from panels.panel import Panel, Table
 from panels.residual.balance_snippet import through_layers, within_layers
-from viz.format import many, number, quoted, rounding, signed_percent
+from viz.format import number, quoted, rounding, signed_percent
 from viz.pairs import Lead, Pairs, paired
 
 _PARTS = (N_("attention"), N_("FFN"))
@@ -94,12 +94,15 @@ def caption(trace: Trace, view: Fitted) -> str:
             **values,
         )
     attention, ffn = (signed_percent(float(share)) for share in decomposition.shares.sum(axis=1))
-    summed = _(
-        "{enters} and {writes} add up to the final stream of {token} (largest difference {off}, numbers up to {size}). "
-        "Of its squared length what enters makes up {share}, attention {attention}, the FFNs {ffn}; the largest part "
-        "is {largest}.",
+    summed = ngettext(
+        "{enters} and {count} write add up to the final stream of {token} (largest difference {off}, numbers up to "
+        "{size}). Of its squared length what enters makes up {share}, attention {attention}, the FFNs {ffn}; the "
+        "largest part is {largest}.",
+        "{enters} and {count} writes add up to the final stream of {token} (largest difference {off}, numbers up to "
+        "{size}). Of its squared length what enters makes up {share}, attention {attention}, the FFNs {ffn}; the "
+        "largest part is {largest}.",
+        decomposition.shares.size,
         enters=entrance(trace.spec).capitalize(),
-        writes=many(decomposition.shares.size, "write"),
         share=signed_percent(decomposition.lead[0]),
         attention=attention,
         ffn=ffn,
@@ -121,10 +124,9 @@ def _against(decomposition: ResidualDecomposition) -> str:
     if not away.size:
         return ""
     return ngettext(
-        "{writes} points away from it: {share}.",
-        "{writes} point away from it: {share}.",
+        "{count} write points away from it: {share}.",
+        "{count} writes point away from it: {share}.",
         away.size,
-        writes=many(away.size, "write"),
         share=signed_percent(float(away.sum())),
     )
 
@@ -157,12 +159,16 @@ def formula(trace: Trace, view: Fitted) -> str:
 
 
 def _sum(trace: Trace, view: Fitted, decomposition: ResidualDecomposition) -> list[str]:
-    width = many(trace.spec.d_model, "number")
     attention, ffn = (float(share) for share in decomposition.shares.sum(axis=1))
     enters = decomposition.lead[0] if decomposition.lead else 0.0
     squared = decomposition.total or 0.0
     lines = [
-        _("final = {enters} + Σ attention + Σ FFN, {width} each", enters=entrance(trace.spec), width=width),
+        ngettext(
+            "final = {enters} + Σ attention + Σ FFN, {count} number each",
+            "final = {enters} + Σ attention + Σ FFN, {count} numbers each",
+            trace.spec.d_model,
+            enters=entrance(trace.spec),
+        ),
         _(
             "largest difference from the model's own final stream: {off} (its numbers go up to {size})",
             off=rounding(decomposition.off, decomposition.size, decomposition.added),

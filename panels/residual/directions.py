@@ -17,7 +17,8 @@ from anatomy.view import Fitted
 from panels.common.residual_decomposition import WRITES, written
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
-from viz.format import cosine, many, number, quoted, rounding
+from viz import nouns
+from viz.format import cosine, number, quoted, rounding
 from viz.pairs import Pairs, paired
 
 TOWARD = Choice("toward", N_("Compare with"), ("stream", "write"), (N_("the stream"), N_("the write before it")))
@@ -101,7 +102,7 @@ def caption(trace: Trace, view: Fitted) -> str:
         "Of {writes} {count} has a cosine below 0; highest is {highest}, lowest {lowest}.",
         "Of {writes} {count} have a cosine below 0; highest is {highest}, lowest {lowest}.",
         below,
-        writes=many(toward.size, "write"),
+        writes=nouns.writes(toward.size),
         highest=_place(toward, largest_at(toward)),
         lowest=_place(toward, smallest_at(toward)),
     )

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from anatomy.control import Choice
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_first
 from anatomy.spec import ModelSpec
@@ -18,7 +18,7 @@ from panels.common.normed import ATTENTION, FFN, Normed, follows_sum
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.bars import Column, columns
-from viz.format import many, number, quoted, rounding
+from viz.format import number, quoted, rounding
 
 WHICH = Choice("norm", N_("Norm"), ("attention", "ffn"), (N_("attention's"), N_("the FFN's")))
 SHOWN = 12
@@ -149,9 +149,10 @@ def formula(trace: Trace, view: Fitted) -> str:
                 normalized=number(_rms(given.unit)),
                 after=number(_rms(given.after)),
             ),
-            _(
-                "over all {numbers}: largest difference from the model's own norm {off}",
-                numbers=many(len(given.before), "number"),
+            ngettext(
+                "over the {count} number: largest difference from the model's own norm {off}",
+                "over all {count} numbers: largest difference from the model's own norm {off}",
+                len(given.before),
                 off=rounding(given.off, given.after),
             ),
         )

@@ -18,7 +18,7 @@ from anatomy.view import Fitted
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.bars import Column, columns
-from viz.format import listed, many, number, percent, quoted, thousands
+from viz.format import listed, number, percent, quoted, thousands
 from viz.grid import Grid
 
 OVER = Choice("outliers", N_("Show"), ("layer", "layers"), (N_("one layer"), N_("all layers")))
@@ -125,7 +125,6 @@ def caption(trace: Trace, view: Fitted) -> str:
         "{first}.",
         "After layer {layer}, {count} dimensions hold half of the squared length of {token}: the largest are {first}.",
         stream.half,
-        count=thousands(stream.half),
         layer=view.layer,
         token=quoted(trace.tokens[view.pos].label),
         first=first,
@@ -143,11 +142,12 @@ def _shared(trace: Trace, view: Fitted) -> str:
     own = int(largest[view.pos])
     others = len(sizes) - 1
     same = int((largest == own).sum()) - 1
-    return _(
-        "Dim {dim} is the largest in {count} of the {others} too.",
+    return ngettext(
+        "Dim {dim} is the largest in {same} of the {count} other token too.",
+        "Dim {dim} is the largest in {same} of the {count} other tokens too.",
+        others,
         dim=own,
-        count=thousands(same),
-        others=many(others, "other token"),
+        same=thousands(same),
     )
 
 
@@ -185,11 +185,12 @@ def formula(trace: Trace, view: Fitted) -> str:
     total = float((stream.vector.astype(np.float64) ** 2).sum())
     return "\n".join(
         (
-            _(
-                "stream x of {token} after layer {layer}, {numbers}",
+            ngettext(
+                "stream x of {token} after layer {layer}, {count} number",
+                "stream x of {token} after layer {layer}, {count} numbers",
+                len(stream.vector),
                 token=quoted(trace.tokens[view.pos].label),
                 layer=view.layer,
-                numbers=many(len(stream.vector), "number"),
             ),
             _(
                 "share of dim {dim} = x² / ‖x‖² = ({value})² / {total} = {square} / {total} = {share}",

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at, largest_place
 from anatomy.spec import ModelSpec
@@ -19,7 +19,8 @@ from panels.common.joined import note, words_of
 from panels.common.shared import FIRST, NORM_SCALE, WORDS
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
-from viz.format import many, number, quoted, thousands
+from viz import nouns
+from viz.format import number, quoted
 from viz.lines import Lines, banded, lines
 
 _PRE, _POST = Want("norm_pre"), Want("norm_post")
@@ -102,10 +103,18 @@ def _band(given: Lines, view: Fitted) -> str:
     """What became of the lines that are not drawn one by one."""
     if not banded(given) or not given.others:
         return ""
-    count = thousands(len(given.others))
+    count = len(given.others)
     if view[WORDS]:
-        return _("The {count} other words are drawn as their range and median.", count=count)
-    return _("The {count} other tokens are drawn as their range and median.", count=count)
+        return ngettext(
+            "The {count} other word is drawn as its range and median.",
+            "The {count} other words are drawn as their range and median.",
+            count,
+        )
+    return ngettext(
+        "The {count} other token is drawn as its range and median.",
+        "The {count} other tokens are drawn as their range and median.",
+        count,
+    )
 
 
 def _joined(trace: Trace, view: Fitted) -> str:
@@ -162,7 +171,7 @@ def formula(trace: Trace, view: Fitted) -> str:
         layer=trace.spec.layers - 1,
         end=number(float(values[-1])),
     )
-    size = f"‖x‖ = √(x₁² + x₂² + …), {many(trace.spec.d_model, 'number')}"
+    size = f"‖x‖ = √(x₁² + x₂² + …), {nouns.numbers(trace.spec.d_model)}"
     return "\n".join((size, *_mean_lines(drawn), ends, _step(layer, float(values[layer]), float(values[layer + 1]))))
 
 
@@ -172,7 +181,15 @@ def _mean_lines(drawn: Streams) -> list[str]:
     if count == 1:
         return []
     start, end = (_mean(drawn.parts[:, place]) for place in (0, -1))
-    return [_("mean over its {tokens}: {start}; {end}", tokens=many(count, "token"), start=start, end=end)]
+    return [
+        ngettext(
+            "mean over its {count} token: {start}; {end}",
+            "mean over its {count} tokens: {start}; {end}",
+            count,
+            start=start,
+            end=end,
+        )
+    ]
 
 
 def _mean(values: Float[np.ndarray, " token"]) -> str:

@@ -7,14 +7,14 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.control import Choice
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
-from viz.format import cosine, many, number, percent, quoted
+from viz.format import cosine, number, percent, quoted
 from viz.pairs import Pairs, paired
 
 AMOUNT = Choice("writes", N_("Show"), ("share", "length"), (N_("share"), N_("length")))
@@ -80,10 +80,14 @@ def caption(trace: Trace, view: Fitted) -> str:
     written, toward = lengths(trace, view), _directions(trace, view)
     (attention, ffn), (a, f) = written[:, view.layer], toward[:, view.layer]
     more = int((written[1] > written[0]).sum())
-    return _(
+    return ngettext(
         "In layer {layer} attention adds a vector of length {attention} to {token} (cosine with the stream {a}), the "
         "FFN one of {ffn} ({f}): attention's share, ‖attention‖ / (‖attention‖ + ‖FFN‖), is {share}. The FFN adds the "
-        "longer vector in {more} of {layers}.",
+        "longer vector in {more} of {count} layer.",
+        "In layer {layer} attention adds a vector of length {attention} to {token} (cosine with the stream {a}), the "
+        "FFN one of {ffn} ({f}): attention's share, ‖attention‖ / (‖attention‖ + ‖FFN‖), is {share}. The FFN adds the "
+        "longer vector in {more} of {count} layers.",
+        written.shape[1],
         layer=view.layer,
         attention=number(float(attention)),
         token=quoted(trace.tokens[view.pos].label),
@@ -92,7 +96,6 @@ def caption(trace: Trace, view: Fitted) -> str:
         f=cosine(float(f)),
         share=percent(float(shares(written)[0, view.layer])),
         more=more,
-        layers=many(written.shape[1], "layer"),
     )
 
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from anatomy import costs
 from anatomy.costs import LONG, PRECISIONS, SHORT, Configuration
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.published import LLAMA_31
 from anatomy.spec import ModelSpec
 from panels.panel import Table
-from viz.format import thousands
 
 # Names of the parts, as `costs.parameters` calls them.
 PARTS = {
@@ -165,14 +164,22 @@ def _bytes() -> list[_Row]:
 def _caches() -> list[_Row]:
     own = [
         (
-            _("cache of {tokens} tokens, bfloat16 (bytes)", tokens=thousands(tokens)),
+            ngettext(
+                "cache of {count} token, bfloat16 (bytes)",
+                "cache of {count} tokens, bfloat16 (bytes)",
+                tokens,
+            ),
             lambda model, n=tokens: model.cache(n),
         )
         for tokens in (SHORT, LONG)
     ]
     full = [
         (
-            _("cache of {tokens} tokens with one key/value head per query head (bytes)", tokens=thousands(tokens)),
+            ngettext(
+                "cache of {count} token with one key/value head per query head (bytes)",
+                "cache of {count} tokens with one key/value head per query head (bytes)",
+                tokens,
+            ),
             lambda model, n=tokens: model.cache(n, full=True),
         )
         for tokens in (SHORT, LONG)
@@ -183,7 +190,11 @@ def _caches() -> list[_Row]:
 def _operations() -> list[_Row]:
     seen = [
         (
-            _("operations per token that sees {tokens} tokens", tokens=thousands(tokens)),
+            ngettext(
+                "operations per token that sees {count} token",
+                "operations per token that sees {count} tokens",
+                tokens,
+            ),
             lambda model, n=tokens: costs.arithmetic(model.given, n),
         )
         for tokens in (SHORT, LONG)

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from anatomy import costs, split
 from anatomy.costs import SHORT, Configuration
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.published import DEVICE_BYTES
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -19,7 +19,7 @@ from panels.scale.devices_caption import caption
 from panels.scale.devices_held import COUNT, WAY, WHOSE, cached, devices_of, given, held, is_large, span, way
 from panels.scale.devices_snippet import program
 from viz.bars import Bar, ranked
-from viz.format import many, size, thousands
+from viz.format import BYTE_UNITS, size, thousands
 from viz.theme import FOCUS
 
 
@@ -55,7 +55,7 @@ def _with_memory(figure: go.Figure, place: float) -> go.Figure:
 
 
 def _scale(most: int) -> tuple[float, str]:
-    return next(((scale, unit) for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if most >= scale), (1.0, "B"))
+    return next(((scale, _(unit)) for unit, scale in BYTE_UNITS if most >= scale), (1.0, _("B")))
 
 
 def _bar(i: int, device: Device, view: Fitted, scale: float) -> Bar:
@@ -109,10 +109,11 @@ def formula(trace: Trace, view: Fitted) -> str:
     together, own = sum(device.parameters for device in devices), costs.total(model)
     return "\n".join(
         (
-            _(
-                "together: {together} parameters on {devices}, {own} in the model, {copies} of them held again",
+            ngettext(
+                "together: {together} parameters on {count} device, {own} in the model, {copies} of them held again",
+                "together: {together} parameters on {count} devices, {own} in the model, {copies} of them held again",
+                len(devices),
                 together=thousands(together),
-                devices=many(len(devices), "device"),
                 own=thousands(own),
                 copies=thousands(together - own),
             ),

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from anatomy import split
 from anatomy.costs import Configuration
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.published import DEVICE_BYTES
 from anatomy.split import Device
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.scale.devices_held import asked, devices_of, given, held, is_large, way
-from viz.format import many, size, thousands
+from viz import nouns
+from viz.format import size, thousands
 
 
 def caption(trace: Trace, view: Fitted) -> str:
@@ -37,11 +38,11 @@ def _says_rows(model: Configuration, devices: Sequence[Device]) -> str:
     holds = _(
         "Split by rows over {devices}, the first holds {heads} and {neurons} of every layer of {model}, with "
         "{kv}: {size} in bfloat16.",
-        devices=many(len(devices), "device"),
-        heads=many(len(first.heads), "query head"),
-        neurons=many(len(first.neurons), "neuron"),
+        devices=nouns.devices(len(devices)),
+        heads=nouns.query_heads(len(first.heads)),
+        neurons=nouns.neurons(len(first.neurons)),
         model=model.name,
-        kv=many(len(first.kv), "key/value head"),
+        kv=nouns.kv_heads(len(first.kv)),
         size=size(held(first)),
     )
     kept = sum(len(device.kv) for device in devices)
@@ -57,7 +58,6 @@ def _says_rows(model: Configuration, devices: Sequence[Device]) -> str:
 def _says_layers(model: Configuration, devices: Sequence[Device]) -> str:
     fewest, most = len(devices[-1].layers), len(devices[0].layers)
     values = {
-        "devices": many(len(devices), "device"),
         "fewest": fewest,
         "most": most,
         "layers": model.layers,
@@ -66,14 +66,20 @@ def _says_layers(model: Configuration, devices: Sequence[Device]) -> str:
         "largest": size(max(map(held, devices))),
     }
     if fewest == most:
-        return _(
-            "Split by layers over {devices}, each holds {most} of the {layers} layers of {model}: {smallest} to "
+        return ngettext(
+            "Split by layers over {count} device, each holds {most} of the {layers} layers of {model}: {smallest} to "
             "{largest} in bfloat16.",
+            "Split by layers over {count} devices, each holds {most} of the {layers} layers of {model}: {smallest} to "
+            "{largest} in bfloat16.",
+            len(devices),
             **values,
         )
-    return _(
-        "Split by layers over {devices}, each holds {fewest} to {most} of the {layers} layers of {model}: "
+    return ngettext(
+        "Split by layers over {count} device, each holds {fewest} to {most} of the {layers} layers of {model}: "
         "{smallest} to {largest} in bfloat16.",
+        "Split by layers over {count} devices, each holds {fewest} to {most} of the {layers} layers of {model}: "
+        "{smallest} to {largest} in bfloat16.",
+        len(devices),
         **values,
     )
 
@@ -91,9 +97,10 @@ def _fits(devices: Sequence[Device]) -> str:
 def _sent(model: Configuration, devices: Sequence[Device], view: Fitted) -> str:
     sent = size(2 * split.traffic(model, len(devices), way(view)))
     if way(view) == "layers":
-        return _(
-            "For every token the stream is handed on {times}, {sent} in all.",
-            times=many(len(devices) - 1, "time"),
+        return ngettext(
+            "For every token the stream is handed on {count} time, {sent} in all.",
+            "For every token the stream is handed on {count} times, {sent} in all.",
+            len(devices) - 1,
             sent=sent,
         )
     return _(

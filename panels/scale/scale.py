@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from anatomy import costs
 from anatomy.control import Choice
 from anatomy.costs import LONG, PRECISIONS, SHORT
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -18,7 +18,8 @@ from panels.panel import Panel, Table
 from panels.scale import scale_caption, scale_formula
 from panels.scale.compared import GROUPS, Compared, applies, models
 from panels.scale.compared import table as all_figures
-from viz.format import counted, many, size, thousands
+from viz import nouns
+from viz.format import counted, size
 from viz.sidebyside import Series, amounts, powers, shares
 
 CHARTED = Choice(
@@ -59,11 +60,13 @@ def _draw_weights(compared: Sequence[Compared]) -> go.Figure:
 
 def _draw_cache(compared: Sequence[Compared]) -> go.Figure:
     quantities = {
-        many(SHORT, "token"): lambda model: model.cache(SHORT),
-        many(LONG, "token"): lambda model: model.cache(LONG),
-        _("{tokens} tokens, one key/value head per query head", tokens=thousands(LONG)): lambda model: model.cache(
-            LONG, full=True
-        ),
+        nouns.tokens(SHORT): lambda model: model.cache(SHORT),
+        nouns.tokens(LONG): lambda model: model.cache(LONG),
+        ngettext(
+            "{count} token, one key/value head per query head",
+            "{count} tokens, one key/value head per query head",
+            LONG,
+        ): lambda model: model.cache(LONG, full=True),
     }
     return _amounts(compared, quantities, _("keys and values of all layers (bytes in bfloat16, log scale)"), size)
 
@@ -71,12 +74,16 @@ def _draw_cache(compared: Sequence[Compared]) -> go.Figure:
 def _draw_arithmetic(compared: Sequence[Compared]) -> go.Figure:
     quantities = {
         _("matrices alone"): lambda model: 2 * costs.matmul_params(model.given),
-        _("with attention to {tokens} tokens", tokens=thousands(SHORT)): lambda model: costs.arithmetic(
-            model.given, SHORT
-        ),
-        _("with attention to {tokens} tokens", tokens=thousands(LONG)): lambda model: costs.arithmetic(
-            model.given, LONG
-        ),
+        ngettext(
+            "with attention to {count} token",
+            "with attention to {count} tokens",
+            SHORT,
+        ): lambda model: costs.arithmetic(model.given, SHORT),
+        ngettext(
+            "with attention to {count} token",
+            "with attention to {count} tokens",
+            LONG,
+        ): lambda model: costs.arithmetic(model.given, LONG),
     }
     return _amounts(compared, quantities, _("operations for one token (log scale)"), counted)
 
@@ -160,8 +167,8 @@ def part(name, weight):
 
 result = {{}}
 for name, weight in model.named_parameters():
-    found = part(name, weight)
-    result[found] = result.get(found, 0) + weight.numel()
+    group = part(name, weight)
+    result[group] = result.get(group, 0) + weight.numel()
 print(result, sum(result.values()))
 """
 

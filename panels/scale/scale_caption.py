@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from anatomy import costs
 from anatomy.costs import LONG, SHORT
-from anatomy.language import _
+from anatomy.language import _, ngettext
 from anatomy.published import DEVICE_BYTES
 from panels.scale.compared import Compared
 from viz.format import counted, number, percent, size, thousands
@@ -97,12 +97,13 @@ def _own_cache(own: Compared) -> str:
     each, short = own.cache(1), own.cache(SHORT)
     if each is None or short is None:
         return _("{model} reads the whole text at once and keeps no keys and values for later.", model=own.name)
-    kept = _(
-        "In bfloat16 {model} keeps {each} of keys and values per token: {short} for {tokens} tokens.",
+    kept = ngettext(
+        "In bfloat16 {model} keeps {each} of keys and values per token: {short} for {count} token.",
+        "In bfloat16 {model} keeps {each} of keys and values per token: {short} for {count} tokens.",
+        SHORT,
         model=own.name,
         each=size(each),
         short=size(short),
-        tokens=thousands(SHORT),
     )
     return f"{kept} {_beyond(own)}".strip()
 
@@ -111,9 +112,10 @@ def _beyond(own: Compared) -> str:
     """That a length is longer than the model's longest text; "" where none is."""
     if own.given.max_pos >= LONG:
         return ""
-    return _(
-        "Its longest text has {longest} tokens: what is beyond is what the formula says, not what it can read.",
-        longest=thousands(own.given.max_pos),
+    return ngettext(
+        "Its longest text has {count} token: what is beyond is what the formula says, not what it can read.",
+        "Its longest text has {count} tokens: what is beyond is what the formula says, not what it can read.",
+        own.given.max_pos,
     )
 
 
@@ -133,11 +135,12 @@ def _arithmetic(models: Sequence[Compared]) -> str:
                 tokens=thousands(SHORT),
             ),
             _beyond(own),
-            _(
-                "{model} computes {matrices} in its matrices; looking at {tokens} tokens is {share} of its whole.",
+            ngettext(
+                "{model} computes {matrices} in its matrices; looking at {count} token is {share} of its whole.",
+                "{model} computes {matrices} in its matrices; looking at {count} tokens is {share} of its whole.",
+                LONG,
                 model=largest.name,
                 matrices=counted(2 * costs.matmul_params(largest.given)),
-                tokens=thousands(LONG),
                 share=percent(2 * costs.attention_macs(largest.given, LONG) / costs.arithmetic(largest.given, LONG)),
             ),
         )

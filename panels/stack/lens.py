@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.measure import leads_from
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -19,7 +19,7 @@ from panels.common import requires
 from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
 from viz.bars import Bar, Marks, ranked
-from viz.format import many, number, percent, quoted
+from viz.format import number, percent, quoted
 
 _ROW = 16  # pixels of one layer
 # What a raw lens can and cannot say.
@@ -203,10 +203,11 @@ def formula(trace: Trace, view: Fitted) -> str:
 
 def over_the_vocabulary(spec: ModelSpec, view: Fitted) -> str:
     """The lens as a line of a formula."""
-    return _(
-        "p = softmax(head({stream}))   over {tokens}, at position {pos}",
+    return ngettext(
+        "p = softmax(head({stream}))   over {count} token, at position {pos}",
+        "p = softmax(head({stream}))   over {count} tokens, at position {pos}",
+        spec.vocab,
         stream=read_stream(spec),
-        tokens=many(spec.vocab, "token"),
         pos=view.pos,
     )
 

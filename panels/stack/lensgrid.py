@@ -20,7 +20,7 @@ from panels.common import requires
 from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
 from panels.stack.lens import LIMITS, read_stream
-from viz.format import many, number, percent, quoted
+from viz.format import number, percent, quoted
 from viz.grid import Grid
 
 WINDOW = Choice("lens_window", N_("Tokens up to the chosen one"), ("16", "32", "64"))
@@ -102,15 +102,27 @@ def caption(trace: Trace, view: Fitted) -> str:
         since = _("At half of them or more it leads for good from layer {layer} on.", layer=starts[(count - 1) // 2])
         sentences += [_already(already, count), since]
     if count < len(window(view)):
-        sentences.append(_("Computed so far: {count} of {of} positions.", count=count, of=len(window(view))))
+        sentences.append(_so_far(count, len(window(view))))
     elif window(view).start:
-        sentences.append(_("Only the last {count} tokens up to the chosen one are read.", count=count))
+        sentences.append(
+            ngettext(
+                "Only the last {count} token up to the chosen one is read.",
+                "Only the last {count} tokens up to the chosen one are read.",
+                count,
+            )
+        )
     return " ".join(sentences)
 
 
 def _columns(trace: Trace, view: Fitted) -> Int[np.ndarray, "layer pos"]:
     """The tokens named at the positions that are there by now, the chosen one's last."""
     return best(trace, view)[:, [pos - window(view).start for pos in read(trace, view)]]
+
+
+def _so_far(done: int, of: int) -> str:
+    return ngettext(
+        "Computed so far: {done} of {count} position.", "Computed so far: {done} of {count} positions.", of, done=done
+    )
 
 
 def _already(count: int, of: int) -> str:
@@ -126,7 +138,7 @@ def table(trace: Trace, view: Fitted) -> Table:
     """One row per cell: the token that is named there, and its probability."""
     ids, shares = best(trace, view), probabilities(trace, view)
     labels, there, count = trace.labels, read(trace, view), len(window(view))
-    note = _("Computed so far: {count} of {of} positions.", count=len(there), of=count)
+    note = _so_far(len(there), count)
     return Table(
         (_("after layer"), _("position"), _("token"), _("best token"), _("id"), _("probability")),
         tuple(
@@ -142,10 +154,11 @@ def table(trace: Trace, view: Fitted) -> Table:
 def formula(trace: Trace, view: Fitted) -> str:
     """What a cell is, and the chosen column at the chosen and the last layer."""
     ids, shares = best(trace, view)[:, -1], probabilities(trace, view)[:, -1]
-    largest = _(
-        "cell = largest of softmax(head({stream})) over {tokens}",
+    largest = ngettext(
+        "cell = largest of softmax(head({stream})) over {count} token",
+        "cell = largest of softmax(head({stream})) over {count} tokens",
+        trace.spec.vocab,
         stream=read_stream(trace.spec),
-        tokens=many(trace.spec.vocab, "token"),
     )
     cells = (
         _(

@@ -24,7 +24,7 @@ from panels.panel import Panel, Table
 from panels.stack.lens import LIMITS, read_stream
 from viz.curves import Curve, Curves, Mark, curves
 from viz.dots import Level
-from viz.format import many, number, quoted, thousands
+from viz.format import number, quoted, thousands
 from viz.scale import thinned
 
 _SETTLED = 1.0  # nat
@@ -129,11 +129,12 @@ def formula(trace: Trace, view: Fitted) -> str:
     """The divergence, an even guess's, and the layer that comes nearer by most."""
     values, spec = distances(trace, view), trace.spec
     lines = [
-        _(
-            "q = softmax(head({stream})), p = the same after layer {layer}; {tokens}",
+        ngettext(
+            "q = softmax(head({stream})), p = the same after layer {layer}; {count} token",
+            "q = softmax(head({stream})), p = the same after layer {layer}; {count} tokens",
+            spec.vocab,
             stream=read_stream(spec),
             layer=spec.layers - 1,
-            tokens=many(spec.vocab, "token"),
         ),
         _(
             "KL(p ‖ q) = Σ p · (log p − log q) = {nats} after layer {layer}",

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from anatomy.control import Choice
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import smallest_at
 from anatomy.spec import ModelSpec
@@ -22,7 +22,7 @@ from panels.common import requires
 from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
 from panels.stack.lens import LIMITS, over_the_vocabulary
-from viz.format import listed, many, number, percent, quoted, thousands
+from viz.format import listed, number, percent, quoted, thousands
 from viz.lines import Lines, lines
 
 MEASURE = Choice("watched", N_("Show"), ("probability", "rank"), (N_("probability"), N_("rank")))
@@ -101,16 +101,22 @@ def caption(trace: Trace, view: Fitted) -> str:
     sentences = [_lead(trace, view, leads)]
     if len(leads) > 1:
         sentences.append(
-            _(
-                "After layer 0 {token} has rank {rank} of {tokens}.",
+            ngettext(
+                "After layer 0 {token} has rank {rank} of {count} token.",
+                "After layer 0 {token} has rank {rank} of {count} tokens.",
+                trace.spec.vocab,
                 token=quoted(names(trace, view)[_ANSWER]),
                 rank=thousands(int(places[0, _ANSWER])),
-                tokens=many(trace.spec.vocab, "token"),
             )
         )
     if any(spell.column is None for spell in leads):
-        drawn = many(places.shape[1], "token")
-        sentences.append(_("Only the {tokens} that led last are drawn; earlier leaders are left out.", tokens=drawn))
+        sentences.append(
+            ngettext(
+                "Only the {count} token that led last is drawn; earlier leaders are left out.",
+                "Only the {count} tokens that led last are drawn; earlier leaders are left out.",
+                places.shape[1],
+            )
+        )
     return " ".join(sentences)
 
 
@@ -147,13 +153,21 @@ def _then(trace: Trace, view: Fitted, spell: Spell) -> str:
 
 def _changes(trace: Trace, view: Fitted, between: Sequence[Spell]) -> str:
     """How often the lead changes before the final answer takes it, and who has it last."""
-    spell, values = between[-1], {"times": many(len(between), "time"), "token": _who(trace, view, between[-1])}
+    spell, token = between[-1], _who(trace, view, between[-1])
     if spell.first == spell.last:
-        return _(
-            "then the lead changes {times} (the last time to {token}, after layer {layer})", layer=spell.first, **values
+        return ngettext(
+            "then the lead changes {count} time (the last time to {token}, after layer {layer})",
+            "then the lead changes {count} times (the last time to {token}, after layer {layer})",
+            len(between),
+            layer=spell.first,
+            token=token,
         )
-    return _(
-        "then the lead changes {times} (the last time to {token}, up to layer {layer})", layer=spell.last, **values
+    return ngettext(
+        "then the lead changes {count} time (the last time to {token}, up to layer {layer})",
+        "then the lead changes {count} times (the last time to {token}, up to layer {layer})",
+        len(between),
+        layer=spell.last,
+        token=token,
     )
 
 

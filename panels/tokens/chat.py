@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from anatomy.language import N_, _
+from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -11,8 +11,9 @@ from anatomy.view import Fitted
 from panels.common.columns import ROWS
 from panels.common.snippet import FOLDER
 from panels.panel import Panel, Table
+from viz import nouns
 from viz.chips import Chip, Chips
-from viz.format import listed, many, quoted, thousands
+from viz.format import listed, quoted, thousands
 
 _IDS, _ROLES = Want("chat_ids"), Want("chat_role")
 ROLES = (
@@ -52,11 +53,15 @@ def draw(trace: Trace, view: Fitted) -> Chips:
     shown, left_out = _at_the_ends(len(tokens), _ends(tokens))
     drawn = (tokens[place] for place in shown)
     chips = tuple(Chip(label, str(row), _("special") if label in special else "", role) for row, label, role in drawn)
-    gap = _("{tokens} of the text are left out here", tokens=many(left_out, "token"))
+    gap = ngettext(
+        "{count} token of the text is left out here",
+        "{count} tokens of the text are left out here",
+        left_out,
+    )
     return Chips(
         chips,
         tuple(_(role) for role in ROLES),
-        many(len(tokens), "token"),
+        nouns.tokens(len(tokens)),
         of_text=False,
         rows=((_ENDS, gap),) if left_out else None,
     )
@@ -83,9 +88,10 @@ def caption(trace: Trace, view: Fitted) -> str:
         _("{count} {part}", count=count, part=_(whose)) for count, whose in zip(counts, _WHOSE, strict=True) if count
     ]
     sentences = [
-        _(
-            "As a message in a conversation the text takes {tokens} instead of {own}: {parts}.",
-            tokens=many(len(tokens), "token"),
+        ngettext(
+            "As a message in a conversation the text takes {count} token instead of {own}: {parts}.",
+            "As a message in a conversation the text takes {count} tokens instead of {own}: {parts}.",
+            len(tokens),
             own=thousands(len(trace.tokens)),
             parts=listed(parts),
         )
@@ -93,7 +99,13 @@ def caption(trace: Trace, view: Fitted) -> str:
     if marks:
         sentences.append(_("The parts are marked by special tokens: {tokens}.", tokens=listed(marks)))
     if len(tokens) > _MOST:
-        sentences.append(_("Drawn are the first and the last {count} tokens.", count=_ENDS))
+        sentences.append(
+            ngettext(
+                "Drawn are the first and the last {count} token.",
+                "Drawn are the first and the last {count} tokens.",
+                _ENDS,
+            )
+        )
     return " ".join((*sentences, _("The other panels show the text alone, without a template.")))
 
 
@@ -102,7 +114,15 @@ def table(trace: Trace, view: Fitted) -> Table:
     tokens = _tokens(trace)
     shown, left_out = _at_the_ends(len(tokens), _ENDS_LISTED)
     rows = ((place, *tokens[place]) for place in shown)
-    note = _("Listed are the first and the last {count} tokens.", count=thousands(_ENDS_LISTED)) if left_out else None
+    note = (
+        ngettext(
+            "Listed are the first and the last {count} token.",
+            "Listed are the first and the last {count} tokens.",
+            _ENDS_LISTED,
+        )
+        if left_out
+        else None
+    )
     return Table(
         (_("place"), _("token"), _("id"), _("part")),
         tuple((place, label, row, _(_WHOSE[role])) for place, row, label, role in rows),
@@ -120,7 +140,7 @@ def _written(labels: list[str]) -> str:
     """One part's tokens as a line; the middle of a long one is left out."""
     if len(labels) <= _MOST:
         return "".join(labels)
-    left_out = many(len(labels) - 2 * _ENDS, "token")
+    left_out = nouns.tokens(len(labels) - 2 * _ENDS)
     return f"{''.join(labels[:_ENDS])} … ({left_out}) … {''.join(labels[-_ENDS:])}"
 
 

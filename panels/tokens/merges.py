@@ -13,7 +13,8 @@ from anatomy.view import Fitted
 from panels.common.snippet import FOLDER
 from panels.panel import Panel, Table
 from panels.tokens.merged_word import MOST_BYTES, RULE, STEP, Merge, Word, shown, word_of
-from viz.format import many, quoted, thousands
+from viz import nouns
+from viz.format import quoted, thousands
 from viz.ladder import Block, Ladder, ladder
 from viz.tokens import spelled
 
@@ -96,13 +97,12 @@ def caption(trace: Trace, view: Fitted) -> str:
 def _counted(word: Word) -> str:
     """From how many bytes to how many tokens."""
     return ngettext(
-        "{word} begins as {bytes}; {merges} leaves {tokens}.",
-        "{word} begins as {bytes}; {merges} leave {tokens}.",
+        "{word} begins as {bytes}; {count} merge leaves {tokens}.",
+        "{word} begins as {bytes}; {count} merges leave {tokens}.",
         word.count,
         word=quoted(word.label((0, len(word.raw)))) if len(word.raw) <= MOST_BYTES else _("Its word"),
-        bytes=many(len(word.raw), "byte"),
-        merges=many(word.count, "merge"),
-        tokens=many(len(word.tokens), "token"),
+        bytes=nouns.bytes(len(word.raw)),
+        tokens=nouns.tokens(len(word.tokens)),
     )
 
 
@@ -134,10 +134,24 @@ def _left_out(trace: Trace, view: Fitted, word: Word) -> str:
     part = shown(trace, view)
     sentences = []
     if len(part.raw) < len(word.raw):
-        bytes_drawn, token = many(len(part.raw), "byte"), quoted(trace.tokens[view.pos].label)
-        sentences.append(_("Drawn are the {bytes} around {token}.", bytes=bytes_drawn, token=token))
+        token = quoted(trace.tokens[view.pos].label)
+        sentences.append(
+            ngettext(
+                "Drawn is the {count} byte around {token}.",
+                "Drawn are the {count} bytes around {token}.",
+                len(part.raw),
+                token=token,
+            )
+        )
     if len(part.merges) > _MOST_ROWS:
-        sentences.append(_("Drawn are the last {count} of {all} merges.", count=_MOST_ROWS, all=len(part.merges)))
+        sentences.append(
+            ngettext(
+                "Drawn is the last {shown} of {count} merge.",
+                "Drawn are the last {shown} of {count} merges.",
+                len(part.merges),
+                shown=_MOST_ROWS,
+            )
+        )
     return " ".join(sentences)
 
 
@@ -180,7 +194,7 @@ def _lines(word: Word) -> Iterator[str]:
         joining = f"{merge.step}: {word.label(left)} + {word.label(right)} → {joined}"
         yield _("{joining}   rule {rule}", joining=joining, rule=merge.rule + 1)
     if len(word.merges) > _MOST_LINES:
-        yield f"… {many(len(word.merges) - _MOST_LINES, 'more step')}"
+        yield f"… {nouns.more_steps(len(word.merges) - _MOST_LINES)}"
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -196,9 +210,9 @@ backend.encode_special_tokens = True  # control tokens in the text are plain tex
 rules = [tuple(pair) for pair in json.loads(backend.to_str())["model"]["merges"]]
 rank = {{pair: place for place, pair in enumerate(rules)}}
 
-found = backend.encode(text)
-word = found.word_ids[{view.pos}]
-pieces = list("".join(piece for piece, of in zip(found.tokens, found.word_ids) if of == word))  # a letter per byte
+encoding = backend.encode(text)
+word = encoding.word_ids[{view.pos}]
+pieces = list("".join(piece for piece, of in zip(encoding.tokens, encoding.word_ids) if of == word))  # a letter a byte
 result = [pieces]
 while True:
     pairs = [(rank.get(pair, len(rank)), place) for place, pair in enumerate(zip(pieces, pieces[1:]))]

@@ -10,8 +10,9 @@ from anatomy.view import Fitted
 from panels.common.snippet import FOLDER
 from panels.panel import Panel, Table
 from panels.tokens.tokenizations import Tokenization, around, differing, tokenizations, within
+from viz import nouns
 from viz.chips import Chip, Chips
-from viz.format import listed, many, quoted, thousands
+from viz.format import fixed, listed, quoted, thousands
 from viz.tokens import KINDS
 
 OTHER = "path/to/another-model"
@@ -44,7 +45,7 @@ def draw(trace: Trace, view: Fitted) -> Chips:
             for pos, token in row
         ),
         tuple(_(kind) for kind in KINDS),
-        many(len(tokenizers), "tokenizer"),
+        nouns.tokenizers(len(tokenizers)),
         own.index(view.pos) if view.pos in own else None,
         places=(*own, *_holders(tokenizers[0], [token for row in shown[1:] for _pos, token in row])),
         rows=tuple(zip(starts, map(_heading, tokenizers), strict=True)),
@@ -67,18 +68,25 @@ def _heading(one: Tokenization) -> str:
         "tokens": _tokens(one),
     }
     if one.per_word is not None:
-        rate = f"{one.per_word:.2f}"
+        rate = fixed(one.per_word, 2)
         return _("{model}: {kind}, {entries} entries → {tokens}, {rate} per word", rate=rate, **values)
     if one.per_character is not None:
-        rate = f"{one.per_character:.2f}"
+        rate = fixed(one.per_character, 2)
         return _("{model}: {kind}, {entries} entries → {tokens}, {rate} per character", rate=rate, **values)
     return _("{model}: {kind}, {entries} entries → {tokens}", **values)
 
 
 def _tokens(one: Tokenization) -> str:
     """How many there are, and how many of them stand for no text."""
-    added, tokens = len(one.tokens) - one.own, many(len(one.tokens), "token")
-    return _("{tokens} ({added} added)", tokens=tokens, added=thousands(added)) if added else tokens
+    added = len(one.tokens) - one.own
+    if not added:
+        return nouns.tokens(len(one.tokens))
+    return ngettext(
+        "{count} token ({added} added)",
+        "{count} tokens ({added} added)",
+        len(one.tokens),
+        added=thousands(added),
+    )
 
 
 def _kind(one: Tokenization) -> str:
@@ -102,10 +110,11 @@ def caption(trace: Trace, view: Fitted) -> str:
     start, end = window(trace, view)
     if end - start < len(own.text):
         sentences.append(
-            _(
-                "Drawn are {drawn} of {characters}, those around the chosen token.",
+            ngettext(
+                "Drawn is {drawn} of {count} character, those around the chosen token.",
+                "Drawn are {drawn} of {count} characters, those around the chosen token.",
+                len(own.text),
                 drawn=thousands(end - start),
-                characters=many(len(own.text), "character"),
             )
         )
     return " ".join(sentences)
@@ -138,10 +147,10 @@ def _difference(own: Tokenization, other: Tokenization) -> str:
 def _units(own: Tokenization, count: int) -> str:
     """So many words; where the text has none, or others besides, characters."""
     if not own.cut.words:
-        return many(count, "character")
+        return nouns.characters(count)
     if not own.cut.unspaced:
-        return many(count, "word")
-    return ngettext("{count} word or character", "{count} words and characters", count, count=thousands(count))
+        return nouns.words(count)
+    return nouns.words_or_characters(count)
 
 
 def _pieces(one: Tokenization, unit: tuple[int, int]) -> str:
@@ -149,7 +158,7 @@ def _pieces(one: Tokenization, unit: tuple[int, int]) -> str:
     labels = [quoted(token.label) for token in one.pieces(unit)]
     if not labels:
         return _("no token")
-    return " + ".join(labels) if len(labels) <= _MOST_PIECES else many(len(labels), "token")
+    return " + ".join(labels) if len(labels) <= _MOST_PIECES else nouns.tokens(len(labels))
 
 
 def _unspelled(one: Tokenization) -> str:
@@ -217,19 +226,24 @@ def formula(trace: Trace, view: Fitted) -> str:
 
 def _rates(one: Tokenization) -> Iterator[str]:
     """Tokens by words and by characters, without those that the model adds."""
-    values = {"model": one.name, "tokens": many(one.own, "token")}
+    values = {"model": one.name, "tokens": nouns.tokens(one.own)}
     if one.per_word is not None:
-        words = many(len(one.cut.words), "word")
-        yield _("{model}: {tokens} / {count} = {rate} per word", count=words, rate=f"{one.per_word:.3f}", **values)
+        words = nouns.words(len(one.cut.words))
+        yield _("{model}: {tokens} / {words} = {rate} per word", words=words, rate=fixed(one.per_word, 3), **values)
     if one.per_character is not None:
         yield _(
-            "{model}: {tokens} / {count} without white space = {rate} per character",
-            count=many(one.cut.characters, "character"),
-            rate=f"{one.per_character:.3f}",
+            "{model}: {tokens} / {characters} without white space = {rate} per character",
+            characters=nouns.characters(one.cut.characters),
+            rate=fixed(one.per_character, 3),
             **values,
         )
     else:
-        yield _("{model}: {tokens}, and no character but white space", **values)
+        yield ngettext(
+            "{model}: {count} token, and no character but white space",
+            "{model}: {count} tokens, and no character but white space",
+            one.own,
+            model=one.name,
+        )
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -243,9 +257,9 @@ text = {view.text!r}
 result = []
 for place in (folder, other):
     tokenizer = AutoTokenizer.from_pretrained(place)
-    found = tokenizer(text, split_special_tokens=True)["input_ids"]
-    result.append(tokenizer.convert_ids_to_tokens(found))
-    print(len(tokenizer), "entries,", len(found), "tokens:", result[-1])
+    ids = tokenizer(text, split_special_tokens=True)["input_ids"]
+    result.append(tokenizer.convert_ids_to_tokens(ids))
+    print(len(tokenizer), "entries,", len(ids), "tokens:", result[-1])
 """
 
 

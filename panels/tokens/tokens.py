@@ -10,8 +10,9 @@ from anatomy.view import Fitted
 from panels.common.columns import around, caption_around, table_note, table_rows
 from panels.common.snippet import FOLDER
 from panels.panel import Panel, Table
+from viz import nouns
 from viz.chips import Chips
-from viz.format import listed, many, quoted, thousands
+from viz.format import fixed, listed, quoted, thousands
 from viz.tokens import BYTES, KINDS, PART, SPECIAL, Cut, chips, cut, spelled
 
 _MOST, _NEAR = 1_024, 256  # tokens drawn, and of a longer text those around the chosen one
@@ -25,7 +26,7 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 def draw(trace: Trace, view: Fitted) -> Chips:
     """A chip per token, tinted by its kind; of a long text the tokens around the chosen one."""
-    return chips(trace.text, trace.tokens, many(len(trace.tokens), "token"), view.pos, _shown(trace, view))
+    return chips(trace.text, trace.tokens, nouns.tokens(len(trace.tokens)), view.pos, _shown(trace, view))
 
 
 def _shown(trace: Trace, view: Fitted) -> range:
@@ -43,15 +44,19 @@ def caption(trace: Trace, view: Fitted) -> str:
 
 
 def _rate(segmentation: Cut, own: int) -> str:
-    tokens = many(own, "token")
+    tokens = nouns.tokens(own)
     if segmentation.words and not segmentation.unspaced:
-        words, rate = many(len(segmentation.words), "word"), f"{own / len(segmentation.words):.1f}"
+        words, rate = nouns.words(len(segmentation.words)), fixed(own / len(segmentation.words), 1)
         return _("{tokens} for {words}: {rate} per word.", tokens=tokens, words=words, rate=rate)
     if segmentation.characters:
-        characters, rate = many(segmentation.characters, "character"), f"{own / segmentation.characters:.1f}"
+        characters, rate = nouns.characters(segmentation.characters), fixed(own / segmentation.characters, 1)
         return _("{tokens} for {characters}: {rate} per character.", tokens=tokens, characters=characters, rate=rate)
     if own:
-        return _("{tokens}, with nothing but white space in them.", tokens=tokens)
+        return ngettext(
+            "{count} token, with nothing but white space in it.",
+            "{count} tokens, with nothing but white space in them.",
+            own,
+        )
     return _("The text has no token of its own.")
 
 
@@ -65,7 +70,6 @@ def _pieces(segmentation: Cut) -> str:
                 "{count} holds only part of a word.",
                 "{count} hold only part of a word.",
                 part,
-                count=thousands(part),
             )
         )
     if byte:
@@ -74,7 +78,6 @@ def _pieces(segmentation: Cut) -> str:
                 "{count} holds only part of a character.",
                 "{count} hold only part of a character.",
                 byte,
-                count=thousands(byte),
             )
         )
     if not sentences and segmentation.words and not segmentation.unspaced:
@@ -129,9 +132,9 @@ def formula(trace: Trace, view: Fitted) -> str:
             _("→ row {row} of {rows}", row=thousands(token.id), rows=thousands(trace.spec.vocab)),
             _(
                 "the whole text: {characters} with white space, {bytes} bytes of UTF-8 → {tokens}",
-                characters=many(len(text), "character"),
+                characters=nouns.characters(len(text)),
                 bytes=thousands(len(text.encode())),
-                tokens=many(len(trace.tokens), "token"),
+                tokens=nouns.tokens(len(trace.tokens)),
             ),
         )
     )
@@ -159,9 +162,9 @@ folder = "{FOLDER}"  # holds the tokenizer
 text = {view.text!r}
 
 tokenizer = AutoTokenizer.from_pretrained(folder)
-found = tokenizer(text, split_special_tokens=True, return_offsets_mapping=True)
-pieces = tokenizer.convert_ids_to_tokens(found["input_ids"])
-result = list(zip(pieces, found["input_ids"], found["offset_mapping"]))
+encoding = tokenizer(text, split_special_tokens=True, return_offsets_mapping=True)
+pieces = tokenizer.convert_ids_to_tokens(encoding["input_ids"])
+result = list(zip(pieces, encoding["input_ids"], encoding["offset_mapping"]))
 for piece, row, (start, end) in result:
     print(row, repr(piece), text[start:end].encode().hex(" "))
 """

@@ -13,8 +13,9 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.snippet import FOLDER
 from panels.panel import Panel, Table
+from viz import nouns
 from viz.bars import Bar, ranked
-from viz.format import listed, many, percent, quoted, thousands
+from viz.format import fixed, listed, percent, quoted, thousands
 from viz.tokens import KINDS, SPECIAL, cut, units, words
 
 _MOST_NAMED, _MOST_ROWS = 5, 200
@@ -51,11 +52,10 @@ def _nouns(trace: Trace) -> tuple[str, str, str]:
     """What the units of this text are: one of them, several, all of them with their number."""
     spaced, count = words(trace.text), len(units(trace.text))
     if not spaced:
-        return _("character"), _("characters"), many(count, "character")
+        return _("character"), _("characters"), nouns.characters(count)
     if len(spaced) == count:
-        return _("word"), _("words"), many(count, "word")
-    every = ngettext("{count} word or character", "{count} words and characters", count, count=thousands(count))
-    return _("word or character"), _("words and characters"), every
+        return _("word"), _("words"), nouns.words(count)
+    return _("word or character"), _("words and characters"), nouns.words_or_characters(count)
 
 
 def draw(trace: Trace, view: Fitted) -> go.Figure:
@@ -66,7 +66,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
         by_length.setdefault(len(unit.tokens), []).append(unit)
     bars = [
         Bar(
-            many(length, "token"),
+            nouns.tokens(length),
             len(group),
             f"{thousands(len(group))} ({percent(len(group) / len(in_text))})",
             _("such as {words}", words=_named(group)),
@@ -108,7 +108,7 @@ def _whole(trace: Trace, in_text: Sequence[Unit]) -> str:
         count=thousands(single),
         units=every,
         unit=one,
-        mean=f"{mean:.2f}",
+        mean=fixed(mean, 2),
     )
 
 
@@ -119,9 +119,14 @@ def _most_cut(trace: Trace, in_text: Sequence[Unit]) -> str:
     most = max(in_text, key=lambda unit: len(unit.tokens))
     if len(most.tokens) < 2:
         return ""
-    tokens = many(len(most.tokens), "token")
     word, pieces = quoted(most.text), _pieces(trace, most)
-    return _("The most cut is {word}: {tokens}, {pieces}.", word=word, tokens=tokens, pieces=pieces)
+    return ngettext(
+        "The most cut is {word}: {count} token, {pieces}.",
+        "The most cut is {word}: {count} tokens, {pieces}.",
+        len(most.tokens),
+        word=word,
+        pieces=pieces,
+    )
 
 
 def _pieces(trace: Trace, unit: Unit) -> str:
@@ -135,8 +140,8 @@ def _rates(trace: Trace) -> str:
         return ""
     return _(
         "A token holds {characters} characters, {bytes} bytes, white space counted.",
-        characters=f"{len(text) / own:.2f}",
-        bytes=f"{len(text.encode()) / own:.2f}",
+        characters=fixed(len(text) / own, 2),
+        bytes=fixed(len(text.encode()) / own, 2),
     )
 
 
@@ -190,14 +195,14 @@ def formula(trace: Trace, view: Fitted) -> str:
         else "",
         _("characters / tokens = {ratio}", ratio=_ratio(len(text), own)) if own else "",
         _("bytes / tokens = {ratio}", ratio=_ratio(len(text.encode()), own)) if own else "",
-        *(f"{_(KINDS[kind])}: {many(kinds.count(kind), 'token')}" for kind in range(SPECIAL + 1) if kinds.count(kind)),
+        *(f"{_(KINDS[kind])}: {nouns.tokens(kinds.count(kind))}" for kind in range(SPECIAL + 1) if kinds.count(kind)),
         _("special tokens of the vocabulary: {tokens}", tokens=" ".join(special)) if special else "",
     ]
     return "\n".join(line for line in lines if line)
 
 
 def _ratio(count: int, of: int) -> str:
-    return f"{count} / {of} = {count / of:.2f}"
+    return f"{count} / {of} = {fixed(count / of, 2)}"
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -210,7 +215,7 @@ text = {view.text!r}
 
 tokenizer = AutoTokenizer.from_pretrained(folder)
 places = tokenizer(text, split_special_tokens=True, return_offsets_mapping=True)["offset_mapping"]
-words = [(found.start(), found.end()) for found in re.finditer(r"\\w+(['’]\\w+)*", text)]
+words = [(match.start(), match.end()) for match in re.finditer(r"\\w+(['’]\\w+)*", text)]
 result = [sum(start < last and first < end for start, end in places) for first, last in words]
 print(list(zip([text[first:last] for first, last in words], result)))
 print("per word:", sum(result) / max(len(result), 1), "special tokens:", tokenizer.all_special_tokens)

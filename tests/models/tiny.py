@@ -59,7 +59,8 @@ def _bytes_of(character: str, place: int) -> list[Token]:
 
 
 def tiny_config(kind: str) -> PreTrainedConfig:
-    """The configuration of one of MODELS, or of "t5-gated" (T5 v1.1); mistral's window is shorter than most texts."""
+    """The configuration of one of MODELS, or of "t5-gated" (T5 v1.1), "qwen2-mixed" (a window in the middle layer
+    alone), "llama-eps" (a norm whose ε matters); mistral's window is shorter than most texts."""
     if kind == "mistral":
         return _as_type("mistral", sliding_window=4)
     if kind == "qwen2":
@@ -67,6 +68,8 @@ def tiny_config(kind: str) -> PreTrainedConfig:
     if kind == "qwen2-mixed":
         kinds = ["full_attention", "sliding_attention", "full_attention"]
         return _as_type("qwen2", sliding_window=4, use_sliding_window=True, layer_types=kinds)
+    if kind == "llama-eps":
+        return _as_type("llama", rms_norm_eps=0.5)
     if kind == "t5-gated":
         return _gated(load()["t5"].tiny())
     return load()[kind.removesuffix("-headless")].tiny()

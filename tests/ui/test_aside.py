@@ -134,18 +134,18 @@ def test_a_page_asks_less_often_the_more_texts_come_before_its_own():
 
 
 def test_the_column_says_how_many_texts_come_before_this_one():
-    stage, found = "attention", {articles.claims("attention")[0][1].id: Verdict("holds", "says")}
-    told = [
+    stage, verdicts = "attention", {articles.claims("attention")[0][1].id: Verdict("holds", "says")}
+    cases = [
         (judging.Judged(), "being worked out …"),
         (judging.Judged(before=1), "1 text comes before this one"),
         (judging.Judged(before=12), "12 texts come before this one"),
-        (judging.Judged(found), "so far; more are being worked out"),
-        (judging.Judged(found, before=1), "so far; 1 text comes before this one"),
-        (judging.Judged(found, before=12), "so far; 12 texts come before this one"),
-        (judging.Judged(found, done=True), "hold, hold in part, do not hold for this model"),
+        (judging.Judged(verdicts), "so far; more are being worked out"),
+        (judging.Judged(verdicts, before=1), "so far; 1 text comes before this one"),
+        (judging.Judged(verdicts, before=12), "so far; 12 texts come before this one"),
+        (judging.Judged(verdicts, done=True), "hold, hold in part, do not hold for this model"),
         (judging.Judged(done=True), ""),
     ]
-    for judged, says in told:
+    for judged, says in cases:
         assert aside._progress(None, stage, judged) == says
 
 

@@ -94,7 +94,7 @@ class State(dict):
 
 
 class Watch:
-    """A line that takes down what it is told."""
+    """A line that remembers how its question is stopped."""
 
     stop = None
 

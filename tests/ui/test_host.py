@@ -149,7 +149,7 @@ def test_a_model_that_cannot_be_had_says_why_and_the_recording_stays(monkeypatch
         model.run(RUN)
 
 
-def test_a_mistake_while_loading_is_told_and_does_not_wait_for_ever(monkeypatch, caplog):
+def test_a_mistake_while_loading_is_reported_and_does_not_wait_for_ever(monkeypatch, caplog):
     def breaks(address, report):
         raise RuntimeError("mistake")
 
@@ -198,7 +198,7 @@ def test_a_session_that_waits_is_told_its_place_and_leaves_the_queue_when_it_is_
             if gone.is_set():
                 raise Stopped
 
-    begun, go, gone, queue, told = Event(), Event(), Event(), Queue(), []
+    begun, go, gone, queue, reports = Event(), Event(), Event(), Queue(), []
     monkeypatch.setattr(host, "connect", lambda address, report: Held())
     monkeypatch.setattr(host.session, "page", lambda: "a reader")
     monkeypatch.setattr(host.st, "session_state", State())
@@ -206,7 +206,7 @@ def test_a_session_that_waits_is_told_its_place_and_leaves_the_queue_when_it_is_
     loaded(model)
 
     def waits():
-        with host.watched(lambda progress: (told.append(progress), gone.set())):
+        with host.watched(lambda progress: (reports.append(progress), gone.set())):
             model.run(RUN.on("second"), [Want("entropy")])
 
     with ThreadPoolExecutor(2) as pool:
@@ -214,8 +214,8 @@ def test_a_session_that_waits_is_told_its_place_and_leaves_the_queue_when_it_is_
         begun.wait(20)
         with pytest.raises(Stopped):
             pool.submit(waits).result(20)
-        assert isinstance(told[0], Place)
-        assert (told[0].place, told[0].length) == (1, 1)
+        assert isinstance(reports[0], Place)
+        assert (reports[0].place, reports[0].length) == (1, 1)
         assert queue.length == 0
         go.set()
         first.exception(20)

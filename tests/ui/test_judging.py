@@ -35,10 +35,10 @@ def finished(
     bench: VerdictQueue, asked: Question, model: host.HostedModel, first: tuple[str, ...] = ()
 ) -> judging.Judged:
     until = monotonic() + WAIT
-    while not (found := bench.ask(asked, model, first)).done:
-        assert monotonic() < until, f"only {len(found.verdicts)} verdicts came"
+    while not (judged := bench.ask(asked, model, first)).done:
+        assert monotonic() < until, f"only {len(judged.verdicts)} verdicts came"
         sleep(0.02)
-    return found
+    return judged
 
 
 def checked_by(monkeypatch: pytest.MonkeyPatch, check) -> None:
@@ -47,9 +47,9 @@ def checked_by(monkeypatch: pytest.MonkeyPatch, check) -> None:
 
 
 def test_every_claim_gets_a_verdict_and_then_there_are_no_more_to_come(model):
-    found = finished(VerdictQueue(), question(), model)
-    assert set(found.verdicts) == {claim.id for _article, claim in articles.claims()}
-    assert all(verdict.says for verdict in found.verdicts.values())
+    judged = finished(VerdictQueue(), question(), model)
+    assert set(judged.verdicts) == {claim.id for _article, claim in articles.claims()}
+    assert all(verdict.says for verdict in judged.verdicts.values())
 
 
 def test_what_is_known_is_not_worked_out_again(model, monkeypatch):
@@ -166,13 +166,13 @@ def test_what_nobody_asks_for_any_more_is_not_worked_out(model, monkeypatch):
     assert finished(bench, question("gone"), model).done
 
 
-def test_a_mistake_in_a_check_is_told_and_the_others_go_on(model, monkeypatch, caplog):
+def test_a_mistake_in_a_check_is_reported_and_the_others_go_on(model, monkeypatch, caplog):
     def check(case: Case) -> Verdict:
         raise ZeroDivisionError
 
     checked_by(monkeypatch, check)
-    found = finished(VerdictQueue(), question(), model)
-    assert {verdict.kind for verdict in found.verdicts.values()} == {"unseen"}
+    judged = finished(VerdictQueue(), question(), model)
+    assert {verdict.kind for verdict in judged.verdicts.values()} == {"unseen"}
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -197,8 +197,8 @@ def test_questions_in_line_are_bounded(model, monkeypatch):
     checked_by(monkeypatch, check)
     bench = VerdictQueue()
     for i in range(2 * judging.WAITING):
-        found = bench.ask(question(f"text {i}"), model)
-    assert len(bench._line) == found.before == judging.WAITING
+        judged = bench.ask(question(f"text {i}"), model)
+    assert len(bench._line) == judged.before == judging.WAITING
     assert bench._line[0].question.text == "text 0"
     go.set()
 

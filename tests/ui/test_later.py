@@ -154,7 +154,7 @@ def test_a_refusal_is_kept_for_the_page_and_not_asked_for_again(engine, model, c
     assert len(engine.asked) == 1
 
 
-def test_a_mistake_is_told_and_the_others_are_worked_for(engine, model, courier, monkeypatch, caplog):
+def test_a_mistake_is_reported_and_the_others_are_worked_for(engine, model, courier, monkeypatch, caplog):
     broken = courier.ask("page", model, RUN, (Want("no site", pos=1),))
     until(lambda: broken.refused is not None)
     assert "server's log" in str(broken.refused)
@@ -186,10 +186,10 @@ def page(engine: Gated, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
 
 def drawn(app: AppTest) -> tuple[int, dict]:
     """(positions that the caption says are there, the header of the grid as the page was given it)."""
-    told = re.search(r"so far: (\d+) of 16 positions", words(app))
+    match = re.search(r"so far: (\d+) of 16 positions", words(app))
     data = app.get_by_key("lensgrid.figure").proto.bytes
     (length,) = struct.unpack("<I", data[:4])
-    return int(told[1]) if told else 16, json.loads(data[4 : 4 + length])
+    return int(match[1]) if match else 16, json.loads(data[4 : 4 + length])
 
 
 def there(header: dict) -> list[int]:

@@ -38,15 +38,15 @@ def test_the_first_view_has_a_bare_link():
 
 def test_an_embedding_keeps_the_whole_link_inside_one_attribute():
     view = replace(View(), text='"><script>alert(1)</script>&panel=x', layer=3)
-    found = []
+    tags = []
 
     class Reader(HTMLParser):
         def handle_starttag(self, tag, attributes):
-            found.append((tag, dict(attributes)))
+            tags.append((tag, dict(attributes)))
 
     address = "http://host:1/" + links.query(view, embed="true")
     Reader().feed(details.embedding(address, 'A "title"'))
-    ((tag, attributes),) = found
+    ((tag, attributes),) = tags
     assert tag == "iframe"
     assert attributes["title"] == 'A "title"'
     assert dict(parse_qsl(urlsplit(attributes["src"]).query)) == {"embed": "true", "text": view.text, "layer": "3"}

@@ -108,7 +108,7 @@ def test_a_cell_is_chosen_in_the_grid_that_the_reader_saw_or_not_at_all():
         assert grid.done(other, sent | {"how": "place"}) == ((1, 0), "place")
 
 
-def test_where_a_window_lies_is_told_in_words_and_places():
+def test_where_a_window_lies_is_sent_in_words_and_places():
     control = Choice("zoom", "Zoom", ("whole", "near"))
     part = Part((4032, 4033, 4034), (0, 1, 2), (4033, 1), 8192)
     near = made(np.zeros((2, 2), np.float32), focus=(1, 1), part=part, leaves=(control, "whole"))
@@ -116,7 +116,7 @@ def test_where_a_window_lies_is_told_in_words_and_places():
     assert header["part"] == {
         "window": [4032, 4034, 0, 2],
         "length": 8192,
-        "told": "positions 4,032–4,033 looking at 0–1, of 8,192 tokens",
+        "label": "positions 4,032–4,033 looking at 0–1, of 8,192 tokens",
     }
     assert (header["opens"], header["leaves"]) == (False, True)
 

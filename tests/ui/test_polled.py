@@ -34,16 +34,16 @@ def test_a_look_meant_for_the_page_before_finds_no_such_part():
 
 
 def test_a_part_comes_back_as_often_as_was_said(monkeypatch):
-    told = []
-    monkeypatch.setattr(polled.st, "fragment", lambda part, run_every: told.append((part.__qualname__, run_every)))
+    fragments = []
+    monkeypatch.setattr(polled.st, "fragment", lambda part, run_every: fragments.append((part.__qualname__, run_every)))
 
     def part() -> None:
         """Nothing."""
 
     polled.every(0.6, part)
     polled.every(3.0, part)
-    assert [seconds for _name, seconds in told] == [0.6, 3.0]
-    assert all(name.startswith(part.__qualname__) for name, _seconds in told)
+    assert [seconds for _name, seconds in fragments] == [0.6, 3.0]
+    assert all(name.startswith(part.__qualname__) for name, _seconds in fragments)
 
 
 def looking() -> None:

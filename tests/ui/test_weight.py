@@ -223,19 +223,19 @@ class Reader:
     def settled(self, panel: Panel) -> dict[str, tuple[str, Any]]:
         """As `open`, once the panel's figure has been filled in: until then its part of the page comes back by itself,
         and the last time the whole page is drawn."""
-        found: dict[str, tuple[str, Any]] = {}
+        widgets: dict[str, tuple[str, Any]] = {}
 
         def filled() -> bool:
-            found.update(self.open())
-            own = {fragment for key, (fragment, _widget) in found.items() if key.startswith(f"{panel.id}.")}
+            widgets.update(self.open())
+            own = {fragment for key, (fragment, _widget) in widgets.items() if key.startswith(f"{panel.id}.")}
             return not own & self._returning
 
         until(filled)
-        return found
+        return widgets
 
     def open(self) -> dict[str, tuple[str, Any]]:
         """The page's widgets by key: (the fragment that they stand in, their message)."""
-        found = {}
+        widgets = {}
         self._returning.clear()
         for message in self._ask(BackMsg()):
             if message.WhichOneof("type") == "auto_rerun":
@@ -243,8 +243,8 @@ class Reader:
             kind = message.delta.new_element.WhichOneof("type")
             if kind in WIDGETS:
                 widget = getattr(message.delta.new_element, kind)
-                found[widget.id.split("-", 2)[-1]] = (message.delta.fragment_id, widget)
-        return found
+                widgets[widget.id.split("-", 2)[-1]] = (message.delta.fragment_id, widget)
+        return widgets
 
     def move(self, fragment: str, state: WidgetState) -> list[list[str]]:
         """Move one widget; the fragments of each run that follows, none where the whole page runs."""

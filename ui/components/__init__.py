@@ -44,7 +44,7 @@ def sent(*files: str) -> str:
     return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
 
 
-def told(key: str, event: str, chosen: Chosen) -> Callable[[], None]:
+def callback(key: str, event: str, chosen: Chosen) -> Callable[[], None]:
     """A callback that hands what the component sent to `chosen`; nothing where nothing was sent."""
 
     def call() -> None:

@@ -1,6 +1,6 @@
 """Tokens as tiles with id and bytes: `viz.chips.Chips` on the page."""
 
-from ui.components import Chosen, register, told
+from ui.components import Chosen, callback, register
 from viz.chips import Chips
 
 _MOUNT = register("chips", '<div class="chips" role="group"></div>\n<ul class="legend"></ul>')
@@ -15,4 +15,4 @@ def show(chips: Chips, alt: str, key: str, chosen: Chosen) -> None:
         "rows": chips.rows or (),
         "alt": alt,
     }
-    _MOUNT(key=key, data=data, on_token_change=told(key, "token", lambda at: chosen(int(at))))
+    _MOUNT(key=key, data=data, on_token_change=callback(key, "token", lambda at: chosen(int(at))))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from ui.components import Chosen, register, told
+from ui.components import Chosen, callback, register
 
 _MOUNT = register("claims", '<aside><div class="top"></div><div class="list"></div></aside>')
 Counts = tuple[int, int, int]
@@ -94,7 +94,7 @@ def show(
     _MOUNT(
         key="claims",
         data=data,
-        on_beside_change=told("claims", "beside", lambda name: beside(str(name))),
-        on_read_change=told("claims", "read", lambda key: read(str(key))),
-        on_claim_change=told("claims", "claim", lambda claim: opened(str(claim))),
+        on_beside_change=callback("claims", "beside", lambda name: beside(str(name))),
+        on_read_change=callback("claims", "read", lambda key: read(str(key))),
+        on_claim_change=callback("claims", "claim", lambda claim: opened(str(claim))),
     )

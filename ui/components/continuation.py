@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from anatomy.language import _
-from ui.components import register, told
-from viz.format import many, percent
+from anatomy.language import _, ngettext
+from ui.components import callback, register
+from viz.format import percent
 
 _MOUNT = register(
     "continuation",
@@ -51,7 +51,7 @@ def show(
     data = {
         "chips": [(token.id, token.label, percent(token.probability), token.probability) for token in tokens],
         "tail": tail,
-        "count": _("{tokens} added", tokens=many(tail, "token")) if tail else "",
+        "count": ngettext("{count} token added", "{count} tokens added", tail) if tail else "",
         "full": full,
         "words": {
             "name": _("How the model goes on"),
@@ -71,7 +71,7 @@ def show(
     _MOUNT(
         key="continuation",
         data=data,
-        on_add_change=told("continuation", "add", lambda sent: added(int(sent[0]), int(sent[1]))),
-        on_draw_change=told("continuation", "draw", lambda _asked: draw()),
-        on_keep_change=told("continuation", "keep", lambda count: kept(int(count))),
+        on_add_change=callback("continuation", "add", lambda sent: added(int(sent[0]), int(sent[1]))),
+        on_draw_change=callback("continuation", "draw", lambda _asked: draw()),
+        on_keep_change=callback("continuation", "keep", lambda count: kept(int(count))),
     )

@@ -121,7 +121,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const within = root.querySelector(".within"), all = within.querySelector("svg");
   within.hidden = !g.opens && !(g.part && g.leaves);
   all.toggleAttribute("hidden", !g.leaves);
-  words(".told", g.opens ? g.hint : g.part?.told ?? "");
+  words(".label", g.opens ? g.hint : g.part?.label ?? "");
   words(".whole", g.leaves ? g.words.whole : "");
   if (g.part && g.leaves) {
     const { window: [top, bottom, left, right], length } = g.part, share = (tokens) => (100 * tokens) / length;

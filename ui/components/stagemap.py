@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from anatomy.language import _
 from panels.stagemap import Block, Box
-from ui.components import Chosen, register, told
+from ui.components import Chosen, callback, register
 
 _MOUNT = register("stagemap", "<nav></nav>")
 Around = tuple[list[str], list[str]]
@@ -39,7 +39,7 @@ def show(
             "marks": _("Claims of the articles: {holds} hold, {part} hold in part, {not} do not"),
         },
     }
-    _MOUNT(key="stagemap", data=data, on_panel_change=told("stagemap", "panel", lambda panel: chosen(str(panel))))
+    _MOUNT(key="stagemap", data=data, on_panel_change=callback("stagemap", "panel", lambda panel: chosen(str(panel))))
 
 
 def _drawn(box: Box, href: Callable[[str], str]) -> dict[str, object]:

@@ -7,7 +7,7 @@ import streamlit as st
 from anatomy.language import _
 from anatomy.measure import POOLED
 from anatomy.trace import Token, Trace
-from ui.components import Chosen, register, told
+from ui.components import Chosen, callback, register
 
 WHOLE = 600  # tokens up to which all are shown at once
 STRETCH = 512  # tokens that are shown at once of more than that, at most
@@ -82,8 +82,8 @@ def show(trace: Trace, pos: int, chosen: Chosen) -> None:
     _MOUNT(
         key="strip",
         data=data,
-        on_token_change=told("strip", "token", lambda at: _pick(chosen, int(at))),
-        on_stretch_change=told("strip", "stretch", lambda at: _turn(before, int(at))),
+        on_token_change=callback("strip", "token", lambda at: _pick(chosen, int(at))),
+        on_stretch_change=callback("strip", "stretch", lambda at: _turn(before, int(at))),
     )
 
 

@@ -1,7 +1,7 @@
 """The box for the reader's text: grows with it, Enter runs it."""
 
 from anatomy.language import _, get_locale
-from ui.components import Chosen, register, told
+from ui.components import Chosen, callback, register
 
 _MOUNT = register(
     "textbox",
@@ -21,4 +21,4 @@ def show(text: str, limit: int, chosen: Chosen) -> None:
         "keys": _("Enter runs it · Shift + Enter starts a new line"),
     }
     data = {"text": text, "limit": limit, "words": words}
-    _MOUNT(key="textbox", data=data, on_text_change=told("textbox", "text", lambda typed: chosen(str(typed))))
+    _MOUNT(key="textbox", data=data, on_text_change=callback("textbox", "text", lambda typed: chosen(str(typed))))

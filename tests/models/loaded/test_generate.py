@@ -109,6 +109,11 @@ def test_another_seed_draws_other_tokens_and_the_same_one_the_same() -> None:
     assert drawn[0] == drawn[1] != drawn[2]
 
 
+def test_each_step_is_drawn_anew() -> None:
+    even, how = torch.zeros(1000), Sampling(temperature=1.0, seed=3)
+    assert len({how.token(even, torch.zeros(length, dtype=torch.int64)) for length in range(1, 9)}) > 4
+
+
 def test_tokens_are_drawn_as_often_as_they_are_probable() -> None:
     logits = torch.log(torch.tensor([0.5, 0.3, 0.2]))
     drawn = [Sampling(1.0, seed=seed).token(logits, torch.arange(4)) for seed in range(2000)]

@@ -216,7 +216,7 @@ def test_another_layer_runs_that_layer_alone(counted: tuple[LocalEngine, list[st
     assert ran == ["layer 2"]
 
 
-def test_lengths_of_the_streams_come_from_the_tape(counted: tuple[LocalEngine, list[str]]) -> None:
+def test_lengths_of_the_streams_come_from_the_layer_inputs(counted: tuple[LocalEngine, list[str]]) -> None:
     engine, ran = counted
     engine.run(run_of(engine), [Want("resid_post", 0)])
     ran.clear()
@@ -226,7 +226,7 @@ def test_lengths_of_the_streams_come_from_the_tape(counted: tuple[LocalEngine, l
     assert ran == ["layer 0", "layer 1", "layer 2"]
 
 
-def test_an_answer_is_the_same_during_the_forward_pass_and_from_the_tape() -> None:
+def test_an_answer_is_the_same_during_the_forward_pass_and_from_the_layer_inputs() -> None:
     wants = [Want("pattern", 1), Want("head_maps"), Want("cos_ffn"), Want("head_induction"), Want("act", 2)]
     first, second = new_tiny_engine("llama"), new_tiny_engine("llama")
     at_once = first.run(run_of(first), wants)

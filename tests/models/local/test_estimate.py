@@ -44,13 +44,13 @@ def test_as_many_tokens_fit_as_the_estimate_says() -> None:
     assert fitting(spec, STREAMS, 0, 100) == 0
 
 
-def test_the_tape_is_the_largest_part_of_what_a_long_text_takes() -> None:
+def test_the_layer_inputs_are_the_largest_part_of_what_a_long_text_takes() -> None:
     engine = tiny_engine()
     wide = replace(engine.spec, d_model=576, stacks=(replace(engine.spec.stacks[-1], layers=30),))
     assert estimate(wide, 8_192, STREAMS, SPEED).nbytes > 31 * 8_192 * 576 * 4
 
 
-def test_a_tape_that_does_not_fit_is_thinned_until_it_does() -> None:
+def test_layer_inputs_that_do_not_fit_are_thinned_until_they_do() -> None:
     spec, beside = tiny_engine().spec, 100 * (8 + 2 * 8 * 4)  # positions, and cosine and sine of their turns
     assert [inputs_bytes(spec, 100, every) for every in (1, 3)] == [4 * 12_800 + beside, 3 * 12_800 + beside]
     budgets = (None, 4 * 12_800 + beside, 4 * 12_800, 3 * 12_800 + beside, 0)
@@ -63,7 +63,7 @@ INPUTS = [*product([*MODELS, "t5-gated"], [1, 5, 64], [1, 2, 3])]
 
 
 @pytest.mark.parametrize(("kind", "tokens", "every"), share(INPUTS, 5, ["-".join(map(str, case)) for case in INPUTS]))
-def test_no_tape_takes_more_than_is_said_before(kind: str, tokens: int, every: int) -> None:
+def test_no_layer_inputs_take_more_than_is_said_before(kind: str, tokens: int, every: int) -> None:
     engine = new_tiny_engine(kind)
     inputs = engine._loaded.record(np.arange(tokens), {}, lambda *visited: None, every)
     for layer in range(len(inputs.calls) + 1):
@@ -174,7 +174,7 @@ def test_every_statistic_of_heads_adds_to_the_time_and_all_together_cost_less_th
     assert seconds("head_entropy") == pytest.approx(seconds("head_entropy", "head_first"))
 
 
-def test_an_estimate_runs_nothing_and_knows_the_tape() -> None:
+def test_an_estimate_runs_nothing_and_knows_the_layer_inputs() -> None:
     engine, ran = new_tiny_engine(), []
     engine.model.base_model.register_forward_hook(lambda *call: ran.append(1))
     before = engine.estimate(run_of(engine), STREAMS)

@@ -19,7 +19,7 @@ from tests.models.tiny import MODELS, STREAMS, new_tiny_engine, run_of, tiny_eng
 
 
 @pytest.mark.parametrize("kind", MODELS)
-def test_a_tape_for_which_there_is_just_room_is_kept(kind: str) -> None:
+def test_layer_inputs_for_which_there_is_just_room_are_kept(kind: str) -> None:
     spec = tiny_engine(kind).spec
     engine, ran = new_tiny_engine(kind, inputs_bytes=inputs_bytes(spec, 43, 1)), []
     engine.model.base_model.register_forward_hook(lambda *call: ran.append(1))
@@ -28,7 +28,7 @@ def test_a_tape_for_which_there_is_just_room_is_kept(kind: str) -> None:
     assert len(ran) == 1
 
 
-def test_an_engine_with_room_for_half_a_tape_answers_the_same() -> None:
+def test_an_engine_with_room_for_half_the_layer_inputs_answers_the_same() -> None:
     wants = [
         Want("resid_pre", 2),
         Want("lens_ids"),
@@ -58,7 +58,7 @@ def test_the_lens_at_every_position_of_a_long_text_is_refused_with_the_length_th
         assert engine.run(run_of(engine), [Want(site, pos=3)])[Want(site, pos=3)].shape[0] == 3
 
 
-def test_the_distance_of_the_lens_goes_through_a_thin_tape_once_for_many_positions() -> None:
+def test_the_distance_of_the_lens_goes_through_thinned_layer_inputs_once_for_many_positions() -> None:
     engine, usual = new_tiny_engine(inputs_bytes=20_000), new_tiny_engine()
     run, want = run_of(engine), Want("lens_kl")
     engine.run(run, STREAMS)
@@ -165,7 +165,7 @@ def test_a_text_does_not_go_on_where_there_is_no_memory_for_its_keys_and_values(
     leave(1 << 30, monkeypatch)
     engine.run(run_of(engine), STREAMS)
     leave(1, monkeypatch)
-    assert len(engine.extend(run_of(engine)).tail) == 1, "the first token is read off the tape"
+    assert len(engine.extend(run_of(engine)).tail) == 1, "the first token is read off the layer inputs"
 
 
 def test_a_short_text_runs_however_much_the_program_takes(monkeypatch: pytest.MonkeyPatch) -> None:

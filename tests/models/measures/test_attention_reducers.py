@@ -10,7 +10,7 @@ import torch
 
 from anatomy.measure import apart, as_bytes, edges, head_scores, max_pool, reach
 from anatomy.request import Want
-from models.measures import attention_reducers as folds
+from models.measures import attention_reducers as reducers
 from models.measures.attention_reducers import KINDS, MAP_SIDE, Grid, StreamingReducer, Text
 from models.measures.collect import Collection
 from models.measures.reductions import ATTENTION_REDUCED
@@ -43,7 +43,7 @@ def as_tile(first: int, weights: torch.Tensor) -> Tile:
     return Tile(first, weights, weights.clamp(min=1e-30).log(), torch.ones(weights.shape[:2]))
 
 
-def folded(reducer: StreamingReducer, pattern: np.ndarray, rows: int, causal: bool = True) -> tuple[np.ndarray, ...]:
+def reduced(reducer: StreamingReducer, pattern: np.ndarray, rows: int, causal: bool = True) -> tuple[np.ndarray, ...]:
     for part in tiles(pattern, rows, causal):
         reducer.add(part)
     return reducer.done()
@@ -57,7 +57,7 @@ def test_head_scores_equal_those_of_measure(length: int, rows: int, kinds_of_tok
     ids = np.random.default_rng(1).integers(0, kinds_of_token, length)
     pattern = attention(length, causal)
     expected = head_scores(pattern, ids)
-    found = folded(folds.HeadScores(Text(ids), 3), pattern, rows, causal)
+    found = reduced(reducers.HeadScores(Text(ids), 3), pattern, rows, causal)
     for kind, row in zip(KINDS, found, strict=True):
         np.testing.assert_allclose(row, expected[kind], rtol=1e-5, atol=1e-6, err_msg=kind)
     assert set(KINDS) == set(expected)
@@ -67,7 +67,7 @@ def test_head_scores_equal_those_of_measure(length: int, rows: int, kinds_of_tok
 @pytest.mark.parametrize("length", [1, 5, 31, 32, 33, 64, 100, 257])
 def test_thumbnails_equal_pooling_by_measure(length: int, rows: int) -> None:
     pattern = attention(length)
-    (found,) = folded(folds.Thumbnails(Text(np.zeros(length, int)), 3), pattern, rows)
+    (found,) = reduced(reducers.Thumbnails(Text(np.zeros(length, int)), 3), pattern, rows)
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, as_bytes(max_pool(pattern, MAP_SIDE)))
 
@@ -77,25 +77,25 @@ def test_thumbnails_equal_pooling_by_measure(length: int, rows: int) -> None:
 @pytest.mark.parametrize("length", [1, 2, 40, 200])
 def test_reach_and_difference_of_heads_equal_those_of_measure(length: int, rows: int, causal: bool) -> None:
     pattern, text = attention(length, causal), Text(np.zeros(length, int))
-    (found,) = folded(folds.Apart(text, 3), pattern, rows, causal)
+    (found,) = reduced(reducers.Apart(text, 3), pattern, rows, causal)
     np.testing.assert_allclose(found, apart(pattern), atol=1e-6)
     assert found.max() < np.log(2)
     assert length == 1 or found.min() > 0.001
-    (shares,) = folded(folds.Reach(text, 3), pattern, rows, causal)
+    (shares,) = reduced(reducers.Reach(text, 3), pattern, rows, causal)
     np.testing.assert_allclose(shares, reach(pattern), rtol=1e-5, atol=1e-9)
     assert shares.sum() == pytest.approx(1.0, abs=1e-6)
 
 
 def test_heads_that_are_equal_are_not_apart_and_those_that_share_no_token_are_as_far_as_can_be() -> None:
     one, other, text = np.eye(4, dtype=np.float32), np.roll(np.eye(4, dtype=np.float32), 1, axis=1), Text(np.arange(4))
-    (found,) = folded(folds.Apart(text, 3), np.stack([one, one, other]), 2, causal=False)
+    (found,) = reduced(reducers.Apart(text, 3), np.stack([one, one, other]), 2, causal=False)
     np.testing.assert_allclose(found, [np.log(2) / 2, np.log(2) / 2, np.log(2)], atol=1e-6)
-    assert folded(folds.Apart(text, 1), one[None], 2)[0] == [0]
+    assert reduced(reducers.Apart(text, 1), one[None], 2)[0] == [0]
 
 
 def test_reach_counts_the_weight_at_each_distance_on_either_side() -> None:
     pattern = np.array([[[0.5, 0.25, 0.25], [0.0, 1.0, 0.0], [0.75, 0.25, 0.0]]], np.float32)
-    (found,) = folded(folds.Reach(Text(np.arange(3)), 1), pattern, 2, causal=False)
+    (found,) = reduced(reducers.Reach(Text(np.arange(3)), 1), pattern, 2, causal=False)
     np.testing.assert_allclose(found, [1.5 / 3, 0.5 / 3, 1.0 / 3])
 
 
@@ -154,7 +154,7 @@ def test_only_layers_that_form_their_scores_alike_are_taken_together() -> None:
             attended.together([plain, other])
 
 
-def test_layers_that_differ_in_their_scale_are_folded_apart() -> None:
+def test_layers_that_differ_in_their_scale_are_reduced_apart() -> None:
     source, ids = torch.Generator().manual_seed(0), np.arange(5)
     layers = [
         Attended(
@@ -169,6 +169,6 @@ def test_layers_that_differ_in_their_scale_are_folded_apart() -> None:
     np.testing.assert_allclose(collection.arrays()[Want("head_entropy")], expected, rtol=1e-5)
 
 
-def test_every_folded_site_is_found_under_its_name() -> None:
+def test_every_reduced_site_is_found_under_its_name() -> None:
     assert {site for site, reduction in ATTENTION_REDUCED.items() if site not in reduction.gives} == set()
     assert len(ATTENTION_REDUCED) == len(KINDS) + 3

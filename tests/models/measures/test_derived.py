@@ -49,7 +49,7 @@ def failing(loaded: LoadedModel) -> set[str]:
 # parts of a logit
 
 
-@pytest.mark.parametrize("kind", PRE_NORM)
+@pytest.mark.parametrize("kind", [*PRE_NORM, "llama-eps"])
 @pytest.mark.parametrize("against", [None, 0, 77])
 def test_the_parts_add_up_to_the_librarys_own_logit(kind: str, against: int | None) -> None:
     want = Want("dla_parts", pos=POS, token=200, against=against)

@@ -1,5 +1,8 @@
 """A second run of a text: in a batch nothing changes unless texts leak, in bfloat16 the output changes a little."""
 
+import math
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,7 @@ import torch
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from models.local.engine import LocalEngine
+from models.measures import rerun
 from tests.models.tiny import MODELS, ByteTokenizer, new_tiny_engine, tiny_engine, tiny_model
 
 TEXT = "some words, some"
@@ -35,6 +39,13 @@ def test_half_precision_changes_the_output_and_not_by_much(kind: str) -> None:
     found = asked(tiny_engine(kind), HALF)[HALF]
     assert (found >= 0).all()
     assert 1e-6 < found.max() < 1e-2
+
+
+def test_the_divergence_of_half_precision_is_weighed_by_the_exact_distribution() -> None:
+    logits = SimpleNamespace(readout=SimpleNamespace(logits=lambda rows: rows))
+    exact, half = (torch.tensor(p).log()[None] for p in ([0.5, 0.25, 0.25], [0.8, 0.1, 0.1]))
+    expected = 0.5 * math.log(0.5 / 0.8) + 0.5 * math.log(0.25 / 0.1)  # Σ p · log(p / q)
+    assert float(rerun._divergence(logits, exact, half)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_half_precision_leaves_nothing_behind() -> None:

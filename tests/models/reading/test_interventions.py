@@ -93,7 +93,9 @@ def test_a_part_left_out_writes_nothing_and_changes_what_follows(kind: str) -> N
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("intervention", [ATTENTION, FFN, AT_ZERO, FURTHER])
-def test_a_layer_run_again_from_the_tape_of_an_edited_run_is_edited(kind: str, intervention: Intervention) -> None:
+def test_a_layer_run_again_from_the_layer_inputs_of_an_edited_run_is_edited(
+    kind: str, intervention: Intervention
+) -> None:
     run, engine = Run(tiny_engine(kind).spec.id, TEXT, interventions=(intervention,)), new_tiny_engine(kind)
     wants = [Want(site, layer) for site in ("attn_out", "ffn_out", "pattern", "q") for layer in range(3)]
     at_once = engine.run(run, wants)

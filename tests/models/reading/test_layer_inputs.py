@@ -73,7 +73,7 @@ def test_layers_that_see_in_different_ways_are_called_with_their_own_arguments()
     assert windowed[0, 0, -1, -4:].all()
 
 
-def test_walking_along_a_thin_tape_runs_each_layer_once() -> None:
+def test_walking_along_thinned_layer_inputs_runs_each_layer_once() -> None:
     model, ran = loaded("llama"), []
     thin = model.record(IDS, {}, nothing, 3)
     for number, layer in enumerate(model.layers):
@@ -109,7 +109,7 @@ def test_a_tensor_that_layers_share_is_counted_once() -> None:
     assert LayerInputs(calls, stream).nbytes == (32 + 32) * 4
 
 
-def test_a_tape_of_the_tiny_model_is_little_more_than_its_streams() -> None:
+def test_layer_inputs_of_the_tiny_model_are_little_more_than_its_streams() -> None:
     inputs = loaded("llama").record(IDS, {}, nothing)
     streams = 4 * len(IDS) * 32 * 4
     assert streams <= inputs.nbytes < 1.5 * streams
