@@ -9,6 +9,9 @@ catalogue's head, as `Plural-Forms`. A sentence with two counts takes counted no
 here a language with cases asks for one, by a name of its own: `{layers:genitive}` in the translation becomes what the
 catalogue has for that noun under `msgctxt "genitive"`, in the form that the number takes. `_` has the same for a word
 that depends on no count. What a catalogue lacks is said without the case; where it lacks that too, in English.
+
+Where several numbers stand in one sentence, a translation may give the forms of what each of them counts on the spot,
+in the order of `Plural-Forms`: `{tokens} {tokens:token|tokeny|tokenów}`.
 """
 
 import re
@@ -22,13 +25,13 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from anatomy.numerals import numerals
+from anatomy.numerals import Whole, numerals
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 CATALOGUES = Path(__file__).parent / "languages"
 _UNSPACED = ("zh", "ja")  # languages that set no space between sentences
 _AFTER_STOP = re.compile(r"(?<=[。！？；：，、]) (?=\S)")
-_CASE = re.compile(r"\{\w+:([^{}]+)\}")
+_CASE = re.compile(r"\{\w+:([^{}|]+)\}")
 _locale: ContextVar[str] = ContextVar("language", default="en")
 
 
@@ -59,7 +62,7 @@ def _(message: str, /, **values: object) -> str:
         return message  # the catalogue has its head there
     catalogue = _catalogue(get_locale())
     cases = _in_cases(catalogue, lambda case: catalogue.pgettext(case, message), (message,))
-    return _filled(catalogue.gettext(message), cases, values)
+    return _filled(catalogue, catalogue.gettext(message), cases, values)
 
 
 def ngettext(one: str, several: str, count: int, /, **values: object) -> str:
@@ -68,7 +71,7 @@ def ngettext(one: str, several: str, count: int, /, **values: object) -> str:
     catalogue = _catalogue(get_locale())
     cases = _in_cases(catalogue, lambda case: catalogue.npgettext(case, one, several, count), (one, several))
     said = catalogue.ngettext(one, several, count)
-    return _filled(said, cases, {"count": numerals(get_locale()).whole(count)} | values)
+    return _filled(catalogue, said, cases, {"count": numerals(get_locale()).whole(count)} | values)
 
 
 def N_(message: str) -> str:
@@ -93,30 +96,57 @@ class Inflected(str):
         return self.cases.get(case, str(self))
 
 
-class _Places(Formatter):
-    """Fills a sentence's places. Where one asks for a case, what is no such word goes in as it is."""
+class Count(int):
+    """A whole number in a sentence that is written down before anybody reads it (`anatomy.refused`): it stands there as
+    the language writes it that is spoken then."""
 
-    def format_field(self, value: Any, format_spec: str) -> str:
-        return format(value, format_spec if isinstance(value, Inflected) else "")
+    def __str__(self) -> str:
+        return numerals(get_locale()).whole(int(self))
 
-
-def _filled(said: str, cases: dict[str, str] | None, values: dict[str, object]) -> str:
-    """A translation with its places filled, and the same in each of its cases in a language that has any."""
-    if cases is None:
-        return said.format(**values) if values else said
-    words = Inflected(_put(said, values))
-    words.cases = {case: _put(text, values) for case, text in cases.items()}
-    return words
-
-
-def _put(said: str, values: dict[str, object]) -> str:
-    return _Places().vformat(said, (), values) if values else said
+    def __format__(self, format_spec: str) -> str:
+        return format(str(self), format_spec)
 
 
 class Catalogue(GNUTranslations):
-    """The translations of a language, and the names of the cases that its sentences ask for or its words are in."""
+    """The translations of a language.
+
+    cases   names of those that its sentences ask for or its words are in
+    plural  which of a message's forms a number takes, by the rule in the catalogue's head
+    """
 
     cases: tuple[str, ...] = ()
+    plural: Callable[[int], int]
+
+
+class _Places(Formatter):
+    """Fills a sentence's places. One may ask for a case, or choose among forms by its whole number; what has neither
+    goes in as it is."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if "|" in format_spec and isinstance(value, Whole | int):
+            forms, number = format_spec.split("|"), value.count if isinstance(value, Whole) else value
+            return forms[min(self._catalogue.plural(abs(number)), len(forms) - 1)]
+        return format(value, format_spec if isinstance(value, Inflected) else "")
+
+
+def _filled(catalogue: NullTranslations, said: str, cases: dict[str, str] | None, values: dict[str, object]) -> str:
+    """A translation with its places filled, and the same in each of its cases in a language that has any."""
+    if cases is None:
+        return _put(catalogue, said, values)
+    words = Inflected(_put(catalogue, said, values))
+    words.cases = {case: _put(catalogue, text, values) for case, text in cases.items()}
+    return words
+
+
+def _put(catalogue: NullTranslations, said: str, values: dict[str, object]) -> str:
+    if not values:
+        return said
+    if isinstance(catalogue, Catalogue):
+        return _Places(catalogue).vformat(said, (), values)
+    return said.format(**values)
 
 
 def _in_cases(

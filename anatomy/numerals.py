@@ -11,6 +11,15 @@ from functools import cache
 _BESIDES = str.maketrans("", "", "'0 \u00a0\u202f")  # what a pattern such as "000\u00a0tys'.'" holds besides its word
 
 
+class Whole(str):
+    """A whole number as a language writes it, by which a translation may choose a form (`anatomy.language`).
+
+    count  the number
+    """
+
+    count: int
+
+
 @dataclass(frozen=True)
 class Numerals:
     """decimal, group   marks before the fraction, and between thousands
@@ -25,9 +34,11 @@ class Numerals:
         """A number as Python writes it, 1,234.5 or -3e-05, with this language's marks and a real minus sign."""
         return text.translate({ord("."): self.decimal, ord(","): self.group, ord("-"): "−"})
 
-    def whole(self, count: int) -> str:
+    def whole(self, count: int) -> Whole:
         """A whole number with its thousands apart: 49,152."""
-        return self.written(f"{count:,}")
+        said = Whole(self.written(f"{count:,}"))
+        said.count = count
+        return said
 
 
 ENGLISH = Numerals(".", ",", (("T", 1e12), ("B", 1e9), ("M", 1e6)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import overload
 
 from anatomy.control import Choice, Control, Slider, Switch, written
-from anatomy.language import LANGUAGES, N_, _
+from anatomy.language import LANGUAGES, N_, Count, _
 from anatomy.request import Run
 from anatomy.spec import ModelSpec
 from anatomy.trace import Token
@@ -196,7 +196,7 @@ def _complaint(name: str, text: str, panels: tuple[str, ...]) -> str | None:
             value=_short(text),
         )
     if name == "tail" and text.count(".") >= _LONGEST_TAIL:
-        longest = f"{_LONGEST_TAIL:,}"
+        longest = Count(_LONGEST_TAIL)
         return _("The link's tail has more than {count} tokens. Nothing follows the text.", count=longest)
     if name == "lang" and text not in LANGUAGES:
         return _("No language is called {value}. The browser's own is used.", value=_short(text))

@@ -18,7 +18,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from anatomy.language import N_
+from anatomy.language import N_, Count
 from anatomy.refused import Refused
 from anatomy.spec import ModelSpec
 from models.loaded.model import LoadedModel
@@ -78,7 +78,7 @@ def fit(spec: ModelSpec, tokens: int, count: int, limit: int) -> None:
     if tokens + count > limit:
         template = N_("The text has {tokens} tokens and the limit is {limit}: {room} can be added, not {count}.")
         counts = {"tokens": tokens, "limit": limit, "room": max(0, limit - tokens), "count": count}
-        raise Refused(template, **{name: f"{value:,}" for name, value in counts.items()})
+        raise Refused(template, **{name: Count(value) for name, value in counts.items()})
 
 
 def extend(

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Int
 from transformers import PreTrainedModel
 
-from anatomy.language import N_
+from anatomy.language import N_, Count
 from anatomy.positions import mentioned
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
@@ -298,7 +298,7 @@ class LocalEngine:
                 "The tokenizer gives token {token}, the model's table has {rows} rows: the two files do not belong "
                 "together."
             )
-            raise Refused(template, token=f"{ids.max():,}", rows=f"{self.spec.vocab:,}")
+            raise Refused(template, token=Count(ids.max()), rows=Count(self.spec.vocab))
         return ids
 
     def _names(self, arrays: Mapping[Want, np.ndarray]) -> dict[int, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from math import isqrt
 
-from anatomy.language import N_
+from anatomy.language import N_, Count
 from anatomy.memory import gigabytes
 from anatomy.refused import Refused, Sentence, TooLong
 from anatomy.request import MOST_RANKS, Want
@@ -23,7 +23,7 @@ def check_text(text: str) -> None:
     """Refused before the text is cut into tokens: too long to cut, or not text at all."""
     if len(text) > MAX_CHARACTERS:
         template = N_("The text has {characters} characters and the limit is {limit}: shorten it.")
-        raise Refused(template, characters=f"{len(text):,}", limit=f"{MAX_CHARACTERS:,}")
+        raise Refused(template, characters=Count(len(text)), limit=Count(MAX_CHARACTERS))
     for place, character in enumerate(text):
         if "\ud800" <= character <= "\udfff":
             template = N_(
@@ -42,7 +42,7 @@ def check_length(tokens: int, limit: int) -> None:
     """TooLong where there are more tokens than the limit."""
     if tokens > limit:
         template = N_("The text has {tokens} tokens and the limit is {limit}: take out at least {excess}.")
-        raise TooLong(template, limit, tokens=f"{tokens:,}", limit=f"{limit:,}", excess=f"{tokens - limit:,}")
+        raise TooLong(template, limit, tokens=Count(tokens), limit=Count(limit), excess=Count(tokens - limit))
 
 
 def check_tail(tail: Iterable[int], spec: ModelSpec) -> None:
@@ -50,7 +50,7 @@ def check_tail(tail: Iterable[int], spec: ModelSpec) -> None:
     for token in tail:
         if not 0 <= token < spec.vocab:
             template = N_("{model} has tokens 0 to {last}, not {token}: take it off the tail.")
-            raise Refused(template, model=spec.name, last=f"{spec.vocab - 1:,}", token=token)
+            raise Refused(template, model=spec.name, last=Count(spec.vocab - 1), token=token)
 
 
 def check_wants(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: Mapping[str, str | Sentence]) -> None:
@@ -80,7 +80,7 @@ def check_wants(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: Ma
                 template = N_(
                     "{model} has tokens 0 to {last}, and −1 to −{ranks} name its own choices: {token} is none of them."
                 )
-                raise Refused(template, model=spec.name, last=f"{spec.vocab - 1:,}", ranks=MOST_RANKS, token=token)
+                raise Refused(template, model=spec.name, last=Count(spec.vocab - 1), ranks=MOST_RANKS, token=token)
 
 
 def _too_many_pairs(want: Want, spec: ModelSpec, tokens: int) -> None:
@@ -101,7 +101,7 @@ def _too_many_pairs(want: Want, spec: ModelSpec, tokens: int) -> None:
                 "head as {pooled}, or for one position."
             )
         )
-        figures = {"size": gigabytes(size), "tokens": f"{tokens:,}", "most": gigabytes(MAP_BYTES)}
+        figures = {"size": gigabytes(size), "tokens": Count(tokens), "most": gigabytes(MAP_BYTES)}
         raise TooLong(template, isqrt(MAP_BYTES // (spec.n_heads * FLOAT)), **figures, pooled=pooled)
 
 
@@ -116,7 +116,7 @@ def _too_many_lenses(want: Want, spec: ModelSpec, tokens: int) -> None:
             "The lens is not read at all positions of {tokens} tokens at once: that is given for texts of at most "
             "{fit} tokens. Ask for one position."
         )
-        raise TooLong(template, PRODUCTS // each, tokens=f"{tokens:,}", fit=f"{PRODUCTS // each:,}")
+        raise TooLong(template, PRODUCTS // each, tokens=Count(tokens), fit=Count(PRODUCTS // each))
 
 
 def _no_such_place(want: Want, spec: ModelSpec, tokens: int) -> None:
@@ -131,7 +131,7 @@ def _no_such_place(want: Want, spec: ModelSpec, tokens: int) -> None:
         template = N_(
             "The text has {tokens} tokens: no window of it goes from {top} to {bottom} and from {left} to {right}."
         )
-        raise Refused(template, tokens=f"{tokens:,}", top=top, bottom=bottom, left=left, right=right)
+        raise Refused(template, tokens=Count(tokens), top=top, bottom=bottom, left=left, right=right)
 
 
 def too_large(cost: Estimate, room: int, limit: int, fit: int) -> None:
@@ -143,4 +143,4 @@ def too_large(cost: Estimate, room: int, limit: int, fit: int) -> None:
         "{room} of it left, enough for about {fit}. Take a part of the text, or set {variable} higher."
     )
     figures = {"need": gigabytes(cost.nbytes), "limit": gigabytes(limit), "room": gigabytes(room)}
-    raise TooLong(template, fit, variable=VARIABLE, tokens=f"{cost.tokens:,}", fit=f"{fit:,}", **figures)
+    raise TooLong(template, fit, variable=VARIABLE, tokens=Count(cost.tokens), fit=Count(fit), **figures)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anatomy.language import N_
+from anatomy.language import N_, Count
 from anatomy.refused import Refused
 from anatomy.request import Intervention
 from anatomy.spec import LearnedPositions, ModelSpec, Rope
@@ -120,4 +120,4 @@ def _out_of_range(numbers: Tensor, spec: ModelSpec) -> None:
     if first < 0 or last >= spec.max_pos:
         template = N_("This change puts tokens at positions {first} to {last}; {model} has 0 to {most}: add less.")
         named = {"first": first, "last": last, "most": spec.max_pos - 1}
-        raise Refused(template, model=spec.name, **{name: f"{value:,}" for name, value in named.items()})
+        raise Refused(template, model=spec.name, **{name: Count(value) for name, value in named.items()})

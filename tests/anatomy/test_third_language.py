@@ -7,9 +7,10 @@ import pytest
 
 import panels
 from anatomy import language
-from anatomy.language import _, get_locale, ngettext, use_locale
+from anatomy.language import Count, _, get_locale, ngettext, use_locale
 from anatomy.languages import catalogue, extract
 from anatomy.numerals import ENGLISH, numerals
+from anatomy.refused import Refused
 from tests import third
 from viz import nouns
 from viz.format import cosine, counted, exact, fixed, listed, number, percent, quoted, separators, size, thousands
@@ -119,6 +120,26 @@ def test_a_case_that_no_word_has_yet_does_no_harm(tmp_path, monkeypatch):
     monkeypatch.setattr(third, "FOLDER", tmp_path)
     with third.spoken():
         assert _("{layers} × {heads}", layers=nouns.layers(2), heads=3) == "2 layers razy 3"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "said"),
+    [
+        (1, "Tekst ma 1 token, a granicą są 22: usuń co najmniej 1."),
+        (2, "Tekst ma 2 tokeny, a granicą są 22: usuń co najmniej 1."),
+        (5, "Tekst ma 5 tokenów, a granicą są 22: usuń co najmniej 1."),
+        (12_021, "Tekst ma 12 021 tokenów, a granicą są 22: usuń co najmniej 1."),
+        (12_022, "Tekst ma 12 022 tokeny, a granicą są 22: usuń co najmniej 1."),
+    ],
+)
+def test_a_sentence_with_several_numbers_gives_the_forms_on_the_spot(tokens, said):
+    """A refusal is written down in one thread and read in another language's."""
+    message = "The text has {tokens} tokens and the limit is {limit}: take out at least {excess}."
+    refused = pickle.loads(pickle.dumps(Refused(message, tokens=Count(tokens), limit=Count(22), excess=1)))
+    assert str(refused).startswith(f"The text has {tokens:,} tokens and the limit is 22:")
+    with third.spoken():
+        assert str(refused) == said
+        assert _(message, tokens=thousands(tokens), limit=thousands(22), excess=1) == said
 
 
 def test_words_with_cases_can_be_sent_to_another_process(polish):
