@@ -117,7 +117,7 @@ def contributions(parts: Float[Array, "... part d"]) -> Float[Array, "... part"]
     return np.divide((parts * total).sum(axis=-1), squared, out=np.zeros(parts.shape[:-1]), where=squared > 0)
 
 
-def earlier_copies(ids: Int[Array, " n"]) -> np.ndarray:
+def other_copies(ids: Int[Array, " n"]) -> np.ndarray:
     """[pos src] True where src is another place of the same token as pos, before it or after."""
     same = ids[:, None] == ids[None, :]
     np.fill_diagonal(same, False)
@@ -137,7 +137,7 @@ def head_scores(pattern: Float[Array, "head pos src"], ids: Int[Array, " pos"]) 
     before them (the others may look at nothing else).
     """
     n = len(ids)
-    copies = earlier_copies(ids)
+    copies = other_copies(ids)
     followers = np.zeros_like(copies)
     followers[:, 1:] = copies[:, :-1] & (np.arange(n)[:, None] > np.arange(n - 1)[None, :])
     followers &= ids[:, None] != ids[None, :]

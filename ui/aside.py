@@ -93,7 +93,7 @@ def _column(model: HostedModel, view: Fitted, link: View, panel: Panel, handed: 
     model_verdicts, now = handed.take(), link
     if model_verdicts is None:
         now = links.read()
-        if _apart(now) != _apart(link):
+        if _without_settings(now) != _without_settings(link):
             polled.anew()
         model_verdicts = verdicts(model, view, panel.stage)
     _show(model_verdicts, view, now, panel)
@@ -105,12 +105,12 @@ def _filling(model: HostedModel, view: Fitted, link: View, panel: Panel, handed:
     model_verdicts, now = handed.take(), link
     if model_verdicts is None:
         model_verdicts, now = verdicts(model, view, panel.stage), links.read()
-        if links.current() and (model_verdicts.done or _apart(now) != _apart(link)):
+        if links.current() and (model_verdicts.done or _without_settings(now) != _without_settings(link)):
             polled.anew()
     _show(model_verdicts, view, now, panel)
 
 
-def _apart(view: View) -> View:
+def _without_settings(view: View) -> View:
     """The view without the panels' own settings, which no claim depends on."""
     return replace(view, settings=())
 
@@ -212,21 +212,21 @@ def _section(article: Article, section: str, cards: tuple[Card, ...]) -> Group:
     terms = [place for place in article.headings if place.section == section]
     standard = " ".join(_(place.standard) for place in terms if place.standard)
     term = " · ".join(place.term for place in terms)
-    return Group(_at(section), article.title_of(section), term, article.language, standard, cards)
+    return Group(_passage(section), article.title_of(section), term, article.language, standard, cards)
 
 
 def _heading(article: Article, place: Heading) -> Group:
     """A place that names a stage, and what the field calls the thing."""
-    where = f"{_where(article)} {_at(place.section)}"
+    where = f"{_edition(article)} {_passage(place.section)}"
     return Group(where, place.title, place.term, article.language, _(place.standard) if place.standard else "")
 
 
-def _at(section: str) -> str:
+def _passage(section: str) -> str:
     """A section's number as it is; what a passage is about, in the reader's language."""
     return section if section.startswith("§") else _(section)
 
 
-def _where(article: Article) -> str:
+def _edition(article: Article) -> str:
     return f"{article.key} · {article.year}" if article.year else article.key
 
 
@@ -240,7 +240,7 @@ def _card(
     target = at_claim(now, claim.id, model_verdicts.own.verdicts.get(claim.id), model_verdicts.spec)
     return Card(
         id=claim.id,
-        where=" · ".join(f"{article.key} {_at(each.section)}" for article, each in places) if named else "",
+        where=" · ".join(f"{article.key} {_passage(each.section)}" for article, each in places) if named else "",
         says=_(claim.says),
         marks=tuple(_mark(name, two, claim, judged) for name, judged in model_verdicts.by_model),
         href=links.query(target) or "?",

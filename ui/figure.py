@@ -32,7 +32,7 @@ def show(figure: Figure, says: str, key: str) -> None:
         st.plotly_chart(on_card, key=key, theme="streamlit", config={"displayModeBar": False}, alt=says)
 
 
-def at_cell(view: View, figure: Grid, cell: tuple[int, int], how: grid.How = "choose") -> View:
+def at_cell(view: View, figure: Grid, cell: tuple[int, int], how: grid.Action = "choose") -> View:
     """The view after a cell of a grid was chosen, and opened perhaps; or after its window was left, or moved to two
     tokens of the whole text."""
     if how == "leave":

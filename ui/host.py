@@ -64,7 +64,7 @@ class HostedModel:
     def __init__(self, address: str, recorded: Engine | None, queue: Queue | None = None, of: int = 1) -> None:
         """of: how many models the server has; they share the memory for answers."""
         self.address = address
-        self._of = of
+        self._models = of
         self._queue = queue or Queue()
         self.progress = Progress(N_("starting the model"))
         self._refused: Refused | None = None
@@ -72,7 +72,7 @@ class HostedModel:
         self._live: Store | None = None
         self._start = Lock()
         self._thread: Thread | None = None
-        self._due = Event()
+        self._shown_first = Event()
 
     @property
     def ready(self) -> bool:
@@ -98,7 +98,7 @@ class HostedModel:
 
     def hurry(self) -> None:
         """Load it without further delay, once it has begun: the recorded view is on a screen, or does not do."""
-        self._due.set()
+        self._shown_first.set()
 
     def spec(self) -> ModelSpec:
         """What kind of model it is. Loading: not known yet. Refused: it cannot be had."""
@@ -161,9 +161,9 @@ class HostedModel:
 
     def _load(self) -> None:
         if self._recorded is not None:
-            self._due.wait(HEAD_START)
+            self._shown_first.wait(HEAD_START)
         try:
-            self._live = Store(connect(self.address, self._report), share(self._of), self._queue)
+            self._live = Store(connect(self.address, self._report), share(self._models), self._queue)
         except Refused as refused:
             self._refused = refused
             return

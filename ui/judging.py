@@ -63,7 +63,7 @@ class _Job:
     since: float = field(default_factory=lambda: monotonic())
 
     @property
-    def rests(self) -> float:
+    def rest_left(self) -> float:
         """Seconds before which it is not looked at; below 0 where its time has come."""
         return self.since + REST - monotonic()
 
@@ -75,7 +75,7 @@ class VerdictQueue:
         self._judged: OrderedDict[Question, Judged] = OrderedDict()
         self._line: list[_Job] = []
         self._worker = Worker("verdicts", self._turn)
-        self._door = self._worker.door
+        self._lock = self._worker.lock
 
     def ask(
         self, question: Question, model: HostedModel, first: tuple[str, ...] = (), asker: Hashable | None = None
@@ -85,14 +85,14 @@ class VerdictQueue:
         first  ids of the claims that are on view
         asker  who asks: what he asked of the same model before, he asks no more; None: somebody
         """
-        with self._door:
+        with self._lock:
             known = self._judged.setdefault(question, Judged())
             self._judged.move_to_end(question)
             while len(self._judged) > KEPT:
                 self._judged.popitem(last=False)
             if not known.done:
                 self._enter(_Job(question, model), first, question if asker is None else asker)
-            return Judged(dict(known.verdicts), known.done, 0 if known.done else self._before(question))
+            return Judged(dict(known.verdicts), known.done, 0 if known.done else self._questions_before(question))
 
     def _enter(self, new: _Job, first: tuple[str, ...], asker: Hashable) -> None:
         """Put a question at the end of the line; one that stands there keeps its place."""
@@ -111,7 +111,7 @@ class VerdictQueue:
         late = monotonic() - GONE
         self._line = [job for job in self._line if max(job.askers.values(), default=late) > late]
 
-    def _before(self, question: Question) -> int:
+    def _questions_before(self, question: Question) -> int:
         """Questions that stand before this one; all of them where there was no room for it."""
         order = [job.question for job in self._line]
         return order.index(question) if question in order else len(order)
@@ -120,9 +120,9 @@ class VerdictQueue:
         """What is to be done next, or how long the first question rests yet."""
         self._clear()
         while self._line:
-            if self._line[0].rests > 0:
-                return self._line[0].rests
-            job, claim = self._whose()
+            if self._line[0].rest_left > 0:
+                return self._line[0].rest_left
+            job, claim = self._next_claim()
             known = self._judged.setdefault(job.question, Judged())
             if claim is not None:
                 return partial(self._work, job, claim, known)
@@ -132,12 +132,12 @@ class VerdictQueue:
 
     def _work(self, job: _Job, claim: str, known: Judged) -> None:
         verdict = _verdict(claim, job)
-        with self._door:
+        with self._lock:
             known.verdicts[claim] = verdict
 
-    def _whose(self) -> tuple[_Job, str | None]:
+    def _next_claim(self) -> tuple[_Job, str | None]:
         """(whose turn it is, the claim to work out for it): a claim on view, else any other; who came first."""
-        for job in [job for job in self._line if job.rests <= 0]:
+        for job in [job for job in self._line if job.rest_left <= 0]:
             known = self._known(job)
             claim = next((claim for claim in job.first if claim not in known), None)
             if claim is not None:

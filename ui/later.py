@@ -39,7 +39,7 @@ class _Gone(Exception):
 
 
 @dataclass(eq=False)
-class Errand:
+class Filling:
     """What one page waits for. begun: when it first asked for this; seen: when it looked last. refused: why the rest
     does not come. progress: of the question that stands in the queue for it."""
 
@@ -64,96 +64,96 @@ class Errand:
         return tuple(want for want in missing if want.pos in few)
 
 
-class Courier:
+class FillingQueue:
     """Has what pages wait for worked out, each page's next few positions in turn. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._errands: OrderedDict[str, Errand] = OrderedDict()  # by page, the one whose turn was longest ago first
+        self._fillings: OrderedDict[str, Filling] = OrderedDict()  # by page, the one whose turn was longest ago first
         self._worker = Worker("later", self._turn)
-        self._door = self._worker.door
+        self._lock = self._worker.lock
 
-    def ask(self, page: str, model: HostedModel, run: Run, wants: tuple[Want, ...]) -> Errand:
+    def ask(self, page: str, model: HostedModel, run: Run, wants: tuple[Want, ...]) -> Filling:
         """This page looks, and waits for these wants and no others any more."""
-        with self._door:
-            errand = self._errands.get(page)
+        with self._lock:
+            filling = self._fillings.get(page)
             now = monotonic()
-            if errand is None or (errand.model, errand.run, errand.wants) != (model, run, wants):
-                errand = self._errands[page] = Errand(model, run, wants, now)
-            errand.seen = now
-            for other in [page for page, errand in self._errands.items() if now - errand.seen > PATIENCE]:
-                del self._errands[other]
+            if filling is None or (filling.model, filling.run, filling.wants) != (model, run, wants):
+                filling = self._fillings[page] = Filling(model, run, wants, now)
+            filling.seen = now
+            for other in [page for page, filling in self._fillings.items() if now - filling.seen > PATIENCE]:
+                del self._fillings[other]
             self._worker.wake()
-            return errand
+            return filling
 
     def leave(self, page: str) -> None:
         """This page waits for nothing."""
-        with self._door:
-            self._errands.pop(page, None)
+        with self._lock:
+            self._fillings.pop(page, None)
 
-    def wanted(self, page: str, errand: Errand) -> bool:
+    def wanted(self, page: str, filling: Filling) -> bool:
         """Whether the page still waits for it."""
-        return self._errands.get(page) is errand and monotonic() - errand.seen < PATIENCE
+        return self._fillings.get(page) is filling and monotonic() - filling.seen < PATIENCE
 
     def _turn(self) -> Callable[[], None] | None:
         """What is to be done next, for the page whose turn was longest ago."""
-        waiting = ((page, errand) for page, errand in self._errands.items() if errand.refused is None)
-        return next((partial(self._work, page, errand) for page, errand in waiting), None)
+        waiting = ((page, filling) for page, filling in self._fillings.items() if filling.refused is None)
+        return next((partial(self._work, page, filling) for page, filling in waiting), None)
 
-    def _work(self, page: str, errand: Errand) -> None:
-        more = self._step(page, errand)
-        with self._door:
-            if self._errands.get(page) is errand:
-                self._errands.move_to_end(page)
+    def _work(self, page: str, filling: Filling) -> None:
+        more = self._step(page, filling)
+        with self._lock:
+            if self._fillings.get(page) is filling:
+                self._fillings.move_to_end(page)
                 if not more:
-                    del self._errands[page]
+                    del self._fillings[page]
 
-    def _step(self, page: str, errand: Errand) -> bool:
+    def _step(self, page: str, filling: Filling) -> bool:
         """Have the next few positions worked out. False: there is nothing more to do for this page."""
 
         def watch(progress: Progress) -> None:
-            errand.progress = progress
-            if not self.wanted(page, errand):
+            filling.progress = progress
+            if not self.wanted(page, filling):
                 raise _Gone
 
         try:
-            few = errand.next() if self.wanted(page, errand) else ()
+            few = filling.next() if self.wanted(page, filling) else ()
             if few:
-                errand.model.fetch(errand.run, few, watch)
+                filling.model.fetch(filling.run, few, watch)
             return bool(few)
         except (_Gone, Cancelled, Loading):
             return False
         except Refused as refused:
-            errand.refused = refused
+            filling.refused = refused
         except Exception:
-            _LOG.exception("what fills in a figure of %s failed", errand.run.model)
-            errand.refused = Refused(_BROKEN)
+            _LOG.exception("what fills in a figure of %s failed", filling.run.model)
+            filling.refused = Refused(_BROKEN)
         return True
 
 
 @st.cache_resource(show_spinner=False)
-def courier() -> Courier:
+def courier() -> FillingQueue:
     """This server's one."""
-    return Courier()
+    return FillingQueue()
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """What is there of that which fills a figure in: done of total positions. errand: what brings the rest. trace: None
-    where nothing fills it in."""
+    """What is there of that which fills a figure in: done of total positions. filling: what brings the rest. trace:
+    None where nothing fills it in."""
 
     trace: Trace | None = None
     done: int = 0
     total: int = 0
-    errand: Errand | None = None
+    filling: Filling | None = None
 
     @property
     def refused(self) -> Refused | None:
-        return None if self.errand is None else self.errand.refused
+        return None if self.filling is None else self.filling.refused
 
     @property
     def coming(self) -> bool:
         """More is on its way: whoever shows this should look again."""
-        return self.errand is not None and self.errand.refused is None
+        return self.filling is not None and self.filling.refused is None
 
     def added_to(self, trace: Trace) -> Trace:
         """A trace with what is there by now."""
@@ -180,14 +180,14 @@ def show(arrival: Arrival) -> None:
     """How much is there, and what is being done; nothing where nothing is missing."""
     if arrival.refused is not None:
         text.notice(str(arrival.refused))
-    elif arrival.errand is not None:
+    elif arrival.filling is not None:
         count = ngettext(
             "{done} of {count} position",
             "{done} of {count} positions",
             arrival.total,
             done=arrival.done,
         )
-        step = arrival.errand.progress
+        step = arrival.filling.progress
         st.progress(arrival.done / arrival.total, text=count if step is None else f"{count} · {step.says}")
 
 

@@ -71,8 +71,8 @@ def _drawn(model: HostedModel, run: Run, drawn: Fitted, filling: bool, handed: H
     if reason is None:
         _figures(figures, run, trace, view)
     later.show(arrival)
-    if arrival.errand is not None and arrival.coming:
-        polled.slower(later.EVERY, arrival.errand.begun)
+    if arrival.filling is not None and arrival.coming:
+        polled.slower(later.EVERY, arrival.filling.begun)
     if alone:
         text.elsewhere(_("Open in Stagelight"), links.query(view))
 
@@ -129,12 +129,12 @@ def _figures(figures: Figures, run: Run, trace: Trace, view: Fitted) -> None:
             if figures.chooser is None:
                 _chooser(choosers[0], panel, trace, view)
             else:
-                _not_unasked(figures.chooser, figures, run)
+                _on_request(figures.chooser, figures, run)
         with right:
             _card(panel, trace, view)
 
 
-def _not_unasked(chooser: Panel, figures: Figures, run: Run) -> None:
+def _on_request(chooser: Panel, figures: Figures, run: Run) -> None:
     """In place of the overview: why it is not there, and how to have it."""
     with st.container(border=True, key=f"chooser-{chooser.id}"):
         st.html(f"<h3>{escape(_(chooser.name))}</h3>")

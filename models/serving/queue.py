@@ -96,7 +96,7 @@ class Queue:
         self._waiting: list[_Job] = []  # in the order they came
         self._current: _Job | None = None
         self._first: OrderedDict[Hashable, float] = OrderedDict()  # when each text was first asked about
-        self._door = Condition()
+        self._lock = Condition()
         self._worker: Thread | None = None
         self._closed = False
         _open.add(self)
@@ -142,14 +142,14 @@ class Queue:
     def close(self) -> None:
         """Compute nothing more, stop what is being computed, wait for that. For the end of the program: askers are
         left."""
-        with self._door:
+        with self._lock:
             self._closed = True
-            self._door.notify()
+            self._lock.notify()
         if self._worker is not None:
             self._worker.join()
 
     def _enter(self, about: Hashable, parts: frozenset[Hashable], work: Work, turn: int) -> _Job:
-        with self._door:
+        with self._lock:
             self._count("asked", turn)
             job = self._same(about, parts)
             if job is not None:
@@ -161,7 +161,7 @@ class Queue:
                 job = _Job(about, parts, _here(work), turn, self._since(about))
                 self._waiting.append(job)
                 self._start()
-                self._door.notify()
+                self._lock.notify()
             job.turn = min(job.turn, turn)
             job.askers += 1
             return job
@@ -181,7 +181,7 @@ class Queue:
         return next((job for job in known if job.about == about and parts <= job.parts and not job.left), None)
 
     def _leave(self, job: _Job) -> None:
-        with self._door:
+        with self._lock:
             job.askers -= 1
             job.left = job.askers == 0
             if job.left and job in self._waiting:
@@ -190,7 +190,7 @@ class Queue:
 
     def _progress(self, job: _Job) -> Progress:
         """How far the question is: its place, or that it is being computed."""
-        with self._door:
+        with self._lock:
             line = self._in_order()
             if job in line:
                 template = N_("waiting: place {place} of {length}")
@@ -209,8 +209,8 @@ class Queue:
 
     def _work(self) -> None:
         while True:
-            with self._door:
-                self._door.wait_for(lambda: self._closed or bool(self._waiting))
+            with self._lock:
+                self._lock.wait_for(lambda: self._closed or bool(self._waiting))
                 if self._closed:
                     return
                 job = self._current = self._in_order()[0]
@@ -237,7 +237,7 @@ class Queue:
     def _put_off(self, job: _Job, error: BaseException) -> bool:
         """Whether what was stopped goes back into the line: somebody still asks for it. Each time it may take longer,
         or readers who come and go would keep it from ever being computed."""
-        with self._door:
+        with self._lock:
             if not (job.gave_way and isinstance(error, Cancelled)) or job.left or self._closed:
                 return False
             job.safe = max(SLICE, 2 * job.safe)
@@ -247,7 +247,7 @@ class Queue:
             return True
 
     def _done(self, job: _Job, how: str) -> None:
-        with self._door:
+        with self._lock:
             self._current = None
             self._count(how, job.turn)
 

@@ -22,7 +22,7 @@ from tests.ui.test_page import words
 from tests.until import until
 from ui import host, judging, later, polled
 from ui.host import HostedModel
-from ui.later import FEW, Courier
+from ui.later import FEW, FillingQueue
 
 TEXT = "the cat sat on the mat, and then"
 RUN = Run(tiny_engine().spec.id, TEXT)
@@ -69,8 +69,8 @@ def model(engine: Gated) -> HostedModel:
 
 
 @pytest.fixture
-def courier() -> Courier:
-    return Courier()
+def courier() -> FillingQueue:
+    return FillingQueue()
 
 
 def test_what_is_asked_for_comes_a_few_positions_at_a_time_in_its_order(engine, model, courier):
@@ -110,8 +110,8 @@ def test_a_page_that_looks_at_something_else_is_not_worked_for(engine, model, co
 def test_a_page_that_has_another_question_leaves_the_old_one(engine, model, courier):
     courier.ask("page", model, RUN, WANTS)
     until(lambda: len(engine.asked) == 1)
-    errand = courier.ask("page", model, RUN, WANTS[:4])
-    assert errand.wants == WANTS[:4]
+    filling = courier.ask("page", model, RUN, WANTS[:4])
+    assert filling.wants == WANTS[:4]
     until(lambda: len(engine.asked) == 2)
     assert engine.asked[1] == [19, 18]
 
@@ -124,7 +124,7 @@ def test_a_page_that_does_not_come_back_is_not_worked_for(engine, model, courier
     now += later.PATIENCE - 0.1
     assert courier.ask("closed", model, RUN, WANTS).seen == now
     now += later.PATIENCE + 0.1
-    until(lambda: not courier._errands)
+    until(lambda: not courier._fillings)
     until(lambda: model._queue._current is None)
     engine.passes = 10
     assert model.held(RUN, WANTS).arrays == {}
@@ -141,15 +141,15 @@ def test_pages_take_turns_and_what_one_has_got_the_other_need_not_ask_for(engine
     until(lambda: len(engine.asked) == 3)
     assert len(model.held(other, WANTS).arrays) == 2 * FEW, "the second page's turn came before the first one's next"
     engine.passes = 100
-    until(lambda: not courier._errands)
+    until(lambda: not courier._fillings)
     computed = [place for places in engine.asked for place in places]
     assert len(computed) == 2 * 20, "each position of each text once"
 
 
 def test_a_refusal_is_kept_for_the_page_and_not_asked_for_again(engine, model, courier):
     engine.refuses, engine.passes = True, 10
-    errand = courier.ask("page", model, RUN, WANTS)
-    until(lambda: errand.refused is not None)
+    filling = courier.ask("page", model, RUN, WANTS)
+    until(lambda: filling.refused is not None)
     assert str(courier.ask("page", model, RUN, WANTS).refused) == "Too much for this machine."
     assert len(engine.asked) == 1
 
@@ -208,7 +208,7 @@ def test_the_page_draws_at_once_then_fills_the_figure_in(page, engine):
     count, header = drawn(app.run())
     assert (count, there(header)) == (1 + FEW, [*range(15 - FEW, 16)])
     engine.passes = 100
-    until(lambda: not later.courier()._errands)
+    until(lambda: not later.courier()._fillings)
     count, header = drawn(app.run())
     assert (count, there(header), header["holes"]) == (16, [*range(16)], False)
     assert not app.get("progress")
@@ -221,10 +221,10 @@ def test_the_page_draws_at_once_then_fills_the_figure_in(page, engine):
 def test_a_larger_window_is_filled_in_too(page, engine):
     engine.passes = 100
     app = page()
-    until(lambda: not later.courier()._errands)
+    until(lambda: not later.courier()._fillings)
     app.run()
     app.get_by_key("lensgrid.lens_window").select("32").run()
-    until(lambda: not later.courier()._errands)
+    until(lambda: not later.courier()._fillings)
     header = drawn(app.run())[1]
     assert there(header) == [*range(32)]
     assert [place for places in engine.asked for place in places] == [*range(30, -1, -1)], "what was there stays"
@@ -235,7 +235,7 @@ def test_another_panel_lets_the_rest_be(page, engine):
     until(lambda: len(engine.asked) == 1)
     app.query_params["panel"] = "lens"
     app.run()
-    assert not later.courier()._errands
+    assert not later.courier()._fillings
     assert not app.get("progress")
     assert not app.exception
 
@@ -243,7 +243,7 @@ def test_another_panel_lets_the_rest_be(page, engine):
 def test_what_is_refused_is_said_and_the_figure_stays(page, engine):
     engine.refuses, engine.passes = True, 1
     app = page()
-    until(lambda: any(errand.refused for errand in later.courier()._errands.values()))
+    until(lambda: any(filling.refused for filling in later.courier()._fillings.values()))
     app.run()
     assert "Too much for this machine." in words(app)
     assert there(drawn(app)[1]) == [15]

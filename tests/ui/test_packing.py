@@ -91,8 +91,8 @@ def test_a_cell_is_chosen_in_the_grid_that_the_reader_saw_or_not_at_all():
     sent = {"row": 1, "col": 0, "of": unpacked(grid.pack(near, "says"))["cells"]}
     same = replace(near, focus=(1, 1), z=np.ones((2, 2), np.float32))
     for seen in (near, same):
-        assert grid.done(seen, sent | {"how": "choose"}) == ((1, 0), "choose")
-        assert grid.done(seen, sent | {"how": "open"}) == ((1, 0), "open")
+        assert grid.action_on(seen, sent | {"how": "choose"}) == ((1, 0), "choose")
+        assert grid.action_on(seen, sent | {"how": "open"}) == ((1, 0), "open")
     others = [
         replace(near, part=replace(NEAR, rows=(3, 4, 5))),
         replace(near, part=replace(NEAR, cols=(1, 2, 3))),
@@ -102,10 +102,10 @@ def test_a_cell_is_chosen_in_the_grid_that_the_reader_saw_or_not_at_all():
         replace(near, opens=zoom),
     ]
     for other in others:
-        assert grid.done(other, sent | {"how": "choose"}) is None
-        assert grid.done(other, sent | {"how": "open"}) is None
-        assert grid.done(other, sent | {"how": "leave"}) == ((1, 0), "leave")
-        assert grid.done(other, sent | {"how": "place"}) == ((1, 0), "place")
+        assert grid.action_on(other, sent | {"how": "choose"}) is None
+        assert grid.action_on(other, sent | {"how": "open"}) is None
+        assert grid.action_on(other, sent | {"how": "leave"}) == ((1, 0), "leave")
+        assert grid.action_on(other, sent | {"how": "place"}) == ((1, 0), "place")
 
 
 def test_where_a_window_lies_is_sent_in_words_and_places():

@@ -18,8 +18,8 @@ EXACT_CELLS = 128 * 128
 HOLE = 255
 SCRIPTS = ("grid_scale.js", "grid_draw.js")
 # What the reader did: chose a cell, chose and opened it, left the window, or chose two tokens by their places.
-How = Literal["choose", "open", "leave", "place"]
-_HOWS: dict[str, How] = {how: how for how in get_args(How)}
+Action = Literal["choose", "open", "leave", "place"]
+_ACTIONS: dict[str, Action] = {how: how for how in get_args(Action)}
 HTML = """<figure>
 <div class="within" hidden><svg viewBox="0 0 100 100" aria-hidden="true"><rect class="seen"></rect></svg>
 <p class="label"></p><button type="button" class="whole"></button></div>
@@ -32,27 +32,27 @@ HTML = """<figure>
 _MOUNT = register("grid", HTML, *SCRIPTS)
 
 
-def show(grid: Grid, alt: str, key: str, chosen: Callable[[tuple[int, int], How], None]) -> None:
+def show(grid: Grid, alt: str, key: str, chosen: Callable[[tuple[int, int], Action], None]) -> None:
     """The grid, as wide as its place. chosen: called with (row, column) and how the reader picked the cell."""
 
     def call(cell: dict) -> None:
-        meant = done(grid, cell)
+        meant = action_on(grid, cell)
         if meant is not None:
             chosen(*meant)
 
     _MOUNT(key=key, data=pack(grid, alt), on_cell_change=callback(key, "cell", call))
 
 
-def done(grid: Grid, cell: dict) -> tuple[tuple[int, int], How] | None:
+def action_on(grid: Grid, cell: dict) -> tuple[tuple[int, int], Action] | None:
     """What the reader did to this grid: (row, column) and how. None where it was done to another one, and was on its
     way when the picture changed."""
-    how = _HOWS.get(str(cell.get("how")), "choose")
-    if how in ("choose", "open") and cell.get("of") != cells(grid):
+    how = _ACTIONS.get(str(cell.get("how")), "choose")
+    if how in ("choose", "open") and cell.get("of") != identity(grid):
         return None
     return (max(0, int(cell["row"])), max(0, int(cell["col"]))), how
 
 
-def cells(grid: Grid) -> int:
+def identity(grid: Grid) -> int:
     """A number that is another one where the cells mean something else."""
     part = None if grid.part is None else (grid.part.rows, grid.part.cols)
     return crc32(repr((grid.selects, grid.z.shape, part, grid.places, grid.opens is None)).encode())
@@ -85,7 +85,7 @@ def pack(grid: Grid, alt: str) -> bytes:
         "hint": _(HINTS["zoom"]) if grid.opens else _(HINTS[grid.selects]),
         "words": {"log": _("log scale"), "steps": _("colours in 255 steps"), "whole": _("Whole text (Esc)")},
         "measure": grid.measure,
-        "cells": cells(grid),
+        "cells": identity(grid),
         "opens": grid.opens is not None,
         "leaves": grid.leaves is not None,
         "part": None if grid.part is None else _part(grid.part),
