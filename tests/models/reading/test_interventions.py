@@ -177,7 +177,7 @@ def test_an_edited_run_leaves_the_model_as_it_was() -> None:
         (Intervention("ffn_out", "zero"), "has layers 0 to 2, not None"),
         (Intervention("positions", "zero", 1), "the same in every layer: leave layer 1 out"),
         (Intervention("positions", "add", amount=49), "at positions 49 to 64; tiny-llama has 0 to 63: add less"),
-        (Intervention("positions", "add", amount=-1), "at positions -1 to 14"),
+        (Intervention("positions", "add", amount=-1), "at positions −1 to 14"),
         (
             Intervention("attn_out", "add", 0, 2),
             "“attn_out add” is no change .* attn_out zero, ffn_out zero, positions zero",
