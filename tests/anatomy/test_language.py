@@ -347,6 +347,20 @@ def test_every_message_is_translated_in_every_plural_form(name):
     assert all(len(told) == catalog.num_plurals for message, told in entries(name) if isinstance(message, tuple))
 
 
+def short_of_forms(catalog: Catalog) -> list[str]:
+    """The translations that give, on the spot, more or fewer forms for a number than the language has."""
+    texts = [text for entry in catalog if entry.id for text in catalogue.forms(entry.string)]
+    chosen = (
+        (text, form) for text in texts for _said, _name, form, _as in Formatter().parse(text) if "|" in (form or "")
+    )
+    return [text for text, form in chosen if form.count("|") + 1 != catalog.num_plurals]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_choice_among_forms_has_one_for_each_that_the_language_has(name):
+    assert not short_of_forms(real(name))
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_translation_has_the_places_of_its_message(name):
     odd = {

@@ -12,6 +12,7 @@ from anatomy.languages import catalogue, extract
 from anatomy.numerals import ENGLISH, numerals
 from anatomy.refused import Refused
 from tests import third
+from tests.anatomy.test_language import short_of_forms
 from viz import nouns
 from viz.format import cosine, counted, exact, fixed, listed, number, percent, quoted, separators, size, thousands
 
@@ -222,6 +223,13 @@ def test_the_test_s_catalogue_says_what_the_code_says():
     said = set(extract.messages())
     old = catalogue.read(third.FOLDER / "pl.po", "pl")
     assert not {entry.id for entry in old if entry.id and _plain(entry) not in said}
+
+
+def test_a_choice_among_too_few_forms_is_noticed():
+    polish = catalogue.read(third.FOLDER / "pl.po", "pl")
+    assert short_of_forms(polish) == []
+    polish.add("{tokens} tokens", "{tokens} {tokens:token|tokeny}")
+    assert short_of_forms(polish) == ["{tokens} {tokens:token|tokeny}"]
 
 
 def _plain(entry) -> extract.Message:

@@ -8,7 +8,7 @@ from panels import load
 from tests import third
 from tests.models.tiny import tiny_engine
 
-_OPEN = re.compile(r"\{[a-z_]+(:[a-z]+)?\}")
+_OPEN = re.compile(r"\{[a-z_]+(:[^{}]+)?\}")
 
 
 @pytest.fixture(autouse=True)
@@ -24,10 +24,10 @@ def test_a_panel_is_whole_in_a_third_language(panel, kind, answered):
         return
     trace, view = answered(panel, kind)
     assert panel.draw(trace, view) is not None
-    told = (panel.caption(trace, view), panel.formula(trace, view))
+    said = (panel.caption(trace, view), panel.formula(trace, view))
     assert panel.table(trace, view).rows
-    assert not [sentence for sentence in told if _OPEN.search(sentence)]
-    assert all(told)
+    assert not [sentence for sentence in said if _OPEN.search(sentence)]
+    assert all(said)
 
 
 def test_a_caption_mixes_what_is_translated_with_what_is_not(answered):
