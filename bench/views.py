@@ -6,8 +6,6 @@ from dataclasses import asdict, replace
 from statistics import median
 from time import perf_counter
 
-import plotly.graph_objects as go
-
 import panels
 from anatomy.refused import Refused
 from anatomy.request import Run
@@ -15,11 +13,14 @@ from anatomy.view import Fitted, View
 from bench.table import markdown
 from bench.texts import text_of
 from models.serving.store import Store
+from panels.answer import PanelAnswer
 from panels.panel import Figure, Panel
 from ui.components import grid
 from viz.chips import Chips
+from viz.description import Plotted
 from viz.export import to_frame
 from viz.grid import Grid
+from viz.heads import Heads
 
 CHANGES = ("layer", "head", "token")
 Row = tuple[str | int | float | None, ...]
@@ -68,8 +69,9 @@ def drawn(store: Store, run: Run, panel: Panel, view: Fitted) -> tuple[float, in
     """(seconds from question to packed figure with its sentence, bytes of both)."""
     start = perf_counter()
     trace = store.get(run, panel.needs(store.specs()[0], view))
-    says = panel.caption(trace, view)
-    size = wired(panel.draw(trace, view), says)
+    answer = PanelAnswer.of(panel, trace, view)
+    says = answer.caption
+    size = wired(answer.description, says)
     return perf_counter() - start, size + len(says.encode())
 
 
@@ -77,11 +79,13 @@ def wired(figure: Figure, says: str) -> int:
     """Bytes of a figure as the page sends it."""
     if isinstance(figure, Grid):
         return len(grid.pack(figure, says))
-    if isinstance(figure, go.Figure):
-        return len(figure.to_json() or "")
+    if isinstance(figure, Plotted):
+        return len(figure.drawn().to_json() or "")
     if isinstance(figure, Chips):
         return len(json.dumps(asdict(figure)))
-    return len(to_frame(figure, dark=False).encode())
+    if isinstance(figure, Heads):
+        return len(to_frame(figure, dark=False).encode())
+    raise TypeError(f"the page does not show {type(figure).__name__}")
 
 
 def table(rows: Sequence[Row]) -> str:

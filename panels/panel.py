@@ -2,43 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-import plotly.graph_objects as go
+from typing import Generic, Literal, TypeVar
 
 from anatomy.control import Control
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from viz.chips import Chips
-from viz.grid import Grid
+from viz.description import Description
 from viz.heads import Heads
+from viz.table import Table as Table
 
-Figure = go.Figure | Grid | Chips | Heads
-
-
-@dataclass(frozen=True)
-class Table:
-    """The numbers behind a figure: column names with units, rows of plain values.
-
-    note  a sentence on what is not listed; None where everything is
-
-    A row that does not have a value for each column raises ValueError.
-    """
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str | int | float | None, ...], ...]
-    note: str | None = None
-
-    def __post_init__(self) -> None:
-        odd = next((row for row in self.rows if len(row) != len(self.columns)), None)
-        if odd is not None:
-            raise ValueError(f"a row has {len(odd)} values, the table {len(self.columns)} columns")
+Figure = Description | Heads
+Reading = TypeVar("Reading")
 
 
 @dataclass(frozen=True)
-class Panel:
+class Panel(Generic[Reading]):
     """One question about one stage, and how the model answers it.
 
     id        in links and file names
@@ -47,10 +27,12 @@ class Panel:
     name      two or three words for the panel picker
     title     the question
     needs     (spec, view) → the wanted arrays; view is fitted: layer, head and pos are chosen
-    draw      (trace, view) → the figure
-    caption   (trace, view) → one or two sentences computed from the numbers: caption and alternative text
-    table     (trace, view) → the same numbers as a table
-    formula   (trace, view) → lines of plain text with the real numbers put in
+    read      (trace, view) → what the panel found: the numbers that figure, caption, table and formula are made of.
+              All of the panel's arithmetic is done here, once for each time that it is shown
+    draw      reading → the figure's description
+    caption   reading → one or two sentences computed from the numbers: caption and alternative text
+    table     reading → the same numbers as a table
+    formula   reading → lines of plain text with the real numbers put in
     snippet   (spec, view) → Python that computes the figure's numbers with plain transformers
     controls  the panel's own switches
     idle      (spec, view) → those of its controls that change nothing for this text: the page leaves them out
@@ -69,11 +51,12 @@ class Panel:
     name: str
     title: str
     needs: Callable[[ModelSpec, Fitted], Sequence[Want]]
-    draw: Callable[[Trace, Fitted], Figure]
-    caption: Callable[[Trace, Fitted], str]
-    table: Callable[[Trace, Fitted], Table]
-    formula: Callable[[Trace, Fitted], str]
+    draw: Callable[..., Figure]
+    caption: Callable[..., str]
+    table: Callable[..., Table]
+    formula: Callable[..., str]
     snippet: Callable[[ModelSpec, Fitted], str]
+    read: Callable[[Trace, Fitted], Reading] | None = None
     controls: tuple[Control, ...] = ()
     idle: Callable[[ModelSpec, Fitted], Sequence[Control]] = lambda spec, view: ()
     applies: Callable[[ModelSpec], str | None] = lambda spec: None

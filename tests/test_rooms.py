@@ -21,6 +21,7 @@ viz          |                                                          | ARRAYS
 panels          | panels.panel                                          |
 panels.panel    | viz                                                   | plotly
 panels.common   | viz                                                   | ARRAYS
+panels.answer   | panels.panel                                             |
 panels.stagemap | viz panels panels.common                              | ARRAYS
 STAGE        | viz panels.panel panels.common                           | ARRAYS plotly
 articles     | viz panels                                               | ARRAYS
@@ -45,7 +46,7 @@ models       |                                                          |
 .__main__    | .checkpoints                                             |
 """
 SHORT = {
-    "PANELS": "panels panels.panel panels.common panels.stagemap",
+    "PANELS": "panels panels.panel panels.answer panels.common panels.stagemap",
     "ARRAYS": "numpy jaxtyping",
     "TORCH": "numpy jaxtyping torch transformers",
     "FILES": "filelock gguf huggingface_hub platformdirs safetensors tokenizers tqdm",

@@ -10,9 +10,8 @@ import streamlit as st
 from anatomy import glossary
 from anatomy.language import N_, _, get_locale, use_locale
 from anatomy.sites import SITES
-from anatomy.trace import Trace
-from anatomy.view import Fitted
-from panels.panel import Panel, Table
+from panels.answer import PanelAnswer
+from panels.panel import Table
 from ui import links, text
 from viz import export
 
@@ -22,39 +21,44 @@ if TYPE_CHECKING:
 HEIGHT = 720
 
 
-def tabs(panel: Panel, trace: Trace, view: Fitted) -> None:
+def tabs(answer: PanelAnswer) -> None:
     """The tabs; only the open one's body runs."""
-    bodies: dict[str, Callable[[Panel, Trace, Fitted], None]] = {
+    bodies: dict[str, Callable[[PanelAnswer], None]] = {
         _("Formula"): _formula,
         _("Numbers"): _numbers,
         _("Terms"): _terms,
         _("Python"): _python,
         _("Link, embed, export"): _take_along,
     }
-    opened = st.tabs(list(bodies), key=f"{panel.id}.tabs", on_change="rerun")
+    opened = st.tabs(list(bodies), key=f"{answer.panel.id}.tabs", on_change="rerun")
     for tab, body in zip(opened, bodies.values(), strict=True):
         if tab.open:
             with tab:
-                body(panel, trace, view)
+                body(answer)
 
 
-def _formula(panel: Panel, trace: Trace, view: Fitted) -> None:
-    st.html(f'<pre class="formula">{escape(panel.formula(trace, view), quote=False)}</pre>')
+def _formula(answer: PanelAnswer) -> None:
+    st.html(f'<pre class="formula">{escape(answer.formula, quote=False)}</pre>')
 
 
-def _numbers(panel: Panel, trace: Trace, view: Fitted) -> None:
-    table = panel.table(trace, view)
+def _numbers(answer: PanelAnswer) -> None:
+    table = answer.table
     rows = min(len(table.rows), 12)
-    st.dataframe(frame(table), hide_index=True, height=38 + 35 * rows, alt=_("Numbers: {title}", title=_(panel.title)))
+    st.dataframe(
+        frame(table), hide_index=True, height=38 + 35 * rows, alt=_("Numbers: {title}", title=_(answer.panel.title))
+    )
     if table.note:
         text.aside(table.note)
 
 
-def _terms(panel: Panel, trace: Trace, view: Fitted) -> None:
+def _terms(answer: PanelAnswer) -> None:
     """What the panel reads of the model, and the words that it uses."""
-    shown = f"{_(panel.title)} {panel.caption(trace, view)} {panel.formula(trace, view)}"
+    shown = f"{_(answer.panel.title)} {answer.caption} {answer.formula}"
     words = "".join(_word(entry.shown, entry.explained) for entry in glossary.find(shown))
-    read = "".join(_word(*about(site)) for site in dict.fromkeys(want.site for want in panel.needs(trace.spec, view)))
+    read = "".join(
+        _word(*about(site))
+        for site in dict.fromkeys(want.site for want in answer.panel.needs(answer.spec, answer.view))
+    )
     st.html(f'<dl class="terms">{read}{words}</dl>')
 
 
@@ -72,44 +76,46 @@ def _word(term: str, says: str) -> str:
     return f"<dt>{escape(term)}</dt><dd>{escape(says)}</dd>"
 
 
-def _python(panel: Panel, trace: Trace, view: Fitted) -> None:
-    st.code(panel.snippet(trace.spec, view), language="python")
+def _python(answer: PanelAnswer) -> None:
+    st.code(answer.python, language="python")
 
 
-def _take_along(panel: Panel, trace: Trace, view: Fitted) -> None:
+def _take_along(answer: PanelAnswer) -> None:
     text.line(_("A link to this figure, as it stands:"))
-    st.code(links.address(view), language=None, wrap_lines=True)
+    st.code(links.address(answer.view), language=None, wrap_lines=True)
     text.line(_("For a page or a slide that shows it alone:"))
-    st.code(embedding(links.address(view, embed="true"), _(panel.title)), language="html", wrap_lines=True)
+    st.code(
+        embedding(links.address(answer.view, embed="true"), _(answer.panel.title)), language="html", wrap_lines=True
+    )
     text.line(_("Files that need nothing but themselves:"))
     with st.container(horizontal=True, gap="small"):
         for label, kind, mime, make in FILES:
             st.download_button(
                 _(label),
-                partial(_made, make, get_locale(), panel, trace, view),
-                f"stagelight-{panel.id}.{kind}",
+                partial(_made, make, get_locale(), answer),
+                f"stagelight-{answer.panel.id}.{kind}",
                 mime,
-                key=f"{panel.id}.{kind}",
+                key=f"{answer.panel.id}.{kind}",
                 on_click="ignore",
             )
 
 
-def _made(make: Callable[..., bytes], language: str, panel: Panel, trace: Trace, view: Fitted) -> bytes:
+def _made(make: Callable[..., bytes], language: str, answer: PanelAnswer) -> bytes:
     """A file in the reader's language; it is made after the page's run, outside of its context."""
     with use_locale(language):
-        return make(panel, trace, view)
+        return make(answer)
 
 
-def _page(panel: Panel, trace: Trace, view: Fitted) -> bytes:
-    return export.to_html(panel.draw(trace, view), _(panel.title), panel.caption(trace, view)).encode()
+def _page(answer: PanelAnswer) -> bytes:
+    return export.to_html(answer.description, _(answer.panel.title), answer.caption).encode()
 
 
-def _figure(panel: Panel, trace: Trace, view: Fitted) -> bytes:
-    return export.to_json(panel.draw(trace, view)).encode()
+def _figure(answer: PanelAnswer) -> bytes:
+    return export.to_json(answer.description).encode()
 
 
-def _table(panel: Panel, trace: Trace, view: Fitted) -> bytes:
-    return export.to_csv(panel.table(trace, view)).encode()
+def _table(answer: PanelAnswer) -> bytes:
+    return export.to_csv(answer.table).encode()
 
 
 # Made when the reader clicks, not before.

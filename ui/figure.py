@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from anatomy.view import View
@@ -10,6 +9,7 @@ from panels.panel import Figure
 from ui import links
 from ui.components import chips, grid
 from viz.chips import Chips
+from viz.description import Plotted
 from viz.export import to_frame
 from viz.format import separators
 from viz.grid import Grid
@@ -27,8 +27,8 @@ def show(figure: Figure, says: str, key: str) -> None:
     elif isinstance(figure, Heads):
         page = to_frame(figure, dark=st.context.theme.type == "dark")
         st.iframe(page, height=figure.height, alt=says)
-    else:
-        on_card = go.Figure(figure).update_layout(separators(), paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
+    elif isinstance(figure, Plotted):
+        on_card = figure.drawn().update_layout(separators(), paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
         st.plotly_chart(on_card, key=key, theme="streamlit", config={"displayModeBar": False}, alt=says)
 
 

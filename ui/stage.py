@@ -13,6 +13,7 @@ from anatomy.request import Run
 from anatomy.stages import STAGES
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
+from panels.answer import PanelAnswer
 from panels.panel import Panel
 from ui import asking, controls, details, excerpts, figure, later, links, polled, text, waiting, withheld
 from ui.asking import Halt
@@ -61,15 +62,16 @@ def _drawn(model: HostedModel, run: Run, drawn: Fitted, filling: bool, handed: H
     if panel.others:
         trace = replace(trace, of_others=_of_others(model, run))
     text.heading(_(panel.title))
-    reason = panel.applies(spec)
+    reason, read = panel.applies(spec), None
     if reason is not None:
         text.notice(reason)
     else:
-        text.answer(panel.caption(trace, view))
+        read = PanelAnswer.of(panel, trace, view)
+        text.answer(read.caption)
     if not alone:
         _picker(panel)
-    if reason is None:
-        _figures(figures, run, trace, view)
+    if read is not None:
+        _figures(figures, run, trace, read)
     later.show(arrival)
     if arrival.filling is not None and arrival.coming:
         polled.slower(later.EVERY, arrival.filling.begun)
@@ -117,21 +119,21 @@ def _of_others(model: HostedModel, run: Run) -> tuple[Trace, ...]:
     return tuple(cut)
 
 
-def _figures(figures: Figures, run: Run, trace: Trace, view: Fitted) -> None:
+def _figures(figures: Figures, run: Run, trace: Trace, answer: PanelAnswer) -> None:
     """The panel's card; on its left the one that chooses for it, if there is one."""
-    panel, *choosers = figures.drawn
+    _panel, *choosers = figures.drawn
     if not choosers and figures.chooser is None:
-        _card(panel, trace, view)
+        _card(answer)
         return
     with st.container(key="two"):
         left, right = st.columns(2, gap="small")
         with left:
             if figures.chooser is None:
-                _chooser(choosers[0], panel, trace, view)
+                _chooser(PanelAnswer.of(choosers[0], trace, answer.view), answer)
             else:
                 _on_request(figures.chooser, figures, run)
         with right:
-            _card(panel, trace, view)
+            _card(answer)
 
 
 def _on_request(chooser: Panel, figures: Figures, run: Run) -> None:
@@ -143,24 +145,25 @@ def _on_request(chooser: Panel, figures: Figures, run: Run) -> None:
             asking.extra(f"{chooser.id}.ask", _("Work it out"), (run, chooser.id))
 
 
-def _card(panel: Panel, trace: Trace, view: Fitted) -> None:
+def _card(answer: PanelAnswer) -> None:
     """The figure with its controls above and its tabs below."""
+    panel = answer.panel
     with st.container(border=True, key=f"card-{panel.id}"):
-        controls.row(panel, trace.spec, view)
+        controls.row(panel, answer.spec, answer.view)
         with st.container(key=f"wide-{panel.id}") if panel.wide else nullcontext():
-            figure.show(panel.draw(trace, view), spaced(panel.caption(trace, view)), f"{panel.id}.figure")
+            figure.show(answer.description, spaced(answer.caption), f"{panel.id}.figure")
         if not st.context.is_embedded:
-            details.tabs(panel, trace, view)
+            details.tabs(answer)
 
 
-def _chooser(panel: Panel, chosen_for: Panel, trace: Trace, view: Fitted) -> None:
+def _chooser(answer: PanelAnswer, chosen_for: PanelAnswer) -> None:
     """The overview beside a figure, in which the reader picks what the figure shows. What both can be set to stands at
     the figure alone."""
+    panel, drawn = answer.panel, answer.description
     with st.container(border=True, key=f"chooser-{panel.id}"):
-        drawn = panel.draw(trace, view)
         st.html(f"<h3>{escape(getattr(drawn, 'title', _(panel.name)))}</h3>")
-        controls.row(panel, trace.spec, view, controls.NARROW, chosen_for)
-        figure.show(drawn, spaced(panel.caption(trace, view)), f"{panel.id}.figure")
+        controls.row(panel, answer.spec, answer.view, controls.NARROW, chosen_for.panel)
+        figure.show(drawn, spaced(answer.caption), f"{panel.id}.figure")
 
 
 def halted(model: HostedModel, run: Run, view: Fitted, halt: Halt, chosen: bool) -> None:

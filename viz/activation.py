@@ -8,16 +8,16 @@ from jaxtyping import Float
 from plotly.subplots import make_subplots
 
 from anatomy.language import _, ngettext
-from viz.bars import CALM, LEGEND
+from viz.description import Plotted
 from viz.format import escaped, thousands
-from viz.theme import FOCUS, NEUTRAL
+from viz.theme import CALM, FOCUS, LEGEND, NEUTRAL
 
 BINS = 60
 _FAINT = 0.35
 
 
 @dataclass(frozen=True)
-class Inputs:
+class Activation(Plotted):
     """A curve and what goes in.
 
     x, y           the curve
@@ -40,24 +40,23 @@ class Inputs:
     y_axis: str
     own_name: str
 
+    def drawn(self) -> go.Figure:
+        """The curve with the chosen inputs on it; below, on the same axis, how many of all inputs fall into each cell.
+        What belongs to the chosen token has the colour of what is in focus."""
+        figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.05)
+        figure.add_trace(_curve(self), row=1, col=1)
+        figure.add_traces(_points(self), rows=[1, 1], cols=[1, 1])
+        for trace in _histograms(self):
+            figure.add_trace(trace, row=2, col=1)
+        figure.update_xaxes(zeroline=True, range=[float(self.x[0]), float(self.x[-1])])
+        figure.update_xaxes(title_text=escaped(self.x_axis), row=2, col=1)
+        figure.update_yaxes(title_text=escaped(self.y_axis), zeroline=True, row=1, col=1)
+        figure.update_yaxes(title_text=_("inputs (%)"), rangemode="tozero", zeroline=False, row=2, col=1)
+        figure.update_layout(height=430, legend=LEGEND, bargap=0, margin={"l": 64, "r": 16, "t": 36, "b": 52})
+        return figure
 
-def activation(given: Inputs) -> go.Figure:
-    """The curve with the chosen inputs on it; below, on the same axis, how many of all inputs fall into each cell.
-    What belongs to the chosen token has the colour of what is in focus."""
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.05)
-    figure.add_trace(_curve(given), row=1, col=1)
-    figure.add_traces(_points(given), rows=[1, 1], cols=[1, 1])
-    for trace in _histograms(given):
-        figure.add_trace(trace, row=2, col=1)
-    figure.update_xaxes(zeroline=True, range=[float(given.x[0]), float(given.x[-1])])
-    figure.update_xaxes(title_text=escaped(given.x_axis), row=2, col=1)
-    figure.update_yaxes(title_text=escaped(given.y_axis), zeroline=True, row=1, col=1)
-    figure.update_yaxes(title_text=_("inputs (%)"), rangemode="tozero", zeroline=False, row=2, col=1)
-    figure.update_layout(height=430, legend=LEGEND, bargap=0, margin={"l": 64, "r": 16, "t": 36, "b": 52})
-    return figure
 
-
-def _curve(given: Inputs) -> go.Scatter:
+def _curve(given: Activation) -> go.Scatter:
     return go.Scatter(
         x=given.x.astype(np.float32),
         y=given.y.astype(np.float32),
@@ -68,7 +67,7 @@ def _curve(given: Inputs) -> go.Scatter:
     )
 
 
-def _points(given: Inputs) -> list[go.Scatter]:
+def _points(given: Activation) -> list[go.Scatter]:
     """The chosen token's inputs: small and faint, the accented ones as diamonds."""
     chosen = np.zeros(len(given.own), bool)
     chosen[list(given.accent)] = True
@@ -98,7 +97,7 @@ def _points(given: Inputs) -> list[go.Scatter]:
     ]
 
 
-def _histograms(given: Inputs) -> list[go.Bar | go.Scatter]:
+def _histograms(given: Activation) -> list[go.Bar | go.Scatter]:
     """Percent of all inputs by cell as bars; of the chosen token's, where there are others, as a line in steps."""
     edges = np.linspace(float(given.x[0]), float(given.x[-1]), BINS + 1)
     middles = ((edges[1:] + edges[:-1]) / 2).astype(np.float32)

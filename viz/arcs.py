@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from viz.description import Plotted
 from viz.format import escaped, percent
 from viz.scale import clipped, columns
 from viz.theme import MONO, NEUTRAL
@@ -30,7 +31,7 @@ class Ribbon:
 
 
 @dataclass(frozen=True)
-class Arcs:
+class Arcs(Plotted):
     """left, right: labels of the rows from the top; chosen: the left row in bold, looked: the right one, or None."""
 
     left: tuple[str, ...]
@@ -41,19 +42,18 @@ class Arcs:
     chosen: int
     looked: int | None = None
 
-
-def arcs(given: Arcs) -> go.Figure:
-    """The chosen token's ribbons in the accent over the grey ones of the others; labels on both sides."""
-    figure = go.Figure()
-    for chosen in (True, False):
-        figure.add_trace(_ribbons(given, [ribbon for ribbon in given.ribbons if ribbon.chosen is chosen], chosen))
-    figure.add_trace(_ends(given))
-    rows = max(len(given.left), len(given.right))
-    figure.update_xaxes(visible=False, range=[0, 1], fixedrange=True)
-    figure.update_yaxes(visible=False, range=[rows - 0.4, -1.6], fixedrange=True)
-    figure.update_layout(height=_AROUND + _ROW * (rows + 1), showlegend=False, margin=_margin(given))
-    # All at once: plotly checks the whole list again for each that is added (1.4 s for 56 tokens).
-    return figure.update_layout(annotations=_labels(given, rows))
+    def drawn(self) -> go.Figure:
+        """The chosen token's ribbons in the accent over the grey ones of the others; labels on both sides."""
+        figure = go.Figure()
+        for chosen in (True, False):
+            figure.add_trace(_ribbons(self, [ribbon for ribbon in self.ribbons if ribbon.chosen is chosen], chosen))
+        figure.add_trace(_ends(self))
+        rows = max(len(self.left), len(self.right))
+        figure.update_xaxes(visible=False, range=[0, 1], fixedrange=True)
+        figure.update_yaxes(visible=False, range=[rows - 0.4, -1.6], fixedrange=True)
+        figure.update_layout(height=_AROUND + _ROW * (rows + 1), showlegend=False, margin=_margin(self))
+        # All at once: plotly checks the whole list again for each that is added (1.4 s for 56 tokens).
+        return figure.update_layout(annotations=_labels(self, rows))
 
 
 def _labels(given: Arcs, rows: int) -> list[dict]:

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
+from viz.description import Plotted
 from viz.format import escaped, number
 from viz.scale import thinned
 from viz.theme import FOCUS, NEUTRAL
@@ -31,29 +32,36 @@ class Strip:
     end: str = ""
 
 
-def components(strips: Sequence[Strip], axis: str) -> go.Figure:
-    """The strips over one axis of component numbers; the first in the accent, the others calm."""
-    figure = make_subplots(
-        rows=len(strips),
-        cols=1,
-        shared_xaxes=True,
-        vertical_spacing=0.14,
-        subplot_titles=[escaped(strip.title) for strip in strips],
-    )
-    figure.update_annotations(x=0, xanchor="left", font_size=13)
-    for row, strip in enumerate(strips, start=1):
-        draw = _bars if strip.shape == "bars" else _line
-        figure.add_trace(draw(strip, axis, None if row == 1 else NEUTRAL), row=row, col=1)
-        if strip.end:
-            figure.add_annotation(_end(strip), row=row, col=1)
-        figure.update_yaxes(title_text=escaped(strip.unit), nticks=5, zeroline=True, row=row, col=1)
-    count = len(strips[0].values)
-    ticks = {"tickvals": thinned(count, _MOST_TICKS), "range": [-0.8, count - 0.2], "showgrid": False}
-    figure.update_xaxes(zeroline=False, **ticks)
-    figure.update_xaxes(title_text=escaped(axis), row=len(strips), col=1)
-    margin = {"l": 72, "r": 24, "t": 32, "b": 52}
-    figure.update_layout(height=_AROUND + _STRIP * len(strips), showlegend=False, bargap=0.15, margin=margin)
-    return figure
+@dataclass(frozen=True)
+class Components(Plotted):
+    """Strips over one axis of component numbers; axis: its title."""
+
+    strips: Sequence[Strip]
+    axis: str
+
+    def drawn(self) -> go.Figure:
+        """The first strip in the accent, the others calm."""
+        figure = make_subplots(
+            rows=len(self.strips),
+            cols=1,
+            shared_xaxes=True,
+            vertical_spacing=0.14,
+            subplot_titles=[escaped(strip.title) for strip in self.strips],
+        )
+        figure.update_annotations(x=0, xanchor="left", font_size=13)
+        for row, strip in enumerate(self.strips, start=1):
+            draw = _bars if strip.shape == "bars" else _line
+            figure.add_trace(draw(strip, self.axis, None if row == 1 else NEUTRAL), row=row, col=1)
+            if strip.end:
+                figure.add_annotation(_end(strip), row=row, col=1)
+            figure.update_yaxes(title_text=escaped(strip.unit), nticks=5, zeroline=True, row=row, col=1)
+        count = len(self.strips[0].values)
+        ticks = {"tickvals": thinned(count, _MOST_TICKS), "range": [-0.8, count - 0.2], "showgrid": False}
+        figure.update_xaxes(zeroline=False, **ticks)
+        figure.update_xaxes(title_text=escaped(self.axis), row=len(self.strips), col=1)
+        margin = {"l": 72, "r": 24, "t": 32, "b": 52}
+        figure.update_layout(height=_AROUND + _STRIP * len(self.strips), showlegend=False, bargap=0.15, margin=margin)
+        return figure
 
 
 def _bars(strip: Strip, axis: str, colour: str | None) -> go.Bar:

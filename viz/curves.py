@@ -8,12 +8,12 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from viz.bars import LEGEND
-from viz.dots import Level
+from viz.description import Plotted
 from viz.format import escaped, number
+from viz.level import Level
 from viz.lines import log_ticks
 from viz.scale import columns
-from viz.theme import FOCUS, NEUTRAL
+from viz.theme import FOCUS, LEGEND, NEUTRAL
 
 _HEIGHT = 380
 _PLOT = (640.0, 300.0)  # width and height between the axes, in pixels of a usual window
@@ -41,8 +41,21 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Curves:
+class Band:
+    """A ground of its own under part of the x axis, with words at its lower right."""
+
+    low: float
+    high: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Curves(Plotted):
     """Up to three curves, the first in the accent; axis titles with units; levels across; marked points.
+
+    logarithmic     the y axis follows log10(y)
+    band            a ground of its own under part of the x axis
+    x_ends, y_ends  of the axes, and where ticks stand; from the values where None
 
     ValueError for more curves than can be told apart.
     """
@@ -53,13 +66,17 @@ class Curves:
     levels: Sequence[Level] = ()
     marks: Sequence[Mark] = ()
     logarithmic: bool = False
+    band: Band | None = None
+    x_ends: tuple[float, float] | None = None
+    x_ticks: Sequence[float] | None = None
+    y_ends: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if len(self.curves) > len(_LOOKS):
             raise ValueError(f"{len(self.curves)} curves were given, {len(_LOOKS)} can be told apart")
 
     @property
-    def drawn(self) -> tuple[Mark, ...]:
+    def placed(self) -> tuple[Mark, ...]:
         """The marks that have a place on the axes: a number, on a logarithmic axis above 0."""
         return tuple(
             mark
@@ -67,22 +84,38 @@ class Curves:
             if math.isfinite(mark.x) and math.isfinite(mark.y) and (mark.y > 0 or not self.logarithmic)
         )
 
+    def drawn(self) -> go.Figure:
+        """The curves as lines, a legend where there are several, dashed levels with their words, marks as diamonds."""
+        figure = go.Figure([_line(self, curve, look) for curve, look in zip(self.curves, _LOOKS, strict=False)])
+        for level in self.levels:
+            figure.add_hline(y=level.value, line={"width": 1, "dash": "dash", "color": NEUTRAL})
+            figure.add_annotation(_words(self, level))
+        for mark in self.placed:
+            figure.add_trace(_diamond(mark))
+            figure.add_annotation(_label(self, mark))
+        figure.update_xaxes(title_text=escaped(self.x_axis), zeroline=False, tickformat=",")
+        figure.update_yaxes(title_text=escaped(self.y_axis), **_y_axis(self))
+        named = len(self.curves) > 1
+        margin = {"l": 72, "r": 16, "t": 40 if named else 16, "b": 52}
+        figure.update_layout(height=_HEIGHT, showlegend=named, legend=LEGEND, margin=margin)
+        if self.band is not None:
+            _ground(figure, self.band)
+        figure.update_xaxes(range=self.x_ends and list(self.x_ends), tickvals=self.x_ticks and list(self.x_ticks))
+        if self.y_ends is not None:
+            figure.update_yaxes(range=list(self.y_ends))
+        return figure
 
-def curves(given: Curves) -> go.Figure:
-    """The curves as lines, a legend where there are several, dashed levels with their words, marks as diamonds."""
-    figure = go.Figure([_line(given, curve, look) for curve, look in zip(given.curves, _LOOKS, strict=False)])
-    for level in given.levels:
-        figure.add_hline(y=level.value, line={"width": 1, "dash": "dash", "color": NEUTRAL})
-        figure.add_annotation(_words(given, level))
-    for mark in given.drawn:
-        figure.add_trace(_diamond(mark))
-        figure.add_annotation(_label(given, mark))
-    figure.update_xaxes(title_text=escaped(given.x_axis), zeroline=False, tickformat=",")
-    figure.update_yaxes(title_text=escaped(given.y_axis), **_y_axis(given))
-    named = len(given.curves) > 1
-    margin = {"l": 72, "r": 16, "t": 40 if named else 16, "b": 52}
-    figure.update_layout(height=_HEIGHT, showlegend=named, legend=LEGEND, margin=margin)
-    return figure
+
+def _ground(figure: go.Figure, band: Band) -> None:
+    figure.add_vrect(
+        x0=band.low,
+        x1=band.high,
+        fillcolor=NEUTRAL,
+        opacity=0.14,
+        line_width=0,
+        annotation={"text": escaped(band.text), "showarrow": False},
+        annotation_position="bottom right",
+    )
 
 
 def _line(given: Curves, curve: Curve, look: dict) -> go.Scatter:
@@ -191,7 +224,7 @@ def _covered(given: Curves, level: Level, side: str, edge: str) -> int:
     base = float(_pixels(given, np.array([level.value]))[0])
     low, high = (base - 2, base + 18) if edge == "bottom" else (base - 18, base + 2)
     box = (left, left + wide, low, high)
-    return _behind(given, box) + 24 * sum(_meet(box, _with_words(given, mark)) for mark in given.drawn)
+    return _behind(given, box) + 24 * sum(_meet(box, _with_words(given, mark)) for mark in given.placed)
 
 
 def _behind(given: Curves, box: Box) -> int:
@@ -225,7 +258,7 @@ def _height(given: Curves, value: float) -> float:
 
 def _y_axis(given: Curves) -> dict:
     values = [float(value) for curve in given.curves for value in (curve.y.min(), curve.y.max())]
-    values += [level.value for level in given.levels] + [mark.y for mark in given.drawn]
+    values += [level.value for level in given.levels] + [mark.y for mark in given.placed]
     low, high = min(values), max(values)
     if not given.logarithmic:
         room = 0.12 * ((high - low) or 1.0)

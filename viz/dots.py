@@ -8,7 +8,9 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from viz.description import Plotted
 from viz.format import escaped, number
+from viz.level import Level
 from viz.lines import log_ticks
 from viz.theme import FOCUS, NEUTRAL
 
@@ -16,18 +18,11 @@ _HEIGHT = 380
 
 
 @dataclass(frozen=True)
-class Level:
-    """A value to hold the points against: a dashed line across, with words on it."""
-
-    value: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Dots:
+class Dots(Plotted):
     """Points over a numbered axis: x and y, words for each in the hover box, titles with units, levels to compare.
 
     logarithmic  the y axis follows log10(y); else it begins at 0
+    above        the points in the accent lie over the others
     """
 
     x: Float[np.ndarray, " point"]
@@ -38,30 +33,32 @@ class Dots:
     y_axis: str
     levels: Sequence[Level] = ()
     logarithmic: bool = True
+    above: bool = False
 
-
-def dots(given: Dots) -> go.Figure:
-    """The points, some in the accent, the levels as dashed lines."""
-    figure = go.Figure()
-    accent = np.array(given.accent, bool)
-    for where, colour in ((accent, None), (~accent, NEUTRAL)):
-        figure.add_trace(
-            go.Scatter(
-                x=given.x[where].astype(np.float32),
-                y=given.y[where].astype(np.float32),
-                mode="markers",
-                marker={"size": 8, "color": colour},
-                hovertext=[escaped(given.notes[i]) for i in np.flatnonzero(where)],
-                hovertemplate="%{hovertext}<extra></extra>",
+    def drawn(self) -> go.Figure:
+        """The points, some in the accent, the levels as dashed lines."""
+        figure = go.Figure()
+        accent = np.array(self.accent, bool)
+        for where, colour in ((accent, None), (~accent, NEUTRAL)):
+            figure.add_trace(
+                go.Scatter(
+                    x=self.x[where].astype(np.float32),
+                    y=self.y[where].astype(np.float32),
+                    mode="markers",
+                    marker={"size": 8, "color": colour},
+                    hovertext=[escaped(self.notes[i]) for i in np.flatnonzero(where)],
+                    hovertemplate="%{hovertext}<extra></extra>",
+                )
             )
-        )
-    for level in given.levels:
-        figure.add_hline(y=level.value, line={"width": 1.5, "dash": "dash", "color": FOCUS})
-        figure.add_annotation(_level_label(given, level))
-    figure.update_xaxes(title_text=escaped(given.x_axis), zeroline=False)
-    figure.update_yaxes(title_text=escaped(given.y_axis), zeroline=False, **_y_axis(given))
-    figure.update_layout(height=_HEIGHT, showlegend=False, margin={"l": 72, "r": 16, "t": 12, "b": 52})
-    return figure
+        if self.above:
+            figure.update_traces(zorder=1, selector=0)
+        for level in self.levels:
+            figure.add_hline(y=level.value, line={"width": 1.5, "dash": "dash", "color": FOCUS})
+            figure.add_annotation(_level_label(self, level))
+        figure.update_xaxes(title_text=escaped(self.x_axis), zeroline=False)
+        figure.update_yaxes(title_text=escaped(self.y_axis), zeroline=False, **_y_axis(self))
+        figure.update_layout(height=_HEIGHT, showlegend=False, margin={"l": 72, "r": 16, "t": 12, "b": 52})
+        return figure
 
 
 def _y_axis(given: Dots) -> dict:

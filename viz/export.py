@@ -12,18 +12,16 @@ from functools import cache
 from typing import Protocol
 
 import numpy as np
-import plotly.graph_objects as go
 import plotly.io
 from plotly.offline import get_plotlyjs
 
 from anatomy.language import get_locale
 from viz.chips import Chips
-from viz.grid import Grid
+from viz.description import Description
 from viz.heads import Heads
-from viz.heatmap import heatmap
-from viz.theme import FONT, dress, palette
+from viz.theme import FONT, palette
 
-Figure = go.Figure | Grid | Chips | Heads
+Figure = Description | Heads
 # Spreadsheets run a cell that begins like this as a formula (the wide forms in East Asian settings).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _START = """
@@ -39,11 +37,6 @@ class Columns(Protocol):
     def columns(self) -> Sequence[str]: ...
     @property
     def rows(self) -> Sequence[Sequence[str | int | float | None]]: ...
-
-
-def to_plotly(figure: go.Figure | Grid, dark: bool = False) -> go.Figure:
-    """The figure in our own colours, ready to stand outside the page."""
-    return heatmap(figure, dark) if isinstance(figure, Grid) else dress(figure, dark)
 
 
 def to_html(figure: Figure, title: str, caption: str, dark: bool = False) -> str:
@@ -114,7 +107,7 @@ def to_json(figure: Figure, dark: bool = False) -> str:
         return json.dumps(asdict(figure), ensure_ascii=False)
     if isinstance(figure, Heads):
         return json.dumps(asdict(figure), ensure_ascii=False, default=np.ndarray.tolist)
-    return str(plotly.io.to_json(to_plotly(figure, dark), validate=False))
+    return str(plotly.io.to_json(figure.plotly(dark), validate=False))
 
 
 def to_csv(table: Columns) -> str:

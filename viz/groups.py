@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from anatomy.language import _
+from viz.description import Plotted
 from viz.format import escaped
 from viz.scale import thinned
 from viz.theme import NEUTRAL
@@ -28,7 +29,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Groups:
+class Groups(Plotted):
     """queries query heads share kvs key/value heads evenly; chosen: the query head in the accent, with its group.
 
     bars   sizes to compare, the first in the accent; axis: their title with unit
@@ -49,18 +50,17 @@ class Groups:
         """Whether a query head is of the chosen one's group."""
         return query // self.share == self.chosen // self.share
 
-
-def groups(given: Groups) -> go.Figure:
-    """Above: key/value heads over their query heads. Below: the bars."""
-    figure = make_subplots(rows=2, cols=1, row_heights=[_DIAGRAM, _ROW * len(given.bars)], vertical_spacing=0.12)
-    for chosen in (True, False):
-        figure.add_trace(_links(given, chosen), row=1, col=1)
-    figure.add_traces([_kv_heads(given), _query_heads(given)], rows=[1, 1], cols=[1, 1])
-    figure.add_trace(_bars(given), row=2, col=1)
-    _axes(figure, given)
-    height = _AROUND + _DIAGRAM + _ROW * len(given.bars)
-    figure.update_layout(height=height, showlegend=False, margin={"l": 8, "r": 16, "t": 12, "b": 52})
-    return figure
+    def drawn(self) -> go.Figure:
+        """Above: key/value heads over their query heads. Below: the bars."""
+        figure = make_subplots(rows=2, cols=1, row_heights=[_DIAGRAM, _ROW * len(self.bars)], vertical_spacing=0.12)
+        for chosen in (True, False):
+            figure.add_trace(_links(self, chosen), row=1, col=1)
+        figure.add_traces([_kv_heads(self), _query_heads(self)], rows=[1, 1], cols=[1, 1])
+        figure.add_trace(_bars(self), row=2, col=1)
+        _axes(figure, self)
+        height = _AROUND + _DIAGRAM + _ROW * len(self.bars)
+        figure.update_layout(height=height, showlegend=False, margin={"l": 8, "r": 16, "t": 12, "b": 52})
+        return figure
 
 
 def _middle(given: Groups, kv: int) -> float:

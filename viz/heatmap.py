@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from jaxtyping import Float, UInt8
 
 from anatomy.language import _
+from viz.cells import Cells
 from viz.format import cosine, escaped, exact, exact_percent, number
-from viz.grid import Grid
 from viz.lattice import Lattice, edges, gaps, lattice, sheet, spread
 from viz.scale import clipped, columns, decades, steps, thinned
 from viz.theme import MONO, Palette, colorscale, dress, palette
@@ -21,7 +21,7 @@ _MOST_NUMBERS = 24  # columns
 _FAINT = 0.01  # of the scale's end: amounts below it have no number, which would be a long one
 
 
-def heatmap(grid: Grid, dark: bool = False) -> go.Figure:
+def heatmap(grid: Cells, dark: bool = False) -> go.Figure:
     """The grid in the colours of one theme: query or layer on rows from the top, key or head on columns."""
     colours, at = palette(dark), lattice(grid)
     figure = go.Figure(_cells(grid, at) if grid.tiles is None else _pictures(grid.tiles, at))
@@ -34,7 +34,7 @@ def heatmap(grid: Grid, dark: bool = False) -> go.Figure:
     return dress(figure, dark)
 
 
-def cell_text(grid: Grid, most: int = 16) -> list[list[str]]:
+def cell_text(grid: Cells, most: int = 16) -> list[list[str]]:
     """What stands in each cell: its name, the words inside it (of `most` characters), or whole percents from 10 on,
     else two decimals or digits; "" for nothing to speak of."""
     if grid.names is not None:
@@ -44,7 +44,7 @@ def cell_text(grid: Grid, most: int = 16) -> list[list[str]]:
     return [[_printed(float(value), grid) for value in row] for row in grid.z]
 
 
-def _by_row(grid: Grid, words: Sequence[str]) -> list[list[str]]:
+def _by_row(grid: Cells, words: Sequence[str]) -> list[list[str]]:
     """Words of the cells, which come row after row, by row."""
     return np.array(words, object).reshape(grid.z.shape).tolist()
 
@@ -55,7 +55,7 @@ def _laid_out(words: list[list[str]], at: Lattice) -> list[list[str]]:
     return spread(safe, at.xs, "").tolist()
 
 
-def _printed(value: float, grid: Grid) -> str:
+def _printed(value: float, grid: Cells) -> str:
     if math.isnan(value):
         return ""
     if grid.percent:
@@ -66,7 +66,7 @@ def _printed(value: float, grid: Grid) -> str:
     return cosine(value) if grid.signed or value >= 0.005 else ""
 
 
-def _cells(grid: Grid, at: Lattice) -> go.Heatmap:
+def _cells(grid: Cells, at: Lattice) -> go.Heatmap:
     low, high = grid.ends
     z = spread(grid.z.astype(np.float32), at.xs, np.nan)
     trace = go.Heatmap(z=z, zmin=low, zmax=high, hoverongaps=False)
@@ -122,7 +122,7 @@ def _pictures(tiles: UInt8[np.ndarray, "row col h w"], at: Lattice) -> go.Heatma
     )
 
 
-def _colour_bar(grid: Grid) -> dict:
+def _colour_bar(grid: Cells) -> dict:
     bar = {
         "title": {"text": escaped(grid.unit), "side": "right", "font": {"size": 12}},
         "thickness": 12,
@@ -148,16 +148,16 @@ def _colour_bar(grid: Grid) -> dict:
     return bar
 
 
-def _bar_length(grid: Grid) -> int:
+def _bar_length(grid: Cells) -> int:
     """Pixels from one end of the colour bar to the other."""
     return max(140, min(30 * len(grid.rows), 300))
 
 
-def _tick(value: float, grid: Grid) -> str:
+def _tick(value: float, grid: Cells) -> str:
     return exact_percent(value) if grid.percent else exact(value)
 
 
-def _axes(figure: go.Figure, grid: Grid, at: Lattice) -> None:
+def _axes(figure: go.Figure, grid: Cells, at: Lattice) -> None:
     common = {"showgrid": False, "zeroline": False, "automargin": False, "ticks": ""}
     common |= {"tickfont": {"family": MONO, "size": 12}, "ticklabelstandoff": 4}
     edge_x, edge_y = _edge(at.width), _edge(at.height)
@@ -182,7 +182,7 @@ def _edge(pixels: float) -> float:
     return (max(pixels, _OUTLINE) / 2 + 2) / pixels
 
 
-def _ticks(grid: Grid, labels: tuple[str, ...], places: Float[np.ndarray, " cell"], pixels: float) -> dict:
+def _ticks(grid: Cells, labels: tuple[str, ...], places: Float[np.ndarray, " cell"], pixels: float) -> dict:
     """Labelled positions: equal labels stay apart, and where not all have room the rest is counted on."""
     kept = thinned(len(labels), int(max(pixels, _TICK) / _TICK))
     shown = _shown(labels)
@@ -204,7 +204,7 @@ def _widest(labels: tuple[str, ...]) -> float:
     return _LETTER * max(columns(label) for label in _shown(labels))
 
 
-def _slanted(grid: Grid, at: Lattice) -> bool:
+def _slanted(grid: Cells, at: Lattice) -> bool:
     """Whether the columns' labels are wider than the columns."""
     return _widest(grid.cols) > at.width
 
@@ -226,7 +226,7 @@ def _outline(figure: go.Figure, focus: tuple[int, int], at: Lattice, colours: Pa
     figure.add_shape(type="rect", **frame, line={"color": colours.focus, "width": 2.4})
 
 
-def _frame(figure: go.Figure, grid: Grid, at: Lattice, colours: Palette) -> None:
+def _frame(figure: go.Figure, grid: Cells, at: Lattice, colours: Palette) -> None:
     """Title, size and margins: as much as the labels, the colour bar and the title need."""
     width, height = at.pixels
     title = {"text": escaped(grid.title), "yref": "container", "y": 1, "yanchor": "top", "pad": {"t": 14}}

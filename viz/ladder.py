@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from viz.description import Plotted
 from viz.format import escaped
 from viz.scale import columns, thinned
 from viz.theme import MONO, NEUTRAL
@@ -28,7 +29,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Ladder:
+class Ladder(Plotted):
     """Rows of blocks from the top, each with a name; names of the axes, and of new blocks and the others.
 
     ValueError where there are not as many names as rows.
@@ -44,34 +45,35 @@ class Ladder:
         if len(self.rows) != len(self.names):
             raise ValueError(f"there are {len(self.rows)} rows and {len(self.names)} names for them")
 
-
-def ladder(given: Ladder) -> go.Figure:
-    """Blocks as bars that lie in rows, those that grew in the accent."""
-    left = min(block.start for block in given.rows[0])
-    right = max(block.start + block.width for block in given.rows[0])
-    font = {"family": MONO, "size": _size(given, right - left)}
-    figure = go.Figure([_blocks(given, new, font) for new in (True, False)])
-    figure.add_trace(_labels(given, font))
-    last = len(given.rows) - 0.5
-    shown = thinned(right - left, _MOST_TICKS)
-    ticks = {"tickvals": [left + i + 0.5 for i in shown], "ticktext": [str(left + i) for i in shown]}
-    figure.update_xaxes(title_text=escaped(given.x_axis), range=[left, right], showgrid=False, zeroline=False, **ticks)
-    figure.update_yaxes(
-        title_text=escaped(given.y_axis),
-        tickvals=list(range(len(given.rows))),
-        ticktext=[escaped(name) for name in given.names],
-        range=[last, -0.5],
-        automargin=True,
-        showgrid=False,
-        zeroline=False,
-    )
-    figure.update_layout(
-        height=_AROUND + _ROW * len(given.rows),
-        barmode="overlay",
-        legend={"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom", "traceorder": "normal"},
-        margin={"l": 8, "r": 16, "t": 36, "b": 48},
-    )
-    return figure
+    def drawn(self) -> go.Figure:
+        """Blocks as bars that lie in rows, those that grew in the accent."""
+        left = min(block.start for block in self.rows[0])
+        right = max(block.start + block.width for block in self.rows[0])
+        font = {"family": MONO, "size": _size(self, right - left)}
+        figure = go.Figure([_blocks(self, new, font) for new in (True, False)])
+        figure.add_trace(_labels(self, font))
+        last = len(self.rows) - 0.5
+        shown = thinned(right - left, _MOST_TICKS)
+        ticks = {"tickvals": [left + i + 0.5 for i in shown], "ticktext": [str(left + i) for i in shown]}
+        figure.update_xaxes(
+            title_text=escaped(self.x_axis), range=[left, right], showgrid=False, zeroline=False, **ticks
+        )
+        figure.update_yaxes(
+            title_text=escaped(self.y_axis),
+            tickvals=list(range(len(self.rows))),
+            ticktext=[escaped(name) for name in self.names],
+            range=[last, -0.5],
+            automargin=True,
+            showgrid=False,
+            zeroline=False,
+        )
+        figure.update_layout(
+            height=_AROUND + _ROW * len(self.rows),
+            barmode="overlay",
+            legend={"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom", "traceorder": "normal"},
+            margin={"l": 8, "r": 16, "t": 36, "b": 48},
+        )
+        return figure
 
 
 def _size(given: Ladder, width: int) -> int:

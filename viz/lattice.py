@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from viz.grid import Grid
+from viz.cells import Cells
 
 # Pixels: longest and shortest side of all cells together, largest cell of a square and of an oblong grid, gap between
 # groups of columns.
@@ -30,7 +30,7 @@ class Lattice:
         return float(np.ptp(self.xs) + 1) * self.width, float(np.ptp(self.ys) + 1) * self.height
 
 
-def lattice(grid: Grid) -> Lattice:
+def lattice(grid: Cells) -> Lattice:
     """Square cells where rows are columns, and for small pictures; wide ones else. Groups of columns stand apart."""
     rows, cols = grid.z.shape
     height, width = min(_HIGH, _SIDE / rows), min(_WIDE, _SIDE / cols)

@@ -8,10 +8,10 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import _
-from viz.bars import LEGEND
+from viz.description import Plotted
 from viz.format import escaped, number, thousands
 from viz.scale import clipped, columns, decades, thinned
-from viz.theme import NEUTRAL
+from viz.theme import LEGEND, NEUTRAL
 
 # More lines than this are drawn as a band: single ones could not be told apart.
 MOST_LINES = 60
@@ -25,7 +25,7 @@ _DASHES = ("dot", "dashdot", "longdash")
 
 
 @dataclass(frozen=True)
-class Lines:
+class Lines(Plotted):
     """values: [line place], one name per line and one per place.
 
     chosen         the line in the accent
@@ -60,33 +60,32 @@ class Lines:
         """The lines that are neither chosen nor marked."""
         return [i for i in range(len(self.names)) if i not in (self.chosen, self.marked)]
 
-
-def lines(given: Lines) -> go.Figure:
-    """The chosen line in the accent, the marked one dashed, all others faint; above `MOST_LINES` as a band. Where they
-    are listed, every line has a colour and dashes of its own."""
-    figure = go.Figure(_line(given, given.chosen, {"width": 3}, 3))
-    if given.marked is not None and given.marked != given.chosen:
-        calm = {"width": 1.5, "dash": "dash"} | ({} if given.listed else {"color": NEUTRAL})
-        figure.add_trace(_line(given, given.marked, calm, 2))
-    if given.listed:
-        figure.add_traces(_told_apart(given))
-    else:
-        figure.add_traces(_band(given) if banded(given) else _faint(given))
-        _name_lines(figure, given)
-    shown = tick_places(len(given.places), given.lead)
-    figure.update_xaxes(
-        title_text=escaped(given.x_axis),
-        tickvals=shown,
-        ticktext=[escaped(given.places[i]) for i in shown],
-        range=[-0.4, len(given.places) - 0.6],
-        zeroline=False,
-    )
-    figure.update_yaxes(**_y_axis(given))
-    figure.update_layout(height=_HEIGHT, showlegend=False, hovermode="closest", margin=_margin(given))
-    if given.listed:
-        rows = len(given.names) / 2  # of the legend, in a narrow window
-        figure.update_layout(height=round(_HEIGHT + 20 * rows), showlegend=True, legend=LEGEND)
-    return figure
+    def drawn(self) -> go.Figure:
+        """The chosen line in the accent, the marked one dashed, all others faint; above `MOST_LINES` as a band. Where
+        they are listed, every line has a colour and dashes of its own."""
+        figure = go.Figure(_line(self, self.chosen, {"width": 3}, 3))
+        if self.marked is not None and self.marked != self.chosen:
+            calm = {"width": 1.5, "dash": "dash"} | ({} if self.listed else {"color": NEUTRAL})
+            figure.add_trace(_line(self, self.marked, calm, 2))
+        if self.listed:
+            figure.add_traces(_told_apart(self))
+        else:
+            figure.add_traces(_band(self) if banded(self) else _faint(self))
+            _name_lines(figure, self)
+        shown = tick_places(len(self.places), self.lead)
+        figure.update_xaxes(
+            title_text=escaped(self.x_axis),
+            tickvals=shown,
+            ticktext=[escaped(self.places[i]) for i in shown],
+            range=[-0.4, len(self.places) - 0.6],
+            zeroline=False,
+        )
+        figure.update_yaxes(**_y_axis(self))
+        figure.update_layout(height=_HEIGHT, showlegend=False, hovermode="closest", margin=_margin(self))
+        if self.listed:
+            rows = len(self.names) / 2  # of the legend, in a narrow window
+            figure.update_layout(height=round(_HEIGHT + 20 * rows), showlegend=True, legend=LEGEND)
+        return figure
 
 
 def tick_places(count: int, lead: bool) -> list[int]:

@@ -6,10 +6,10 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from viz.bars import CALM, LEGEND
+from viz.description import Plotted
 from viz.format import escaped
 from viz.scale import thinned
-from viz.theme import FOCUS, NEUTRAL
+from viz.theme import CALM, FOCUS, LEGEND, NEUTRAL
 
 _MOST_TICKS = 16
 
@@ -25,7 +25,7 @@ class Lead:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class Pairs(Plotted):
     """Two amounts per place in a row (attention and FFN by layer).
 
     values   [2 place]; amounts below 0 reach down, where they are not stacked
@@ -49,46 +49,47 @@ class Pairs:
     ends: tuple[float, float] | None = None
     places: tuple[str, ...] | None = None
 
-
-def paired(given: Pairs) -> go.Figure:
-    """Upright bars: the first amount in the accent, the second grey; the chosen place framed."""
-    figure = go.Figure()
-    count = given.values.shape[1]
-    for i, colour in ((0, None), (1, NEUTRAL)):
-        figure.add_trace(
-            go.Bar(
-                x=np.arange(count, dtype=np.float32),
-                y=given.values[i].astype(np.float32),
-                name=escaped(given.names[i]),
-                marker={"color": colour, "opacity": CALM if colour else 1.0},
-                hovertext=[escaped(note) for note in given.notes[i]],
-                hovertemplate="%{hovertext}<extra></extra>",
+    def drawn(self) -> go.Figure:
+        """Upright bars: the first amount in the accent, the second grey; the chosen place framed."""
+        figure = go.Figure()
+        count = self.values.shape[1]
+        for i, colour in ((0, None), (1, NEUTRAL)):
+            figure.add_trace(
+                go.Bar(
+                    x=np.arange(count, dtype=np.float32),
+                    y=self.values[i].astype(np.float32),
+                    name=escaped(self.names[i]),
+                    marker={"color": colour, "opacity": CALM if colour else 1.0},
+                    hovertext=[escaped(note) for note in self.notes[i]],
+                    hovertemplate="%{hovertext}<extra></extra>",
+                )
             )
+        if self.lead is not None:
+            figure.add_trace(_lead(self.lead))
+        if self.focus is not None:
+            frame = {"width": 2, "color": FOCUS}
+            figure.add_vrect(x0=self.focus - 0.5, x1=self.focus + 0.5, line=frame, fillcolor="rgba(0,0,0,0)")
+        figure.update_xaxes(
+            title_text=escaped(self.x_axis), showgrid=False, zeroline=False, **_x_axis(self.lead, count)
         )
-    if given.lead is not None:
-        figure.add_trace(_lead(given.lead))
-    if given.focus is not None:
-        frame = {"width": 2, "color": FOCUS}
-        figure.add_vrect(x0=given.focus - 0.5, x1=given.focus + 0.5, line=frame, fillcolor="rgba(0,0,0,0)")
-    figure.update_xaxes(title_text=escaped(given.x_axis), showgrid=False, zeroline=False, **_x_axis(given.lead, count))
-    if given.places is not None:
-        shown = thinned(count, _MOST_TICKS)
-        figure.update_xaxes(tickvals=shown, ticktext=[escaped(given.places[place]) for place in shown])
-    figure.update_yaxes(title_text=escaped(given.y_axis), tickformat=",.6~g", rangemode="tozero")
-    if given.stacked:
-        figure.update_yaxes(range=[0, float(given.values.sum(axis=0).max())])
-    if given.ends is not None:
-        figure.update_yaxes(range=list(given.ends))
-    if given.values.min() < 0:
-        figure.add_hline(y=0, line={"width": 1, "color": NEUTRAL})
-    figure.update_layout(
-        height=380,
-        barmode="stack" if given.stacked else "group",
-        bargap=0.2,
-        legend=LEGEND,
-        margin={"l": 64, "r": 16, "t": 36, "b": 52},
-    )
-    return figure
+        if self.places is not None:
+            shown = thinned(count, _MOST_TICKS)
+            figure.update_xaxes(tickvals=shown, ticktext=[escaped(self.places[place]) for place in shown])
+        figure.update_yaxes(title_text=escaped(self.y_axis), tickformat=",.6~g", rangemode="tozero")
+        if self.stacked:
+            figure.update_yaxes(range=[0, float(self.values.sum(axis=0).max())])
+        if self.ends is not None:
+            figure.update_yaxes(range=list(self.ends))
+        if self.values.min() < 0:
+            figure.add_hline(y=0, line={"width": 1, "color": NEUTRAL})
+        figure.update_layout(
+            height=380,
+            barmode="stack" if self.stacked else "group",
+            bargap=0.2,
+            legend=LEGEND,
+            margin={"l": 64, "r": 16, "t": 36, "b": 52},
+        )
+        return figure
 
 
 def _lead(lead: Lead) -> go.Bar:

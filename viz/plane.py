@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from viz.description import Plotted
 from viz.format import escaped
 from viz.theme import FOCUS, NEUTRAL
 
@@ -48,22 +49,30 @@ class Turn:
         return self.x * cos - self.y * sin, self.x * sin + self.y * cos
 
 
-def planes(turns: Sequence[Turn], x_axis: str, y_axis: str) -> go.Figure:
-    """A plane per vector: before (dashed grey), after (full colour), the circle of its length, the last part of the
-    angle as an arc. Both axes of a plane have one scale."""
-    titles = [escaped(turn.title) for turn in turns]
-    figure = make_subplots(rows=1, cols=len(turns), subplot_titles=titles, horizontal_spacing=0.14)
-    for column, (turn, colour) in enumerate(zip(turns, _COLOURS, strict=False), start=1):
-        for trace in (_after(turn, colour), _circle(turn), _before(turn), _arc(turn)):
-            figure.add_trace(trace, row=1, col=column)
-        reach = 1.15 * turn.length or 1.0
-        common = {"range": [-reach, reach], "nticks": 5, "tickformat": ",.3~g", "row": 1, "col": column}
-        figure.update_xaxes(title_text=escaped(x_axis), constrain="domain", **common)
-        anchor = "x" if column == 1 else f"x{column}"
-        figure.update_yaxes(title_text=escaped(y_axis), scaleanchor=anchor, constrain="domain", **common)
-    figure.update_annotations(font_size=13)
-    figure.update_layout(height=_HEIGHT, showlegend=False, margin={"l": 56, "r": 16, "t": 40, "b": 52})
-    return figure
+@dataclass(frozen=True)
+class Planes(Plotted):
+    """A plane per vector; titles of the axes, with units."""
+
+    turns: Sequence[Turn]
+    x_axis: str
+    y_axis: str
+
+    def drawn(self) -> go.Figure:
+        """Before (dashed grey), after (full colour), the circle of its length, the last part of the angle as an arc.
+        Both axes of a plane have one scale."""
+        titles = [escaped(turn.title) for turn in self.turns]
+        figure = make_subplots(rows=1, cols=len(self.turns), subplot_titles=titles, horizontal_spacing=0.14)
+        for column, (turn, colour) in enumerate(zip(self.turns, _COLOURS, strict=False), start=1):
+            for trace in (_after(turn, colour), _circle(turn), _before(turn), _arc(turn)):
+                figure.add_trace(trace, row=1, col=column)
+            reach = 1.15 * turn.length or 1.0
+            common = {"range": [-reach, reach], "nticks": 5, "tickformat": ",.3~g", "row": 1, "col": column}
+            figure.update_xaxes(title_text=escaped(self.x_axis), constrain="domain", **common)
+            anchor = "x" if column == 1 else f"x{column}"
+            figure.update_yaxes(title_text=escaped(self.y_axis), scaleanchor=anchor, constrain="domain", **common)
+        figure.update_annotations(font_size=13)
+        figure.update_layout(height=_HEIGHT, showlegend=False, margin={"l": 56, "r": 16, "t": 40, "b": 52})
+        return figure
 
 
 def _after(turn: Turn, colour: str | None) -> go.Scatter:

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from anatomy.language import _
+from viz.description import Plotted
 from viz.format import escaped
 from viz.scale import clipped, columns
 from viz.theme import NEUTRAL
@@ -52,22 +53,32 @@ class Place:
     line: bool
 
 
-def scatter(points: Sequence[Point], x_axis: str, y_axis: str) -> go.Figure:
-    """The points on axes of one scale, so that distances can be compared in every direction."""
-    figure = go.Figure()
-    for ranks, colour, name, order in (
-        (("chosen", "near"), None, _("chosen and its neighbours"), 3),
-        (("text",), NEUTRAL, _("tokens of the text"), 2),
-        (("faint",), NEUTRAL, _("other neighbours"), 1),
-    ):
-        figure.add_trace(_trace([point for point in points if point.rank in ranks], colour, name, order))
-    places = zip(points, label_places(points), strict=True)
-    figure.update_layout(annotations=[_label(point, place) for point, place in places if place is not None])
-    x_range, y_range = _ranges(points)
-    figure.update_xaxes(title_text=escaped(x_axis), range=x_range, zeroline=False)
-    figure.update_yaxes(title_text=escaped(y_axis), range=y_range, zeroline=False, scaleanchor="x", scaleratio=1)
-    figure.update_layout(height=_HEIGHT + 90, showlegend=False, margin={"l": 56, "r": 16, "t": 12, "b": 52})
-    return figure
+@dataclass(frozen=True)
+class Scatter(Plotted):
+    """Points on a plane; titles of the axes, with units."""
+
+    points: Sequence[Point]
+    x_axis: str
+    y_axis: str
+
+    def drawn(self) -> go.Figure:
+        """The points on axes of one scale, so that distances can be compared in every direction."""
+        figure = go.Figure()
+        for ranks, colour, name, order in (
+            (("chosen", "near"), None, _("chosen and its neighbours"), 3),
+            (("text",), NEUTRAL, _("tokens of the text"), 2),
+            (("faint",), NEUTRAL, _("other neighbours"), 1),
+        ):
+            figure.add_trace(_trace([point for point in self.points if point.rank in ranks], colour, name, order))
+        places = zip(self.points, label_places(self.points), strict=True)
+        figure.update_layout(annotations=[_label(point, place) for point, place in places if place is not None])
+        x_range, y_range = _ranges(self.points)
+        figure.update_xaxes(title_text=escaped(self.x_axis), range=x_range, zeroline=False)
+        figure.update_yaxes(
+            title_text=escaped(self.y_axis), range=y_range, zeroline=False, scaleanchor="x", scaleratio=1
+        )
+        figure.update_layout(height=_HEIGHT + 90, showlegend=False, margin={"l": 56, "r": 16, "t": 12, "b": 52})
+        return figure
 
 
 def _trace(group: Sequence[Point], colour: str | None, name: str, order: int) -> go.Scatter:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from viz.bars import CALM, LEGEND
+from viz.description import Plotted
 from viz.format import escaped, percent
 from viz.scale import decades
-from viz.theme import LIGHT
+from viz.theme import CALM, LEGEND, LIGHT
 
 _AROUND, _BAR, _GAP = 108, 20, 18
 _SHARE_ROW = 46
@@ -26,17 +26,25 @@ class Series:
     texts: tuple[str, ...]
 
 
-def shares(rows: Sequence[str], parts: Sequence[Series], axis: str) -> go.Figure:
-    """Each row as one bar of full width, cut into its parts; a part's percent is printed where it has room.
+@dataclass(frozen=True)
+class Shares(Plotted):
+    """Each row as one bar of full width, cut into its parts.
 
     rows  labels of the rows, the first on top; axis: title of the x axis
     """
-    whole = np.sum([[value or 0.0 for value in part.values] for part in parts], axis=0)
-    figure = go.Figure([_part(rows, part, whole, i) for i, part in enumerate(parts)])
-    ends = {"range": [0, 100], "tickvals": [0, 25, 50, 75, 100], "ticksuffix": " %"}
-    figure.update_xaxes(title_text=escaped(axis), showgrid=False, zeroline=False, **ends)
-    figure.update_layout(barmode="stack", bargap=0.35, legend=LEGEND, margin=_margin(parts))
-    return figure.update_layout(height=_AROUND + _SHARE_ROW * len(rows)).update_yaxes(**_labels(rows))
+
+    rows: Sequence[str]
+    parts: Sequence[Series]
+    axis: str
+
+    def drawn(self) -> go.Figure:
+        """A part's percent is printed where it has room."""
+        whole = np.sum([[value or 0.0 for value in part.values] for part in self.parts], axis=0)
+        figure = go.Figure([_part(self.rows, part, whole, i) for i, part in enumerate(self.parts)])
+        ends = {"range": [0, 100], "tickvals": [0, 25, 50, 75, 100], "ticksuffix": " %"}
+        figure.update_xaxes(title_text=escaped(self.axis), showgrid=False, zeroline=False, **ends)
+        figure.update_layout(barmode="stack", bargap=0.35, legend=LEGEND, margin=_margin(self.parts))
+        return figure.update_layout(height=_AROUND + _SHARE_ROW * len(self.rows)).update_yaxes(**_labels(self.rows))
 
 
 def _part(rows: Sequence[str], part: Series, whole: np.ndarray, place: int) -> go.Bar:
@@ -58,27 +66,36 @@ def _part(rows: Sequence[str], part: Series, whole: np.ndarray, place: int) -> g
     )
 
 
-def amounts(rows: Sequence[str], series: Sequence[Series], axis: str, ticks: Sequence[tuple[float, str]]) -> go.Figure:
-    """Each row as a group of bars on a logarithmic axis, every number printed at the end of its bar.
+@dataclass(frozen=True)
+class Amounts(Plotted):
+    """Each row as a group of bars on a logarithmic axis.
 
     ticks  (value, words) along the axis, of which those within the values are used
     """
-    figure = go.Figure([_bars(rows, given, i) for i, given in enumerate(series)])
-    low, high = _ends(series)
-    figure.update_xaxes(
-        title_text=escaped(axis),
-        type="log",
-        range=[math.log10(low), math.log10(high) + 0.16 * math.log10(high / low)],
-        tickvals=[value for value, words in ticks if low <= value <= high],
-        ticktext=[escaped(words) for value, words in ticks if low <= value <= high],
-        zeroline=False,
-    )
-    figure.update_yaxes(**_labels(rows))
-    height = _AROUND + len(rows) * (_GAP + _BAR * len(series))
-    gap = _GAP / (_GAP + _BAR * len(series))
-    return figure.update_layout(
-        height=height, barmode="group", bargap=gap, bargroupgap=0.12, legend=LEGEND, margin=_margin(series)
-    )
+
+    rows: Sequence[str]
+    series: Sequence[Series]
+    axis: str
+    ticks: Sequence[tuple[float, str]]
+
+    def drawn(self) -> go.Figure:
+        """Every number printed at the end of its bar."""
+        figure = go.Figure([_bars(self.rows, given, i) for i, given in enumerate(self.series)])
+        low, high = _ends(self.series)
+        figure.update_xaxes(
+            title_text=escaped(self.axis),
+            type="log",
+            range=[math.log10(low), math.log10(high) + 0.16 * math.log10(high / low)],
+            tickvals=[value for value, words in self.ticks if low <= value <= high],
+            ticktext=[escaped(words) for value, words in self.ticks if low <= value <= high],
+            zeroline=False,
+        )
+        figure.update_yaxes(**_labels(self.rows))
+        height = _AROUND + len(self.rows) * (_GAP + _BAR * len(self.series))
+        gap = _GAP / (_GAP + _BAR * len(self.series))
+        return figure.update_layout(
+            height=height, barmode="group", bargap=gap, bargroupgap=0.12, legend=LEGEND, margin=_margin(self.series)
+        )
 
 
 def _bars(rows: Sequence[str], given: Series, place: int) -> go.Bar:

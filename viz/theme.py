@@ -11,6 +11,8 @@ MONO = 'ui-monospace, "DejaVu Sans Mono", monospace'
 # For figures whose theme the page decides: read on both backgrounds (contrast above 3 on each).
 FOCUS = "#d55e00"
 NEUTRAL = "#7d858d"
+CALM = 0.6  # opacity of what stands back
+LEGEND = {"orientation": "h", "x": 0, "y": 1.01, "yanchor": "bottom", "traceorder": "normal"}
 
 
 @dataclass(frozen=True)

@@ -7,81 +7,15 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
-from viz.bars import CALM
-from viz.dots import Level
+from viz.description import Plotted
 from viz.format import escaped
+from viz.level import Level
 from viz.scale import clipped, columns, thinned
-from viz.theme import FOCUS, MONO, NEUTRAL
+from viz.theme import CALM, FOCUS, MONO, NEUTRAL
 
 _HEIGHT, _MOST_TICKS = 380, 40
 _BENEATH, _GAP = 110, 96  # pixels: the whole below a part, and what lies between
 _LABEL = 12  # character cells of a label under its bar
-
-
-@dataclass(frozen=True)
-class Upright:
-    """A value per token; NaN where there is none.
-
-    labels  what stands under each bar; with many, only some are written, with their positions
-    notes   words for the hover box
-    focus   the chosen token
-    level   a line across, such as the mean
-
-    ValueError where values, labels and notes are not equally many.
-    """
-
-    values: Float[np.ndarray, " pos"]
-    labels: tuple[str, ...]
-    notes: tuple[str, ...]
-    x_axis: str
-    y_axis: str
-    focus: int
-    level: Level | None = None
-
-    def __post_init__(self) -> None:
-        if not len(self.values) == len(self.labels) == len(self.notes):
-            raise ValueError(f"{len(self.values)} values, {len(self.labels)} labels, {len(self.notes)} notes")
-
-
-def upright(given: Upright) -> go.Figure:
-    """The bars in the order of the text. Equal labels stay apart."""
-    figure = go.Figure()
-    there = np.isfinite(given.values)
-    chosen = np.arange(len(given.values)) == given.focus
-    for where, colour in ((there & chosen, None), (there & ~chosen, NEUTRAL)):
-        places = np.flatnonzero(where)
-        figure.add_trace(
-            go.Bar(
-                x=places.astype(np.float32),
-                y=given.values[places].astype(np.float32),
-                width=0.8,
-                marker={"color": colour, "opacity": CALM if colour else 1.0},
-                hovertext=[escaped(given.notes[place]) for place in places],
-                hovertemplate="%{hovertext}<extra></extra>",
-            )
-        )
-    if given.level is not None:
-        figure.add_hline(y=given.level.value, line={"width": 1.5, "dash": "dash", "color": FOCUS})
-        figure.add_annotation(_words(given.level))
-    shown = thinned(len(given.labels), _MOST_TICKS)
-    figure.update_xaxes(
-        title_text=escaped(given.x_axis),
-        tickvals=shown,
-        ticktext=[_tick(given, place, len(shown)) for place in shown],
-        tickangle=-50,
-        tickfont={"family": MONO},
-        range=[-0.6, len(given.labels) - 0.4],
-        showgrid=False,
-        zeroline=False,
-        automargin=True,
-    )
-    figure.update_yaxes(title_text=escaped(given.y_axis), rangemode="tozero", tickformat=",.6~g")
-    if not there.any():
-        figure.update_yaxes(range=[0, 1], showticklabels=False)
-    figure.update_layout(
-        height=_HEIGHT, showlegend=False, barmode="overlay", margin={"l": 64, "r": _right(given), "t": 24, "b": 64}
-    )
-    return figure
 
 
 @dataclass(frozen=True)
@@ -102,9 +36,77 @@ class Whole:
     focus: int
 
 
-def over(near: Upright, whole: Whole) -> go.Figure:
-    """The bars of a part of a long text, and below them the whole of it on an axis of its own."""
-    figure = upright(near)
+@dataclass(frozen=True)
+class Upright(Plotted):
+    """A value per token; NaN where there is none.
+
+    labels  what stands under each bar; with many, only some are written, with their positions
+    notes   words for the hover box
+    focus   the chosen token
+    level   a line across, such as the mean
+    whole   the values are a part of a long text: what stands below them is all of it, on an axis of its own
+
+    ValueError where values, labels and notes are not equally many.
+    """
+
+    values: Float[np.ndarray, " pos"]
+    labels: tuple[str, ...]
+    notes: tuple[str, ...]
+    x_axis: str
+    y_axis: str
+    focus: int
+    level: Level | None = None
+    whole: Whole | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.values) == len(self.labels) == len(self.notes):
+            raise ValueError(f"{len(self.values)} values, {len(self.labels)} labels, {len(self.notes)} notes")
+
+    def drawn(self) -> go.Figure:
+        """The bars in the order of the text. Equal labels stay apart."""
+        figure = go.Figure()
+        there = np.isfinite(self.values)
+        chosen = np.arange(len(self.values)) == self.focus
+        for where, colour in ((there & chosen, None), (there & ~chosen, NEUTRAL)):
+            places = np.flatnonzero(where)
+            figure.add_trace(
+                go.Bar(
+                    x=places.astype(np.float32),
+                    y=self.values[places].astype(np.float32),
+                    width=0.8,
+                    marker={"color": colour, "opacity": CALM if colour else 1.0},
+                    hovertext=[escaped(self.notes[place]) for place in places],
+                    hovertemplate="%{hovertext}<extra></extra>",
+                )
+            )
+        if self.level is not None:
+            figure.add_hline(y=self.level.value, line={"width": 1.5, "dash": "dash", "color": FOCUS})
+            figure.add_annotation(_words(self.level))
+        shown = thinned(len(self.labels), _MOST_TICKS)
+        figure.update_xaxes(
+            title_text=escaped(self.x_axis),
+            tickvals=shown,
+            ticktext=[_tick(self, place, len(shown)) for place in shown],
+            tickangle=-50,
+            tickfont={"family": MONO},
+            range=[-0.6, len(self.labels) - 0.4],
+            showgrid=False,
+            zeroline=False,
+            automargin=True,
+        )
+        figure.update_yaxes(title_text=escaped(self.y_axis), rangemode="tozero", tickformat=",.6~g")
+        if not there.any():
+            figure.update_yaxes(range=[0, 1], showticklabels=False)
+        figure.update_layout(
+            height=_HEIGHT, showlegend=False, barmode="overlay", margin={"l": 64, "r": _right(self), "t": 24, "b": 64}
+        )
+        if self.whole is not None:
+            _below(figure, self.whole)
+        return figure
+
+
+def _below(figure: go.Figure, whole: Whole) -> None:
+    """The whole of a long text below the bars of a part."""
     chosen = np.arange(len(whole.values)) == whole.focus
     figure.add_bar(
         x=whole.middles.astype(np.float32),
@@ -135,7 +137,7 @@ def over(near: Upright, whole: Whole) -> go.Figure:
             "zeroline": False,
         },
     )
-    return figure.update_yaxes(tickformat=",.6~g")
+    figure.update_yaxes(tickformat=",.6~g")
 
 
 def _words(level: Level) -> dict:

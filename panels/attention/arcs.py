@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
@@ -18,7 +17,7 @@ from panels.common.columns import most_note, most_weight
 from panels.common.relation import relation
 from panels.common.shared import FIRST
 from panels.panel import Panel, Table
-from viz.arcs import Arcs, Ribbon, arcs
+from viz.arcs import Arcs, Ribbon
 from viz.format import exact_percent, number, percent, quoted
 
 _MOST_TOKENS, _STRONGEST = 60, 20
@@ -30,7 +29,7 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return (wanted(view, "scores"), wanted(view, "pattern"))
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Arcs:
     """Every token on both sides; for long texts the chosen one on the left and those it gives most on the right."""
     row = row_of(trace, view)
     right = _right(trace, view)
@@ -42,16 +41,14 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
         for src in right
         if shown[place, src] >= _LEAST
     )
-    return arcs(
-        Arcs(
-            left=_labels(trace, left),
-            right=_labels(trace, right),
-            ribbons=ribbons,
-            left_title=_("looking (query)"),
-            right_title=_("looked at (key)"),
-            chosen=left.index(view.pos),
-            looked=right.index(row.src) if row.src in right else None,
-        )
+    return Arcs(
+        left=_labels(trace, left),
+        right=_labels(trace, right),
+        ribbons=ribbons,
+        left_title=_("looking (query)"),
+        right_title=_("looked at (key)"),
+        chosen=left.index(view.pos),
+        looked=right.index(row.src) if row.src in right else None,
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
@@ -18,9 +17,9 @@ from panels.common import chosen_cell
 from panels.common.attention_row import wanted
 from panels.common.columns import most_note, most_weight
 from panels.panel import Panel, Table
-from viz.bars import Column, columns
-from viz.components import Strip, components
+from viz.components import Components, Strip
 from viz.format import number, percent, quoted, rounding, thousands
+from viz.measures import Column, Measures
 
 _MOST_ROWS = 16
 
@@ -31,14 +30,14 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return (*chosen_cell.wants(view), *more, *chosen_cell.biases(spec, view))
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Components:
     """The chosen step: products and their running sum, the row's scores and weights, or weight × value and z."""
     steps = steps_of(trace, view)
     if view[STEP] == "softmax":
         return _draw_row(trace, steps)
     looking, looked = quoted(trace.tokens[steps.cell.pos].label), quoted(trace.tokens[steps.cell.src].label)
     strips = _draw_value(steps, looking, looked) if view[STEP] == "value" else _draw_product(steps, looking, looked)
-    return components(strips, _("component"))
+    return Components(strips, _("component"))
 
 
 def _draw_product(steps: Steps, looking: str, looked: str) -> tuple[Strip, Strip]:
@@ -59,11 +58,11 @@ def _draw_value(steps: Steps, looking: str, looked: str) -> tuple[Strip, Strip]:
     return Strip(write, steps.write, _("activation")), Strip(total, steps.total, _("activation"))
 
 
-def _draw_row(trace: Trace, steps: Steps) -> go.Figure:
+def _draw_row(trace: Trace, steps: Steps) -> Measures:
     rows = _rows_shown(steps)
     labels = [f"{place} {trace.tokens[place].label}" for place in rows]
     scores, weights = steps.scaled[rows], steps.weights[rows]
-    return columns(
+    return Measures(
         labels,
         (
             Column(_("weight (probability)"), weights, tuple(percent(float(weight)) for weight in weights)),

@@ -1,7 +1,5 @@
 """Which query heads share keys and values (GQA, Ainslie et al. 2023), and what that saves in the cache."""
 
-import plotly.graph_objects as go
-
 from anatomy.control import Slider
 from anatomy.language import N_, _, ngettext
 from anatomy.memory import cache_bytes, kept
@@ -14,7 +12,7 @@ from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from viz import nouns
 from viz.format import BYTE_UNITS, listed, size, thousands
-from viz.groups import Groups, Sizes, groups
+from viz.groups import Groups, Sizes
 
 LENGTH = Slider("length", N_("Length of the text: 2ⁿ tokens, n ="), 0, 17, 1, 13)
 
@@ -34,25 +32,23 @@ def _kinds(spec: ModelSpec) -> list[tuple[str, int]]:
     ]
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Groups:
     """The heads in their groups, and the cache at the chosen length."""
     spec, tokens = trace.spec, _length(view)
     kinds = [(label, cache_bytes(spec, tokens, kv)) for label, kv in _kinds(spec)]
     unit, scale = next(((_(u), s) for u, s in BYTE_UNITS if kinds[0][1] >= s), (_("bytes"), 1.0))
-    return groups(
-        Groups(
-            queries=spec.n_heads,
-            kvs=spec.n_kv,
-            chosen=view.head,
-            bars=[Sizes(label, count / scale, size(count)) for label, count in kinds],
-            axis=ngettext(
-                "keys and values of {count} token ({unit}, {precision})",
-                "keys and values of {count} tokens ({unit}, {precision})",
-                tokens,
-                unit=unit,
-                precision=spec.dtype,
-            ),
-        )
+    return Groups(
+        queries=spec.n_heads,
+        kvs=spec.n_kv,
+        chosen=view.head,
+        bars=[Sizes(label, count / scale, size(count)) for label, count in kinds],
+        axis=ngettext(
+            "keys and values of {count} token ({unit}, {precision})",
+            "keys and values of {count} tokens ({unit}, {precision})",
+            tokens,
+            unit=unit,
+            precision=spec.dtype,
+        ),
     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _, ngettext
@@ -16,8 +15,9 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.snippet import LAYERS, TABLE, opening
 from panels.panel import Panel, Table
+from viz.description import Description
 from viz.format import fixed, number, quoted
-from viz.lines import Lines, banded, lines
+from viz.lines import Lines, banded
 
 _ENTERING = Want("resid_pre", 0)
 _BEFORE = """layers[0].register_forward_pre_hook(
@@ -84,9 +84,9 @@ def _places(spec: ModelSpec) -> tuple[str, ...]:
     return (_("row"), *((_("in"),) if _changed(spec) else ()), *(str(layer) for layer in range(spec.layers)))
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Description:
     """A line per other place of the token, the nearest in the accent; dashed, the cosine with the token's own row."""
-    return lines(_lines(trace, paths(trace, view)))
+    return _lines(trace, paths(trace, view))
 
 
 def _lines(trace: Trace, similarity: Paths) -> Lines:

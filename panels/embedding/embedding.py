@@ -5,7 +5,6 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from anatomy.control import Slider
@@ -20,7 +19,7 @@ from panels.common.snippet import TABLE, opening
 from panels.panel import Panel, Table
 from viz import nouns
 from viz.format import cosine, number, percent, quoted, thousands
-from viz.scatter import Point, Rank, scatter
+from viz.scatter import Point, Rank, Scatter
 
 NEAR = Slider("near", N_("Neighbours per token"), 0, 8, 1, 3)
 # With more different tokens than this, only the chosen one's neighbours are drawn: the others would hide the text. In a
@@ -105,7 +104,7 @@ def _rank(token_id: int, chosen: int, near: Set[int], in_text: Set[int]) -> Rank
     return "text" if token_id in in_text else "faint"
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Scatter:
     """The map: chosen token and its neighbours in the accent, the other tokens calm, the rest as dots."""
     plane = lay_out(trace, view)
     times = Counter(token.id for token in trace.tokens)
@@ -123,7 +122,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     ]
     x_share, y_share = (percent(share) for share in plane.shares)
     axes = (_("PC 1 · {share} of the variance", share=x_share), _("PC 2 · {share} of the variance", share=y_share))
-    return scatter(points, *axes)
+    return Scatter(points, *axes)
 
 
 def caption(trace: Trace, view: Fitted) -> str:

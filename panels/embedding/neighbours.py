@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
-
 from anatomy.language import N_, _
 from anatomy.measure import norms
 from anatomy.request import Want
@@ -12,8 +10,9 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.snippet import TABLE, opening
 from panels.panel import Panel, Table
-from viz.bars import Bar, ranked
+from viz.bars import Bars
 from viz.format import cosine, number, quoted, thousands
+from viz.rows import Bar
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -32,7 +31,7 @@ def _near(trace: Trace, view: Fitted) -> list[tuple[int, float]]:
     return list(zip(ids.tolist(), cosines.tolist(), strict=True))
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Bars:
     """One bar per neighbour, on a scale that ends at 1, the same direction."""
     chosen = trace.tokens[view.pos].label
     bars = [
@@ -45,7 +44,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
         )
         for token_id, value in _near(trace, view)
     ]
-    return ranked(bars, _("cosine with {token} (1: same direction)", token=quoted(chosen)), high=1.0)
+    return Bars(bars, _("cosine with {token} (1: same direction)", token=quoted(chosen)), high=1.0)
 
 
 def caption(trace: Trace, view: Fitted) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.control import Choice
@@ -18,9 +17,10 @@ from panels.common.columns import Columns, columns_of, table_note, table_rows
 from panels.common.snippet import TABLE, opening
 from panels.panel import Figure, Panel, Table
 from viz import nouns
-from viz.dots import Dots, Level, dots
+from viz.dots import Dots
 from viz.format import number, percent, quoted, thousands
 from viz.grid import Grid
+from viz.level import Level
 from viz.scale import ceiling
 
 SHOWN = Choice("row", N_("Show"), ("values", "lengths"), (N_("its numbers"), N_("lengths of all rows")))
@@ -75,7 +75,7 @@ def _columns(trace: Trace) -> Columns:
     return columns_of(len(trace.tokens), alone=_ALONE)
 
 
-def _lengths(trace: Trace, view: Fitted) -> go.Figure:
+def _lengths(trace: Trace, view: Fitted) -> Dots:
     lengths, columns = norms(trace[_ROWS]), _columns(trace)
     x, y = columns.middles, columns.mean(lengths)
     notes = tuple(_note(trace, columns, i, float(length)) for i, length in enumerate(y))
@@ -85,19 +85,17 @@ def _lengths(trace: Trace, view: Fitted) -> go.Figure:
         x, y = np.append(x, view.pos), np.append(y, own)
         notes = (*notes, _("{pos} {token}: length {length}", pos=view.pos, token=name, length=number(own)))
         accent = (*(False for _column in columns.sizes), True)
-    figure = dots(
-        Dots(
-            x=x.astype(np.float32),
-            y=y,
-            notes=notes,
-            accent=accent,
-            x_axis=_("position in the text"),
-            y_axis=_("length of the row (L2 norm)"),
-            levels=[Level(float(np.median(lengths)), _("median of the text"))],
-            logarithmic=False,
-        )
+    return Dots(
+        x=x.astype(np.float32),
+        y=y,
+        notes=notes,
+        accent=accent,
+        x_axis=_("position in the text"),
+        y_axis=_("length of the row (L2 norm)"),
+        levels=[Level(float(np.median(lengths)), _("median of the text"))],
+        logarithmic=False,
+        above=columns.pooled,
     )
-    return figure.update_traces(zorder=1, selector=0) if columns.pooled else figure
 
 
 def _note(trace: Trace, columns: Columns, column: int, length: float) -> str:

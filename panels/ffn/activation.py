@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _, ngettext
@@ -16,7 +15,7 @@ from panels.common.names import function_name
 from panels.common.snippet import LAYERS, opening
 from panels.ffn.neurons import strongest
 from panels.panel import Panel, Table
-from viz.activation import Inputs, activation
+from viz.activation import Activation
 from viz.format import listed, number, percent, quoted, rounding
 
 _POINTS = 241  # of the curve
@@ -55,25 +54,23 @@ def _curve(given: Float[np.ndarray, "pos d_ff"]) -> Float[np.ndarray, " point"]:
     return np.linspace(low - room, high + room, _POINTS)
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Activation:
     """The curve, the chosen token's inputs on it, and how often each input occurs in the text."""
     given, function = inputs(trace, view), ACTIVATIONS[trace.spec.ffn.act]
     own, act = given[view.pos], trace[Want("act", view.layer, pos=view.pos)]
     x, y = _curve(given), function(own)
     name, site = function_name(trace.spec), _site(trace.spec)
-    return activation(
-        Inputs(
-            x=x,
-            y=function(x),
-            all=given.ravel(),
-            own=own,
-            own_y=y,
-            notes=tuple(_neuron(i, name, float(a), float(b)) for i, (a, b) in enumerate(zip(own, y, strict=True))),
-            accent=tuple(strongest(act).tolist()),
-            x_axis=_("{site} (activation)", site=site),
-            y_axis=f"{name}({site})",
-            own_name=_("neurons of {token}", token=quoted(trace.tokens[view.pos].label)),
-        )
+    return Activation(
+        x=x,
+        y=function(x),
+        all=given.ravel(),
+        own=own,
+        own_y=y,
+        notes=tuple(_neuron(i, name, float(a), float(b)) for i, (a, b) in enumerate(zip(own, y, strict=True))),
+        accent=tuple(strongest(act).tolist()),
+        x_axis=_("{site} (activation)", site=site),
+        y_axis=f"{name}({site})",
+        own_name=_("neurons of {token}", token=quoted(trace.tokens[view.pos].label)),
     )
 
 

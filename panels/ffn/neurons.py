@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from anatomy.language import N_, _, ngettext
@@ -16,8 +15,8 @@ from anatomy.view import Fitted
 from panels.common.names import function_name
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
-from viz.bars import Column, columns
 from viz.format import number, percent, quoted, rounding, thousands
+from viz.measures import Column, Measures
 
 SHOWN = 12
 _OPENED = "opened"  # the function of the gate: no site, as act = opened × up holds it
@@ -74,7 +73,7 @@ def _title(site: str, spec: ModelSpec) -> str:
     return _("{formula} (activation)", formula=site)
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Measures:
     """The strongest neurons, with the factors of each beside it."""
     by_site = values(trace, view)
     top = strongest(by_site["act"])
@@ -82,7 +81,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
         Column(_title(site, trace.spec), array[top], tuple(number(float(value), 2) for value in array[top]))
         for site, array in by_site.items()
     ]
-    return columns([_("neuron {number}", number=neuron) for neuron in top], measures)
+    return Measures([_("neuron {number}", number=neuron) for neuron in top], measures)
 
 
 def caption(trace: Trace, view: Fitted) -> str:

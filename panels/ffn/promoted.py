@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
@@ -17,8 +16,9 @@ from anatomy.view import Fitted
 from panels.common.logit_decomposition import applies
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
-from viz.bars import Bar, ranked
+from viz.bars import Bars
 from viz.format import listed, number, quoted, thousands
+from viz.rows import Bar
 from viz.scale import clipped
 
 _NAMED = 3  # tokens that stand beside a bar
@@ -65,7 +65,7 @@ def _spoken(tokens: tuple[tuple[str, float], ...], count: int = _NAMED) -> str:
     return " ".join(clipped(name, _WIDEST) for name, _logit in tokens[:count])
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Bars:
     """A bar for the length of each neuron's write, and beside it the tokens it raises (↑) and lowers (↓)."""
     writers = neurons(trace, view)
     bars = [
@@ -84,7 +84,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
         )
         for i, each in enumerate(writers)
     ]
-    return ranked(bars, _("length of what it writes (L2 norm)"), low=0.0, row=_ROW)
+    return Bars(bars, _("length of what it writes (L2 norm)"), low=0.0, row=_ROW)
 
 
 def _with_logits(tokens: tuple[tuple[str, float], ...]) -> str:

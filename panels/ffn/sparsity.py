@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 
 from anatomy.language import N_, _, ngettext
 from anatomy.measure import NEAR_ZERO
@@ -15,8 +14,9 @@ from anatomy.view import Fitted
 from panels.common.shared import FIRST
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
+from viz.description import Description
 from viz.format import exact_percent, number, percent, quoted, rounding, thousands
-from viz.lines import Lines, banded, lines
+from viz.lines import Lines, banded
 
 _SMALL = Want("act_small")
 
@@ -39,9 +39,9 @@ def _lines(trace: Trace, view: Fitted) -> Lines:
     )
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Description:
     """The share (%) next to zero: a line per token over the layers; for long texts the others' range and median."""
-    return lines(_lines(trace, view))
+    return _lines(trace, view)
 
 
 def caption(trace: Trace, view: Fitted) -> str:

@@ -6,7 +6,6 @@ Direct logit attribution (Elhage et al. 2021, "A Mathematical Framework for Tran
 from collections.abc import Callable
 
 import numpy as np
-import plotly.graph_objects as go
 
 from anatomy.language import N_, _, ngettext
 from anatomy.rounding import largest_place, smallest_place
@@ -18,13 +17,14 @@ from panels.output import attribution_neurons as neurons
 from panels.output.attribution_formula import formula
 from panels.output.attribution_snippet import snippet
 from panels.panel import Panel, Table
+from viz.description import Description
 from viz.format import number, quoted, rounding
 from viz.grid import Grid
-from viz.pairs import Lead, Pairs, paired
+from viz.pairs import Lead, Pairs
 from viz.scale import ceiling
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure | Grid:
+def draw(trace: Trace, view: Fitted) -> Description:
     """What each part adds to the logit: two bars per layer, up for what pushes and down for what holds back; or a cell
     for each head; or a bar for each of the strongest neurons."""
     decomposition = logit_decomposition(trace, view)
@@ -33,23 +33,21 @@ def draw(trace: Trace, view: Fitted) -> go.Figure | Grid:
     return _heads(trace, view, decomposition) if view[BY] == "heads" else _parts(trace, view, decomposition)
 
 
-def _parts(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> go.Figure:
+def _parts(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> Pairs:
     name = entrance(trace.spec)
     lead = Lead(name, _("in"), decomposition.enters, _does(name, decomposition.enters))
     notes = tuple(
         tuple(_does_in_layer(part, layer, float(value)) for layer, value in enumerate(decomposition.writes[i]))
         for i, part in enumerate(PARTS)
     )
-    return paired(
-        Pairs(
-            values=decomposition.writes,
-            names=(_(PARTS[0]), _(PARTS[1])),
-            notes=(notes[0], notes[1]),
-            x_axis=_("layer (in: before layer 0)"),
-            y_axis=_("added to {quantity} (logit)", quantity=decomposition.quantity),
-            focus=view.layer,
-            lead=lead,
-        )
+    return Pairs(
+        values=decomposition.writes,
+        names=(_(PARTS[0]), _(PARTS[1])),
+        notes=(notes[0], notes[1]),
+        x_axis=_("layer (in: before layer 0)"),
+        y_axis=_("added to {quantity} (logit)", quantity=decomposition.quantity),
+        focus=view.layer,
+        lead=lead,
     )
 
 

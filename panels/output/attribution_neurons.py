@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from anatomy.language import _, ngettext
@@ -14,8 +13,9 @@ from anatomy.view import Fitted
 from panels.common.logit_decomposition import NEURON_SITES, LogitDecomposition, wanted
 from panels.panel import Table
 from viz import nouns
-from viz.bars import Bar, ranked
+from viz.bars import Bars
 from viz.format import bracketed, listed, number
+from viz.rows import Bar
 
 _MOST = 20
 _WRITTEN = 6  # terms that the formula writes out
@@ -67,7 +67,7 @@ def ffns(moving: Movers, decomposition: LogitDecomposition) -> float:
     return float(decomposition.writes[1, moving.theirs].sum())
 
 
-def draw(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> go.Figure:
+def draw(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> Bars:
     """A bar per neuron, to the right for what pushes and to the left for what holds back."""
     moving = movers(trace, view)
     bars = [
@@ -82,7 +82,7 @@ def draw(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> go.Fi
         for i, value in enumerate(moving.logits)
     ]
     axis = _("added to {quantity} (logit)", quantity=decomposition.quantity)
-    return ranked(bars, axis, names=(_("pushes for it"), _("holds it back")))
+    return Bars(bars, axis, names=(_("pushes for it"), _("holds it back")))
 
 
 def _note(moving: Movers, decomposition: LogitDecomposition, i: int) -> str:

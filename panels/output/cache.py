@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _, ngettext
@@ -18,10 +17,9 @@ from panels.common.kv_cache import held_bytes, own_heads, rule
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from viz import nouns
-from viz.curves import Curve, Curves, Mark, curves
+from viz.curves import Band, Curve, Curves, Mark
 from viz.format import BYTE_UNITS, quoted, rounding, size, thousands
 from viz.scale import clipped, thinned
-from viz.theme import NEUTRAL
 
 _ALONE = 512  # tokens of the longest text of which the cache is drawn after every token
 
@@ -43,7 +41,7 @@ def logit_gap(trace: Trace, view: Fitted) -> float | None:
     return None if trace.spec.head is None else float(trace[Want("cache_gap", pos=view.pos)])
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Curves:
     """The cache after each token, with the chosen token marked and what was added to the text set apart."""
     spec, n = trace.spec, len(trace.tokens)
     unit, scale = _unit(cache_bytes(spec, n))
@@ -57,10 +55,16 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     ]
     text = _("after {token}: {size}", token=clipped(trace.tokens[view.pos].label), size=size(here))
     axis = _("keys and values (all layers, {precision}, {unit})", precision=spec.dtype, unit=unit)
-    figure = curves(Curves(grown, _("tokens read"), axis, marks=[Mark(view.pos + 1, here / scale, text)]))
-    _shade_added(figure, trace)
-    figure.update_yaxes(range=[0, 1.12 * float(grown[-1].y[-1])])
-    return figure.update_xaxes(range=[0.5, n + 0.5], tickvals=[1 + place for place in thinned(n, 16)])
+    return Curves(
+        grown,
+        _("tokens read"),
+        axis,
+        marks=[Mark(view.pos + 1, here / scale, text)],
+        band=_added(trace),
+        x_ends=(0.5, n + 0.5),
+        x_ticks=[1 + place for place in thinned(n, 16)],
+        y_ends=(0, 1.12 * float(grown[-1].y[-1])),
+    )
 
 
 def _unit(count: int) -> tuple[str, float]:
@@ -99,19 +103,12 @@ def _given(trace: Trace) -> int:
     return len(trace.tokens) - len(trace.run.tail)
 
 
-def _shade_added(figure: go.Figure, trace: Trace) -> None:
-    """A ground of its own under the tokens that follow the text; nothing where none do."""
+def _added(trace: Trace) -> Band | None:
+    """The ground of the tokens that follow the text; None where none do."""
     added, n = len(trace.run.tail), len(trace.tokens)
-    if added:
-        figure.add_vrect(
-            x0=n - added + 0.5,
-            x1=n + 0.5,
-            fillcolor=NEUTRAL,
-            opacity=0.14,
-            line_width=0,
-            annotation={"text": ngettext("{count} token added", "{count} tokens added", added), "showarrow": False},
-            annotation_position="bottom right",
-        )
+    if not added:
+        return None
+    return Band(n - added + 0.5, n + 0.5, ngettext("{count} token added", "{count} tokens added", added))
 
 
 def caption(trace: Trace, view: Fitted) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _, ngettext
@@ -17,8 +16,9 @@ from panels.common import requires
 from panels.common.shared import TEMPERATURE
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
-from viz.bars import Bar, ranked
+from viz.bars import Bars
 from viz.format import exact, fixed, number, percent, quoted, thousands
+from viz.rows import Bar
 
 SHOWN = 15
 _MASS = 0.9
@@ -52,14 +52,14 @@ def answer(trace: Trace, view: Fitted) -> Answer:
     return Answer(logits, softmax(logits, view[TEMPERATURE]), ids, tuple(trace.name(token_id) for token_id in ids))
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Bars:
     """The best tokens, and set apart from them the sum of all others."""
     prediction = answer(trace, view)
     bars = [_bar(prediction, rank) for rank in range(len(prediction.ids))]
     count, rest = prediction.others
     if count:
         bars.append(Bar(_others(count), 100 * rest, percent(rest), apart=True))
-    return ranked(bars, _("probability (%)"), low=0.0)
+    return Bars(bars, _("probability (%)"), low=0.0)
 
 
 def _bar(prediction: Answer, rank: int) -> Bar:

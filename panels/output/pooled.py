@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _
@@ -16,8 +15,9 @@ from panels.common.columns import table_note, table_rows
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz import nouns
-from viz.bars import Bar, ranked
+from viz.bars import Bars
 from viz.format import cosine, number, quoted, rounding, signed_percent, thousands
+from viz.rows import Bar
 
 _MOST = 24  # tokens drawn one by one
 
@@ -55,7 +55,7 @@ def _order(trace: Trace, view: Fitted) -> list[int]:
     return drawn if view.pos in drawn else [*drawn[:-1], view.pos]
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Bars:
     """A bar per token: its share in the text's vector; below, what the tokens that are not drawn add together."""
     share, near, drawn = shares(trace), alike(trace), _order(trace, view)
     bars = [
@@ -73,7 +73,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     if len(rest):
         others = float(share[rest].sum())
         bars.append(Bar(nouns.other_tokens(len(rest)), 100 * others, signed_percent(others), apart=True))
-    return ranked(bars, _("share in the text's vector (%)"), _("token"))
+    return Bars(bars, _("share in the text's vector (%)"), _("token"))
 
 
 def caption(trace: Trace, view: Fitted) -> str:

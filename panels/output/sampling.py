@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 
 from anatomy.control import Slider
 from anatomy.language import N_, _, ngettext
@@ -18,8 +17,9 @@ from panels.common import requires
 from panels.common.shared import TEMPERATURE, TOP_K, TOP_P
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
-from viz.bars import Bar, Marks, ranked
+from viz.bars import Bars, Marks
 from viz.format import exact, listed, number, percent, quoted, thousands
+from viz.rows import Bar
 
 MIN_P = Slider("minp", N_("Min-p (0: all)"), 0.0, 0.5, 0.01, 0.0)
 PENALTY = Slider("penalty", N_("Repetition penalty (1: none)"), 1.0, 2.0, 0.05, 1.0)
@@ -65,7 +65,7 @@ def drawn(trace: Trace, view: Fitted) -> Drawn:
     return Drawn(taken, ids, tuple(trace.name(row) if row in named else _("token {id}", id=row) for row in ids))
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Bars:
     """The tokens that can be drawn, the model's own probabilities as diamonds; then the rest; then what is gone."""
     outcome = drawn(trace, view)
     first, last = outcome.steps[0].probabilities, outcome.steps[-1].probabilities
@@ -92,7 +92,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
             before.append(100 * float(first[rows].sum()))
     names = (_("can be drawn"), _("together"))
     marks, high = Marks(tuple(before), _("the model's own")), max(*before, *(bar.value for bar in bars))
-    return ranked(bars, _("probability (%)"), low=0.0, high=high, names=names, marks=marks)
+    return Bars(bars, _("probability (%)"), low=0.0, high=high, names=names, marks=marks)
 
 
 def _others(outcome: Drawn) -> tuple[tuple[str, np.ndarray], tuple[str, np.ndarray]]:

@@ -3,8 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
-
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at
@@ -18,9 +16,9 @@ from panels.common.shared import WORDS
 from panels.common.snippet import opening
 from panels.output.surprisals import SURPRISAL, Read, read, surprisals
 from panels.panel import Panel, Table
-from viz.dots import Level
 from viz.format import number, percent, quoted, thousands
-from viz.upright import Upright, Whole, over, upright
+from viz.level import Level
+from viz.upright import Upright, Whole
 
 
 def applies(spec: ModelSpec) -> str | None:
@@ -38,11 +36,11 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return (SURPRISAL,)
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Upright:
     """A bar per token or word, the mean as a line, in nats; of a long text those around the chosen, above the whole."""
     reading = read(trace, view)
     near, average = reading.near, reading.mean
-    bars = Upright(
+    return Upright(
         values=reading.values[near.start : near.stop],
         labels=tuple(reading.label(place) for place in near),
         notes=tuple(_note(reading, place) for place in near),
@@ -50,8 +48,8 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
         y_axis=_("surprisal (nats)"),
         focus=reading.chosen - near.start,
         level=None if math.isnan(average) else Level(average, _("mean {value}", value=number(average))),
+        whole=_whole(reading, view) if reading.columns.pooled else None,
     )
-    return over(bars, _whole(reading, view)) if reading.columns.pooled else upright(bars)
 
 
 def _whole(reading: Read, view: Fitted) -> Whole:

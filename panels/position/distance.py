@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy import rotary
@@ -21,9 +20,9 @@ from panels.common.chosen_cell import Cell, cell_of, place
 from panels.common.columns import ROWS
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
-from viz.curves import Curve, Curves, Mark, curves
-from viz.dots import Level
+from viz.curves import Curve, Curves, Mark
 from viz.format import number, quoted, rounding, thousands
+from viz.level import Level
 
 REACH = Choice("reach", N_("Distances"), ("near", "far"), (N_("to 256 tokens"), N_("to the longest text")))
 _NEAR = 256
@@ -92,7 +91,7 @@ def _farthest(spec: ModelSpec, view: Fitted, distance: int) -> int:
     return most if view[REACH] == "far" else min(most, max(_NEAR, distance))
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Curves:
     """The score over the distance, the text's own distance marked."""
     shown = fall(trace, view)
     marks = []
@@ -100,14 +99,12 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
         note = ngettext("in this text: {count} token apart", "in this text: {count} tokens apart", shown.distance)
         marks = [Mark(shown.distance, shown.here, note)]
     mean = float(shown.scores.mean())
-    return curves(
-        Curves(
-            curves=[Curve(_("score"), shown.distances, shown.scores)],
-            x_axis=_("distance from key to query (tokens)"),
-            y_axis=_("score (logit)"),
-            marks=marks,
-            levels=[Level(mean, _("mean {value}", value=number(mean)))],
-        )
+    return Curves(
+        curves=[Curve(_("score"), shown.distances, shown.scores)],
+        x_axis=_("distance from key to query (tokens)"),
+        y_axis=_("score (logit)"),
+        marks=marks,
+        levels=[Level(mean, _("mean {value}", value=number(mean)))],
     )
 
 

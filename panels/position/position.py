@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _, ngettext
@@ -18,9 +17,10 @@ from panels.common.columns import Columns, columns_of, table_note, table_rows
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from viz import nouns
-from viz.dots import Dots, Level, dots
+from viz.dots import Dots
 from viz.format import cosine, number, quoted, thousands
 from viz.grid import Grid, Part
+from viz.level import Level
 
 _TABLE = Want("pos_embed")
 _ALONE = 400  # positions that are drawn each with each; more stand together in columns
@@ -50,7 +50,7 @@ def wavelengths(rope: Rope) -> Float[np.ndarray, " pair"]:
     return np.divide(2 * math.pi, frequencies, out=np.full(frequencies.shape, np.inf), where=frequencies > 0)
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure | Grid:
+def draw(trace: Trace, view: Fitted) -> Grid:
     """Rotary: the wavelength of each pair beside text and context. Learned: cosine between the rows used."""
     if isinstance(trace.spec.position, Rope):
         return _waves(trace, view, trace.spec.position)
@@ -74,45 +74,43 @@ def draw(trace: Trace, view: Fitted) -> go.Figure | Grid:
     )
 
 
-def _waves(trace: Trace, view: Fitted, rope: Rope) -> go.Figure:
+def _waves(trace: Trace, view: Fitted, rope: Rope) -> Dots:
     waves = wavelengths(rope)
     turning = np.flatnonzero(np.isfinite(waves))
-    return dots(
-        Dots(
-            x=turning.astype(np.float32),
-            y=waves[turning].astype(np.float32),
-            notes=tuple(
-                _(
-                    "pair {pair}: one turn in {wave} tokens; at position {pos} turned by {angle}",
-                    pair=pair,
-                    wave=number(float(waves[pair])),
-                    pos=view.pos,
-                    angle=_degrees(rope, view.pos, pair),
-                )
-                for pair in turning.tolist()
-            ),
-            accent=tuple(bool(wave <= trace.spec.max_pos) for wave in waves[turning]),
-            x_axis=_("pair of query and key components"),
-            y_axis=_("tokens per turn (log scale)"),
-            levels=(
-                Level(
+    return Dots(
+        x=turning.astype(np.float32),
+        y=waves[turning].astype(np.float32),
+        notes=tuple(
+            _(
+                "pair {pair}: one turn in {wave} tokens; at position {pos} turned by {angle}",
+                pair=pair,
+                wave=number(float(waves[pair])),
+                pos=view.pos,
+                angle=_degrees(rope, view.pos, pair),
+            )
+            for pair in turning.tolist()
+        ),
+        accent=tuple(bool(wave <= trace.spec.max_pos) for wave in waves[turning]),
+        x_axis=_("pair of query and key components"),
+        y_axis=_("tokens per turn (log scale)"),
+        levels=(
+            Level(
+                trace.spec.max_pos,
+                ngettext(
+                    "longest text: {count} token",
+                    "longest text: {count} tokens",
                     trace.spec.max_pos,
-                    ngettext(
-                        "longest text: {count} token",
-                        "longest text: {count} tokens",
-                        trace.spec.max_pos,
-                    ),
-                ),
-                Level(
-                    len(trace.tokens),
-                    ngettext(
-                        "this text: {count} token",
-                        "this text: {count} tokens",
-                        len(trace.tokens),
-                    ),
                 ),
             ),
-        )
+            Level(
+                len(trace.tokens),
+                ngettext(
+                    "this text: {count} token",
+                    "this text: {count} tokens",
+                    len(trace.tokens),
+                ),
+            ),
+        ),
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _
@@ -16,7 +15,7 @@ from panels.common.columns import Columns, columns_of, table_note, table_rows
 from panels.common.snippet import TABLE, opening
 from panels.panel import Panel, Table
 from viz.format import cosine, number, quoted
-from viz.pairs import Pairs, paired
+from viz.pairs import Pairs
 
 _ALONE = 1_024  # positions that have bars of their own; more stand together in columns
 _TOKENS, _PLACES = Want("tok_embed"), Want("pos_embed")
@@ -39,22 +38,20 @@ def sizes(trace: Trace) -> Float[np.ndarray, "2 pos"]:
     return np.stack([norms(trace[_TOKENS]), norms(trace[_PLACES])])
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Pairs:
     """Two bars per position; in a long text the means of several side by side."""
     columns = _columns(trace)
     values = columns.mean(sizes(trace))
     names = (_("row of the token"), _("row of the position"))
     labels = columns.labels([f"{pos} {label}" for pos, label in enumerate(trace.labels)])
-    return paired(
-        Pairs(
-            values=values.astype(np.float32),
-            names=names,
-            notes=_means(labels, values) if columns.pooled else _lengths(labels, names, values),
-            x_axis=_("position"),
-            y_axis=_("length (L2 norm)"),
-            focus=columns.of(view.pos),
-            places=_ticks(columns),
-        )
+    return Pairs(
+        values=values.astype(np.float32),
+        names=names,
+        notes=_means(labels, values) if columns.pooled else _lengths(labels, names, values),
+        x_axis=_("position"),
+        y_axis=_("length (L2 norm)"),
+        focus=columns.of(view.pos),
+        places=_ticks(columns),
     )
 
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy import rotary
@@ -20,7 +19,7 @@ from panels.common.chosen_cell import Cell, cell_of, place
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from viz.format import number, quoted, rounding
-from viz.plane import Turn, planes
+from viz.plane import Planes, Turn
 
 PAIR = Slider("pair", N_("Pair of components"), 0, 63, 1, 8)
 SHIFT = Slider("shift", N_("Move both tokens on by"), 0, 512, 1, 0)
@@ -97,12 +96,12 @@ def _rope(spec: ModelSpec) -> Rope:
     return spec.position
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Planes:
     """The pair of the query and that of the key, each on a plane of its own."""
     shown = lab(trace, view)
     turns = [_turn(shown, side) for side in shown.sides]
     axes = [_("component {component}", component=component) for component in (shown.pair, shown.pair + shown.pairs)]
-    return planes(turns, *axes)
+    return Planes(turns, *axes)
 
 
 def _turn(shown: Lab, side: Side) -> Turn:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _, ngettext
@@ -24,9 +23,9 @@ from panels.common import requires
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from panels.position.position import wavelengths
-from viz.curves import Curve, Curves, curves
-from viz.dots import Level
+from viz.curves import Curve, Curves
 from viz.format import exact, number, thousands
+from viz.level import Level
 
 _RULE = LLAMA_31_RESCALING
 
@@ -52,24 +51,22 @@ def _own(trace: Trace) -> Rope:
     return trace.spec.position
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Curves:
     """Wavelengths over the exponent of θ, so that models of different head widths can be laid on each other."""
     plain, stretched = llama31()
-    return curves(
-        Curves(
-            curves=[
-                _curve(_("Llama 3.1, rescaled"), stretched),
-                _curve(_("Llama 3.1, plain"), plain),
-                _curve(_("this model"), _own(trace)),
-            ],
-            x_axis=_("pair / number of pairs"),
-            y_axis=_("tokens per turn (log scale)"),
-            levels=[
-                Level(LLAMA_31_CONTEXT, _("Llama 3.1's longest text: {tokens}", tokens=thousands(LLAMA_31_CONTEXT))),
-                Level(_RULE.original, _original(trace)),
-            ],
-            logarithmic=True,
-        )
+    return Curves(
+        curves=[
+            _curve(_("Llama 3.1, rescaled"), stretched),
+            _curve(_("Llama 3.1, plain"), plain),
+            _curve(_("this model"), _own(trace)),
+        ],
+        x_axis=_("pair / number of pairs"),
+        y_axis=_("tokens per turn (log scale)"),
+        levels=[
+            Level(LLAMA_31_CONTEXT, _("Llama 3.1's longest text: {tokens}", tokens=thousands(LLAMA_31_CONTEXT))),
+            Level(_RULE.original, _original(trace)),
+        ],
+        logarithmic=True,
     )
 
 

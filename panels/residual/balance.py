@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
@@ -17,7 +16,7 @@ from panels.common.residual_decomposition import ResidualDecomposition, entrance
 from panels.panel import Panel, Table
 from panels.residual.balance_snippet import through_layers, within_layers
 from viz.format import number, quoted, rounding, signed_percent
-from viz.pairs import Lead, Pairs, paired
+from viz.pairs import Lead, Pairs
 
 _PARTS = (N_("attention"), N_("FFN"))
 
@@ -27,23 +26,21 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return residual_decomposition.needs(spec, view)
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Pairs:
     """Two bars per layer, in % of the sum's squared length: up for what points along the sum, down for what points
     away; the chosen layer framed."""
     decomposition = residual_decomposition.residual_decomposition(trace, view)
     through = decomposition.lead is not None
-    return paired(
-        Pairs(
-            values=100 * decomposition.shares,
-            names=(_(_PARTS[0]), _(_PARTS[1])),
-            notes=(_notes(decomposition, 0), _notes(decomposition, 1)),
-            x_axis=_("layer (in: before layer 0)") if through else _("layer"),
-            y_axis=_("share of the final stream's squared length (%)")
-            if through
-            else _("share of each sum's squared length (%)"),
-            focus=view.layer,
-            lead=_lead(trace.spec, decomposition),
-        )
+    return Pairs(
+        values=100 * decomposition.shares,
+        names=(_(_PARTS[0]), _(_PARTS[1])),
+        notes=(_notes(decomposition, 0), _notes(decomposition, 1)),
+        x_axis=_("layer (in: before layer 0)") if through else _("layer"),
+        y_axis=_("share of the final stream's squared length (%)")
+        if through
+        else _("share of each sum's squared length (%)"),
+        focus=view.layer,
+        lead=_lead(trace.spec, decomposition),
     )
 
 

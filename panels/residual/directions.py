@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.control import Choice
@@ -19,7 +18,7 @@ from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz import nouns
 from viz.format import cosine, number, quoted, rounding
-from viz.pairs import Pairs, paired
+from viz.pairs import Pairs
 
 TOWARD = Choice("toward", N_("Compare with"), ("stream", "write"), (N_("the stream"), N_("the write before it")))
 _PARTS = (N_("attention"), N_("FFN"))
@@ -56,23 +55,21 @@ def _in_turn(trace: Trace, view: Fitted) -> tuple[Float[np.ndarray, "write d"], 
     return writes, np.concatenate([trace[Want("resid_pre", 0, pos=view.pos)][None], writes[:-1]])
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Pairs:
     """Two bars per layer from −1 (against) over 0 (at a right angle) to 1 (along); the chosen layer framed."""
     toward, other = directions(trace, view), _other(view)
     notes = tuple(
         tuple(_note(_(part), i, other, float(value)) for i, value in enumerate(row))
         for part, row in zip(_PARTS, toward, strict=True)
     )
-    return paired(
-        Pairs(
-            values=toward,
-            names=(_(_PARTS[0]), _(_PARTS[1])),
-            notes=(notes[0], notes[1]),
-            x_axis=_("layer"),
-            y_axis=_("cosine with {other}", other=other),
-            focus=view.layer,
-            ends=(-1.0, 1.0),
-        )
+    return Pairs(
+        values=toward,
+        names=(_(_PARTS[0]), _(_PARTS[1])),
+        notes=(notes[0], notes[1]),
+        x_axis=_("layer"),
+        y_axis=_("cosine with {other}", other=other),
+        focus=view.layer,
+        ends=(-1.0, 1.0),
     )
 
 

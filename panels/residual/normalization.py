@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from anatomy.control import Choice
@@ -17,8 +16,8 @@ from panels.common import normed
 from panels.common.normed import ATTENTION, FFN, Normed, follows_sum
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
-from viz.bars import Column, columns
 from viz.format import number, quoted, rounding
+from viz.measures import Column, Measures
 
 WHICH = Choice("norm", N_("Norm"), ("attention", "ffn"), (N_("attention's"), N_("the FFN's")))
 SHOWN = 12
@@ -63,7 +62,7 @@ def _columns(given: Normed) -> dict[str, Float[np.ndarray, " d_model"]]:
     return steps | bias | {_("after"): given.after}
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Measures:
     """The dimensions that are largest before, with every step to what they are after."""
     given = normed_token(trace, view)
     top = largest(given.before)
@@ -71,7 +70,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
         Column(title, values[top], tuple(number(float(value), 2) for value in values[top]))
         for title, values in _columns(given).items()
     ]
-    return columns([_("dim {dim}", dim=dim) for dim in top.tolist()], measures)
+    return Measures([_("dim {dim}", dim=dim) for dim in top.tolist()], measures)
 
 
 def caption(trace: Trace, view: Fitted) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from anatomy.control import Choice
@@ -17,9 +16,10 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
-from viz.bars import Column, columns
+from viz.description import Description
 from viz.format import listed, number, percent, quoted, thousands
 from viz.grid import Grid
+from viz.measures import Column, Measures
 
 OVER = Choice("outliers", N_("Show"), ("layer", "layers"), (N_("one layer"), N_("all layers")))
 SHOWN = 14
@@ -74,12 +74,12 @@ def _medians(trace: Trace, view: Fitted) -> Float[np.ndarray, " shown"]:
     return np.median(np.abs(trace[Want("resid_post", view.layer)][:, outliers(trace, view).top]), axis=0)
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure | Grid:
+def draw(trace: Trace, view: Fitted) -> Description:
     """The largest numbers of one layer's stream as bars, or the share of the same dimensions through all layers."""
     return _bars(trace, view) if view[OVER] == "layer" else _grid(trace, view)
 
 
-def _bars(trace: Trace, view: Fitted) -> go.Figure:
+def _bars(trace: Trace, view: Fitted) -> Measures:
     stream = outliers(trace, view)
     measures = [
         _column(_("after layer {layer} (activation)", layer=view.layer), stream.vector[stream.top]),
@@ -87,7 +87,7 @@ def _bars(trace: Trace, view: Fitted) -> go.Figure:
     ]
     if _several(trace):
         measures.append(_column(_("median size of all tokens"), _medians(trace, view)))
-    return columns([_("dim {dim}", dim=dim) for dim in stream.top.tolist()], measures)
+    return Measures([_("dim {dim}", dim=dim) for dim in stream.top.tolist()], measures)
 
 
 def _column(title: str, values: Float[np.ndarray, " shown"]) -> Column:

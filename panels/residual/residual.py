@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _, ngettext
@@ -20,8 +19,9 @@ from panels.common.shared import FIRST, NORM_SCALE, WORDS
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz import nouns
+from viz.description import Description
 from viz.format import number, quoted
-from viz.lines import Lines, banded, lines
+from viz.lines import Lines, banded
 
 _PRE, _POST = Want("norm_pre"), Want("norm_post")
 _LISTED = 4  # terms of a mean that the formula writes out
@@ -79,9 +79,9 @@ def _lines(trace: Trace, view: Fitted, drawn: Streams) -> Lines:
     )
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Description:
     """A line per token or word over the layers; for long texts the range and median of the others."""
-    return lines(_lines(trace, view, streams(trace, view)))
+    return _lines(trace, view, streams(trace, view))
 
 
 def caption(trace: Trace, view: Fitted) -> str:

@@ -1,9 +1,10 @@
 """What attention and the FFN each add to the chosen token's stream, layer by layer."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.control import Choice
@@ -15,71 +16,92 @@ from anatomy.view import Fitted
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.format import cosine, number, percent, quoted
-from viz.pairs import Pairs, paired
+from viz.pairs import Pairs
 
 AMOUNT = Choice("writes", N_("Show"), ("share", "length"), (N_("share"), N_("length")))
-_ATTENTION, _FFN = Want("norm_attn"), Want("norm_ffn")
-_ATTENTION_COS, _FFN_COS = Want("cos_attn"), Want("cos_ffn")
+_NORMS = (Want("norm_attn"), Want("norm_ffn"))
+_COSINES = (Want("cos_attn"), Want("cos_ffn"))
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """Lengths of both writes, and their directions against the stream."""
-    return (_ATTENTION, _FFN, _ATTENTION_COS, _FFN_COS)
+    return (*_NORMS, *_COSINES)
 
 
-def lengths(trace: Trace, view: Fitted) -> Float[np.ndarray, "2 layer"]:
-    """L2 norm of what attention and the FFN add to the chosen token in each layer."""
-    return np.stack([trace[_ATTENTION][:, view.pos], trace[_FFN][:, view.pos]])
+@dataclass(frozen=True)
+class Writes:
+    """The two writes of every layer into the chosen token's stream; row 0 attention's, row 1 the FFN's.
+
+    layer, token  the chosen layer, and the token's label
+    as_share      whether shares are drawn instead of lengths
+    norm          L2 norm of each write
+    cosine        with the stream that it is added to
+    """
+
+    layer: int
+    token: str
+    as_share: bool
+    norm: Float[np.ndarray, "2 layer"]
+    cosine: Float[np.ndarray, "2 layer"]
+
+    @cached_property
+    def share(self) -> Float[np.ndarray, "2 layer"]:
+        """Each norm over the sum of its layer's two, 0 to 1; halves where nothing is written."""
+        total = self.norm.sum(axis=0, dtype=np.float64)
+        return np.divide(self.norm, total, out=np.full(self.norm.shape, 0.5), where=total > 0)
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """The chosen layer's numbers in words, by the names that sentences use."""
+        (attention, ffn), (a, f) = self.norm[:, self.layer].tolist(), self.cosine[:, self.layer].tolist()
+        return {
+            "token": quoted(self.token),
+            "attention": number(attention),
+            "ffn": number(ffn),
+            "a": cosine(a),
+            "f": cosine(f),
+            "share": percent(float(self.share[0, self.layer])),
+        }
 
 
-def shares(written: Float[np.ndarray, "2 layer"]) -> Float[np.ndarray, "2 layer"]:
-    """Each length over the sum of its layer's two, 0 to 1; halves where nothing is written."""
-    total = written.sum(axis=0, dtype=np.float64)
-    return np.divide(written, total, out=np.full(written.shape, 0.5), where=total > 0)
+def read(trace: Trace, view: Fitted) -> Writes:
+    """Lengths and directions of both writes at the chosen token."""
+    norm, cosines = (np.stack([trace[want][:, view.pos] for want in wants]) for wants in (_NORMS, _COSINES))
+    return Writes(view.layer, trace.tokens[view.pos].label, view[AMOUNT] == "share", norm, cosines)
 
 
-def _directions(trace: Trace, view: Fitted) -> Float[np.ndarray, "2 layer"]:
-    return np.stack([trace[_ATTENTION_COS][:, view.pos], trace[_FFN_COS][:, view.pos]])
-
-
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(writes: Writes) -> Pairs:
     """Two bars per layer, or their shares one on the other; the chosen layer framed."""
-    written, toward = lengths(trace, view), _directions(trace, view)
-    as_share = view[AMOUNT] == "share"
-    names = (_("attention"), _("FFN"))
-    notes = tuple(_notes(name, written[i], toward[i]) for i, name in enumerate(names))
-    return paired(
-        Pairs(
-            values=100 * shares(written) if as_share else written,
-            names=names,
-            notes=(notes[0], notes[1]),
-            x_axis=_("layer"),
-            y_axis=_("share of the two lengths (%)") if as_share else _("length of what is added (L2 norm)"),
-            focus=view.layer,
-            stacked=as_share,
-        )
+    attention, ffn = _("attention"), _("FFN")
+    return Pairs(
+        values=100 * writes.share if writes.as_share else writes.norm,
+        names=(attention, ffn),
+        notes=(_notes(writes, 0, attention), _notes(writes, 1, ffn)),
+        x_axis=_("layer"),
+        y_axis=_("share of the two lengths (%)") if writes.as_share else _("length of what is added (L2 norm)"),
+        focus=writes.layer,
+        stacked=writes.as_share,
     )
 
 
-def _notes(name: str, written: Float[np.ndarray, " layer"], toward: Float[np.ndarray, " layer"]) -> tuple[str, ...]:
+def _notes(writes: Writes, row: int, name: str) -> tuple[str, ...]:
     """Words for the hover boxes of one part."""
     return tuple(
         _(
             "layer {layer}: {part} adds length {length}, cosine with the stream {cosine}",
-            layer=i,
+            layer=layer,
             part=name,
-            length=number(float(length)),
-            cosine=cosine(float(direction)),
+            length=number(length),
+            cosine=cosine(direction),
         )
-        for i, (length, direction) in enumerate(zip(written, toward, strict=True))
+        for layer, (length, direction) in enumerate(
+            zip(writes.norm[row].tolist(), writes.cosine[row].tolist(), strict=True)
+        )
     )
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(writes: Writes) -> str:
     """The chosen layer's two lengths and directions, and in how many layers the FFN adds more."""
-    written, toward = lengths(trace, view), _directions(trace, view)
-    (attention, ffn), (a, f) = written[:, view.layer], toward[:, view.layer]
-    more = int((written[1] > written[0]).sum())
     return ngettext(
         "In layer {layer} attention adds a vector of length {attention} to {token} (cosine with the stream {a}), the "
         "FFN one of {ffn} ({f}): attention's share, ‖attention‖ / (‖attention‖ + ‖FFN‖), is {share}. The FFN adds the "
@@ -87,50 +109,35 @@ def caption(trace: Trace, view: Fitted) -> str:
         "In layer {layer} attention adds a vector of length {attention} to {token} (cosine with the stream {a}), the "
         "FFN one of {ffn} ({f}): attention's share, ‖attention‖ / (‖attention‖ + ‖FFN‖), is {share}. The FFN adds the "
         "longer vector in {more} of {count} layers.",
-        written.shape[1],
-        layer=view.layer,
-        attention=number(float(attention)),
-        token=quoted(trace.tokens[view.pos].label),
-        a=cosine(float(a)),
-        ffn=number(float(ffn)),
-        f=cosine(float(f)),
-        share=percent(float(shares(written)[0, view.layer])),
-        more=more,
+        writes.norm.shape[1],
+        layer=writes.layer,
+        more=int((writes.norm[1] > writes.norm[0]).sum()),
+        **writes.chosen,
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(writes: Writes) -> Table:
     """Per layer: both lengths, attention's share, both cosines with the stream."""
-    written, toward = lengths(trace, view), _directions(trace, view)
-    share = shares(written)
-    return Table(
-        (
-            _("layer"),
-            _("attention (L2 norm)"),
-            _("FFN (L2 norm)"),
-            _("attention's share"),
-            _("attention (cosine)"),
-            _("FFN (cosine)"),
-        ),
-        tuple(
-            (layer, *map(float, (*written[:, layer], share[0, layer], *toward[:, layer])))
-            for layer in range(written.shape[1])
-        ),
+    return Table.of(
+        (_("layer"), range(writes.norm.shape[1])),
+        (_("attention (L2 norm)"), writes.norm[0]),
+        (_("FFN (L2 norm)"), writes.norm[1]),
+        (_("attention's share"), writes.share[0]),
+        (_("attention (cosine)"), writes.cosine[0]),
+        (_("FFN (cosine)"), writes.cosine[1]),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(writes: Writes) -> str:
     """The share at the chosen layer, with the numbers."""
-    attention, ffn = (float(value) for value in lengths(trace, view)[:, view.layer])
-    share = float(shares(lengths(trace, view))[0, view.layer])
-    a, f = (float(value) for value in _directions(trace, view)[:, view.layer])
+    chosen = writes.chosen
     return "\n".join(
         (
-            _("layer {layer}, {token}", layer=view.layer, token=quoted(trace.tokens[view.pos].label)),
+            _("layer {layer}, {token}", layer=writes.layer, token=chosen["token"]),
             _("share of attention = ‖attention‖ / (‖attention‖ + ‖FFN‖)"),
-            f"= {number(attention)} / ({number(attention)} + {number(ffn)}) = {percent(share)}",
-            _("cos(attention, stream it is added to) = {cosine}", cosine=cosine(a)),
-            _("cos(FFN, stream it is added to) = {cosine}", cosine=cosine(f)),
+            f"= {chosen['attention']} / ({chosen['attention']} + {chosen['ffn']}) = {chosen['share']}",
+            _("cos(attention, stream it is added to) = {cosine}", cosine=chosen["a"]),
+            _("cos(FFN, stream it is added to) = {cosine}", cosine=chosen["f"]),
         )
     )
 
@@ -161,6 +168,7 @@ PANEL = Panel(
     name=N_("Writes"),
     title=N_("Which part adds more?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

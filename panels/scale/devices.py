@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
-
 from anatomy import costs, split
 from anatomy.costs import SHORT, Configuration
 from anatomy.language import N_, _, ngettext
@@ -18,9 +16,10 @@ from panels.scale.compared import applies
 from panels.scale.devices_caption import caption
 from panels.scale.devices_held import COUNT, WAY, WHOSE, cached, devices_of, given, held, is_large, span, way
 from panels.scale.devices_snippet import program
-from viz.bars import Bar, ranked
+from viz.bars import Bars
 from viz.format import BYTE_UNITS, size, thousands
-from viz.theme import FOCUS
+from viz.level import Level
+from viz.rows import Bar
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -28,30 +27,22 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return ()
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Bars:
     """One bar per device: bytes of its weights."""
     devices = devices_of(trace.spec, view)
     largest = max(map(held, devices))
     scale, unit = _scale(largest)
     high = max(largest, 1.1 * DEVICE_BYTES) / scale if is_large(largest) else None
     bars = [_bar(i, device, view, scale) for i, device in enumerate(devices)]
-    figure = ranked(bars, _("weights in bfloat16 ({unit})", unit=unit), _("device"), low=0.0, high=high)
-    return _with_memory(figure, DEVICE_BYTES / scale) if is_large(largest) else figure
-
-
-def _with_memory(figure: go.Figure, place: float) -> go.Figure:
-    """The figure with the memory of one device as a line across, its words above."""
-    figure.add_vline(
-        x=place,
-        line={"dash": "dash", "width": 1.5, "color": FOCUS},
-        annotation={
-            "text": _("memory: {memory} GB", memory=DEVICE_BYTES // 10**9),
-            "showarrow": False,
-            "yanchor": "bottom",
-        },
-        annotation_position="top",
+    memory = Level(DEVICE_BYTES / scale, _("memory: {memory} GB", memory=DEVICE_BYTES // 10**9))
+    return Bars(
+        bars,
+        _("weights in bfloat16 ({unit})", unit=unit),
+        _("device"),
+        low=0.0,
+        high=high,
+        level=memory if is_large(largest) else None,
     )
-    return figure.update_layout(margin_t=36, height=figure.to_dict()["layout"]["height"] + 24)
 
 
 def _scale(most: int) -> tuple[float, str]:

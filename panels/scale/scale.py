@@ -3,8 +3,6 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-import plotly.graph_objects as go
-
 from anatomy import costs
 from anatomy.control import Choice
 from anatomy.costs import LONG, PRECISIONS, SHORT
@@ -19,8 +17,9 @@ from panels.scale import scale_caption, scale_formula
 from panels.scale.compared import GROUPS, Compared, applies, models
 from panels.scale.compared import table as all_figures
 from viz import nouns
+from viz.description import Description
 from viz.format import counted, size
-from viz.sidebyside import Series, amounts, powers, shares
+from viz.sidebyside import Amounts, Series, Shares, powers
 
 CHARTED = Choice(
     "charted",
@@ -35,21 +34,21 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return ()
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Description:
     """Shares of the parts, or amounts on a logarithmic axis, of the loaded model and of Llama 3.1's three sizes."""
     return _DRAWN[view[CHARTED]](models(trace.spec))
 
 
-def _draw_parts(compared: Sequence[Compared]) -> go.Figure:
+def _draw_parts(compared: Sequence[Compared]) -> Shares:
     rows = [f"{model.name}\n{counted(model.total)}" for model in compared]
     there = [group for group in GROUPS if any(model.groups[group] for model in compared)]
     series = [
         _series(compared, _(GROUPS[group][0]), lambda model, g=group: model.groups[g], counted) for group in there
     ]
-    return shares(rows, series, _("share of all parameters"))
+    return Shares(rows, series, _("share of all parameters"))
 
 
-def _draw_weights(compared: Sequence[Compared]) -> go.Figure:
+def _draw_weights(compared: Sequence[Compared]) -> Description:
     return _amounts(
         compared,
         {name: lambda model, p=name: costs.weight_bytes(model.total, p) for name in PRECISIONS},
@@ -58,7 +57,7 @@ def _draw_weights(compared: Sequence[Compared]) -> go.Figure:
     )
 
 
-def _draw_cache(compared: Sequence[Compared]) -> go.Figure:
+def _draw_cache(compared: Sequence[Compared]) -> Description:
     quantities = {
         nouns.tokens(SHORT): lambda model: model.cache(SHORT),
         nouns.tokens(LONG): lambda model: model.cache(LONG),
@@ -71,7 +70,7 @@ def _draw_cache(compared: Sequence[Compared]) -> go.Figure:
     return _amounts(compared, quantities, _("keys and values of all layers (bytes in bfloat16, log scale)"), size)
 
 
-def _draw_arithmetic(compared: Sequence[Compared]) -> go.Figure:
+def _draw_arithmetic(compared: Sequence[Compared]) -> Description:
     quantities = {
         _("matrices alone"): lambda model: 2 * costs.matmul_params(model.given),
         ngettext(
@@ -94,7 +93,7 @@ _Quantity = Callable[[Compared], int | None]
 
 def _amounts(
     compared: Sequence[Compared], quantities: Mapping[str, _Quantity], axis: str, words: Callable[[float], str]
-) -> go.Figure:
+) -> Amounts:
     """Bars of some quantities of every model, in the words of their unit."""
     series = [_series(compared, name, value, words) for name, value in quantities.items()]
     there = [value for given in series for value in given.values if value]
@@ -102,7 +101,7 @@ def _amounts(
     rows = [
         model.name if any(given.values[i] for given in series) else _none(model) for i, model in enumerate(compared)
     ]
-    return amounts(rows, series, axis, ticks)
+    return Amounts(rows, series, axis, ticks)
 
 
 def _none(model: Compared) -> str:

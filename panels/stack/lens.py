@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import plotly.graph_objects as go
 
 from anatomy.language import N_, _, ngettext
 from anatomy.measure import leads_from
@@ -18,8 +17,9 @@ from anatomy.view import Fitted
 from panels.common import requires
 from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
-from viz.bars import Bar, Marks, ranked
+from viz.bars import Bars, Marks
 from viz.format import number, percent, quoted
+from viz.rows import Bar
 
 _ROW = 16  # pixels of one layer
 # What a raw lens can and cannot say.
@@ -58,7 +58,7 @@ def steps(trace: Trace, view: Fitted) -> tuple[Step, ...]:
     return tuple(by_layer)
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Bars:
     """Each layer's best token and its probability; beside it the final answer's."""
     by_layer = steps(trace, view)
     answer = by_layer[-1].best
@@ -76,7 +76,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     name = quoted(trace.name(answer))
     behind = (None if step.answer is None or step.best == answer else 100 * step.answer for step in by_layer)
     marks = Marks(tuple(behind), _("probability of {token} where another leads", token=name))
-    return ranked(
+    return Bars(
         bars,
         _("probability (%)"),
         _("after layer"),

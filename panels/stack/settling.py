@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _, ngettext
@@ -22,9 +21,9 @@ from panels.common import requires
 from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
 from panels.stack.lens import LIMITS, read_stream
-from viz.curves import Curve, Curves, Mark, curves
-from viz.dots import Level
+from viz.curves import Curve, Curves, Mark
 from viz.format import number, quoted, thousands
+from viz.level import Level
 from viz.scale import thinned
 
 _SETTLED = 1.0  # nat
@@ -51,7 +50,7 @@ def settled_from(values: Float[np.ndarray, " layer"], level: float) -> int:
     return int(above[-1]) + 1 if above.size else 0
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Curves:
     """The distance over the layers, held against an even guess's."""
     values, layers = distances(trace, view), trace.spec.layers
     guess = Level(even(trace, view), _("an even guess among all tokens"))
@@ -61,8 +60,15 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
         _("after layer {layer}: {nats}", layer=layer, nats=_nats(value)) for layer, value in enumerate(values.tolist())
     )
     curve = Curve(_("KL divergence"), np.arange(layers, dtype=np.float32), values, notes)
-    figure = curves(Curves([curve], _("after layer"), _("KL(final ‖ lens) (nats)"), [guess], [here]))
-    return figure.update_xaxes(range=[-0.4, layers - 0.6], tickvals=thinned(layers, 16))
+    return Curves(
+        [curve],
+        _("after layer"),
+        _("KL(final ‖ lens) (nats)"),
+        [guess],
+        [here],
+        x_ends=(-0.4, layers - 0.6),
+        x_ticks=thinned(layers, 16),
+    )
 
 
 def caption(trace: Trace, view: Fitted) -> str:

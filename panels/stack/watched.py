@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from anatomy.control import Choice
@@ -23,7 +22,7 @@ from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
 from panels.stack.lens import LIMITS, over_the_vocabulary
 from viz.format import listed, number, percent, quoted, thousands
-from viz.lines import Lines, lines
+from viz.lines import Lines
 
 MEASURE = Choice("watched", N_("Show"), ("probability", "rank"), (N_("probability"), N_("rank")))
 _ANSWER = 0  # the final answer's column: the engine puts it first
@@ -75,22 +74,20 @@ def _longest_other(leads: Sequence[Spell]) -> int | None:
     return max(time, key=lambda column: time[column], default=None)
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Lines:
     """A line per token over the layers, the final answer in the accent, the longest other leader dashed."""
     places = ranks(trace, view)
     by_rank = view[MEASURE] == "rank"
-    return lines(
-        Lines(
-            values=(places if by_rank else probabilities(trace, view)).T,
-            names=tuple(quoted(label) for label in names(trace, view)),
-            places=tuple(map(str, range(len(places)))),
-            chosen=_ANSWER,
-            marked=_longest_other(spells(places)),
-            x_axis=_("after layer"),
-            y_axis=_("rank (1 is the best, log scale)") if by_rank else _("probability (log scale)"),
-            logarithmic=True,
-            listed=True,
-        )
+    return Lines(
+        values=(places if by_rank else probabilities(trace, view)).T,
+        names=tuple(quoted(label) for label in names(trace, view)),
+        places=tuple(map(str, range(len(places)))),
+        chosen=_ANSWER,
+        marked=_longest_other(spells(places)),
+        x_axis=_("after layer"),
+        y_axis=_("rank (1 is the best, log scale)") if by_rank else _("probability (log scale)"),
+        logarithmic=True,
+        listed=True,
     )
 
 

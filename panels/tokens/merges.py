@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
@@ -15,7 +14,7 @@ from panels.panel import Panel, Table
 from panels.tokens.merged_word import MOST_BYTES, RULE, STEP, Merge, Word, shown, word_of
 from viz import nouns
 from viz.format import quoted, thousands
-from viz.ladder import Block, Ladder, ladder
+from viz.ladder import Block, Ladder
 from viz.tokens import spelled
 
 _MOST_ROWS, _MOST_LINES = 24, 12
@@ -48,7 +47,7 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return (STEP, RULE)
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Ladder:
     """A row of pieces after every step: single bytes on top, tokens at the bottom."""
     word = shown(trace, view)
     merges = word.merges[-_MOST_ROWS:]
@@ -56,14 +55,12 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
     rows = [_row(word, start, None), *(_row(word, merge.step, merge) for merge in merges)]
     top = _("bytes") if len(merges) == len(word.merges) else _("after {step}", step=start)
     steps = (_("{step}: rule {rule}", step=merge.step, rule=thousands(merge.rule + 1)) for merge in merges)
-    return ladder(
-        Ladder(
-            rows=tuple(rows),
-            names=(top, *steps),
-            x_axis=_("byte of the word"),
-            y_axis=_("step: rule"),
-            kinds=(_("joined in this step"), _("as before")),
-        )
+    return Ladder(
+        rows=tuple(rows),
+        names=(top, *steps),
+        x_axis=_("byte of the word"),
+        y_axis=_("step: rule"),
+        kinds=(_("joined in this step"), _("as before")),
     )
 
 

@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
-
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -14,8 +12,9 @@ from anatomy.view import Fitted
 from panels.common.snippet import FOLDER
 from panels.panel import Panel, Table
 from viz import nouns
-from viz.bars import Bar, ranked
+from viz.bars import Bars
 from viz.format import fixed, listed, percent, quoted, thousands
+from viz.rows import Bar
 from viz.tokens import KINDS, SPECIAL, cut, units, words
 
 _MOST_NAMED, _MOST_ROWS = 5, 200
@@ -58,7 +57,7 @@ def _nouns(trace: Trace) -> tuple[str, str, str]:
     return _("word or character"), _("words and characters"), nouns.words_or_characters(count)
 
 
-def draw(trace: Trace, view: Fitted) -> go.Figure:
+def draw(trace: Trace, view: Fitted) -> Bars:
     """A bar per number of tokens: how many words take so many. The chosen token's word is in the accent."""
     in_text = counted(trace)
     by_length: dict[int, list[Unit]] = {}
@@ -75,7 +74,7 @@ def draw(trace: Trace, view: Fitted) -> go.Figure:
         for length, group in sorted(by_length.items())
     ]
     one, several, _every = _nouns(trace)
-    return ranked(
+    return Bars(
         bars or [Bar(_("no {unit}", unit=one), 0, "0")],
         _("{units} of the text", units=several),
         names=(_("the chosen token's"), _("others")),

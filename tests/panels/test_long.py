@@ -18,6 +18,7 @@ from bench.views import wired
 from panels import load
 from panels.common.columns import ROWS
 from panels.panel import Figure, Panel
+from tests import once
 from tests.models.long import LONGEST, long_engine, text_of
 from tests.share import share
 from viz.chips import Chips
@@ -99,10 +100,10 @@ def answer(request: pytest.FixtureRequest) -> tuple[Panel, Trace, Fitted]:
 
 def test_a_long_text_is_drawn_in_what_a_browser_can_take(answer: tuple[Panel, Trace, Fitted]) -> None:
     panel, trace, view = answer
-    caption = panel.caption(trace, view)
+    caption = once.caption(panel, trace, view)
     assert caption.endswith(".")
     assert len(caption) < 3_000
-    assert sent(panel.draw(trace, view), caption) <= WIRE
+    assert sent(once.figure(panel, trace, view), caption) <= WIRE
 
 
 @pytest.mark.parametrize(("panel", "kind"), share(CASES, 3, [f"{panel.id}-{kind}" for panel, kind in CASES]))
@@ -110,8 +111,8 @@ def test_every_setting_of_a_long_text_is_drawn_in_as_little(panel: Panel, kind: 
     engine = long_engine(kind)
     for view in views(panel, fitted(kind, LONG, 1_500)):
         trace = engine.run(view.run(engine.spec), panel.needs(engine.spec, view))
-        caption = panel.caption(trace, view)
-        assert sent(panel.draw(trace, view), caption) <= WIRE, view.settings
+        caption = once.caption(panel, trace, view)
+        assert sent(once.figure(panel, trace, view), caption) <= WIRE, view.settings
 
 
 def sent(figure: Figure, caption: str) -> int:
@@ -122,16 +123,16 @@ def sent(figure: Figure, caption: str) -> int:
 
 def test_a_table_of_a_long_text_has_a_bound_and_says_so(answer: tuple[Panel, Trace, Fitted]) -> None:
     panel, trace, view = answer
-    table = panel.table(trace, view)
+    table = once.table(panel, trace, view)
     assert 0 < len(table.rows) <= ROWS
-    assert panel.formula(trace, view).strip()
+    assert once.formula(panel, trace, view).strip()
     if len(table.rows) == ROWS:
         assert table.note
 
 
 def test_the_chosen_token_is_in_the_focus_of_a_long_texts_figure(answer: tuple[Panel, Trace, Fitted]) -> None:
     panel, trace, view = answer
-    place = chosen_place(panel.draw(trace, view))
+    place = chosen_place(once.figure(panel, trace, view))
     turned = panel.id == "position" and isinstance(trace.spec.position, Rope)  # shown by the angles of one rotation
     assert (place is not None) == (panel.id in PLACED and not turned)
     assert place is None or abs(place - view.pos) <= len(trace.tokens) // POOLED + 1

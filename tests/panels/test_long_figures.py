@@ -11,6 +11,7 @@ from anatomy.view import Fitted
 from panels.embedding import contexts, embedding, row, similarity
 from panels.position import position, position_sizes, relative_bias
 from panels.tokens import chat, tokens, words
+from tests import once
 from tests.models.long import long_engine
 from tests.panels.long_texts import result
 from tests.panels.made import made
@@ -29,35 +30,35 @@ def answer(panel, kind: str = "llama", control: Control | None = None, value: st
 
 def test_the_chips_are_those_around_the_chosen_token():
     trace, view = answer(tokens)
-    chips = tokens.PANEL.draw(trace, view)
+    chips = once.figure(tokens.PANEL, trace, view)
     assert [chip.label for chip in chips.chips] == [token.label for token in trace.tokens[POS - 128 : POS + 128]]
     assert chips.place(0) == POS - 128
     assert chips.place(chips.focus) == POS
-    assert tokens.PANEL.caption(trace, view).endswith("those around the chosen one: positions 1,372 to 1,627.")
+    assert once.caption(tokens.PANEL, trace, view).endswith("those around the chosen one: positions 1,372 to 1,627.")
 
 
 def test_a_text_of_a_thousand_tokens_has_all_its_chips():
     engine, view = long_engine("llama"), fitted("llama", 1_000, 700)
-    chips = tokens.PANEL.draw(engine.run(view.run(engine.spec)), view)
+    chips = once.figure(tokens.PANEL, engine.run(view.run(engine.spec)), view)
     assert (len(chips.chips), chips.focus, chips.places) == (1_000, 700, None)
 
 
 def test_a_long_conversation_keeps_its_beginning_and_its_end():
     trace, view = answer(chat)
-    chips, table = chat.PANEL.draw(trace, view), chat.PANEL.table(trace, view)
+    chips, table = once.figure(chat.PANEL, trace, view), once.table(chat.PANEL, trace, view)
     ids = [str(row) for row in trace[Want("chat_ids")].tolist()]
     assert [chip.note for chip in chips.chips] == [*ids[:128], *ids[-128:]]
     assert chips.rows == ((128, f"{len(ids) - 256:,} tokens of the text are left out here"),)
     assert [row[0] for row in table.rows] == [*range(1_000), *range(len(ids) - 1_000, len(ids))]
     assert table.note == "Listed are the first and the last 1,000 tokens."
-    assert "Drawn are the first and the last 128 tokens." in chat.PANEL.caption(trace, view)
+    assert "Drawn are the first and the last 128 tokens." in once.caption(chat.PANEL, trace, view)
     users = int((trace[Want("chat_role")] == 1).sum())
-    assert f"… ({users - 256:,} tokens) …" in chat.PANEL.formula(trace, view)
+    assert f"… ({users - 256:,} tokens) …" in once.formula(chat.PANEL, trace, view)
 
 
 def test_the_words_that_are_not_listed_are_counted():
     trace, view = answer(words)
-    table = words.PANEL.table(trace, view)
+    table = once.table(words.PANEL, trace, view)
     assert len(table.rows) == 200
     assert table.note == f"Listed are the 200 most cut of {len({token.id for token in trace.tokens})}."
 
@@ -70,7 +71,7 @@ def test_only_the_chosen_tokens_neighbours_are_asked_for():
     plane = embedding.lay_out(trace, view)
     assert plane.ranks.count("near") == 3
     assert "faint" not in plane.ranks
-    assert embedding.PANEL.table(trace, view).note is None
+    assert once.table(embedding.PANEL, trace, view).note is None
 
 
 def test_of_very_many_different_tokens_the_most_frequent_are_drawn(monkeypatch: pytest.MonkeyPatch):
@@ -80,8 +81,8 @@ def test_of_very_many_different_tokens_the_most_frequent_are_drawn(monkeypatch: 
     assert trace.tokens[POS].id == plane.ids[0]
     assert len([rank for rank in plane.ranks if rank in ("chosen", "text")]) <= 100
     told = f"Drawn are 100 of {different} tokens of the text, the chosen and the most frequent, with"
-    assert told in embedding.PANEL.caption(trace, view)
-    table = embedding.PANEL.table(trace, view)
+    assert told in once.caption(embedding.PANEL, trace, view)
+    table = once.table(embedding.PANEL, trace, view)
     assert len(table.rows) == len(plane.ids)
     assert table.note is not None
     assert table.note.startswith(told.replace("Drawn", "Listed"))
@@ -90,7 +91,7 @@ def test_of_very_many_different_tokens_the_most_frequent_are_drawn(monkeypatch: 
 
 def test_the_similarity_of_the_tokens_around_is_that_of_the_whole():
     trace, view = answer(similarity)
-    whole, grid = cosine_matrix(trace[Want("tok_embed")]), similarity.PANEL.draw(trace, view)
+    whole, grid = cosine_matrix(trace[Want("tok_embed")]), once.figure(similarity.PANEL, trace, view)
     around = slice(POS - 128, POS + 128)
     np.testing.assert_allclose(grid.z, whole[around, around], atol=1e-6)
     assert grid.rows[grid.focus[0]] == f"{POS} {trace.tokens[POS].label}"
@@ -101,13 +102,13 @@ def test_the_similarity_of_the_tokens_around_is_that_of_the_whole():
     counted, mean = similarity.average(trace)
     assert counted == len(pairs)
     np.testing.assert_allclose(mean, pairs.mean(), atol=1e-9)
-    assert "Drawn are 256 of 2,100 tokens" in similarity.PANEL.caption(trace, view)
+    assert "Drawn are 256 of 2,100 tokens" in once.caption(similarity.PANEL, trace, view)
 
 
 @pytest.mark.parametrize(("panel", "kind"), [(similarity, "llama"), (position, "gpt2")], ids=["similarity", "position"])
 def test_the_printed_program_finds_the_matrix_that_is_drawn(panel, kind, tmp_path):
     trace, view = answer(panel, kind)
-    drawn = panel.PANEL.draw(trace, view).z
+    drawn = once.figure(panel.PANEL, trace, view).z
     assert drawn.shape == (256, 256)
     np.testing.assert_allclose(result(panel.PANEL, kind, trace, view, tmp_path), drawn, atol=1e-5)
 
@@ -115,41 +116,43 @@ def test_the_printed_program_finds_the_matrix_that_is_drawn(panel, kind, tmp_pat
 def test_a_frame_on_another_than_the_most_alike_token_is_explained():
     places = {f"w{i}": (1, i / 400) for i in range(420)} | {"w419": (1, 0.001)}
     trace = made(" ".join(places), {Want("tok_embed"): [[*place, 0, 0, 0, 0, 0, 0] for place in places.values()]})
-    told = similarity.PANEL.caption(trace, Fitted(pos=0))
+    told = once.caption(similarity.PANEL, trace, Fitted(pos=0))
     assert "“w0” is most like “w419”" in told
     assert "Of these the framed one, “w1”, is most like it (cosine 1.00)." in told
 
 
 def test_the_dots_of_lengths_are_means_and_the_chosen_token_has_its_own():
     trace, view = answer(row, control=row.SHOWN, value="lengths")
-    own, calm = row.PANEL.draw(trace, view).data
+    own, calm = once.figure(row.PANEL, trace, view).data
     lengths = np.linalg.norm(trace[Want("tok_embed")], axis=1)
     np.testing.assert_allclose((own.x, own.y), ([POS], [lengths[POS]]), rtol=1e-5)
     np.testing.assert_allclose(calm.y[0], lengths[:8].mean(), rtol=1e-5)
     assert len(calm.y) == 256
-    assert row.PANEL.caption(trace, view).endswith("Each grey dot is the mean of 8 to 9 tokens side by side.")
+    assert once.caption(row.PANEL, trace, view).endswith("Each grey dot is the mean of 8 to 9 tokens side by side.")
 
 
 def test_the_cells_of_a_long_position_table_are_mean_cosines():
     trace, view = answer(position, "gpt2")
-    grid, whole = position.PANEL.draw(trace, view), cosine_matrix(trace[Want("pos_embed")])
+    grid, whole = once.figure(position.PANEL, trace, view), cosine_matrix(trace[Want("pos_embed")])
     edges = grid.part.rows
     for r, c in ((0, 0), (3, 200), (255, 255)):
         cell = whole[edges[r] : edges[r + 1], edges[c] : edges[c + 1]]
         np.testing.assert_allclose(grid.z[r, c], cell.mean(), atol=1e-6)
     assert grid.place(grid.focus)[0] == POS
-    assert position.PANEL.caption(trace, view).endswith("Each cell is the mean of up to 9 × 9 pairs of positions.")
+    assert once.caption(position.PANEL, trace, view).endswith(
+        "Each cell is the mean of up to 9 × 9 pairs of positions."
+    )
 
 
 def test_the_bars_of_long_tables_are_means():
     trace, view = answer(position_sizes, "gpt2")
-    figure, sizes = position_sizes.PANEL.draw(trace, view), position_sizes.sizes(trace)
+    figure, sizes = once.figure(position_sizes.PANEL, trace, view), position_sizes.sizes(trace)
     for bars, values in zip(figure.data, sizes, strict=True):
         assert len(bars.y) == 256
         np.testing.assert_allclose(bars.y[0], values[:8].mean(), rtol=1e-5)
     told = [f"positions 0–7: mean length of the {which} rows" for which in ("tokens'", "positions'")]
     assert [bars.hovertext[0].rpartition(" ")[0] for bars in figure.data] == told
-    assert "8 to 9 tokens: their mean." in position_sizes.PANEL.caption(trace, view)
+    assert "8 to 9 tokens: their mean." in once.caption(position_sizes.PANEL, trace, view)
 
 
 def test_a_long_texts_distances_come_from_three_rows_of_the_bias():
@@ -161,7 +164,7 @@ def test_a_long_texts_distances_come_from_three_rows_of_the_bias():
 
 def test_contexts_say_what_became_of_very_many_places():
     many = made("a " * 70, _streams(70, long_engine("llama").spec.layers), long_engine("llama").spec)
-    told = contexts.PANEL.caption(many, Fitted(pos=3))
+    told = once.caption(contexts.PANEL, many, Fitted(pos=3))
     assert told.endswith("Its 68 other places are drawn as their range and median.")
 
 

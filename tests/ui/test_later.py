@@ -16,6 +16,7 @@ from articles.verdict import Verdict
 from models.serving.queue import Queue
 from models.serving.recorded import FIRST_VIEW, RecordedEngine
 from panels.stack.lensgrid import PANEL, probabilities, window
+from tests import once
 from tests.models.tiny import tiny_engine
 from tests.ui.conftest import loaded, script
 from tests.ui.test_page import words
@@ -214,7 +215,7 @@ def test_the_page_draws_at_once_then_fills_the_figure_in(page, engine):
     assert not app.get("progress")
     assert not app.exception
     view = View(text=TEXT, panel="lensgrid").fit(tiny_engine().spec, tiny_engine().run(RUN).tokens)
-    at_once = PANEL.draw(tiny_engine().run(RUN, PANEL.later(tiny_engine().spec, view)), view)
+    at_once = once.figure(PANEL, tiny_engine().run(RUN, PANEL.later(tiny_engine().spec, view)), view)
     assert header["inside"] == list(at_once.inside or ())
 
 

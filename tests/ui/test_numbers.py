@@ -12,8 +12,9 @@ def page(note: str | None) -> None:
     from panels.panel import Table
     from ui import details
 
-    panel: Any = SimpleNamespace(title="Which?", table=lambda trace, view: Table(("position",), ((7,),), note))
-    details._numbers(panel, panel, panel)
+    panel: Any = SimpleNamespace(title="Which?")
+    answer: Any = SimpleNamespace(panel=panel, table=Table(("position",), ((7,),), note))
+    details._numbers(answer)
 
 
 @pytest.mark.parametrize("note", ["Listed are 1 of 8,192 tokens <b>.", None])

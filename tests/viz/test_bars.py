@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from tests.snapshot import described
-from viz.bars import Bar, Column, Marks, columns, ranked
+from viz.bars import Bars, Marks
+from viz.measures import Column, Measures
+from viz.rows import Bar
 from viz.theme import NEUTRAL
 
 
@@ -16,15 +18,15 @@ def falling(count: int, **last) -> list[Bar]:
 
 @pytest.mark.parametrize("count", [1, 10, 30])
 def test_the_picture(count, picture):
-    assert described(ranked(falling(count), "probability (%)", low=0.0)) == picture
+    assert described(Bars(falling(count), "probability (%)", low=0.0).drawn()) == picture
 
 
 def test_the_picture_with_marks_a_legend_and_a_sum_apart(picture):
     bars = falling(5, apart=True)
     marks = Marks((None, 3.0, 2.0, None, 1.0), "probability of “a”")
-    figure = ranked(
+    figure = Bars(
         bars, "probability (%)", "after layer", low=0.0, row=16, names=("“a” leads", "another"), marks=marks
-    )
+    ).drawn()
     assert described(figure) == picture
 
 
@@ -32,23 +34,23 @@ def test_the_picture_of_columns(picture):
     values = np.array([3.0, -2.0, 0.5])
     texts = ("3.0", "−2.0", "0.50")
     measures = [Column("act (activation)", values, texts), Column("up (activation)", -values, texts)]
-    assert described(columns(["neuron 4", "neuron 1", "neuron 0"], measures)) == picture
+    assert described(Measures(["neuron 4", "neuron 1", "neuron 0"], measures).drawn()) == picture
 
 
 def test_equal_labels_stay_apart():
-    figure = ranked([Bar("the", 3, "3"), Bar("the", 2, "2"), Bar("the", 1, "1")], "x (unit)")
+    figure = Bars([Bar("the", 3, "3"), Bar("the", 2, "2"), Bar("the", 1, "1")], "x (unit)").drawn()
     assert list(figure.layout.yaxis.ticktext) == ["the"] * 3
     assert list(figure.layout.yaxis.tickvals) == [0, 1, 2]
     assert list(figure.data[1].y) == [0, 1, 2]
 
 
 def test_the_first_bar_is_on_top():
-    top, bottom = reversed(ranked(falling(3), "x (unit)").layout.yaxis.range)
+    top, bottom = reversed(Bars(falling(3), "x (unit)").drawn().layout.yaxis.range)
     assert top < bottom
 
 
 def test_the_accent_has_no_colour_of_its_own_and_the_others_are_grey():
-    accent, others = ranked(falling(4), "x (unit)").data
+    accent, others = Bars(falling(4), "x (unit)").drawn().data
     assert accent.marker.color is None
     assert others.marker.color == NEUTRAL
     assert (len(accent.x), len(others.x)) == (1, 3)
@@ -56,11 +58,11 @@ def test_the_accent_has_no_colour_of_its_own_and_the_others_are_grey():
 
 def test_all_bars_are_equally_thick_however_few_stand_in_a_trace():
     bars = [Bar(str(i), i, str(i), accent=i in (0, 9)) for i in range(10)]
-    assert {trace.width for trace in ranked(bars, "x (unit)").data} == {0.72}
+    assert {trace.width for trace in Bars(bars, "x (unit)").drawn().data} == {0.72}
 
 
 def test_a_sum_stands_apart_and_is_hatched():
-    figure = ranked(falling(4, apart=True), "x (unit)")
+    figure = Bars(falling(4, apart=True), "x (unit)").drawn()
     assert list(figure.layout.yaxis.tickvals) == [0, 1, 2, 3.5]
     assert figure.data[1].marker.pattern.shape[-1] == "/"
 
@@ -68,49 +70,49 @@ def test_a_sum_stands_apart_and_is_hatched():
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_printed_numbers_have_room(sign):
     bars = [Bar("a", sign * 100.0, "a number of many letters"), Bar("b", sign * 1.0, "1")]
-    low, high = ranked(bars, "x (unit)").layout.xaxis.range
+    low, high = Bars(bars, "x (unit)").drawn().layout.xaxis.range
     letters = (abs(low + 0.0) if sign < 0 else high) - 100
     assert letters / (high - low) * 560 >= 7 * len(bars[0].text)
     assert (low == 0) == (sign > 0)
 
 
 def test_no_tick_stands_beyond_the_values():
-    figure = ranked([Bar("a", 94.0, "94 %")], "probability (%)", low=0.0)
+    figure = Bars([Bar("a", 94.0, "94 %")], "probability (%)", low=0.0).drawn()
     assert max(figure.layout.xaxis.tickvals) <= 94
     assert figure.layout.xaxis.title.text == "probability (%)"
 
 
 def test_bars_of_no_length_have_an_axis():
-    low, high = ranked([Bar("a", 0.0, "0")], "x (unit)").layout.xaxis.range
+    low, high = Bars([Bar("a", 0.0, "0")], "x (unit)").drawn().layout.xaxis.range
     assert low < high
 
 
 def test_marks_stand_at_their_bars_only():
-    figure = ranked(falling(3), "x (unit)", names=("a", "b"), marks=Marks((None, 7.0, None), "m"))
+    figure = Bars(falling(3), "x (unit)", names=("a", "b"), marks=Marks((None, 7.0, None), "m")).drawn()
     marks = figure.data[-1]
     assert (list(marks.x), list(marks.y), marks.name) == ([7.0], [1.0], "m")
 
 
 def test_a_number_makes_way_for_a_mark_that_would_stand_on_it():
     bars = [Bar(str(value), value, "50 %") for value in (50.0, 50.0, 50.0, 50.0)]
-    figure = ranked(bars, "x (unit)", high=100.0, marks=Marks((51.0, 20.0, 95.0, None), "m"))
+    figure = Bars(bars, "x (unit)", high=100.0, marks=Marks((51.0, 20.0, 95.0, None), "m")).drawn()
     beside, *rest = figure.data[-2].x.tolist()
     assert rest == [50.0, 50.0, 50.0]
     assert beside > 51.0
 
 
 def test_a_legend_appears_only_with_names():
-    assert ranked(falling(3), "x (unit)").layout.showlegend is False
-    assert ranked(falling(3), "x (unit)", names=("a", "b")).layout.showlegend is True
+    assert Bars(falling(3), "x (unit)").drawn().layout.showlegend is False
+    assert Bars(falling(3), "x (unit)", names=("a", "b")).drawn().layout.showlegend is True
 
 
 def test_a_row_in_focus_has_its_label_in_bold():
-    assert list(ranked([Bar("17", 1, "1", focus=True)], "x").layout.yaxis.ticktext) == ["<b>17</b>"]
+    assert list(Bars([Bar("17", 1, "1", focus=True)], "x").drawn().layout.yaxis.ticktext) == ["<b>17</b>"]
 
 
 def test_columns_share_rows_and_have_axes_of_their_own():
     measures = [Column("act", np.array([1.0, -5.0]), ("1", "−5")), Column("up", np.array([0.1, 0.2]), ("0.1", "0.2"))]
-    figure = columns(["neuron 1", "neuron 1"], measures)
+    figure = Measures(["neuron 1", "neuron 1"], measures).drawn()
     assert list(figure.data[0].y) == list(figure.data[1].y) == [0, 1]
     assert figure.layout.xaxis.range[0] < -5
     assert figure.layout.xaxis2.range[1] < 1
@@ -118,7 +120,7 @@ def test_columns_share_rows_and_have_axes_of_their_own():
 
 
 def test_labels_of_users_stay_text():
-    figure = ranked([Bar('<b>"</b>', 1, "<i>", "<u>", accent=True)], "<s>", "<q>", names=("<a>", "<p>"))
+    figure = Bars([Bar('<b>"</b>', 1, "<i>", "<u>", accent=True)], "<s>", "<q>", names=("<a>", "<p>")).drawn()
     text = figure.to_json().replace("\\u003c", "<").replace("\\u003e", ">").replace('\\"', '"')
     assert not any(tag in text for tag in ("<i>", "<u>", "<s>", "<q>", "<a>", "<p>"))
     assert list(figure.layout.yaxis.ticktext) == ['&lt;b&gt;"&lt;/b&gt;']

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from viz.curves import Curve, Curves, Mark, curves
-from viz.dots import Level
+from viz.curves import Curve, Curves, Mark
+from viz.level import Level
 
 X = np.arange(30.0)
 
@@ -13,7 +13,7 @@ def words(text: str, y: np.ndarray, *, level: float | None = None, mark: Mark | 
     """The annotation with this text over one curve."""
     levels = [] if level is None else [Level(level, "an even guess among all")]
     given = Curves([Curve("a", X, y)], "x", "y (nats)", levels, [] if mark is None else [mark])
-    return next(found for found in curves(given).layout.annotations if text in found.text)
+    return next(found for found in given.drawn().layout.annotations if text in found.text)
 
 
 def test_a_level_is_named_where_the_curve_is_far():
@@ -54,7 +54,7 @@ def test_words_of_a_mark_stay_in_the_figure(place, height):
 @pytest.mark.parametrize("height", [0.001, 90.0])
 def test_a_mark_beyond_the_curves_is_in_the_figure_with_its_words(height, logarithmic):
     given = Curves([Curve("a", X, X + 1)], "x", "y", marks=[Mark(15.0, height, "here")], logarithmic=logarithmic)
-    figure = curves(given)
+    figure = given.drawn()
     low, high = figure.layout.yaxis.range
     words = figure.layout.annotations[0]
     assert low < words.y < high
@@ -63,10 +63,10 @@ def test_a_mark_beyond_the_curves_is_in_the_figure_with_its_words(height, logari
 
 @pytest.mark.parametrize("mark", [Mark(15.0, np.nan, "here"), Mark(np.nan, 15.0, "here"), Mark(15.0, np.inf, "here")])
 def test_a_mark_without_a_place_is_left_out(mark):
-    with_it, without = (curves(Curves([Curve("a", X, X)], "x", "y", marks=marks)) for marks in ([mark], []))
+    with_it, without = (Curves([Curve("a", X, X)], "x", "y", marks=marks).drawn() for marks in ([mark], []))
     assert with_it == without
     level = Level(15.0, "an even guess")
-    assert len(curves(Curves([Curve("a", X, X)], "x", "y", [level], [mark])).layout.annotations) == 1
+    assert len(Curves([Curve("a", X, X)], "x", "y", [level], [mark]).drawn().layout.annotations) == 1
 
 
 def test_words_have_a_place_even_where_a_curve_is_not_a_number():

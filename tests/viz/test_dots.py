@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.snapshot import described
-from viz.dots import Dots, Level, dots
+from viz.dots import Dots
+from viz.level import Level
 
 
 def waves(count: int, **changes) -> Dots:
@@ -25,35 +26,35 @@ def waves(count: int, **changes) -> Dots:
 
 @pytest.mark.parametrize("count", [1, 4, 32])
 def test_the_picture(count, picture):
-    assert described(dots(waves(count))) == picture
+    assert described(waves(count).drawn()) == picture
 
 
 def test_points_and_levels_are_inside_of_the_axis():
-    low, high = dots(waves(32)).layout.yaxis.range
+    low, high = waves(32).drawn().layout.yaxis.range
     assert low < np.log10(6)
     assert np.log10(6 * 1.5**31) < high
 
 
 def test_words_stand_where_the_points_are_not():
-    above, below = dots(waves(24)).layout.annotations
+    above, below = waves(24).drawn().layout.annotations
     assert (above.text, above.xanchor) == ("longest text", "left")
     assert (below.text, below.xanchor) == ("this text", "right")
 
 
 def test_the_accent_comes_first_without_a_colour():
-    accent, others = dots(waves(5)).data
+    accent, others = waves(5).drawn().data
     assert (len(accent.x), len(others.x)) == (3, 2)
     assert accent.marker.color is None
 
 
 def test_words_stay_text():
-    figure = dots(waves(1, notes=("<b>",), levels=(Level(7, "<i>"),)))
+    figure = waves(1, notes=("<b>",), levels=(Level(7, "<i>"),)).drawn()
     assert figure.data[0].hovertext[0] == "&lt;b&gt;"
     assert figure.layout.annotations[0].text == "&lt;i&gt;"
 
 
 def test_a_linear_axis_begins_at_zero_and_holds_points_of_no_size():
-    figure = dots(waves(4, y=np.array([0.0, 1.0, 2.0, 4.0]), levels=(Level(1.5, "median"),), logarithmic=False))
+    figure = waves(4, y=np.array([0.0, 1.0, 2.0, 4.0]), levels=(Level(1.5, "median"),), logarithmic=False).drawn()
     low, high = figure.layout.yaxis.range
     assert (low, figure.layout.yaxis.type) == (0, None)
     assert high > 4

@@ -9,12 +9,13 @@ import re
 from dataclasses import replace
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
 
 from panels.panel import Table
 from tests.viz.examples import CHIPS, attention
+from viz.bars import Bars
 from viz.export import to_csv, to_html, to_json
+from viz.rows import Bar
 from viz.theme import DARK
 
 ODD = '</script><script>alert(1)</script><!-- "&'
@@ -66,7 +67,7 @@ def test_the_caption_is_the_alternative_text(page):
 
 
 def test_a_plotly_figure_is_dressed_and_exported():
-    page = to_html(go.Figure(go.Bar(y=[1, 2])), "Bars", "Two bars.", dark=True)
+    page = to_html(Bars((Bar("a", 1.0, "1"), Bar("b", 2.0, "2")), "number"), "Bars", "Two bars.", dark=True)
     assert DARK.background in page
     assert '"type":"bar"' in page
 

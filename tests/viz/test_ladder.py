@@ -3,7 +3,7 @@
 import pytest
 
 from tests.snapshot import described
-from viz.ladder import Block, Ladder, ladder
+from viz.ladder import Block, Ladder
 
 
 def steps(labels: str = "abc", new: bool = True) -> Ladder:
@@ -14,11 +14,11 @@ def steps(labels: str = "abc", new: bool = True) -> Ladder:
 
 
 def test_the_picture(picture):
-    assert described(ladder(steps())) == picture
+    assert described(steps().drawn()) == picture
 
 
 def test_rows_stand_from_the_top_and_cover_all_bytes():
-    figure = ladder(steps())
+    figure = steps().drawn()
     low, high = figure.layout.yaxis.range
     assert low > high
     for row in (0, 1):
@@ -28,18 +28,18 @@ def test_rows_stand_from_the_top_and_cover_all_bytes():
 
 
 def test_what_grew_is_in_the_accent_with_its_label():
-    new, calm, words = ladder(steps()).data
+    new, calm, words = steps().drawn().data
     assert (new.text, calm.text) == (("ab",), None)
     assert words.text == ("a", "b", "c", "c")
 
 
 def test_labels_shrink_where_many_have_to_fit():
-    small, large = (ladder(steps("x" * count)).data[2].textfont.size for count in (80, 3))
+    small, large = (steps("x" * count).drawn().data[2].textfont.size for count in (80, 3))
     assert small < large
 
 
 def test_labels_stay_text():
-    assert ladder(steps("<&>")).data[2].text[:2] == ("&lt;", "&amp;")
+    assert steps("<&>").drawn().data[2].text[:2] == ("&lt;", "&amp;")
 
 
 def test_a_row_without_a_name_is_noticed():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.snapshot import described
-from viz.lines import MOST_LINES, MOST_LISTED, MOST_TICKS, Lines, banded, lines, log_ticks, tick_places
+from viz.lines import MOST_LINES, MOST_LISTED, MOST_TICKS, Lines, banded, log_ticks, tick_places
 
 
 def growing(count: int, layers: int = 6, **changes) -> Lines:
@@ -30,19 +30,19 @@ def growing(count: int, layers: int = 6, **changes) -> Lines:
 @pytest.mark.parametrize("count", [1, 10, 80])
 @pytest.mark.parametrize("logarithmic", [True, False], ids=["log", "linear"])
 def test_the_picture(count, logarithmic, picture):
-    assert described(lines(growing(count, logarithmic=logarithmic))) == picture
+    assert described(growing(count, logarithmic=logarithmic).drawn()) == picture
 
 
 @pytest.mark.parametrize(("count", "traces"), [(1, 1), (2, 2), (MOST_LINES, MOST_LINES), (MOST_LINES + 1, 5), (500, 5)])
 def test_many_lines_become_a_band(count, traces):
     given = growing(count)
     assert banded(given) == (count > MOST_LINES)
-    assert len(lines(given).data) == traces
+    assert len(given.drawn().data) == traces
 
 
 def test_the_band_runs_from_the_smallest_to_the_largest_of_the_others():
     given = growing(100)
-    _, _, low, high, median = lines(given).data
+    _, _, low, high, median = given.drawn().data
     others = given.values[1:99]
     np.testing.assert_allclose(low.y, others.min(axis=0), rtol=1e-6)
     np.testing.assert_allclose(high.y, others.max(axis=0), rtol=1e-6)
@@ -52,7 +52,7 @@ def test_the_band_runs_from_the_smallest_to_the_largest_of_the_others():
 
 
 def test_the_chosen_line_comes_first_without_a_colour_and_lies_on_top():
-    first, *rest = lines(growing(10)).data
+    first, *rest = growing(10).drawn().data
     assert (first.name, first.line.color) == ("·word9", None)
     assert all(first.zorder > other.zorder for other in rest)
     assert rest[0].line.dash == "dash"
@@ -64,7 +64,7 @@ def test_ticks_have_room_beside_each_other(layers):
     assert shown[0] == 0
     assert len(shown) <= MOST_TICKS + 1
     assert min(np.diff(shown)) / (layers + 1) * 600 >= 15
-    figure = lines(growing(2, layers))
+    figure = growing(2, layers).drawn()
     assert list(figure.layout.xaxis.ticktext) == [
         ("in", *map(str, range(layers)))[i] for i in figure.layout.xaxis.tickvals
     ]
@@ -91,18 +91,18 @@ def test_a_scale_over_many_powers_of_ten_keeps_its_ticks_apart():
 def test_names_at_the_ends_of_close_lines_are_moved_apart():
     given = growing(2)
     close = replace(given, values=np.stack([given.values[0], given.values[0] * 1.001]))
-    marked, chosen = sorted(lines(close).layout.annotations, key=lambda label: label.yshift)
+    marked, chosen = sorted(close.drawn().layout.annotations, key=lambda label: label.yshift)
     assert chosen.yshift - marked.yshift >= 16
     assert "<b>" in chosen.text
 
 
 def test_names_of_far_lines_stay_at_their_ends():
-    assert all(label.yshift == 0 for label in lines(growing(100)).layout.annotations)
+    assert all(label.yshift == 0 for label in growing(100).drawn().layout.annotations)
 
 
 @pytest.mark.parametrize("count", [1, 2, 8])
 def test_listed_lines_are_told_apart_and_named_in_a_legend(count):
-    figure = lines(growing(count, listed=True))
+    figure = growing(count, listed=True).drawn()
     assert figure.layout.showlegend
     assert not figure.layout.annotations
     assert figure.layout.margin.r < 20
@@ -113,7 +113,7 @@ def test_listed_lines_are_told_apart_and_named_in_a_legend(count):
 
 
 def test_the_picture_of_listed_lines(picture):
-    assert described(lines(growing(8, listed=True))) == picture
+    assert described(growing(8, listed=True).drawn()) == picture
 
 
 def test_more_lines_than_can_be_told_apart_are_refused():
@@ -123,23 +123,23 @@ def test_more_lines_than_can_be_told_apart_are_refused():
 
 def test_long_names_at_the_ends_leave_room_for_the_lines():
     given = replace(growing(2), names=("x" * 40, "y" * 40))
-    assert lines(given).layout.margin.r <= 104
-    assert all(label.text.count("…") == 1 for label in lines(given).layout.annotations)
+    assert given.drawn().layout.margin.r <= 104
+    assert all(label.text.count("…") == 1 for label in given.drawn().layout.annotations)
 
 
 def test_ticks_of_powers_of_ten_are_short():
     given = replace(growing(2), values=np.geomspace(1e-9, 1.0, 14).reshape(2, 7))
-    assert lines(given).layout.yaxis.ticktext[:2] == ("10⁻⁹", "10⁻⁸")
+    assert given.drawn().layout.yaxis.ticktext[:2] == ("10⁻⁹", "10⁻⁸")
 
 
 def test_equal_names_are_lines_of_their_own():
     given = replace(growing(3), names=("the", "the", "the"))
-    assert [trace.name for trace in lines(given).data] == ["the"] * 3
+    assert [trace.name for trace in given.drawn().data] == ["the"] * 3
 
 
 def test_labels_of_users_stay_text():
     given = replace(growing(2), names=("<b>x</b>", "%{y}"))
-    figure = lines(given)
+    figure = given.drawn()
     assert [trace.name for trace in figure.data] == ["%{y}", "&lt;b&gt;x&lt;/b&gt;"]
     assert all("%{fullData.name}" in trace.hovertemplate for trace in figure.data)
     assert figure.layout.annotations[1].text == "&lt;b&gt;x&lt;/b&gt;"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.snapshot import described
-from viz.pairs import Lead, Pairs, paired
+from viz.pairs import Lead, Pairs
 from viz.theme import FOCUS, NEUTRAL
 
 
@@ -19,34 +19,34 @@ def amounts(count: int, **changes) -> Pairs:
 @pytest.mark.parametrize("count", [1, 6, 30])
 @pytest.mark.parametrize("stacked", [True, False], ids=["stacked", "side by side"])
 def test_the_picture(count, stacked, picture):
-    assert described(paired(amounts(count, stacked=stacked, focus=count // 2))) == picture
+    assert described(amounts(count, stacked=stacked, focus=count // 2).drawn()) == picture
 
 
 def test_the_first_has_the_accent_and_both_are_named():
-    first, second = paired(amounts(6)).data
+    first, second = amounts(6).drawn().data
     assert (first.marker.color, second.marker.color) == (None, NEUTRAL)
     assert (first.name, second.name) == ("attention", "FFN")
 
 
 def test_shares_end_at_the_top():
-    assert tuple(paired(amounts(6, stacked=True)).layout.yaxis.range) == (0, 100)
-    assert paired(amounts(6)).layout.barmode == "group"
+    assert tuple(amounts(6, stacked=True).drawn().layout.yaxis.range) == (0, 100)
+    assert amounts(6).drawn().layout.barmode == "group"
 
 
 def test_the_chosen_layer_is_framed():
-    frame = paired(amounts(6, focus=4)).layout.shapes[0]
+    frame = amounts(6, focus=4).drawn().layout.shapes[0]
     assert (frame.x0, frame.x1, frame.line.color) == (3.5, 4.5, FOCUS)
-    assert not paired(amounts(6)).layout.shapes
+    assert not amounts(6).drawn().layout.shapes
 
 
 @pytest.mark.parametrize("count", [1, 6, 30, 80, 126])
 def test_ticks_have_room(count):
-    ticks = paired(amounts(count)).layout.xaxis.tickvals
+    ticks = amounts(count).drawn().layout.xaxis.tickvals
     assert 600 / count * (ticks[1] - ticks[0] if len(ticks) > 1 else count) >= 30
 
 
 def test_words_stay_text():
-    figure = paired(amounts(1, names=("<b>", "b"), notes=(("<i>",), ("",))))
+    figure = amounts(1, names=("<b>", "b"), notes=(("<i>",), ("",))).drawn()
     assert figure.data[0].name == "&lt;b&gt;"
     assert figure.data[0].hovertext[0] == "&lt;i&gt;"
 
@@ -58,20 +58,20 @@ def signed(count: int, **changes) -> Pairs:
 
 @pytest.mark.parametrize("count", [1, 6, 30])
 def test_the_picture_with_a_lead_and_amounts_below_zero(count, picture):
-    assert described(paired(signed(count, focus=count // 2))) == picture
+    assert described(signed(count, focus=count // 2).drawn()) == picture
 
 
 def test_a_lead_stands_before_the_first_place_with_a_tick_of_its_own():
-    figure = paired(signed(6))
+    figure = signed(6).drawn()
     assert (figure.data[2].name, figure.data[2].x[0], figure.data[2].y[0]) == ("embedding", -1, 12)
     assert (figure.layout.xaxis.tickvals[:2], figure.layout.xaxis.ticktext[:2]) == ((-1, 0), ("in", "0"))
     assert figure.layout.xaxis.range[0] < -1.4
 
 
 def test_zero_has_a_line_where_bars_reach_below_it():
-    assert [shape.y0 for shape in paired(signed(6)).layout.shapes] == [0]
-    assert not paired(amounts(6)).layout.shapes
+    assert [shape.y0 for shape in signed(6).drawn().layout.shapes] == [0]
+    assert not amounts(6).drawn().layout.shapes
 
 
 def test_given_ends_are_kept():
-    assert tuple(paired(signed(6, ends=(-100.0, 100.0))).layout.yaxis.range) == (-100, 100)
+    assert tuple(signed(6, ends=(-100.0, 100.0)).drawn().layout.yaxis.range) == (-100, 100)

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import pytest
 
 from tests.snapshot import described
-from viz.scatter import Place, Point, label_places, scatter
+from viz.scatter import Place, Point, Scatter, label_places
 
 RANKS = ("chosen", "near", "near", "text", "text", "faint")
 
@@ -34,12 +34,12 @@ def box(figure: go.Figure, i: int) -> tuple[float, float, float, float]:
 
 @pytest.mark.parametrize("count", [1, 10, 80, 500])
 def test_the_picture(count, picture):
-    assert described(scatter(points(count), "PC 1", "PC 2")) == picture
+    assert described(Scatter(points(count), "PC 1", "PC 2").drawn()) == picture
 
 
 @pytest.mark.parametrize("count", [10, 80, 500])
 def test_no_label_lies_on_another(count):
-    figure = scatter(points(count), "PC 1", "PC 2")
+    figure = Scatter(points(count), "PC 1", "PC 2").drawn()
     boxes = [box(figure, i) for i in range(len(figure.layout.annotations))]
     assert len(boxes) > 3
     for a, b in combinations(boxes, 2):
@@ -69,26 +69,26 @@ def test_a_label_far_off_has_a_line_to_its_point():
 
 
 def test_the_accent_is_the_first_trace_and_has_no_colour_of_its_own():
-    figure = scatter(points(10), "PC 1", "PC 2")
+    figure = Scatter(points(10), "PC 1", "PC 2").drawn()
     assert figure.data[0].marker.color is None
     assert list(figure.data[0].marker.symbol) == ["circle", "circle-open", "circle-open"]
     assert figure.data[0].zorder > figure.data[1].zorder > figure.data[2].zorder
 
 
 def test_both_axes_have_one_scale_and_their_titles():
-    layout = scatter(points(10), "PC 1 · 12 % of the variance", "PC 2").layout
+    layout = Scatter(points(10), "PC 1 · 12 % of the variance", "PC 2").drawn().layout
     assert (layout.yaxis.scaleanchor, layout.yaxis.scaleratio) == ("x", 1)
     assert layout.xaxis.title.text == "PC 1 · 12 % of the variance"
 
 
 def test_every_point_is_inside_of_the_axes():
-    figure = scatter(points(80), "a", "b")
+    figure = Scatter(points(80), "a", "b").drawn()
     for trace in figure.data:
         assert all(figure.layout.xaxis.range[0] < x < figure.layout.xaxis.range[1] for x in trace.x)
         assert all(figure.layout.yaxis.range[0] < y < figure.layout.yaxis.range[1] for y in trace.y)
 
 
 def test_labels_of_users_stay_text():
-    figure = scatter([Point(0, 0, '<b>"x"</b>', "<i>", "chosen")], "a", "b")
+    figure = Scatter([Point(0, 0, '<b>"x"</b>', "<i>", "chosen")], "a", "b").drawn()
     assert figure.layout.annotations[0].text == '<b>&lt;b&gt;"x"&lt;/b&gt;</b>'
     assert figure.data[0].hovertext[0] == '<b>&lt;b&gt;"x"&lt;/b&gt;</b><br>&lt;i&gt;'

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tests.snapshot import described
-from viz.sidebyside import Series, amounts, powers, shares
+from viz.sidebyside import Amounts, Series, Shares, powers
 
 ROWS = ("one\n<i>100</i>", "two")
 PARTS = (
@@ -18,27 +18,27 @@ TICKS = [(10.0**power, f"10^{power}") for power in range(0, 15)]
 
 
 def test_the_picture_of_shares(picture):
-    assert described(shares(ROWS, PARTS, "share of all")) == picture
+    assert described(Shares(ROWS, PARTS, "share of all").drawn()) == picture
 
 
 def test_the_picture_of_amounts(picture):
-    assert described(amounts(ROWS, SIZES, "bytes (log scale)", TICKS)) == picture
+    assert described(Amounts(ROWS, SIZES, "bytes (log scale)", TICKS).drawn()) == picture
 
 
 def test_shares_fill_the_bar_and_small_ones_print_no_number():
-    table, layers, other = shares(ROWS, PARTS, "share of all").data
+    table, layers, other = Shares(ROWS, PARTS, "share of all").drawn().data
     assert list(table.x + layers.x + other.x) == pytest.approx([100, 100])
     assert table.text == ("25 %", "")
 
 
 def test_labels_are_text_and_break_where_they_say():
-    figure = shares(ROWS, PARTS, "share of all")
+    figure = Shares(ROWS, PARTS, "share of all").drawn()
     assert figure.layout.yaxis.ticktext == ("one<br>&lt;i&gt;100&lt;/i&gt;", "two")
     assert figure.data[2].name == "a &amp; b"
 
 
 def test_every_bar_and_its_number_are_inside_the_axis():
-    figure = amounts(ROWS, SIZES, "bytes (log scale)", TICKS)
+    figure = Amounts(ROWS, SIZES, "bytes (log scale)", TICKS).drawn()
     low, high = figure.layout.xaxis.range
     assert low < math.log10(2e3)
     assert high > math.log10(3e11) + 0.5
@@ -46,7 +46,7 @@ def test_every_bar_and_its_number_are_inside_the_axis():
 
 
 def test_what_is_not_there_has_no_bar():
-    now, later = amounts(ROWS, SIZES, "bytes (log scale)", TICKS).data
+    now, later = Amounts(ROWS, SIZES, "bytes (log scale)", TICKS).drawn().data
     assert later.x[0] is None
     assert now.x[0] == 2e3
 

@@ -1,13 +1,14 @@
 """Bars over the tokens of a text: none where there is no value, the chosen one apart, labels that do not collide."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.snapshot import described
-from viz.dots import Level
-from viz.upright import Upright, Whole, over, upright
+from viz.level import Level
+from viz.upright import Upright, Whole
 
 
 def bars(count: int, **changes) -> Upright:
@@ -25,35 +26,35 @@ def bars(count: int, **changes) -> Upright:
 
 @pytest.mark.parametrize("count", [1, 4, 500])
 def test_the_picture(count, picture):
-    assert described(upright(bars(count))) == picture
+    assert described(bars(count).drawn()) == picture
 
 
 def test_a_token_without_a_value_has_no_bar_but_a_label():
-    figure = upright(bars(4))
+    figure = bars(4).drawn()
     assert [trace.x.tolist() for trace in figure.data] == [[3], [1, 2]]
     assert figure.layout.xaxis.ticktext[0] == "t0"
 
 
 def test_of_many_tokens_some_are_written_with_their_positions():
-    ticks = upright(bars(500)).layout.xaxis.ticktext
+    ticks = bars(500).drawn().layout.xaxis.ticktext
     assert len(ticks) <= 40
     assert ticks[1] == "20 t20"
 
 
 def test_the_level_is_named_beside_the_bars_and_in_full():
-    figure = upright(bars(500))
+    figure = bars(500).drawn()
     words = figure.layout.annotations[0]
     assert (words.x, words.xanchor, words.y) == (1, "left", 2.0)
     assert figure.layout.margin.r >= 6 * len(words.text)
 
 
 def test_without_any_value_the_axis_names_no_numbers():
-    figure = upright(bars(1, level=None))
+    figure = bars(1, level=None).drawn()
     assert figure.layout.yaxis.showticklabels is False
 
 
 def test_labels_stay_text():
-    figure = upright(bars(2, labels=("<b>", "&"), notes=("<i>", "x"), values=np.ones(2), focus=0))
+    figure = bars(2, labels=("<b>", "&"), notes=("<i>", "x"), values=np.ones(2), focus=0).drawn()
     assert figure.layout.xaxis.ticktext == ("<b>&lt;b&gt;</b>", "&amp;")
     assert figure.data[0].hovertext == ("&lt;i&gt;",)
 
@@ -77,11 +78,11 @@ def columns(count: int, focus: int) -> Whole:
 
 
 def test_the_picture_of_a_part_above_the_whole(picture):
-    assert described(over(bars(8), columns(6, 4))) == picture
+    assert described(replace(bars(8), whole=columns(6, 4)).drawn()) == picture
 
 
 def test_the_whole_stands_on_an_axis_of_its_own_below_the_part():
-    figure = over(bars(40), columns(256, 200))
+    figure = replace(bars(40), whole=columns(256, 200)).drawn()
     layout, below = figure.layout, figure.data[-1]
     assert (below.xaxis, below.yaxis) == ("x2", "y2")
     assert layout.yaxis2.domain[1] < layout.yaxis.domain[0]

@@ -12,6 +12,7 @@ from panels.attention import arcs
 from panels.attention.attention import PANEL
 from panels.attention.attention_map import LENGTH, MEASURE, cells_of, shown_row
 from panels.common.shared import FIRST, SCALE, WORDS
+from tests import once
 from tests.alike import assert_rounding
 from tests.models.tiny import MODELS, tiny_model
 from tests.panels.handmade import attending, even
@@ -47,15 +48,15 @@ def looking(src: int, weight: float = 0.73, pos: int = 6) -> np.ndarray:
 
 
 def said(src: int, view: Fitted = PLAIN, **choices) -> str:
-    return PANEL.caption(attending(SENTENCE, looking(src, **choices)), view)
+    return once.caption(PANEL, attending(SENTENCE, looking(src, **choices)), view)
 
 
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("settings", MODES.values(), ids=MODES)
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    figure, numbers = PANEL.draw(trace, view), PANEL.table(trace, view)
-    assert {"figure": described(figure), "says": PANEL.caption(trace, view), "table": numbers} == picture
+    figure, numbers = once.figure(PANEL, trace, view), once.table(PANEL, trace, view)
+    assert {"figure": described(figure), "says": once.caption(PANEL, trace, view), "table": numbers} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "bert", "t5"])
@@ -63,21 +64,21 @@ def test_the_picture_caption_and_table_of_every_family(kind, settings, answered,
 def test_the_printed_program_finds_the_same_numbers(kind, settings, answered, program):
     trace, view = answered(PANEL, kind, settings=settings)
     found = np.nan_to_num(program(PANEL, trace, view, kind).numpy())
-    np.testing.assert_allclose(found, np.nan_to_num(PANEL.draw(trace, view).z), atol=1e-5, rtol=1e-4)
+    np.testing.assert_allclose(found, np.nan_to_num(once.figure(PANEL, trace, view).z), atol=1e-5, rtol=1e-4)
 
 
 def test_the_printed_program_joins_the_pieces_of_a_real_tokenizer(tmp_path):
     trace, view = answer(PANEL, text="the unable, the tables' lé", settings=MODES["words"])
-    assert 5 < len(PANEL.draw(trace, view).rows) < len(trace.tokens)
+    assert 5 < len(once.figure(PANEL, trace, view).rows) < len(trace.tokens)
     tiny_model("llama").save_pretrained(tmp_path)
     found = result(PANEL, trace, view, tmp_path).numpy()
-    np.testing.assert_allclose(found, np.nan_to_num(PANEL.draw(trace, view).z), atol=1e-5)
+    np.testing.assert_allclose(found, np.nan_to_num(once.figure(PANEL, trace, view).z), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_formula_holds_with_the_numbers_put_in(kind, answered):
     trace, view = answered(PANEL, kind)
-    lines = PANEL.formula(trace, view)
+    lines = once.formula(PANEL, trace, view)
     differences = re.findall(r"difference (.+?)\)?$", lines, flags=re.MULTILINE)
     assert len(differences) == 2
     for difference in differences:
@@ -87,27 +88,27 @@ def test_the_formula_holds_with_the_numbers_put_in(kind, answered):
 def test_rows_shown_sum_to_one_with_and_without_the_first_token(answered):
     trace, view = answered(PANEL)
     for setting in (True, False):
-        z = PANEL.draw(trace, view.with_setting(FIRST, setting)).z
+        z = once.figure(PANEL, trace, view.with_setting(FIRST, setting)).z
         np.testing.assert_allclose(np.nansum(z, axis=1)[1:], 1, atol=1e-5)
 
 
 def test_the_future_is_empty_not_zero(answered):
     trace, view = answered(PANEL)
-    z = PANEL.draw(trace, view).z
+    z = once.figure(PANEL, trace, view).z
     assert np.isnan(z[np.triu_indices(len(z), 1)]).all()
     assert not np.isnan(z[np.tril_indices(len(z))]).any()
 
 
 def test_a_bidirectional_model_has_no_empty_cell(answered):
     trace, view = answered(PANEL, "bert")
-    assert not np.isnan(PANEL.draw(trace, view).z).any()
+    assert not np.isnan(once.figure(PANEL, trace, view).z).any()
 
 
 def test_a_sliding_window_is_empty_before_it(answered):
     trace, view = answered(PANEL, "mistral")
-    z = PANEL.draw(trace, view).z
+    z = once.figure(PANEL, trace, view).z
     assert np.isnan(z[-1, :-4]).all()
-    assert "lies outside of its window" in PANEL.caption(trace, Fitted(layer=1, head=0, pos=view.pos, src=0))
+    assert "lies outside of its window" in once.caption(PANEL, trace, Fitted(layer=1, head=0, pos=view.pos, src=0))
 
 
 def test_the_word_that_followed_the_last_time_is_named():
@@ -119,7 +120,7 @@ def test_the_word_that_followed_the_last_time_is_named():
 
 def test_an_earlier_but_not_the_last_copy_is_not_called_the_last():
     trace = attending("a b a c a", np.vstack([even(5)[:4], [0.1, 0.9, 0, 0, 0]]))
-    assert "a token that followed an earlier “a”" in PANEL.caption(trace, Fitted(layer=1, head=0, pos=4))
+    assert "a token that followed an earlier “a”" in once.caption(PANEL, trace, Fitted(layer=1, head=0, pos=4))
 
 
 @pytest.mark.parametrize(
@@ -151,9 +152,9 @@ def test_a_masked_cell_is_explained():
 
 def test_without_the_first_token_the_rest_is_all():
     trace = attending(SENTENCE, looking(3, weight=0.2))
-    assert PANEL.draw(trace, PLAIN).focus == (6, 0)
-    assert PANEL.draw(trace, WITHOUT_FIRST).focus == (6, 3)
-    told = PANEL.caption(trace, WITHOUT_FIRST)
+    assert once.figure(PANEL, trace, PLAIN).focus == (6, 0)
+    assert once.figure(PANEL, trace, WITHOUT_FIRST).focus == (6, 3)
+    told = once.caption(PANEL, trace, WITHOUT_FIRST)
     assert "gives 100 % of its attention to “France”" in told
     assert "The first token, left out here, takes 80 %; shares are of the rest." in told
 
@@ -161,9 +162,9 @@ def test_without_the_first_token_the_rest_is_all():
 def test_the_first_token_alone_has_no_row_without_itself():
     trace = attending(SENTENCE, even(7))
     view = Fitted(layer=1, head=0, pos=0).with_setting(FIRST, False)
-    assert np.isnan(PANEL.draw(trace, view).z[0]).all()
-    assert PANEL.draw(trace, view).focus is None
-    assert PANEL.caption(trace, view).startswith(
+    assert np.isnan(once.figure(PANEL, trace, view).z[0]).all()
+    assert once.figure(PANEL, trace, view).focus is None
+    assert once.caption(PANEL, trace, view).startswith(
         "In layer 1, head 0, “Paris” has nothing but the first token to look at"
     )
 
@@ -174,25 +175,25 @@ def test_choosing_the_left_out_token_says_that_it_is_left_out():
 
 
 def test_a_head_that_is_best_at_nothing_is_not_praised():
-    assert "Among all" not in PANEL.caption(attending(SENTENCE, looking(2)), Fitted(layer=1, head=1, pos=6))
+    assert "Among all" not in once.caption(PANEL, attending(SENTENCE, looking(2)), Fitted(layer=1, head=1, pos=6))
 
 
 def test_every_head_has_the_same_scale():
     trace = attending(SENTENCE, looking(2))
-    grids = [PANEL.draw(trace, Fitted(layer=1, head=head, pos=6)) for head in (0, 1)]
+    grids = [once.figure(PANEL, trace, Fitted(layer=1, head=head, pos=6)) for head in (0, 1)]
     assert {(grid.low, grid.high, grid.unit) for grid in grids} == {(0.0, 1.0, "probability")}
 
 
 def test_the_log_scale_shows_the_same_numbers():
     trace = attending(SENTENCE, looking(2))
-    linear, log = PANEL.draw(trace, PLAIN), PANEL.draw(trace, PLAIN.with_setting(SCALE, "log"))
+    linear, log = once.figure(PANEL, trace, PLAIN), once.figure(PANEL, trace, PLAIN.with_setting(SCALE, "log"))
     assert log.logarithmic
     assert not linear.logarithmic
     np.testing.assert_array_equal(linear.z, log.z)
 
 
 def test_the_table_is_the_chosen_row_and_runs_to_one():
-    numbers = PANEL.table(attending(SENTENCE, looking(2)), Fitted(layer=1, head=0, pos=3))
+    numbers = once.table(PANEL, attending(SENTENCE, looking(2)), Fitted(layer=1, head=0, pos=3))
     assert [row[1] for row in numbers.rows] == ["Paris", "is", "in", "France"]
     assert numbers.rows[-1][-1] == pytest.approx(1)
     assert [row[3] for row in numbers.rows] == pytest.approx([0.25] * 4)
@@ -200,14 +201,14 @@ def test_the_table_is_the_chosen_row_and_runs_to_one():
 
 def test_equal_tokens_keep_their_own_rows_and_columns():
     trace = attending("the the the", even(3))
-    figure = heatmap(PANEL.draw(trace, Fitted(layer=1, head=0, pos=2)))
+    figure = heatmap(once.figure(PANEL, trace, Fitted(layer=1, head=0, pos=2)))
     assert figure.layout.xaxis.ticktext == ("the", "the", "the")
     assert len(set(figure.layout.xaxis.tickvals)) == 3
 
 
 def test_a_handmade_formula_prints_its_own_score():
     trace = attending("a b", np.array([[1, 0], [0.5, 0.5]]))
-    lines = PANEL.formula(trace, Fitted(layer=1, head=0, pos=1, src=1)).splitlines()
+    lines = once.formula(PANEL, trace, Fitted(layer=1, head=0, pos=1, src=1)).splitlines()
     q = k = np.array([2.0, 3.0])
     assert lines[1].startswith(
         f"q·k / √2 = {q @ k:.1f} / 1.41 = {q @ k / np.sqrt(2):.2f} (the model's own score: −0.693"
@@ -234,7 +235,7 @@ def test_rows_of_words_sum_to_one_with_and_without_the_first_token(answered):
 def test_a_word_is_summed_over_keys_and_averaged_over_queries(answered):
     trace, view = answered(PANEL, text="ab cd", settings=MODES["words"])
     pattern = trace[Want("pattern", view.layer)][view.head]
-    figure = PANEL.draw(trace, view)
+    figure = once.figure(PANEL, trace, view)
     assert figure.rows == ("ab", "·", "cd")
     assert figure.z[2, 0] == pytest.approx(pattern[3:, :2].sum(axis=1).mean())
     assert np.isnan(figure.z[0, 2])
@@ -242,55 +243,59 @@ def test_a_word_is_summed_over_keys_and_averaged_over_queries(answered):
 
 def test_words_say_how_they_were_joined(answered):
     trace, view = answered(PANEL, settings=MODES["words"])
-    figure = PANEL.draw(trace, view)
+    figure = once.figure(PANEL, trace, view)
     assert (figure.row_axis, figure.col_axis) == ("looking (query), averaged", "looked at (key), summed")
-    assert "Tokens of one word are joined: weights summed over keys, averaged over queries." in PANEL.caption(
-        trace, view
+    assert "Tokens of one word are joined: weights summed over keys, averaged over queries." in once.caption(
+        PANEL, trace, view
     )
     plain = attending(SENTENCE, looking(2))
-    assert "No word of this text takes more than one token" in PANEL.caption(plain, PLAIN.with_setting(WORDS, True))
+    assert "No word of this text takes more than one token" in once.caption(
+        PANEL, plain, PLAIN.with_setting(WORDS, True)
+    )
 
 
 def test_choosing_a_cell_of_words_chooses_their_last_tokens_and_shows_the_same_cell(answered):
     trace, view = answered(PANEL, settings=MODES["words"])
-    figure = PANEL.draw(trace, view)
+    figure = once.figure(PANEL, trace, view)
     chosen = at_cell(view, figure, (5, 2))
     assert trace.labels[chosen.pos] == "e"
     assert trace.labels[chosen.src] == "t"
     assert (chosen.pos, chosen.src) == (11, 6)
-    assert PANEL.draw(trace, chosen.fit(trace.spec, trace.tokens)).focus == (5, 2)
+    assert once.figure(PANEL, trace, chosen.fit(trace.spec, trace.tokens)).focus == (5, 2)
 
 
 @pytest.mark.parametrize("pos", range(9, 12))
 def test_every_token_of_a_word_chooses_its_row(pos, answered):
     trace, view = answered(PANEL, pos=pos, src=0, settings=MODES["words"])
-    assert PANEL.draw(trace, view).focus == (5, 0)
+    assert once.figure(PANEL, trace, view).focus == (5, 0)
 
 
 def test_equal_words_keep_their_own_rows(answered):
     trace, view = answered(PANEL, text="the the the", settings=MODES["words"])
-    figure = PANEL.draw(trace, view)
+    figure = once.figure(PANEL, trace, view)
     assert figure.rows == ("the", "·", "the", "·", "the")
     assert heatmap(figure).layout.xaxis.ticktext == figure.cols
 
 
 def test_characters_of_a_script_without_spaces_stay_apart_and_whole(answered):
     trace, view = answered(PANEL, text="北京 ok", settings=MODES["words"])
-    assert PANEL.draw(trace, view).rows == ("北", "京", "·", "ok")
+    assert once.figure(PANEL, trace, view).rows == ("北", "京", "·", "ok")
 
 
 @pytest.mark.parametrize("settings", MODES.values(), ids=MODES)
 def test_one_token_alone(settings, answered):
     trace, view = answered(PANEL, text="a", settings=settings)
-    figure = PANEL.draw(trace, view)
+    figure = once.figure(PANEL, trace, view)
     assert figure.z.shape == (1, 1)
     assert figure.high > figure.low
-    assert all((PANEL.caption(trace, view), PANEL.formula(trace, view), PANEL.table(trace, view).columns))
+    assert all(
+        (once.caption(PANEL, trace, view), once.formula(PANEL, trace, view), once.table(PANEL, trace, view).columns)
+    )
 
 
 def test_the_caption_of_lengths_holds_them_against_the_weights():
     trace = with_lengths(attending(SENTENCE, looking(3, weight=0.4)), [0.1, 1, 1, 3, 1, 1, 1])
-    assert PANEL.caption(trace, LENGTHS) == (
+    assert once.caption(PANEL, trace, LENGTHS) == (
         "In layer 1, head 0, weight × value writes a vector of length 1.20 for “is” from “France”: 95 % of all such "
         "lengths of its row, for 40 % of the weight. The first token gets 60 % of the weight and 4.8 % of the lengths."
     )
@@ -298,25 +303,25 @@ def test_the_caption_of_lengths_holds_them_against_the_weights():
 
 def test_without_the_first_token_lengths_stay_what_they_are():
     trace = with_lengths(attending(SENTENCE, looking(3, weight=0.4)), [9, 1, 1, 3, 1, 1, 1])
-    assert PANEL.draw(trace, LENGTHS).focus == (6, 0)
+    assert once.figure(PANEL, trace, LENGTHS).focus == (6, 0)
     view = LENGTHS.with_setting(FIRST, False)
-    assert PANEL.draw(trace, view).z[6, 3] == pytest.approx(1.2)
-    assert "The first token, left out here, gets 60 % of the weight and 82 % of the lengths." in PANEL.caption(
-        trace, view
+    assert once.figure(PANEL, trace, view).z[6, 3] == pytest.approx(1.2)
+    assert "The first token, left out here, gets 60 % of the weight and 82 % of the lengths." in once.caption(
+        PANEL, trace, view
     )
 
 
 def test_lengths_start_at_zero_and_have_one_scale_for_the_layer():
     trace = with_lengths(attending(SENTENCE, looking(3)), [1, 1, 1, 3, 1, 1, 1])
-    grids = [PANEL.draw(trace, Fitted(layer=1, head=head, pos=6, settings=MODES["lengths"])) for head in (0, 1)]
+    grids = [once.figure(PANEL, trace, Fitted(layer=1, head=head, pos=6, settings=MODES["lengths"])) for head in (0, 1)]
     assert {(grid.low, grid.high, grid.unit, grid.percent) for grid in grids} == {(0.0, 2.5, "L2 norm", False)}
-    log = PANEL.draw(trace, LENGTHS.with_setting(SCALE, "log"))
+    log = once.figure(PANEL, trace, LENGTHS.with_setting(SCALE, "log"))
     assert (log.low, log.high) == (0.001, 2.5)
 
 
 def test_the_table_of_lengths_has_weights_beside_them():
     trace = with_lengths(attending(SENTENCE, looking(3, weight=0.4)), [0.1, 1, 1, 3, 1, 1, 1])
-    numbers = PANEL.table(trace, LENGTHS)
+    numbers = once.table(PANEL, trace, LENGTHS)
     assert numbers.columns[3:] == ("weight (probability)", "weight × value (L2 norm)", "share of all lengths")
     assert numbers.rows[1][3:] == pytest.approx((0.4, 1.2, 1.2 / 1.26))
     assert sum(row[-1] for row in numbers.rows) == pytest.approx(1)
@@ -325,23 +330,23 @@ def test_the_table_of_lengths_has_weights_beside_them():
 @pytest.mark.parametrize("name", ["words without first", "lengths of words without first"])
 def test_a_word_that_lost_its_first_token_is_told_as_it_is_drawn(name, answered):
     trace, view = answered(PANEL, src=0, settings=MODES[name])
-    figure, numbers = PANEL.draw(trace, view), PANEL.table(trace, view)
+    figure, numbers = once.figure(PANEL, trace, view), once.table(PANEL, trace, view)
     np.testing.assert_allclose([row[-1] for row in numbers.rows], figure.z[figure.focus[0]], rtol=1e-5)
     pattern = trace[Want("pattern", view.layer)][view.head][19:]
     if name == "lengths of words without first":
-        assert f"for {percent(pattern[:, 1:3].sum(axis=1).mean())} of the weight" in PANEL.caption(trace, view)
+        assert f"for {percent(pattern[:, 1:3].sum(axis=1).mean())} of the weight" in once.caption(PANEL, trace, view)
         shown = trace[Want("contribution", view.layer)][view.head][19:, 1:3].sum(axis=1).mean()
-        assert f"a vector of length {number(shown)} for" in PANEL.caption(trace, view)
-        assert f"of the lengths of its row: {number(shown)} / " in PANEL.formula(trace, view)
+        assert f"a vector of length {number(shown)} for" in once.caption(PANEL, trace, view)
+        assert f"of the lengths of its row: {number(shown)} / " in once.formula(PANEL, trace, view)
     else:
         share = pattern[:, 1:3].sum() / pattern[:, 1:].sum()
-        assert f"gives {percent(share)} of its attention to “the”" in PANEL.caption(trace, view)
-        assert f" = {number(share)}\n" in PANEL.formula(trace, view)
+        assert f"gives {percent(share)} of its attention to “the”" in once.caption(PANEL, trace, view)
+        assert f" = {number(share)}\n" in once.formula(PANEL, trace, view)
 
 
 def test_the_table_of_words_counts_their_tokens(answered):
     trace, view = answered(PANEL, settings=MODES["words"])
-    numbers = PANEL.table(trace, view)
+    numbers = once.table(PANEL, trace, view)
     assert numbers.columns[:3] == ("place", "word", "tokens")
     assert sum(row[2] for row in numbers.rows) == len(trace.tokens)
     assert numbers.rows[-1][-1] == pytest.approx(1)
@@ -352,7 +357,7 @@ def test_the_formula_of_words_writes_out_the_sums_and_their_mean(answered):
     weights = trace[Want("pattern", view.layer)][view.head][3:, :2].astype(float)
     sums = [f"({number(row[0])} + {number(row[1])}) = {number(row.sum())}" for row in weights]
     each = " + ".join(number(row.sum()) for row in weights)
-    assert PANEL.formula(trace, view).splitlines() == [
+    assert once.formula(PANEL, trace, view).splitlines() == [
         f"layer {view.layer}, query head {view.head}: “cd” → “ab”",
         "summed over the keys of “ab”:",
         f"  “c”: {sums[0]}",
@@ -364,7 +369,7 @@ def test_the_formula_of_words_writes_out_the_sums_and_their_mean(answered):
 
 def test_the_formula_of_lengths_is_weight_times_length_of_the_value():
     trace = with_lengths(attending(SENTENCE, looking(3, weight=0.4)), [0.1, 1, 1, 3, 1, 1, 1])
-    lines = PANEL.formula(trace, LENGTHS).splitlines()
+    lines = once.formula(PANEL, trace, LENGTHS).splitlines()
     assert lines[1] == "‖weight × v W_O‖ = weight × ‖v W_O‖ = 0.400 × 3.00 = 1.20"
     assert lines[2] == "of the lengths of its row: 1.20 / 1.26 = 95 %; of the weights: 40 %"
 
@@ -372,14 +377,14 @@ def test_the_formula_of_lengths_is_weight_times_length_of_the_value():
 def test_a_panel_that_shows_tokens_alone_follows_neither_words_nor_lengths(answered):
     trace, view = answered(PANEL)
     other = Fitted(**vars(view) | {"settings": MODES["lengths of words without first"]})
-    assert arcs.PANEL.caption(trace, other) == arcs.PANEL.caption(trace, view.with_setting(FIRST, False))
+    assert once.caption(arcs.PANEL, trace, other) == once.caption(arcs.PANEL, trace, view.with_setting(FIRST, False))
     assert arcs.PANEL.snippet(trace.spec, other) == arcs.PANEL.snippet(trace.spec, view.with_setting(FIRST, False))
 
 
 @pytest.mark.real
 def test_the_first_view_shows_a_head_that_copies(really_answered):
     trace, view = really_answered(PANEL)
-    assert PANEL.caption(trace, view) == (
+    assert once.caption(PANEL, trace, view) == (
         "In layer 17, head 5, “·of” gives 73 % of its attention to “·France”: the token that followed the last time "
         "“·of” was read. Among all 270 heads this one copies most (0.64)."
     )
@@ -389,7 +394,7 @@ def test_the_first_view_shows_a_head_that_copies(really_answered):
 def test_the_formula_holds_in_every_layer_of_the_real_model(really_answered):
     for layer in (0, 15, 29):
         trace, view = really_answered(PANEL, layer=layer)
-        differences = re.findall(r"difference (.+?)\)?$", PANEL.formula(trace, view), flags=re.MULTILINE)
+        differences = re.findall(r"difference (.+?)\)?$", once.formula(PANEL, trace, view), flags=re.MULTILINE)
         assert len(differences) == 2
         for difference in differences:
             assert_rounding(difference)

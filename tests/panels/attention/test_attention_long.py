@@ -18,6 +18,7 @@ from panels.attention.attention_long import CELLS, NEAR, NEARER, ZOOM, visible, 
 from panels.attention.attention_map import MEASURE, idle, most_joined
 from panels.attention.head_kinds import KINDS
 from panels.common.shared import FIRST, WORDS
+from tests import once
 from tests.models.long import LONGEST, long_engine, text_of
 from tests.models.tiny import MODELS, MOST_PARAMETERS, ByteTokenizer, randomize, tiny_config
 from tests.panels.long_texts import TOKENS, asked, library, result
@@ -50,7 +51,7 @@ def test_each_cell_pools_the_librarys_own_weights(kind, how):
     trace, view = asked(kind=kind, settings=(("pool", how),))
     cut, weights = edges(TOKENS, POOLED), library(kind)
     expected = [[getattr(weights[a:b, c:d], how)() for c, d in pairwise(cut)] for a, b in pairwise(cut)]
-    grid = PANEL.draw(trace, view)
+    grid = once.figure(PANEL, trace, view)
     assert grid.z.shape == (POOLED, POOLED)
     np.testing.assert_allclose(np.nan_to_num(grid.z), expected, atol=1e-5)
 
@@ -60,7 +61,7 @@ def test_a_window_holds_the_librarys_own_weights_pair_by_pair(kind):
     trace, view = asked(kind=kind, pos=280, src=30, settings=(("zoom", NEARER),))
     top, bottom, left, right = window(view)
     assert (bottom - top, right - left) == (64, 64)
-    grid = PANEL.draw(trace, view)
+    grid = once.figure(PANEL, trace, view)
     np.testing.assert_allclose(np.nan_to_num(grid.z), library(kind)[top:bottom, left:right], atol=1e-5)
 
 
@@ -69,24 +70,26 @@ def test_a_window_holds_the_librarys_own_weights_pair_by_pair(kind):
 def test_the_printed_program_finds_the_same_numbers(kind, settings, tmp_path):
     trace, view = asked(kind=kind, settings=settings)
     found = result(PANEL, kind, trace, view, tmp_path)
-    np.testing.assert_allclose(np.nan_to_num(found), np.nan_to_num(PANEL.draw(trace, view).z), atol=1e-5, rtol=1e-4)
+    np.testing.assert_allclose(
+        np.nan_to_num(found), np.nan_to_num(once.figure(PANEL, trace, view).z), atol=1e-5, rtol=1e-4
+    )
 
 
 def test_without_the_first_token_a_window_has_shares_of_the_rest():
     trace, view = asked(pos=200, src=190, settings=(("first", "0"), ("zoom", NEAR)))
     whole = library("llama")
     expected = np.nan_to_num(whole[:, 1:] / np.maximum(1 - whole[:, :1], 1e-9))
-    grid = PANEL.draw(trace, view)
+    grid = once.figure(PANEL, trace, view)
     top, bottom, left, right = window(view)
     np.testing.assert_allclose(np.nan_to_num(grid.z), expected[top:bottom, left - 1 : right - 1], atol=1e-4)
 
 
 def test_without_the_first_token_cells_begin_with_the_second_and_keep_the_models_weights():
     trace, view = asked(settings=(("first", "0"),))
-    grid = PANEL.draw(trace, view)
+    grid = once.figure(PANEL, trace, view)
     assert grid.cols[0].startswith("1")
     assert np.nanmax(grid.z) == pytest.approx(library("llama")[:, 1:].max(), abs=1e-5)
-    assert "Its cells, without the first token, keep the model's own weights." in PANEL.caption(trace, view)
+    assert "Its cells, without the first token, keep the model's own weights." in once.caption(PANEL, trace, view)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -122,7 +125,7 @@ def test_cells_outside_of_a_layers_own_window_are_empty(layer, settings, pos):
     view = chosen.fit(engine.spec, engine.run(run).tokens)
     assert view.length == 300
     trace = engine.run(run, PANEL.needs(engine.spec, view))
-    grid, scores = PANEL.draw(trace, view), Want("scores", layer)
+    grid, scores = once.figure(PANEL, trace, view), Want("scores", layer)
     allowed = np.isfinite(engine.run(run, [scores])[scores][2])
     assert allowed[-1].sum() == (300 if layer == 0 else 40)
     met = [[allowed[a:b, c:d].any() for c, d in pairwise(grid.part.cols)] for a, b in pairwise(grid.part.rows)]
@@ -132,7 +135,7 @@ def test_cells_outside_of_a_layers_own_window_are_empty(layer, settings, pos):
 def test_the_chosen_rows_numbers_are_exact_whatever_the_map_shows():
     for settings in ((), (("pool", "mean"),), (("zoom", NEARER),)):
         trace, view = asked(pos=250, settings=settings)
-        numbers = PANEL.table(trace, view)
+        numbers = once.table(PANEL, trace, view)
         np.testing.assert_allclose([row[3] for row in numbers.rows], library("llama")[250, :251], atol=1e-6)
         assert numbers.rows[-1][-1] == pytest.approx(1)
 
@@ -155,7 +158,7 @@ def test_no_array_of_all_pairs_is_asked_for_but_for_words(tokens, settings):
 @pytest.mark.parametrize("settings", MODES.values(), ids=MODES)
 def test_a_long_texts_map_travels_in_little(settings):
     trace, view = asked(tokens=1280, settings=settings)
-    assert len(pack(PANEL.draw(trace, view), PANEL.caption(trace, view))) < 120_000
+    assert len(pack(once.figure(PANEL, trace, view), once.caption(PANEL, trace, view))) < 120_000
 
 
 # cells and windows, and the way between them
@@ -179,7 +182,7 @@ def test_a_window_holds_the_chosen_pair_and_stays_while_the_choice_moves_a_littl
 def test_the_chosen_pair_is_marked_in_the_whole_and_in_the_window():
     for settings in ((), (("zoom", NEAR),), (("zoom", NEARER),)):
         trace, view = asked(tokens=1280, pos=777, src=321, settings=settings)
-        grid = PANEL.draw(trace, view)
+        grid = once.figure(PANEL, trace, view)
         row, col = grid.focus
         assert grid.part.rows[row] <= 777 < grid.part.rows[row + 1]
         assert grid.part.cols[col] <= 321 < grid.part.cols[col + 1]
@@ -188,7 +191,7 @@ def test_the_chosen_pair_is_marked_in_the_whole_and_in_the_window():
 
 def test_a_window_without_a_chosen_key_lies_around_the_token_itself_and_marks_what_gets_most_there():
     trace, view = asked(tokens=1280, pos=777, settings=(("zoom", NEARER),))
-    grid = PANEL.draw(trace, view)
+    grid = once.figure(PANEL, trace, view)
     top, bottom, left, right = window(view)
     assert (top, bottom) == (left, right)
     assert grid.focus[1] == np.nanargmax(grid.z[grid.focus[0]])
@@ -196,7 +199,7 @@ def test_a_window_without_a_chosen_key_lies_around_the_token_itself_and_marks_wh
 
 def test_a_click_on_a_cell_opens_its_window_and_escape_closes_it():
     trace, view = asked(tokens=1280, pos=777, src=321)
-    whole = PANEL.draw(trace, view)
+    whole = once.figure(PANEL, trace, view)
     assert whole.opens is not None
     opened = at_cell(View(), whole, (100, 50), "open")
     near = opened.fit(trace.spec, trace.tokens)
@@ -206,18 +209,18 @@ def test_a_click_on_a_cell_opens_its_window_and_escape_closes_it():
     assert left <= whole.part.cols[50] < whole.part.cols[51] <= right
     back = at_cell(
         opened,
-        PANEL.draw(*asked(tokens=1280, **{"pos": near.pos, "src": near.src}, settings=near.settings)),
+        once.figure(PANEL, *asked(tokens=1280, **{"pos": near.pos, "src": near.src}, settings=near.settings)),
         (0, 0),
         "leave",
     )
     assert back[ZOOM] == "whole"
-    assert PANEL.draw(*asked(tokens=1280, pos=back.pos, src=back.src)).focus == (100, 50)
+    assert once.figure(PANEL, *asked(tokens=1280, pos=back.pos, src=back.src)).focus == (100, 50)
 
 
 def test_labels_of_cells_are_ranges_and_those_of_windows_tokens_with_their_places():
-    whole = PANEL.draw(*asked(tokens=1280))
+    whole = once.figure(PANEL, *asked(tokens=1280))
     assert whole.rows[:2] == ("0–4", "5–9")
-    near = PANEL.draw(*asked(tokens=1280, pos=800, src=20, settings=(("zoom", NEAR),)))
+    near = once.figure(PANEL, *asked(tokens=1280, pos=800, src=20, settings=(("zoom", NEAR),)))
     assert near.rows[0] == f"{near.part.rows[0]} {asked(tokens=1280)[0].tokens[near.part.rows[0]].label}"
     assert (whole.measure, near.measure) == ("largest weight", None)
 
@@ -226,23 +229,23 @@ def test_labels_of_cells_are_ranges_and_those_of_windows_tokens_with_their_place
 
 
 def test_the_caption_says_how_cells_came_about():
-    told = PANEL.caption(*asked(tokens=1280))
+    told = once.caption(PANEL, *asked(tokens=1280))
     assert "The map of 1,280 tokens has 256 cells a side: each shows the largest of the up to 5 × 5 pairs" in told
     assert "Masked" not in told
-    told = PANEL.caption(*asked(tokens=1280, settings=(("pool", "mean"),)))
+    told = once.caption(PANEL, *asked(tokens=1280, settings=(("pool", "mean"),)))
     assert "each shows the mean of the up to 5 × 5 pairs of tokens that it covers. Masked pairs count as 0" in told
-    assert "Masked" not in PANEL.caption(*asked(kind="t5", settings=(("pool", "mean"),)))
+    assert "Masked" not in once.caption(PANEL, *asked(kind="t5", settings=(("pool", "mean"),)))
 
 
 def test_the_caption_of_a_window_says_where_it_lies():
-    told = PANEL.caption(*asked(tokens=1280, pos=800, src=20, settings=(("zoom", NEAR),)))
+    told = once.caption(PANEL, *asked(tokens=1280, pos=800, src=20, settings=(("zoom", NEAR),)))
     assert "Shown pair by pair: positions 704–959 looking at 0–255, of 1,280 tokens" in told
     assert re.search(r"“·\w\w” \(800\) gives \S+ % of its attention to “·\w\w” \(20\)", told)
 
 
 def test_the_formula_ends_with_the_cell_that_covers_the_chosen_pair():
     trace, view = asked(pos=250, src=100)
-    last = PANEL.formula(trace, view).splitlines()[-1]
+    last = once.formula(PANEL, trace, view).splitlines()[-1]
     found = re.fullmatch(
         r"in the map: positions (\d+)(?:–(\d+))? looking at (\d+)(?:–(\d+))?, \d+ pairs?: largest weight (\S+)", last
     )
@@ -256,10 +259,11 @@ def test_the_formula_ends_with_the_cell_that_covers_the_chosen_pair():
 
 def test_in_a_very_long_text_heads_are_compared_only_where_their_scores_are_there():
     trace, view = asked(tokens=1100)
-    assert "Among all" not in PANEL.caption(trace, view)
+    assert "Among all" not in once.caption(PANEL, trace, view)
     best = np.zeros((3, 4), np.float32)
     best[view.layer, view.head] = 1
-    assert "Among all 12 heads this one copies most" in PANEL.caption(
+    assert "Among all 12 heads this one copies most" in once.caption(
+        PANEL,
         trace.plus(
             {Want("head_induction"): best, **{k.want: 1 - best for k in KINDS.values() if k.slug != "induction"}}
         ),
@@ -270,16 +274,18 @@ def test_in_a_very_long_text_heads_are_compared_only_where_their_scores_are_ther
 def test_words_are_said_to_be_off_in_a_text_that_is_too_long_for_them():
     trace, view = asked(tokens=1100, settings=(("words", "1"),))
     plain = replace(view, settings=())
-    assert PANEL.caption(trace, view).startswith(PANEL.caption(trace, plain))
-    assert PANEL.caption(trace, view).endswith(
+    assert once.caption(PANEL, trace, view).startswith(once.caption(PANEL, trace, plain))
+    assert once.caption(PANEL, trace, view).endswith(
         "Words are shown in texts of up to 1,024 tokens, as every pair of tokens is needed for them."
     )
-    np.testing.assert_array_equal(PANEL.draw(trace, view).z, PANEL.draw(trace, plain).z)
+    np.testing.assert_array_equal(once.figure(PANEL, trace, view).z, once.figure(PANEL, trace, plain).z)
 
 
 def test_why_words_are_not_offered_stands_with_the_numbers_of_a_text_that_is_too_long():
-    assert PANEL.formula(*asked(tokens=1100)).splitlines()[-1].startswith("Words are shown in texts of up to 1,024")
-    assert "Words are shown" not in PANEL.formula(*asked())
+    assert (
+        once.formula(PANEL, *asked(tokens=1100)).splitlines()[-1].startswith("Words are shown in texts of up to 1,024")
+    )
+    assert "Words are shown" not in once.formula(PANEL, *asked())
 
 
 def test_controls_that_change_nothing_are_left_out():
@@ -299,7 +305,7 @@ def test_controls_that_change_nothing_are_left_out():
 
 def test_a_table_of_very_many_tokens_lists_those_that_get_most_and_says_so():
     trace, view = asked(tokens=2100, pos=2099)
-    numbers = PANEL.table(trace, view)
+    numbers = once.table(PANEL, trace, view)
     assert len(numbers.rows) == 2000
     assert numbers.note == "Listed are the 2,000 tokens that get most, of the 2,100 that this one may see."
     left_out = set(range(2100)) - {row[0] for row in numbers.rows}
@@ -314,16 +320,20 @@ def test_a_table_of_very_many_tokens_lists_those_that_get_most_and_says_so():
 @pytest.mark.parametrize("name", ["largest", "near without first"])
 def test_the_picture_and_caption(name, picture):
     trace, view = asked(pos=290, src=20, settings=(*MODES[name],))
-    grid = PANEL.draw(trace, view)
+    grid = once.figure(PANEL, trace, view)
     told = described(grid)
     told["z"] = told["z"][-3:]  # the last rows: all would be 2 MB
-    assert {"figure": told, "says": PANEL.caption(trace, view), "formula": PANEL.formula(trace, view)} == picture
+    assert {
+        "figure": told,
+        "says": once.caption(PANEL, trace, view),
+        "formula": once.formula(PANEL, trace, view),
+    } == picture
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_an_exported_map_of_cells_prints_what_they_cover_when_pointed_at(dark):
-    figure = heatmap(PANEL.draw(*asked()), dark)
-    assert figure.data[0].x[1] == PANEL.draw(*asked()).cols[1]
+    figure = heatmap(once.figure(PANEL, *asked()), dark)
+    assert figure.data[0].x[1] == once.figure(PANEL, *asked()).cols[1]
     assert "largest weight" in figure.data[0].hovertemplate
     assert len(figure.layout.xaxis.ticktext) <= 40
     assert figure.layout.xaxis.ticktext[0] == "0"

@@ -9,6 +9,7 @@ from anatomy.request import Want
 from anatomy.view import Fitted, View
 from panels.attention import arcs, bertviz, cell, heads
 from panels.attention.head_kinds import KINDS, own, rows
+from tests import once
 from tests.models.long import LONGEST, long_engine, text_of
 from tests.panels.long_texts import asked, library
 from ui.components.grid import pack
@@ -27,7 +28,7 @@ def test_all_small_maps_together_travel_in_little():
     spec = replace(trace.spec, stacks=tuple(replace(s, layers=30) for s in trace.spec.stacks), n_heads=9)
     many = replace(trace, spec=spec, arrays={})
     scores = {kind.want: np.zeros((30, 9), np.float32) for kind in KINDS.values()}
-    grid = heads.PANEL.draw(many.plus({Want("head_maps"): tiles, **scores}), view)
+    grid = once.figure(heads.PANEL, many.plus({Want("head_maps"): tiles, **scores}), view)
     assert grid.tiles.shape == (30, 9, 32, 32)
     assert len(pack(grid, "says")) < 200_000
 
@@ -49,16 +50,16 @@ def test_a_score_is_the_mean_of_its_tokens_own_terms(kind):
 
 def test_the_overview_of_a_long_text_explains_a_score_by_the_chosen_tokens_term():
     trace, view = asked(heads.PANEL, pos=250, settings=(("show", "first"),))
-    lines = heads.PANEL.formula(trace, view).splitlines()
+    lines = once.formula(heads.PANEL, trace, view).splitlines()
     assert "a mean over the text's tokens, added up while the model ran" in lines[0]
     assert float(lines[-1].rpartition(": ")[2]) == pytest.approx(library("llama")[250, 0], rel=5e-3)
 
 
 def test_ribbons_and_bertviz_show_the_librarys_weights_around_the_chosen_token():
     trace, view = asked(bertviz.PANEL, pos=250)
-    shown = bertviz.PANEL.draw(trace, view)
+    shown = once.figure(bertviz.PANEL, trace, view)
     assert shown.weights.shape == (1, 4, 48, 48)
     np.testing.assert_allclose(shown.weights[0, 2], library("llama")[203:251, 203:251], atol=1e-6)
     trace, view = asked(arcs.PANEL, pos=250)
-    best = arcs.PANEL.table(trace, view).rows[0]
+    best = once.table(arcs.PANEL, trace, view).rows[0]
     assert best[2] == pytest.approx(library("llama")[250].max(), abs=1e-6)

@@ -5,6 +5,7 @@ import pytest
 
 from anatomy.view import Fitted
 from panels.attention.cell import PANEL, STEP, steps_of
+from tests import once
 from tests.models.tiny import MODELS
 from tests.panels.handmade import attending, even
 from tests.snapshot import described
@@ -14,17 +15,17 @@ from tests.snapshot import described
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
     told = {
-        "says": PANEL.caption(trace, view),
-        "table": PANEL.table(trace, view),
-        "formula": PANEL.formula(trace, view),
+        "says": once.caption(PANEL, trace, view),
+        "table": once.table(PANEL, trace, view),
+        "formula": once.formula(PANEL, trace, view),
     }
-    assert {"figure": described(PANEL.draw(trace, view))} | told == picture
+    assert {"figure": described(once.figure(PANEL, trace, view))} | told == picture
 
 
 @pytest.mark.parametrize("step", ["softmax", "value"])
 def test_the_later_steps(step, answered, picture):
     trace, view = answered(PANEL, settings=(("step", step),))
-    assert {"figure": described(PANEL.draw(trace, view)), "table": PANEL.table(trace, view)} == picture
+    assert {"figure": described(once.figure(PANEL, trace, view)), "table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "bert", "t5"])
@@ -64,24 +65,24 @@ def test_every_head_of_the_real_model_adds_up(layer, really_answered):
 
 def test_a_masked_cell_ends_at_the_mask(answered):
     trace, view = answered(PANEL, pos=3, src=9)
-    assert PANEL.caption(trace, view).endswith("the mask makes it −∞, and the weight 0.")
-    assert PANEL.formula(trace, view).endswith("the weight e^−∞ = 0")
+    assert once.caption(PANEL, trace, view).endswith("the mask makes it −∞, and the weight 0.")
+    assert once.formula(PANEL, trace, view).endswith("the weight e^−∞ = 0")
     for step in STEP.options:
-        assert PANEL.draw(trace, view.with_setting(STEP, step)).data
+        assert once.figure(PANEL, trace, view.with_setting(STEP, step)).data
 
 
 def test_a_long_row_shows_the_strongest_and_the_chosen_and_says_how_many_it_leaves_out():
     trace = attending(" ".join(f"w{i}" for i in range(40)), even(40))
     view = Fitted(layer=1, head=0, pos=39, src=30).with_setting(STEP, "softmax")
-    labels = PANEL.draw(trace, view).layout.yaxis.ticktext
+    labels = once.figure(PANEL, trace, view).layout.yaxis.ticktext
     assert len(labels) == 17
     assert "30 w30" in labels
-    assert "23 are left out" in PANEL.caption(trace, view)
-    assert len(PANEL.table(trace, view).rows) == 40
+    assert "23 are left out" in once.caption(PANEL, trace, view)
+    assert len(once.table(PANEL, trace, view).rows) == 40
 
 
 @pytest.mark.parametrize("step", STEP.options)
 def test_one_token_is_enough(step, answered):
     trace, view = answered(PANEL, text="a", settings=(("step", step),))
-    assert PANEL.draw(trace, view).data
-    assert "100 %" in PANEL.caption(trace, view)
+    assert once.figure(PANEL, trace, view).data
+    assert "100 %" in once.caption(PANEL, trace, view)

@@ -6,6 +6,7 @@ import pytest
 from anatomy.request import Run, Want
 from anatomy.view import Fitted
 from panels.embedding.contexts import PANEL, paths
+from tests import once
 from tests.models.tiny import MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
@@ -29,8 +30,8 @@ def small(words: str = "a b a", pos: int = 2, last: float = 0.5):
 @pytest.mark.parametrize("pos", [0, 4], ids=["again", "once"])
 def test_the_picture_caption_and_table_of_every_family(kind, pos, answered, picture):
     trace, view = answered(PANEL, kind, pos=pos)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view), "formula": once.formula(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
@@ -54,18 +55,18 @@ def test_a_place_that_the_reader_chose_comes_first():
 
 
 def test_the_caption_begins_at_one_and_tells_where_it_ends():
-    assert PANEL.caption(*small()) == (
+    assert once.caption(PANEL, *small()) == (
         "“a” at 2 and at 0 has the same row (cosine 1.000). With the layers the two vectors become those of two "
         "contexts: cosine 0.500 after layer 2, the least of all. With its own row the one at 2 has cosine 0.447 after "
         "layer 2."
     )
-    assert "cosine 0.900 after layer 2, the least 0.750 after layer 1." in PANEL.caption(*small(last=0.9))
+    assert "cosine 0.900 after layer 2, the least 0.750 after layer 1." in once.caption(PANEL, *small(last=0.9))
 
 
 def test_a_token_that_stands_once_says_how_to_get_a_case():
-    told = PANEL.caption(*small("a b c"))
+    told = once.caption(PANEL, *small("a b c"))
     assert told.startswith("“c” stands only once in this text: write it a second time to compare two contexts.")
-    figure = PANEL.draw(*small("a b c"))
+    figure = once.figure(PANEL, *small("a b c"))
     assert [line.name for line in figure.data] == ["own row"]
 
 
@@ -75,8 +76,8 @@ def test_positions_that_are_added_part_the_two_before_layer_0(kind, answered):
     found = paths(trace, view)
     assert (found.same[:, 0] == 1).all()
     assert (found.same[:, 1] < 0.999).all()
-    assert "what is added before layer 0 (positions)" in PANEL.caption(trace, view)
-    assert PANEL.draw(trace, view).layout.xaxis.ticktext[:2] == ("row", "in")
+    assert "what is added before layer 0 (positions)" in once.caption(PANEL, trace, view)
+    assert once.figure(PANEL, trace, view).layout.xaxis.ticktext[:2] == ("row", "in")
 
 
 def test_rotary_models_enter_with_the_row_itself_so_nothing_stands_between(answered):
@@ -84,7 +85,7 @@ def test_rotary_models_enter_with_the_row_itself_so_nothing_stands_between(answe
     both = engine.run(Run(engine.spec.id, "aba"), [Want("resid_pre", 0), Want("tok_embed")])
     np.testing.assert_array_equal(both[Want("resid_pre", 0)], both[Want("tok_embed")])
     trace, view = answered(PANEL, "llama", pos=0)
-    assert PANEL.draw(trace, view).layout.xaxis.ticktext[:2] == ("row", "0")
+    assert once.figure(PANEL, trace, view).layout.xaxis.ticktext[:2] == ("row", "0")
 
 
 def test_the_last_other_place_of_a_causal_prefix_is_seen_by_no_one(answered):
@@ -95,13 +96,13 @@ def test_the_last_other_place_of_a_causal_prefix_is_seen_by_no_one(answered):
 
 def test_the_table_holds_the_numbers_of_the_figure():
     trace, view = small()
-    figure, rows = PANEL.draw(trace, view), PANEL.table(trace, view).rows
+    figure, rows = once.figure(PANEL, trace, view), once.table(PANEL, trace, view).rows
     np.testing.assert_allclose(figure.data[0].y, [row[1] for row in rows])
     np.testing.assert_allclose(figure.data[1].y, [row[-1] for row in rows])
 
 
 def test_the_formula_divides_by_both_lengths():
-    lines = PANEL.formula(*small()).splitlines()
+    lines = once.formula(PANEL, *small()).splitlines()
     assert lines[2] == "= 1.00 / (2.24 · 1.00) = 0.447"
     assert lines[3] == "a with the stream at 0 after the same layer: 0.500"
 

@@ -7,6 +7,7 @@ from anatomy.measure import principal_plane
 from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.embedding.embedding import MOST_WITH_NEIGHBOURS, NEAR, PANEL, crowded, lay_out
+from tests import once
 from tests.models.tiny import MODELS
 from tests.panels.made import made
 from tests.snapshot import described
@@ -40,8 +41,8 @@ def showing(count: int) -> Fitted:
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
@@ -52,7 +53,7 @@ def test_the_printed_program_finds_the_same_places(kind, near, answered, program
 
 
 def test_every_row_stands_once_and_says_how_often_it_occurs():
-    figure = PANEL.draw(small(), VIEW)
+    figure = once.figure(PANEL, small(), VIEW)
     assert sum(len(trace.x) for trace in figure.data) == len(ROWS)
     assert "<b>a ×2</b>" in [label.text for label in figure.layout.annotations]
 
@@ -80,23 +81,23 @@ def test_a_neighbour_that_stands_in_the_text_is_not_drawn_twice():
 def test_the_axes_are_named_with_their_share_of_the_variance():
     trace = small()
     _, (first, second) = principal_plane(np.array(list(ROWS.values()), float))
-    layout = PANEL.draw(trace, VIEW).layout
+    layout = once.figure(PANEL, trace, VIEW).layout
     assert layout.xaxis.title.text == f"PC 1 · {100 * first:.0f} % of the variance"
     assert first + second == pytest.approx(1)
-    assert "100 %" in PANEL.caption(trace, VIEW)
+    assert "100 %" in once.caption(PANEL, trace, VIEW)
 
 
 def test_the_caption_names_the_nearest_row_and_counts_what_is_drawn():
-    told = PANEL.caption(small(), VIEW)
+    told = once.caption(PANEL, small(), VIEW)
     assert told.startswith(
         "“a” is row 0 of 50; the row that points most nearly its way is that of “near-a” (cosine 1.00)"
     )
     assert "2 tokens of the text and 3 neighbours from outside of it" in told
-    assert "2 tokens of the text, each once" in PANEL.caption(small(), showing(0))
+    assert "2 tokens of the text, each once" in once.caption(PANEL, small(), showing(0))
 
 
 def test_the_caption_follows_the_chosen_token():
-    told = PANEL.caption(small(), Fitted(pos=1))
+    told = once.caption(PANEL, small(), Fitted(pos=1))
     assert told.startswith("“b” is row 1 of 50")
     assert "“<b>near</b>” (cosine 0.98)" in told
 
@@ -109,7 +110,9 @@ def test_in_a_long_text_only_the_chosen_tokens_neighbours_are_drawn():
     crowd = made(" ".join(words), arrays, names={int(row): f"n{row}" for row in near.ravel()})
     assert lay_out(crowd, VIEW).ids[-2:] == (104, 105)
     assert len(lay_out(crowd, VIEW).ids) == len(words) + 2
-    assert "61 tokens of the text and 2 neighbours of the chosen one from outside of it" in PANEL.caption(crowd, VIEW)
+    assert "61 tokens of the text and 2 neighbours of the chosen one from outside of it" in once.caption(
+        PANEL, crowd, VIEW
+    )
 
 
 def test_the_printed_program_leaves_the_same_neighbours_out(answered, program):
@@ -120,26 +123,26 @@ def test_the_printed_program_leaves_the_same_neighbours_out(answered, program):
 
 
 def test_one_token_without_neighbours_is_a_point():
-    figure = PANEL.draw(small("a"), Fitted(pos=0, settings=(("near", "0"),)))
+    figure = once.figure(PANEL, small("a"), Fitted(pos=0, settings=(("near", "0"),)))
     assert [len(trace.x) for trace in figure.data] == [1, 0, 0]
 
 
 def test_the_table_holds_the_numbers_of_the_figure():
     trace = small()
-    figure, table = PANEL.draw(trace, VIEW), PANEL.table(trace, VIEW)
+    figure, table = once.figure(PANEL, trace, VIEW), once.table(PANEL, trace, VIEW)
     drawn = sorted((float(x), float(y)) for points in figure.data for x, y in zip(points.x, points.y, strict=True))
     np.testing.assert_allclose(drawn, sorted((row[3], row[4]) for row in table.rows), atol=1e-6)
     assert [row[5] for row in table.rows] == sorted((row[5] for row in table.rows), reverse=True)
 
 
 def test_labels_of_users_stay_text():
-    figure = PANEL.draw(small(), Fitted(pos=1))
+    figure = once.figure(PANEL, small(), Fitted(pos=1))
     assert "&lt;b&gt;near&lt;/b&gt;" in [label.text for label in figure.layout.annotations]
 
 
 def test_the_formula_shows_the_row_and_its_place():
     trace = small()
-    lines = PANEL.formula(trace, VIEW).splitlines()
+    lines = once.formula(PANEL, trace, VIEW).splitlines()
     assert lines[0] == "row 0 of the table = (1.00, 0, 0, 0, … 8 numbers)   length 1.00"
     x = lay_out(trace, VIEW).flat[0, 0]
     assert lines[2].startswith(

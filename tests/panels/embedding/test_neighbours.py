@@ -6,6 +6,7 @@ import pytest
 from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.embedding.neighbours import PANEL
+from tests import once
 from tests.models.tiny import MODELS
 from tests.panels.made import made
 from tests.snapshot import described
@@ -30,8 +31,8 @@ def small(cosines: tuple[float, ...] = (0.8, 0.5, 0.25)):
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
@@ -41,14 +42,14 @@ def test_the_printed_program_finds_the_same_cosines(kind, answered, program):
 
 
 def test_the_caption_names_the_first_and_the_last():
-    assert PANEL.caption(small(), VIEW) == (
+    assert once.caption(PANEL, small(), VIEW) == (
         "Among 50 rows, “same” points most nearly the way of “<b>” (cosine 0.80); number 3 is “<i>” (0.25)."
     )
-    assert "(cosine 0.90)" in PANEL.caption(small((0.9, 0.5, 0.1)), VIEW)
+    assert "(cosine 0.90)" in once.caption(PANEL, small((0.9, 0.5, 0.1)), VIEW)
 
 
 def test_equal_names_are_bars_of_their_own_and_the_scale_ends_at_the_same_direction():
-    figure = PANEL.draw(small(), VIEW)
+    figure = once.figure(PANEL, small(), VIEW)
     assert list(figure.layout.yaxis.ticktext) == ["same", "same", "&lt;i&gt;"]
     assert max(figure.layout.xaxis.tickvals) == 1.0
     assert figure.layout.xaxis.title.text == "cosine with “&lt;b&gt;” (1: same direction)"
@@ -56,8 +57,10 @@ def test_equal_names_are_bars_of_their_own_and_the_scale_ends_at_the_same_direct
 
 def test_the_table_holds_the_numbers_of_the_figure():
     trace = small()
-    np.testing.assert_allclose([row[3] for row in PANEL.table(trace, VIEW).rows], PANEL.draw(trace, VIEW).data[0].x)
+    np.testing.assert_allclose(
+        [row[3] for row in once.table(PANEL, trace, VIEW).rows], once.figure(PANEL, trace, VIEW).data[0].x
+    )
 
 
 def test_the_formula_puts_dot_product_and_lengths_in():
-    assert PANEL.formula(small(), VIEW).splitlines()[-1] == "= 1.00 / (1.00 · 2.00) = 0.80"
+    assert once.formula(PANEL, small(), VIEW).splitlines()[-1] == "= 1.00 / (1.00 · 2.00) = 0.80"

@@ -10,6 +10,7 @@ from anatomy.spec import Ffn
 from anatomy.view import Fitted
 from panels.ffn.activation import PANEL, inputs
 from panels.ffn.neurons import strongest
+from tests import once
 from tests.alike import assert_rounding
 from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import MODELS
@@ -30,15 +31,15 @@ def small(rows: list[list[float]], model=RELU):
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 def test_the_printed_program_finds_the_same_points(kind, answered, program):
     trace, view = answered(PANEL, kind)
     x, y = program(PANEL, trace, view, kind).numpy()
-    _, faint, strong, *_ = PANEL.draw(trace, view).data
+    _, faint, strong, *_ = once.figure(PANEL, trace, view).data
     for ours, axis in ((x, "x"), (y, "y")):
         drawn = np.sort(np.concatenate([faint[axis], strong[axis]]))
         np.testing.assert_allclose(np.sort(ours), drawn, atol=1e-5)
@@ -46,12 +47,12 @@ def test_the_printed_program_finds_the_same_points(kind, answered, program):
 
 @pytest.mark.parametrize("kind", ["gpt2", "bert"])
 def test_an_ungated_neuron_is_the_function_of_its_input(kind, answered):
-    last = PANEL.formula(*answered(PANEL, kind)).splitlines()[-1]
+    last = once.formula(PANEL, *answered(PANEL, kind)).splitlines()[-1]
     assert_rounding(last.split("largest difference from the model's own ")[1])
 
 
 def test_points_lie_on_the_curve(answered):
-    curve, faint, strong, *_ = PANEL.draw(*answered(PANEL)).data
+    curve, faint, strong, *_ = once.figure(PANEL, *answered(PANEL)).data
     assert len(strong.x) == 12
     for points in (faint, strong):
         np.testing.assert_allclose(np.interp(points.x, curve.x, curve.y), points.y, atol=1e-3)
@@ -59,35 +60,35 @@ def test_points_lie_on_the_curve(answered):
 
 def test_the_strongest_neurons_stand_out(answered):
     trace, view = answered(PANEL)
-    *_, strong, bars, _ = PANEL.draw(trace, view).data
+    *_, strong, bars, _ = once.figure(PANEL, trace, view).data
     top = strongest(trace[Want("act", view.layer, pos=view.pos)])
     np.testing.assert_allclose(np.sort(strong.x), np.sort(inputs(trace, view)[view.pos, top]), rtol=1e-6)
     assert bars.name == f"all {inputs(trace, view).size:,} inputs"
 
 
 def test_the_histogram_counts_every_input(answered):
-    *_, bars, steps = PANEL.draw(*answered(PANEL)).data
+    *_, bars, steps = once.figure(PANEL, *answered(PANEL)).data
     assert bars.y.sum() == pytest.approx(100, abs=1e-3)
     assert steps.y.sum() == pytest.approx(100, abs=1e-3)
 
 
 def test_one_token_alone_is_not_compared_with_itself():
-    assert len(PANEL.draw(small([[1, -2]]), VIEW).data) == 4
-    assert len(PANEL.draw(small([[1, -2], [3]]), VIEW).data) == 5
+    assert len(once.figure(PANEL, small([[1, -2]]), VIEW).data) == 4
+    assert len(once.figure(PANEL, small([[1, -2], [3]]), VIEW).data) == 5
 
 
 def test_the_caption_counts_what_is_below_zero():
-    told = PANEL.caption(small([[1, -2, -3], [-1]]), VIEW)
+    told = once.caption(PANEL, small([[1, -2, -3], [-1]]), VIEW)
     assert told.startswith("In layer 1, 12 % of all 24 inputs are below 0, where ReLU gives exactly 0; for “a” 17 %.")
     assert told.endswith("inputs run from −3.00 to 1.00; on average the function gives them 17 % of their size.")
-    assert "SiLU gives no less than −0.278" in PANEL.caption(
-        made("a", {Want("gate", 1): np.ones((1, 12)), Want("act", 1, pos=0): np.ones(12)}, SPEC), VIEW
+    assert "SiLU gives no less than −0.278" in once.caption(
+        PANEL, made("a", {Want("gate", 1): np.ones((1, 12)), Want("act", 1, pos=0): np.ones(12)}, SPEC), VIEW
     )
 
 
 def test_inputs_that_are_all_zero_have_a_figure():
-    assert PANEL.draw(small([[]]), VIEW).data
-    assert "gives them 0 % of their size" in PANEL.caption(small([[]]), VIEW)
+    assert once.figure(PANEL, small([[]]), VIEW).data
+    assert "gives them 0 % of their size" in once.caption(PANEL, small([[]]), VIEW)
 
 
 def test_a_function_that_is_not_known_is_named():
@@ -99,14 +100,14 @@ def test_a_function_that_is_not_known_is_named():
 
 def test_the_table_holds_the_points_of_the_figure(answered):
     trace, view = answered(PANEL, "gpt2")
-    rows = PANEL.table(trace, view).rows
-    strong = PANEL.draw(trace, view).data[2]
+    rows = once.table(PANEL, trace, view).rows
+    strong = once.figure(PANEL, trace, view).data[2]
     np.testing.assert_allclose(sorted(row[1] for row in rows), np.sort(strong.x), rtol=1e-6)
     np.testing.assert_allclose(sorted(row[2] for row in rows), np.sort(strong.y), rtol=1e-5)
 
 
 def test_the_formula_has_the_real_numbers():
-    assert PANEL.formula(small([[2, -1]]), VIEW).splitlines()[1:] == [
+    assert once.formula(PANEL, small([[2, -1]]), VIEW).splitlines()[1:] == [
         "ReLU(x) = max(x, 0)",
         "neuron 0: ReLU(2.00) = 2.00",
         "over all 12 neurons: largest difference from the model's own below 10⁻⁵",

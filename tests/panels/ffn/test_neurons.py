@@ -11,6 +11,7 @@ from anatomy.spec import Ffn
 from anatomy.view import Fitted
 from panels.common.names import ffn_name
 from panels.ffn.neurons import PANEL, strongest, sum_gap, values
+from tests import once
 from tests.alike import assert_rounding
 from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import MODELS, new_tiny_engine, tiny_engine
@@ -34,8 +35,8 @@ def small(act: list[float], model=SPEC):
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
     trace = trace.plus({Want("ffn_sum_gap", view.layer, pos=view.pos): SUM["ffn_sum_gap"]})  # its digits are chance
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
@@ -56,30 +57,34 @@ def test_a_gated_neuron_is_the_product_of_its_factors(kind, answered):
 
 def test_the_strongest_come_first_whichever_their_sign():
     assert list(strongest(np.array([1.0, -3.0, 2.0]))) == [1, 2, 0]
-    assert list(PANEL.draw(small([1, -3, 2]), VIEW).layout.yaxis.ticktext)[:3] == ["neuron 1", "neuron 2", "neuron 0"]
+    assert list(once.figure(PANEL, small([1, -3, 2]), VIEW).layout.yaxis.ticktext)[:3] == [
+        "neuron 1",
+        "neuron 2",
+        "neuron 0",
+    ]
 
 
 def test_the_caption_counts_what_is_shown():
-    told = PANEL.caption(small([1, -3, 2]), VIEW)
+    told = once.caption(PANEL, small([1, -3, 2]), VIEW)
     assert told.startswith("In layer 1 neuron 1 responds most to “a” (−3.00). The 12 neurons shown, of 12, hold 100 %")
     assert "2 are above 0." in told
-    assert "neuron 0 responds most" in PANEL.caption(small([5, -3, 2]), VIEW)
+    assert "neuron 0 responds most" in once.caption(PANEL, small([5, -3, 2]), VIEW)
 
 
 def test_a_share_is_of_all_neurons_not_of_those_shown():
     many = replace(SPEC, d_ff=48)
     arrays = {Want(site, 1, pos=0): np.ones(48) for site in ("act", "gate", "up")}
     arrays |= {Want(site, 1, pos=0): array for site, array in SUM.items()}
-    assert "The 12 neurons shown, of 48, hold 25 %" in PANEL.caption(made("a", arrays, many), VIEW)
+    assert "The 12 neurons shown, of 48, hold 25 %" in once.caption(PANEL, made("a", arrays, many), VIEW)
 
 
 def test_a_silent_layer_has_a_figure_and_a_caption():
-    assert "hold 0 %" in PANEL.caption(small([]), VIEW)
-    assert PANEL.draw(small([]), VIEW).data
+    assert "hold 0 %" in once.caption(PANEL, small([]), VIEW)
+    assert once.figure(PANEL, small([]), VIEW).data
 
 
 def test_gates_are_shown_where_there_are_any():
-    gated, plain = PANEL.draw(small([1, 2]), VIEW), PANEL.draw(small([1, 2], PLAIN), VIEW)
+    gated, plain = once.figure(PANEL, small([1, 2]), VIEW), once.figure(PANEL, small([1, 2], PLAIN), VIEW)
     assert [axis.title.text for axis in gated.select_xaxes()] == [
         "SiLU(gate) × up (activation)",
         "gate (activation)",
@@ -92,32 +97,32 @@ def test_gates_are_shown_where_there_are_any():
 
 def test_the_table_holds_the_numbers_of_the_figure():
     trace = small([1, -3, 2])
-    figure, rows = PANEL.draw(trace, VIEW), PANEL.table(trace, VIEW).rows
+    figure, rows = once.figure(PANEL, trace, VIEW), once.table(PANEL, trace, VIEW).rows
     for column, bars in enumerate(figure.data, start=1):
         np.testing.assert_allclose([row[column] for row in rows], bars.x)
 
 
 def test_the_formula_multiplies():
-    lines = PANEL.formula(small([1, -3, 2]), VIEW).splitlines()
+    lines = once.formula(PANEL, small([1, -3, 2]), VIEW).splitlines()
     assert lines[2] == "= SiLU(2.00) × −1.70 = 1.76 × −1.70 = −3.00"
     assert lines[3].startswith("over all 12 neurons: largest difference from the model's own ")
     assert_rounding(lines[3].removeprefix("over all 12 neurons: largest difference from the model's own "))
-    assert PANEL.formula(small([4.0], PLAIN), VIEW).splitlines()[1] == "neuron = GELU(up) = GELU(2.00) = 4.00"
+    assert once.formula(PANEL, small([4.0], PLAIN), VIEW).splitlines()[1] == "neuron = GELU(up) = GELU(2.00) = 4.00"
 
 
 def test_all_neurons_times_their_rows_are_what_the_ffn_adds():
     trace = small([1, -3, 2])
-    assert PANEL.caption(trace, VIEW).endswith(
+    assert once.caption(PANEL, trace, VIEW).endswith(
         "The sum of all neurons, each times its row of the down projection, is what the FFN adds to the stream "
         "(length 5.00; difference below 10⁻⁴)."
     )
-    assert PANEL.formula(trace, VIEW).splitlines()[-1] == (
+    assert once.formula(PANEL, trace, VIEW).splitlines()[-1] == (
         "Σ neuron × its row of the down projection, over 12 neurons = what the FFN adds: length 5.00, "
         "largest difference below 10⁻⁴"
     )
     biased = small([1, -3, 2], replace(SPEC, biases=("down",)))
-    assert "that projection's bias" in PANEL.caption(biased, VIEW)
-    assert "over 12 neurons, + bias = what" in PANEL.formula(biased, VIEW)
+    assert "that projection's bias" in once.caption(PANEL, biased, VIEW)
+    assert "over 12 neurons, + bias = what" in once.formula(PANEL, biased, VIEW)
 
 
 @pytest.mark.parametrize("kind", MODELS)

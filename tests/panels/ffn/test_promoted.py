@@ -6,6 +6,7 @@ import pytest
 from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.ffn.promoted import PANEL, neurons
+from tests import once
 from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
@@ -33,8 +34,8 @@ def small(model=SPEC):
 @pytest.mark.parametrize("kind", WITH_TOKENS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
@@ -61,14 +62,14 @@ def test_a_model_without_a_direct_way_to_logits_says_why(kind, reason):
 
 
 def test_the_caption_names_the_first_neuron_and_its_tokens():
-    told = PANEL.caption(small(), VIEW)
+    told = once.caption(PANEL, small(), VIEW)
     assert told.startswith("In layer 1 neuron 5 writes most to “a”: its value, −2.00, times its row has length 6.00.")
     assert "raises “<7>” (+0.50) most and lowers “<9>” (−0.75)" in told
     assert told.endswith("Shown are 2 neurons of 12.")
 
 
 def test_the_bars_name_what_is_raised_and_lowered():
-    figure = PANEL.draw(small(), VIEW)
+    figure = once.figure(PANEL, small(), VIEW)
     assert figure.data[0].text[0] == "6.0   ↑ &lt;7&gt; &lt;8&gt;   ↓ &lt;9&gt; &lt;3&gt;"
     assert "Raises “&lt;7&gt;” +0.50, “&lt;8&gt;” +0.25." in figure.data[0].hovertext[0]
     assert list(figure.layout.yaxis.ticktext) == ["neuron 5", "neuron 2"]
@@ -77,27 +78,27 @@ def test_the_bars_name_what_is_raised_and_lowered():
 def test_long_tokens_are_cut_in_the_figure_and_whole_in_its_hover_box():
     long = "x" * 40
     trace = small().plus({}, {7: long})
-    bar = PANEL.draw(trace, VIEW).data[0]
+    bar = once.figure(PANEL, trace, VIEW).data[0]
     assert "↑ xxxxxxxx… " in bar.text[0]
     assert long in bar.hovertext[0]
 
 
 def test_the_table_holds_the_numbers_of_the_figure():
-    rows = PANEL.table(small(), VIEW).rows
+    rows = once.table(PANEL, small(), VIEW).rows
     assert rows[0] == (5, -2.0, 6.0, "raises", "<7>", 0.5)
     assert rows[2] == (5, -2.0, 6.0, "lowers", "<9>", -0.75)
     assert len(rows) == 8
 
 
 def test_the_formula_multiplies_value_and_row():
-    lines = PANEL.formula(small(), VIEW).splitlines()
+    lines = once.formula(PANEL, small(), VIEW).splitlines()
     assert lines[2] == "‖write‖ = |value| × ‖row‖ = 2.00 × 3.00 = 6.00"
     assert "(write − its mean)" not in lines[3]
     layer_norm = spec(norm=type(SPEC.norm)("layer", "pre", 1e-5))
-    assert "(write − its mean)" in PANEL.formula(small(layer_norm), VIEW)
+    assert "(write − its mean)" in once.formula(PANEL, small(layer_norm), VIEW)
 
 
 @pytest.mark.parametrize("text", ["a", "a" * 60])
 def test_a_single_token_and_a_long_text_are_drawn(text, answered):
     trace, view = answered(PANEL, "gpt2", text=text)
-    assert described(PANEL.draw(trace, view))
+    assert described(once.figure(PANEL, trace, view))

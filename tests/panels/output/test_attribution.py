@@ -8,6 +8,7 @@ from anatomy.view import Fitted
 from panels.common.logit_decomposition import BY, RIVAL, logit_decomposition
 from panels.output.attribution import PANEL
 from panels.output.attribution_neurons import movers
+from tests import once
 from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import MODELS, tiny_engine
 from tests.panels.conftest import TEXT
@@ -44,8 +45,8 @@ def small(off: float = 0.0, rival: int | None = None, constant: float = 0.0, mod
 )
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", WITH_PARTS)
@@ -93,7 +94,7 @@ def test_the_printed_program_finds_the_same_neurons_and_none_that_is_stronger(ki
 def test_what_is_left_to_the_other_neurons_is_the_ffns_less_those_listed(kind, answered):
     trace, view = answered(PANEL, kind, settings=BY_NEURONS)
     found, moving = logit_decomposition(trace, view), movers(trace, view)
-    *rows, ends = PANEL.table(trace, view).rows
+    *rows, ends = once.table(PANEL, trace, view).rows
     assert ends[1] == pytest.approx(sum(row[1] for row in rows))
     assert ends[2] == pytest.approx(sum({row[0].split()[0]: row[2] for row in rows}.values()))
     np.testing.assert_allclose(ends[2], found.writes[1, moving.theirs].sum())
@@ -109,17 +110,17 @@ def of_neurons(logits: list[list[float]]):
 
 def test_the_neurons_are_listed_by_what_they_move_and_summed_beside_their_layers():
     trace = of_neurons([[0.25, 0.125], [-2.0, 0.0625], [0.5, 0.03125]])
-    told = PANEL.caption(trace, NEURONS)
+    told = once.caption(PANEL, trace, NEURONS)
     assert "Of 36 neurons, neuron 4 of layer 1 moves it most: it takes off 2.00." in told
     assert "The 4 neurons listed, and only these, add up to −1.12; the whole FFNs of their 3 layers add 7.00." in told
-    assert PANEL.table(trace, NEURONS).rows == (
+    assert once.table(PANEL, trace, NEURONS).rows == (
         ("L1 N4", -2.0, 0.0),
         ("L2 N4", 0.5, 4.0),
         ("L0 N4", 0.25, 3.0),
         ("L0 N5", 0.125, 3.0),
         ("sum of the listed; of the FFNs, each once", -1.125, 7.0),
     )
-    lines = PANEL.formula(trace, NEURONS).splitlines()
+    lines = once.formula(PANEL, trace, NEURONS).splitlines()
     assert lines[5] == "4 neurons listed: L1 N4 (−2.00) + L2 N4 0.500 + L0 N4 0.250 + L0 N5 0.125 = −1.12"
     assert lines[6] == "the whole FFNs of layers 0, 1, 2: 7.00"
     assert lines[7] == "left to the other 32 neurons of these layers: 8.12"
@@ -133,7 +134,7 @@ def test_the_list_ends_where_a_layer_may_hold_back_a_stronger_one():
 
 
 def test_neurons_are_drawn_to_both_sides_and_those_of_the_chosen_layer_in_bold():
-    figure = PANEL.draw(of_neurons([[0.25, 0.125], [-2.0, 0.0625], [0.5, 0.03125]]), NEURONS)
+    figure = once.figure(PANEL, of_neurons([[0.25, 0.125], [-2.0, 0.0625], [0.5, 0.03125]]), NEURONS)
     pushes, holds = figure.data
     assert (pushes.x.tolist(), holds.x.tolist()) == ([0.5, 0.25, 0.125], [-2.0])
     assert figure.layout.yaxis.ticktext == ("<b>L1 N4</b>", "L2 N4", "L0 N4", "L0 N5")
@@ -160,7 +161,7 @@ def test_a_model_without_such_a_sum_says_why(kind, reason):
 
 
 def test_the_caption_names_who_adds_and_who_takes_off():
-    told = PANEL.caption(small(), VIEW)
+    told = once.caption(PANEL, small(), VIEW)
     assert told.startswith(
         "After “b” the best token, “<7>”, has the logit 6.75. The FFN in layer 2 adds 4.00, the most"
     )
@@ -170,54 +171,57 @@ def test_the_caption_names_who_adds_and_who_takes_off():
 
 
 def test_a_sum_that_is_off_is_said():
-    assert "add up to 6.75, the model's own (difference 0.50)" in PANEL.caption(small(off=0.5), VIEW)
-    assert "difference 0.50" in PANEL.formula(small(off=0.5), VIEW)
+    assert "add up to 6.75, the model's own (difference 0.50)" in once.caption(PANEL, small(off=0.5), VIEW)
+    assert "difference 0.50" in once.formula(PANEL, small(off=0.5), VIEW)
 
 
 def test_a_rival_makes_it_a_lead():
     view = VIEW.with_setting(RIVAL, "second")
-    assert PANEL.caption(small(rival=2), view).startswith(
+    assert once.caption(PANEL, small(rival=2), view).startswith(
         "After “b” the best token, “<7>”, leads “<3>” by 6.75 logits."
     )
-    assert "leads “<9>” by" in PANEL.caption(small(rival=3), VIEW.with_setting(RIVAL, "third"))
+    assert "leads “<9>” by" in once.caption(PANEL, small(rival=3), VIEW.with_setting(RIVAL, "third"))
     assert Want("dla_parts", pos=1, token=choice(1), against=choice(2)) in PANEL.needs(SPEC, view)
 
 
 def test_constants_are_named_where_there_are_any():
-    assert "Embedding, 6 writes and constants add up to 7.25" in PANEL.caption(small(constant=0.5), VIEW)
+    assert "Embedding, 6 writes and constants add up to 7.25" in once.caption(PANEL, small(constant=0.5), VIEW)
 
 
 def test_the_caption_of_the_heads_names_the_chosen_one_too():
-    told = PANEL.caption(small(), HEADS)
+    told = once.caption(PANEL, small(), HEADS)
     assert "Layer 0, head 0 adds 1.50, the most; layer 2, head 3 takes off most (2.00)" in told
     assert "The chosen one, layer 1, head 2, adds 0.125. All 12 heads together bring −0.375 of it." in told
-    assert "The chosen one" not in PANEL.caption(small(), Fitted(layer=0, head=0, pos=1, settings=HEADS.settings))
+    assert "The chosen one" not in once.caption(PANEL, small(), Fitted(layer=0, head=0, pos=1, settings=HEADS.settings))
 
 
 def test_where_nothing_is_taken_off_nobody_takes_off():
     trace = small().plus({Want("dla_parts", pos=1, token=choice(1)): np.ones(8, "f4")})
-    assert "takes off" not in PANEL.caption(trace, VIEW)
+    assert "takes off" not in once.caption(PANEL, trace, VIEW)
 
 
 def test_the_cells_of_heads_have_one_scale_around_zero():
-    grid = PANEL.draw(small(), HEADS)
+    grid = once.figure(PANEL, small(), HEADS)
     assert isinstance(grid, Grid)
     assert grid.ends == (-2.0, 2.0)
     assert (grid.selects, grid.focus, grid.z.shape) == ("head", (1, 2), (3, 4))
 
 
 def test_the_table_holds_the_numbers_of_the_figure():
-    figure, rows = PANEL.draw(small(constant=0.5), VIEW), dict(PANEL.table(small(constant=0.5), VIEW).rows)
+    figure, rows = (
+        once.figure(PANEL, small(constant=0.5), VIEW),
+        dict(once.table(PANEL, small(constant=0.5), VIEW).rows),
+    )
     np.testing.assert_allclose(figure.data[0].y, [rows[f"attention {layer}"] for layer in range(3)])
     np.testing.assert_allclose(figure.data[1].y, [rows[f"FFN {layer}"] for layer in range(3)])
     assert (figure.data[2].y[0], rows["constants"], rows["sum"]) == (rows["embedding"], 0.5, 7.25)
-    cells = PANEL.table(small(), HEADS).rows
+    cells = once.table(PANEL, small(), HEADS).rows
     assert cells[0] == (0, 0, 1.5)
-    assert [row[2] for row in cells] == PANEL.draw(small(), HEADS).z.ravel().tolist()
+    assert [row[2] for row in cells] == once.figure(PANEL, small(), HEADS).z.ravel().tolist()
 
 
 def test_the_formula_writes_the_sum_out_with_its_error():
-    lines = PANEL.formula(small(), VIEW).splitlines()
+    lines = once.formula(PANEL, small(), VIEW).splitlines()
     assert lines[2].startswith("divisor = root mean square of the final stream = 2.000")
     assert lines[3] == (
         "embedding 0.500 + Σ attention (−0.750) + Σ FFN 7.00 = 6.750; the model's own: 6.750, difference below 10⁻⁴"
@@ -228,7 +232,7 @@ def test_the_formula_writes_the_sum_out_with_its_error():
 
 def test_layernorm_is_said_to_take_the_mean_off():
     model = spec(norm=type(SPEC.norm)("layer", "pre", 1e-5))
-    told = PANEL.formula(small(constant=0.5, model=model), VIEW)
+    told = once.formula(PANEL, small(constant=0.5, model=model), VIEW)
     assert "(write − its mean) · (gain" in told
     assert "deviation of the final stream" in told
     assert "+ constants 0.500 = 7.250" in told
@@ -238,12 +242,12 @@ def test_layernorm_is_said_to_take_the_mean_off():
 def test_a_single_token_and_a_long_text_are_drawn(text, answered):
     for settings in ((), (("by", "heads"),), BY_NEURONS):
         trace, view = answered(PANEL, "llama", text=text, settings=settings)
-        assert described(PANEL.draw(trace, view))
-        assert PANEL.caption(trace, view)
+        assert described(once.figure(PANEL, trace, view))
+        assert once.caption(PANEL, trace, view)
 
 
 def test_labels_of_users_stay_text():
-    assert "“&lt;7&gt;”" in PANEL.draw(small(), VIEW).layout.yaxis.title.text
+    assert "“&lt;7&gt;”" in once.figure(PANEL, small(), VIEW).layout.yaxis.title.text
 
 
 @pytest.mark.real
@@ -259,4 +263,4 @@ def test_the_strongest_neurons_of_the_default_model_are_listed_with_their_layers
     trace, view = really_answered(PANEL, settings=BY_NEURONS)
     moving = movers(trace, view)
     assert 10 <= len(moving.ids) <= 20
-    assert "Of 46,080 neurons" in PANEL.caption(trace, view)
+    assert "Of 46,080 neurons" in once.caption(PANEL, trace, view)

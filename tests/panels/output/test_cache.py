@@ -11,6 +11,7 @@ from anatomy.memory import cache_bytes
 from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.output.cache import PANEL, logit_gap
+from tests import once
 from tests.alike import assert_rounding
 from tests.anatomy.spec import SPEC
 from tests.models.tiny import tiny_engine, tiny_model
@@ -24,7 +25,7 @@ TAIL = (100, 101, 102)
 
 def bytes_after(trace, view) -> list[int]:
     """The table's bytes after each token."""
-    return [row[3] for row in PANEL.table(trace, view).rows]
+    return [row[3] for row in once.table(PANEL, trace, view).rows]
 
 
 @pytest.mark.parametrize("kind", CAUSAL)
@@ -32,11 +33,11 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind, text="the cat", tail=TAIL)
     trace = trace.plus({Want("cache_gap", pos=view.pos): np.array(2.5e-6, np.float32)})  # its digits are chance
     told = {
-        "says": PANEL.caption(trace, view),
-        "table": PANEL.table(trace, view),
-        "formula": PANEL.formula(trace, view),
+        "says": once.caption(PANEL, trace, view),
+        "table": once.table(PANEL, trace, view),
+        "formula": once.formula(PANEL, trace, view),
     }
-    assert {"figure": described(PANEL.draw(trace, view))} | told == picture
+    assert {"figure": described(once.figure(PANEL, trace, view))} | told == picture
 
 
 @pytest.mark.parametrize("kind", CAUSAL)
@@ -61,7 +62,7 @@ def test_the_printed_program_finds_the_same_bytes_and_the_same_logits_without_th
 
 def test_the_curve_grows_by_the_same_amount_with_every_token(answered):
     trace, view = answered(PANEL)
-    curve = PANEL.draw(trace, view).data[0]
+    curve = once.figure(PANEL, trace, view).data[0]
     n = len(trace.tokens)
     assert list(curve.x) == list(range(1, n + 1))
     np.testing.assert_allclose(np.diff(curve.y), curve.y[0], rtol=1e-5)
@@ -70,35 +71,35 @@ def test_the_curve_grows_by_the_same_amount_with_every_token(answered):
 
 def test_what_was_added_is_told_from_the_text(answered):
     trace, view = answered(PANEL, tail=TAIL)
-    assert [row[2] for row in PANEL.table(trace, view).rows] == ["text"] * (len(trace.tokens) - 3) + ["added"] * 3
-    assert "the 3 tokens added to it" in PANEL.caption(trace, view)
-    (ground,) = PANEL.draw(trace, view).layout.shapes
+    assert [row[2] for row in once.table(PANEL, trace, view).rows] == ["text"] * (len(trace.tokens) - 3) + ["added"] * 3
+    assert "the 3 tokens added to it" in once.caption(PANEL, trace, view)
+    (ground,) = once.figure(PANEL, trace, view).layout.shapes
     assert (ground.x0, ground.x1) == (len(trace.tokens) - 2.5, len(trace.tokens) + 0.5)
     plain, same = answered(PANEL)
-    assert "added" not in PANEL.caption(plain, same)
-    assert not PANEL.draw(plain, same).layout.shapes
+    assert "added" not in once.caption(PANEL, plain, same)
+    assert not once.figure(PANEL, plain, same).layout.shapes
 
 
 def test_one_token_and_the_longest_text_are_said_as_they_are(answered):
     trace, view = answered(PANEL, text="x")
-    assert "the next token alone and reads this one" in PANEL.caption(trace, view)
-    assert PANEL.draw(trace, view).data[0].mode == "markers"
+    assert "the next token alone and reads this one" in once.caption(PANEL, trace, view)
+    assert once.figure(PANEL, trace, view).data[0].mode == "markers"
     trace, view = answered(PANEL, text="x" * trace.spec.max_pos)
-    assert "That is the longest text of this model." in PANEL.caption(trace, view)
+    assert "That is the longest text of this model." in once.caption(PANEL, trace, view)
 
 
 @pytest.mark.parametrize("kind", CAUSAL)
 def test_the_layers_own_arrays_are_what_the_rule_says(kind, answered):
     trace, view = answered(PANEL, kind, tail=TAIL)
-    assert "difference 0\n" in PANEL.formula(trace, view)
+    assert "difference 0\n" in once.formula(PANEL, trace, view)
 
 
 def test_a_window_is_said_and_the_cache_stops_growing(answered):
     trace, view = answered(PANEL, "mistral")
-    assert "Only the last 3 tokens are kept: no layer looks farther back." in PANEL.caption(trace, view)
-    assert "tokens = at most 3: a window of 4 is a token and those it looks back at" in PANEL.formula(trace, view)
+    assert "Only the last 3 tokens are kept: no layer looks farther back." in once.caption(PANEL, trace, view)
+    assert "tokens = at most 3: a window of 4 is a token and those it looks back at" in once.formula(PANEL, trace, view)
     assert bytes_after(trace, view)[2] == bytes_after(trace, view)[-1]
-    assert "for your text" not in PANEL.caption(*answered(PANEL, "mistral", tail=TAIL))
+    assert "for your text" not in once.caption(PANEL, *answered(PANEL, "mistral", tail=TAIL))
 
 
 @pytest.mark.parametrize("kind", CAUSAL)
@@ -106,11 +107,11 @@ def test_the_difference_that_the_cache_makes_stands_in_caption_table_and_formula
     trace, view = answered(PANEL, kind, pos=7)
     gap = logit_gap(trace, view)
     assert 0 <= gap < 1e-4
-    told = [row[5] for row in PANEL.table(trace, view).rows]
+    told = [row[5] for row in once.table(PANEL, trace, view).rows]
     assert_rounding(told.pop(7))
     assert told == [None] * (len(trace.tokens) - 1)
-    assert_rounding(PANEL.caption(trace, view).rsplit("(difference ", 1)[1].removesuffix(")."))
-    assert_rounding(PANEL.formula(trace, view).rsplit(" of 256 tokens: ", 1)[1])
+    assert_rounding(once.caption(PANEL, trace, view).rsplit("(difference ", 1)[1].removesuffix(")."))
+    assert_rounding(once.formula(PANEL, trace, view).rsplit(" of 256 tokens: ", 1)[1])
 
 
 def test_a_cache_that_forgets_shows_its_difference(monkeypatch, answered):
@@ -119,12 +120,12 @@ def test_a_cache_that_forgets_shows_its_difference(monkeypatch, answered):
     trace, view = answered(PANEL)
     gap = logit_gap(trace, view)
     assert gap > 1e-3
-    assert PANEL.caption(trace, view).endswith(f"(difference {number(gap, 2)}).")
+    assert once.caption(PANEL, trace, view).endswith(f"(difference {number(gap, 2)}).")
 
 
 def test_a_multi_head_model_has_one_curve(answered):
     trace, view = answered(PANEL, "gpt2")
-    assert sum(trace_.mode == "lines" for trace_ in PANEL.draw(trace, view).data) == 1
+    assert sum(trace_.mode == "lines" for trace_ in once.figure(PANEL, trace, view).data) == 1
 
 
 @pytest.mark.parametrize("window", [None, 700])
@@ -132,7 +133,7 @@ def test_a_long_texts_curve_is_that_of_all_its_tokens(window):
     model = replace(SPEC, window=window, max_pos=8_192)
     gap = {Want("cache_gap", pos=900): np.array(0.0)} if model.head else {}
     trace = made(" ".join(["w"] * 3_000), gap, model)
-    curve = PANEL.draw(trace, Fitted(pos=900, length=3_000)).data[0]
+    curve = once.figure(PANEL, trace, Fitted(pos=900, length=3_000)).data[0]
     assert len(curve.x) < 300
     every = np.arange(1, 3_001)
     exact = np.array([cache_bytes(model, int(n)) for n in every])
@@ -142,7 +143,7 @@ def test_a_long_texts_curve_is_that_of_all_its_tokens(window):
 
 def test_the_table_of_a_long_text_lists_those_around_the_chosen_token():
     gap = {Want("cache_gap", pos=2_500): np.array(1e-6), Want("logits", pos=2_500): np.ones(50)}
-    table = PANEL.table(made(" ".join(["w"] * 3_000), gap), Fitted(pos=2_500))
+    table = once.table(PANEL, made(" ".join(["w"] * 3_000), gap), Fitted(pos=2_500))
     assert table.note == "Listed are 2,000 of 3,000 tokens, those around the chosen one."
     assert [row[0] for row in table.rows] == [*range(1_001, 3_001)]
     assert [row[0] for row in table.rows if row[-1] is not None] == [2_501]

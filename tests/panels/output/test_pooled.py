@@ -6,6 +6,7 @@ import pytest
 from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.output.pooled import PANEL, alike, pooled, shares
+from tests import once
 from tests.anatomy.spec import SPEC
 from tests.models.tiny import MODELS, tiny_engine
 from tests.panels.made import made
@@ -24,8 +25,8 @@ def vectors(rows, words: str):
 @pytest.mark.parametrize("kind", WITHOUT_HEAD)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -56,14 +57,14 @@ def test_the_mean_and_the_shares_of_known_vectors():
 
 def test_one_token_is_the_whole_text():
     trace = vectors([[3, 4, 0]], "a")
-    assert "of length 5.00" in PANEL.caption(trace, Fitted(pos=0))
+    assert "of length 5.00" in once.caption(PANEL, trace, Fitted(pos=0))
     np.testing.assert_allclose(shares(trace), [1])
 
 
 def test_the_chosen_token_is_drawn_even_among_many_and_the_rest_stand_together():
     rows = np.eye(3)[[0] * 99 + [1]]
     trace = vectors(rows, " ".join(f"w{i}" for i in range(100)))
-    figure = PANEL.draw(trace, Fitted(pos=99))
+    figure = once.figure(PANEL, trace, Fitted(pos=99))
     labels = "".join(figure.layout.yaxis.ticktext)
     assert "w99" in labels
     assert "76 other tokens" in labels
@@ -73,7 +74,7 @@ def test_the_chosen_token_is_drawn_even_among_many_and_the_rest_stand_together()
 
 def test_the_table_of_a_long_text_lists_those_around_the_chosen_token():
     trace = vectors(np.random.default_rng(0).normal(size=(3_000, 2)), " ".join(["w"] * 3_000))
-    table = PANEL.table(trace, Fitted(pos=2_500))
+    table = once.table(PANEL, trace, Fitted(pos=2_500))
     assert table.note == "Listed are 2,000 of 3,000 tokens, those around the chosen one."
     assert [row[0] for row in table.rows] == [*range(1_000, 3_000)]
-    assert len(PANEL.draw(trace, Fitted(pos=2_500)).data[0].y) <= 26
+    assert len(once.figure(PANEL, trace, Fitted(pos=2_500)).data[0].y) <= 26

@@ -7,6 +7,7 @@ from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.common.shared import TOP_K, TOP_P
 from panels.output.sampling import MIN_P, PANEL, PENALTY, SHOWN, drawn
+from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS, tiny_engine
 from tests.panels.made import made
@@ -30,8 +31,8 @@ def small(probabilities: dict[int, float], settings: tuple = (), named: int = 50
 @pytest.mark.parametrize("settings", [(), EVERYTHING], ids=["default", "everything"])
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view), "formula": once.formula(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
@@ -44,29 +45,29 @@ def test_the_printed_program_finds_the_same_distribution(kind, settings, answere
 @pytest.mark.parametrize("settings", [(), EVERYTHING, OFF], ids=["default", "everything", "off"])
 def test_the_bars_are_the_whole_distribution_and_the_diamonds_the_model_s_own(settings, answered):
     trace, view = answered(PANEL, "llama", settings=settings)
-    *bars, numbers, diamonds = PANEL.draw(trace, view).data
+    *bars, numbers, diamonds = once.figure(PANEL, trace, view).data
     assert sum(float(part.x.sum()) for part in bars) == pytest.approx(100, abs=1e-3)
     assert len(numbers.text) == sum(len(part.x) for part in bars)
     assert float(diamonds.x.sum()) == pytest.approx(100, abs=1e-3)
-    low, high = PANEL.draw(trace, view).layout.xaxis.range
+    low, high = once.figure(PANEL, trace, view).layout.xaxis.range
     assert low <= 0 <= float(diamonds.x.max()) <= high
 
 
 def test_the_caption_tells_what_is_left_and_what_each_step_takes():
-    told = PANEL.caption(*small({7: 0.6, 3: 0.3}, (("topk", "2"),)))
+    told = once.caption(PANEL, *small({7: 0.6, 3: 0.3}, (("topk", "2"),)))
     assert told == (
         "After “b”, 2 tokens of 50 can be drawn; the model gave them 90 %. Top-k removes 10 % of what reached it. "
         "“<7>” goes from 60 % to 67 %, the entropy from 1.29 to 0.637 nats."
     )
-    assert "1 token of 50 can be drawn; the model gave it 60 %" in PANEL.caption(
-        *small({7: 0.6, 3: 0.3}, (("topk", "1"),))
+    assert "1 token of 50 can be drawn; the model gave it 60 %" in once.caption(
+        PANEL, *small({7: 0.6, 3: 0.3}, (("topk", "1"),))
     )
-    assert "No step removes a token." in PANEL.caption(*small({7: 0.6}, OFF))
+    assert "No step removes a token." in once.caption(PANEL, *small({7: 0.6}, OFF))
 
 
 def test_the_table_has_a_row_per_step_in_the_order_of_generate():
     trace, view = small({7: 0.6, 3: 0.3}, (("topk", "2"), ("topp", "0.5")))
-    rows = PANEL.table(trace, view).rows
+    rows = once.table(PANEL, trace, view).rows
     assert [row[0] for row in rows] == [
         "the model's own",
         "repetition penalty",
@@ -84,25 +85,25 @@ def test_tokens_of_the_text_up_to_here_are_penalized():
     trace, view = small({0: 0.5, 7: 0.3}, (("penalty", "2"), ("topk", "0")))  # “a” has id 0
     found = drawn(trace, view)
     assert found.ids[0] == 7
-    assert "<7>" in PANEL.caption(trace, view)
-    lines = PANEL.formula(*small({0: 0.9}, (("penalty", "1.5"),))).splitlines()
+    assert "<7>" in once.caption(PANEL, trace, view)
+    lines = once.formula(PANEL, *small({0: 0.9}, (("penalty", "1.5"),))).splitlines()
     assert lines[1].startswith("repetition penalty 1.5: 2.895 / 1.5 = 1.93")
 
 
 def test_the_model_s_order_is_kept_where_names_are_missing():
     trace, view = small({7: 0.6, 3: 0.2, 9: 0.1}, OFF, named=2)
     assert drawn(trace, view).ids == (7, 3)
-    assert any(label.startswith("all other: 48") for label in PANEL.draw(trace, view).layout.yaxis.ticktext)
+    assert any(label.startswith("all other: 48") for label in once.figure(PANEL, trace, view).layout.yaxis.ticktext)
 
 
 def test_the_best_token_is_told_by_its_id_where_the_engine_has_no_name_for_it():
     """A penalty takes all tokens that have names down, as they stand in the text."""
     trace, view = small({0: 0.3, 7: 0.2}, (("penalty", "2"), ("topk", "0")), named=1)  # “a” has id 0
     assert (drawn(trace, view).ids, drawn(trace, view).names) == ((7,), ("token 7",))
-    assert "“token 7”" in PANEL.caption(trace, view)
-    assert "token 7" in PANEL.formula(trace, view)
-    assert PANEL.draw(trace, view).layout.yaxis.ticktext[0] == "token 7"
-    assert len(PANEL.table(trace, view).rows) > 1
+    assert "“token 7”" in once.caption(PANEL, trace, view)
+    assert "token 7" in once.formula(PANEL, trace, view)
+    assert once.figure(PANEL, trace, view).layout.yaxis.ticktext[0] == "token 7"
+    assert len(once.table(PANEL, trace, view).rows) > 1
 
 
 def test_at_most_so_many_bars_have_names():
@@ -120,4 +121,4 @@ def test_both_ends_of_every_slider_can_be_drawn(control):
     for value in (control.low, control.high):
         trace, view = small({7: 0.6, 3: 0.3}, ((control.name, f"{value:g}"),))
         assert drawn(trace, view).steps[-1].kept >= 1
-        assert PANEL.draw(trace, view).data
+        assert once.figure(PANEL, trace, view).data

@@ -10,6 +10,7 @@ from anatomy.view import Fitted
 from panels.common.shared import WORDS
 from panels.output.surprisal import PANEL
 from panels.output.surprisals import read, surprisals
+from tests import once
 from tests.models.tiny import MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
@@ -25,8 +26,8 @@ SMALL = made("a b c", {Want("surprisal"): [math.nan, math.log(4), math.log(16)]}
 @pytest.mark.parametrize("settings", [(), JOINED], ids=["tokens", "words"])
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view), "formula": once.formula(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
@@ -47,7 +48,7 @@ def test_the_printed_program_adds_up_the_same_words(kind, text, answered, progra
 def test_words_keep_the_total_of_all_tokens(answered):
     trace, view = answered(PANEL, settings=JOINED)
     assert np.nansum(read(trace, view).values) == pytest.approx(np.nansum(surprisals(trace)))
-    tokens, words = (PANEL.formula(trace, v).splitlines()[-1] for v in (view.with_setting(WORDS, False), view))
+    tokens, words = (once.formula(PANEL, trace, v).splitlines()[-1] for v in (view.with_setting(WORDS, False), view))
     assert tokens == words
 
 
@@ -55,29 +56,29 @@ def test_the_first_word_counts_what_follows_its_first_token(answered):
     trace, view = answered(PANEL, text="abc d", pos=1, settings=JOINED)
     rest = surprisals(trace)[1:3].sum()
     assert read(trace, view).values[0] == pytest.approx(rest)
-    assert PANEL.caption(trace, view).startswith(
+    assert once.caption(PANEL, trace, view).startswith(
         "After its first token was read, which nothing predicts, the rest of “abc” had a probability of"
     )
-    assert "0 abc, after its first token: −log" in PANEL.draw(trace, view).data[0].hovertext[0]
+    assert "0 abc, after its first token: −log" in once.figure(PANEL, trace, view).data[0].hovertext[0]
 
 
 def test_a_first_word_of_one_token_has_none(answered):
     trace, view = answered(PANEL, text="a bc", pos=0, settings=JOINED)
     assert np.isnan(read(trace, view).values[0])
-    assert PANEL.caption(trace, view).startswith("“a” is the first token: nothing predicts it.")
+    assert once.caption(PANEL, trace, view).startswith("“a” is the first token: nothing predicts it.")
 
 
 def test_a_chosen_word_is_the_sum_of_its_tokens(answered):
     trace, view = answered(PANEL, text="a bc", pos=2, settings=JOINED)
     b, c = surprisals(trace)[2:]
-    assert f"“b” {number(b)} + “c” {number(c)} = {number(b + c)}" in PANEL.formula(trace, view)
-    assert "“bc” had a probability of" in PANEL.caption(trace, view)
-    assert "Over 2 words the mean is" in PANEL.caption(trace, view)
-    assert PANEL.table(trace, view).rows[2][:3] == (2, "bc", 2)
+    assert f"“b” {number(b)} + “c” {number(c)} = {number(b + c)}" in once.formula(PANEL, trace, view)
+    assert "“bc” had a probability of" in once.caption(PANEL, trace, view)
+    assert "Over 2 words the mean is" in once.caption(PANEL, trace, view)
+    assert once.table(PANEL, trace, view).rows[2][:3] == (2, "bc", 2)
 
 
 def test_the_caption_names_the_probability_the_most_surprising_and_the_perplexity():
-    assert PANEL.caption(SMALL, VIEW) == (
+    assert once.caption(PANEL, SMALL, VIEW) == (
         "Before it was read, “b” had a probability of 25 %: a surprisal of 1.39 nats. The most surprising is “c” at 2: "
         "6.2 %, 2.77 nats. Over 2 tokens the mean is 2.08 nats, a perplexity of 8.00: as uncertain as an even choice "
         "among so many tokens."
@@ -85,27 +86,27 @@ def test_the_caption_names_the_probability_the_most_surprising_and_the_perplexit
 
 
 def test_the_first_token_has_none():
-    assert PANEL.caption(SMALL, Fitted(pos=0)).startswith("“a” is the first token: nothing predicts it.")
-    assert PANEL.table(SMALL, VIEW).rows[0] == (0, "a", None, None, None)
-    assert sum(len(bars.x) for bars in PANEL.draw(SMALL, VIEW).data) == 2
+    assert once.caption(PANEL, SMALL, Fitted(pos=0)).startswith("“a” is the first token: nothing predicts it.")
+    assert once.table(PANEL, SMALL, VIEW).rows[0] == (0, "a", None, None, None)
+    assert sum(len(bars.x) for bars in once.figure(PANEL, SMALL, VIEW).data) == 2
 
 
 def test_a_text_of_one_token_has_nothing_to_measure():
     trace = made("a", {Want("surprisal"): [math.nan]})
-    assert "nothing comes before it" in PANEL.caption(trace, Fitted(pos=0))
-    assert PANEL.draw(trace, Fitted(pos=0)).layout.shapes == ()
-    assert PANEL.formula(trace, Fitted(pos=0)).count("\n") == 0
+    assert "nothing comes before it" in once.caption(PANEL, trace, Fitted(pos=0))
+    assert once.figure(PANEL, trace, Fitted(pos=0)).layout.shapes == ()
+    assert once.formula(PANEL, trace, Fitted(pos=0)).count("\n") == 0
 
 
 def test_the_line_is_the_mean_and_the_chosen_bar_stands_out():
-    figure = PANEL.draw(SMALL, VIEW)
+    figure = once.figure(PANEL, SMALL, VIEW)
     assert figure.layout.shapes[0].y0 == pytest.approx(math.log(8))
     assert figure.data[0].x.tolist() == [1]
     assert figure.layout.xaxis.ticktext == ("a", "<b>b</b>", "c")
 
 
 def test_the_formula_ends_in_perplexity_and_bits_per_byte():
-    assert PANEL.formula(SMALL, VIEW).splitlines()[1:] == [
+    assert once.formula(PANEL, SMALL, VIEW).splitlines()[1:] == [
         "“b”: −log 0.250 = 1.39 nats = 2.00 bits",
         "mean = 4.159 / 2 = 2.08",
         "perplexity = e^2.08 = 8.00",
@@ -114,12 +115,12 @@ def test_the_formula_ends_in_perplexity_and_bits_per_byte():
 
 
 def test_the_table_has_bits_and_nats():
-    assert PANEL.table(SMALL, VIEW).rows[2][2:] == pytest.approx((1 / 16, math.log(16), 4))
+    assert once.table(PANEL, SMALL, VIEW).rows[2][2:] == pytest.approx((1 / 16, math.log(16), 4))
 
 
 def test_labels_stay_text_and_equal_ones_apart():
     trace = made("<b> <b>", {Want("surprisal"): [math.nan, 1.0]})
-    assert PANEL.draw(trace, Fitted(pos=0)).layout.xaxis.ticktext == ("<b>&lt;b&gt;</b>", "&lt;b&gt;")
+    assert once.figure(PANEL, trace, Fitted(pos=0)).layout.xaxis.ticktext == ("<b>&lt;b&gt;</b>", "&lt;b&gt;")
 
 
 def long(count: int, values=None):
@@ -129,17 +130,17 @@ def long(count: int, values=None):
 
 
 def test_up_to_a_thousand_tokens_each_has_its_bar():
-    figure = PANEL.draw(long(1_024), Fitted(pos=700))
+    figure = once.figure(PANEL, long(1_024), Fitted(pos=700))
     assert sum(len(trace.x) for trace in figure.data) == 1_023
-    assert "each column" not in PANEL.caption(long(1_024), Fitted(pos=700))
+    assert "each column" not in once.caption(PANEL, long(1_024), Fitted(pos=700))
 
 
 @pytest.mark.parametrize("pos", [0, 1, 700, 2_047])
 @pytest.mark.parametrize("settings", [(), JOINED], ids=["tokens", "words"])
 def test_of_a_long_text_the_chosen_token_stands_among_its_neighbours_above_the_whole(pos, settings):
     trace, view = long(2_048), Fitted(pos=pos, settings=settings)
-    chosen, others, whole = PANEL.draw(trace, view).data
-    labels = PANEL.draw(trace, view).layout.xaxis.ticktext
+    chosen, others, whole = once.figure(PANEL, trace, view).data
+    labels = once.figure(PANEL, trace, view).layout.xaxis.ticktext
     assert len(labels) == 40
     assert [label for label in labels if label.startswith("<b>")] == [f"<b>w{pos}</b>"]
     assert len(chosen.x) + len(others.x) == (39 if pos < 20 else 40), "the first token has no surprisal"
@@ -148,7 +149,7 @@ def test_of_a_long_text_the_chosen_token_stands_among_its_neighbours_above_the_w
     assert whole.y[0] == pytest.approx(np.mean([1, 2, 3, 4, 5, 6, 0]))
     assert whole.marker.opacity[pos // 8] == 1
     kind, at, start = *(("words", "") if settings else ("tokens", "at ")), max(0, min(pos - 20, 2_008))
-    assert PANEL.caption(trace, view).endswith(
+    assert once.caption(PANEL, trace, view).endswith(
         f"Above stand the {kind} {at}{start:,} to {start + 39:,}, around the chosen one; below, all 2,048: each column "
         f"is the mean of up to 8 {kind}."
     )
@@ -156,15 +157,15 @@ def test_of_a_long_text_the_chosen_token_stands_among_its_neighbours_above_the_w
 
 @pytest.mark.parametrize(("settings", "kind"), [((), "tokens"), (JOINED, "words")])
 def test_the_table_of_a_long_text_lists_those_around_the_chosen_one(settings, kind):
-    table = PANEL.table(long(3_000), Fitted(pos=2_500, settings=settings))
+    table = once.table(PANEL, long(3_000), Fitted(pos=2_500, settings=settings))
     assert table.note == f"Listed are 2,000 of 3,000 {kind}, those around the chosen one."
     assert [row[0] for row in table.rows] == [*range(1_000, 3_000)]
 
 
 def test_a_text_of_one_endless_word_has_a_perplexity_beyond_all_numbers():
     trace = made("a b", {Want("surprisal"): [math.nan, 5_000.0]})
-    assert "a perplexity of ∞" in PANEL.caption(trace, VIEW)
-    assert "perplexity = e^5,000 = ∞" in PANEL.formula(trace, VIEW)
+    assert "a perplexity of ∞" in once.caption(PANEL, trace, VIEW)
+    assert "perplexity = e^5,000 = ∞" in once.formula(PANEL, trace, VIEW)
 
 
 def test_models_without_a_next_token_say_why():

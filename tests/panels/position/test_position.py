@@ -10,6 +10,7 @@ from anatomy.request import Want
 from anatomy.spec import LearnedPositions, RelativeBias, Rope
 from anatomy.view import Fitted
 from panels.position.position import PANEL, wavelengths
+from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS
 from tests.panels.made import made
@@ -29,8 +30,8 @@ def learned(words: str = "a b c"):
 @pytest.mark.parametrize("kind", [kind for kind in MODELS if kind != "t5"])
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 def test_the_printed_program_finds_the_same_wavelengths(answered, program):
@@ -41,7 +42,7 @@ def test_the_printed_program_finds_the_same_wavelengths(answered, program):
 @pytest.mark.parametrize("kind", ["gpt2", "bert", "bert-headless"])
 def test_the_printed_program_finds_the_same_matrix(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), PANEL.draw(trace, view).z, atol=1e-5)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), once.figure(PANEL, trace, view).z, atol=1e-5)
 
 
 def test_a_wavelength_is_a_full_turn():
@@ -62,7 +63,7 @@ def test_rotary_positions_ask_for_no_forward_pass():
 
 
 def test_wavelengths_stand_beside_the_text_and_the_longest_text():
-    figure = PANEL.draw(made("a b c", {}, ROTARY), VIEW)
+    figure = once.figure(PANEL, made("a b c", {}, ROTARY), VIEW)
     assert isinstance(figure, go.Figure)
     assert [level.text for level in figure.layout.annotations] == ["longest text: 100 tokens", "this text: 3 tokens"]
     assert "tokens per turn" in figure.layout.yaxis.title.text
@@ -71,45 +72,45 @@ def test_wavelengths_stand_beside_the_text_and_the_longest_text():
 
 def test_a_pair_that_does_not_turn_is_left_out_of_the_figure():
     still = spec(position=Rope(10_000.0, (1.0, 0.0)), max_pos=100)
-    assert sum(len(trace.x) for trace in PANEL.draw(made("a b", {}, still), VIEW).data) == 1
+    assert sum(len(trace.x) for trace in once.figure(PANEL, made("a b", {}, still), VIEW).data) == 1
 
 
 def test_the_caption_counts_full_circles():
-    told = PANEL.caption(made("a b c", {}, ROTARY), VIEW)
+    told = once.caption(PANEL, made("a b c", {}, ROTARY), VIEW)
     assert "θ = 10,000: the fastest of 3 pairs turns once in 6.28 tokens, the slowest once in 628." in told
     assert "None of them comes full circle within this text of 3 tokens; 1 pair turns less than once" in told
-    assert "One of them comes" in PANEL.caption(made("a b c d e f g", {}, ROTARY), VIEW)
+    assert "One of them comes" in once.caption(PANEL, made("a b c d e f g", {}, ROTARY), VIEW)
 
 
 def test_learned_rows_are_compared():
-    grid = PANEL.draw(learned(), VIEW)
+    grid = once.figure(PANEL, learned(), VIEW)
     assert isinstance(grid, Grid)
     assert grid.focus == (1, 2)
-    assert PANEL.caption(learned(), VIEW) == (
+    assert once.caption(PANEL, learned(), VIEW) == (
         "Each position has a trained row of 8 numbers, added to the embedding: this text uses 3 of 512. "
         "Row 1 is most like row 2 (cosine 0.96)."
     )
-    assert PANEL.caption(learned("a"), Fitted(pos=0)).endswith("this text uses 1 of 512.")
+    assert once.caption(PANEL, learned("a"), Fitted(pos=0)).endswith("this text uses 1 of 512.")
 
 
 def test_the_tables_hold_the_numbers_of_the_figures():
-    rotary = PANEL.table(made("a b c", {}, ROTARY), VIEW)
+    rotary = once.table(PANEL, made("a b c", {}, ROTARY), VIEW)
     np.testing.assert_allclose([row[2] for row in rotary.rows], wavelengths(ROTARY.position))
     assert rotary.rows[0][3] == pytest.approx(math.degrees(1))
-    table = PANEL.table(learned(), VIEW)
-    np.testing.assert_allclose([row[3] for row in table.rows], PANEL.draw(learned(), VIEW).z[1])
+    table = once.table(PANEL, learned(), VIEW)
+    np.testing.assert_allclose([row[3] for row in table.rows], once.figure(PANEL, learned(), VIEW).z[1])
     assert [row[2] for row in table.rows] == [1, 5, 5]
 
 
 def test_the_formula_has_the_angle_of_the_chosen_position():
-    lines = PANEL.formula(made("a b c", {}, ROTARY), Fitted(pos=2)).splitlines()
+    lines = once.formula(PANEL, made("a b c", {}, ROTARY), Fitted(pos=2)).splitlines()
     assert lines[2] == "pair 0: α = 2 × 1.00 = 115°"
-    assert "length 5.00" in PANEL.formula(learned(), VIEW)
+    assert "length 5.00" in once.formula(PANEL, learned(), VIEW)
 
 
 def test_a_rescaled_rotation_is_called_so():
     rescaled = spec(position=Rope(500_000.0, (1.0,), "llama3"))
-    assert "rescaled (llama3)" in PANEL.formula(made("a b", {}, rescaled), VIEW)
+    assert "rescaled (llama3)" in once.formula(PANEL, made("a b", {}, rescaled), VIEW)
 
 
 def test_a_model_with_neither_says_so():

@@ -7,6 +7,7 @@ from anatomy.request import Want
 from anatomy.spec import LearnedPositions, RelativeBias, Rope
 from anatomy.view import Fitted
 from panels.position.relative_bias import PANEL, by_bucket, by_distance, reached
+from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS, tiny_engine
 from tests.panels.made import made
@@ -31,8 +32,8 @@ def given(words: str):
 
 def test_the_picture_caption_table_and_formula(answered, picture):
     trace, view = answered(PANEL, "t5", src=17)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view), "formula": PANEL.formula(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view), "formula": once.formula(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["t5", "t5-gated"])
@@ -54,7 +55,7 @@ def test_every_score_gets_the_number_of_its_bucket(text, answered):
 
 def test_the_table_and_the_grid_hold_the_same_numbers(answered):
     trace, view = answered(PANEL, "t5")
-    grid, table = PANEL.draw(trace, view), PANEL.table(trace, view)
+    grid, table = once.figure(PANEL, trace, view), once.table(PANEL, trace, view)
     np.testing.assert_allclose([row[3:] for row in table.rows], grid.z.T)
     assert grid.cols[0] == "−21 to −10"
     assert table.rows[0][:3] == (5, -21, -10)
@@ -63,13 +64,13 @@ def test_the_table_and_the_grid_hold_the_same_numbers(answered):
 
 def test_choosing_a_row_chooses_its_head(answered):
     trace, view = answered(PANEL, "t5")
-    grid = PANEL.draw(trace, view)
+    grid = once.figure(PANEL, trace, view)
     assert grid.selects == "head"
     assert grid.place((2, 5)) == (view.layer, 2)
 
 
 def test_the_caption_names_the_distances_with_the_largest_and_the_smallest_number():
-    told = PANEL.caption(given("a b c d e f g"), VIEW)
+    told = once.caption(PANEL, given("a b c d e f g"), VIEW)
     assert told.startswith(
         "Head 1 adds most, 1.50, to the score of what comes 1 token on, and least, −2.00, to that of what stands "
         "4 to 6 tokens back."
@@ -80,27 +81,27 @@ def test_the_caption_names_the_distances_with_the_largest_and_the_smallest_numbe
 
 def test_a_text_of_one_token_has_one_distance():
     one = Fitted(layer=1, head=1, pos=0)
-    assert PANEL.caption(given("a"), one).startswith(
+    assert once.caption(PANEL, given("a"), one).startswith(
         "Head 1 adds 0.500 to the score of a token for itself; a text of one"
     )
-    assert PANEL.draw(given("a"), one).cols == ("0",)
+    assert once.figure(PANEL, given("a"), one).cols == ("0",)
 
 
 def test_the_formula_follows_the_chosen_cell():
-    near = PANEL.formula(given("a b c d e f g"), Fitted(layer=1, head=1, pos=3, src=4)).splitlines()
+    near = once.formula(PANEL, given("a b c d e f g"), Fitted(layer=1, head=1, pos=3, src=4)).splitlines()
     assert near[0] == "score = q·k + b(head, bucket of the distance)   (not divided by √d)"
     assert near[1] == "layer 1, head 1: “d” → “e”, distance 4 − 3 = 1"
     assert near[2] == "bucket 5 = 1 + 4: distances below 2 have one each"
     assert near[4] == "added by the model: 1.50, difference below 10⁻⁵"
-    far = PANEL.formula(given("a b c d e f g"), Fitted(layer=1, head=1, pos=3, src=0)).splitlines()
+    far = once.formula(PANEL, given("a b c d e f g"), Fitted(layer=1, head=1, pos=3, src=0)).splitlines()
     assert far[2] == "bucket 2 = 2 + ⌊ln(3 / 2) / ln(6 / 2) · 2⌋, 3 at most"
 
 
 def test_a_layer_that_adds_other_numbers_would_be_seen():
     trace = given("a b c d")
     other = trace.plus({Want("pos_bias", 1, pos=3): trace[Want("pos_bias", 1, pos=3)] + np.float32(0.5)})
-    assert PANEL.caption(other, VIEW).endswith("(largest difference 0.50).")
-    assert PANEL.formula(other, VIEW).endswith("difference 0.50")
+    assert once.caption(PANEL, other, VIEW).endswith("(largest difference 0.50).")
+    assert once.formula(PANEL, other, VIEW).endswith("difference 0.50")
 
 
 @pytest.mark.parametrize("kind", MODELS)

@@ -9,6 +9,7 @@ import torch
 from anatomy.request import Want
 from panels.position import distance, position_sizes, rotation, wavelengths
 from panels.position.rotation import PAIR, SHIFT, lab
+from tests import once
 from tests.alike import assert_rounding
 from tests.models.tiny import MODELS, tiny_engine, tiny_model
 from tests.panels.conftest import TEXT
@@ -20,9 +21,9 @@ SHIFTED = (("pair", "3"), ("shift", "40"))
 
 
 def shown(panel, trace, view) -> dict:
-    return {"figure": described(panel.draw(trace, view)), "says": panel.caption(trace, view)} | {
-        "table": panel.table(trace, view),
-        "formula": panel.formula(trace, view),
+    return {"figure": described(once.figure(panel, trace, view)), "says": once.caption(panel, trace, view)} | {
+        "table": once.table(panel, trace, view),
+        "formula": once.formula(panel, trace, view),
     }
 
 
@@ -73,7 +74,7 @@ def test_the_program_finds_the_same_scores_by_distance(settings, answered, progr
 
 def test_the_program_finds_the_wavelengths_with_the_librarys_own_rescaling(answered, program):
     trace, view = answered(wavelengths.PANEL)
-    drawn = [np.asarray(line.y) for line in wavelengths.PANEL.draw(trace, view).data]
+    drawn = [np.asarray(line.y) for line in once.figure(wavelengths.PANEL, trace, view).data]
     for found, expected in zip(program(wavelengths.PANEL, trace, view), drawn, strict=True):
         np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5)
 
@@ -138,7 +139,7 @@ def test_the_score_at_the_texts_own_distance_is_the_models(kind, src, answered):
         float(trace[Want("scores", view.layer)][view.head, view.pos, found.cell.src]), abs=1e-5
     )
     assert found.scores[found.distance] == pytest.approx(found.here)
-    assert_rounding(re.search(r"difference (.+?)\)", distance.PANEL.caption(trace, view))[1])
+    assert_rounding(re.search(r"difference (.+?)\)", once.caption(distance.PANEL, trace, view))[1])
 
 
 @pytest.mark.real
@@ -153,9 +154,9 @@ def test_the_real_models_scores_follow_from_the_rotation_in_every_head(layer, re
 
 def test_a_masked_key_has_no_score_to_compare_with(answered):
     trace, view = answered(distance.PANEL, pos=3, src=9)
-    assert "masked for this query" in distance.PANEL.caption(trace, view)
-    assert distance.PANEL.formula(trace, view).endswith("masked, −∞")
-    assert len(distance.PANEL.draw(trace, view).data) == 1
+    assert "masked for this query" in once.caption(distance.PANEL, trace, view)
+    assert once.formula(distance.PANEL, trace, view).endswith("masked, −∞")
+    assert len(once.figure(distance.PANEL, trace, view).data) == 1
 
 
 def test_a_pair_beyond_the_models_last_shows_the_last(answered):
@@ -167,12 +168,12 @@ def test_the_slider_moves_both_tokens(answered):
     trace, view = answered(rotation.PANEL, src=2)
     moved = lab(trace, view.with_setting(SHIFT, 10))
     assert [side.position for side in moved.sides] == [view.pos + 10, 12]
-    assert "10 tokens further on than in the text" in rotation.PANEL.caption(trace, view.with_setting(SHIFT, 10))
+    assert "10 tokens further on than in the text" in once.caption(rotation.PANEL, trace, view.with_setting(SHIFT, 10))
 
 
 @pytest.mark.parametrize("panel", [rotation.PANEL, distance.PANEL, wavelengths.PANEL], ids=lambda panel: panel.id)
 def test_one_token_is_enough(panel, answered):
     trace, view = answered(panel, text="a")
-    assert panel.draw(trace, view).data
-    assert panel.caption(trace, view)
-    assert panel.table(trace, view).rows
+    assert once.figure(panel, trace, view).data
+    assert once.caption(panel, trace, view)
+    assert once.table(panel, trace, view).rows

@@ -11,6 +11,7 @@ from anatomy.spec import LearnedPositions
 from anatomy.view import Fitted
 from panels.common.residual_decomposition import residual_decomposition
 from panels.residual.balance import PANEL
+from tests import once
 from tests.alike import assert_rounding
 from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import MODELS, tiny_engine
@@ -36,8 +37,8 @@ def small(off: float = 0.0, last: tuple[float, ...] = (0.0, 4.0), model=SPEC):
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -91,33 +92,33 @@ def test_a_share_is_what_points_along_the_sum():
 def test_the_error_is_measured_and_said():
     assert residual_decomposition(small(), VIEW).off == 0
     assert residual_decomposition(small(off=0.5), VIEW).off == pytest.approx(0.5)
-    assert "(largest difference 0.50, numbers up to" in PANEL.caption(small(off=0.5), VIEW)
-    assert "own final stream: 0.50 " in PANEL.formula(small(off=0.5), VIEW)
+    assert "(largest difference 0.50, numbers up to" in once.caption(PANEL, small(off=0.5), VIEW)
+    assert "own final stream: 0.50 " in once.formula(PANEL, small(off=0.5), VIEW)
 
 
 def test_the_caption_names_the_largest_part_and_what_points_away():
-    told = PANEL.caption(small(), VIEW)
+    told = once.caption(PANEL, small(), VIEW)
     assert told.startswith(
         "Embedding and 6 writes add up to the final stream of “a” (largest difference below 10⁻⁴, numbers up to 4"
     )
     assert "what enters makes up 36 %, attention 0 %, the FFNs 64 %; the largest part is FFN in layer 2 (64 %)." in told
     assert "away" not in told
-    assert PANEL.caption(small(last=(-1.0, 1.0)), VIEW).endswith(" 1 write points away from it: −20 %.")
+    assert once.caption(PANEL, small(last=(-1.0, 1.0)), VIEW).endswith(" 1 write points away from it: −20 %.")
 
 
 def test_learned_positions_enter_with_the_embedding():
-    figure = PANEL.draw(small(model=spec(position=LearnedPositions(64))), VIEW)
+    figure = once.figure(PANEL, small(model=spec(position=LearnedPositions(64))), VIEW)
     assert [bars.name for bars in figure.data] == ["attention", "FFN", "embedding + position"]
 
 
 def test_the_formula_adds_up():
-    last = PANEL.formula(small(), VIEW).splitlines()[-1]
+    last = once.formula(PANEL, small(), VIEW).splitlines()[-1]
     assert last == "what enters + Σ attention + Σ FFN = 36 % + 0 % + 64 % = 100 %"
 
 
 def test_the_table_runs_to_one_and_holds_the_numbers_of_the_figure(answered):
     trace, view = answered(PANEL)
-    rows, figure = PANEL.table(trace, view).rows, PANEL.draw(trace, view)
+    rows, figure = once.table(PANEL, trace, view).rows, once.figure(PANEL, trace, view)
     assert rows[-1][-1] == pytest.approx(1)
     np.testing.assert_allclose([100 * row[3] for row in rows[1::2]], figure.data[0].y, rtol=1e-5)
     np.testing.assert_allclose([100 * row[3] for row in rows[2::2]], figure.data[1].y, rtol=1e-5)
@@ -126,11 +127,11 @@ def test_the_table_runs_to_one_and_holds_the_numbers_of_the_figure(answered):
 
 def test_normalized_sums_are_said_not_to_add_up(answered):
     trace, view = answered(PANEL, "bert")
-    told = PANEL.caption(trace, view)
+    told = once.caption(PANEL, trace, view)
     assert told.startswith("Here the sheet does not add up over layers: each sum is normalized")
-    assert len(PANEL.draw(trace, view).data) == 2
-    assert "running" not in " ".join(PANEL.table(trace, view).columns)
-    assert_rounding(re.search(r"the model's own: (.+?) \(", PANEL.formula(trace, view))[1])
+    assert len(once.figure(PANEL, trace, view).data) == 2
+    assert "running" not in " ".join(once.table(PANEL, trace, view).columns)
+    assert_rounding(re.search(r"the model's own: (.+?) \(", once.formula(PANEL, trace, view))[1])
 
 
 @pytest.mark.real

@@ -6,6 +6,7 @@ import pytest
 from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.residual.directions import PANEL, directions
+from tests import once
 from tests.alike import assert_rounding
 from tests.anatomy.spec import SPEC
 from tests.models.tiny import MODELS
@@ -29,8 +30,8 @@ def small(attention=(0.1, 0.6, -0.2), ffn=(0.3, -0.7, 0.2)):
 @SETTINGS
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
@@ -43,7 +44,7 @@ def test_the_printed_program_finds_the_same_cosines(kind, settings, answered, pr
 @pytest.mark.parametrize("kind", ["llama", "bert"])
 @SETTINGS
 def test_the_formula_arrives_at_the_cosine_of_the_figure(kind, settings, answered):
-    lines = PANEL.formula(*answered(PANEL, kind, settings=settings)).splitlines()
+    lines = once.formula(PANEL, *answered(PANEL, kind, settings=settings)).splitlines()
     differences = [line.rsplit("difference from the figure ", 1)[1].rstrip(")") for line in lines[2:]]
     assert len(differences) == 2
     for difference in differences:
@@ -60,7 +61,7 @@ def test_writes_are_compared_in_the_order_of_the_model(answered):
 
 
 def test_the_chosen_token_and_layer_are_told():
-    told = PANEL.caption(small(), VIEW)
+    told = once.caption(PANEL, small(), VIEW)
     assert told.startswith(
         "In layer 1 attention's write to “b” points along the stream (cosine 0.60). "
         "The FFN's points against the stream (−0.70)."
@@ -68,21 +69,21 @@ def test_the_chosen_token_and_layer_are_told():
     assert told.endswith(
         "Of 6 writes 2 have a cosine below 0; highest is attention in layer 1 (0.60), lowest FFN in layer 1 (−0.70)."
     )
-    assert "mostly across the stream (cosine 0.10). The FFN's points mostly across the stream (0.30)." in PANEL.caption(
-        small(), Fitted(layer=0, pos=1)
+    assert "mostly across the stream (cosine 0.10). The FFN's points mostly across the stream (0.30)." in once.caption(
+        PANEL, small(), Fitted(layer=0, pos=1)
     )
-    assert "Of 6 writes 1 has a cosine" in PANEL.caption(small(attention=(0.1, 0.6, 0.2)), VIEW)
+    assert "Of 6 writes 1 has a cosine" in once.caption(PANEL, small(attention=(0.1, 0.6, 0.2)), VIEW)
 
 
 def test_the_axis_runs_from_against_to_along():
-    figure = PANEL.draw(small(), VIEW)
+    figure = once.figure(PANEL, small(), VIEW)
     assert tuple(figure.layout.yaxis.range) == (-1, 1)
     assert "cosine with the stream" in figure.layout.yaxis.title.text
     assert "the write before it" in PANEL.controls[0].labels
 
 
 def test_the_table_has_the_angles():
-    row = PANEL.table(small(attention=(0.1, 0.5, 0.2)), VIEW).rows[1]
+    row = once.table(PANEL, small(attention=(0.1, 0.5, 0.2)), VIEW).rows[1]
     assert row[1:3] == pytest.approx((0.5, -0.7), rel=1e-6)
     assert row[3] == pytest.approx(60, abs=1e-4)
 

@@ -7,6 +7,7 @@ from anatomy.request import Want
 from anatomy.spec import Norm
 from anatomy.view import Fitted
 from panels.residual.normalization import PANEL, largest, normed_token
+from tests import once
 from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import MODELS
 from tests.panels.made import made
@@ -29,8 +30,8 @@ def small(after: list[float] | None = None):
 @SETTINGS
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -57,11 +58,11 @@ def test_the_printed_program_finds_the_same_steps(kind, settings, answered, prog
 def test_the_error_is_measured_and_printed():
     assert normed_token(small(), VIEW).off < 1e-6
     assert normed_token(small(after=[2.4, -0.8, 0, 0.25]), VIEW).off == pytest.approx(0.25)
-    assert PANEL.formula(small(after=[2.4, -0.8, 0, 0.25]), VIEW).endswith("the model's own norm 0.25")
+    assert once.formula(PANEL, small(after=[2.4, -0.8, 0, 0.25]), VIEW).endswith("the model's own norm 0.25")
 
 
 def test_the_caption_follows_the_largest_dimension():
-    told = PANEL.caption(small(), VIEW)
+    told = once.caption(PANEL, small(), VIEW)
     assert told.startswith(
         "In layer 1 an RMSNorm stands before attention, which reads its result; the stream itself goes on"
     )
@@ -71,21 +72,21 @@ def test_the_caption_follows_the_largest_dimension():
 
 def test_where_the_norm_stands_is_said_for_each_family(answered):
     ffn = (("norm", "ffn"),)
-    assert "an RMSNorm stands before the FFN" in PANEL.caption(*answered(PANEL, "llama", settings=ffn))
-    assert "a LayerNorm stands before attention" in PANEL.caption(*answered(PANEL, "gpt2"))
-    told = PANEL.caption(*answered(PANEL, "bert", settings=ffn))
+    assert "an RMSNorm stands before the FFN" in once.caption(PANEL, *answered(PANEL, "llama", settings=ffn))
+    assert "a LayerNorm stands before attention" in once.caption(PANEL, *answered(PANEL, "gpt2"))
+    told = once.caption(PANEL, *answered(PANEL, "bert", settings=ffn))
     assert "a LayerNorm follows the sum of the stream and the FFN's write. It takes the mean" in told
 
 
 def test_biases_are_shown_where_there_are_any(answered):
-    with_bias, without = (PANEL.draw(*answered(PANEL, kind)) for kind in ("gpt2", "llama"))
+    with_bias, without = (once.figure(PANEL, *answered(PANEL, kind)) for kind in ("gpt2", "llama"))
     assert [axis.title.text for axis in with_bias.select_xaxes()] == ["before", "normalized", "gain", "bias", "after"]
     assert [axis.title.text for axis in without.select_xaxes()] == ["before", "normalized", "gain", "after"]
     assert Want("attn_norm_bias", 1) not in PANEL.needs(SPEC, VIEW)
 
 
 def test_the_formula_has_the_real_numbers():
-    lines = PANEL.formula(small(), VIEW).splitlines()
+    lines = once.formula(PANEL, small(), VIEW).splitlines()
     assert lines[2] == "dim 1: −4.00 / 2.50 · 0.500 = −0.800"
     assert lines[3].startswith("root mean square: 2.50 before, 1.00 normalized,")
 
@@ -94,13 +95,13 @@ def test_a_vector_of_zeros_stays_a_figure():
     model = spec(d_model=4, norm=Norm("rms", "pre", 1e-12))
     zeros = {Want("resid_pre", 1, pos=0): np.zeros(4), Want("attn_in", 1, pos=0): np.zeros(4)}
     trace = made("a", zeros | {Want("attn_gain", 1): np.ones(4)}, model)
-    assert PANEL.draw(trace, VIEW).data
-    assert "0 / … · 1.00 = 0" in PANEL.formula(trace, VIEW)
+    assert once.figure(PANEL, trace, VIEW).data
+    assert "0 / … · 1.00 = 0" in once.formula(PANEL, trace, VIEW)
 
 
 def test_the_table_holds_the_numbers_of_the_figure(answered):
     trace, view = answered(PANEL, "gpt2")
-    rows, figure = PANEL.table(trace, view).rows, PANEL.draw(trace, view)
+    rows, figure = once.table(PANEL, trace, view).rows, once.figure(PANEL, trace, view)
     for column, bars in enumerate(figure.data, start=1):
         np.testing.assert_allclose([row[column] for row in rows], bars.x, rtol=1e-6)
 

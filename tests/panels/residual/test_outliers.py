@@ -8,6 +8,7 @@ import pytest
 from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.residual.outliers import PANEL, by_layer, outliers
+from tests import once
 from tests.anatomy.spec import SPEC
 from tests.models.tiny import MODELS
 from tests.panels.made import made
@@ -36,8 +37,8 @@ def small(numbers: dict[int, float], others: dict[int, float] | None = None, wor
 @SETTINGS
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
@@ -63,33 +64,33 @@ def test_shares_are_of_the_whole_vector_and_sum_to_one(answered):
 
 
 def test_the_caption_names_dimensions_shares_and_the_other_tokens():
-    told = PANEL.caption(small({4: 3.0, 7: -4.0}, others={4: 9.0, 7: 1.0}), VIEW)
+    told = once.caption(PANEL, small({4: 3.0, 7: -4.0}, others={4: 9.0, 7: 1.0}), VIEW)
     assert told.startswith(
         "After layer 1, a single dimension holds half or more of the squared length of “b”: the largest"
     )
     assert "dim 7 (64 %), dim 4 (36 %), dim 0 (0 %)" in told
     assert "each of 20 would hold 5.0 %" in told
     assert told.endswith("Dim 7 is the largest in 0 of the 2 other tokens too.")
-    assert PANEL.caption(small({7: -4.0}), VIEW).endswith("Dim 7 is the largest in 2 of the 2 other tokens too.")
-    assert "2 dimensions hold half" in PANEL.caption(small({4: 1.0, 7: 1.0, 8: 1.0}), VIEW)
+    assert once.caption(PANEL, small({7: -4.0}), VIEW).endswith("Dim 7 is the largest in 2 of the 2 other tokens too.")
+    assert "2 dimensions hold half" in once.caption(PANEL, small({4: 1.0, 7: 1.0, 8: 1.0}), VIEW)
 
 
 def test_one_token_alone_is_not_compared_with_others():
     trace, view = small({7: 2.0}, words="a"), Fitted(layer=1, pos=0)
-    assert "other" not in PANEL.caption(trace, view)
-    assert len(PANEL.draw(trace, view).data) == 2
-    assert len(PANEL.draw(small({7: 2.0}), VIEW).data) == 3
+    assert "other" not in once.caption(PANEL, trace, view)
+    assert len(once.figure(PANEL, trace, view).data) == 2
+    assert len(once.figure(PANEL, small({7: 2.0}), VIEW).data) == 3
 
 
 def test_a_vector_without_length_has_no_shares():
     trace = small({})
     assert not outliers(trace, VIEW).shares.any()
-    assert PANEL.caption(trace, VIEW).startswith("After layer 1, 20 dimensions hold half")
-    assert PANEL.draw(trace, VIEW).data
+    assert once.caption(PANEL, trace, VIEW).startswith("After layer 1, 20 dimensions hold half")
+    assert once.figure(PANEL, trace, VIEW).data
 
 
 def test_the_map_has_a_row_for_what_enters_and_frames_the_chosen_layer():
-    grid = PANEL.draw(small({1: 5.0}), LAYERS)
+    grid = once.figure(PANEL, small({1: 5.0}), LAYERS)
     assert (grid.rows[0], len(grid.rows), grid.focus) == ("in", 4, (2, 0))
     assert (grid.low, grid.high) == (0, 1)
     np.testing.assert_allclose(grid.z[:, 0], [1 / 20, 0, 1, 0], atol=1e-6)
@@ -97,16 +98,16 @@ def test_the_map_has_a_row_for_what_enters_and_frames_the_chosen_layer():
 
 def test_the_table_holds_the_numbers_of_the_figure():
     trace = small({4: 3.0, 7: -4.0})
-    rows, figure = PANEL.table(trace, VIEW).rows, PANEL.draw(trace, VIEW)
+    rows, figure = once.table(PANEL, trace, VIEW).rows, once.figure(PANEL, trace, VIEW)
     np.testing.assert_allclose([row[1] for row in rows], figure.data[0].x)
     np.testing.assert_allclose([100 * row[2] for row in rows], figure.data[1].x, rtol=1e-6)
     np.testing.assert_allclose([row[4] for row in rows], figure.data[2].x)
     assert rows[-1][3] == pytest.approx(1)
     np.testing.assert_allclose(
-        [row[1:] for row in PANEL.table(trace, LAYERS).rows], PANEL.draw(trace, LAYERS).z, rtol=1e-6
+        [row[1:] for row in once.table(PANEL, trace, LAYERS).rows], once.figure(PANEL, trace, LAYERS).z, rtol=1e-6
     )
 
 
 def test_the_formula_arrives_at_the_share():
-    line = PANEL.formula(small({4: 3.0, 7: -4.0}), VIEW).splitlines()[1]
+    line = once.formula(PANEL, small({4: 3.0, 7: -4.0}), VIEW).splitlines()[1]
     assert line == "share of dim 7 = x² / ‖x‖² = (−4.00)² / 25.0 = 16.0 / 25.0 = 64 %"

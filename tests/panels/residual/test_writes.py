@@ -5,7 +5,8 @@ import pytest
 
 from anatomy.request import Want
 from anatomy.view import Fitted
-from panels.residual.writes import PANEL, lengths, shares
+from panels.residual.writes import PANEL, Writes, read
+from tests import once
 from tests.models.tiny import MODELS
 from tests.panels.made import made
 from tests.snapshot import described
@@ -24,24 +25,24 @@ def small(attention: tuple[float, ...] = (1.0, 3.0, 2.0), ffn: tuple[float, ...]
 @pytest.mark.parametrize("settings", [(), (("writes", "length"),)], ids=["share", "length"])
 def test_the_picture_caption_and_table_of_every_family(kind, settings, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 def test_the_printed_program_measures_the_same_lengths(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), lengths(trace, view), rtol=1e-4)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), read(trace, view).norm, rtol=1e-4)
 
 
 def test_shares_sum_to_one_and_nothing_written_is_half():
-    given = shares(np.array([[1.0, 0.0], [3.0, 0.0]]))
-    np.testing.assert_array_equal(given, [[0.25, 0.5], [0.75, 0.5]])
+    norm = np.array([[1.0, 0.0], [3.0, 0.0]])
+    np.testing.assert_array_equal(Writes(0, "a", True, norm, norm).share, [[0.25, 0.5], [0.75, 0.5]])
 
 
 def test_the_figure_shows_shares_or_lengths_with_their_unit():
     trace = small()
-    share, length = PANEL.draw(trace, VIEW), PANEL.draw(trace, AS_LENGTH)
+    share, length = once.figure(PANEL, trace, VIEW), once.figure(PANEL, trace, AS_LENGTH)
     np.testing.assert_allclose(share.data[0].y + share.data[1].y, 100, rtol=1e-6)
     np.testing.assert_allclose(length.data[1].y, [3, 1, 4])
     assert "(%)" in share.layout.yaxis.title.text
@@ -50,26 +51,26 @@ def test_the_figure_shows_shares_or_lengths_with_their_unit():
 
 
 def test_the_caption_follows_the_layer():
-    told = PANEL.caption(small(), VIEW)
+    told = once.caption(PANEL, small(), VIEW)
     assert told.startswith("In layer 1 attention adds a vector of length 3.00 to “b” (cosine with the stream 0.50)")
     assert "the FFN one of 1.00 (−0.25)" in told
     assert "‖attention‖ / (‖attention‖ + ‖FFN‖), is 75 %" in told
     assert told.endswith("The FFN adds the longer vector in 2 of 3 layers.")
-    assert "is 25 %" in PANEL.caption(small(), Fitted(layer=0, pos=1))
+    assert "is 25 %" in once.caption(PANEL, small(), Fitted(layer=0, pos=1))
 
 
 def test_the_chosen_layer_is_framed():
-    assert PANEL.draw(small(), VIEW).layout.shapes[0].x0 == 0.5
+    assert once.figure(PANEL, small(), VIEW).layout.shapes[0].x0 == 0.5
     assert PANEL.places == ("layer",)
 
 
 def test_the_table_holds_the_numbers_of_both_figures_and_the_cosines():
     trace = small()
-    rows = PANEL.table(trace, VIEW).rows
-    np.testing.assert_allclose([100 * row[3] for row in rows], PANEL.draw(trace, VIEW).data[0].y)
-    np.testing.assert_allclose([row[1:3] for row in rows], lengths(trace, VIEW).T)
+    rows = once.table(PANEL, trace, VIEW).rows
+    np.testing.assert_allclose([100 * row[3] for row in rows], once.figure(PANEL, trace, VIEW).data[0].y)
+    np.testing.assert_allclose([row[1:3] for row in rows], read(trace, VIEW).norm.T)
     assert rows[0][4:] == (0.5, -0.25)
 
 
 def test_the_formula_arrives_at_the_share():
-    assert PANEL.formula(small(), VIEW).splitlines()[2] == "= 3.00 / (3.00 + 1.00) = 75 %"
+    assert once.formula(PANEL, small(), VIEW).splitlines()[2] == "= 3.00 / (3.00 + 1.00) = 75 %"

@@ -4,6 +4,7 @@ import pytest
 
 from panels.scale.devices import PANEL
 from panels.scale.devices_held import WHOSE, devices_of, given, span
+from tests import once
 from tests.models.tiny import MODELS
 from tests.snapshot import described
 
@@ -23,17 +24,17 @@ def parameters(trace, view) -> list[int]:
 def test_the_picture_caption_and_table_of_every_family(kind, way, answered, picture):
     trace, view = answered(PANEL, kind, settings=settings(way))
     told = {
-        "says": PANEL.caption(trace, view),
-        "table": PANEL.table(trace, view),
-        "formula": PANEL.formula(trace, view),
+        "says": once.caption(PANEL, trace, view),
+        "table": once.table(PANEL, trace, view),
+        "formula": once.formula(PANEL, trace, view),
     }
-    assert {"figure": described(PANEL.draw(trace, view))} | told == picture
+    assert {"figure": described(once.figure(PANEL, trace, view))} | told == picture
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_picture_and_caption_of_llama_405b(way, answered, picture):
     trace, view = answered(PANEL, settings=settings(way, "405b", 3))
-    assert {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)} == picture
+    assert {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -60,21 +61,21 @@ def test_every_choice_of_a_model_is_one_that_can_be_split(answered):
 def test_llama_405b_does_not_fit_eight_devices_and_fits_sixteen(answered):
     trace, eight = answered(PANEL, settings=settings("rows", "405b", 3))
     trace, sixteen = answered(PANEL, settings=settings("rows", "405b", 4))
-    assert "101 GB in bfloat16. That does not fit a device of 80 GB." in PANEL.caption(trace, eight)
-    assert "That fits a device of 80 GB." in PANEL.caption(trace, sixteen)
-    assert "16 in the place of 8" in PANEL.caption(trace, sixteen)
+    assert "101 GB in bfloat16. That does not fit a device of 80 GB." in once.caption(PANEL, trace, eight)
+    assert "That fits a device of 80 GB." in once.caption(PANEL, trace, sixteen)
+    assert "16 in the place of 8" in once.caption(PANEL, trace, sixteen)
 
 
 def test_more_devices_than_heads_are_refused_in_words(answered):
     trace, view = answered(PANEL, settings=settings("rows", devices=5))
     assert len(devices_of(trace.spec, view)) == 4
-    assert "More than 4 devices would leave some without a query head." in PANEL.caption(trace, view)
+    assert "More than 4 devices would leave some without a query head." in once.caption(PANEL, trace, view)
 
 
 def test_one_device_sends_nothing(answered):
     trace, view = answered(PANEL, settings=settings(devices=0))
-    assert PANEL.caption(trace, view).endswith("nothing is sent.")
-    assert "0 of them held again" in PANEL.formula(trace, view)
+    assert once.caption(PANEL, trace, view).endswith("nothing is sent.")
+    assert "0 of them held again" in once.formula(PANEL, trace, view)
 
 
 @pytest.mark.parametrize(("places", "words"), [(range(4, 8), "4–7"), (range(4, 5), "4")])

@@ -11,6 +11,7 @@ from anatomy.spec import Stack
 from anatomy.trace import Trace
 from panels.scale.compared import models
 from panels.scale.scale import CHARTED, PANEL
+from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS, tiny_engine
 from tests.snapshot import described
@@ -18,7 +19,7 @@ from tests.snapshot import described
 
 def column(trace, view, name: str) -> dict[str, int]:
     """The table's figures of one model, by quantity."""
-    table = PANEL.table(trace, view)
+    table = once.table(PANEL, trace, view)
     place = table.columns.index(name)
     return {row[0]: row[place] for row in table.rows}
 
@@ -27,13 +28,13 @@ def column(trace, view, name: str) -> dict[str, int]:
 @pytest.mark.parametrize("charted", CHARTED.options)
 def test_the_picture_caption_and_formula_of_every_family(kind, charted, answered, picture):
     trace, view = answered(PANEL, kind, settings=(("charted", charted),))
-    told = {"says": PANEL.caption(trace, view), "formula": PANEL.formula(trace, view)}
-    assert {"figure": described(PANEL.draw(trace, view))} | told == picture
+    told = {"says": once.caption(PANEL, trace, view), "formula": once.formula(PANEL, trace, view)}
+    assert {"figure": described(once.figure(PANEL, trace, view))} | told == picture
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_table_of_every_family(kind, answered, picture):
-    assert PANEL.table(*answered(PANEL, kind)) == picture
+    assert once.table(PANEL, *answered(PANEL, kind)) == picture
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -52,13 +53,13 @@ def test_the_parts_sum_to_the_count_of_the_loaded_model(kind, answered):
 
 
 def test_each_bar_is_cut_into_shares_of_the_whole(answered):
-    figure = PANEL.draw(*answered(PANEL))
+    figure = once.figure(PANEL, *answered(PANEL))
     assert np.sum([part.x for part in figure.data], axis=0) == pytest.approx([100] * 4)
 
 
 def test_the_chart_has_the_tables_numbers(answered):
     trace, view = answered(PANEL, settings=(("charted", "cache"),))
-    short, long, full = PANEL.draw(trace, view).data
+    short, long, full = once.figure(PANEL, trace, view).data
     for i, model in enumerate(models(trace.spec)):
         figures = column(trace, view, model.name)
         assert short.x[i] == figures["cache of 8,192 tokens, bfloat16 (bytes)"]
@@ -75,21 +76,21 @@ def test_grouped_queries_spare_the_published_cache(answered):
 
 def test_a_bidirectional_model_keeps_no_cache_and_says_so(answered):
     trace, view = answered(PANEL, "bert", settings=(("charted", "cache"),))
-    assert "keeps no keys and values" in PANEL.caption(trace, view)
-    assert PANEL.draw(trace, view).layout.yaxis.ticktext[0] == "tiny-bert<br>none"
+    assert "keeps no keys and values" in once.caption(PANEL, trace, view)
+    assert once.figure(PANEL, trace, view).layout.yaxis.ticktext[0] == "tiny-bert<br>none"
     assert column(trace, view, "tiny-bert")["cache of 8,192 tokens, bfloat16 (bytes)"] is None
 
 
 def test_what_is_beyond_the_longest_text_is_said_to_be(answered):
     trace, view = answered(PANEL, settings=(("charted", "arithmetic"),))
-    assert "Its longest text has 64 tokens" in PANEL.caption(trace, view)
+    assert "Its longest text has 64 tokens" in once.caption(PANEL, trace, view)
     long = replace(trace.spec, max_pos=LONG)
-    assert "longest" not in PANEL.caption(Trace(trace.run, long, trace.tokens, {}), view)
+    assert "longest" not in once.caption(PANEL, Trace(trace.run, long, trace.tokens, {}), view)
 
 
 def test_parts_that_no_formula_covers_are_said_to_be_there(answered):
-    assert "the other 64 are in parts that these formulas do not cover" in PANEL.formula(*answered(PANEL, "bert"))
-    assert "difference 0" in PANEL.formula(*answered(PANEL, "gpt2"))
+    assert "the other 64 are in parts that these formulas do not cover" in once.formula(PANEL, *answered(PANEL, "bert"))
+    assert "difference 0" in once.formula(PANEL, *answered(PANEL, "gpt2"))
 
 
 def test_an_untied_output_is_counted_apart():
@@ -105,5 +106,5 @@ def test_two_stacks_are_not_compared():
 @pytest.mark.real
 def test_the_default_model_has_the_parameters_that_its_configuration_says(really_answered):
     trace, view = really_answered(PANEL)
-    assert "together: 134,515,008 computed, 134,515,008 counted in the loaded model" in PANEL.formula(trace, view)
-    assert "21 % of them in the embedding" in PANEL.caption(trace, view)
+    assert "together: 134,515,008 computed, 134,515,008 counted in the loaded model" in once.formula(PANEL, trace, view)
+    assert "21 % of them in the embedding" in once.caption(PANEL, trace, view)

@@ -8,6 +8,7 @@ from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.output.output import PANEL as OUTPUT
 from panels.stack.lens import PANEL, steps
+from tests import once
 from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
@@ -29,8 +30,8 @@ BEHIND = small([[6, 7], [6, 5], [5, 6]])
 @pytest.mark.parametrize("kind", WITH_HEAD)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
@@ -72,17 +73,17 @@ def test_the_answers_rank_is_known_where_it_is_among_the_best():
 
 
 def test_the_caption_says_since_when_and_what_the_chosen_layer_would_name():
-    assert PANEL.caption(BEHIND, VIEW) == (
+    assert once.caption(PANEL, BEHIND, VIEW) == (
         "“<b>”, the answer with 50 % in the end, is the best token only after the last layer. "
         "After layer 1 the stream would name “six” (50 %); “<b>” has rank 2 (25 %)."
     )
-    assert PANEL.caption(BEHIND, Fitted(layer=0, pos=0)).endswith("“<b>” is not among the 2 best.")
-    assert "from layer 1 on. After layer 1 it has 50 %." in PANEL.caption(small([[6, 5], [5, 6], [5, 6]]), VIEW)
-    assert "is the best token after every layer" in PANEL.caption(small([[5, 6]] * 3), VIEW)
+    assert once.caption(PANEL, BEHIND, Fitted(layer=0, pos=0)).endswith("“<b>” is not among the 2 best.")
+    assert "from layer 1 on. After layer 1 it has 50 %." in once.caption(PANEL, small([[6, 5], [5, 6], [5, 6]]), VIEW)
+    assert "is the best token after every layer" in once.caption(PANEL, small([[5, 6]] * 3), VIEW)
 
 
 def test_layers_where_the_answer_leads_are_in_the_accent_and_the_others_show_it_as_a_mark():
-    leading, behind, numbers, marks = PANEL.draw(BEHIND, VIEW).data
+    leading, behind, numbers, marks = once.figure(PANEL, BEHIND, VIEW).data
     assert (list(leading.y), list(behind.y)) == ([2], [0, 1])
     assert (list(marks.y), list(marks.x)) == ([1], [25])
     assert leading.name == "“&lt;b&gt;” leads"
@@ -90,17 +91,17 @@ def test_layers_where_the_answer_leads_are_in_the_accent_and_the_others_show_it_
 
 
 def test_the_chosen_layer_is_in_bold():
-    assert list(PANEL.draw(BEHIND, VIEW).layout.yaxis.ticktext) == ["0", "<b>1</b>", "2"]
+    assert list(once.figure(PANEL, BEHIND, VIEW).layout.yaxis.ticktext) == ["0", "<b>1</b>", "2"]
     assert PANEL.places == ("layer",)
 
 
 def test_the_table_holds_the_numbers_of_the_figure():
-    rows = PANEL.table(BEHIND, VIEW).rows
+    rows = once.table(PANEL, BEHIND, VIEW).rows
     assert [row[:3] for row in rows] == [(0, "six", 6), (1, "six", 6), (2, "<b>", 5)]
     assert [row[4] for row in rows] == [None, 2, 1]
 
 
 def test_the_formula_ends_with_the_models_own_output():
-    lines = PANEL.formula(BEHIND, VIEW).splitlines()
+    lines = once.formula(PANEL, BEHIND, VIEW).splitlines()
     assert lines[1] == "after layer 1: log p(“six”) = −0.693   p = 50 %"
     assert lines[2] == "after layer 2: log p(“<b>”) = −0.693   p = 50 %"

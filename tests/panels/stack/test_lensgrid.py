@@ -10,6 +10,7 @@ from anatomy.view import Fitted
 from panels.output.output import PANEL as OUTPUT
 from panels.stack.lens import LIMITS
 from panels.stack.lensgrid import PANEL, WINDOW, best, window
+from tests import once
 from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
@@ -43,15 +44,15 @@ def small(words: str = "a b", ids: tuple[list[int], ...] = ([6, 5, 5], [7, 6, 5]
 @pytest.mark.parametrize("kind", WITH_HEAD)
 def test_the_picture_caption_and_table_of_every_family(kind, filled, picture):
     trace, view = filled(kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
 def test_the_printed_program_finds_the_same_probabilities(kind, filled, program):
     trace, view = filled(kind, text="the cat, the café sat on the mat", pos=27)
     assert window(view) == range(12, 28)
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), PANEL.draw(trace, view).z, atol=1e-5)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), once.figure(PANEL, trace, view).z, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", WITH_HEAD)
@@ -91,67 +92,69 @@ def test_what_has_not_come_yet_is_empty_and_said_to_be(there, answered, filled):
         if want.pos in there:
             trace = trace.plus({want: whole[want]}, whole.names)
     columns = sorted(pos - window(view).start for pos in {*there, 27})
-    grid, complete = PANEL.draw(trace, view), PANEL.draw(whole, view)
+    grid, complete = once.figure(PANEL, trace, view), once.figure(PANEL, whole, view)
     assert np.flatnonzero(~np.isnan(grid.z).all(axis=0)).tolist() == columns
     np.testing.assert_allclose(grid.z[:, columns], complete.z[:, columns], rtol=1e-4)
     assert [word != "" for word in grid.inside or ()] == (~np.isnan(grid.z)).ravel().tolist()
     assert (grid.empty, grid.holes, complete.holes) == ("not computed yet", True, False)
     assert (grid.cols, grid.focus, grid.z.shape) == (complete.cols, complete.focus, complete.z.shape)
     told = f"Computed so far: {len(columns)} of 16 positions."
-    assert PANEL.caption(trace, view).endswith(told)
-    assert PANEL.table(trace, view).note == told
-    assert {row[1] for row in PANEL.table(trace, view).rows} == {*there, 27}
-    assert PANEL.table(whole, view).note is None
-    assert "so far" not in PANEL.caption(whole, view)
+    assert once.caption(PANEL, trace, view).endswith(told)
+    assert once.table(PANEL, trace, view).note == told
+    assert {row[1] for row in once.table(PANEL, trace, view).rows} == {*there, 27}
+    assert once.table(PANEL, whole, view).note is None
+    assert "so far" not in once.caption(PANEL, whole, view)
 
 
 def test_the_longest_window_travels_in_little(filled):
     trace, view = filled(text="word after word " * 4, pos=63, settings=((WINDOW.name, "64"),))
     assert len(window(view)) == 64
-    grid = PANEL.draw(trace, view)
+    grid = once.figure(PANEL, trace, view)
     assert grid.z.dtype == np.float32
-    per_cell = len(pack(grid, PANEL.caption(trace, view))) / grid.z.size
+    per_cell = len(pack(grid, once.caption(PANEL, trace, view))) / grid.z.size
     assert 30 * 64 * per_cell < 120_000, "bytes of thirty layers, as the default model has"
-    assert len(PANEL.table(trace, view).rows) == grid.z.size
+    assert len(once.table(PANEL, trace, view).rows) == grid.z.size
 
 
 def test_a_cell_is_the_best_tokens_probability_and_the_focus_the_chosen_one():
-    grid = PANEL.draw(small(), VIEW)
+    grid = once.figure(PANEL, small(), VIEW)
     np.testing.assert_allclose(grid.z, [[0.125, 0.125], [0.25, 0.25], [0.5, 0.5]], rtol=1e-6)
     assert (grid.cols, grid.focus, grid.low, grid.high) == (("a", "b"), (1, 1), 0, 1)
-    assert PANEL.draw(small(), Fitted(layer=2, pos=0)).focus == (2, 0)
+    assert once.figure(PANEL, small(), Fitted(layer=2, pos=0)).focus == (2, 0)
 
 
 def test_the_token_stands_in_its_cell():
-    grid = PANEL.draw(small(), VIEW)
+    grid = once.figure(PANEL, small(), VIEW)
     assert grid.inside == ("six", "seven", "<five>", "six", "<five>", "<five>")
     assert [list(row) for row in heatmap(grid).data[0].text][1] == ["&lt;five&gt;", "six"]
 
 
 def test_the_caption_says_what_the_chosen_cell_names_and_since_when_the_final_tokens_lead():
-    assert PANEL.caption(small(), VIEW) == (
+    assert once.caption(PANEL, small(), VIEW) == (
         "After layer 1 the lens at “b” names “six” (25 %). 1 of 2 positions names its final token there. "
         "At half of them or more it leads for good from layer 1 on."
     )
-    assert PANEL.caption(small(), Fitted(layer=2, pos=0)) == "After layer 2 the lens at “a” names “<five>” (50 %)."
+    assert (
+        once.caption(PANEL, small(), Fitted(layer=2, pos=0)) == "After layer 2 the lens at “a” names “<five>” (50 %)."
+    )
 
 
 def test_the_caption_says_when_the_text_is_longer_than_the_window():
     words = " ".join(f"w{i}" for i in range(17))
     trace = small(words, ([6, 5, 5],) * 17)
-    told = PANEL.caption(trace, Fitted(layer=1, pos=16))
+    told = once.caption(PANEL, trace, Fitted(layer=1, pos=16))
     assert told.endswith("Only the last 16 tokens up to the chosen one are read.")
-    assert "Only" not in PANEL.caption(trace, Fitted(layer=1, pos=15))
+    assert "Only" not in once.caption(PANEL, trace, Fitted(layer=1, pos=15))
 
 
 def test_the_table_names_the_token_of_every_cell():
-    rows = PANEL.table(small(), VIEW).rows
+    rows = once.table(PANEL, small(), VIEW).rows
     assert [row[:5] for row in rows[2:4]] == [(1, 0, "a", "<five>", 5), (1, 1, "b", "six", 6)]
     assert len(rows) == 6
 
 
 def test_the_formula_puts_the_chosen_cell_in():
-    lines = PANEL.formula(small(), VIEW).splitlines()
+    lines = once.formula(PANEL, small(), VIEW).splitlines()
     assert lines[-1] == LIMITS
     assert lines[1:-1] == [
         "after layer 1, position 1: p(“six”) = 0.250",

@@ -7,6 +7,7 @@ from anatomy.request import Want
 from anatomy.spec import Stack
 from anatomy.view import Fitted
 from panels.stack.likeness import PANEL, largest_share, least_alike, matrix
+from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS
 from tests.panels.made import made
@@ -27,14 +28,14 @@ TURNING = small((1, 0), (4, 3), (0, -2))
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 def test_the_printed_program_finds_the_same_matrix(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), PANEL.draw(trace, view).z, atol=1e-5)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), once.figure(PANEL, trace, view).z, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -47,18 +48,18 @@ def test_the_matrix_is_symmetric_and_every_layer_is_like_itself(kind, answered):
 
 def test_the_scale_is_the_same_for_every_text():
     for trace in (TURNING, small((1, 0))):
-        grid = PANEL.draw(trace, VIEW)
+        grid = once.figure(PANEL, trace, VIEW)
         assert (grid.low, grid.high, grid.signed, grid.unit) == (-1, 1, True, "cosine")
 
 
 def test_the_focus_is_the_chosen_layer_and_the_one_least_like_it():
-    assert PANEL.draw(TURNING, VIEW).focus == (0, 2)
-    assert PANEL.draw(TURNING, Fitted(layer=1, pos=1)).focus == (1, 2)
+    assert once.figure(PANEL, TURNING, VIEW).focus == (0, 2)
+    assert once.figure(PANEL, TURNING, Fitted(layer=1, pos=1)).focus == (1, 2)
     assert least_alike(TURNING, Fitted(layer=2, pos=1)) == 1
 
 
 def test_the_caption_names_the_sharpest_turn_and_how_much_one_dimension_decides():
-    assert PANEL.caption(TURNING, Fitted(layer=1, pos=1)) == (
+    assert once.caption(PANEL, TURNING, Fitted(layer=1, pos=1)) == (
         "From one layer to the next the stream of “<b>” keeps a cosine of 0.10 on average; it turns most in layer 2 "
         "(−0.60 with layer 1's). After layer 1 it is least like after layer 2 (−0.60). Layers add to what is there, "
         "so neighbours are alike, and a few large dimensions can decide a cosine: dimension 0 holds 64 % of the "
@@ -67,7 +68,7 @@ def test_the_caption_names_the_sharpest_turn_and_how_much_one_dimension_decides(
 
 
 def test_a_single_layer_has_nothing_to_be_compared_with():
-    assert PANEL.caption(small((1, 0)), VIEW).startswith("The model has a single layer: the stream of “<b>”")
+    assert once.caption(PANEL, small((1, 0)), VIEW).startswith("The model has a single layer: the stream of “<b>”")
 
 
 def test_a_stream_without_length_has_no_large_dimension():
@@ -75,13 +76,13 @@ def test_a_stream_without_length_has_no_large_dimension():
 
 
 def test_the_table_holds_the_chosen_row_and_the_steps():
-    rows = PANEL.table(TURNING, VIEW).rows
+    rows = once.table(PANEL, TURNING, VIEW).rows
     np.testing.assert_allclose([row[1] for row in rows], [1, 0.8, 0], atol=1e-6)
     assert rows[0][2] is None
     np.testing.assert_allclose([row[2] for row in rows[1:]], [0.8, -0.6], atol=1e-6)
 
 
 def test_the_formula_puts_dot_product_and_lengths_in():
-    lines = PANEL.formula(TURNING, Fitted(layer=1, pos=1)).splitlines()
+    lines = once.formula(PANEL, TURNING, Fitted(layer=1, pos=1)).splitlines()
     assert lines[2] == "= −6.00 / (5.00 · 2.00) = −0.60"
     assert lines[3] == "without dimension 0, the largest of a: −1.00"

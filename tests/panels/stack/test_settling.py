@@ -9,6 +9,7 @@ from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.output.output import PANEL as OUTPUT
 from panels.stack.settling import PANEL, distances, even, settled_from
+from tests import once
 from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
@@ -25,8 +26,8 @@ def small(values: list[float], entropy: float = math.log(5)):
 @pytest.mark.parametrize("kind", WITH_HEAD)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
@@ -59,23 +60,25 @@ def test_the_answer_has_settled_where_no_later_layer_is_farther(values, layer):
 
 
 def test_the_caption_holds_the_chosen_layer_against_an_even_guess():
-    told = PANEL.caption(small([9, 1.5, 0]), VIEW)
+    told = once.caption(PANEL, small([9, 1.5, 0]), VIEW)
     assert told.startswith(
         "After layer 1 the lens is 1.50 nats from the final answer at “<b>”, nearer than an even guess among all "
         "tokens (2.30 nats). It stays within 1 nat only after the last layer. "
         "1 layer of 3 lies farther away than an even guess."
     )
-    assert "9.00 nats from the final answer at “<b>”, farther than" in PANEL.caption(small([9, 1, 0]), Fitted(pos=0))
-    assert "within 1 nat from layer 1 on. A raw lens" in PANEL.caption(small([2, 0.05, 0]), VIEW)
-    assert "2 layers of 3 lie farther" in PANEL.caption(small([9, 9, 0]), VIEW)
+    assert "9.00 nats from the final answer at “<b>”, farther than" in once.caption(
+        PANEL, small([9, 1, 0]), Fitted(pos=0)
+    )
+    assert "within 1 nat from layer 1 on. A raw lens" in once.caption(PANEL, small([2, 0.05, 0]), VIEW)
+    assert "2 layers of 3 lie farther" in once.caption(PANEL, small([9, 9, 0]), VIEW)
 
 
 def test_the_caption_owns_up_to_what_a_raw_lens_cannot_say():
-    assert "does not show that nothing is known" in PANEL.caption(small([9, 1, 0]), VIEW)
+    assert "does not show that nothing is known" in once.caption(PANEL, small([9, 1, 0]), VIEW)
 
 
 def test_the_figure_marks_the_chosen_layer_and_the_even_guess():
-    figure = PANEL.draw(small([9, 1.5, 0]), VIEW)
+    figure = once.figure(PANEL, small([9, 1.5, 0]), VIEW)
     curve, mark = figure.data
     assert list(curve.y) == [9, 1.5, 0]
     assert (list(mark.x), list(mark.y)) == ([1], [1.5])
@@ -83,11 +86,11 @@ def test_the_figure_marks_the_chosen_layer_and_the_even_guess():
 
 
 def test_the_table_holds_every_layer_and_what_it_brings():
-    assert PANEL.table(small([9, 1.5, 0]), VIEW).rows == ((0, 9, None), (1, 1.5, 7.5), (2, 0, 1.5))
+    assert once.table(PANEL, small([9, 1.5, 0]), VIEW).rows == ((0, 9, None), (1, 1.5, 7.5), (2, 0, 1.5))
 
 
 def test_the_formula_puts_the_numbers_in():
-    lines = PANEL.formula(small([9, 1.5, 0]), VIEW).splitlines()
+    lines = once.formula(PANEL, small([9, 1.5, 0]), VIEW).splitlines()
     assert lines[1] == "KL(p ‖ q) = Σ p · (log p − log q) = 1.50 nats after layer 1"
     assert lines[2] == "q even: log 50 − entropy of p = 3.91 − 1.61 = 2.30 nats"
     assert lines[3] == "largest step towards the answer: layer 1, 9.00 → 1.50 nats"

@@ -16,6 +16,7 @@ from models.text.tokenizer import Tokenizer as OurTokenizer
 from panels.common.snippet import FOLDER
 from panels.tokens.tokenizations import around, differing, tokenizations
 from panels.tokens.tokenizers import OTHER, PANEL
+from tests import once
 from tests.models.tiny import MODELS, tiny_engine, tiny_model
 from tests.models.toy import save, toy_engine, toy_tokenizer
 from tests.panels.handmade import cut_as
@@ -52,7 +53,7 @@ def compared(text: str = TEXT, **choices) -> tuple[Trace, Fitted]:
 
 
 def labels(trace: Trace, view: Fitted) -> list[str]:
-    return [chip.label for chip in PANEL.draw(trace, view).chips]
+    return [chip.label for chip in once.figure(PANEL, trace, view).chips]
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -60,16 +61,16 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
     trace = replace(trace, of_others=(other_engine().run(Run(other_engine().spec.id, view.text)),))
     told = {
-        "says": PANEL.caption(trace, view),
-        "table": PANEL.table(trace, view),
-        "formula": PANEL.formula(trace, view),
+        "says": once.caption(PANEL, trace, view),
+        "table": once.table(PANEL, trace, view),
+        "formula": once.formula(PANEL, trace, view),
     }
-    assert {"figure": described(PANEL.draw(trace, view))} | told == picture
+    assert {"figure": described(once.figure(PANEL, trace, view))} | told == picture
 
 
 def test_a_row_for_each_tokenizer_with_its_numbers_above():
     trace, view = compared()
-    chips = PANEL.draw(trace, view)
+    chips = once.figure(PANEL, trace, view)
     assert labels(trace, view) == [*trace.labels, "[CLS]", "the", "table", ",", "un", "able", "[SEP]"]
     (own, above), (other, over) = chips.rows
     assert (own, other) == (0, len(trace.tokens))
@@ -78,7 +79,7 @@ def test_a_row_for_each_tokenizer_with_its_numbers_above():
 
 
 def test_the_table_holds_a_row_for_each():
-    own, other = PANEL.table(*compared()).rows
+    own, other = once.table(PANEL, *compared()).rows
     assert own[:2] == ("toy", "byte-level BPE")
     assert other[:5] == ("pieces", "WordPiece", 256, 7, 2)
     assert other[5] == pytest.approx(5 / 3)
@@ -90,20 +91,20 @@ def test_words_in_other_pieces_are_counted_and_the_first_is_shown():
     trace, view = compared()
     own, other = tokenizations(trace)
     assert [own.text[start:end] for start, end in differing(own, other)] == ["the", "table"]
-    told = PANEL.caption(trace, view)
+    told = once.caption(PANEL, trace, view)
     assert "pieces cuts 2 words in another way: “the” is “t” + “he” here and “the” there." in told
-    assert PANEL.formula(trace, view).splitlines()[-2:] == ["“the”: “t” + “he”   toy", "“the”: “the”   pieces"]
+    assert once.formula(PANEL, trace, view).splitlines()[-2:] == ["“the”: “t” + “he”   toy", "“the”: “the”   pieces"]
 
 
 def test_the_same_cut_is_said_to_be_the_same():
     trace, view = compared()
     same = replace(trace, of_others=(replace(trace, of_others=()),))
-    assert "cuts every word at the same places." in PANEL.caption(same, view)
+    assert "cuts every word at the same places." in once.caption(PANEL, same, view)
 
 
 def test_choosing_a_token_of_another_row_chooses_the_one_that_holds_its_first_character():
     trace, view = compared()
-    chips, own = PANEL.draw(trace, view), len(trace.tokens)
+    chips, own = once.figure(PANEL, trace, view), len(trace.tokens)
     assert [chips.place(chip) for chip in range(own)] == list(range(own))
     for token, place in zip(trace.of_others[0].tokens, chips.places[own:], strict=True):
         if token.start == token.end:
@@ -114,63 +115,63 @@ def test_choosing_a_token_of_another_row_chooses_the_one_that_holds_its_first_ch
 
 def test_without_another_tokenizer_the_panel_says_how_to_get_one(answered):
     trace, view = answered(PANEL)
-    assert "No other tokenizer cuts this text" in PANEL.caption(trace, view)
-    assert "python -m models fetch minilm-l6" in PANEL.caption(trace, view)
-    assert len(PANEL.draw(trace, view).rows) == len(PANEL.table(trace, view).rows) == 1
-    assert "No other" not in PANEL.caption(*compared())
+    assert "No other tokenizer cuts this text" in once.caption(PANEL, trace, view)
+    assert "python -m models fetch minilm-l6" in once.caption(PANEL, trace, view)
+    assert len(once.figure(PANEL, trace, view).rows) == len(once.table(PANEL, trace, view).rows) == 1
+    assert "No other" not in once.caption(PANEL, *compared())
 
 
 def test_one_token_and_its_twin():
     trace, view = compared("a")
-    assert PANEL.caption(trace, view) == (
+    assert once.caption(PANEL, trace, view) == (
         "The text is cut into 1 token for toy (byte-level BPE), 3 tokens (2 added) for pieces (WordPiece). "
         "pieces cuts every word at the same places."
     )
-    assert PANEL.draw(trace, view).focus == 0
+    assert once.figure(PANEL, trace, view).focus == 0
 
 
 def test_chinese_is_counted_in_characters_and_unknown_ones_are_named():
     own = cut_as("北京人", ["北京".encode(), "人".encode()[:2], "人".encode()[2:]])
     trace = replace(own, of_others=(other_engine().run(Run(other_engine().spec.id, "北京人")),))
-    told = PANEL.caption(trace, Fitted(pos=0))
+    told = once.caption(PANEL, trace, Fitted(pos=0))
     assert "3 characters in another way: “北” is “北京” here and “[UNK]” there." in told
     assert "pieces cannot spell “北”, “京”, “人”." in told
-    assert PANEL.table(trace, Fitted(pos=0)).rows[0][5] is None
-    assert "1.00 per character" in PANEL.draw(trace, Fitted(pos=0)).rows[0][1]
+    assert once.table(PANEL, trace, Fitted(pos=0)).rows[0][5] is None
+    assert "1.00 per character" in once.figure(PANEL, trace, Fitted(pos=0)).rows[0][1]
 
 
 def test_of_much_that_is_not_spelled_the_first_is_named():
     text = "x y z q w v u"
     own = cut_as(text, [text.encode()])
     trace = replace(own, of_others=(other_engine().run(Run(other_engine().spec.id, text)),))
-    assert PANEL.caption(trace, Fitted(pos=0)).endswith("pieces cannot spell “x”, “y”, “z”, “q”, “w” and 2 more.")
+    assert once.caption(PANEL, trace, Fitted(pos=0)).endswith("pieces cannot spell “x”, “y”, “z”, “q”, “w” and 2 more.")
 
 
 def test_an_emoji_has_no_words():
     raw = "🙂".encode()
     trace = cut_as("🙂", [raw[:3], raw[3:]])
     other = replace(trace, tokens=(replace(trace.tokens[0], end=1),))
-    told = PANEL.caption(replace(trace, of_others=(other,)), Fitted(pos=0))
+    told = once.caption(PANEL, replace(trace, of_others=(other,)), Fitted(pos=0))
     assert "cuts 1 character in another way: “🙂” is “‹F0 9F 99›” + “‹82›” here and “‹F0 9F 99›” there." in told
 
 
 def test_a_character_that_is_left_out_is_named():
     trace = cut_as("a b", [b"a", b" b"])
     lost = replace(trace, tokens=trace.tokens[:1])
-    assert "Small cannot spell “b”." in PANEL.caption(lost, Fitted(pos=0))
+    assert "Small cannot spell “b”." in once.caption(PANEL, lost, Fitted(pos=0))
 
 
 def test_white_space_alone_has_no_rate():
     trace = cut_as(" \n", [b" ", b"\n"])
-    assert PANEL.draw(trace, Fitted(pos=0)).rows[0][1].endswith("→ 2 tokens")
-    assert PANEL.formula(trace, Fitted(pos=0)).endswith("no character but white space")
+    assert once.figure(PANEL, trace, Fitted(pos=0)).rows[0][1].endswith("→ 2 tokens")
+    assert once.formula(PANEL, trace, Fitted(pos=0)).endswith("no character but white space")
 
 
 def test_what_was_generated_is_left_out():
     trace, view = compared(tail=(3, 4))
     assert len(tokenizations(trace)[0].tokens) == len(trace.tokens) - 2
-    assert "What was added to the text is left out here." in PANEL.caption(trace, view)
-    assert PANEL.draw(trace, view).focus is None
+    assert "What was added to the text is left out here." in once.caption(PANEL, trace, view)
+    assert once.figure(PANEL, trace, view).focus is None
 
 
 def test_of_a_long_text_the_surroundings_of_the_chosen_token_are_drawn():
@@ -180,10 +181,10 @@ def test_of_a_long_text_the_surroundings_of_the_chosen_token_are_drawn():
         for engine, reader in ((toy_engine(), toy_tokenizer()), (other_engine(), OurTokenizer(word_pieces().to_str())))
     )
     trace, view = replace(own, of_others=(other,)), Fitted(pos=200)
-    shown = PANEL.draw(trace, view)
+    shown = once.figure(PANEL, trace, view)
     assert len(shown.chips) < len(trace.tokens)
     assert shown.place(shown.focus) == 200
-    assert "Drawn are 400 of 900 characters" in PANEL.caption(trace, view)
+    assert "Drawn are 400 of 900 characters" in once.caption(PANEL, trace, view)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from anatomy.view import Fitted
 from panels.tokens.tokens import PANEL
+from tests import once
 from tests.models.tiny import MODELS
 from tests.panels.handmade import cut_as
 from tests.snapshot import described
@@ -21,8 +22,8 @@ def kinds(trace) -> list[int]:
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    figure, numbers = PANEL.draw(trace, view), PANEL.table(trace, view)
-    shown = {"figure": described(figure), "says": PANEL.caption(trace, view), "table": numbers}
+    figure, numbers = once.figure(PANEL, trace, view), once.table(PANEL, trace, view)
+    shown = {"figure": described(figure), "says": once.caption(PANEL, trace, view), "table": numbers}
     assert shown == picture
     assert len(numbers.rows) == len(figure.chips) == len(trace.tokens)
 
@@ -43,7 +44,7 @@ def test_tokens_need_no_forward_pass(answered):
 def test_a_word_in_one_piece_and_a_word_in_two():
     trace = cut_as("the cats, too", [b"the", b" cat", b"s", b",", b" too"])
     assert kinds(trace) == [WHOLE, PART, PART, BETWEEN, WHOLE]
-    assert PANEL.caption(trace, VIEW) == "5 tokens for 3 words: 1.7 per word. 2 hold only part of a word."
+    assert once.caption(PANEL, trace, VIEW) == "5 tokens for 3 words: 1.7 per word. 2 hold only part of a word."
 
 
 def test_words_with_apostrophes_digits_underscores_and_marks_are_words():
@@ -54,36 +55,40 @@ def test_words_with_apostrophes_digits_underscores_and_marks_are_words():
 
 def test_a_text_of_whole_words_says_so():
     trace = cut_as("one two", [b"one", b" two"])
-    assert PANEL.caption(trace, VIEW) == "2 tokens for 2 words: 1.0 per word. No word is cut."
+    assert once.caption(PANEL, trace, VIEW) == "2 tokens for 2 words: 1.0 per word. No word is cut."
 
 
 def test_chinese_is_counted_in_characters():
     trace = cut_as("你好吗", ["你好".encode(), "吗".encode()[:2], "吗".encode()[2:]])
     assert kinds(trace) == [CHARACTER, BYTES, BYTES]
     assert (
-        PANEL.caption(trace, VIEW) == "3 tokens for 3 characters: 1.0 per character. 2 hold only part of a character."
+        once.caption(PANEL, trace, VIEW)
+        == "3 tokens for 3 characters: 1.0 per character. 2 hold only part of a character."
     )
 
 
 def test_an_emoji_in_pieces_has_no_words_and_readable_bytes():
     raw = "🙂".encode()
     trace = cut_as("🙂", [raw[:3], raw[3:]])
-    assert PANEL.caption(trace, VIEW) == "2 tokens for 1 character: 2.0 per character. 2 hold only part of a character."
-    assert PANEL.draw(trace, VIEW).chips[0].detail == "F0 9F 99"
-    assert "\ufffd" not in PANEL.draw(trace, VIEW).chips[0].label
+    assert (
+        once.caption(PANEL, trace, VIEW)
+        == "2 tokens for 1 character: 2.0 per character. 2 hold only part of a character."
+    )
+    assert once.figure(PANEL, trace, VIEW).chips[0].detail == "F0 9F 99"
+    assert "\ufffd" not in once.figure(PANEL, trace, VIEW).chips[0].label
 
 
 def test_white_space_alone_is_not_divided_by():
     trace = cut_as(" \n", [b" ", b"\n"])
     assert kinds(trace) == [BETWEEN, BETWEEN]
-    assert PANEL.caption(trace, VIEW) == "2 tokens, with nothing but white space in them."
+    assert once.caption(PANEL, trace, VIEW) == "2 tokens, with nothing but white space in them."
 
 
 def test_special_tokens_are_named_and_not_counted():
     trace = cut_as("hello", [b"hello"], special=("[SEP]",))
     assert kinds(trace) == [WHOLE, SPECIAL]
     assert (
-        PANEL.caption(trace, VIEW)
+        once.caption(PANEL, trace, VIEW)
         == "1 token for 1 word: 1.0 per word. No word is cut. Special tokens besides: “[SEP]”."
     )
 
@@ -91,11 +96,11 @@ def test_special_tokens_are_named_and_not_counted():
 def test_characters_without_a_token_are_named():
     trace = cut_as("a b", [b"a", b" b"])
     lost = replace(trace, tokens=trace.tokens[:1])
-    assert PANEL.caption(lost, VIEW).endswith("The vocabulary cannot spell “b”: the model does not see it.")
+    assert once.caption(PANEL, lost, VIEW).endswith("The vocabulary cannot spell “b”: the model does not see it.")
 
 
 def test_the_formula_goes_from_characters_to_the_row_of_the_vocabulary():
-    lines = PANEL.formula(cut_as("the cat", [b"the", b" cat"]), Fitted(pos=1)).splitlines()
+    lines = once.formula(PANEL, cut_as("the cat", [b"the", b" cat"]), Fitted(pos=1)).splitlines()
     assert lines[0] == "position 1: “·cat”, characters 3 to 6 of the text"
     assert lines[1].endswith("bytes 20 63 61 74")
     assert lines[2] == "→ row 1 of 50"
@@ -103,16 +108,16 @@ def test_the_formula_goes_from_characters_to_the_row_of_the_vocabulary():
 
 def test_labels_stay_data():
     trace = cut_as("<b>", [b"<b>"])
-    assert "<b>&lt;b&gt;</b>" in PANEL.draw(trace, VIEW).html()
+    assert "<b>&lt;b&gt;</b>" in once.figure(PANEL, trace, VIEW).html()
 
 
 def test_every_kind_of_piece_has_a_name_in_the_legend():
     assert len(KINDS) == 1 + max(WHOLE, PART, CHARACTER, BYTES, BETWEEN, SPECIAL)
-    assert PANEL.draw(cut_as("a", [b"a"]), VIEW).legend == KINDS
+    assert once.figure(PANEL, cut_as("a", [b"a"]), VIEW).legend == KINDS
 
 
 @pytest.mark.real
 def test_characters_of_the_real_vocabulary_come_in_parts(really_answered):
     trace, view = really_answered(PANEL, text="北京, don't")
     assert kinds(trace) == [BYTES] * 4 + [BETWEEN, PART, PART]
-    assert "\ufffd" not in PANEL.draw(trace, view).html()
+    assert "\ufffd" not in once.figure(PANEL, trace, view).html()

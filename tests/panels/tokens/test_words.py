@@ -6,6 +6,7 @@ import pytest
 
 from anatomy.view import Fitted
 from panels.tokens.words import PANEL, counted
+from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS
 from tests.panels.handmade import cut_as
@@ -19,8 +20,8 @@ CATS = cut_as("the cats, too", [b"the", b" cat", b"s", b",", b" too"])
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
     trace, view = answered(PANEL, kind)
-    shown = {"figure": described(PANEL.draw(trace, view)), "says": PANEL.caption(trace, view)}
-    assert shown | {"table": PANEL.table(trace, view)} == picture
+    shown = {"figure": described(once.figure(PANEL, trace, view)), "says": once.caption(PANEL, trace, view)}
+    assert shown | {"table": once.table(PANEL, trace, view)} == picture
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
@@ -34,7 +35,7 @@ def test_every_word_takes_the_tokens_that_hold_its_characters():
 
 
 def test_the_caption_counts_words_and_names_the_most_cut():
-    assert PANEL.caption(CATS, VIEW) == (
+    assert once.caption(PANEL, CATS, VIEW) == (
         "2 of 3 words lie within one token; on average a word takes 1.33. The most cut is “cats”: 2 tokens, “·cat” "
         "“s”. A token holds 2.60 characters, 2.60 bytes, white space counted."
     )
@@ -43,16 +44,16 @@ def test_the_caption_counts_words_and_names_the_most_cut():
 def test_characters_of_scripts_without_spaces_count_one_by_one():
     trace = cut_as("你好 ok", ["你好".encode(), b" ", b"o", b"k"])
     assert [unit.text for unit in counted(trace)] == ["你", "好", "ok"]
-    assert PANEL.caption(trace, VIEW).startswith(
+    assert once.caption(PANEL, trace, VIEW).startswith(
         "2 of 3 words and characters lie within one token; on average a word or"
     )
-    assert PANEL.draw(trace, VIEW).layout.xaxis.title.text == "words and characters of the text"
+    assert once.figure(PANEL, trace, VIEW).layout.xaxis.title.text == "words and characters of the text"
 
 
 def test_a_character_in_pieces_takes_several_tokens():
     raw = "患".encode()
     trace = cut_as("患", [raw[:1], raw[1:2], raw[2:]])
-    assert PANEL.caption(trace, VIEW).startswith(
+    assert once.caption(PANEL, trace, VIEW).startswith(
         "0 of 1 character lies within one token; on average a character takes 3.00"
     )
 
@@ -66,30 +67,30 @@ def test_units_are_words_or_characters(text, found):
 
 def test_white_space_alone_has_nothing_to_count():
     trace = cut_as(" \n", [b" ", b"\n"])
-    assert PANEL.caption(trace, VIEW).startswith("The text has no words.")
-    assert PANEL.draw(trace, VIEW).layout.yaxis.ticktext == ("no character",)
-    assert PANEL.table(trace, VIEW).rows == ()
+    assert once.caption(PANEL, trace, VIEW).startswith("The text has no words.")
+    assert once.figure(PANEL, trace, VIEW).layout.yaxis.ticktext == ("no character",)
+    assert once.table(PANEL, trace, VIEW).rows == ()
 
 
 def test_the_bars_hold_every_word_once():
-    figure = PANEL.draw(CATS, VIEW)
+    figure = once.figure(PANEL, CATS, VIEW)
     assert sum(float(bars.x.sum()) for bars in figure.data) == len(counted(CATS))
     assert figure.layout.yaxis.ticktext == ("1 token", "2 tokens")
 
 
 def test_the_table_counts_words_cut_alike_together():
     trace = cut_as("a bc a", [b"a", b" b", b"c", b" a"])
-    assert PANEL.table(trace, VIEW).rows == (("bc", 2, "“·b” “c”", 1), ("a", 1, "“a”", 1), ("a", 1, "“·a”", 1))
+    assert once.table(PANEL, trace, VIEW).rows == (("bc", 2, "“·b” “c”", 1), ("a", 1, "“a”", 1), ("a", 1, "“·a”", 1))
 
 
 def test_special_tokens_of_the_vocabulary_are_named():
     special = tuple(f"<{i}>" for i in range(7))
     trace = replace(CATS, spec=spec(special=special))
-    told = PANEL.caption(trace, VIEW)
+    told = once.caption(PANEL, trace, VIEW)
     assert told.endswith(
         "Of the 50 rows of the vocabulary, 7 are special: “<0>”, “<1>”, “<2>”, “<3>”, “<4>” and 2 more."
     )
-    assert PANEL.formula(trace, VIEW).splitlines()[-1].endswith("<6>")
+    assert once.formula(PANEL, trace, VIEW).splitlines()[-1].endswith("<6>")
 
 
 def test_special_tokens_in_a_text_are_no_part_of_a_word():
@@ -100,4 +101,6 @@ def test_special_tokens_in_a_text_are_no_part_of_a_word():
 @pytest.mark.real
 def test_the_default_text_is_made_of_whole_words(really_answered):
     trace, view = really_answered(PANEL)
-    assert PANEL.caption(trace, view).startswith("11 of 11 words lie within one token; on average a word takes 1.00.")
+    assert once.caption(PANEL, trace, view).startswith(
+        "11 of 11 words lie within one token; on average a word takes 1.00."
+    )

@@ -1,0 +1,66 @@
+"""What one panel shows of one run: read once, from which figure, sentences, numbers, formula and program follow."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from anatomy.spec import ModelSpec
+from anatomy.trace import Trace
+from anatomy.view import Fitted
+from panels.panel import Figure, Panel, Table
+
+
+@dataclass(frozen=True)
+class PanelAnswer:
+    """A panel with what it read of a trace, for a fitted view of a model. Each part is made when it is first asked
+    for, in the language of then, and kept."""
+
+    panel: Panel
+    spec: ModelSpec
+    view: Fitted
+    reading: Any
+
+    @classmethod
+    def of(cls, panel: Panel, trace: Trace, view: Fitted) -> "PanelAnswer":
+        """The panel's answer; the trace holds what `panel.needs` names. All arithmetic is done here."""
+        if panel.read is None:
+            panel = _legacy(panel)
+        return cls(panel, trace.spec, view, panel.read(trace, view))
+
+    @cached_property
+    def description(self) -> Figure:
+        """The figure as plain values; of BertViz's panel its page."""
+        return self.panel.draw(self.reading)
+
+    @cached_property
+    def caption(self) -> str:
+        """One or two sentences computed from the numbers."""
+        return self.panel.caption(self.reading)
+
+    @cached_property
+    def table(self) -> Table:
+        """The same numbers as a table."""
+        return self.panel.table(self.reading)
+
+    @cached_property
+    def formula(self) -> str:
+        """Lines of plain text with the numbers put in."""
+        return self.panel.formula(self.reading)
+
+    @cached_property
+    def python(self) -> str:
+        """A program that computes the figure's numbers with plain transformers."""
+        return self.panel.snippet(self.spec, self.view)
+
+
+def _legacy(panel):
+    from dataclasses import replace
+
+    return replace(
+        panel,
+        read=lambda trace, view: (trace, view),
+        draw=lambda g: panel.draw(*g),
+        caption=lambda g: panel.caption(*g),
+        table=lambda g: panel.table(*g),
+        formula=lambda g: panel.formula(*g),
+    )

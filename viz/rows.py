@@ -1,0 +1,102 @@
+"""Rows of horizontal bars: where they stand, what is printed at their ends, how far out their axis goes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from viz.format import escaped
+from viz.scale import clipped
+from viz.theme import CALM, MONO, NEUTRAL
+
+ROW, _AROUND = 22, 66
+WIDTH, LETTER = 560, 7.4  # pixels of the bars together, and of a printed character
+LAYOUT = {"showlegend": False, "barmode": "overlay", "margin": {"l": 8, "r": 16, "t": 12, "b": 48}}
+_THICK = 0.72  # of a row
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One row: its label, its value, the value in words at its end, more words in the hover box.
+
+    accent  drawn in the accent
+    focus   its label in bold
+    apart   stands below the others with a gap: a sum over what is not shown
+    """
+
+    label: str
+    value: float
+    text: str
+    note: str = ""
+    accent: bool = False
+    focus: bool = False
+    apart: bool = False
+
+
+def places_of(bars: Sequence[Bar]) -> Float[np.ndarray, " bar"]:
+    """Where each bar stands, from the top; one that stands apart has half a row of air."""
+    return np.array([i + 0.5 * bar.apart for i, bar in enumerate(bars)], np.float32)
+
+
+def bar_trace(bars: Sequence[Bar], places: Float[np.ndarray, " bar"], shown: Sequence[bool], accent: bool) -> go.Bar:
+    group = [bar for bar, chosen in zip(bars, shown, strict=True) if chosen]
+    return go.Bar(
+        x=np.array([bar.value for bar in group], np.float32),
+        y=places[np.array(shown, bool)],
+        orientation="h",
+        width=_THICK,
+        marker={
+            "color": None if accent else NEUTRAL,
+            "opacity": 1.0 if accent else CALM,
+            "pattern": {"shape": ["/" if bar.apart else "" for bar in group]},
+        },
+        text=[escaped(bar.text) for bar in group],
+        textposition="outside",
+        constraintext="none",
+        cliponaxis=False,
+        hovertext=[f"<b>{escaped(bar.label)}</b><br>{escaped(bar.note or bar.text)}" for bar in group],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def row_label(label: str, focus: bool = False) -> str:
+    text = escaped(clipped(label, 28))
+    return f"<b>{text}</b>" if focus else text
+
+
+def row_axis(labels: Sequence[str], places: Float[np.ndarray, " bar"]) -> dict:
+    return {
+        "tickvals": places,
+        "ticktext": labels,
+        "range": [float(places[-1]) + 0.6, -0.6],
+        "automargin": True,
+        "tickfont": {"family": MONO},
+        "showgrid": False,
+        "zeroline": False,
+        "ticklabelstandoff": 6,
+    }
+
+
+def height(places: Float[np.ndarray, " bar"], row: int) -> int:
+    return _AROUND + round(row * (float(places[-1]) + 1.2))
+
+
+def ends_of(bars: Sequence[Bar], low: float | None = None, high: float | None = None) -> tuple[float, float]:
+    """The given ends of the axis, or the smallest and largest value, 0 among them."""
+    lowest = min(0.0, *(bar.value for bar in bars)) if low is None else low
+    highest = max(0.0, *(bar.value for bar in bars)) if high is None else high
+    return lowest, highest if highest > lowest else lowest + 1.0
+
+
+def with_room(bars: Sequence[Bar], lowest: float, highest: float, parts: int = 1) -> list[float]:
+    """The ends of an axis that has one of `parts` equal shares of the width, so far out that every printed number is
+    inside. More room makes the bars shorter: a few rounds settle it."""
+    left, right = lowest, highest
+    for _ in range(12):
+        letter = min(LETTER * parts / WIDTH, 0.03 if parts <= 3 else 0.05) * (right - left)  # in units of the axis
+        ends = [(bar.value, (len(bar.text) + 1) * letter) for bar in bars]
+        left = min(lowest, *(value - room if value < 0 else lowest for value, room in ends))
+        right = max(highest, *(value + room if value >= 0 else highest for value, room in ends))
+    return [left, right]
