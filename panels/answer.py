@@ -23,8 +23,6 @@ class PanelAnswer:
     @classmethod
     def of(cls, panel: Panel, trace: Trace, view: Fitted) -> "PanelAnswer":
         """The panel's answer; the trace holds what `panel.needs` names. All arithmetic is done here."""
-        if panel.read is None:
-            panel = _legacy(panel)
         return cls(panel, trace.spec, view, panel.read(trace, view))
 
     @cached_property
@@ -51,16 +49,3 @@ class PanelAnswer:
     def python(self) -> str:
         """A program that computes the figure's numbers with plain transformers."""
         return self.panel.snippet(self.spec, self.view)
-
-
-def _legacy(panel):
-    from dataclasses import replace
-
-    return replace(
-        panel,
-        read=lambda trace, view: (trace, view),
-        draw=lambda g: panel.draw(*g),
-        caption=lambda g: panel.caption(*g),
-        table=lambda g: panel.table(*g),
-        formula=lambda g: panel.formula(*g),
-    )

@@ -51,12 +51,12 @@ class Panel(Generic[Reading]):
     name: str
     title: str
     needs: Callable[[ModelSpec, Fitted], Sequence[Want]]
-    draw: Callable[..., Figure]
-    caption: Callable[..., str]
-    table: Callable[..., Table]
-    formula: Callable[..., str]
+    read: Callable[[Trace, Fitted], Reading]
+    draw: Callable[[Reading], Figure]
+    caption: Callable[[Reading], str]
+    table: Callable[[Reading], Table]
+    formula: Callable[[Reading], str]
     snippet: Callable[[ModelSpec, Fitted], str]
-    read: Callable[[Trace, Fitted], Reading] | None = None
     controls: tuple[Control, ...] = ()
     idle: Callable[[ModelSpec, Fitted], Sequence[Control]] = lambda spec, view: ()
     applies: Callable[[ModelSpec], str | None] = lambda spec: None

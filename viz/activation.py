@@ -1,15 +1,19 @@
 """A function of one number with the inputs that it gets: the curve, points on it, and how often each input occurs."""
 
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from anatomy.language import _, ngettext
+from anatomy.language import N_, _, ngettext
+from viz.curves import Curve, Curves
 from viz.description import Plotted
 from viz.format import escaped, thousands
+from viz.partners import largest, meet, of_axis
+from viz.table import Table
 from viz.theme import CALM, FOCUS, LEGEND, NEUTRAL
 
 BINS = 60
@@ -29,6 +33,7 @@ class Activation(Plotted):
     own_name       what the chosen token's inputs are called in the legend
     """
 
+    kind: ClassVar[str] = N_("Inputs on a curve")
     x: Float[np.ndarray, " point"]
     y: Float[np.ndarray, " point"]
     all: Float[np.ndarray, " input"]
@@ -40,7 +45,7 @@ class Activation(Plotted):
     y_axis: str
     own_name: str
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """The curve with the chosen inputs on it; below, on the same axis, how many of all inputs fall into each cell.
         What belongs to the chosen token has the colour of what is in focus."""
         figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.05)
@@ -54,6 +59,38 @@ class Activation(Plotted):
         figure.update_yaxes(title_text=_("inputs (%)"), rangemode="tozero", zeroline=False, row=2, col=1)
         figure.update_layout(height=430, legend=LEGEND, bargap=0, margin={"l": 64, "r": 16, "t": 36, "b": 52})
         return figure
+
+    @property
+    def axes(self) -> str:
+        """Both titles."""
+        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """The chosen token's inputs."""
+        return np.asarray(self.own, np.float64)
+
+    def name(self, i: int) -> str:
+        """An input's words."""
+        return self.notes[i]
+
+    def table(self) -> Table:
+        """A row per input of the chosen token."""
+        return Table.of((self.x_axis, self.own), (self.y_axis, self.own_y), (_("in words"), self.notes))
+
+    def minus(self, other: Self) -> Curves:
+        """How much more often inputs fall into each cell, of all and of the chosen token, in percentage points, over
+        the cells of both together."""
+        meet(self, other, "x_axis", "y_axis")
+        ends = (min(self.x[0], other.x[0]), max(self.x[-1], other.x[-1]))
+        edges = np.linspace(float(ends[0]), float(ends[1]), BINS + 1)
+        middles = (edges[1:] + edges[:-1]) / 2
+        groups = ((_("all inputs"), self.all, other.all), (_("the chosen token's"), self.own, other.own))
+        curves = [
+            Curve(name, middles, _percents(one, edges).astype(np.float64) - _percents(two, edges))
+            for name, one, two in groups
+        ]
+        end = 1.06 * largest(np.concatenate([curve.y for curve in curves]))
+        return Curves(curves, self.x_axis, of_axis(_("inputs (%)")), y_ends=(-end, end))
 
 
 def _curve(given: Activation) -> go.Scatter:

@@ -1,16 +1,20 @@
 """Attention as ribbons from the tokens that look, on the left, to those looked at, on the right."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from anatomy.language import N_, _
 from viz.description import Plotted
-from viz.format import escaped, percent
+from viz.format import escaped, exact_percent, percent, signed_percent
+from viz.partners import Partner, in_order, labels, marked, meet
 from viz.scale import clipped, columns
-from viz.theme import MONO, NEUTRAL
+from viz.table import Table
+from viz.theme import FOCUS, LEGEND, MONO, NEUTRAL
 
 _ROW, _AROUND = 22, 48
 _LETTER = 7.6
@@ -32,8 +36,13 @@ class Ribbon:
 
 @dataclass(frozen=True)
 class Arcs(Plotted):
-    """left, right: labels of the rows from the top; chosen: the left row in bold, looked: the right one, or None."""
+    """left, right: labels of the rows from the top; chosen: the left row in bold, looked: the right one, or None.
 
+    least   smaller weights have no ribbon
+    signed  the weights are differences: those above 0 are in the accent, those below in the second colour
+    """
+
+    kind: ClassVar[str] = N_("Ribbons between tokens")
     left: tuple[str, ...]
     right: tuple[str, ...]
     ribbons: tuple[Ribbon, ...]
@@ -41,27 +50,89 @@ class Arcs(Plotted):
     right_title: str
     chosen: int
     looked: int | None = None
+    least: float = 0.0
+    signed: bool = False
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """The chosen token's ribbons in the accent over the grey ones of the others; labels on both sides."""
         figure = go.Figure()
-        for chosen in (True, False):
-            figure.add_trace(_ribbons(self, [ribbon for ribbon in self.ribbons if ribbon.chosen is chosen], chosen))
+        for first in (True, False):
+            group = [
+                ribbon for ribbon in self.ribbons if (ribbon.weight > 0 if self.signed else ribbon.chosen) is first
+            ]
+            figure.add_trace(_signed(self, group, first) if self.signed else _ribbons(self, group, first))
         figure.add_trace(_ends(self))
         rows = max(len(self.left), len(self.right))
         figure.update_xaxes(visible=False, range=[0, 1], fixedrange=True)
         figure.update_yaxes(visible=False, range=[rows - 0.4, -1.6], fixedrange=True)
         figure.update_layout(height=_AROUND + _ROW * (rows + 1), showlegend=False, margin=_margin(self))
+        if self.signed:
+            figure.update_layout(showlegend=True, legend=LEGEND, margin_t=36, height=_AROUND + _ROW * (rows + 1) + 28)
         # All at once: plotly checks the whole list again for each that is added (1.4 s for 56 tokens).
         return figure.update_layout(annotations=_labels(self, rows))
+
+    @property
+    def axes(self) -> str:
+        """Both sides."""
+        return f"{self.left_title} → {self.right_title}"
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """The weight of each ribbon."""
+        return np.array([ribbon.weight for ribbon in self.ribbons], np.float64)
+
+    def name(self, i: int) -> str:
+        """The two tokens of a ribbon."""
+        return f"{self.left[self.ribbons[i].looking]} → {self.right[self.ribbons[i].looked]}"
+
+    def table(self) -> Table:
+        """A row per ribbon."""
+        return Table.of(
+            (self.left_title, [self.left[ribbon.looking] for ribbon in self.ribbons]),
+            (self.right_title, [self.right[ribbon.looked] for ribbon in self.ribbons]),
+            (_("weight"), [ribbon.weight for ribbon in self.ribbons]),
+        )
+
+    def minus(self, other: Self) -> "Arcs":
+        """Ribbon less ribbon between tokens that both have, matched in order; those of one alone are marked and have
+        none. A weight too small for a ribbon counts as 0, which the sentence beneath says."""
+        meet(self, other, "left_title", "right_title")
+        left, right = in_order(self.left, other.left), in_order(self.right, other.right)
+        one, two = _weights(self, left, right, 0), _weights(other, left, right, 1)
+        chosen = next((at for at, (i, _j) in enumerate(left) if i == self.chosen), 0)
+        least = max(self.least, other.least)
+        remarks = (
+            _("A weight below {least} counts as 0.", least=exact_percent(least)) if least else "",
+            marked(None in pair for pair in [*left, *right]),
+        )
+        return replace(
+            self,
+            left=labels(left, self.left, other.left),
+            right=labels(right, self.right, other.right),
+            ribbons=tuple(
+                Ribbon(row, col, one.get((row, col), 0.0) - two.get((row, col), 0.0), row == chosen)
+                for row, col in sorted({*one, *two})
+                if None not in left[row] and None not in right[col]
+            ),
+            chosen=chosen,
+            looked=None,
+            least=least,
+            signed=True,
+            remark=" ".join(filter(None, remarks)),
+        )
+
+
+def _weights(given: Arcs, left: list[Partner], right: list[Partner], side: int) -> dict[tuple[int, int], float]:
+    """The weight of each ribbon by the rows of a difference. side: 0 for the first of two, 1 for the second."""
+    rows, cols = ({pair[side]: at for at, pair in enumerate(pairs)} for pairs in (left, right))
+    return {(rows[ribbon.looking], cols[ribbon.looked]): ribbon.weight for ribbon in given.ribbons}
 
 
 def _labels(given: Arcs, rows: int) -> list[dict]:
     """Every row's label and the titles, on both sides."""
     annotations = []
-    for x, labels, title, bold in _sides(given):
+    for x, tokens, title, bold in _sides(given):
         annotations += [
-            _label(x, _height(row, len(labels), rows), label, row == bold) for row, label in enumerate(labels)
+            _label(x, _height(row, len(tokens), rows), label, row == bold) for row, label in enumerate(tokens)
         ]
         annotations.append(_label(x, -1.1, title, False) | {"font": {"size": 12}})
     return annotations
@@ -94,11 +165,18 @@ def _ribbons(given: Arcs, group: list[Ribbon], chosen: bool) -> go.Scatter:
     )
 
 
+def _signed(given: Arcs, group: list[Ribbon], more: bool) -> go.Scatter:
+    """The ribbons of one sign, with their name in the legend."""
+    colour, name = (None, _("more in the first")) if more else (FOCUS, _("more in the second"))
+    fill = {"fillcolor": None if more else "rgba(213,94,0,0.5)", "line": {"width": 0.5, "color": colour}}
+    return _ribbons(given, group, True).update(**fill, name=name)
+
+
 def _outline(given: Arcs, ribbon: Ribbon, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Along the upper edge and back along the lower."""
     start = _height(ribbon.looking, len(given.left), rows)
     end = _height(ribbon.looked, len(given.right), rows)
-    middle, half = start + (end - start) * _BEND, ribbon.weight * _THICK / 2
+    middle, half = start + (end - start) * _BEND, abs(ribbon.weight) * _THICK / 2
     x = np.concatenate([_ACROSS, _ACROSS[::-1]])
     return x, np.concatenate([middle - half, (middle + half)[::-1]])
 
@@ -112,14 +190,15 @@ def _ends(given: Arcs) -> go.Scatter:
     """Points on the right where the chosen ribbons arrive, with their weight to read."""
     rows = max(len(given.left), len(given.right))
     own = [ribbon for ribbon in given.ribbons if ribbon.chosen]
-    looking = escaped(given.left[given.chosen])
+    looking, written = escaped(given.left[given.chosen]), signed_percent if given.signed else percent
     return go.Scatter(
         x=[1.0] * len(own),
         y=[_height(ribbon.looked, len(given.right), rows) for ribbon in own],
         mode="markers",
         marker={"size": 12, "color": NEUTRAL, "opacity": 0},
-        hovertext=[f"{looking} → {escaped(given.right[r.looked])}: {percent(r.weight)}" for r in own],
+        hovertext=[f"{looking} → {escaped(given.right[r.looked])}: {written(r.weight)}" for r in own],
         hovertemplate="%{hovertext}<extra></extra>",
+        showlegend=False if given.signed else None,
     )
 
 

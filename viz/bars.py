@@ -1,15 +1,18 @@
 """Horizontal bars with their numbers printed: a ranking."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped
 from viz.level import Level
+from viz.partners import Partner, by_name, label, largest, marked, meet, of_axis, signed
 from viz.rows import (
     LAYOUT,
     LETTER,
@@ -25,6 +28,7 @@ from viz.rows import (
     with_room,
 )
 from viz.scale import steps
+from viz.table import Table
 from viz.theme import FOCUS, LEGEND
 
 
@@ -48,6 +52,7 @@ class Bars(Plotted):
     level       a value to hold the bars against: a dashed line across, its words above
     """
 
+    kind: ClassVar[str] = N_("Bar chart")
     bars: Sequence[Bar]
     axis: str
     rows: str = ""
@@ -58,7 +63,7 @@ class Bars(Plotted):
     marks: Marks | None = None
     level: Level | None = None
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """The rows, each with its number at the end; equal labels stay apart."""
         figure = go.Figure()
         places = places_of(self.bars)
@@ -85,6 +90,69 @@ class Bars(Plotted):
             figure.update_layout(margin_t=12 + above, height=height(places, self.row) + above)
         return figure
 
+    @property
+    def axes(self) -> str:
+        """What the bars measure, and the rows' title."""
+        return " × ".join(title for title in (self.rows, self.axis) if title)
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """The value of each row."""
+        return np.array([bar.value for bar in self.bars], np.float64)
+
+    def name(self, i: int) -> str:
+        """A row's label."""
+        return self.bars[i].label
+
+    def table(self) -> Table:
+        """A row per bar: label, value, the value in words; the diamond's where there are any."""
+        columns = [
+            (self.rows or _("row"), [bar.label for bar in self.bars]),
+            (self.axis, [None if bar.lone else bar.value for bar in self.bars]),
+            (_("in words"), [bar.text for bar in self.bars]),
+        ]
+        return Table.of(*columns, *([(self.marks.name, self.marks.values)] if self.marks else []))
+
+    def minus(self, other: Self) -> "Bars":
+        """Bar less bar, matched by label, the largest first; what the first has more of is in the accent. One without a
+        partner has no bar, its own value stands in words. Diamonds and the level are subtracted too."""
+        meet(self, other, "axis", "rows")
+        pairs = by_name([bar.label for bar in self.bars], [bar.label for bar in other.bars])
+        rows = [(_apart(pair, self.bars, other.bars), _mark(pair, self.marks, other.marks)) for pair in pairs]
+        rows.sort(key=lambda row: (row[0].apart, row[0].lone, -abs(row[0].value), row[0].label))
+        end = largest(np.array([bar.value for bar, _value in rows]))
+        return Bars(
+            [bar for bar, _value in rows],
+            of_axis(self.axis),
+            self.rows,
+            low=-end,
+            high=end,
+            row=self.row,
+            names=(_("more in the first"), _("more in the second")),
+            marks=self.marks and other.marks and Marks(tuple(value for _bar, value in rows), of_axis(self.marks.name)),
+            remark=marked(bar.lone for bar, _value in rows),
+        )
+
+
+def _apart(pair: Partner, first: Sequence[Bar], second: Sequence[Bar]) -> Bar:
+    """The bar of a pair."""
+    one, other = (None if i is None else bars[i] for i, bars in zip(pair, (first, second), strict=True))
+    name = label(pair, [bar.label for bar in first], [bar.label for bar in second])
+    if one is None or other is None:
+        there = one or other
+        assert there is not None, "a pair has at least one of the two"
+        return replace(there, label=name, value=0.0, note=there.text, accent=False, lone=True)
+    value = one.value - other.value
+    return replace(one, value=value, text=signed(value), note=f"{one.text} − {other.text}", accent=value > 0)
+
+
+def _mark(pair: Partner, first: Marks | None, second: Marks | None) -> float | None:
+    """The difference of a pair's diamonds; None where one has none."""
+    i, j = pair
+    if first is None or second is None or i is None or j is None:
+        return None
+    one, other = first.values[i], second.values[j]
+    return None if one is None or other is None else one - other
+
 
 def _across(figure: go.Figure, level: Level) -> None:
     figure.add_vline(
@@ -98,16 +166,19 @@ def _across(figure: go.Figure, level: Level) -> None:
 def _numbers(bars: Sequence[Bar], marks: Marks, places: Float[np.ndarray, " bar"], room: Sequence[float]) -> go.Scatter:
     """The printed numbers of bars with marks: behind the diamond where it would stand on the number."""
     letter = LETTER / WIDTH * (room[1] - room[0])
+    sides = ["middle left" if bar.value < 0 else "middle right" for bar in bars]
     begins = []
     for bar, mark in zip(bars, marks.values, strict=True):
-        meets = mark is not None and bar.value - letter < mark < bar.value + (len(bar.text) + 2) * letter
-        begins.append(max(bar.value, mark + 0.5 * letter) if mark is not None and meets else bar.value)
+        way = -1 if bar.value < 0 else 1
+        ahead = None if mark is None else way * (mark - bar.value)  # how far the diamond stands beyond the bar's end
+        meets = ahead is not None and -letter < ahead < (len(bar.text) + 2) * letter
+        begins.append(bar.value + way * max(0.0, ahead + 0.5 * letter) if ahead is not None and meets else bar.value)
     return go.Scatter(
         x=np.array(begins, np.float32),
         y=places,
         mode="text",
-        text=[f" {escaped(bar.text)}" for bar in bars],
-        textposition="middle right",
+        text=[f"{escaped(bar.text)} " if bar.value < 0 else f" {escaped(bar.text)}" for bar in bars],
+        textposition=sides if "middle left" in sides else "middle right",
         cliponaxis=False,
         hoverinfo="skip",
         showlegend=False,

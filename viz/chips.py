@@ -1,24 +1,29 @@
-"""Chips: tokens in reading order as small tiles, each with what its label hides. One description, two pictures: the
-page's own component, where a token is chosen by click and key, and plain HTML for export and notebooks."""
+"""Chips: tokens in reading order as small tiles, each with what its label hides. One description, three pictures: the
+page's own component, where a token is chosen by click and key, HTML for export and notebooks, and a plotly figure."""
 
 import html
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
+import numpy as np
+import plotly.graph_objects as go
+from jaxtyping import Float
+
+from anatomy.language import N_, _
+from viz.description import Description
+from viz.format import listed, quoted, thousands
+from viz.partners import FIRST, SECOND, in_order, label, meet, of_titles
+from viz.table import Table
 from viz.theme import FONT, MONO, Palette, palette
+from viz.tiles import Chip as Chip
+from viz.tiles import tiled
+
+_SPOKEN = 40  # labels that the alternative text names
 
 
 @dataclass(frozen=True)
-class Chip:
-    """label: visible form; note: small line below (the id); detail: words for its parts (bytes); tint: colour class."""
-
-    label: str
-    note: str
-    detail: str
-    tint: int = 0
-
-
-@dataclass(frozen=True)
-class Chips:
+class Chips(Description):
     """Tokens in reading order; focus is the chosen one. legend names the tints, in order.
 
     of_text  they are the tokens of the reader's text, in order: choosing one chooses that token
@@ -28,6 +33,7 @@ class Chips:
     ValueError for a tint without a name, a focus that is no chip, or places that are not one per chip.
     """
 
+    kind: ClassVar[str] = N_("Tokens")
     chips: tuple[Chip, ...]
     legend: tuple[str, ...]
     title: str
@@ -51,6 +57,64 @@ class Chips:
             return self.places[chip]
         return chip if self.of_text else None
 
+    def plotly(self, dark: bool = False) -> go.Figure:
+        """The tiles in rows that wrap, in the colours of the light or dark theme."""
+        return tiled(self.chips, self.legend, self.focus, self.rows or (), dark)
+
+    @property
+    def axes(self) -> str:
+        """What the chips are."""
+        return self.title
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """None: chips hold words."""
+        return np.empty(0)
+
+    def name(self, i: int) -> str:
+        """A chip's label."""
+        return self.chips[i].label
+
+    def alternative(self) -> str:
+        """The chips in words: how many of each kind, and the labels of the first."""
+        counts = Counter(chip.tint for chip in self.chips)
+        kinds = (
+            _("{kind}: {count}", kind=name, count=thousands(counts[tint]))
+            for tint, name in enumerate(self.legend)
+            if counts[tint]
+        )
+        first = listed(quoted(chip.label) for chip in self.chips[:_SPOKEN])
+        more = " …" if len(self.chips) > _SPOKEN else ""
+        return f"{_(self.kind)}. {self.title}. {listed(kinds)}. {first}{more}."
+
+    def table(self) -> Table:
+        """A row per chip."""
+        return Table.of(
+            (_("token"), [chip.label for chip in self.chips]),
+            (_("below it"), [chip.note for chip in self.chips]),
+            (_("parts"), [chip.detail for chip in self.chips]),
+            (_("kind"), [self.legend[chip.tint] for chip in self.chips]),
+        )
+
+    def minus(self, other: Self) -> "Chips":
+        """Chips have no numbers to subtract: those of both stand once, those of one alone are marked, in the order of
+        the text; row by row where there are several."""
+        meet(self, other)
+        chips: list[Chip] = []
+        rows: list[tuple[int, str]] = []
+        mine, theirs = _by_row(self), _by_row(other)
+        for name in dict.fromkeys((*mine, *theirs)):
+            if self.rows is not None or other.rows is not None:
+                rows.append((len(chips), name))
+            own, others = mine.get(name, ()), theirs.get(name, ())
+            labels = [[chip.label for chip in side] for side in (own, others)]
+            for pair in in_order(*labels):
+                i, j = pair
+                there = others[j] if i is None and j is not None else own[i or 0]
+                tint = 0 if None not in pair else 1 if j is None else 2
+                chips.append(replace(there, label=label(pair, *labels), tint=tint))
+        legend = (_("in both"), _("{mark} only in the first", mark=FIRST), _("{mark} only in the second", mark=SECOND))
+        return Chips(tuple(chips), legend, of_titles(self.title, other.title), of_text=False, rows=tuple(rows) or None)
+
     def html(self, dark: bool = False) -> str:
         """The same picture as HTML without scripts, with the colours of one theme. Labels are escaped."""
         tiles = "".join(_row(self, i) + _tile(chip, i == self.focus) for i, chip in enumerate(self.chips))
@@ -58,6 +122,13 @@ class Chips:
         names = "".join(f'<li><i class="t{i}"></i>{html.escape(name)}</li>' for i, name in enumerate(self.legend))
         style = _style(palette(dark), len(self.legend))
         return f'<style>{style}</style><ol class="chips">{tiles}</ol><ul class="kinds">{names}</ul>'
+
+
+def _by_row(given: Chips) -> dict[str, tuple[Chip, ...]]:
+    """The chips of each row by the words above it; of a single row without words by ""."""
+    begins = given.rows or ((0, ""),)
+    ends = [*(start for start, _words in begins[1:]), len(given.chips)]
+    return {words: given.chips[start:end] for (start, words), end in zip(begins, ends, strict=True)}
 
 
 def _row(given: Chips, start: int) -> str:

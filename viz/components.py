@@ -1,17 +1,20 @@
 """Numbers per component of a vector, in strips one above another: bars, or a line that runs to a result."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
+from anatomy.language import N_, _
 from viz.description import Plotted
-from viz.format import escaped, number
+from viz.format import escaped, listed, number
+from viz.partners import meet, of_axis, of_titles
 from viz.scale import thinned
+from viz.table import Table
 from viz.theme import FOCUS, NEUTRAL
 
 _STRIP, _AROUND = 170, 64
@@ -36,10 +39,11 @@ class Strip:
 class Components(Plotted):
     """Strips over one axis of component numbers; axis: its title."""
 
+    kind: ClassVar[str] = N_("Numbers by component")
     strips: Sequence[Strip]
     axis: str
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """The first strip in the accent, the others calm."""
         figure = make_subplots(
             rows=len(self.strips),
@@ -62,6 +66,38 @@ class Components(Plotted):
         margin = {"l": 72, "r": 24, "t": 32, "b": 52}
         figure.update_layout(height=_AROUND + _STRIP * len(self.strips), showlegend=False, bargap=0.15, margin=margin)
         return figure
+
+    @property
+    def axes(self) -> str:
+        """The strips' units over the components."""
+        return _("{y} over {x}", y=listed(dict.fromkeys(strip.unit for strip in self.strips)), x=self.axis)
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """Strip after strip."""
+        return np.concatenate([strip.values for strip in self.strips])
+
+    def name(self, i: int) -> str:
+        """A strip and a component."""
+        strip, component = divmod(i, len(self.strips[0].values))
+        return f"{self.strips[strip].title}, {self.axis} {component}"
+
+    def table(self) -> Table:
+        """A row per component, a column per strip."""
+        count = len(self.strips[0].values)
+        return Table.of((self.axis, range(count)), *((strip.title, strip.values) for strip in self.strips))
+
+    def minus(self, other: Self) -> "Components":
+        """Component less component, strip by strip in their order."""
+        meet(self, other, "axis")
+        made = [[(strip.unit, strip.shape, len(strip.values)) for strip in given.strips] for given in (self, other)]
+        meet(self, other, strips=(made[0], made[1]))
+        strips = [
+            replace(
+                one, title=of_titles(one.title, two.title), values=one.values.astype(np.float64) - two.values, end=""
+            )
+            for one, two in zip(self.strips, other.strips, strict=True)
+        ]
+        return Components([replace(strip, unit=of_axis(strip.unit)) for strip in strips], self.axis)
 
 
 def _bars(strip: Strip, axis: str, colour: str | None) -> go.Bar:

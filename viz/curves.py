@@ -2,17 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped, number
 from viz.level import Level
 from viz.lines import log_ticks
+from viz.partners import Unlike, alone, by_name, common, largest, meet, of_axis, ratio
 from viz.scale import columns
+from viz.table import Table
 from viz.theme import FOCUS, LEGEND, NEUTRAL
 
 _HEIGHT = 380
@@ -60,6 +64,7 @@ class Curves(Plotted):
     ValueError for more curves than can be told apart.
     """
 
+    kind: ClassVar[str] = N_("Curves")
     curves: Sequence[Curve]
     x_axis: str
     y_axis: str
@@ -84,7 +89,7 @@ class Curves(Plotted):
             if math.isfinite(mark.x) and math.isfinite(mark.y) and (mark.y > 0 or not self.logarithmic)
         )
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """The curves as lines, a legend where there are several, dashed levels with their words, marks as diamonds."""
         figure = go.Figure([_line(self, curve, look) for curve, look in zip(self.curves, _LOOKS, strict=False)])
         for level in self.levels:
@@ -104,6 +109,64 @@ class Curves(Plotted):
         if self.y_ends is not None:
             figure.update_yaxes(range=list(self.y_ends))
         return figure
+
+    @property
+    def axes(self) -> str:
+        """Both titles."""
+        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """Curve after curve."""
+        return np.concatenate([curve.y for curve in self.curves])
+
+    def name(self, i: int) -> str:
+        """A curve at a place."""
+        for curve in self.curves:
+            if i < len(curve.x):
+                return f"{curve.name}, {self.x_axis} {number(float(curve.x[i]))}"
+            i -= len(curve.x)
+        raise IndexError("there are not as many points")
+
+    def table(self) -> Table:
+        """A row per point of each curve."""
+        return Table.of(
+            (_("curve"), [curve.name for curve in self.curves for _x in curve.x]),
+            (self.x_axis, np.concatenate([curve.x for curve in self.curves])),
+            (self.y_axis, self.numbers()),
+        )
+
+    def minus(self, other: Self) -> "Curves":
+        """Curve less curve, matched by name, at the places that both have; on a logarithmic axis the log of their
+        ratio. Levels and marked points are left out: they belong to one curve."""
+        meet(self, other, "x_axis", "y_axis", "logarithmic")
+        names, theirs = ([curve.name for curve in given.curves] for given in (self, other))
+        pairs = by_name(names, theirs)
+        between = [
+            _between(self.curves[i], other.curves[j], self.logarithmic)
+            for i, j in zip(*common(pairs, "curve"), strict=True)
+        ]
+        end = 1.06 * largest(np.concatenate([curve.y for curve in between]))
+        return replace(
+            self,
+            curves=between,
+            y_axis=of_axis(self.y_axis, self.logarithmic),
+            levels=(),
+            marks=(),
+            logarithmic=False,
+            band=self.band if self.band == other.band else None,
+            x_ends=self.x_ends if self.x_ends == other.x_ends else None,
+            y_ends=(-end, end),
+            remark=alone((pairs, names, theirs)),
+        )
+
+
+def _between(first: Curve, second: Curve, logarithmic: bool) -> Curve:
+    """What the first curve has more than the second, at the places of both."""
+    x, one, two = np.intersect1d(first.x, second.x, return_indices=True)
+    if not x.size:
+        raise Unlike(f"the curves {first.name!r} have no place in common")
+    y = ratio(first.y[one], second.y[two]) if logarithmic else first.y[one].astype(np.float64) - second.y[two]
+    return Curve(first.name, x, y)
 
 
 def _ground(figure: go.Figure, band: Band) -> None:

@@ -2,27 +2,131 @@
 difference from another of its kind."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
 
+import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 
+from anatomy.language import _, ngettext
+from viz.format import escaped, number, thousands
+from viz.table import Table
 from viz.theme import dress
 
 
 class Description(ABC):
-    """A figure as plain values, without a model, a page or a theme."""
+    """A figure as plain values, without a model, a page or a theme.
+
+    kind  what such a figure is called, before it is translated
+    """
+
+    kind: ClassVar[str]
 
     @abstractmethod
     def plotly(self, dark: bool = False) -> go.Figure:
         """The picture in our own colours of the light or dark theme, ready to stand outside the page."""
 
-
-class Plotted(Description):
-    """A kind that the page too shows through plotly, in the theme that the page has."""
+    @abstractmethod
+    def table(self) -> Table:
+        """Every number that is drawn, with what it belongs to."""
 
     @abstractmethod
+    def minus(self, other: Self) -> "Description":
+        """What this one has more than another of its kind, place by place; 0 where they are equal.
+
+        The scale is symmetric around 0, and the other one's difference from this one is the same with all signs
+        changed. What has no partner in the other is marked (`viz.partners`).
+
+        Unlike (a ValueError) where their axes do not meet.
+        """
+
+    @property
+    @abstractmethod
+    def axes(self) -> str:
+        """What the axes show, with units, in words."""
+
+    @abstractmethod
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """Every number that is drawn; NaN where there is none."""
+
+    @abstractmethod
+    def name(self, i: int) -> str:
+        """What the i-th of `numbers` belongs to."""
+
+    def alternative(self) -> str:
+        """The figure in words, for those who do not see it: its kind, its axes, how many numbers, their two ends."""
+        begin = _("{kind}. {axes}.", kind=_(self.kind), axes=self.axes)
+        numbers = self.numbers()
+        there = np.flatnonzero(np.isfinite(numbers))
+        if not there.size:
+            return begin + " " + _("It holds no number.")
+        low, high = (int(there[end(numbers[there])]) for end in (np.argmin, np.argmax))
+        return " ".join(
+            (
+                begin,
+                ngettext(
+                    "It holds {shown} number.", "It holds {shown} numbers.", there.size, shown=thousands(there.size)
+                ),
+                _("Smallest: {value} ({name}).", value=number(float(numbers[low])), name=self.name(low)),
+                _("Largest: {value} ({name}).", value=number(float(numbers[high])), name=self.name(high)),
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Plotted(Description):
+    """A kind that the page too shows through plotly, in the theme that the page has.
+
+    remark  a sentence that stands beneath the figure; "" for none
+    """
+
+    remark: str = field(default="", kw_only=True)
+
+    @abstractmethod
+    def traces(self) -> go.Figure:
+        """The picture without theme and remark: its own colours can be read on light and dark."""
+
     def drawn(self) -> go.Figure:
-        """The picture without a theme: its own colours can be read on light and dark."""
+        """The picture without a theme, as the page dresses it."""
+        figure = self.traces()
+        if self.remark:
+            _beneath(figure, self.remark)
+        return figure
 
     def plotly(self, dark: bool = False) -> go.Figure:
         """The picture in our own colours of the light or dark theme, ready to stand outside the page."""
         return dress(self.drawn(), dark)
+
+    def alternative(self) -> str:
+        """The figure in words, its remark at the end."""
+        return " ".join(part for part in (super().alternative(), self.remark) if part)
+
+
+_LINE = 18  # pixels of a remark's line
+_LETTERS = 96  # of a line, in a usual window
+
+
+def _beneath(figure: go.Figure, remark: str) -> None:
+    """A sentence at the lower edge of a figure, which grows by as much; long ones are broken between words."""
+    lines = [""]
+    for word in remark.split(" "):
+        if lines[-1] and len(lines[-1]) + len(word) >= _LETTERS:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    room = _LINE * len(lines) + 8
+    layout = figure.to_dict()["layout"]
+    below = layout.get("margin", {}).get("b", 0)
+    figure.add_annotation(
+        text="<br>".join(map(escaped, lines)),
+        x=0,
+        xref="paper",
+        xanchor="left",
+        y=0,
+        yref="paper",
+        yanchor="top",
+        yshift=-below,
+        align="left",
+        showarrow=False,
+    )
+    figure.update_layout(height=(layout.get("height", 380)) + room, margin_b=below + room)

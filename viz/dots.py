@@ -2,16 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped, number
 from viz.level import Level
 from viz.lines import log_ticks
+from viz.partners import alone, by_name, common, largest, meet, of_axis, ratio
+from viz.table import Table
 from viz.theme import FOCUS, NEUTRAL
 
 _HEIGHT = 380
@@ -22,9 +26,11 @@ class Dots(Plotted):
     """Points over a numbered axis: x and y, words for each in the hover box, titles with units, levels to compare.
 
     logarithmic  the y axis follows log10(y); else it begins at 0
+    signed       the y axis is as long below 0 as above
     above        the points in the accent lie over the others
     """
 
+    kind: ClassVar[str] = N_("Points")
     x: Float[np.ndarray, " point"]
     y: Float[np.ndarray, " point"]
     notes: tuple[str, ...]
@@ -34,8 +40,9 @@ class Dots(Plotted):
     levels: Sequence[Level] = ()
     logarithmic: bool = True
     above: bool = False
+    signed: bool = False
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """The points, some in the accent, the levels as dashed lines."""
         figure = go.Figure()
         accent = np.array(self.accent, bool)
@@ -60,10 +67,61 @@ class Dots(Plotted):
         figure.update_layout(height=_HEIGHT, showlegend=False, margin={"l": 72, "r": 16, "t": 12, "b": 52})
         return figure
 
+    @property
+    def axes(self) -> str:
+        """Both titles."""
+        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """The points' heights."""
+        return np.asarray(self.y, np.float64)
+
+    def name(self, i: int) -> str:
+        """A point's words."""
+        return self.notes[i]
+
+    def table(self) -> Table:
+        """A row per point."""
+        return Table.of((self.x_axis, self.x), (self.y_axis, self.y), (_("in words"), self.notes))
+
+    def minus(self, other: Self) -> "Dots":
+        """Point less point at the places of both, in order; on a logarithmic axis the log of their ratio. Levels are
+        subtracted where both have one of the same words."""
+        meet(self, other, "x_axis", "y_axis", "logarithmic")
+        places, theirs = ([number(value) for value in given.x.tolist()] for given in (self, other))
+        pairs = by_name(places, theirs)
+        one, two = common(pairs, "point")
+        lower = {level.text: level.value for level in other.levels}
+        return replace(
+            self,
+            x=self.x[one],
+            y=_apart(self.y[one], other.y[two], self.logarithmic),
+            notes=tuple(f"{self.notes[i]} − {other.notes[j]}" for i, j in zip(one, two, strict=True)),
+            accent=tuple(self.accent[i] for i in one),
+            y_axis=of_axis(self.y_axis, self.logarithmic),
+            levels=[
+                Level(float(_apart(np.array(level.value), np.array(lower[level.text]), self.logarithmic)), level.text)
+                for level in self.levels
+                if level.text in lower
+            ],
+            logarithmic=False,
+            signed=True,
+            remark=alone((pairs, places, theirs)),
+        )
+
+
+def _apart(
+    first: Float[np.ndarray, "*any"], second: Float[np.ndarray, "*any"], logarithmic: bool
+) -> Float[np.ndarray, "*any"]:
+    return ratio(first, second) if logarithmic else np.subtract(first, second, dtype=np.float64)
+
 
 def _y_axis(given: Dots) -> dict:
     values = [*given.y.tolist(), *(level.value for level in given.levels)]
     low, high = min(values), max(values)
+    if given.signed:
+        end = 1.08 * largest(np.array(values))
+        return {"range": [-end, end], "tickformat": ",.6~g"}
     if not given.logarithmic:
         return {"range": [0, 1.08 * high or 1.0], "tickformat": ",.6~g"}
     room = 0.08 * (math.log10(high / low) or 1.0)

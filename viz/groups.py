@@ -2,15 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from anatomy.language import _
+from anatomy.language import N_, _
+from viz.bars import Bars
 from viz.description import Plotted
 from viz.format import escaped
+from viz.partners import meet
+from viz.rows import Bar
 from viz.scale import thinned
+from viz.table import Table
 from viz.theme import NEUTRAL
 
 _DIAGRAM, _ROW, _AROUND = 170, 46, 96
@@ -35,6 +41,7 @@ class Groups(Plotted):
     bars   sizes to compare, the first in the accent; axis: their title with unit
     """
 
+    kind: ClassVar[str] = N_("Shared heads")
     queries: int
     kvs: int
     chosen: int
@@ -50,7 +57,7 @@ class Groups(Plotted):
         """Whether a query head is of the chosen one's group."""
         return query // self.share == self.chosen // self.share
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """Above: key/value heads over their query heads. Below: the bars."""
         figure = make_subplots(rows=2, cols=1, row_heights=[_DIAGRAM, _ROW * len(self.bars)], vertical_spacing=0.12)
         for chosen in (True, False):
@@ -61,6 +68,31 @@ class Groups(Plotted):
         height = _AROUND + _DIAGRAM + _ROW * len(self.bars)
         figure.update_layout(height=height, showlegend=False, margin={"l": 8, "r": 16, "t": 12, "b": 52})
         return figure
+
+    @property
+    def axes(self) -> str:
+        """What the bars measure."""
+        return self.axis
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """The values of the bars."""
+        return np.array([bar.value for bar in self.bars], np.float64)
+
+    def name(self, i: int) -> str:
+        """A bar's label."""
+        return self.bars[i].label
+
+    def table(self) -> Table:
+        """A row per bar."""
+        return Table.of((_("row"), [bar.label for bar in self.bars]), (self.axis, [bar.value for bar in self.bars]))
+
+    def minus(self, other: Self) -> Bars:
+        """The bars' difference, matched by label; who shares which head has none."""
+        meet(self, other, "axis")
+        one, two = (
+            Bars([Bar(bar.label, bar.value, bar.text) for bar in given.bars], given.axis) for given in (self, other)
+        )
+        return one.minus(two)
 
 
 def _middle(given: Groups, kv: int) -> float:

@@ -234,7 +234,7 @@ def _frame(figure: go.Figure, grid: Cells, at: Lattice, colours: Palette) -> Non
     if empty:
         words = escaped(_("grey cells: {meaning}", meaning=grid.empty))
         title["subtitle"] = {"text": words, "font": {"color": colours.muted}}
-    labels = _widest(grid.cols) * math.sin(math.radians(_ANGLE)) if _slanted(grid, at) else 14
+    labels = _widest(grid.cols) * math.sin(math.radians(_ANGLE)) + 12 if _slanted(grid, at) else 14
     left, top = 48 + _widest(grid.rows), (90 if empty else 68) + labels
     right = max(110.0, 8.5 * columns(grid.title) - width)
     below = 16 + max(0.0, _bar_length(grid) - height)

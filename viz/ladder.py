@@ -1,13 +1,19 @@
 """A row of blocks, several times: how small pieces grow together, a row per step, from the top."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
+import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 
+from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped
+from viz.partners import FIRST, SECOND, by_name, marked, meet
 from viz.scale import columns, thinned
+from viz.table import Table
 from viz.theme import MONO, NEUTRAL
 
 _ROW, _AROUND = 30, 72
@@ -35,6 +41,7 @@ class Ladder(Plotted):
     ValueError where there are not as many names as rows.
     """
 
+    kind: ClassVar[str] = N_("Blocks by step")
     rows: tuple[tuple[Block, ...], ...]
     names: tuple[str, ...]
     x_axis: str
@@ -45,7 +52,7 @@ class Ladder(Plotted):
         if len(self.rows) != len(self.names):
             raise ValueError(f"there are {len(self.rows)} rows and {len(self.names)} names for them")
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """Blocks as bars that lie in rows, those that grew in the accent."""
         left = min(block.start for block in self.rows[0])
         right = max(block.start + block.width for block in self.rows[0])
@@ -74,6 +81,66 @@ class Ladder(Plotted):
             margin={"l": 8, "r": 16, "t": 36, "b": 48},
         )
         return figure
+
+    @property
+    def axes(self) -> str:
+        """Both titles."""
+        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """The width of each block, row after row."""
+        return np.array([block.width for row in self.rows for block in row], np.float64)
+
+    def name(self, i: int) -> str:
+        """A block and its row."""
+        row, block = [(name, block) for name, blocks in zip(self.names, self.rows, strict=True) for block in blocks][i]
+        return f"{block.label}, {self.y_axis} {row}"
+
+    def table(self) -> Table:
+        """A row per block."""
+        placed = [(name, block) for name, blocks in zip(self.names, self.rows, strict=True) for block in blocks]
+        return Table.of(
+            (self.y_axis, [name for name, _block in placed]),
+            (self.x_axis, [block.start for _name, block in placed]),
+            (_("width"), [block.width for _name, block in placed]),
+            (_("block"), [block.label for _name, block in placed]),
+        )
+
+    def minus(self, other: Self) -> "Ladder":
+        """Blocks have no numbers to subtract: rows of the same name and blocks stand once, the others of each on their
+        own, marked, with the blocks that the other one lacks in the accent."""
+        meet(self, other, "x_axis", "y_axis")
+        rows, names = [], []
+        for i, j in by_name(self.names, other.names):
+            one, two = (() if at is None else given.rows[at] for at, given in ((i, self), (j, other)))
+            if _same(one, two):
+                rows, names = [*rows, _beside(one, two)], [*names, self.names[i or 0]]
+                continue
+            name = self.names[i] if i is not None else other.names[j or 0]
+            for mark, own, others in ((FIRST, one, two), (SECOND, two, one)):
+                if own:
+                    rows, names = [*rows, _beside(own, others)], [*names, f"{mark} {name}"]
+        return replace(
+            self,
+            rows=tuple(rows),
+            names=tuple(names),
+            kinds=(_("in one alone"), _("in both")),
+            remark=marked(name[0] in (FIRST, SECOND) for name in names),
+        )
+
+
+def _places(blocks: Sequence[Block]) -> list[tuple[int, int, str]]:
+    return [(block.start, block.width, block.label) for block in blocks]
+
+
+def _same(first: Sequence[Block], second: Sequence[Block]) -> bool:
+    return _places(first) == _places(second)
+
+
+def _beside(own: Sequence[Block], others: Sequence[Block]) -> tuple[Block, ...]:
+    """The blocks of a row, new where the other row has none of that place and label."""
+    known = set(_places(others))
+    return tuple(replace(block, new=place not in known) for block, place in zip(own, _places(own), strict=True))
 
 
 def _size(given: Ladder, width: int) -> int:

@@ -1,16 +1,19 @@
 """Lines over layers or other places in a row: one in the accent, the rest faint, or as a band when there are many."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from anatomy.language import _
+from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped, number, thousands
+from viz.partners import alone, common, in_order, largest, meet, of_axis, ratio
 from viz.scale import clipped, columns, decades, thinned
+from viz.table import Table
 from viz.theme import LEGEND, NEUTRAL
 
 # More lines than this are drawn as a band: single ones could not be told apart.
@@ -33,11 +36,13 @@ class Lines(Plotted):
     x_axis, y_axis axis titles, with units
     lead           the first place is not of the row of the others (the embedding before layers 0, 1, 2 …)
     logarithmic    y follows log10(values); values that are not above 0 are left out
+    signed         the y axis is as long below 0 as above
     listed         few lines that are all to be told apart: each in a look of its own, named in a legend
 
     ValueError where the names do not fit the values, or more lines are listed than have looks.
     """
 
+    kind: ClassVar[str] = N_("Line chart")
     values: Float[np.ndarray, "line place"]
     names: tuple[str, ...]
     places: tuple[str, ...]
@@ -48,6 +53,7 @@ class Lines(Plotted):
     lead: bool = False
     logarithmic: bool = False
     listed: bool = False
+    signed: bool = False
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.names), len(self.places)):
@@ -60,7 +66,7 @@ class Lines(Plotted):
         """The lines that are neither chosen nor marked."""
         return [i for i in range(len(self.names)) if i not in (self.chosen, self.marked)]
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """The chosen line in the accent, the marked one dashed, all others faint; above `MOST_LINES` as a band. Where
         they are listed, every line has a colour and dashes of its own."""
         figure = go.Figure(_line(self, self.chosen, {"width": 3}, 3))
@@ -86,6 +92,45 @@ class Lines(Plotted):
             rows = len(self.names) / 2  # of the legend, in a narrow window
             figure.update_layout(height=round(_HEIGHT + 20 * rows), showlegend=True, legend=LEGEND)
         return figure
+
+    @property
+    def axes(self) -> str:
+        """Both titles."""
+        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """Line after line."""
+        return self.values.ravel()
+
+    def name(self, i: int) -> str:
+        """A line at a place."""
+        line, place = divmod(i, len(self.places))
+        return f"{self.names[line]}, {self.x_axis} {self.places[place]}"
+
+    def table(self) -> Table:
+        """A row per place, a column per line."""
+        return Table.of((self.x_axis, self.places), *zip(self.names, self.values, strict=True))
+
+    def minus(self, other: Self) -> "Lines":
+        """Line less line at the places of both, lines matched by name in order; on a logarithmic axis the log of their
+        ratio. Lines and places of one alone are named beneath."""
+        meet(self, other, "x_axis", "y_axis", "logarithmic")
+        lines, places = in_order(self.names, other.names), in_order(self.places, other.places)
+        (rows, theirs), (columns, there) = common(lines, "line"), common(places, "place")
+        one, two = self.values[np.ix_(rows, columns)], other.values[np.ix_(theirs, there)]
+        return replace(
+            self,
+            values=ratio(one, two) if self.logarithmic else one.astype(np.float64) - two,
+            names=tuple(self.names[i] for i in rows),
+            places=tuple(self.places[i] for i in columns),
+            chosen=rows.index(self.chosen) if self.chosen in rows else 0,
+            marked=rows.index(self.marked) if self.marked in rows else None,
+            y_axis=of_axis(self.y_axis, self.logarithmic),
+            lead=self.lead and columns[0] == 0,
+            logarithmic=False,
+            signed=True,
+            remark=alone((lines, self.names, other.names), (places, self.places, other.places)),
+        )
 
 
 def tick_places(count: int, lead: bool) -> list[int]:
@@ -192,6 +237,8 @@ def _scaled(given: Lines, value: float) -> float:
 
 def _ends(given: Lines) -> tuple[float, float]:
     """Smallest and largest value as the axis scales them."""
+    if given.signed:
+        return -largest(given.values), largest(given.values)
     values = given.values[given.values > 0] if given.logarithmic else given.values
     if not values.size:
         return 0.0, 1.0
@@ -201,6 +248,9 @@ def _ends(given: Lines) -> tuple[float, float]:
 def _y_axis(given: Lines) -> dict:
     low, high = _ends(given)
     room = 0.06 * ((high - low) or 1.0)
+    if given.signed:
+        ends = [low - room, high + room]
+        return {"title_text": escaped(given.y_axis), "range": ends, "tickformat": ",.6~g", "zeroline": True}
     if not given.logarithmic:
         return {"title_text": escaped(given.y_axis), "rangemode": "tozero", "tickformat": ",.6~g", "zeroline": False}
     ticks = log_ticks(10**low, 10**high)

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
+from anatomy.language import N_, _
 from viz.description import Plotted
-from viz.format import escaped
+from viz.format import escaped, listed
+from viz.partners import by_name, difference, labels, largest, marked, meet, of_axis, signed
 from viz.rows import LAYOUT, ROW, Bar, bar_trace, ends_of, height, row_axis, row_label, with_room
+from viz.table import Table
 
 
 @dataclass(frozen=True)
@@ -24,26 +28,79 @@ class Column:
 
 @dataclass(frozen=True)
 class Measures(Plotted):
-    """The same rows, named by labels, under several measures side by side."""
+    """The same rows, named by labels, under several measures side by side.
 
+    signed  each axis is as long below 0 as above
+    """
+
+    kind: ClassVar[str] = N_("Bar charts")
     labels: Sequence[str]
     measures: Sequence[Column]
+    signed: bool = False
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """The first measure in the accent, each on an axis of its own."""
         figure = make_subplots(rows=1, cols=len(self.measures), shared_yaxes=True, horizontal_spacing=0.04)
         places = np.arange(len(self.labels), dtype=np.float32)
         for i, measure in enumerate(self.measures):
             rows = [
-                Bar(label, float(value), text)
+                Bar(label, 0.0 if np.isnan(value) else float(value), text)
                 for label, value, text in zip(self.labels, measure.values, measure.texts, strict=True)
             ]
             bars = bar_trace(rows, places, [True] * len(rows), i == 0)
             figure.add_trace(bars, row=1, col=i + 1)
-            ends = with_room(rows, *ends_of(rows), parts=len(self.measures))
+            end = largest(measure.values)
+            low, high = (-end, end) if self.signed else ends_of(rows)
+            ends = with_room(rows, low, high, parts=len(self.measures))
             figure.update_xaxes(
                 title_text=escaped(measure.title), zeroline=True, range=ends, nticks=4, row=1, col=i + 1
             )
         figure.update_yaxes(**row_axis([row_label(label) for label in self.labels], places))
         figure.update_layout(height=height(places, ROW), **LAYOUT)
         return figure
+
+    @property
+    def axes(self) -> str:
+        """What is measured."""
+        return listed(measure.title for measure in self.measures)
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """All rows under the first measure, then under the next."""
+        return np.concatenate([measure.values for measure in self.measures])
+
+    def name(self, i: int) -> str:
+        """A row and a measure."""
+        measure, row = divmod(i, len(self.labels))
+        return f"{self.labels[row]}, {self.measures[measure].title}"
+
+    def table(self) -> Table:
+        """A row per label, a column per measure."""
+        return Table.of((_("row"), self.labels), *((measure.title, measure.values) for measure in self.measures))
+
+    def minus(self, other: Self) -> "Measures":
+        """Row less row, matched by label, measure by measure. Rows without a partner are marked and have no bar."""
+        meet(self, other)
+        one, two = ([measure.title for measure in given.measures] for given in (self, other))
+        meet(self, other, measures=(one, two))
+        pairs = by_name(self.labels, other.labels)
+        return between(
+            labels(pairs, self.labels, other.labels),
+            [
+                (of_axis(one.title), difference(pairs, one.values, two.values))
+                for one, two in zip(self.measures, other.measures, strict=True)
+            ],
+            marked(None in pair for pair in pairs),
+        )
+
+
+def between(rows: Sequence[str], measures: Sequence[tuple[str, Float[np.ndarray, " row"]]], remark: str) -> Measures:
+    """Differences (title, values) of some rows, with their signs at the ends; NaN has neither bar nor words."""
+    return Measures(
+        rows,
+        [
+            Column(title, values, tuple("" if np.isnan(value) else signed(value) for value in values.tolist()))
+            for title, values in measures
+        ],
+        signed=True,
+        remark=remark,
+    )

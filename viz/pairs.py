@@ -1,14 +1,18 @@
 """Two amounts per place in a row as upright bars, side by side or one on the other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped
+from viz.partners import difference, in_order, labels, largest, marked, meet, of_axis, signed
 from viz.scale import thinned
+from viz.table import Table
 from viz.theme import CALM, FOCUS, LEGEND, NEUTRAL
 
 _MOST_TICKS = 16
@@ -38,6 +42,7 @@ class Pairs(Plotted):
     places   what stands under the places where it is not their number
     """
 
+    kind: ClassVar[str] = N_("Paired bars")
     values: Float[np.ndarray, "2 place"]
     names: tuple[str, str]
     notes: tuple[tuple[str, ...], tuple[str, ...]]
@@ -49,7 +54,7 @@ class Pairs(Plotted):
     ends: tuple[float, float] | None = None
     places: tuple[str, ...] | None = None
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """Upright bars: the first amount in the accent, the second grey; the chosen place framed."""
         figure = go.Figure()
         count = self.values.shape[1]
@@ -80,7 +85,7 @@ class Pairs(Plotted):
             figure.update_yaxes(range=[0, float(self.values.sum(axis=0).max())])
         if self.ends is not None:
             figure.update_yaxes(range=list(self.ends))
-        if self.values.min() < 0:
+        if np.nanmin(self.values, initial=0.0) < 0:
             figure.add_hline(y=0, line={"width": 1, "color": NEUTRAL})
         figure.update_layout(
             height=380,
@@ -90,6 +95,61 @@ class Pairs(Plotted):
             margin={"l": 64, "r": 16, "t": 36, "b": 52},
         )
         return figure
+
+    @property
+    def axes(self) -> str:
+        """Both titles."""
+        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
+
+    @property
+    def _labels(self) -> tuple[str, ...]:
+        """What stands under the places."""
+        return self.places or tuple(map(str, range(self.values.shape[1])))
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """The first amounts, then the second ones."""
+        return self.values.ravel()
+
+    def name(self, i: int) -> str:
+        """An amount at a place."""
+        row, place = divmod(i, self.values.shape[1])
+        return f"{self.names[row]}, {self.x_axis} {self._labels[place]}"
+
+    def table(self) -> Table:
+        """A row per place, the lead first."""
+        lead = [(self.lead.tick, self.lead.value, None)] if self.lead else []
+        rows = zip(self._labels, *self.values.tolist(), strict=True)
+        return Table((self.x_axis, *self.names), (*lead, *rows))
+
+    def minus(self, other: Self) -> "Pairs":
+        """Place by place, both amounts and the lead; places without a partner are marked and empty."""
+        meet(self, other, "x_axis", "y_axis", "names")
+        pairs = in_order(self._labels, other._labels)
+        values = difference(pairs, self.values, other.values)
+        lead = self.lead and other.lead and _lead_less(self.lead, other.lead)
+        end = 1.06 * largest(np.append(values, lead.value if lead else 0.0))
+        places = labels(pairs, self._labels, other._labels)
+        return replace(
+            self,
+            values=values,
+            notes=tuple(
+                tuple(
+                    f"{name}, {self.x_axis} {place}: {signed(value)}" for place, value in zip(places, row, strict=True)
+                )
+                for name, row in zip(self.names, values.tolist(), strict=True)
+            ),
+            y_axis=of_axis(self.y_axis),
+            focus=next((at for at, (i, _j) in enumerate(pairs) if i == self.focus), None),
+            stacked=False,
+            lead=lead,
+            ends=(-end, end),
+            places=None if self.places is None and places == self._labels else places,
+            remark=marked(None in pair for pair in pairs),
+        )
+
+
+def _lead_less(first: Lead, second: Lead) -> Lead:
+    return replace(first, value=first.value - second.value, note=f"{first.note} − {second.note}")
 
 
 def _lead(lead: Lead) -> go.Bar:

@@ -3,13 +3,20 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 from plotly.subplots import make_subplots
 
+from anatomy.language import N_, _
+from viz.bars import Bars
 from viz.description import Plotted
 from viz.format import escaped
+from viz.partners import largest, meet, of_axis, signed
+from viz.rows import Bar
+from viz.table import Table
 from viz.theme import FOCUS, NEUTRAL
 
 _HEIGHT = 400
@@ -53,11 +60,12 @@ class Turn:
 class Planes(Plotted):
     """A plane per vector; titles of the axes, with units."""
 
+    kind: ClassVar[str] = N_("Turned vectors")
     turns: Sequence[Turn]
     x_axis: str
     y_axis: str
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """Before (dashed grey), after (full colour), the circle of its length, the last part of the angle as an arc.
         Both axes of a plane have one scale."""
         titles = [escaped(turn.title) for turn in self.turns]
@@ -73,6 +81,48 @@ class Planes(Plotted):
         figure.update_annotations(font_size=13)
         figure.update_layout(height=_HEIGHT, showlegend=False, margin={"l": 56, "r": 16, "t": 40, "b": 52})
         return figure
+
+    @property
+    def axes(self) -> str:
+        """Both titles."""
+        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
+
+    @property
+    def _columns(self) -> tuple[tuple[str, Float[np.ndarray, " plane"]], ...]:
+        """(title, a value per plane): both coordinates of the vector before and after, and the angle."""
+        before = np.array([(turn.x, turn.y) for turn in self.turns], np.float64).T  # [x_y plane]
+        after = np.array([turn.tip for turn in self.turns], np.float64).T
+        names = ((_("before: {axis}"), before), (_("after: {axis}"), after))
+        coordinates = (
+            (name.format(axis=axis), values)
+            for name, vectors in names
+            for axis, values in zip((self.x_axis, self.y_axis), vectors, strict=True)
+        )
+        return (*coordinates, (_("angle (radians)"), np.array([turn.angle for turn in self.turns], np.float64)))
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """Column after column of the table."""
+        return np.concatenate([values for _title, values in self._columns])
+
+    def name(self, i: int) -> str:
+        """A plane, and which of its numbers."""
+        column, plane = divmod(i, len(self.turns))
+        return f"{self.turns[plane].title}, {self._columns[column][0]}"
+
+    def table(self) -> Table:
+        """A row per plane: both ends of its vector, and the angle."""
+        return Table.of((_("plane"), [turn.title for turn in self.turns]), *self._columns)
+
+    def minus(self, other: Self) -> Bars:
+        """Plane less plane in their order, as bars: both coordinates before and after, and the angle. A difference of
+        two turns is no turn."""
+        meet(self, other, "x_axis", "y_axis")
+        meet(self, other, number_of_planes=(len(self.turns), len(other.turns)))
+        apart = self.numbers() - other.numbers()
+        end = largest(apart)
+        bars = [Bar(self.name(i), value, signed(value), accent=value > 0) for i, value in enumerate(apart.tolist())]
+        names = (_("more in the first"), _("more in the second"))
+        return Bars(bars, of_axis(_("coordinates, and angle in radians")), low=-end, high=end, names=names)
 
 
 def _after(turn: Turn, colour: str | None) -> go.Scatter:

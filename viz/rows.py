@@ -24,6 +24,7 @@ class Bar:
     accent  drawn in the accent
     focus   its label in bold
     apart   stands below the others with a gap: a sum over what is not shown
+    lone    in a difference: it has no partner, and so no value; its words tell its own
     """
 
     label: str
@@ -33,6 +34,7 @@ class Bar:
     accent: bool = False
     focus: bool = False
     apart: bool = False
+    lone: bool = False
 
 
 def places_of(bars: Sequence[Bar]) -> Float[np.ndarray, " bar"]:

@@ -1,16 +1,19 @@
 """Points on a plane, with labels that do not lie on each other."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 
-from anatomy.language import _
+from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped
+from viz.partners import alone, by_name, common, meet, of_axis
 from viz.scale import clipped, columns
+from viz.table import Table
 from viz.theme import NEUTRAL
 
 Rank = Literal["chosen", "near", "text", "faint"]
@@ -57,11 +60,12 @@ class Place:
 class Scatter(Plotted):
     """Points on a plane; titles of the axes, with units."""
 
+    kind: ClassVar[str] = N_("Points on a plane")
     points: Sequence[Point]
     x_axis: str
     y_axis: str
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """The points on axes of one scale, so that distances can be compared in every direction."""
         figure = go.Figure()
         for ranks, colour, name, order in (
@@ -79,6 +83,40 @@ class Scatter(Plotted):
         )
         figure.update_layout(height=_HEIGHT + 90, showlegend=False, margin={"l": 56, "r": 16, "t": 12, "b": 52})
         return figure
+
+    @property
+    def axes(self) -> str:
+        """Both titles."""
+        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """x of every point, then y."""
+        return np.array([*(point.x for point in self.points), *(point.y for point in self.points)], np.float64)
+
+    def name(self, i: int) -> str:
+        """A point and an axis."""
+        axis, point = divmod(i, len(self.points))
+        return f"{self.points[point].label}, {(self.x_axis, self.y_axis)[axis]}"
+
+    def table(self) -> Table:
+        """A row per point."""
+        return Table.of(
+            (_("point"), [point.label for point in self.points]),
+            (self.x_axis, [point.x for point in self.points]),
+            (self.y_axis, [point.y for point in self.points]),
+        )
+
+    def minus(self, other: Self) -> "Scatter":
+        """How far each point of this one lies from its partner of the same label in the other: equal ones lie at 0, 0.
+        Points without a partner are named beneath."""
+        meet(self, other, "x_axis", "y_axis")
+        names, theirs = ([point.label for point in given.points] for given in (self, other))
+        pairs = by_name(names, theirs)
+        moved = [
+            replace(self.points[i], x=self.points[i].x - other.points[j].x, y=self.points[i].y - other.points[j].y)
+            for i, j in zip(*common(pairs, "point"), strict=True)
+        ]
+        return Scatter(moved, of_axis(self.x_axis), of_axis(self.y_axis), remark=alone((pairs, names, theirs)))
 
 
 def _trace(group: Sequence[Point], colour: str | None, name: str, order: int) -> go.Scatter:

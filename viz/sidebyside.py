@@ -3,13 +3,19 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
+from jaxtyping import Float
 
+from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped, percent
+from viz.measures import Measures, between
+from viz.partners import alone, by_name, common, difference, labels, marked, meet, of_axis
 from viz.scale import decades
+from viz.table import Table
 from viz.theme import CALM, LEGEND, LIGHT
 
 _AROUND, _BAR, _GAP = 108, 20, 18
@@ -33,11 +39,12 @@ class Shares(Plotted):
     rows  labels of the rows, the first on top; axis: title of the x axis
     """
 
+    kind: ClassVar[str] = N_("Shares of a whole")
     rows: Sequence[str]
     parts: Sequence[Series]
     axis: str
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """A part's percent is printed where it has room."""
         whole = np.sum([[value or 0.0 for value in part.values] for part in self.parts], axis=0)
         figure = go.Figure([_part(self.rows, part, whole, i) for i, part in enumerate(self.parts)])
@@ -45,6 +52,33 @@ class Shares(Plotted):
         figure.update_xaxes(title_text=escaped(self.axis), showgrid=False, zeroline=False, **ends)
         figure.update_layout(barmode="stack", bargap=0.35, legend=LEGEND, margin=_margin(self.parts))
         return figure.update_layout(height=_AROUND + _SHARE_ROW * len(self.rows)).update_yaxes(**_labels(self.rows))
+
+    @property
+    def axes(self) -> str:
+        """The axis's title."""
+        return self.axis
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """Quantity after quantity; in percent."""
+        return np.concatenate(_columns(self.rows, self.parts, whole=True))
+
+    def name(self, i: int) -> str:
+        """A quantity of a row."""
+        quantity, row = divmod(i, len(self.rows))
+        return f"{_in_line(self.rows[row])}, {self.parts[quantity].name}"
+
+    def table(self) -> Table:
+        """A row per row, a column per quantity, in percent."""
+        columns = _columns(self.rows, self.parts, whole=True)
+        names = [given.name for given in self.parts]
+        return Table.of((_("row"), map(_in_line, self.rows)), *zip(names, columns, strict=True))
+
+    def minus(self, other: Self) -> Measures:
+        """Share less share in percentage points as bars, rows and quantities matched by name."""
+        meet(self, other, "axis")
+        columns = (_columns(given.rows, given.parts, whole=True) for given in (self, other))
+        one, two = ([part.name for part in given.parts] for given in (self, other))
+        return _less((self.rows, other.rows), (one, two), tuple(columns))
 
 
 def _part(rows: Sequence[str], part: Series, whole: np.ndarray, place: int) -> go.Bar:
@@ -73,12 +107,13 @@ class Amounts(Plotted):
     ticks  (value, words) along the axis, of which those within the values are used
     """
 
+    kind: ClassVar[str] = N_("Amounts side by side")
     rows: Sequence[str]
     series: Sequence[Series]
     axis: str
     ticks: Sequence[tuple[float, str]]
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """Every number printed at the end of its bar."""
         figure = go.Figure([_bars(self.rows, given, i) for i, given in enumerate(self.series)])
         low, high = _ends(self.series)
@@ -96,6 +131,33 @@ class Amounts(Plotted):
         return figure.update_layout(
             height=height, barmode="group", bargap=gap, bargroupgap=0.12, legend=LEGEND, margin=_margin(self.series)
         )
+
+    @property
+    def axes(self) -> str:
+        """The axis's title."""
+        return self.axis
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """Quantity after quantity; NaN where a row has none."""
+        return np.concatenate(_columns(self.rows, self.series))
+
+    def name(self, i: int) -> str:
+        """A quantity of a row."""
+        quantity, row = divmod(i, len(self.rows))
+        return f"{_in_line(self.rows[row])}, {self.series[quantity].name}"
+
+    def table(self) -> Table:
+        """A row per row, a column per quantity."""
+        columns = _columns(self.rows, self.series)
+        names = [given.name for given in self.series]
+        return Table.of((_("row"), map(_in_line, self.rows)), *zip(names, columns, strict=True))
+
+    def minus(self, other: Self) -> Measures:
+        """Amount less amount as bars, rows and quantities matched by name."""
+        meet(self, other, "axis")
+        columns = (_columns(given.rows, given.series) for given in (self, other))
+        one, two = ([part.name for part in given.series] for given in (self, other))
+        return _less((self.rows, other.rows), (one, two), tuple(columns))
 
 
 def _bars(rows: Sequence[str], given: Series, place: int) -> go.Bar:
@@ -147,3 +209,29 @@ def _labels(rows: Sequence[str]) -> dict:
 
 def _margin(series: Sequence[Series]) -> dict:
     return {"l": 8, "r": 16, "t": 36 if len(series) > 1 else 12, "b": 52}
+
+
+def _in_line(row: str) -> str:
+    return " · ".join(row.splitlines())
+
+
+def _columns(rows: Sequence[str], series: Sequence[Series], whole: bool = False) -> list[Float[np.ndarray, " row"]]:
+    """The values of each quantity, NaN where a row has none; whole: in percent of a row's sum."""
+    columns = np.array([given.values for given in series], np.float64).reshape(len(series), len(rows))
+    return list(100 * columns / np.nansum(columns, axis=0) if whole else columns)
+
+
+def _less(
+    rows: tuple[Sequence[str], Sequence[str]],
+    names: tuple[Sequence[str], Sequence[str]],
+    columns: tuple[list[Float[np.ndarray, " row"]], ...],
+) -> Measures:
+    """The first's columns less the second's, as bars; rows and columns matched by name."""
+    lines = tuple([_in_line(row) for row in side] for side in rows)
+    pairs, quantities = by_name(*lines), by_name(*names)
+    between_them = [
+        (of_axis(names[0][i]), difference(pairs, columns[0][i], columns[1][j]))
+        for i, j in zip(*common(quantities, "quantity"), strict=True)
+    ]
+    remarks = (marked(None in pair for pair in pairs), alone((quantities, names[0], names[1])))
+    return between(labels(pairs, *lines), between_them, " ".join(filter(None, remarks)))

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from anatomy.language import N_, _
-from viz.chips import Chip, Chips
+from anatomy.language import N_
 
 WHOLE, PART, CHARACTER, BYTES, BETWEEN, SPECIAL = range(6)
 KINDS = (
@@ -133,17 +132,6 @@ def _kind(text: str, token: Piece, spans: Sequence[tuple[int, int]], ends: Seque
     if touched:
         return WHOLE if all(start <= first and last <= end for first, last in touched) else PART
     return CHARACTER if any(_is_unspaced(c) for c in written) else BETWEEN
-
-
-def chips(text: str, tokens: Sequence[Piece], title: str, focus: int, shown: range) -> Chips:
-    """A chip for each token of a part of the text: label, id, bytes, and a tint for its kind."""
-    pieces = tokens[shown.start : shown.stop]
-    kinds = cut(text, pieces).kinds
-    tiles = tuple(
-        Chip(token.label, str(token.id), spelled(token.bytes), kind) for token, kind in zip(pieces, kinds, strict=True)
-    )
-    places = tuple(shown) if len(shown) < len(tokens) else None
-    return Chips(tiles, tuple(_(kind) for kind in KINDS), title, focus - shown.start, places=places)
 
 
 def spelled(raw: bytes) -> str:

@@ -1,16 +1,20 @@
 """Upright bars over the tokens of a text: one number each, the chosen one in the accent, held against a level. Of a
 long text those of a part, above the whole in columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
+from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped
 from viz.level import Level
+from viz.partners import difference, in_order, labels, largest, marked, meet, of_axis, signed
 from viz.scale import clipped, columns, thinned
+from viz.table import Table
 from viz.theme import CALM, FOCUS, MONO, NEUTRAL
 
 _HEIGHT, _MOST_TICKS = 380, 40
@@ -44,11 +48,13 @@ class Upright(Plotted):
     notes   words for the hover box
     focus   the chosen token
     level   a line across, such as the mean
+    signed  the y axis is as long below 0 as above
     whole   the values are a part of a long text: what stands below them is all of it, on an axis of its own
 
     ValueError where values, labels and notes are not equally many.
     """
 
+    kind: ClassVar[str] = N_("Bars over a text")
     values: Float[np.ndarray, " pos"]
     labels: tuple[str, ...]
     notes: tuple[str, ...]
@@ -57,12 +63,13 @@ class Upright(Plotted):
     focus: int
     level: Level | None = None
     whole: Whole | None = None
+    signed: bool = False
 
     def __post_init__(self) -> None:
         if not len(self.values) == len(self.labels) == len(self.notes):
             raise ValueError(f"{len(self.values)} values, {len(self.labels)} labels, {len(self.notes)} notes")
 
-    def drawn(self) -> go.Figure:
+    def traces(self) -> go.Figure:
         """The bars in the order of the text. Equal labels stay apart."""
         figure = go.Figure()
         there = np.isfinite(self.values)
@@ -95,6 +102,9 @@ class Upright(Plotted):
             automargin=True,
         )
         figure.update_yaxes(title_text=escaped(self.y_axis), rangemode="tozero", tickformat=",.6~g")
+        if self.signed:
+            end = 1.06 * largest(np.append(self.values, self.level.value if self.level else 0.0))
+            figure.update_yaxes(range=[-end, end], zeroline=True)
         if not there.any():
             figure.update_yaxes(range=[0, 1], showticklabels=False)
         figure.update_layout(
@@ -103,6 +113,51 @@ class Upright(Plotted):
         if self.whole is not None:
             _below(figure, self.whole)
         return figure
+
+    @property
+    def axes(self) -> str:
+        """Both titles."""
+        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
+
+    def numbers(self) -> Float[np.ndarray, " number"]:
+        """A number per bar."""
+        return self.values
+
+    def name(self, i: int) -> str:
+        """What stands under a bar."""
+        return self.labels[i]
+
+    def table(self) -> Table:
+        """A row per bar; those of the part where there is a whole."""
+        return Table.of((self.x_axis, self.labels), (self.y_axis, self.values))
+
+    def minus(self, other: Self) -> "Upright":
+        """Bar less bar, matched by label in order; those without a partner are marked and empty. The level is
+        subtracted where both have one; the whole where both have the same columns."""
+        meet(self, other, "x_axis", "y_axis")
+        pairs = in_order(self.labels, other.labels)
+        values, names = difference(pairs, self.values, other.values), labels(pairs, self.labels, other.labels)
+        level = self.level and other.level and self.level.value - other.level.value
+        return replace(
+            self,
+            values=values,
+            labels=names,
+            notes=tuple(f"{name}: {signed(value)}" for name, value in zip(names, values.tolist(), strict=True)),
+            y_axis=of_axis(self.y_axis),
+            focus=next((at for at, (i, _j) in enumerate(pairs) if i == self.focus), 0),
+            level=None if level is None else Level(level, signed(level)),
+            whole=self.whole and other.whole and _whole_less(self.whole, other.whole),
+            signed=True,
+            remark=marked(None in pair for pair in pairs),
+        )
+
+
+def _whole_less(first: Whole, second: Whole) -> Whole | None:
+    """The difference of two wholes of the same columns; None for others."""
+    if first.middles.tolist() != second.middles.tolist():
+        return None
+    values = first.values.astype(np.float64) - second.values
+    return replace(first, values=values, notes=tuple(map(signed, values.tolist())))
 
 
 def _below(figure: go.Figure, whole: Whole) -> None:

@@ -1,19 +1,22 @@
 """One head's attention as ribbons between the text and itself: who looks at whom, all tokens at a glance."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_first
 from anatomy.spec import ModelSpec
-from anatomy.trace import Trace
+from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
 from panels.attention.attention_snippet import of_tokens as snippet
-from panels.common.attention_row import row_of, wanted, weights
+from panels.common.attention_row import Row, row_of, wanted, weights
 from panels.common.chosen_cell import rule
-from panels.common.columns import most_note, most_weight
+from panels.common.columns import ROWS, most_note
 from panels.common.relation import relation
 from panels.common.shared import FIRST
 from panels.panel import Panel, Table
@@ -21,6 +24,7 @@ from viz.arcs import Arcs, Ribbon
 from viz.format import exact_percent, number, percent, quoted
 
 _MOST_TOKENS, _STRONGEST = 60, 20
+_LISTED = 4  # terms that the formula writes out
 _LEAST = 0.01  # weights below this would be thinner than a fifth of a pixel
 
 
@@ -29,75 +33,113 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return (wanted(view, "scores"), wanted(view, "pattern"))
 
 
-def draw(trace: Trace, view: Fitted) -> Arcs:
-    """Every token on both sides; for long texts the chosen one on the left and those it gives most on the right."""
+@dataclass(frozen=True)
+class Looks:
+    """What the tokens of a text give each other in the chosen head; of a long text only what the chosen one gives.
+
+    layer, head  the chosen ones
+    tokens       of the text
+    rule         what goes into the softmax, in symbols
+    with_first   whether the first token is shown; without it weights are shares of the rest
+    row          what the chosen token gives
+    weights      probability, NaN where masked: of the tokens on the left, to every token
+    """
+
+    layer: int
+    head: int
+    tokens: tuple[Token, ...]
+    rule: str
+    with_first: bool
+    row: Row
+    weights: Float[np.ndarray, "left src"]
+
+    @property
+    def looking(self) -> str:
+        """The chosen token, in quotation marks."""
+        return quoted(self.tokens[self.row.pos].label)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether only the chosen token's row is shown: of a text with too many tokens to tell ribbons apart."""
+        return len(self.weights) < len(self.tokens)
+
+    @property
+    def left(self) -> Sequence[int]:
+        """Positions of the tokens on the left."""
+        return [self.row.pos] if self.is_long else range(len(self.tokens))
+
+    @cached_property
+    def right(self) -> Sequence[int]:
+        """Positions of the tokens on the right, in the order of the text."""
+        if not self.is_long:
+            return range(len(self.tokens))
+        return sorted(self.falling[:_STRONGEST].tolist()) or [0]
+
+    @cached_property
+    def falling(self) -> Int[np.ndarray, " place"]:
+        """Positions of the tokens shown that the chosen one may see, those that get most first."""
+        return largest_first(self.row.weights)[: np.count_nonzero(~np.isnan(self.row.weights))]
+
+
+def read(trace: Trace, view: Fitted) -> Looks:
+    """The chosen token's row; of a short text those of all tokens."""
     row = row_of(trace, view)
-    right = _right(trace, view)
-    left = [view.pos] if _is_long(trace) else list(range(len(trace.tokens)))
-    shown = row.weights[None] if _is_long(trace) else weights(trace, view)  # [left src]
+    shown = row.weights[None] if len(trace.tokens) > _MOST_TOKENS else weights(trace, view)
+    return Looks(view.layer, view.head, trace.tokens, rule(trace.spec), view[FIRST], row, shown)
+
+
+def draw(looks: Looks) -> Arcs:
+    """Every token on both sides; for long texts the chosen one on the left and those it gives most on the right."""
+    row, left, right = looks.row, looks.left, looks.right
     ribbons = tuple(
-        Ribbon(place, right.index(src), float(shown[place, src]), pos == view.pos)
+        Ribbon(place, right.index(src), float(looks.weights[place, src]), pos == row.pos)
         for place, pos in enumerate(left)
         for src in right
-        if shown[place, src] >= _LEAST
+        if looks.weights[place, src] >= _LEAST
     )
     return Arcs(
-        left=_labels(trace, left),
-        right=_labels(trace, right),
+        left=_labels(looks, left),
+        right=_labels(looks, right),
         ribbons=ribbons,
         left_title=_("looking (query)"),
         right_title=_("looked at (key)"),
-        chosen=left.index(view.pos),
+        chosen=left.index(row.pos),
         looked=right.index(row.src) if row.src in right else None,
+        least=_LEAST,
     )
 
 
-def _is_long(trace: Trace) -> bool:
-    return len(trace.tokens) > _MOST_TOKENS
-
-
-def _right(trace: Trace, view: Fitted) -> list[int]:
-    """Tokens on the right, in the order of the text."""
-    if not _is_long(trace):
-        return list(range(len(trace.tokens)))
-    shown = row_of(trace, view).weights
-    best = largest_first(shown)[:_STRONGEST]
-    return sorted(int(src) for src in best if not np.isnan(shown[src])) or [0]
-
-
-def _labels(trace: Trace, places: Sequence[int]) -> tuple[str, ...]:
+def _labels(looks: Looks, places: Sequence[int]) -> tuple[str, ...]:
     """Tokens; with their positions where not all are shown."""
-    labels = [trace.tokens[place].label for place in places]
-    if not _is_long(trace):
-        return tuple(labels)
-    return tuple(f"{place} {label}" for place, label in zip(places, labels, strict=True))
+    if looks.is_long:
+        return tuple(f"{place} {looks.tokens[place].label}" for place in places)
+    return tuple(looks.tokens[place].label for place in places)
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(looks: Looks) -> str:
     """Where the chosen token's attention goes, how many ribbons it takes, and what is left out."""
-    row = row_of(trace, view)
-    looking = quoted(trace.tokens[view.pos].label)
+    row = looks.row
     if row.strongest is None:
         return _(
             "In layer {layer}, head {head}, {looking} has nothing but the first token to look at, and that one is left "
             "out.",
-            layer=view.layer,
-            head=view.head,
-            looking=looking,
+            layer=looks.layer,
+            head=looks.head,
+            looking=looks.looking,
         )
     thickest = _(
         "In layer {layer}, head {head}, the thickest ribbon of {looking} goes to {looked}: {weight}, {relation}.",
-        layer=view.layer,
-        head=view.head,
-        looking=looking,
-        looked=quoted(trace.tokens[row.strongest].label),
+        layer=looks.layer,
+        head=looks.head,
+        looking=looks.looking,
+        looked=quoted(looks.tokens[row.strongest].label),
         weight=percent(float(row.weights[row.strongest])),
-        relation=relation(trace.tokens, view.pos, row.strongest),
+        relation=relation(looks.tokens, row.pos, row.strongest),
     )
-    return f"{thickest} {_half(row.weights)} {_drawn(trace, view)}"
+    return f"{thickest} {_half(row.weights)} {_drawn(looks)}"
 
 
-def _half(row: np.ndarray) -> str:
+def _half(row: Float[np.ndarray, " src"]) -> str:
     """How many tokens hold half of the row."""
     best = -np.sort(-row[~np.isnan(row)])
     count = int(np.searchsorted(np.cumsum(best), 0.5 * best.sum() - 1e-12) + 1)
@@ -108,51 +150,47 @@ def _half(row: np.ndarray) -> str:
     )
 
 
-def _drawn(trace: Trace, view: Fitted) -> str:
-    if _is_long(trace):
-        shown = row_of(trace, view).weights[_right(trace, view)]
+def _drawn(looks: Looks) -> str:
+    if looks.is_long:
+        shown = looks.row.weights[looks.right]
         drawn = ngettext(
             "With {count} token only the chosen one's strongest {shown} are drawn, {share} of its attention; those "
             "below {least} have no ribbon.",
             "With {count} tokens only the chosen one's strongest {shown} are drawn, {share} of its attention; those "
             "below {least} have no ribbon.",
-            len(trace.tokens),
+            len(looks.tokens),
             shown=len(shown),
             share=percent(float(np.nansum(shown))),
             least=exact_percent(_LEAST),
         )
     else:
         drawn = _("Weights below {least} are not drawn.", least=exact_percent(_LEAST))
-    return drawn if view[FIRST] else f"{drawn} {_('The first token is left out; shares are of the rest.')}"
+    return drawn if looks.with_first else f"{drawn} {_('The first token is left out; shares are of the rest.')}"
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(looks: Looks) -> Table:
     """What the chosen token gives, most first."""
-    shown = row_of(trace, view).weights
-    seen = np.flatnonzero(~np.isnan(shown))
-    listed = most_weight(shown, seen)
-    order = listed[largest_first(shown[listed])]
-    return Table(
-        (_("position"), _("token"), _("weight (probability)")),
-        tuple((int(src), trace.tokens[src].label, float(shown[src])) for src in order),
-        most_note(len(order), len(seen)),
+    order = looks.falling[:ROWS]
+    return Table.of(
+        (_("position"), order),
+        (_("token"), (looks.tokens[src].label for src in order)),
+        (_("weight (probability)"), looks.row.weights[order]),
+        note=most_note(len(order), len(looks.falling)),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(looks: Looks) -> str:
     """What a ribbon's thickness is, and that the chosen token's add up."""
-    shown = row_of(trace, view).weights
-    seen = shown[~np.isnan(shown)]
-    best = largest_first(shown)[: min(4, len(seen))]
-    listed = " + ".join(f"{number(float(shown[src]))} {quoted(trace.tokens[src].label)}" for src in best)
+    shown = looks.row.weights
+    seen, best = shown[~np.isnan(shown)], looks.falling[:_LISTED]
+    listed = " + ".join(f"{number(float(shown[src]))} {quoted(looks.tokens[src].label)}" for src in best)
     return "\n".join(
         (
             _(
                 "thickness of a ribbon = softmax({rule}) of its two tokens, the same scale for every head",
-                rule=rule(trace.spec),
+                rule=looks.rule,
             ),
-            f"{quoted(trace.tokens[view.pos].label)}: {listed}{' + …' if len(seen) > len(best) else ''} = "
-            f"{number(float(seen.sum()))}",
+            f"{looks.looking}: {listed}{' + …' if len(seen) > len(best) else ''} = {number(float(seen.sum()))}",
         )
     )
 
@@ -164,6 +202,7 @@ PANEL = Panel(
     name=N_("Ribbons"),
     title=N_("Who looks at whom?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

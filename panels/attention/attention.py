@@ -1,44 +1,35 @@
 """One head's attention map: how much of its attention each token, or each word, gives to each other."""
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Int
 
 from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import ModelSpec, RelativeBias
-from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.attention import attention_caption, attention_formula, attention_snippet
 from panels.attention import attention_long as far
-from panels.attention.attention_map import (
-    MEASURE,
-    ShownRow,
-    by_length,
-    cells_of,
-    idle,
-    longest,
-    lowest,
-    settled,
-    shown_row,
-)
+from panels.attention import attention_snippet
+from panels.attention.attention_caption import caption
+from panels.attention.attention_formula import formula
+from panels.attention.attention_map import AttentionMap, idle, read, settled
+from panels.attention.attention_shown import MEASURE, ShownRow, by_length
 from panels.attention.head_kinds import KINDS
-from panels.common.attention_row import at, is_long, wanted
-from panels.common.columns import columns_of, most_note, most_weight, span
+from panels.common.attention_row import is_long, wanted
+from panels.common.columns import most_note, most_weight, span
 from panels.common.shared import FIRST, SCALE, WORDS
 from panels.panel import Panel, Table
 from viz.grid import Grid, Part
-from viz.scale import ceiling
 
 _MADE_OF = ("q", "z", "scores", "pattern")  # asked for as `wanted` says
 _KEYS = ("k", "v")
 _PAIRS = ("scores", "pattern")  # that words are joined from
 _LOWEST = 1e-4  # where a logarithmic scale of weights begins: a hundredth of a percent
 MOST_COMPARED = 1024  # tokens of a text in which all heads are compared without being asked to: it takes a while
-Column = Sequence[str | int | float | None]
-Common = dict[str, str]
+Places = Int[np.ndarray, " row"]
+Column = tuple[str, Iterable]
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -60,120 +51,72 @@ def _layer(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return tuple(dict.fromkeys((*row, *(Want(site, view.layer) for site in _KEYS), *cells)))
 
 
-def draw(trace: Trace, view: Fitted) -> Grid:
+def draw(attention: AttentionMap) -> Grid:
     """Those that look by those looked at. Weights on the same scale for every head, 0 to 100 %; lengths on one for
     every head of the layer. Of a long text cells of many pairs, or a window."""
-    view = settled(trace.spec, view)
-    return _draw_far(trace, view) if far.is_far(view) else _draw_all(trace, view)
-
-
-def _draw_all(trace: Trace, view: Fitted) -> Grid:
-    """Every token by every other, or every word."""
-    shown, cells = shown_row(trace, view), cells_of(trace, view)
-    high = longest(trace, view) if by_length(view) else 1.0
-    common = {
-        "row_axis": _("looking (query), averaged") if view[WORDS] else _("looking (query)"),
-        "col_axis": _("looked at (key), summed") if view[WORDS] else _("looked at (key)"),
-        "title": _title(view),
-        "empty": _empty(trace, view),
-    }
-    if columns_of(len(shown.words)).pooled:
-        return _words_in_cells(view, shown, cells, high, common)
-    labels, last = shown.words.labels(trace.tokens), shown.words.last
-    focus = None if shown.col is None else (shown.row, shown.col)
-    places = tuple((pos, src) for pos in last for src in last) if view[WORDS] else None
-    return _grid(view, cells, (labels, labels), high, focus=focus, places=places, **common)
-
-
-def _words_in_cells(
-    view: Fitted, shown: ShownRow, cells: Float[np.ndarray, "row col"], high: float, common: Common
-) -> Grid:
-    """The largest of each cell of many words; cells are labelled by the places of their words."""
-    columns = columns_of(len(shown.words))
-    tokens = (*(shown.words.starts[word] for word in columns.edges[:-1]), shown.words.count)
-    focus = chosen = None
-    if shown.col is not None:
-        focus = columns.of(shown.row), columns.of(shown.col)
-        chosen = view.pos, shown.words.starts[shown.col]
-    labels = columns.labels(())
-    return _grid(
-        view,
-        columns.largest(columns.largest(cells).T).T,
-        (labels, labels),
-        high,
-        focus=focus,
-        part=Part(tokens, tokens, chosen, view.length),
-        measure=far.measured(view, by_length(view)),
-        **common,
-    )
-
-
-def _draw_far(trace: Trace, view: Fitted) -> Grid:
-    """Cells of many pairs, or the pairs of a window."""
-    shown, cells, near = shown_row(trace, view), far.cells_of(trace, view, by_length(view)), far.is_near(view)
-    focus = cells.at(shown.row, shown.col)
-    chosen = None if focus is None or shown.col is None else (shown.row, shown.col)
-    return _grid(
-        view,
-        cells.values,
-        tuple(_numbered(trace, cut) if near else far.spans(cut) for cut in (cells.rows, cells.cols)),
-        _high(trace, view, cells),
-        row_axis=_("looking (query)") if near else _("tokens looking (query)"),
-        col_axis=_("looked at (key)") if near else _("tokens looked at (key)"),
-        title=_far_title(view),
-        focus=focus,
-        empty=_empty(trace, view),
-        part=Part(tuple(cells.rows.tolist()), tuple(cells.cols.tolist()), chosen, view.length),
-        measure=far.measured(view, by_length(view)),
-        opens=None if near else (far.ZOOM, far.NEAR),
-        leaves=(far.ZOOM, far.WHOLE) if near else None,
-    )
-
-
-def _grid(
-    view: Fitted,
-    cells: Float[np.ndarray, "row col"],
-    labels: tuple[tuple[str, ...], ...],
-    high: float,
-    **more: Any,
-) -> Grid:
-    """What every map has in common."""
-    rows, cols = labels
-    logarithmic, own_scale = view[SCALE] == "log", by_length(view) or _is_mean(view)
+    view, cells, several = attention.view, attention.cells, attention.columns.pooled
+    rows, cols = _labels(attention)
+    row_axis, col_axis = _axes(view)
+    logarithmic = view[SCALE] == "log"
     return Grid(
-        z=cells.astype(np.float32),
+        z=cells.values.astype(np.float32),
         rows=rows,
         cols=cols,
+        row_axis=row_axis,
+        col_axis=col_axis,
         unit=_("L2 norm") if by_length(view) else _("probability"),
-        low=(lowest(high) if own_scale else _LOWEST) if logarithmic else 0.0,
-        high=high,
+        title=_title(view),
+        low=_low(attention) if logarithmic else 0.0,
+        high=attention.high,
         logarithmic=logarithmic,
         percent=not by_length(view),
+        focus=attention.focus,
+        empty=_empty(attention),
         selects="cell",
-        **more,
+        places=_places(attention),
+        part=_part(attention) if several else None,
+        measure=far.measured(view, by_length(view)) if several else None,
+        opens=(far.ZOOM, far.NEAR) if far.in_cells(view) else None,
+        leaves=(far.ZOOM, far.WHOLE) if far.is_near(view) else None,
     )
 
 
-def _is_mean(view: Fitted) -> bool:
-    return far.in_cells(view) and view[far.CELLS] == far.MEAN
+def _labels(attention: AttentionMap) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of rows and columns: tokens, in a window with their places, or words; of many the places that a cell covers."""
+    view, row, cells = attention.view, attention.row, attention.cells
+    if far.is_near(view):
+        return _numbered(row, cells.rows), _numbered(row, cells.cols)
+    if far.in_cells(view):
+        return far.spans(cells.rows), far.spans(cells.cols)
+    columns = attention.columns
+    labels = columns.labels(() if columns.pooled else row.words.labels(row.tokens))
+    return labels, labels
 
 
-def _high(trace: Trace, view: Fitted, cells: far.Cells) -> float:
-    """The end of the scale: 100 % for weights; for means and lengths the next round number above all of this head."""
-    if _is_mean(view):
-        return ceiling(float(np.nan_to_num(cells.values).max()))
-    return ceiling(far.most(trace, view)) if by_length(view) else 1.0
-
-
-def _numbered(trace: Trace, cut: np.ndarray) -> tuple[str, ...]:
+def _numbered(row: ShownRow, cut: np.ndarray) -> tuple[str, ...]:
     """Tokens of a window with their places."""
-    return tuple(f"{place} {trace.tokens[place].label}" for place in range(int(cut[0]), int(cut[-1])))
+    return tuple(f"{place} {row.tokens[place].label}" for place in range(int(cut[0]), int(cut[-1])))
 
 
-def _far_title(view: Fitted) -> str:
-    title = _title(view)
-    if not far.is_near(view):
+def _axes(view: Fitted) -> tuple[str, str]:
+    """Titles of rows and columns."""
+    if view[WORDS]:
+        return _("looking (query), averaged"), _("looked at (key), summed")
+    if far.in_cells(view):
+        return _("tokens looking (query)"), _("tokens looked at (key)")
+    return _("looking (query)"), _("looked at (key)")
+
+
+def _title(view: Fitted) -> str:
+    """Layer and head, and of a long text what its cells are or where its window lies."""
+    if by_length(view):
+        title = _("Layer {layer}, head {head}: weight × value", layer=view.layer, head=view.head)
+    else:
+        title = _("Layer {layer}, head {head}", layer=view.layer, head=view.head)
+    if far.in_cells(view):
         return _("{map}: {measure} of each cell", map=title, measure=far.measured(view, by_length(view)))
+    if not far.is_near(view):
+        return title
     top, bottom, left, right = far.window(view)
     return _(
         "{map}: positions {looking} looking at {looked}",
@@ -183,56 +126,68 @@ def _far_title(view: Fitted) -> str:
     )
 
 
-def _title(view: Fitted) -> str:
-    if by_length(view):
-        return _("Layer {layer}, head {head}: weight × value", layer=view.layer, head=view.head)
-    return _("Layer {layer}, head {head}", layer=view.layer, head=view.head)
+def _low(attention: AttentionMap) -> float:
+    """Where a logarithmic scale begins: of weights at one place; else at the power of ten that is at most a thousandth
+    of its end."""
+    if not (by_length(attention.view) or far.is_mean(attention.view)):
+        return _LOWEST
+    return 10.0 ** math.floor(math.log10(attention.high) - 3 + 1e-9)
 
 
-def _empty(trace: Trace, view: Fitted) -> str:
+def _empty(attention: AttentionMap) -> str:
     """What a cell without a number means."""
-    if view[FIRST]:
+    if attention.view[FIRST]:
         return _("masked")
-    return _("masked or left out") if trace.spec.stack().causal else _("left out")
+    return _("masked or left out") if attention.spec.stack().causal else _("left out")
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def _places(attention: AttentionMap) -> tuple[tuple[int, int], ...] | None:
+    """The tokens that a cell of two words chooses: their last ones."""
+    if attention.columns.pooled or not attention.view[WORDS]:
+        return None
+    last = attention.row.words.last
+    return tuple((pos, src) for pos in last for src in last)
+
+
+def _part(attention: AttentionMap) -> Part:
+    """The tokens that the cells cover, and the chosen ones."""
+    row, cells = attention.row, attention.cells
+    pair = None if attention.focus is None else (attention.view.pos, row.words.starts[row.key])
+    return Part(tuple(cells.rows.tolist()), tuple(cells.cols.tolist()), pair, attention.view.length)
+
+
+def table(attention: AttentionMap) -> Table:
     """The chosen row: what it gives to every token, or word, that it may see; of very many to those that get most."""
-    view = settled(trace.spec, view)
-    shown = shown_row(trace, view)
-    every = np.flatnonzero(~np.isnan(shown.weights))
-    seen = most_weight(shown.weights, every)
-    columns = {**_named(shown, view, seen), **_scored(trace, view, seen), **_weighed(shown, view, seen)}
-    return Table(tuple(columns), tuple(zip(*columns.values(), strict=True)), most_note(len(seen), len(every)))
+    weights = attention.row.weights
+    every = np.flatnonzero(~np.isnan(weights))
+    listed = most_weight(weights, every)
+    columns = (*_named(attention, listed), *_weighed(attention, listed))
+    return Table.of(*columns, note=most_note(len(listed), len(every)))
 
 
-def _named(shown: ShownRow, view: Fitted, seen: np.ndarray) -> dict[str, Column]:
-    """Which ones: places, labels, and how many tokens a word has."""
-    places = seen.tolist()
-    labels = [shown.label(place) for place in places]
-    if not view[WORDS]:
-        return {_("position"): places, _("token"): labels}
-    return {_("place"): places, _("word"): labels, _("tokens"): shown.words.sizes[seen].tolist()}
-
-
-def _scored(trace: Trace, view: Fitted, seen: np.ndarray) -> dict[str, Column]:
-    """Scores before the softmax; sums of them would mean nothing."""
-    return {} if view[WORDS] else {_("score (logit)"): at(trace, view, "scores")[view.head][seen].tolist()}
-
-
-def _weighed(shown: ShownRow, view: Fitted, seen: np.ndarray) -> dict[str, Column]:
-    """Weights with their running sum, or beside the lengths; weights as shown where the first token is left out."""
-    weights = shown.weights[seen]
-    columns: dict[str, Column] = {_("weight (probability)"): weights.tolist()}
-    if shown.lengths is None:
-        columns[_("running sum (probability)")] = np.nancumsum(shown.weights)[seen].tolist()
+def _named(attention: AttentionMap, listed: Places) -> Iterator[Column]:
+    """Which ones: places and labels; how many tokens a word has, or a token's score before the softmax, of which sums
+    would mean nothing."""
+    row, products = attention.row, attention.products
+    labels = map(row.label, listed.tolist())
+    if products is None:
+        yield from ((_("place"), listed), (_("word"), labels), (_("tokens"), row.words.sizes[listed]))
     else:
-        lengths = shown.lengths[seen]
-        columns[_("weight × value (L2 norm)")] = lengths.tolist()
-        columns[_("share of all lengths")] = _numbers([shown.share(length) for length in lengths.tolist()])
-    if not view[FIRST]:
-        columns[_left(view)] = _numbers(shown.shown[seen].tolist())
-    return columns
+        yield from ((_("position"), listed), (_("token"), labels), (_("score (logit)"), products.scores[listed]))
+
+
+def _weighed(attention: AttentionMap, listed: Places) -> Iterator[Column]:
+    """Weights with their running sum, or beside the lengths; weights as shown where the first token is left out."""
+    row = attention.row
+    yield _("weight (probability)"), row.weights[listed]
+    if row.lengths is None:
+        yield _("running sum (probability)"), np.nancumsum(row.weights)[listed]
+    else:
+        lengths = row.lengths[listed]
+        yield _("weight × value (L2 norm)"), lengths
+        yield _("share of all lengths"), _numbers(map(row.share, lengths.tolist()))
+    if row.left_out:
+        yield _left(attention.view), _numbers(row.shown[listed].tolist())
 
 
 def _left(view: Fitted) -> str:
@@ -241,23 +196,9 @@ def _left(view: Fitted) -> str:
     return _("weight without the first token (probability)")
 
 
-def _numbers(values: Sequence[float]) -> Column:
+def _numbers(values: Iterable[float]) -> list[float | None]:
     """A table's cells: empty where there is no number."""
-    return [None if np.isnan(value) else value for value in values]
-
-
-def caption(trace: Trace, view: Fitted) -> str:
-    """The caption; where the link asks for words of too long a text, that there are none."""
-    sentences = attention_caption.caption(trace, settled(trace.spec, view))
-    more = attention_caption.unjoined(trace.spec) if view[WORDS] and WORDS in idle(trace.spec, view) else ""
-    return f"{sentences} {more}".rstrip()
-
-
-def formula(trace: Trace, view: Fitted) -> str:
-    """The chosen cell's arithmetic; of a text that is too long for words, why they are not offered."""
-    lines = attention_formula.formula(trace, settled(trace.spec, view))
-    more = attention_caption.unjoined(trace.spec) if WORDS in idle(trace.spec, view) else ""
-    return f"{lines}\n{more}".rstrip()
+    return [None if math.isnan(value) else value for value in values]
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -272,6 +213,7 @@ PANEL = Panel(
     name=N_("Attention map"),
     title=N_("Where does each token look?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -5,163 +5,156 @@ import numpy as np
 
 from anatomy.language import _, ngettext
 from anatomy.spec import ModelSpec
-from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.attention import attention_long as far
-from panels.attention.attention_map import ShownRow, by_length, most_joined, shown_row
-from panels.attention.head_kinds import KINDS, scores, standing
-from panels.common.columns import columns_of, span
+from panels.attention.attention_map import AttentionMap, most_joined
+from panels.attention.attention_shown import ShownRow, by_length
+from panels.common.columns import span
 from panels.common.joined import note
 from panels.common.relation import relation
 from panels.common.shared import FIRST, WORDS
 from viz.format import number, percent, thousands
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(attention: AttentionMap) -> str:
     """What the chosen token gives to the chosen one, and what this head does more than any other; or how the lengths of
-    weight × value compare with the weights. How tokens were joined into words."""
-    shown = shown_row(trace, view)
-    if by_length(view):
-        parts = [_takes(trace, view, shown), _first_length(view, shown)]
+    weight × value compare with the weights. How tokens were joined into words; where the link asks for words of too
+    long a text, that there are none."""
+    if by_length(attention.view):
+        parts = [_takes(attention), _first_length(attention.row)]
     else:
-        parts = [_gives(trace, view, shown), _first(view, shown), _rank(trace, view)]
-    return " ".join(part for part in (*parts, _joined(view, shown), *_on_view(trace, view, shown)) if part)
+        parts = [_gives(attention), _first(attention.row), _rank(attention)]
+    parts += [_joined(attention), *_on_view(attention), unjoined(attention.spec) if attention.unjoined else ""]
+    return " ".join(part for part in parts if part)
 
 
-def _gives(trace: Trace, view: Fitted, shown: ShownRow) -> str:
-    if shown.strongest is None or shown.col is None:
-        return _nothing(view, shown)
-    weight, most = float(shown.shown[shown.col]), float(shown.shown[shown.strongest])
-    best = _("Most goes to {best} ({share}).", best=shown.named(shown.strongest), share=percent(most))
+def _gives(attention: AttentionMap) -> str:
+    row = attention.row
+    if row.strongest is None or row.looked is None:
+        return _nothing(attention)
+    weight, most = float(row.shown[row.looked]), float(row.shown[row.strongest])
+    best = _("Most goes to {best} ({share}).", best=row.named(row.strongest), share=percent(most))
     if np.isnan(weight):
-        return f"{_unseen(trace, view, shown, shown.col)} {best}"
-    chosen = _gives_words(view, shown, weight) if view[WORDS] else _gives_token(trace, view, shown, weight)
+        return f"{_unseen(attention, row.looked)} {best}"
+    chosen = _gives_chosen(attention, row.looked, weight)
     return f"{chosen} {best}" if weight < most else chosen
 
 
-def _nothing(view: Fitted, shown: ShownRow) -> str:
+def _nothing(attention: AttentionMap) -> str:
     return _(
         "In layer {layer}, head {head}, {looking} has nothing but the first token to look at, and that one is left "
         "out.",
-        **_looking(view, shown),
+        **_looking(attention),
     )
 
 
-def _looking(view: Fitted, shown: ShownRow) -> dict[str, object]:
+def _looking(attention: AttentionMap) -> dict[str, object]:
     """What most sentences begin with."""
-    return {"layer": view.layer, "head": view.head, "looking": shown.named(shown.row)}
+    view, row = attention.view, attention.row
+    return {"layer": view.layer, "head": view.head, "looking": row.named(row.looking)}
 
 
-def _gives_token(trace: Trace, view: Fitted, shown: ShownRow, weight: float) -> str:
-    assert shown.col is not None
-    return _(
-        "In layer {layer}, head {head}, {looking} gives {share} of its attention to {looked}: {relation}.",
-        **_looking(view, shown),
-        share=percent(weight),
-        looked=shown.named(shown.col),
-        relation=relation(trace.tokens, shown.row, shown.col),
-    )
-
-
-def _gives_words(view: Fitted, shown: ShownRow, weight: float) -> str:
-    if shown.col == shown.row:
+def _gives_chosen(attention: AttentionMap, looked: int, weight: float) -> str:
+    """What the chosen one gives to this one; of tokens also how they stand to each other."""
+    row, values = attention.row, {**_looking(attention), "share": percent(weight)}
+    if not attention.view[WORDS]:
         return _(
-            "In layer {layer}, head {head}, {looking} gives {share} of its attention to itself.",
-            **_looking(view, shown),
-            share=percent(weight),
+            "In layer {layer}, head {head}, {looking} gives {share} of its attention to {looked}: {relation}.",
+            **values,
+            looked=row.named(looked),
+            relation=relation(row.tokens, row.looking, looked),
         )
+    if looked == row.looking:
+        return _("In layer {layer}, head {head}, {looking} gives {share} of its attention to itself.", **values)
     return _(
         "In layer {layer}, head {head}, {looking} gives {share} of its attention to {looked}.",
-        **_looking(view, shown),
-        share=percent(weight),
-        looked=shown.named(shown.col or 0),
+        **values,
+        looked=row.named(looked),
     )
 
 
-def _unseen(trace: Trace, view: Fitted, shown: ShownRow, col: int) -> str:
+def _unseen(attention: AttentionMap, looked: int) -> str:
     """Why the chosen cell is empty."""
-    if col == 0 and not view[FIRST] and not np.isnan(shown.weights[0]):
+    row = attention.row
+    if looked == 0 and row.left_out and not np.isnan(row.weights[0]):
         return _(
             "In layer {layer}, head {head}, what {looking} gives to the first token is left out.",
-            **_looking(view, shown),
+            **_looking(attention),
         )
-    if col > shown.row:
+    if looked > row.looking:
         return _(
             "In layer {layer}, head {head}, {looking} is kept from looking at {looked}, which stands later in the "
             "text.",
-            **_looking(view, shown),
-            looked=shown.named(col),
+            **_looking(attention),
+            looked=row.named(looked),
         )
     return _(
         "In layer {layer}, head {head}, {looking} is kept from looking at {looked}, which lies outside of its window.",
-        **_looking(view, shown),
-        looked=shown.named(col),
+        **_looking(attention),
+        looked=row.named(looked),
     )
 
 
-def _first(view: Fitted, shown: ShownRow) -> str:
+def _first(row: ShownRow) -> str:
     """What is missing when the first token is left out."""
-    if view[FIRST] or shown.strongest is None:
+    if not row.left_out or row.strongest is None:
         return ""
-    taken = percent(shown.first)
+    taken = percent(row.first)
     return _("The first token, left out here, takes {share}; shares are of the rest.", share=taken)
 
 
-def _rank(trace: Trace, view: Fitted) -> str:
+def _rank(attention: AttentionMap) -> str:
     """The first score in which this head is among the highest of all, if there is one; of a long text only where all
     heads are on the page, too."""
-    for kind in KINDS.values():
-        if not kind.is_share or kind.want not in trace or np.isnan(scores(trace, kind)).all():
-            continue
-        values = scores(trace, kind)
-        place = standing(values, view.layer, view.head)
-        value = number(place.value, 2)
-        if place.rank == 1:
-            return ngettext(
-                "Of {count} head this one {does} ({value}).",
-                "Among all {count} heads this one {does} ({value}).",
-                place.heads,
-                does=_(kind.does),
-                value=value,
-            )
-        if place.rank <= 1 + place.heads // 100:
-            return ngettext(
-                "Of {count} head this one is number {rank} for “{score}” ({value}).",
-                "Among all {count} heads this one is number {rank} for “{score}” ({value}).",
-                place.heads,
-                rank=place.rank,
-                score=_(kind.name),
-                value=value,
-            )
-    return ""
+    if attention.outstanding is None:
+        return ""
+    kind, place = attention.outstanding
+    value = number(place.value, 2)
+    if place.rank == 1:
+        return ngettext(
+            "Of {count} head this one {does} ({value}).",
+            "Among all {count} heads this one {does} ({value}).",
+            place.heads,
+            does=_(kind.does),
+            value=value,
+        )
+    return ngettext(
+        "Of {count} head this one is number {rank} for “{score}” ({value}).",
+        "Among all {count} heads this one is number {rank} for “{score}” ({value}).",
+        place.heads,
+        rank=place.rank,
+        score=_(kind.name),
+        value=value,
+    )
 
 
-def _takes(trace: Trace, view: Fitted, shown: ShownRow) -> str:
+def _takes(attention: AttentionMap) -> str:
     """The chosen cell's length and its share, beside the weight's."""
-    if shown.strongest is None or shown.col is None:
-        return _nothing(view, shown)
-    length, most = float(shown.shown[shown.col]), float(shown.shown[shown.strongest])
-    best = _("The longest comes from {best} ({length}).", best=shown.named(shown.strongest), length=number(most))
+    row = attention.row
+    if row.strongest is None or row.looked is None:
+        return _nothing(attention)
+    length, most = float(row.shown[row.looked]), float(row.shown[row.strongest])
+    best = _("The longest comes from {best} ({length}).", best=row.named(row.strongest), length=number(most))
     if np.isnan(length):
-        return f"{_unseen(trace, view, shown, shown.col)} {best}"
+        return f"{_unseen(attention, row.looked)} {best}"
     chosen = _(
         "In layer {layer}, head {head}, weight × value writes a vector of length {length} for {looking} from {looked}: "
         "{share} of all such lengths of its row, for {weight} of the weight.",
-        **_looking(view, shown),
-        looked=shown.named(shown.col),
+        **_looking(attention),
+        looked=row.named(row.looked),
         length=number(length),
-        share=percent(shown.share(length)),
-        weight=percent(shown.weight(shown.col)),
+        share=percent(row.share(length)),
+        weight=percent(row.weight(row.looked)),
     )
     return f"{chosen} {best}" if length < most else chosen
 
 
-def _first_length(view: Fitted, shown: ShownRow) -> str:
+def _first_length(row: ShownRow) -> str:
     """The first token's two shares, unless the caption has just told them."""
-    if view[FIRST] and (shown.col is None or shown.words.tokens(shown.col) == range(1)):
+    if not row.left_out and (row.looked is None or row.words.tokens(row.looked) == range(1)):
         return ""
-    weight, share = percent(shown.first), percent(shown.share(shown.first_length))
-    if view[FIRST]:
+    weight, share = percent(row.first), percent(row.share(row.first_length))
+    if not row.left_out:
         return _("The first token gets {weight} of the weight and {share} of the lengths.", weight=weight, share=share)
     return _(
         "The first token, left out here, gets {weight} of the weight and {share} of the lengths.",
@@ -170,25 +163,28 @@ def _first_length(view: Fitted, shown: ShownRow) -> str:
     )
 
 
-def _joined(view: Fitted, shown: ShownRow) -> str:
+def _joined(attention: AttentionMap) -> str:
     """How several tokens became one word."""
-    if not view[WORDS]:
+    if not attention.view[WORDS]:
         return ""
-    if by_length(view):
+    if by_length(attention.view):
         how = _("Tokens of one word are joined: lengths summed over keys, averaged over queries.")
     else:
         how = _("Tokens of one word are joined: weights summed over keys, averaged over queries.")
-    return note(shown.words, how)
+    return note(attention.row.words, how)
 
 
-def _on_view(trace: Trace, view: Fitted, shown: ShownRow) -> list[str]:
+def _on_view(attention: AttentionMap) -> list[str]:
     """What the map of a long text shows of it, and how; nothing of a short one."""
-    if far.in_cells(view):
-        return [_cells(view), _diluted(trace, view), _kept(view)]
-    return [_window(view)] if far.is_near(view) else _word_cells(shown)
+    if far.in_cells(attention.view):
+        return [_cells(attention), _diluted(attention), _kept(attention.view)]
+    if far.is_near(attention.view):
+        return [_window(attention.view)]
+    return [_word_cells(attention)] if attention.columns.pooled else []
 
 
 def _window(view: Fitted) -> str:
+    """Where the window lies."""
     top, bottom, left, right = far.window(view)
     return _(
         "Shown pair by pair: positions {looking} looking at {looked}, of {tokens} tokens; the window follows the "
@@ -199,16 +195,16 @@ def _window(view: Fitted) -> str:
     )
 
 
-def _cells(view: Fitted) -> str:
+def _cells(attention: AttentionMap) -> str:
     """How many pairs a cell covers, and what it shows of them."""
-    rows, cols = far.borders(view)
+    view, cells = attention.view, attention.cells
     values = {
         "tokens": thousands(view.length),
-        "cells": thousands(len(rows) - 1),
-        "side": thousands(int(np.diff(rows).max())),
-        "other": thousands(int(np.diff(cols).max())),
+        "cells": thousands(len(cells.rows) - 1),
+        "side": thousands(int(np.diff(cells.rows).max())),
+        "other": thousands(int(np.diff(cells.cols).max())),
     }
-    if view[far.CELLS] == far.MEAN:
+    if far.is_mean(view):
         return _(
             "The map of {tokens} tokens has {cells} cells a side: each shows the mean of the up to {side} × {other} "
             "pairs of tokens that it covers.",
@@ -221,25 +217,20 @@ def _cells(view: Fitted) -> str:
     )
 
 
-def _word_cells(shown: ShownRow) -> list[str]:
+def _word_cells(attention: AttentionMap) -> str:
     """What a cell of very many words shows."""
-    columns = columns_of(len(shown.words))
-    if not columns.pooled:
-        return []
-    return [
-        _(
-            "The map of {words} words has {cells} cells a side: each shows the largest of the up to {side} × {side} "
-            "pairs of words that it covers.",
-            words=thousands(len(shown.words)),
-            cells=len(columns),
-            side=thousands(int(columns.sizes.max())),
-        )
-    ]
+    return _(
+        "The map of {words} words has {cells} cells a side: each shows the largest of the up to {side} × {side} "
+        "pairs of words that it covers.",
+        words=thousands(attention.columns.count),
+        cells=len(attention.columns),
+        side=thousands(int(attention.columns.sizes.max())),
+    )
 
 
-def _diluted(trace: Trace, view: Fitted) -> str:
+def _diluted(attention: AttentionMap) -> str:
     """What masked pairs do to a mean."""
-    if view[far.CELLS] != far.MEAN or not (trace.spec.stack().causal or trace.spec.window):
+    if not far.is_mean(attention.view) or not (attention.spec.stack().causal or attention.spec.window):
         return ""
     return _("Masked pairs count as 0 in it, so cells at the mask's edge, as on the diagonal, are paler.")
 

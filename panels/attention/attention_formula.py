@@ -6,74 +6,79 @@ import numpy as np
 from jaxtyping import Float
 
 from anatomy.language import _, ngettext
-from anatomy.request import Want
-from anatomy.spec import ModelSpec, RelativeBias
-from anatomy.trace import Trace
-from anatomy.view import Fitted
+from anatomy.spec import ModelSpec
 from panels.attention import attention_long as far
-from panels.attention.attention_map import ShownRow, by_length, shown_row
-from panels.common.attention_row import Row, at, row_of, seen
+from panels.attention.attention_caption import unjoined
+from panels.attention.attention_map import AttentionMap, Products, most_joined
+from panels.attention.attention_shown import ShownRow, by_length
 from panels.common.chosen_cell import group_of
 from panels.common.columns import span
-from panels.common.shared import FIRST, WORDS
 from viz.format import number, percent, quoted, rounding
 
 _LISTED = 4  # terms of a sum that are written out
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(attention: AttentionMap) -> str:
     """From query and key to the weight of the chosen cell, then all weights times values against the model's own z;
-    where lengths are shown from weight to length; where words are shown how their tokens' numbers are joined."""
-    shown = shown_row(trace, view)
-    if view[WORDS]:
-        return "\n".join((_head_line(view, shown), *_joined_lines(trace, view, shown), *_length_lines(view, shown)))
-    row = row_of(trace, view)
-    src = row.pos if shown.col is None else shown.col
-    group = group_of(trace.spec, view)
-    head = _(
+    where lengths are shown from weight to length; where words are shown how their tokens' numbers are joined. Of a text
+    that is too long for words, why they are not offered."""
+    if attention.products is None:
+        lines = _word_lines(attention)
+    else:
+        lines = [_head_line(attention), *_token_lines(attention, attention.products), *_cell_lines(attention)]
+    if attention.view.length > most_joined(attention.spec):
+        lines.append(unjoined(attention.spec))
+    return "\n".join(lines)
+
+
+def _head_line(attention: AttentionMap) -> str:
+    """Which cell it is, of two tokens."""
+    view, row = attention.view, attention.row
+    return _(
         "layer {layer}, query head {head}, key/value head {group}: {looking} → {looked}",
         layer=view.layer,
         head=view.head,
-        group=group,
-        looking=shown.named(row.pos),
-        looked=shown.named(src),
+        group=group_of(attention.spec, view),
+        looking=row.named(row.looking),
+        looked=row.named(row.key),
     )
-    if by_length(view):
-        return "\n".join((head, _product_line(shown, src), *_length_lines(view, shown), *_cell_lines(trace, view, src)))
-    lines = (*_score_lines(trace, view, row, src, group), *_sum_lines(trace, view, row, src, group))
-    return "\n".join((head, *lines, *_cell_lines(trace, view, src)))
 
 
-def _score_lines(trace: Trace, view: Fitted, row: Row, src: int, group: int) -> list[str]:
+def _token_lines(attention: AttentionMap, products: Products) -> list[str]:
+    """The chosen weight, or the chosen length."""
+    row = attention.row
+    if by_length(attention.view):
+        return [_product_line(row), *_length_lines(row)]
+    return [*_score_lines(attention.spec, products, row), *_sum_lines(products, row)]
+
+
+def _score_lines(spec: ModelSpec, products: Products, row: ShownRow) -> list[str]:
     """q·k / √d = score → weight."""
-    q = at(trace, view, "q")[view.head].astype(np.float64)  # [d_head]
-    k = trace[Want("k", view.layer)][group, src].astype(np.float64)  # [d_head]
-    sum_, plain, more = _plain_score(trace, view, float(q @ k), src)
-    score = float(row.scores[src])
+    sum_, plain, more = _plain_score(spec, products)
+    score = float(products.scores[row.key])
     if not np.isfinite(score):
         return [sum_, *more, _("masked: the score becomes −∞, the weight e^−∞ = 0")]
     compared = _(
         "{sum} (the model's own score: {score}, difference {difference})",
         sum=sum_,
         score=number(score),
-        difference=rounding(plain - score, row.scores, q * k / _root(trace.spec)),
+        difference=rounding(plain - score, products.scores, products.q * products.k / _root(spec)),
     )
-    lines = [compared, *more, _softmax_line(row, score)]
-    if not view[FIRST] and np.isfinite(row.weights[src]):
-        lines.append(_without_first(float(row.pattern[src]), row.first, float(row.weights[src])))
+    lines = [compared, *more, _softmax_line(products, score)]
+    if row.left_out and np.isfinite(row.shown[row.key]):
+        lines.append(_without_first(row.weight(row.key), row.first, float(row.shown[row.key])))
     return lines
 
 
-def _plain_score(trace: Trace, view: Fitted, dot: float, src: int) -> tuple[str, float, list[str]]:
+def _plain_score(spec: ModelSpec, products: Products) -> tuple[str, float, list[str]]:
     """(the score before the mask with its numbers, its value, a line that explains what is added)."""
-    spec = trace.spec
-    root = _root(spec)
+    root, dot = _root(spec), float(products.q @ products.k)
     scaled = dot / root
     left = f"q·k / √{spec.d_head}" if spec.scaled else "q·k"
     middle = f"{number(dot)} / {number(root)}" if spec.scaled else number(dot)
-    if not isinstance(spec.position, RelativeBias):
+    added = products.bias
+    if added is None:
         return f"{left} = {middle} = {number(scaled)}" if spec.scaled else f"{left} = {middle}", scaled, []
-    added = float(at(trace, view, "pos_bias")[view.head, src])
     sum_ = f"{left} + b = {middle} + {number(added)} = {number(scaled + added)}"
     return sum_, scaled + added, [_("b: what this head adds for the distance between the two")]
 
@@ -83,8 +88,8 @@ def _root(spec: ModelSpec) -> float:
     return math.sqrt(spec.d_head) if spec.scaled else 1.0
 
 
-def _softmax_line(row: Row, score: float) -> str:
-    kept = row.scores[np.isfinite(row.scores)].astype(np.float64)
+def _softmax_line(products: Products, score: float) -> str:
+    kept = products.scores[np.isfinite(products.scores)].astype(np.float64)
     total = float(kept.max() + np.log(np.exp(kept - kept.max()).sum()))  # ln Σ e^score, safe for large scores
     return ngettext(
         "e^{score} / Σ = {weight}, where Σ = e^{total} is the sum over the {count} token it may see",
@@ -105,13 +110,12 @@ def _without_first(weight: float, first: float, share: float) -> str:
     )
 
 
-def _sum_lines(trace: Trace, view: Fitted, row: Row, src: int, group: int) -> list[str]:
+def _sum_lines(products: Products, row: ShownRow) -> list[str]:
     """Weight × value, added up, against what the model computed."""
-    v = trace[Want("v", view.layer)][group].astype(np.float64)  # [src d_head]
-    z = at(trace, view, "z")[view.head]  # [d_head]
-    off = float(np.abs(row.pattern.astype(np.float64) @ v - z).max())
+    v = products.v.astype(np.float64)
+    off = float(np.abs(np.nan_to_num(row.weights) @ v - products.z).max())
     return [
-        f"→ {number(float(row.pattern[src]))} × v({quoted(trace.tokens[src].label)})",
+        f"→ {number(row.weight(row.key))} × v({quoted(row.label(row.key))})",
         ngettext(
             "such products, summed over {count} token = the model's own z, largest difference {difference}",
             "such products, summed over {count} tokens = the model's own z, largest difference {difference}",
@@ -121,43 +125,38 @@ def _sum_lines(trace: Trace, view: Fitted, row: Row, src: int, group: int) -> li
     ]
 
 
-def _product_line(shown: ShownRow, src: int) -> str:
+def _product_line(row: ShownRow) -> str:
     """Weight × length of the value = length."""
-    weight, length = shown.weight(src), shown.length(src)
+    weight, length = row.weight(row.key), row.length(row.key)
     rule = "‖weight × v W_O‖ = weight × ‖v W_O‖"
     if weight == 0:
         return f"{rule} = 0"
     return f"{rule} = {number(weight)} × {number(length / weight)} = {number(length)}"
 
 
-def _length_lines(view: Fitted, shown: ShownRow) -> list[str]:
-    """The chosen length among all of its row; nothing where weights are shown."""
-    if shown.lengths is None:
-        return []
-    col = shown.row if shown.col is None else shown.col
-    length, total = shown.length(col), float(np.nansum(shown.lengths))
+def _length_lines(row: ShownRow) -> list[str]:
+    """The chosen length among all of its row."""
+    length, total = row.length(row.key), number(row.total_length)
     return [
         _(
             "of the lengths of its row: {length} / {total} = {share}; of the weights: {weight}",
             length=number(length),
-            total=number(total),
-            share=percent(shown.share(length)),
-            weight=percent(shown.weight(col)),
+            total=total,
+            share=percent(row.share(length)),
+            weight=percent(row.weight(row.key)),
         ),
         _("W_O: this head's part of the output projection; the projection's bias belongs to no head and is left out"),
         _(
             "lengths are added here, the model adds the vectors: those may cancel, their sum is at most {total} long",
-            total=number(total),
+            total=total,
         ),
     ]
 
 
-def _cell_lines(trace: Trace, view: Fitted, src: int) -> list[str]:
+def _cell_lines(attention: AttentionMap) -> list[str]:
     """The cell of a long text's map that covers the chosen one; nothing where pairs have cells of their own."""
-    if not far.in_cells(view):
-        return []
-    cells = far.cells_of(trace, view, by_length(view))
-    place = cells.at(view.pos, src)
+    view, cells = attention.view, attention.cells
+    place = cells.at(attention.row.looking, attention.row.key) if far.in_cells(view) else None
     if place is None or np.isnan(cells.values[place]):
         return []
     rows, cols = (range(int(cut[i]), int(cut[i + 1])) for cut, i in zip((cells.rows, cells.cols), place, strict=True))
@@ -174,37 +173,36 @@ def _cell_lines(trace: Trace, view: Fitted, src: int) -> list[str]:
     ]
 
 
-def _head_line(view: Fitted, shown: ShownRow) -> str:
-    return _(
+def _word_lines(attention: AttentionMap) -> list[str]:
+    """The chosen cell of two words as the mean of sums that it is."""
+    view, row = attention.view, attention.row
+    head = _(
         "layer {layer}, query head {head}: {looking} → {looked}",
         layer=view.layer,
         head=view.head,
-        looking=shown.named(shown.row),
-        looked=shown.named(shown.row if shown.col is None else shown.col),
+        looking=row.named(row.looking),
+        looked=row.named(row.key),
     )
-
-
-def _joined_lines(trace: Trace, view: Fitted, shown: ShownRow) -> list[str]:
-    """The chosen cell of two words as the mean of sums that it is."""
-    site = "contribution" if by_length(view) else "pattern"
-    cells = np.nan_to_num(seen(trace, view, trace[Want(site, view.layer)][view.head]))  # [pos src]
-    col = shown.row if shown.col is None else shown.col
-    keys = [src for src in shown.words.tokens(col) if src > 0 or view[FIRST]]
-    queries = shown.words.tokens(shown.row)
-    sums = cells[np.ix_(queries, keys)].sum(axis=1)
+    queries, keys = row.words.tokens(row.looking), row.words.tokens(row.key)
+    values = np.nan_to_num(row.apart[:, max(keys.start, int(row.left_out)) : keys.stop])  # [query key]
+    sums = values.sum(axis=1)
     mean = float(sums.mean())
     lines = [
-        _("summed over the keys of {looked}:", looked=shown.named(col)),
-        *(f"  {quoted(trace.tokens[pos].label)}: {_terms(cells[pos, keys])}" for pos in queries[:_LISTED]),
+        head,
+        _("summed over the keys of {looked}:", looked=row.named(row.key)),
+        *(
+            f"  {quoted(row.tokens[pos].label)}: {_terms(terms)}"
+            for pos, terms in zip(queries[:_LISTED], values, strict=False)
+        ),
         *(["  …"] if len(queries) > _LISTED else []),
         _("averaged over the queries: {sum} / {count} = {mean}", sum=_sum(sums), count=len(queries), mean=number(mean)),
     ]
     if by_length(view):
-        return lines
-    if not view[FIRST] and shown.first < 1:
-        lines.append(_without_first(mean, shown.first, mean / (1 - shown.first)))
-    total = number(float(np.nansum(shown.weights)))
-    return [*lines, _("all of {looking}'s row: {total}", looking=shown.named(shown.row), total=total)]
+        return [*lines, *_length_lines(row)]
+    if row.left_out and row.first < 1:
+        lines.append(_without_first(mean, row.first, mean / (1 - row.first)))
+    total = number(float(np.nansum(row.weights)))
+    return [*lines, _("all of {looking}'s row: {total}", looking=row.named(row.looking), total=total)]
 
 
 def _terms(values: Float[np.ndarray, " term"]) -> str:

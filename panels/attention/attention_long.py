@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise, starmap
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from anatomy.control import Choice
 from anatomy.language import N_, _
@@ -35,16 +35,16 @@ assert int(NEAR) <= POOLED, "a window of more tokens than a map has cells would 
 
 @dataclass(frozen=True)
 class Cells:
-    """What a long text's map shows.
+    """A map's cells, and the tokens that each of them covers.
 
-    values  [row col] numbers of the cells, float64; NaN where all that a cell covers is masked or left out
+    values  numbers of the cells, float64; NaN where all that a cell covers is masked or left out
     rows    where the tokens of each row begin, and where the last ones end
     cols    the same of the columns
     """
 
     values: Float[np.ndarray, "row col"]
-    rows: np.ndarray
-    cols: np.ndarray
+    rows: Int[np.ndarray, " row_edge"]
+    cols: Int[np.ndarray, " col_edge"]
 
     def at(self, pos: int, src: int | None) -> tuple[int, int] | None:
         """The cell that covers this pair of tokens; None where none does."""
@@ -68,6 +68,11 @@ def is_near(view: Fitted) -> bool:
 def in_cells(view: Fitted) -> bool:
     """Whether cells of many pairs are shown."""
     return is_far(view) and not is_near(view)
+
+
+def is_mean(view: Fitted) -> bool:
+    """Whether each cell shows the mean of its pairs."""
+    return in_cells(view) and view[CELLS] == MEAN
 
 
 def window(view: Fitted) -> tuple[int, int, int, int]:

@@ -7,7 +7,7 @@ from anatomy.memory import gigabytes
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
 from panels.attention import attention_long as far
-from panels.attention.attention_map import by_length
+from panels.attention.attention_shown import by_length
 from panels.common import joined
 from panels.common.attention_row import is_long
 from panels.common.chosen_cell import KEEP

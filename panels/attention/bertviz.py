@@ -1,6 +1,7 @@
 """BertViz's own head view, model view and neuron view (Vig 2019) of this run."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -57,73 +58,114 @@ def _layers(spec: ModelSpec, view: Fitted) -> range:
     return range(max(0, view.layer - around), min(spec.layers, view.layer + around + 1))
 
 
-def _window(spec: ModelSpec, view: Fitted, length: int) -> slice:
+def _window(spec: ModelSpec, view: Fitted, length: int) -> range:
     """At most 48 tokens, the chosen one among them and, in a long text, last; fewer where vectors take the room."""
     most = min(_MOST_TOKENS, neurons.room(spec)) if view[VIEW] == NEURON else _MOST_TOKENS
     end = max(view.pos + 1, min(most, length))
-    return slice(max(0, end - most), end)
+    return range(max(0, end - most), end)
 
 
-def _kept(trace: Trace, view: Fitted) -> slice:
-    return _window(trace.spec, view, len(trace.tokens))
+@dataclass(frozen=True)
+class Links:
+    """The weights between the tokens shown, in the layers shown.
+
+    shown             which of BertViz's views
+    layer, head, pos  the chosen ones
+    layers            those shown
+    labels            of the text's tokens
+    places            positions of the tokens shown
+    weights           between them (probability)
+    rows              what the chosen token gives to every token of the text, in the chosen layer (probability)
+    rule              what goes into the softmax, in symbols
+    asked             what the neuron view shows besides; None in the others
+    """
+
+    shown: str
+    layer: int
+    head: int
+    pos: int
+    layers: tuple[int, ...]
+    labels: tuple[str, ...]
+    places: range
+    weights: Float[np.ndarray, "layer head place place"]
+    rows: Float[np.ndarray, "head src"]
+    rule: str
+    asked: neurons.Asked | None
+
+    @property
+    def labels_shown(self) -> tuple[str, ...]:
+        """The labels of the tokens shown."""
+        return self.labels[self.places.start : self.places.stop]
 
 
-def _weights(trace: Trace, view: Fitted) -> Float[np.ndarray, "layer head pos src"]:
-    return np.stack([_of_layer(trace, view, layer) for layer in _layers(trace.spec, view)])
-
-
-def _of_layer(trace: Trace, view: Fitted, layer: int) -> Float[np.ndarray, "head pos src"]:
-    """The weights between the tokens on view."""
-    if is_long(view):
-        return np.stack([trace[want] for want in _heads(trace.spec, view, layer)])
-    kept = _kept(trace, view)
-    return trace[Want("pattern", layer)][:, kept, kept]
-
-
-def draw(trace: Trace, view: Fitted) -> Heads:
-    """The chosen view of the chosen layer."""
-    layers, kept = tuple(_layers(trace.spec, view)), _kept(trace, view)
-    return Heads(
-        weights=_weights(trace, view),
-        labels=_labels(trace, kept),
-        layers=layers,
-        view=_SHOWN[view[VIEW]],
+def read(trace: Trace, view: Fitted) -> Links:
+    """The weights of every head in the layers shown; for the neuron view also what they are made of."""
+    layers, places = tuple(_layers(trace.spec, view)), _window(trace.spec, view, len(trace.tokens))
+    return Links(
+        shown=view[VIEW],
+        layer=view.layer,
         head=view.head,
-        title=_title(view, layers),
-        neurons=neurons.vectors(trace, view, kept) if view[VIEW] == NEURON else None,
+        pos=view.pos,
+        layers=layers,
+        labels=trace.labels,
+        places=places,
+        weights=np.stack([_of_layer(trace, view, layer, places) for layer in layers]),
+        rows=at(trace, view, "pattern"),
+        rule=rule(trace.spec),
+        asked=neurons.read(trace, view, places) if view[VIEW] == NEURON else None,
     )
 
 
-def _title(view: Fitted, layers: Sequence[int]) -> str:
-    shown = _(VIEW.shown(view[VIEW]))
+def _of_layer(trace: Trace, view: Fitted, layer: int, places: range) -> Float[np.ndarray, "head place place"]:
+    """The weights between the tokens on view."""
+    if is_long(view):
+        return np.stack([trace[want] for want in _heads(trace.spec, view, layer)])
+    kept = slice(places.start, places.stop)
+    return trace[Want("pattern", layer)][:, kept, kept]
+
+
+def draw(links: Links) -> Heads:
+    """The chosen view of the chosen layer."""
+    return Heads(
+        weights=links.weights,
+        labels=links.labels_shown,
+        layers=links.layers,
+        view=_SHOWN[links.shown],
+        head=links.head,
+        title=_title(links),
+        neurons=None if links.asked is None else neurons.vectors(links.asked),
+    )
+
+
+def _title(links: Links) -> str:
+    shown, layers = _(VIEW.shown(links.shown)), links.layers
     if len(layers) == 1:
         return _("BertViz, {view}: layer {layer}", view=shown, layer=layers[0])
     return _("BertViz, {view}: layer {first} to {last}", view=shown, first=layers[0], last=layers[-1])
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(links: Links) -> str:
     """The strongest link of the chosen head, how to read the view, and which tokens are in it."""
-    kept = _kept(trace, view)
-    if view[VIEW] == NEURON:
-        parts = [neurons.caption(trace, view, kept)]
+    if links.asked is not None:
+        parts = [neurons.caption(links.asked)]
     else:
-        parts = [*([_strongest(trace, view, kept)] if kept.stop - kept.start > 1 else []), _how(view)]
-    if kept.stop - kept.start < len(trace.tokens):
-        parts.append(_part(trace, kept))
+        parts = [*([_strongest(links)] if len(links.places) > 1 else []), _how(links)]
+    if len(links.places) < len(links.labels):
+        parts.append(_part(links))
     return " ".join(parts)
 
 
-def _strongest(trace: Trace, view: Fitted, kept: slice) -> str:
-    weights, labels = _of_layer(trace, view, view.layer)[view.head], _labels(trace, kept)
-    looking, looked = largest_place(_later(weights))
+def _strongest(links: Links) -> str:
+    weights, labels = links.weights[links.layers.index(links.layer), links.head], links.labels_shown
+    looking, looked = largest_place(_apart(weights))
     values = {
-        "layer": view.layer,
-        "head": view.head,
+        "layer": links.layer,
+        "head": links.head,
         "looking": quoted(labels[looking]),
         "looked": quoted(labels[looked]),
         "weight": percent(float(weights[looking, looked])),
     }
-    if len(labels) < len(trace.tokens):
+    if len(labels) < len(links.labels):
         return _(
             "In layer {layer}, head {head}, the strongest link between two tokens of those shown is {looking} → "
             "{looked} with {weight}.",
@@ -135,67 +177,60 @@ def _strongest(trace: Trace, view: Fitted, kept: slice) -> str:
     )
 
 
-def _labels(trace: Trace, kept: slice) -> tuple[str, ...]:
-    return tuple(token.label for token in trace.tokens[kept])
-
-
-def _how(view: Fitted) -> str:
-    """How to read the view."""
-    if view[VIEW] == "head":
-        return _(
-            "One colour per head, head {head} switched on: click a square to switch a head, point at a token.",
-            head=view.head,
-        )
-    return _("One small picture per layer and head: click one to enlarge it.")
-
-
-def _part(trace: Trace, kept: slice) -> str:
-    """Which tokens of a long text are shown."""
-    return ngettext(
-        "Of {count} token, positions {first} to {last} are shown.",
-        "Of {count} tokens, positions {first} to {last} are shown.",
-        len(trace.tokens),
-        first=thousands(kept.start),
-        last=thousands(kept.stop - 1),
-    )
-
-
-def _later(weights: Float[np.ndarray, "pos src"]) -> Float[np.ndarray, "pos src"]:
+def _apart(weights: Float[np.ndarray, "place place"]) -> Float[np.ndarray, "place place"]:
     """The weights without those of tokens on themselves."""
     return np.where(np.eye(len(weights), dtype=bool), 0.0, weights)
 
 
-def table(trace: Trace, view: Fitted) -> Table:
-    """What the chosen token gives to each shown, by every head of the chosen layer; by one, from q·k on."""
-    kept = _kept(trace, view)
-    if view[VIEW] == NEURON:
-        return neurons.table(trace, view, kept)
-    rows = at(trace, view, "pattern")[:, kept]  # [head src]
-    return Table(
-        (_("position"), _("token"), *(_("head {head} (probability)", head=head) for head in range(len(rows)))),
-        tuple(
-            (place, label, *map(float, values))
-            for place, label, values in zip(range(kept.start, kept.stop), _labels(trace, kept), rows.T, strict=True)
-        ),
+def _how(links: Links) -> str:
+    """How to read the view."""
+    if links.shown == "head":
+        return _(
+            "One colour per head, head {head} switched on: click a square to switch a head, point at a token.",
+            head=links.head,
+        )
+    return _("One small picture per layer and head: click one to enlarge it.")
+
+
+def _part(links: Links) -> str:
+    """Which tokens of a long text are shown."""
+    return ngettext(
+        "Of {count} token, positions {first} to {last} are shown.",
+        "Of {count} tokens, positions {first} to {last} are shown.",
+        len(links.labels),
+        first=thousands(links.places.start),
+        last=thousands(links.places.stop - 1),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def table(links: Links) -> Table:
+    """What the chosen token gives to each shown, by every head of the chosen layer; by one, from q·k on."""
+    if links.asked is not None:
+        return neurons.table(links.asked)
+    rows = links.rows[:, links.places.start : links.places.stop]  # [head place]
+    return Table.of(
+        (_("position"), links.places),
+        (_("token"), links.labels_shown),
+        *((_("head {head} (probability)", head=head), row) for head, row in enumerate(rows)),
+    )
+
+
+def formula(links: Links) -> str:
     """What a line's opacity is, or a component's."""
-    if view[VIEW] == NEURON:
-        return neurons.formula(trace, view, _kept(trace, view))
-    row = at(trace, view, "pattern")[view.head].astype(np.float64)
+    if links.asked is not None:
+        return neurons.formula(links.asked)
+    row = links.rows[links.head].astype(np.float64)
     best = largest_at(row)
     opacity = _(
         "opacity of a line = softmax({rule}), divided by the number of heads switched on; rounded to 0.001",
-        rule=rule(trace.spec),
+        rule=links.rule,
     )
     own = _(
         "layer {layer}, head {head}: {looking} → {looked} = {weight}; its whole row sums to {sum}",
-        layer=view.layer,
-        head=view.head,
-        looking=quoted(trace.tokens[view.pos].label),
-        looked=quoted(trace.tokens[best].label),
+        layer=links.layer,
+        head=links.head,
+        looking=quoted(links.labels[links.pos]),
+        looked=quoted(links.labels[best]),
         weight=number(float(row[best])),
         sum=number(float(row.sum())),
     )
@@ -225,6 +260,7 @@ PANEL = Panel(
     name="BertViz",
     title=N_("How do all heads of a layer look together?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -32,70 +33,115 @@ def room(spec: ModelSpec) -> int:
     return max(_LEAST_TOKENS, _MOST_NUMBERS // ((spec.n_heads + spec.n_kv) * spec.d_head))
 
 
-def vectors(trace: Trace, view: Fitted, kept: slice) -> Vectors:
-    """The layer's queries and keys of the tokens shown."""
-    q, k = (trace[Want(site, view.layer)][None, :, kept] for site in ("q", "k"))
-    return Vectors(q, k, view.pos - kept.start, trace.spec.stack().causal)
-
-
 @dataclass(frozen=True)
 class Asked:
-    """The chosen token's row of the chosen head, for the tokens shown, in float64.
+    """What the chosen token asks of the tokens shown in the chosen head, and their queries and keys in every head.
 
-    places   their positions
-    row      q·k and what becomes of it before the mask, for every token
-    scores   the model's own (logit), −∞ where masked
-    weights  the model's own (probability)
+    spec              the model's facts
+    layer, head, pos  the chosen ones
+    group             key/value head that the chosen head reads
+    labels            of the text's tokens
+    places            positions of the tokens shown
+    q, k              queries and keys of these, after rotation (activation)
+    row               q·k and what becomes of it before the mask, for every token of the text, in float64
+    scores            the model's own (logit), −∞ where masked, in float64
+    weights           the model's own (probability), in float64
     """
 
+    spec: ModelSpec
+    layer: int
+    head: int
+    pos: int
+    group: int
+    labels: tuple[str, ...]
     places: range
+    q: Float[np.ndarray, "head place d_head"]
+    k: Float[np.ndarray, "kv place d_head"]
     row: Scored
-    scores: Float[np.ndarray, " src"]
-    weights: Float[np.ndarray, " src"]
+    scores: Float[np.ndarray, " place"]
+    weights: Float[np.ndarray, " place"]
 
-    @property
+    @cached_property
     def best(self) -> int:
         """Index among those shown of the token that gets most."""
         return largest_at(self.weights)
 
     @property
-    def dots(self) -> Float[np.ndarray, " src"]:
+    def dots(self) -> Float[np.ndarray, " place"]:
         """q·k of those shown."""
         return self.row.dots[self.places.start : self.places.stop]
 
+    @property
+    def score(self) -> float:
+        """The model's own score of the token that gets most (logit)."""
+        return float(self.scores[self.best])
 
-def asked(trace: Trace, view: Fitted, kept: slice) -> Asked:
-    """The chosen token's row, from the model's own q, k, scores and weights. kept: positions of the tokens shown."""
+    @property
+    def weight(self) -> float:
+        """The weight of the token that gets most (probability)."""
+        return float(self.weights[self.best])
+
+    @property
+    def looking(self) -> str:
+        """The chosen token, in quotation marks."""
+        return quoted(self.labels[self.pos])
+
+    @property
+    def looked(self) -> str:
+        """The token that gets most, in quotation marks."""
+        return quoted(self.labels[self.places[self.best]])
+
+
+def read(trace: Trace, view: Fitted, places: range) -> Asked:
+    """The chosen token's row, from the model's own q, k, scores and weights. places: positions of the tokens shown."""
+    kept = slice(places.start, places.stop)
+    q, k = (trace[Want(site, view.layer)][:, kept] for site in ("q", "k"))
     scores, pattern = (at(trace, view, site)[view.head, kept].astype(np.float64) for site in ("scores", "pattern"))
-    return Asked(range(kept.start, kept.stop), scored(trace, view), scores, pattern)
+    return Asked(
+        spec=trace.spec,
+        layer=view.layer,
+        head=view.head,
+        pos=view.pos,
+        group=group_of(trace.spec, view),
+        labels=trace.labels,
+        places=places,
+        q=q,
+        k=k,
+        row=scored(trace, view),
+        scores=scores,
+        weights=pattern,
+    )
 
 
-def caption(trace: Trace, view: Fitted, kept: slice) -> str:
+def vectors(asked: Asked) -> Vectors:
+    """The layer's queries and keys of the tokens shown."""
+    return Vectors(asked.q[None], asked.k[None], asked.pos - asked.places.start, asked.spec.stack().causal)
+
+
+def caption(asked: Asked) -> str:
     """The chosen token's strongest answer from q·k to its weight, how to read the view, and whose keys they are."""
     how = ngettext(
         "A row per token: q, k, their {count} product, q·k, and the weight behind the token on the right; point at a "
         "token on the left for its own.",
         "A row per token: q, k, their {count} products, q·k, and the weight behind the token on the right; point at a "
         "token on the left for its own.",
-        trace.spec.d_head,
+        asked.spec.d_head,
     )
-    sentences = (_strongest(trace, view, kept), how, _shared(trace.spec, view), _differs(trace.spec))
-    return " ".join(part for part in sentences if part)
+    return " ".join(part for part in (_strongest(asked), how, _shared(asked), _differs(asked.spec)) if part)
 
 
-def _strongest(trace: Trace, view: Fitted, kept: slice) -> str:
+def _strongest(asked: Asked) -> str:
     """The token that gets most, among those shown where these are not all."""
-    answers = asked(trace, view, kept)
     values = {
-        "layer": view.layer,
-        "head": view.head,
-        "looking": quoted(trace.tokens[view.pos].label),
-        "looked": quoted(trace.tokens[answers.places[answers.best]].label),
-        "dot": number(float(answers.dots[answers.best])),
-        "score": number(float(answers.scores[answers.best])),
-        "weight": percent(float(answers.weights[answers.best])),
+        "layer": asked.layer,
+        "head": asked.head,
+        "looking": asked.looking,
+        "looked": asked.looked,
+        "dot": number(float(asked.dots[asked.best])),
+        "score": number(asked.score),
+        "weight": percent(asked.weight),
     }
-    if len(answers.places) < len(trace.tokens):
+    if len(asked.places) < len(asked.labels):
         return _(
             "In layer {layer}, head {head}, {looking} gives most of what it gives to those shown to {looked}: q·k = "
             "{dot}, the score {score}, the weight {weight}.",
@@ -108,17 +154,16 @@ def _strongest(trace: Trace, view: Fitted, kept: slice) -> str:
     )
 
 
-def _shared(spec: ModelSpec, view: Fitted) -> str:
+def _shared(asked: Asked) -> str:
     """That keys stand there several times, which the model has once."""
-    sharing = spec.n_heads // spec.n_kv
+    sharing = asked.spec.n_heads // asked.spec.n_kv
     if sharing == 1:
         return ""
-    group = group_of(spec, view)
     return _(
         "Query heads {first} to {last} share key/value head {group}: the same keys are shown with each of them.",
-        first=group * sharing,
-        last=(group + 1) * sharing - 1,
-        group=group,
+        first=asked.group * sharing,
+        last=(asked.group + 1) * sharing - 1,
+        group=asked.group,
     )
 
 
@@ -131,24 +176,21 @@ def _differs(spec: ModelSpec) -> str:
     return ""
 
 
-def table(trace: Trace, view: Fitted, kept: slice) -> Table:
+def table(asked: Asked) -> Table:
     """What the chosen token asks of each shown, by the chosen head."""
-    answers = asked(trace, view, kept)
-    columns = (_("position"), _("token"), "q·k", _("score (logit)"), _("weight (probability)"))
-    rows = zip(answers.places, answers.dots.tolist(), answers.scores.tolist(), answers.weights.tolist(), strict=True)
-    return Table(
-        columns,
-        tuple(
-            (place, trace.tokens[place].label, dot, score if np.isfinite(score) else None, weight)
-            for place, dot, score, weight in rows
-        ),
+    return Table.of(
+        (_("position"), asked.places),
+        (_("token"), (asked.labels[place] for place in asked.places)),
+        ("q·k", asked.dots),
+        (_("score (logit)"), (score if np.isfinite(score) else None for score in asked.scores.tolist())),
+        (_("weight (probability)"), asked.weights),
     )
 
 
-def formula(trace: Trace, view: Fitted, kept: slice) -> str:
+def formula(asked: Asked) -> str:
     """What the colours are, and the chosen token's strongest answer with its numbers."""
-    answers = asked(trace, view, kept)
-    src, score = answers.places[answers.best], float(answers.scores[answers.best])
+    src, row = asked.places[asked.best], asked.row
+    scores = row.values
     lines = [
         _(
             "opacity of a component = tanh(|value| / 4), of the box q∙k = tanh(|q·k / √d| / 4); blue above 0, orange "
@@ -156,20 +198,20 @@ def formula(trace: Trace, view: Fitted, kept: slice) -> str:
         ),
         _(
             "layer {layer}, head {head}: {looking} → {looked}",
-            layer=view.layer,
-            head=view.head,
-            looking=quoted(trace.tokens[view.pos].label),
-            looked=quoted(trace.tokens[src].label),
+            layer=asked.layer,
+            head=asked.head,
+            looking=asked.looking,
+            looked=asked.looked,
         ),
-        f"{answers.row.rule(trace.spec.d_head)} = {answers.row.written(src)}",
+        f"{row.rule(asked.spec.d_head)} = {row.written(src)}",
         _(
             "the model's own score: {score}, difference {difference}",
-            score=number(score),
-            difference=rounding(float(answers.row.values[src]) - score, answers.row.values),
+            score=number(asked.score),
+            difference=rounding(float(scores[src]) - asked.score, scores),
         ),
-        _("softmax over the row: {weight}", weight=number(float(answers.weights[answers.best]))),
+        _("softmax over the row: {weight}", weight=number(asked.weight)),
     ]
-    if answers.row.added is not None:
+    if row.added is not None:
         lines.insert(3, _("b: what this head adds for the distance between the two"))
     return "\n".join(lines)
 

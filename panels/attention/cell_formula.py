@@ -3,24 +3,30 @@
 import numpy as np
 
 from anatomy.language import _, ngettext
-from anatomy.trace import Trace
-from anatomy.view import Fitted
-from panels.attention.cell_steps import Steps, steps_of
-from panels.common.chosen_cell import place
-from viz.format import number, quoted, rounding
+from panels.attention.cell_steps import Steps
+from viz.format import number, rounding
 
 _LISTED = 6  # terms that are written out
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(steps: Steps) -> str:
     """All steps with the numbers put in, each against the model's own."""
-    steps = steps_of(trace, view)
-    lines = [place(trace, view, steps.cell), _product_line(steps), _score_line(trace, steps)]
+    lines = [
+        _(
+            "layer {layer}, head {head}: {looking} → {looked}",
+            layer=steps.layer,
+            head=steps.head,
+            looking=steps.looking,
+            looked=steps.looked,
+        ),
+        _product_line(steps),
+        _score_line(steps),
+    ]
     if steps.row.added is not None:
         lines.append(_("b: what this head adds for the distance between the two"))
-    if not steps.seen[steps.cell.src]:
+    if steps.masked:
         return "\n".join([*lines, _("mask: forbidden, the score becomes −∞ and the weight e^−∞ = 0")])
-    return "\n".join([*lines, *_softmax_lines(trace, steps)])
+    return "\n".join([*lines, *_softmax_lines(steps)])
 
 
 def _product_line(steps: Steps) -> str:
@@ -32,42 +38,43 @@ def _product_line(steps: Steps) -> str:
     return _("q·k = {listed} + … {more} more = {dot}", listed=listed, more=width - _LISTED, dot=number(steps.dot))
 
 
-def _score_line(trace: Trace, steps: Steps) -> str:
+def _score_line(steps: Steps) -> str:
     """How the product becomes a score."""
-    src, width = steps.cell.src, trace.spec.d_head
+    width = len(steps.products)
     if steps.row.added is not None or steps.row.root == 1:
-        return _("score: {rule} = {numbers}", rule=steps.row.rule(width), numbers=steps.row.written(src))
+        numbers = steps.row.written(steps.cell.src)
+        return _("score: {rule} = {numbers}", rule=steps.row.rule(width), numbers=numbers)
     return _(
         "scale: {dot} / √{width} = {score}",
         dot=number(steps.dot),
         width=width,
-        score=number(float(steps.scaled[src])),
+        score=number(steps.score),
     )
 
 
-def _softmax_lines(trace: Trace, steps: Steps) -> list[str]:
-    src, seen = steps.cell.src, steps.scaled[steps.seen]
+def _softmax_lines(steps: Steps) -> list[str]:
+    seen = steps.scaled[steps.seen]
     total = float(seen.max() + np.log(np.exp(seen - seen.max()).sum()))  # ln Σ e^score, safe for large scores
-    score, weight = float(steps.scaled[src]), float(steps.weights[src])
+    own_score, own_weight = (float(own[steps.cell.src]) for own in (steps.scores, steps.pattern))
     return [
         _(
             "mask: allowed; the model's own score {own}, difference {difference}",
-            own=number(float(steps.scores[src])),
-            difference=rounding(score - float(steps.scores[src]), steps.scores, steps.products / steps.row.root),
+            own=number(own_score),
+            difference=rounding(steps.score - own_score, steps.scores, steps.products / steps.row.root),
         ),
         _(
             "softmax: e^{score} / e^{total} = {weight}; the model's own weight {own}, difference {difference}",
-            score=number(score),
+            score=number(steps.score),
             total=number(total),
-            weight=number(weight),
-            own=number(float(steps.pattern[src])),
-            difference=rounding(weight - float(steps.pattern[src]), steps.pattern),
+            weight=number(steps.weight),
+            own=number(own_weight),
+            difference=rounding(steps.weight - own_weight, steps.pattern),
         ),
         _(
             "weight × v({looked}) = {weight} × ({value}, …) = ({write}, …)",
-            looked=quoted(trace.tokens[src].label),
-            weight=number(weight),
-            value=number(float(steps.values[src, 0])),
+            looked=steps.looked,
+            weight=number(steps.weight),
+            value=number(float(steps.value[0])),
             write=number(float(steps.write[0])),
         ),
         ngettext(
@@ -76,6 +83,6 @@ def _softmax_lines(trace: Trace, steps: Steps) -> list[str]:
             len(steps.pattern),
             total=number(float(steps.total[0])),
             own=number(float(steps.z[0])),
-            difference=rounding(steps.off, steps.values),
+            difference=rounding(steps.off, steps.largest),
         ),
     ]

@@ -1,5 +1,7 @@
 """Which query heads share keys and values (GQA, Ainslie et al. 2023), and what that saves in the cache."""
 
+from dataclasses import dataclass
+
 from anatomy.control import Slider
 from anatomy.language import N_, _, ngettext
 from anatomy.memory import cache_bytes, kept
@@ -17,6 +19,41 @@ from viz.groups import Groups, Sizes
 LENGTH = Slider("length", N_("Length of the text: 2ⁿ tokens, n ="), 0, 17, 1, 13)
 
 
+@dataclass(frozen=True)
+class Sharing:
+    """How the query heads share keys and values, and what a cache of these takes.
+
+    spec         the model's facts
+    layer, head  the chosen ones
+    length       tokens of the text that the cache is counted for
+    count        tokens of this text
+    held         bytes of the chosen layer's own keys and values of this text
+    """
+
+    spec: ModelSpec
+    layer: int
+    head: int
+    length: int
+    count: int
+    held: int
+
+    @property
+    def share(self) -> int:
+        """Query heads per key/value head."""
+        return self.spec.n_heads // self.spec.n_kv
+
+    @property
+    def whole(self) -> int:
+        """Bytes of the cache at the chosen length."""
+        return cache_bytes(self.spec, self.length)
+
+
+def read(trace: Trace, view: Fitted) -> Sharing:
+    """The model's heads, and the bytes that this text takes in the chosen layer."""
+    length, held = _length(view), held_bytes(trace, view)
+    return Sharing(trace.spec, view.layer, view.head, length, len(trace.tokens), held)
+
+
 def _length(view: Fitted) -> int:
     return 2 ** int(view[LENGTH])
 
@@ -32,32 +69,30 @@ def _kinds(spec: ModelSpec) -> list[tuple[str, int]]:
     ]
 
 
-def draw(trace: Trace, view: Fitted) -> Groups:
+def draw(sharing: Sharing) -> Groups:
     """The heads in their groups, and the cache at the chosen length."""
-    spec, tokens = trace.spec, _length(view)
-    kinds = [(label, cache_bytes(spec, tokens, kv)) for label, kv in _kinds(spec)]
-    unit, scale = next(((_(u), s) for u, s in BYTE_UNITS if kinds[0][1] >= s), (_("bytes"), 1.0))
+    spec = sharing.spec
+    kinds = [(label, cache_bytes(spec, sharing.length, kv)) for label, kv in _kinds(spec)]
+    unit, scale = next(((_(u), s) for u, s in BYTE_UNITS if sharing.whole >= s), (_("bytes"), 1.0))
     return Groups(
         queries=spec.n_heads,
         kvs=spec.n_kv,
-        chosen=view.head,
+        chosen=sharing.head,
         bars=[Sizes(label, count / scale, size(count)) for label, count in kinds],
         axis=ngettext(
             "keys and values of {count} token ({unit}, {precision})",
             "keys and values of {count} tokens ({unit}, {precision})",
-            tokens,
+            sharing.length,
             unit=unit,
             precision=spec.dtype,
         ),
     )
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(sharing: Sharing) -> str:
     """Which heads share, the cache per token and at the chosen length, and the ratio to full multi-head."""
-    spec, tokens = trace.spec, _length(view)
-    sentences = [_shared(spec, view) if spec.n_heads > spec.n_kv else _apart(spec, tokens)]
-    if spec.n_heads > spec.n_kv:
-        sentences.append(_spared(spec, tokens))
+    spec = sharing.spec
+    sentences = [_shared(sharing), _spared(sharing)] if sharing.share > 1 else [_apart(sharing)]
     if spec.window is not None:
         sentences.append(
             ngettext(
@@ -66,7 +101,7 @@ def caption(trace: Trace, view: Fitted) -> str:
                 spec.window - 1,
             )
         )
-    if tokens > spec.max_pos:
+    if sharing.length > spec.max_pos:
         sentences.append(
             ngettext(
                 "That is beyond this model's longest text of {count} token.",
@@ -77,44 +112,44 @@ def caption(trace: Trace, view: Fitted) -> str:
     return " ".join(sentences)
 
 
-def _apart(spec: ModelSpec, tokens: int) -> str:
+def _apart(sharing: Sharing) -> str:
     """Every query head with keys and values of its own."""
     return _(
         "Every one of the {heads} has keys and values of its own (multi-head attention): the ratio is 1. The cache "
         "takes {each} per token, {whole} for {tokens}.",
-        heads=nouns.query_heads(spec.n_heads),
-        each=size(cache_bytes(spec, 1)),
-        whole=size(cache_bytes(spec, tokens)),
-        tokens=nouns.tokens(tokens),
+        heads=nouns.query_heads(sharing.spec.n_heads),
+        each=size(cache_bytes(sharing.spec, 1)),
+        whole=size(sharing.whole),
+        tokens=nouns.tokens(sharing.length),
     )
 
 
-def _shared(spec: ModelSpec, view: Fitted) -> str:
+def _shared(sharing: Sharing) -> str:
     """Which query heads read the same keys and values as the chosen one."""
-    share = spec.n_heads // spec.n_kv
     return _(
         "{queries} read {kvs}, {share} each: head {head} shares number {group} with {others}.",
-        queries=nouns.query_heads(spec.n_heads),
-        kvs=nouns.kv_heads(spec.n_kv),
-        share=share,
-        head=view.head,
-        group=view.head // share,
-        others=_others(view.head, share),
+        queries=nouns.query_heads(sharing.spec.n_heads),
+        kvs=nouns.kv_heads(sharing.spec.n_kv),
+        share=sharing.share,
+        head=sharing.head,
+        group=sharing.head // sharing.share,
+        others=_others(sharing.head, sharing.share),
     )
 
 
-def _spared(spec: ModelSpec, tokens: int) -> str:
+def _spared(sharing: Sharing) -> str:
     """What sharing saves in the cache."""
+    spec = sharing.spec
     return ngettext(
         "The cache takes {each} per token instead of {full}, 1 / {share} of full multi-head attention: {whole} for "
         "{count} token.",
         "The cache takes {each} per token instead of {full}, 1 / {share} of full multi-head attention: {whole} for "
         "{count} tokens.",
-        tokens,
+        sharing.length,
         each=size(cache_bytes(spec, 1)),
         full=size(cache_bytes(spec, 1, spec.n_heads)),
-        share=spec.n_heads // spec.n_kv,
-        whole=size(cache_bytes(spec, tokens)),
+        share=sharing.share,
+        whole=size(sharing.whole),
     )
 
 
@@ -124,41 +159,42 @@ def _others(head: int, share: int) -> str:
     return _("{heads} and {last}", heads=listed(others), last=last) if others else last
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(sharing: Sharing) -> Table:
     """Bytes by length, in powers of two, for each kind that is compared."""
-    spec = trace.spec
-    kinds = _kinds(spec)
     lengths = [2**power for power in range(int(LENGTH.low), int(LENGTH.high) + 1)]
-    return Table(
-        (_("tokens"), *(_("{label} (bytes)", label=label) for label, _kv in kinds)),
-        tuple((tokens, *(cache_bytes(spec, tokens, kv) for _label, kv in kinds)) for tokens in lengths),
+    return Table.of(
+        (_("tokens"), lengths),
+        *(
+            (_("{label} (bytes)", label=label), [cache_bytes(sharing.spec, tokens, kv) for tokens in lengths])
+            for label, kv in _kinds(sharing.spec)
+        ),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(sharing: Sharing) -> str:
     """Bytes per token and at the chosen length; and for this text, against the arrays that the model made."""
-    spec, n, tokens = trace.spec, len(trace.tokens), _length(view)
+    spec = sharing.spec
     at_length = ngettext(
         "{count} token: {bytes}; one key/value head per query head: {full}, × {share}",
         "{count} tokens: {bytes}; one key/value head per query head: {full}, × {share}",
-        tokens,
-        bytes=thousands(cache_bytes(spec, tokens)),
-        full=thousands(cache_bytes(spec, tokens, spec.n_heads)),
-        share=spec.n_heads // spec.n_kv,
+        sharing.length,
+        bytes=thousands(sharing.whole),
+        full=thousands(cache_bytes(spec, sharing.length, spec.n_heads)),
+        share=sharing.share,
     )
-    held, by_rule = held_bytes(trace, view), cache_bytes(spec, n)
+    every, by_rule = sharing.held * spec.layers, cache_bytes(spec, sharing.count)
     this_text = ngettext(
         "this text, {count} token: {rule}; layer {layer}'s own keys and values take {held}, × {layers} layers = "
         "{all}, difference {gap}",
         "this text, {count} tokens: {rule}; layer {layer}'s own keys and values take {held}, × {layers} layers = "
         "{all}, difference {gap}",
-        n,
+        sharing.count,
         rule=thousands(by_rule),
-        layer=view.layer,
-        held=thousands(held),
+        layer=sharing.layer,
+        held=thousands(sharing.held),
         layers=spec.layers,
-        all=thousands(held * spec.layers),
-        gap=thousands(abs(held * spec.layers - by_rule)),
+        all=thousands(every),
+        gap=thousands(abs(every - by_rule)),
     )
     return "\n".join((*rule(spec), at_length, this_text))
 
@@ -181,6 +217,7 @@ PANEL = Panel(
     name=N_("Shared keys"),
     title=N_("Which heads share keys and values?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from anatomy.control import Choice
 from anatomy.language import N_, _
@@ -80,16 +80,22 @@ class Standing:
     heads: int
 
 
-def scores(trace: Trace, kind: HeadKind) -> Float[np.ndarray, "layer head"]:
-    """The score of every head; NaN where the text offers no case."""
-    return trace[kind.want]
-
-
 def standing(values: Float[np.ndarray, "layer head"], layer: int, head: int) -> Standing:
     """Where one head stands among all; scores that differ by no more than rounding count as equal."""
     value = float(values[layer, head])
     near, share = nearness(values)
     return Standing(value, int((values >= value - max(near, share * value)).sum()), values.size)
+
+
+def outstanding(trace: Trace, layer: int, head: int) -> tuple[HeadKind, Standing] | None:
+    """The first share in which this head is among the highest of all, and its place there, if there is one; only of
+    those that the trace has."""
+    for kind in KINDS.values():
+        if kind.is_share and kind.want in trace and not np.isnan(trace[kind.want]).all():
+            place = standing(trace[kind.want], layer, head)
+            if place.rank <= 1 + place.heads // 100:
+                return kind, place
+    return None
 
 
 def top(values: Float[np.ndarray, "layer head"]) -> tuple[int, int]:
@@ -98,22 +104,22 @@ def top(values: Float[np.ndarray, "layer head"]) -> tuple[int, int]:
     return int(layer), int(head)
 
 
-def missing(trace: Trace, kind: HeadKind) -> str:
-    """Why the text offers no case for a score that no head has."""
-    ids = [token.id for token in trace.tokens]
+def missing(kind: HeadKind, ids: Int[np.ndarray, " pos"]) -> str:
+    """Why the text offers no case for a score that no head has. ids: of the tokens."""
+    alike = len(set(ids.tolist())) < len(ids)
     if len(ids) == 1:
         return _("The text is one token, which has no other to look at")
     if kind.slug == "local":
         return _("No token has more than {most} before it, so all that it sees is close by", most=LOCAL)
-    if len(set(ids)) == len(ids) and kind.slug == "induction":
+    if not alike and kind.slug == "induction":
         return _("No token occurs twice, so nothing can be copied")
-    if len(set(ids)) == len(ids):
+    if not alike:
         return _("No token occurs twice")
     return _("Equal tokens stand only side by side, so nothing can be copied")
 
 
 def rows(
-    kind: HeadKind, pattern: Float[np.ndarray, "pos src"], ids: np.ndarray
+    kind: HeadKind, pattern: Float[np.ndarray, "pos src"], ids: Int[np.ndarray, " pos"]
 ) -> tuple[np.ndarray, Float[np.ndarray, " row"]]:
     """(positions, value at each) whose mean is the score of a head with this pattern. ids: of the tokens [pos]."""
     terms = {pos: own(kind, row, pos, ids) for pos, row in enumerate(pattern)}

@@ -44,10 +44,8 @@ class Ranking:
         return self.heads[: rows * columns]
 
 
-def ranked(grid: Grid, chosen: tuple[int, int]) -> Grid:
-    """A grid's cells [layer head] from the highest to the lowest, row after row, each with the name of its head.
-    chosen: (layer, head)."""
-    ranking = Ranking(grid.z)
+def ranked(grid: Grid, ranking: Ranking) -> Grid:
+    """A grid's cells [layer head] in the order of a ranking, row after row, each with the name of its head."""
     (rows, columns), shown = ranking.shape, ranking.shown
     left = rows * columns - len(shown)
     return replace(
@@ -57,7 +55,7 @@ def ranked(grid: Grid, chosen: tuple[int, int]) -> Grid:
         cols=("",) * columns,
         row_axis=_("rank"),
         col_axis=_("from left to right, row after row"),
-        focus=divmod(shown.index(chosen), columns) if chosen in shown else None,
+        focus=divmod(shown.index(grid.focus), columns) if grid.focus in shown else None,
         tiles=None if grid.tiles is None else _tiles(grid.tiles, ranking),
         groups=0,
         names=(*(name(*place) for place in shown), *[""] * left),

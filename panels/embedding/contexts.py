@@ -15,7 +15,6 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.snippet import LAYERS, TABLE, opening
 from panels.panel import Panel, Table
-from viz.description import Description
 from viz.format import fixed, number, quoted
 from viz.lines import Lines, banded
 
@@ -51,80 +50,96 @@ def _alike(view: Fitted) -> Want:
 
 @dataclass(frozen=True)
 class Paths:
-    """Cosines at every place on the way: the table, the stream entering layer 0 where that is another vector, the
+    """The chosen token's vector on its way: the table, the stream entering layer 0 where that is another vector, the
     stream leaving each layer.
 
-    others  the positions of the same token, the nearest first
-    same    against the streams of those
-    own     against the token's own row
+    pos, token  the chosen token's position and label
+    entering    whether the stream entering layer 0 is a place of its own
+    others      the positions of the same token, the nearest first
+    cosines     with the streams of those, and in the last line with the token's own row
+    row         the token's own (activation)
+    stream      leaving the last layer (activation)
     """
 
+    pos: int
+    token: str
+    entering: bool
     others: tuple[int, ...]
-    same: Float[np.ndarray, "other place"]
-    own: Float[np.ndarray, " place"]
+    cosines: Float[np.ndarray, "line place"]
+    row: Float[np.ndarray, " d_model"]
+    stream: Float[np.ndarray, " d_model"]
+
+    @property
+    def same(self) -> Float[np.ndarray, "other place"]:
+        """Cosines with the streams of the same token elsewhere."""
+        return self.cosines[:-1]
+
+    @property
+    def own(self) -> Float[np.ndarray, " place"]:
+        """Cosines with the token's own row."""
+        return self.cosines[-1]
+
+    @property
+    def last(self) -> int:
+        """The last layer."""
+        return len(self.own) - 2 - self.entering
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Names of the places."""
+        return (_("row"), *((_("in"),) if self.entering else ()), *map(str, range(self.last + 1)))
 
 
-def paths(trace: Trace, view: Fitted) -> Paths:
+def read(trace: Trace, view: Fitted) -> Paths:
     """Cosines of the chosen token's stream with those of the same token elsewhere, and with its own row."""
-    token = trace.tokens[view.pos].id
-    elsewhere = [i for i, other in enumerate(trace.tokens) if other.id == token and i != view.pos]
+    token, row, entering = trace.tokens[view.pos], trace[_row(view)], _changed(trace.spec)
+    elsewhere = [i for i, other in enumerate(trace.tokens) if other.id == token.id and i != view.pos]
     others = sorted(elsewhere, key=lambda i: (i != view.src, abs(i - view.pos)))
     same = [np.ones(len(others)), *trace[_alike(view)][:, others]]  # [place] [other]
     stream = [trace[want] for want in _leaving(trace.spec, view)]
-    if _changed(trace.spec):
-        entering = trace[_ENTERING]
-        same.insert(1, cosines(entering[others], entering[view.pos, None]))
-        stream.insert(0, entering[view.pos])
-    own = cosines(np.stack(stream), trace[_row(view)][None, :])
-    return Paths(tuple(others), np.clip(np.array(same).T, -1, 1), np.clip([1.0, *own], -1, 1))
+    if entering:
+        before = trace[_ENTERING]
+        same.insert(1, cosines(before[others], before[view.pos, None]))
+        stream.insert(0, before[view.pos])
+    own = [1.0, *cosines(np.stack(stream), row[None, :])]
+    lines = np.clip(np.vstack([np.array(same).T, own]), -1, 1)
+    return Paths(view.pos, token.label, entering, tuple(others), lines, row, stream[-1])
 
 
-def _places(spec: ModelSpec) -> tuple[str, ...]:
-    """Names of the places."""
-    return (_("row"), *((_("in"),) if _changed(spec) else ()), *(str(layer) for layer in range(spec.layers)))
-
-
-def draw(trace: Trace, view: Fitted) -> Description:
+def draw(paths: Paths) -> Lines:
     """A line per other place of the token, the nearest in the accent; dashed, the cosine with the token's own row."""
-    return _lines(trace, paths(trace, view))
-
-
-def _lines(trace: Trace, similarity: Paths) -> Lines:
     axis = _("after layer (row: the table)")
-    if _changed(trace.spec):
+    if paths.entering:
         axis = _("after layer (row: the table; in: before layer 0)")
     return Lines(
-        values=np.vstack([similarity.same, similarity.own]),
-        names=(*(_("at {pos}", pos=other) for other in similarity.others), _("own row")),
-        places=_places(trace.spec),
+        values=paths.cosines,
+        names=(*(_("at {pos}", pos=other) for other in paths.others), _("own row")),
+        places=paths.places,
         chosen=0,
-        marked=len(similarity.others) or None,
+        marked=len(paths.others) or None,
         x_axis=axis,
         y_axis=_("cosine"),
         lead=True,
     )
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(paths: Paths) -> str:
     """How alike the two places stay, or how to get a second place."""
-    similarity = paths(trace, view)
-    spec, name = trace.spec, quoted(trace.tokens[view.pos].label)
-    if not similarity.others:
+    if not paths.others:
         return _(
             "{token} stands only once in this text: write it a second time to compare two contexts. The line shows how "
             "far its vector moves from its own row: {moved}.",
-            token=name,
-            moved=_moved(spec, similarity.own),
+            token=quoted(paths.token),
+            moved=_moved(paths, paths.own),
         )
     parted = _(
         "With the layers the two vectors become those of two contexts: {parted}. With its own row the one at {pos} has "
         "{own}.",
-        parted=_moved(spec, similarity.same[0]),
-        pos=view.pos,
-        own=_("cosine {end} after layer {last}", end=_three(similarity.own[-1]), last=spec.layers - 1),
+        parted=_moved(paths, paths.same[0]),
+        pos=paths.pos,
+        own=_("cosine {end} after layer {last}", end=_three(paths.own[-1]), last=paths.last),
     )
-    sentences = (_same(spec, similarity, name, view.pos), parted, _band(_lines(trace, similarity)))
-    return " ".join(sentence for sentence in sentences if sentence)
+    return " ".join(sentence for sentence in (_same(paths), parted, _band(draw(paths))) if sentence)
 
 
 def _band(given: Lines) -> str:
@@ -143,70 +158,65 @@ def _three(value: float) -> str:
     return fixed(value, 3)
 
 
-def _same(spec: ModelSpec, similarity: Paths, name: str, pos: int) -> str:
+def _same(paths: Paths) -> str:
     """That both places begin with one row, and what positions that are added do before the first layer."""
-    values = {"token": name, "pos": pos, "other": similarity.others[0]}
-    if not _changed(spec):
+    values = {"token": quoted(paths.token), "pos": paths.pos, "other": paths.others[0]}
+    if not paths.entering:
         return _("{token} at {pos} and at {other} has the same row (cosine 1.000).", **values)
     return _(
         "{token} at {pos} and at {other} has the same row (cosine 1.000); what is added before layer 0 (positions) "
         "brings it to {entering}.",
-        entering=_three(similarity.same[0, 1]),
+        entering=_three(paths.same[0, 1]),
         **values,
     )
 
 
-def _moved(spec: ModelSpec, path: Float[np.ndarray, " place"]) -> str:
+def _moved(paths: Paths, path: Float[np.ndarray, " place"]) -> str:
     """The cosine at the end, and where it is smallest."""
     place = smallest_at(path)
-    values = {"end": _three(path[-1]), "last": spec.layers - 1}
+    values = {"end": _three(path[-1]), "last": paths.last}
     if place == len(path) - 1:
         return _("cosine {end} after layer {last}, the least of all", **values)
     values["least"] = _three(path[place])
     if place == 0:
         return _("cosine {end} after layer {last}, the least {least} in the table", **values)
-    layer = place - 1 - _changed(spec)
+    layer = place - 1 - paths.entering
     if layer < 0:
         return _("cosine {end} after layer {last}, the least {least} before layer 0", **values)
     return _("cosine {end} after layer {last}, the least {least} after layer {layer}", layer=layer, **values)
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(paths: Paths) -> Table:
     """Per place on the way: the nearest other place, the range over all other places, the own row."""
-    similarity = paths(trace, view)
-    columns = [_("after layer")]
-    values = [similarity.own]
-    if similarity.others:
-        columns += [
-            _("cosine with the token at {pos}", pos=similarity.others[0]),
-            _("least of all its places"),
-            _("most"),
+    others = []
+    if paths.others:
+        others = [
+            (_("cosine with the token at {pos}", pos=paths.others[0]), paths.same[0]),
+            (_("least of all its places"), paths.same.min(axis=0)),
+            (_("most"), paths.same.max(axis=0)),
         ]
-        values = [similarity.same[0], similarity.same.min(axis=0), similarity.same.max(axis=0), similarity.own]
-    return Table(
-        (*columns, _("cosine with its own row")),
-        tuple((place, *map(float, row)) for place, row in zip(_places(trace.spec), np.array(values).T, strict=True)),
-    )
+    return Table.of((_("after layer"), paths.places), *others, (_("cosine with its own row"), paths.own))
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(paths: Paths) -> str:
     """The cosine with the own row after the last layer, with dot product and lengths; then the other place's."""
-    similarity, last = paths(trace, view), trace.spec.layers - 1
-    token = quoted(trace.tokens[view.pos].label)
-    row = trace[_row(view)].astype(float)
-    stream = trace[Want("resid_post", last, pos=view.pos)].astype(float)
+    row, stream = paths.row.astype(float), paths.stream.astype(float)
     lines = [
-        _("a = stream of {token} after layer {layer}, b = its row of the table", token=token, layer=last),
+        _(
+            "a = stream of {token} after layer {layer}, b = its row of the table",
+            token=quoted(paths.token),
+            layer=paths.last,
+        ),
         "cos(a, b) = a·b / (‖a‖ · ‖b‖)",
         f"= {number(float(stream @ row))} / ({number(float(norms(stream)))} · {number(float(norms(row)))}) "
-        f"= {_three(similarity.own[-1])}",
+        f"= {_three(paths.own[-1])}",
     ]
-    if similarity.others:
+    if paths.others:
         lines.append(
             _(
                 "a with the stream at {pos} after the same layer: {cosine}",
-                pos=similarity.others[0],
-                cosine=_three(similarity.same[0, -1]),
+                pos=paths.others[0],
+                cosine=_three(paths.same[0, -1]),
             )
         )
     return "\n".join(lines)
@@ -241,6 +251,7 @@ PANEL = Panel(
     name=N_("Contexts"),
     title=N_("Is the same word the same vector everywhere?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -1,7 +1,7 @@
 """Where the text's tokens lie among their neighbours in the embedding table, on a plane (PCA)."""
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from anatomy.measure import POOLED, cosines, norms, principal_plane
 from anatomy.request import Want
 from anatomy.rounding import largest_first
 from anatomy.spec import ModelSpec
-from anatomy.trace import Trace
+from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
 from panels.common.snippet import TABLE, opening
 from panels.panel import Panel, Table
@@ -27,19 +27,6 @@ NEAR = Slider("near", N_("Neighbours per token"), 0, 8, 1, 3)
 MOST_WITH_NEIGHBOURS = 60
 _MOST = 1_000  # different tokens drawn
 _ROWS = Want("tok_embed")
-
-
-@dataclass(frozen=True)
-class Map:
-    """Every row drawn, each once: ids, names, rank, coordinates (activation), cosine with the chosen row; and what
-    share of the variance each axis holds."""
-
-    ids: tuple[int, ...]
-    labels: tuple[str, ...]
-    ranks: tuple[Rank, ...]
-    flat: Float[np.ndarray, "row 2"]
-    cosines: Float[np.ndarray, " row"]
-    shares: tuple[float, float]
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -59,44 +46,107 @@ def _neighbours(trace: Trace, view: Fitted, pos: int) -> tuple[Int[np.ndarray, "
     return ids, rows
 
 
-def lay_out(trace: Trace, view: Fitted) -> Map:
+@dataclass(frozen=True)
+class Plane:
+    """The rows that are drawn, each once, on the plane of their largest spread.
+
+    token      the chosen one
+    row        its row (activation)
+    rows       how many the table has
+    nearest    label of the row that points most nearly its way
+    nearness   cosine with that one
+    crowded    whether only the chosen token's neighbours are drawn
+    different  how many different tokens the text has
+    ids        of the rows drawn: the text's tokens, then their neighbours
+    labels     what each is called
+    ranks      how much each matters in the figure
+    times      how often each stands in the text
+    flat       coordinates (activation)
+    cosines    with the chosen token's row
+    shares     of the variance, on each axis
+    """
+
+    token: Token
+    row: Float[np.ndarray, " d_model"]
+    rows: int
+    nearest: str
+    nearness: float
+    crowded: bool
+    different: int
+    ids: tuple[int, ...]
+    labels: tuple[str, ...]
+    ranks: tuple[Rank, ...]
+    times: tuple[int, ...]
+    flat: Float[np.ndarray, "row 2"]
+    cosines: Float[np.ndarray, " row"]
+    shares: tuple[float, float]
+
+    @property
+    def shown(self) -> int:
+        """How many of the text's different tokens are drawn."""
+        return sum(count > 0 for count in self.times)
+
+    @property
+    def outside(self) -> int:
+        """How many others are drawn."""
+        return len(self.ids) - self.shown
+
+
+def read(trace: Trace, view: Fitted) -> Plane:
     """The plane through the rows of the text's tokens, each once, and then of their neighbours, each once."""
-    in_text = dict(zip((token.id for token in trace.tokens), trace[_ROWS], strict=True))
-    rows = {token_id: in_text[token_id] for token_id in _drawn_ids(trace, view)}
-    count = int(view[NEAR])
-    for pos in [view.pos] if crowded(trace) else range(len(trace.tokens)):
-        ids, near_rows = _neighbours(trace, view, pos)
-        for token_id, row in zip(ids[:count].tolist(), near_rows[:count], strict=True):
-            rows.setdefault(token_id, row)
-    chosen = trace.tokens[view.pos].id
-    near = set(_neighbours(trace, view, view.pos)[0][:count].tolist())
+    token, row, times = trace.tokens[view.pos], trace[_ROWS][view.pos], Counter(token.id for token in trace.tokens)
+    crowded = len(trace.tokens) > POOLED or len(times) > MOST_WITH_NEIGHBOURS
+    rows = _rows(trace, view, _most_frequent(times, token.id), crowded)
     points = np.stack(list(rows.values()))
     flat, shares = principal_plane(points)
-    return Map(
+    near_ids, near_rows = _neighbours(trace, view, view.pos)
+    near = near_ids[: int(view[NEAR])].tolist()
+    return Plane(
+        token=token,
+        row=row,
+        rows=trace.spec.vocab,
+        nearest=trace.name(int(near_ids[0])),
+        nearness=float(cosines(near_rows[0], row)),
+        crowded=crowded,
+        different=len(times),
         ids=tuple(rows),
         labels=tuple(trace.name(token_id) for token_id in rows),
-        ranks=tuple(_rank(token_id, chosen, near, in_text.keys()) for token_id in rows),
+        ranks=tuple(_rank(token_id, token.id, near, times) for token_id in rows),
+        times=tuple(times[token_id] for token_id in rows),
         flat=flat,
-        cosines=cosines(points, rows[chosen][None, :]),
+        cosines=cosines(points, row[None, :]),
         shares=shares,
     )
 
 
-def _drawn_ids(trace: Trace, view: Fitted) -> list[int]:
+def lay_out(trace: Trace, view: Fitted) -> Plane:
+    """The same as `read`."""
+    return read(trace, view)
+
+
+def _rows(
+    trace: Trace, view: Fitted, in_text: Sequence[int], crowded: bool
+) -> dict[int, Float[np.ndarray, " d_model"]]:
+    """By their ids: the rows of these tokens of the text, then of the neighbours of all, or of the chosen one."""
+    by_id = dict(zip((token.id for token in trace.tokens), trace[_ROWS], strict=True))
+    rows = {token_id: by_id[token_id] for token_id in in_text}
+    count = int(view[NEAR])
+    for pos in [view.pos] if crowded else range(len(trace.tokens)):
+        ids, near_rows = _neighbours(trace, view, pos)
+        for token_id, row in zip(ids[:count].tolist(), near_rows[:count], strict=True):
+            rows.setdefault(token_id, row)
+    return rows
+
+
+def _most_frequent(times: Counter[int], chosen: int) -> list[int]:
     """The text's different tokens, in order; where there are too many the chosen one and the most frequent."""
-    times = Counter(token.id for token in trace.tokens)
     if len(times) <= _MOST:
         return list(times)
     most = [token_id for token_id, _count in times.most_common(_MOST)]
-    return list(dict.fromkeys((trace.tokens[view.pos].id, *most)))[:_MOST]
+    return list(dict.fromkeys((chosen, *most)))[:_MOST]
 
 
-def crowded(trace: Trace) -> bool:
-    """Whether only the chosen token's neighbours are drawn."""
-    return len(trace.tokens) > POOLED or len({token.id for token in trace.tokens}) > MOST_WITH_NEIGHBOURS
-
-
-def _rank(token_id: int, chosen: int, near: Set[int], in_text: Set[int]) -> Rank:
+def _rank(token_id: int, chosen: int, near: Container[int], in_text: Container[int]) -> Rank:
     if token_id == chosen:
         return "chosen"
     if token_id in near:
@@ -104,73 +154,58 @@ def _rank(token_id: int, chosen: int, near: Set[int], in_text: Set[int]) -> Rank
     return "text" if token_id in in_text else "faint"
 
 
-def draw(trace: Trace, view: Fitted) -> Scatter:
+def draw(plane: Plane) -> Scatter:
     """The map: chosen token and its neighbours in the accent, the other tokens calm, the rest as dots."""
-    plane = lay_out(trace, view)
-    times = Counter(token.id for token in trace.tokens)
     points = [
         Point(
-            x=float(plane.flat[i, 0]),
-            y=float(plane.flat[i, 1]),
-            label=label if times[token_id] < 2 else f"{label} ×{times[token_id]}",
-            note=_(
-                "token id {id}, cosine with the chosen token {cosine}", id=token_id, cosine=cosine(plane.cosines[i])
-            ),
+            *place,
+            label=label if times < 2 else f"{label} ×{times}",
+            note=_("token id {id}, cosine with the chosen token {cosine}", id=token_id, cosine=cosine(alike)),
             rank=rank,
         )
-        for i, (token_id, label, rank) in enumerate(zip(plane.ids, plane.labels, plane.ranks, strict=True))
+        for token_id, label, rank, times, place, alike in zip(
+            plane.ids, plane.labels, plane.ranks, plane.times, plane.flat.tolist(), plane.cosines, strict=True
+        )
     ]
     x_share, y_share = (percent(share) for share in plane.shares)
     axes = (_("PC 1 · {share} of the variance", share=x_share), _("PC 2 · {share} of the variance", share=y_share))
     return Scatter(points, *axes)
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(plane: Plane) -> str:
     """The nearest row of the vocabulary, what was drawn, and how much of the spread the plane holds."""
-    plane = lay_out(trace, view)
-    token = trace.tokens[view.pos]
-    ids, rows = _neighbours(trace, view, view.pos)
-    nearest = trace.name(int(ids[0]))
-    nearness = float(cosines(rows[0], trace[_ROWS][view.pos]))
     row = _(
         "{token} is row {row} of {rows}; the row that points most nearly its way is that of {nearest} "
         "(cosine {cosine}).",
-        token=quoted(token.label),
-        row=thousands(token.id),
-        rows=thousands(trace.spec.vocab),
-        nearest=quoted(nearest),
-        cosine=cosine(nearness),
+        token=quoted(plane.token.label),
+        row=thousands(plane.token.id),
+        rows=thousands(plane.rows),
+        nearest=quoted(plane.nearest),
+        cosine=cosine(plane.nearness),
     )
     drawn = _(
         "Drawn are {drawn}, each once; the plane holds {share} of their variance.",
-        drawn=_drawn(trace, plane),
+        drawn=_drawn(plane),
         share=percent(sum(plane.shares)),
     )
     return f"{row} {drawn}"
 
 
-def _drawn(trace: Trace, plane: Map) -> str:
+def _drawn(plane: Plane) -> str:
     """How many tokens of the text and how many others."""
-    different, shown, outside = _counted(trace, plane)
-    if shown < different:
-        return _drawn_of_many(thousands(shown), different, outside)
+    different, outside = plane.different, plane.outside
+    if plane.shown < different:
+        return _drawn_of_many(thousands(plane.shown), different, outside)
     if not outside:
         return ngettext("{count} token of the text", "{count} tokens of the text", different)
     tokens, neighbours = nouns.tokens(different), nouns.neighbours(outside)
-    if crowded(trace):
+    if plane.crowded:
         return _(
             "{tokens} of the text and {neighbours} of the chosen one from outside of it",
             tokens=tokens,
             neighbours=neighbours,
         )
     return _("{tokens} of the text and {neighbours} from outside of it", tokens=tokens, neighbours=neighbours)
-
-
-def _counted(trace: Trace, plane: Map) -> tuple[int, int, int]:
-    """(different tokens of the text, how many of them are drawn, how many others)."""
-    different = {token.id for token in trace.tokens}
-    shown = sum(token_id in different for token_id in plane.ids)
-    return len(different), shown, len(plane.ids) - shown
 
 
 def _drawn_of_many(shown: str, different: int, outside: int) -> str:
@@ -193,9 +228,8 @@ def _drawn_of_many(shown: str, different: int, outside: int) -> str:
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(plane: Plane) -> Table:
     """Every point of the map, nearest to the chosen token first."""
-    plane = lay_out(trace, view)
     kinds = {
         "chosen": _("chosen"),
         "near": _("neighbour of the chosen"),
@@ -203,44 +237,28 @@ def table(trace: Trace, view: Fitted) -> Table:
         "faint": _("neighbour"),
     }
     order = largest_first(plane.cosines)
-    return Table(
-        (
-            _("token"),
-            _("id"),
-            _("what"),
-            _("PC 1 (activation)"),
-            _("PC 2 (activation)"),
-            _("cosine with the chosen"),
-        ),
-        tuple(
-            (plane.labels[i], plane.ids[i], kinds[plane.ranks[i]], *map(float, plane.flat[i]), float(plane.cosines[i]))
-            for i in order
-        ),
-        _unlisted(trace, plane),
+    return Table.of(
+        (_("token"), (plane.labels[i] for i in order)),
+        (_("id"), (plane.ids[i] for i in order)),
+        (_("what"), (kinds[plane.ranks[i]] for i in order)),
+        (_("PC 1 (activation)"), plane.flat[order, 0]),
+        (_("PC 2 (activation)"), plane.flat[order, 1]),
+        (_("cosine with the chosen"), plane.cosines[order]),
+        note=_("Listed are {drawn}.", drawn=_drawn(plane)) if plane.shown < plane.different else None,
     )
 
 
-def _unlisted(trace: Trace, plane: Map) -> str | None:
-    """That the table has not all tokens of the text; None where it has."""
-    different, shown, _outside = _counted(trace, plane)
-    return _("Listed are {drawn}.", drawn=_drawn(trace, plane)) if shown < different else None
-
-
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(plane: Plane) -> str:
     """The chosen row, its two coordinates and the axes' shares, with the numbers."""
-    plane = lay_out(trace, view)
-    token, row = trace.tokens[view.pos], trace[_ROWS][view.pos]
-    x, y = plane.flat[plane.ids.index(token.id)]
-    first = ", ".join(number(float(value)) for value in row[:4])
-    length = number(float(norms(row)))
+    x, y = plane.flat[plane.ids.index(plane.token.id)]
     return "\n".join(
         (
             _(
                 "row {row} of the table = ({first}, … {count} numbers)   length {length}",
-                row=token.id,
-                first=first,
-                count=thousands(len(row)),
-                length=length,
+                row=plane.token.id,
+                first=", ".join(number(value) for value in plane.row[:4].tolist()),
+                count=thousands(len(plane.row)),
+                length=number(float(norms(plane.row))),
             ),
             ngettext(
                 "mean = average of the {count} row drawn",
@@ -296,6 +314,7 @@ PANEL = Panel(
     name=N_("Map"),
     title=N_("Which tokens lie near each other?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

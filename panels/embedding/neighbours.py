@@ -1,6 +1,10 @@
 """The chosen token's nearest neighbours in the whole embedding table."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
 
 from anatomy.language import N_, _
 from anatomy.measure import norms
@@ -25,66 +29,79 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     )
 
 
-def _near(trace: Trace, view: Fitted) -> list[tuple[int, float]]:
-    """(id, cosine) of the neighbours, nearest first."""
-    ids, cosines = trace[Want("near_ids", pos=view.pos)], trace[Want("near_cos", pos=view.pos)]
-    return list(zip(ids.tolist(), cosines.tolist(), strict=True))
+@dataclass(frozen=True)
+class Neighbours:
+    """The rows of the table that point most nearly the way of the chosen token's, nearest first.
+
+    token    the chosen token's label
+    rows     how many the table has
+    ids      of the neighbours in the vocabulary
+    names    their labels
+    cosines  with the chosen token's row
+    row      the chosen token's (activation)
+    nearest  the first neighbour's (activation)
+    """
+
+    token: str
+    rows: int
+    ids: Int[np.ndarray, " k"]
+    names: tuple[str, ...]
+    cosines: Float[np.ndarray, " k"]
+    row: Float[np.ndarray, " d_model"]
+    nearest: Float[np.ndarray, " d_model"]
 
 
-def draw(trace: Trace, view: Fitted) -> Bars:
+def read(trace: Trace, view: Fitted) -> Neighbours:
+    """The neighbours with their names, and the two rows of the formula."""
+    row, ids, cosines, rows = (trace[want] for want in needs(trace.spec, view))
+    names = tuple(map(trace.name, ids.tolist()))
+    return Neighbours(trace.tokens[view.pos].label, trace.spec.vocab, ids, names, cosines, row, rows[0])
+
+
+def draw(neighbours: Neighbours) -> Bars:
     """One bar per neighbour, on a scale that ends at 1, the same direction."""
-    chosen = trace.tokens[view.pos].label
     bars = [
-        Bar(
-            trace.name(token_id),
-            value,
-            cosine(value),
-            _("token id {id}, cosine {cosine}", id=token_id, cosine=cosine(value)),
-            accent=True,
-        )
-        for token_id, value in _near(trace, view)
+        Bar(name, value, cosine(value), _("token id {id}, cosine {cosine}", id=row, cosine=cosine(value)), accent=True)
+        for row, name, value in zip(neighbours.ids.tolist(), neighbours.names, neighbours.cosines.tolist(), strict=True)
     ]
-    return Bars(bars, _("cosine with {token} (1: same direction)", token=quoted(chosen)), high=1.0)
+    return Bars(bars, _("cosine with {token} (1: same direction)", token=quoted(neighbours.token)), high=1.0)
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(neighbours: Neighbours) -> str:
     """The nearest and the last neighbour shown, and out of how many rows."""
-    near = _near(trace, view)
-    (first, best), (last, least) = near[0], near[-1]
     return _(
         "Among {rows} rows, {nearest} points most nearly the way of {token} (cosine {best}); number {count} is {last} "
         "({least}).",
-        rows=thousands(trace.spec.vocab),
-        nearest=quoted(trace.name(first)),
-        token=quoted(trace.tokens[view.pos].label),
-        best=cosine(best),
-        count=len(near),
-        last=quoted(trace.name(last)),
-        least=cosine(least),
+        rows=thousands(neighbours.rows),
+        nearest=quoted(neighbours.names[0]),
+        token=quoted(neighbours.token),
+        best=cosine(float(neighbours.cosines[0])),
+        count=len(neighbours.names),
+        last=quoted(neighbours.names[-1]),
+        least=cosine(float(neighbours.cosines[-1])),
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(neighbours: Neighbours) -> Table:
     """The neighbours with ids and cosines."""
-    near = enumerate(_near(trace, view), start=1)
-    return Table(
-        (_("rank"), _("token"), _("id"), _("cosine")),
-        tuple((rank, trace.name(token_id), token_id, value) for rank, (token_id, value) in near),
+    return Table.of(
+        (_("rank"), range(1, len(neighbours.names) + 1)),
+        (_("token"), neighbours.names),
+        (_("id"), neighbours.ids),
+        (_("cosine"), neighbours.cosines),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(neighbours: Neighbours) -> str:
     """The cosine of the nearest neighbour, with dot product and lengths."""
-    row = trace[Want("tok_embed", pos=view.pos)].astype(float)
-    other = trace[Want("near_rows", pos=view.pos)][0].astype(float)
-    first, value = _near(trace, view)[0]
+    row, other = neighbours.row.astype(float), neighbours.nearest.astype(float)
     a, b, dot = float(norms(row)), float(norms(other)), float(row @ other)
-    token, near = quoted(trace.tokens[view.pos].label), quoted(trace.name(first))
+    token, near = quoted(neighbours.token), quoted(neighbours.names[0])
     return "\n".join(
         (
             _("a = row of {token}, b = row of {other}", token=token, other=near),
             "cos(a, b) = a·b / (‖a‖ · ‖b‖)",
-            f"= {number(dot)} / ({number(a)} · {number(b)}) = {cosine(value)}",
+            f"= {number(dot)} / ({number(a)} · {number(b)}) = {cosine(float(neighbours.cosines[0]))}",
         )
     )
 
@@ -108,6 +125,7 @@ PANEL = Panel(
     name=N_("Neighbours"),
     title=N_("Which tokens have almost the same vector?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -1,6 +1,8 @@
 """The chosen token's row of the embedding table: its real numbers, and its length beside those of the text."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -11,11 +13,11 @@ from anatomy.measure import norms
 from anatomy.request import Want
 from anatomy.rounding import largest_at, largest_first
 from anatomy.spec import ModelSpec
-from anatomy.trace import Trace
+from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
 from panels.common.columns import Columns, columns_of, table_note, table_rows
 from panels.common.snippet import TABLE, opening
-from panels.panel import Figure, Panel, Table
+from panels.panel import Panel, Table
 from viz import nouns
 from viz.dots import Dots
 from viz.format import number, percent, quoted, thousands
@@ -36,25 +38,74 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return (_ROWS,)
 
 
-def draw(trace: Trace, view: Fitted) -> Figure:
+@dataclass(frozen=True)
+class Row:
+    """The chosen token's row of the table, and the lengths of all rows of the text.
+
+    spec        of the model
+    tokens      of the text
+    pos         the chosen token
+    as_lengths  whether the lengths are drawn instead of the numbers
+    numbers     of the chosen row (activation), in float64
+    highest     size of the largest number in all rows (activation)
+    lengths     L2 norm of each token's row
+    """
+
+    spec: ModelSpec
+    tokens: tuple[Token, ...]
+    pos: int
+    as_lengths: bool
+    numbers: Float[np.ndarray, " d_model"]
+    highest: float
+    lengths: Float[np.ndarray, " pos"]
+
+    @property
+    def token(self) -> Token:
+        """The chosen token."""
+        return self.tokens[self.pos]
+
+    @cached_property
+    def top(self) -> int:
+        """The dimension of the largest number."""
+        return largest_at(np.abs(self.numbers))
+
+    @cached_property
+    def columns(self) -> Columns:
+        """What has a dot: each token, or several side by side in a long text."""
+        return columns_of(len(self.tokens), alone=_ALONE)
+
+
+def read(trace: Trace, view: Fitted) -> Row:
+    """The row's numbers and every row's length."""
+    rows = trace[_ROWS]
+    return Row(
+        spec=trace.spec,
+        tokens=trace.tokens,
+        pos=view.pos,
+        as_lengths=view[SHOWN] == "lengths",
+        numbers=rows[view.pos].astype(np.float64),
+        highest=float(np.abs(rows).max()),
+        lengths=norms(rows),
+    )
+
+
+def draw(row: Row) -> Grid | Dots:
     """The row's numbers in lines of a strip, or the length of every token's row."""
-    return _strip(trace, view) if view[SHOWN] == "values" else _lengths(trace, view)
+    return _lengths(row) if row.as_lengths else _strip(row)
 
 
-def folded(row: Float[np.ndarray, " d_model"]) -> Float[np.ndarray, "line place"]:
+def folded(numbers: Float[np.ndarray, " d_model"]) -> Float[np.ndarray, "line place"]:
     """The numbers in lines of equal length, 32 each or, of more than 1,024, 64; NaN fills up the last."""
-    width = min(_NARROW if len(row) <= _MANY else _WIDE, len(row))
-    lines = np.full((-(-len(row) // width), width), np.nan, np.float32)
-    lines.ravel()[: len(row)] = row
+    width = min(_NARROW if len(numbers) <= _MANY else _WIDE, len(numbers))
+    lines = np.full((-(-len(numbers) // width), width), np.nan, np.float32)
+    lines.ravel()[: len(numbers)] = numbers
     return lines
 
 
-def _strip(trace: Trace, view: Fitted) -> Grid:
+def _strip(row: Row) -> Grid:
     """Colours have the same scale for every token of the text."""
-    rows = trace[_ROWS]
-    lines = folded(rows[view.pos])
+    lines = folded(row.numbers)
     width = lines.shape[1]
-    line, place = divmod(largest_at(np.abs(rows[view.pos])), width)
     return Grid(
         z=lines,
         rows=tuple(str(first) for first in range(0, lines.size, width)),
@@ -62,28 +113,23 @@ def _strip(trace: Trace, view: Fitted) -> Grid:
         row_axis=_("dimension"),
         col_axis=_("dimension, counted on"),
         unit=_("activation"),
-        title=_("Row {row} of the embedding table", row=thousands(trace.tokens[view.pos].id)),
-        high=ceiling(float(np.abs(rows).max())),
+        title=_("Row {row} of the embedding table", row=thousands(row.token.id)),
+        high=ceiling(row.highest),
         signed=True,
-        focus=(line, place),
+        focus=divmod(row.top, width),
         empty=_("no such dimension"),
     )
 
 
-def _columns(trace: Trace) -> Columns:
-    """What has a dot: each token, or several side by side in a long text."""
-    return columns_of(len(trace.tokens), alone=_ALONE)
-
-
-def _lengths(trace: Trace, view: Fitted) -> Dots:
-    lengths, columns = norms(trace[_ROWS]), _columns(trace)
-    x, y = columns.middles, columns.mean(lengths)
-    notes = tuple(_note(trace, columns, i, float(length)) for i, length in enumerate(y))
-    accent = tuple(i == view.pos for i in range(len(y)))
+def _lengths(row: Row) -> Dots:
+    columns = row.columns
+    x, y = columns.middles, columns.mean(row.lengths)
+    notes = tuple(_note(row, i, length) for i, length in enumerate(y.tolist()))
+    accent = tuple(i == row.pos for i in range(len(y)))
     if columns.pooled:  # the chosen token has a dot of its own
-        own, name = float(lengths[view.pos]), trace.tokens[view.pos].label
-        x, y = np.append(x, view.pos), np.append(y, own)
-        notes = (*notes, _("{pos} {token}: length {length}", pos=view.pos, token=name, length=number(own)))
+        own = float(row.lengths[row.pos])
+        x, y = np.append(x, row.pos), np.append(y, own)
+        notes = (*notes, _("{pos} {token}: length {length}", pos=row.pos, token=row.token.label, length=number(own)))
         accent = (*(False for _column in columns.sizes), True)
     return Dots(
         x=x.astype(np.float32),
@@ -92,63 +138,59 @@ def _lengths(trace: Trace, view: Fitted) -> Dots:
         accent=accent,
         x_axis=_("position in the text"),
         y_axis=_("length of the row (L2 norm)"),
-        levels=[Level(float(np.median(lengths)), _("median of the text"))],
+        levels=[Level(float(np.median(row.lengths)), _("median of the text"))],
         logarithmic=False,
         above=columns.pooled,
     )
 
 
-def _note(trace: Trace, columns: Columns, column: int, length: float) -> str:
-    if columns.pooled:
-        span = columns.span(column)
+def _note(row: Row, column: int, length: float) -> str:
+    if row.columns.pooled:
+        span = row.columns.span(column)
         return _("positions {places}: mean length {length}", places=span, length=number(length))
-    return _("{pos} {token}: length {length}", pos=column, token=trace.tokens[column].label, length=number(length))
+    return _("{pos} {token}: length {length}", pos=column, token=row.tokens[column].label, length=number(length))
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(row: Row) -> str:
     """How many numbers, their range, the row's length among the text's, and what else the table is used for."""
-    return " ".join(
-        part for part in (_enters(trace, view), _ranked(trace, view), _tied(trace.spec), _dots(trace, view)) if part
-    )
+    return " ".join(part for part in (_enters(row), _ranked(row), _tied(row.spec), _dots(row)) if part)
 
 
-def _dots(trace: Trace, view: Fitted) -> str:
+def _dots(row: Row) -> str:
     """What a dot is where not every token has one."""
-    columns = _columns(trace)
-    if view[SHOWN] == "values" or not columns.pooled:
+    if not row.as_lengths or not row.columns.pooled:
         return ""
-    return _("Each grey dot is the mean of {tokens} side by side.", tokens=columns.covers)
+    return _("Each grey dot is the mean of {tokens} side by side.", tokens=row.columns.covers)
 
 
-def _enters(trace: Trace, view: Fitted) -> str:
+def _enters(row: Row) -> str:
     """How many numbers, from where to where, and how many of them are nothing."""
-    row = trace[_ROWS][view.pos]
-    zeros = int((row == 0).sum())
+    zeros, count = int((row.numbers == 0).sum()), len(row.numbers)
     values = {
-        "token": quoted(trace.tokens[view.pos].label),
-        "low": number(float(row.min())),
-        "high": number(float(row.max())),
+        "token": quoted(row.token.label),
+        "low": number(float(row.numbers.min())),
+        "high": number(float(row.numbers.max())),
     }
     if not zeros:
         return ngettext(
             "{token} enters as {count} number from {low} to {high}; it is not exactly 0.",
             "{token} enters as {count} numbers from {low} to {high}; none is exactly 0.",
-            len(row),
+            count,
             **values,
         )
     return ngettext(
         "{token} enters as {numbers} from {low} to {high}; {count} is exactly 0.",
         "{token} enters as {numbers} from {low} to {high}; {count} are exactly 0.",
         zeros,
-        numbers=nouns.numbers(len(row)),
+        numbers=nouns.numbers(count),
         **values,
     )
 
 
-def _ranked(trace: Trace, view: Fitted) -> str:
+def _ranked(row: Row) -> str:
     """The row's length among those of the text's different tokens."""
-    by_id = {token.id: float(length) for token, length in zip(trace.tokens, norms(trace[_ROWS]), strict=True)}
-    own = by_id[trace.tokens[view.pos].id]
+    by_id = dict(zip((token.id for token in row.tokens), row.lengths.tolist(), strict=True))
+    own = by_id[row.token.id]
     if len(by_id) == 1:
         return _("The row's length is {length}.", length=number(own))
     rank = 1 + sum(length > own for length in by_id.values())
@@ -188,45 +230,50 @@ def _tied(spec: ModelSpec) -> str:
     return _("The output layer has a table of its own (untied): this row serves the way in alone.")
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(row: Row) -> Table:
     """The numbers of largest size, or the length of every token's row."""
-    if view[SHOWN] == "lengths":
-        lengths, shown = norms(trace[_ROWS]).tolist(), table_rows(len(trace.tokens), view.pos)
-        rows = ((pos, trace.tokens[pos].label, trace.tokens[pos].id, lengths[pos]) for pos in shown)
-        columns = (_("position"), _("token"), _("id"), _("length (L2 norm)"))
-        return Table(columns, tuple(rows), table_note(len(lengths), shown))
-    row = trace[_ROWS][view.pos].astype(np.float64)
-    total = float((row**2).sum()) or 1.0
-    order = largest_first(np.abs(row))[:_LARGEST]
-    return Table(
-        (_("dimension"), _("value (activation)"), _("share of the squared length")),
-        tuple((int(i), float(row[i]), float(row[i] ** 2 / total)) for i in order),
+    if row.as_lengths:
+        shown = table_rows(len(row.tokens), row.pos)
+        listed = slice(shown.start, shown.stop)
+        return Table.of(
+            (_("position"), shown),
+            (_("token"), (token.label for token in row.tokens[listed])),
+            (_("id"), (token.id for token in row.tokens[listed])),
+            (_("length (L2 norm)"), row.lengths[listed]),
+            note=table_note(len(row.tokens), shown),
+        )
+    squares = row.numbers**2
+    order = largest_first(np.abs(row.numbers))[:_LARGEST]
+    return Table.of(
+        (_("dimension"), order),
+        (_("value (activation)"), row.numbers[order]),
+        (_("share of the squared length"), squares[order] / (squares.sum() or 1.0)),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(row: Row) -> str:
     """The row's length from its numbers, and how much of it its largest number makes."""
-    row = trace[_ROWS][view.pos].astype(np.float64)
-    squared, top = float((row**2).sum()), largest_at(np.abs(row))
-    first = " + ".join(f"({number(float(value))})²" for value in row[:3])
-    scale = trace.spec.embed_scale
+    numbers, scale = row.numbers, row.spec.embed_scale
+    squared, largest = float((numbers**2).sum()), float(numbers[row.top])
+    first = " + ".join(f"({number(value)})²" for value in numbers[:3].tolist())
+    mean, spread = number(float(numbers.mean())), number(float(numbers.std()))
     lines = [
         ngettext(
             "‖row‖ = √({first} + … {count} number) = √{squared} = {length}",
             "‖row‖ = √({first} + … {count} numbers) = √{squared} = {length}",
-            len(row),
+            len(numbers),
             first=first,
             squared=number(squared),
             length=number(squared**0.5),
         ),
         _(
             "largest: dimension {dim}, ({value})² / {squared} = {share} of the squared length",
-            dim=top,
-            value=number(float(row[top])),
+            dim=row.top,
+            value=number(largest),
             squared=number(squared),
-            share=percent(float(row[top] ** 2) / (squared or 1.0)),
+            share=percent(largest**2 / (squared or 1.0)),
         ),
-        _("mean {mean}, standard deviation {spread}", mean=number(float(row.mean())), spread=number(float(row.std()))),
+        _("mean {mean}, standard deviation {spread}", mean=mean, spread=spread),
         _("the model multiplies the row by {factor} before it enters", factor=number(scale)) if scale != 1 else "",
     ]
     return "\n".join(line for line in lines if line)
@@ -250,6 +297,7 @@ PANEL = Panel(
     name=N_("Row"),
     title=N_("What are the numbers of a token?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

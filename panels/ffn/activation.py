@@ -1,9 +1,10 @@
 """The activation function of the FFN, with the inputs that it gets in one layer."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from anatomy.language import N_, _, ngettext
 from anatomy.measure import ACTIVATIONS
@@ -42,9 +43,61 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return (Want(_site(spec), view.layer), Want("act", view.layer, pos=view.pos))
 
 
-def inputs(trace: Trace, view: Fitted) -> Float[np.ndarray, "pos d_ff"]:
-    """What goes into the function, for every token and neuron of the chosen layer."""
-    return trace[Want(_site(trace.spec), view.layer)]
+@dataclass(frozen=True)
+class Inputs:
+    """What the activation function of one layer gets, and what it makes of the chosen token's inputs.
+
+    spec          of the model
+    layer, token  the chosen layer, and the token's label
+    all           the inputs of every token and neuron (activation)
+    own           those of the chosen token
+    own_y         the function of these
+    act           the chosen token's neurons, as the model has them
+    top           numbers of the strongest, as `strongest` has them
+    """
+
+    spec: ModelSpec
+    layer: int
+    token: str
+    all: Float[np.ndarray, "pos d_ff"]
+    own: Float[np.ndarray, " d_ff"]
+    own_y: Float[np.ndarray, " d_ff"]
+    act: Float[np.ndarray, " d_ff"]
+    top: Int[np.ndarray, " k"]
+
+
+def read(trace: Trace, view: Fitted) -> Inputs:
+    """The inputs, and the function of the chosen token's."""
+    given, act = (trace[want] for want in needs(trace.spec, view))
+    own = given[view.pos]
+    return Inputs(
+        spec=trace.spec,
+        layer=view.layer,
+        token=trace.tokens[view.pos].label,
+        all=given,
+        own=own,
+        own_y=ACTIVATIONS[trace.spec.ffn.act](own),
+        act=act,
+        top=strongest(act),
+    )
+
+
+def draw(inputs: Inputs) -> Activation:
+    """The curve, the chosen token's inputs on it, and how often each input occurs in the text."""
+    x, name, site = _curve(inputs.all), function_name(inputs.spec), _site(inputs.spec)
+    pairs = zip(inputs.own.tolist(), inputs.own_y.tolist(), strict=True)
+    return Activation(
+        x=x,
+        y=ACTIVATIONS[inputs.spec.ffn.act](x),
+        all=inputs.all.ravel(),
+        own=inputs.own,
+        own_y=inputs.own_y,
+        notes=tuple(_neuron(i, name, a, b) for i, (a, b) in enumerate(pairs)),
+        accent=tuple(inputs.top.tolist()),
+        x_axis=_("{site} (activation)", site=site),
+        y_axis=f"{name}({site})",
+        own_name=_("neurons of {token}", token=quoted(inputs.token)),
+    )
 
 
 def _curve(given: Float[np.ndarray, "pos d_ff"]) -> Float[np.ndarray, " point"]:
@@ -54,54 +107,32 @@ def _curve(given: Float[np.ndarray, "pos d_ff"]) -> Float[np.ndarray, " point"]:
     return np.linspace(low - room, high + room, _POINTS)
 
 
-def draw(trace: Trace, view: Fitted) -> Activation:
-    """The curve, the chosen token's inputs on it, and how often each input occurs in the text."""
-    given, function = inputs(trace, view), ACTIVATIONS[trace.spec.ffn.act]
-    own, act = given[view.pos], trace[Want("act", view.layer, pos=view.pos)]
-    x, y = _curve(given), function(own)
-    name, site = function_name(trace.spec), _site(trace.spec)
-    return Activation(
-        x=x,
-        y=function(x),
-        all=given.ravel(),
-        own=own,
-        own_y=y,
-        notes=tuple(_neuron(i, name, float(a), float(b)) for i, (a, b) in enumerate(zip(own, y, strict=True))),
-        accent=tuple(strongest(act).tolist()),
-        x_axis=_("{site} (activation)", site=site),
-        y_axis=f"{name}({site})",
-        own_name=_("neurons of {token}", token=quoted(trace.tokens[view.pos].label)),
-    )
-
-
 def _neuron(place: int, function: str, x: float, y: float) -> str:
     """What one neuron's function makes of its input."""
     return _("neuron {neuron}: {value}", neuron=place, value=f"{function}({number(x)}) = {number(y)}")
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(inputs: Inputs) -> str:
     """Which share of the inputs is below 0 and what the function makes of those; the range of the token's inputs, and
     how much of their size is left on average."""
-    own = inputs(trace, view)[view.pos]
     size = _(
         "The token's inputs run from {low} to {high}; on average the function gives them {share} of their size.",
-        low=number(float(own.min())),
-        high=number(float(own.max())),
-        share=percent(_passed(trace.spec, own)),
+        low=number(float(inputs.own.min())),
+        high=number(float(inputs.own.max())),
+        share=percent(_passed(inputs)),
     )
-    return f"{_below(trace, view)} {size}"
+    return f"{_below(inputs)} {size}"
 
 
-def _below(trace: Trace, view: Fitted) -> str:
+def _below(inputs: Inputs) -> str:
     """How many inputs are below 0, and what the function makes of those."""
-    given, spec = inputs(trace, view), trace.spec
-    lowest = float(ACTIVATIONS[spec.ffn.act](np.linspace(-10, 0, 10_001)).min())
+    lowest = float(ACTIVATIONS[inputs.spec.ffn.act](np.linspace(-10, 0, 10_001)).min())
     values = {
-        "layer": view.layer,
-        "share": percent(float((given < 0).mean())),
-        "function": function_name(spec),
-        "token": quoted(trace.tokens[view.pos].label),
-        "own": percent(float((given[view.pos] < 0).mean())),
+        "layer": inputs.layer,
+        "share": percent(float((inputs.all < 0).mean())),
+        "function": function_name(inputs.spec),
+        "token": quoted(inputs.token),
+        "own": percent(float((inputs.own < 0).mean())),
     }
     if lowest == 0:
         return ngettext(
@@ -109,7 +140,7 @@ def _below(trace: Trace, view: Fitted) -> str:
             "{own}.",
             "In layer {layer}, {share} of all {count} inputs are below 0, where {function} gives exactly 0; for "
             "{token} {own}.",
-            given.size,
+            inputs.all.size,
             **values,
         )
     return ngettext(
@@ -117,33 +148,26 @@ def _below(trace: Trace, view: Fitted) -> str:
         "{token} {own}.",
         "In layer {layer}, {share} of all {count} inputs are below 0, where {function} gives no less than {lowest}; "
         "for {token} {own}.",
-        given.size,
+        inputs.all.size,
         lowest=number(lowest),
         **values,
     )
 
 
-def _passed(spec: ModelSpec, own: Float[np.ndarray, " d_ff"]) -> float:
+def _passed(inputs: Inputs) -> float:
     """Sum of the sizes after the function over the sum before it; 0 where all inputs are 0."""
-    before = float(np.abs(own).sum(dtype=np.float64))
-    return float(np.abs(ACTIVATIONS[spec.ffn.act](own)).sum()) / before if before > 0 else 0.0
+    before = float(np.abs(inputs.own).sum(dtype=np.float64))
+    return float(np.abs(inputs.own_y).sum()) / before if before > 0 else 0.0
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(inputs: Inputs) -> Table:
     """The chosen token's strongest neurons: input, the function of it, and how many tokens' inputs are below 0."""
-    given = inputs(trace, view)
-    own = given[view.pos]
-    y = ACTIVATIONS[trace.spec.ffn.act](own)
-    name, site = function_name(trace.spec), _site(trace.spec)
-    top = strongest(trace[Want("act", view.layer, pos=view.pos)]).tolist()
-    return Table(
-        (
-            _("neuron"),
-            _("{site} (activation)", site=site),
-            f"{name}({site})",
-            _("share of tokens with an input below 0"),
-        ),
-        tuple((i, float(own[i]), float(y[i]), float((given[:, i] < 0).mean())) for i in top),
+    name, site, top = function_name(inputs.spec), _site(inputs.spec), inputs.top
+    return Table.of(
+        (_("neuron"), top),
+        (_("{site} (activation)", site=site), inputs.own[top]),
+        (f"{name}({site})", inputs.own_y[top]),
+        (_("share of tokens with an input below 0"), (inputs.all[:, top] < 0).mean(axis=0)),
     )
 
 
@@ -155,25 +179,22 @@ _FORMULAS = {
 }
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(inputs: Inputs) -> str:
     """The function, its value for the strongest neuron, and the difference from the model's own neurons where no second
     factor follows."""
-    spec, own = trace.spec, inputs(trace, view)[view.pos]
-    act = trace[Want("act", view.layer, pos=view.pos)]
-    y = ACTIVATIONS[spec.ffn.act](own)
-    top, name = int(strongest(act)[0]), function_name(spec)
+    top, name = int(inputs.top[0]), function_name(inputs.spec)
     lines = [
-        _("layer {layer}, {token}", layer=view.layer, token=quoted(trace.tokens[view.pos].label)),
+        _("layer {layer}, {token}", layer=inputs.layer, token=quoted(inputs.token)),
         _FORMULAS[name],
-        _neuron(top, name, float(own[top]), float(y[top])),
+        _neuron(top, name, float(inputs.own[top]), float(inputs.own_y[top])),
     ]
-    if spec.ffn.gated:
+    if inputs.spec.ffn.gated:
         return "\n".join((*lines, _("neuron = {function}(gate) × up: the second factor follows", function=name)))
     off = ngettext(
         "over the {count} neuron: largest difference from the model's own {off}",
         "over all {count} neurons: largest difference from the model's own {off}",
-        len(own),
-        off=rounding(float(np.abs(y - act).max()), act),
+        len(inputs.own),
+        off=rounding(float(np.abs(inputs.own_y - inputs.act).max()), inputs.act),
     )
     return "\n".join((*lines, off))
 
@@ -205,6 +226,7 @@ PANEL = Panel(
     name=N_("Activation"),
     title=N_("What does the activation function let through?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -1,6 +1,8 @@
 """Which neurons of one layer's FFN respond most to the chosen token."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -33,14 +35,55 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return tuple(Want(site, layer=view.layer, pos=view.pos) for site in sites)
 
 
-def values(trace: Trace, view: Fitted) -> dict[str, Float[np.ndarray, " d_ff"]]:
-    """Values of the chosen layer's neurons at the chosen token, by site; for a gated FFN also what its function makes
-    of the gate ("opened"), where the function is one of ACTIVATIONS."""
-    by_site = {site: trace[Want(site, layer=view.layer, pos=view.pos)] for site in _measures(trace.spec)}
-    if trace.spec.ffn.gated and trace.spec.ffn.act in ACTIVATIONS:
-        opened = ACTIVATIONS[trace.spec.ffn.act](by_site["gate"])
-        return {"act": by_site["act"], "gate": by_site["gate"], _OPENED: opened, "up": by_site["up"]}
-    return by_site
+@dataclass(frozen=True)
+class Neurons:
+    """The neurons of the chosen layer at the chosen token, and what they add up to.
+
+    spec          of the model
+    layer, token  the chosen layer, and the token's label
+    values        by site (activation), the neurons' own first; for a gated FFN also what its function makes of the gate
+                  ("opened"), where the function is one of ACTIVATIONS
+    top           numbers of the strongest, as `strongest` has them
+    written       what the FFN adds to the stream (activation)
+    sum_gap       largest difference (activation) of Σ neuron × its row of the down projection, + bias, from that
+    """
+
+    spec: ModelSpec
+    layer: int
+    token: str
+    values: Mapping[str, Float[np.ndarray, " d_ff"]]
+    top: Int[np.ndarray, " k"]
+    written: Float[np.ndarray, " d_model"]
+    sum_gap: float
+
+    @cached_property
+    def of_top(self) -> dict[str, Float[np.ndarray, " k"]]:
+        """The values of the strongest alone."""
+        return {site: values[self.top] for site, values in self.values.items()}
+
+    @property
+    def added(self) -> dict[str, str]:
+        """Length of what the FFN adds and the gap in words, by the names that sentences use."""
+        return {"length": number(float(norms(self.written))), "gap": rounding(self.sum_gap, self.written)}
+
+
+def read(trace: Trace, view: Fitted) -> Neurons:
+    """The values of all neurons, which are the strongest, and their sum."""
+    spec = trace.spec
+    arrays = {want.site: trace[want] for want in needs(spec, view)}
+    values = {site: arrays[site] for site in _measures(spec)}
+    if spec.ffn.gated and spec.ffn.act in ACTIVATIONS:
+        act, gate, up = values.values()
+        values = {"act": act, "gate": gate, _OPENED: ACTIVATIONS[spec.ffn.act](gate), "up": up}
+    return Neurons(
+        spec=spec,
+        layer=view.layer,
+        token=trace.tokens[view.pos].label,
+        values=values,
+        top=strongest(values["act"]),
+        written=arrays["ffn_out"],
+        sum_gap=float(arrays["ffn_sum_gap"]),
+    )
 
 
 def strongest(act: Float[np.ndarray, " d_ff"]) -> Int[np.ndarray, " k"]:
@@ -48,19 +91,13 @@ def strongest(act: Float[np.ndarray, " d_ff"]) -> Int[np.ndarray, " k"]:
     return largest_first(np.abs(act))[:SHOWN]
 
 
-def sum_gap(trace: Trace, view: Fitted) -> float:
-    """Largest difference (activation) of Σ neuron × its row of the down projection, + bias, from what the FFN adds."""
-    return float(trace[Want("ffn_sum_gap", layer=view.layer, pos=view.pos)])
-
-
-def _off(trace: Trace, view: Fitted) -> str:
-    """The same as a sentence tells it."""
-    return rounding(sum_gap(trace, view), trace[Want("ffn_out", layer=view.layer, pos=view.pos)])
-
-
-def _written(trace: Trace, view: Fitted) -> float:
-    """Length of what the FFN adds to the stream."""
-    return float(norms(trace[Want("ffn_out", layer=view.layer, pos=view.pos)]))
+def draw(neurons: Neurons) -> Measures:
+    """The strongest neurons, with the factors of each beside it."""
+    measures = [
+        Column(_title(site, neurons.spec), values, tuple(number(value, 2) for value in values.tolist()))
+        for site, values in neurons.of_top.items()
+    ]
+    return Measures([_("neuron {number}", number=neuron) for neuron in neurons.top.tolist()], measures)
 
 
 def _title(site: str, spec: ModelSpec) -> str:
@@ -73,28 +110,16 @@ def _title(site: str, spec: ModelSpec) -> str:
     return _("{formula} (activation)", formula=site)
 
 
-def draw(trace: Trace, view: Fitted) -> Measures:
-    """The strongest neurons, with the factors of each beside it."""
-    by_site = values(trace, view)
-    top = strongest(by_site["act"])
-    measures = [
-        Column(_title(site, trace.spec), array[top], tuple(number(float(value), 2) for value in array[top]))
-        for site, array in by_site.items()
-    ]
-    return Measures([_("neuron {number}", number=neuron) for neuron in top], measures)
-
-
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(neurons: Neurons) -> str:
     """The strongest neuron, and how much of the layer's activity those drawn hold."""
-    act = values(trace, view)["act"].astype(np.float64)
-    top = strongest(act)
+    act, top = neurons.values["act"].astype(np.float64), neurons.top
     total = float((act**2).sum())
     share = float((act[top] ** 2).sum()) / total if total > 0 else 0.0
     responds = _(
         "In layer {layer} neuron {neuron} responds most to {token} ({activation}).",
-        layer=view.layer,
-        neuron=top[0],
-        token=quoted(trace.tokens[view.pos].label),
+        layer=neurons.layer,
+        neuron=int(top[0]),
+        token=quoted(neurons.token),
         activation=number(float(act[top[0]])),
     )
     hold = ngettext(
@@ -107,89 +132,81 @@ def caption(trace: Trace, view: Fitted) -> str:
         share=percent(share),
         positive=thousands(int((act > 0).sum())),
     )
-    return f"{responds} {hold} {_adds_up(trace, view)}"
+    return f"{responds} {hold} {_adds_up(neurons)}"
 
 
-def _adds_up(trace: Trace, view: Fitted) -> str:
+def _adds_up(neurons: Neurons) -> str:
     """That the neurons' rows are all that the FFN writes, and how exactly."""
-    numbers = {"length": number(_written(trace, view)), "gap": _off(trace, view)}
-    if "down" in trace.spec.biases:
+    if "down" in neurons.spec.biases:
         return _(
             "The sum of all neurons, each times its row of the down projection, and of that projection's bias is what "
             "the FFN adds to the stream (length {length}; difference {gap}).",
-            **numbers,
+            **neurons.added,
         )
     return _(
         "The sum of all neurons, each times its row of the down projection, is what the FFN adds to the stream (length "
         "{length}; difference {gap}).",
-        **numbers,
+        **neurons.added,
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(neurons: Neurons) -> Table:
     """The strongest neurons with the factors of each."""
-    by_site = values(trace, view)
-    names = tuple(_title(site, trace.spec) for site in by_site)
-    return Table(
-        (_("neuron"), *names),
-        tuple((int(i), *(float(array[i]) for array in by_site.values())) for i in strongest(by_site["act"])),
+    return Table.of(
+        (_("neuron"), neurons.top),
+        *((_title(site, neurons.spec), values) for site, values in neurons.of_top.items()),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(neurons: Neurons) -> str:
     """How the strongest neuron's value comes about, and what all of them add up to."""
-    by_site = values(trace, view)
-    top = int(strongest(by_site["act"])[0])
     here = _(
         "layer {layer}, neuron {neuron}, {token}",
-        layer=view.layer,
-        neuron=top,
-        token=quoted(trace.tokens[view.pos].label),
+        layer=neurons.layer,
+        neuron=int(neurons.top[0]),
+        token=quoted(neurons.token),
     )
-    return "\n".join((here, *_product(trace, by_site, top), _total(trace, view)))
+    return "\n".join((here, *_product(neurons), _total(neurons)))
 
 
-def _total(trace: Trace, view: Fitted) -> str:
+def _total(neurons: Neurons) -> str:
     """What all neurons add up to, as a line of the formula."""
-    numbers = {
-        "length": number(_written(trace, view)),
-        "gap": _off(trace, view),
-    }
-    if "down" in trace.spec.biases:
+    if "down" in neurons.spec.biases:
         return ngettext(
             "Σ neuron × its row of the down projection, over {count} neuron, + bias = what the FFN adds: length "
             "{length}, largest difference {gap}",
             "Σ neuron × its row of the down projection, over {count} neurons, + bias = what the FFN adds: length "
             "{length}, largest difference {gap}",
-            trace.spec.d_ff,
-            **numbers,
+            neurons.spec.d_ff,
+            **neurons.added,
         )
     return ngettext(
         "Σ neuron × its row of the down projection, over {count} neuron = what the FFN adds: length {length}, largest "
         "difference {gap}",
         "Σ neuron × its row of the down projection, over {count} neurons = what the FFN adds: length {length}, "
         "largest difference {gap}",
-        trace.spec.d_ff,
-        **numbers,
+        neurons.spec.d_ff,
+        **neurons.added,
     )
 
 
-def _product(trace: Trace, by_site: dict[str, Float[np.ndarray, " d_ff"]], top: int) -> Iterator[str]:
+def _product(neurons: Neurons) -> Iterator[str]:
     """The strongest neuron's factors; for a gated FFN, how near the product comes to the model's own neurons."""
-    at, function = {site: number(float(array[top])) for site, array in by_site.items()}, function_name(trace.spec)
-    if not trace.spec.ffn.gated:
+    spec, values = neurons.spec, neurons.values
+    at, function = {site: number(float(top[0])) for site, top in neurons.of_top.items()}, function_name(spec)
+    if not spec.ffn.gated:
         yield f"{_('neuron')} = {function}(up) = {function}({at['up']}) = {at['act']}"
         return
     yield f"{_('neuron')} = {function}(gate) × up"
-    if _OPENED not in by_site:
+    if _OPENED not in values:
         yield f"= {function}({at['gate']}) × {at['up']} = {at['act']}"
         return
     yield f"= {function}({at['gate']}) × {at['up']} = {at[_OPENED]} × {at['up']} = {at['act']}"
     yield ngettext(
         "over the {count} neuron: largest difference from the model's own {gap}",
         "over all {count} neurons: largest difference from the model's own {gap}",
-        trace.spec.d_ff,
-        gap=rounding(float(np.abs(by_site[_OPENED] * by_site["up"] - by_site["act"]).max()), by_site["act"]),
+        spec.d_ff,
+        gap=rounding(float(np.abs(values[_OPENED] * values["up"] - values["act"]).max()), values["act"]),
     )
 
 
@@ -227,6 +244,7 @@ PANEL = Panel(
     name=N_("Neurons"),
     title=N_("Which neurons respond?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -29,11 +29,7 @@ _SITES = ("ids", "acts", "norms", "up_ids", "up_logits", "down_ids", "down_logit
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """The chosen layer's neurons that write most to the chosen token, and the tokens they raise and lower."""
-    return tuple(_want(site, view) for site in _SITES)
-
-
-def _want(site: str, view: Fitted) -> Want:
-    return Want(f"write_{site}", view.layer, pos=view.pos)
+    return tuple(Want(f"write_{site}", view.layer, pos=view.pos) for site in _SITES)
 
 
 @dataclass(frozen=True)
@@ -48,13 +44,32 @@ class Neuron:
     down: tuple[tuple[str, float], ...]
 
 
-def neurons(trace: Trace, view: Fitted) -> tuple[Neuron, ...]:
-    """Those of the chosen layer that write the longest vectors at the chosen token, longest first."""
-    columns = [trace[_want(site, view)] for site in _SITES]
-    return tuple(
+@dataclass(frozen=True)
+class Writers:
+    """The neurons that write most to the chosen token.
+
+    layer, token  the chosen layer, and the token's label
+    d_ff          neurons of the layer
+    centred       whether the final norm takes the mean off before it divides
+    neurons       those that write the longest vectors, longest first
+    """
+
+    layer: int
+    token: str
+    d_ff: int
+    centred: bool
+    neurons: tuple[Neuron, ...]
+
+
+def read(trace: Trace, view: Fitted) -> Writers:
+    """The neurons that write most, with the names of what they raise and lower."""
+    columns = [trace[want] for want in needs(trace.spec, view)]
+    neurons = tuple(
         Neuron(int(i), float(act), float(length), _named(trace, up, ups), _named(trace, down, downs))
         for i, act, length, up, ups, down, downs in zip(*columns, strict=True)
     )
+    spec, token = trace.spec, trace.tokens[view.pos].label
+    return Writers(view.layer, token, spec.d_ff, spec.norm.kind == "layer", neurons)
 
 
 def _named(trace: Trace, ids: np.ndarray, logits: np.ndarray) -> tuple[tuple[str, float], ...]:
@@ -65,9 +80,8 @@ def _spoken(tokens: tuple[tuple[str, float], ...], count: int = _NAMED) -> str:
     return " ".join(clipped(name, _WIDEST) for name, _logit in tokens[:count])
 
 
-def draw(trace: Trace, view: Fitted) -> Bars:
+def draw(writers: Writers) -> Bars:
     """A bar for the length of each neuron's write, and beside it the tokens it raises (↑) and lowers (↓)."""
-    writers = neurons(trace, view)
     bars = [
         Bar(
             _("neuron {neuron}", neuron=each.number),
@@ -82,7 +96,7 @@ def draw(trace: Trace, view: Fitted) -> Bars:
             ),
             accent=i == 0,
         )
-        for i, each in enumerate(writers)
+        for i, each in enumerate(writers.neurons)
     ]
     return Bars(bars, _("length of what it writes (L2 norm)"), low=0.0, row=_ROW)
 
@@ -95,10 +109,9 @@ def _signed(value: float) -> str:
     return f"+{number(value, 2)}" if value > 0 else number(value, 2)
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(writers: Writers) -> str:
     """The neuron that writes most, what it raises and lowers, and how many more are shown."""
-    writers = neurons(trace, view)
-    first = writers[0]
+    first = writers.neurons[0]
     return ngettext(
         "In layer {layer} neuron {neuron} writes most to {token}: its value, {value}, times its row has length "
         "{length}. By itself that raises {up} most and lowers {down}, with the final norm's divisor kept as it was in "
@@ -106,15 +119,15 @@ def caption(trace: Trace, view: Fitted) -> str:
         "In layer {layer} neuron {neuron} writes most to {token}: its value, {value}, times its row has length "
         "{length}. By itself that raises {up} most and lowers {down}, with the final norm's divisor kept as it was in "
         "this run. Shown are {count} neurons of {every}.",
-        len(writers),
-        layer=view.layer,
+        len(writers.neurons),
+        layer=writers.layer,
         neuron=first.number,
-        token=quoted(trace.tokens[view.pos].label),
+        token=quoted(writers.token),
         value=number(first.act),
         length=number(first.length),
         up=_first(first.up),
         down=_first(first.down),
-        every=thousands(trace.spec.d_ff),
+        every=thousands(writers.d_ff),
     )
 
 
@@ -123,11 +136,11 @@ def _first(tokens: tuple[tuple[str, float], ...]) -> str:
     return f"{quoted(name)} ({_signed(value)})"
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(writers: Writers) -> Table:
     """A row per neuron and token, those that it raises before those that it lowers."""
     rows = [
         (each.number, each.act, each.length, way, name, value)
-        for each in neurons(trace, view)
+        for each in writers.neurons
         for way, tokens in ((_("raises"), each.up), (_("lowers"), each.down))
         for name, value in tokens
     ]
@@ -135,18 +148,18 @@ def table(trace: Trace, view: Fitted) -> Table:
     return Table(columns, tuple(rows))
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(writers: Writers) -> str:
     """The first neuron's write, its length, and what it adds to one logit."""
-    first = neurons(trace, view)[0]
+    first = writers.neurons[0]
     row = first.length / abs(first.act) if first.act else 0.0
     name, value = first.up[0]
     return "\n".join(
         (
             _(
                 "layer {layer}, neuron {neuron}, {token}",
-                layer=view.layer,
+                layer=writers.layer,
                 neuron=first.number,
-                token=quoted(trace.tokens[view.pos].label),
+                token=quoted(writers.token),
             ),
             _("write = value × row of the down projection; the sum over all neurons (and a bias, if any) is the FFN's"),
             _(
@@ -155,7 +168,7 @@ def formula(trace: Trace, view: Fitted) -> str:
                 row=number(row),
                 length=number(first.length),
             ),
-            _logits(trace.spec),
+            _logits(writers),
             _(
                 "most for {up}: {value}; least for {down}",
                 up=quoted(name),
@@ -167,9 +180,9 @@ def formula(trace: Trace, view: Fitted) -> str:
     )
 
 
-def _logits(spec: ModelSpec) -> str:
+def _logits(writers: Writers) -> str:
     """How a write becomes logits."""
-    if spec.norm.kind == "layer":
+    if writers.centred:
         return _(
             "logits = (write − its mean) × gain of the final norm / divisor · row of each token of the output layer"
         )
@@ -211,6 +224,7 @@ PANEL = Panel(
     name=N_("Tokens they promote"),
     title=N_("Which tokens do the neurons promote?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

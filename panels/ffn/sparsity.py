@@ -1,8 +1,10 @@
 """How many neurons of each layer stay next to zero for a token: at most 1 % of the size of its strongest there."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from anatomy.language import N_, _, ngettext
 from anatomy.measure import NEAR_ZERO
@@ -14,89 +16,116 @@ from anatomy.view import Fitted
 from panels.common.shared import FIRST
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
-from viz.description import Description
 from viz.format import exact_percent, number, percent, quoted, rounding, thousands
-from viz.lines import Lines, banded
-
-_SMALL = Want("act_small")
+from viz.lines import MOST_LINES, Lines
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """The share of idle neurons of every layer and token, and the chosen one's neurons."""
-    return (_SMALL, Want("act", view.layer, pos=view.pos))
+    return (Want("act_small"), Want("act", view.layer, pos=view.pos))
 
 
-def _lines(trace: Trace, view: Fitted) -> Lines:
-    drawn = [i for i in range(len(trace.tokens)) if view[FIRST] or i > 0 or view.pos == 0]
+@dataclass(frozen=True)
+class Idle:
+    """How many neurons stay next to zero.
+
+    layer, pos  the chosen layer and token
+    labels      of all tokens
+    first       the first token that is drawn: 0 or 1
+    share       of each layer's neurons, 0 to 1
+    act         the chosen layer's neurons at the chosen token (activation)
+    """
+
+    layer: int
+    pos: int
+    labels: tuple[str, ...]
+    first: int
+    share: Float[np.ndarray, "layer pos"]
+    act: Float[np.ndarray, " d_ff"]
+
+    @property
+    def token(self) -> str:
+        """The chosen token's label, quoted."""
+        return quoted(self.labels[self.pos])
+
+    @property
+    def marked(self) -> int | None:
+        """The line of the text's first token, where it is drawn beside the chosen one's."""
+        return 0 if self.first == 0 and self.pos != 0 else None
+
+
+def read(trace: Trace, view: Fitted) -> Idle:
+    """The shares of every layer and token, and the chosen one's neurons."""
+    share, act = (trace[want] for want in needs(trace.spec, view))
+    first = 0 if view[FIRST] or view.pos == 0 else 1
+    return Idle(view.layer, view.pos, trace.labels, first, share, act)
+
+
+def draw(idle: Idle) -> Lines:
+    """The share (%) next to zero: a line per token over the layers; for long texts the others' range and median."""
     return Lines(
-        values=100 * trace[_SMALL].T[drawn],
-        names=tuple(trace.tokens[i].label for i in drawn),
-        places=tuple(map(str, range(trace.spec.layers))),
-        chosen=drawn.index(view.pos),
-        marked=0 if drawn[0] == 0 and view.pos != 0 else None,
+        values=100 * idle.share.T[idle.first :],
+        names=idle.labels[idle.first :],
+        places=tuple(map(str, range(len(idle.share)))),
+        chosen=idle.pos - idle.first,
+        marked=idle.marked,
         x_axis=_("layer"),
         y_axis=_("neurons next to zero (%)"),
     )
 
 
-def draw(trace: Trace, view: Fitted) -> Description:
-    """The share (%) next to zero: a line per token over the layers; for long texts the others' range and median."""
-    return _lines(trace, view)
-
-
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(idle: Idle) -> str:
     """The chosen layer's share and what counts as next to zero; where most and fewest are idle."""
-    own = trace[_SMALL][:, view.pos]
+    own = idle.share[:, idle.pos]
     most, least = largest_at(own), smallest_at(own)
-    idle = ngettext(
+    stay = ngettext(
         "For {token} {share} of the {count} neuron of layer {layer} stays next to zero: at most {limit} of the size "
         "of its strongest neuron there. Most do in layer {most} ({largest}), fewest in layer {least} ({smallest}). A "
         "single very strong neuron makes all others count as next to zero.",
         "For {token} {share} of the {count} neurons of layer {layer} stay next to zero: at most {limit} of the size "
         "of its strongest neuron there. Most do in layer {most} ({largest}), fewest in layer {least} ({smallest}). A "
         "single very strong neuron makes all others count as next to zero.",
-        trace.spec.d_ff,
-        token=quoted(trace.tokens[view.pos].label),
-        share=percent(float(own[view.layer])),
-        layer=view.layer,
+        len(idle.act),
+        token=idle.token,
+        share=percent(float(own[idle.layer])),
+        layer=idle.layer,
         limit=exact_percent(NEAR_ZERO),
         most=most,
         largest=percent(float(own[most])),
         least=least,
         smallest=percent(float(own[least])),
     )
-    given = _lines(trace, view)
-    if not banded(given) or not given.others:
-        return idle
+    lines = len(idle.labels) - idle.first
+    if lines <= MOST_LINES:
+        return stay
     band = ngettext(
         "The {count} other token is drawn as its range and median.",
         "The {count} other tokens are drawn as their range and median.",
-        len(given.others),
+        lines - (1 if idle.marked is None else 2),
     )
-    return f"{idle} {band}"
+    return f"{stay} {band}"
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(idle: Idle) -> Table:
     """Per layer: the chosen token's share, and the smallest, middle and largest of all tokens."""
-    shares = trace[_SMALL]
-    return Table(
-        (_("layer"), _("chosen token (share)"), _("smallest"), _("median"), _("largest")),
-        tuple(
-            (layer, float(row[view.pos]), float(row.min()), float(np.median(row)), float(row.max()))
-            for layer, row in enumerate(shares)
-        ),
+    return Table.of(
+        (_("layer"), range(len(idle.share))),
+        (_("chosen token (share)"), idle.share[:, idle.pos]),
+        (_("smallest"), idle.share.min(axis=1)),
+        (_("median"), np.median(idle.share, axis=1)),
+        (_("largest"), idle.share.max(axis=1)),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(idle: Idle) -> str:
     """The count at the chosen layer, with the numbers, against the engine's own share."""
-    act = np.abs(trace[Want("act", view.layer, pos=view.pos)])
-    strongest = float(act.max())
-    idle = int((act <= NEAR_ZERO * act.max()).sum())
-    share = float(trace[_SMALL][view.layer, view.pos])
+    sizes = np.abs(idle.act)
+    strongest = float(sizes.max())
+    near = int((sizes <= NEAR_ZERO * sizes.max()).sum())
+    share = float(idle.share[idle.layer, idle.pos])
     return "\n".join(
         (
-            _("layer {layer}, {token}", layer=view.layer, token=quoted(trace.tokens[view.pos].label)),
+            _("layer {layer}, {token}", layer=idle.layer, token=idle.token),
             _(
                 "next to zero: |neuron| ≤ {limit} · {strongest} = {edge}",
                 limit=exact_percent(NEAR_ZERO),
@@ -105,12 +134,12 @@ def formula(trace: Trace, view: Fitted) -> str:
             ),
             _(
                 "{count} of {all} neurons = {share}",
-                count=thousands(idle),
-                all=thousands(len(act)),
-                share=percent(idle / len(act)),
+                count=thousands(near),
+                all=thousands(len(sizes)),
+                share=percent(near / len(sizes)),
             ),
-            _("exactly 0: {count}", count=thousands(int((act == 0).sum()))),
-            _("difference from the figure {off}", off=rounding(idle / len(act) - share, 1.0)),
+            _("exactly 0: {count}", count=thousands(int((sizes == 0).sum()))),
+            _("difference from the figure {off}", off=rounding(near / len(sizes) - share, 1.0)),
         )
     )
 
@@ -141,6 +170,7 @@ PANEL = Panel(
     name=N_("Sparsity"),
     title=N_("How many neurons stay idle?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

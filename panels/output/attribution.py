@@ -9,35 +9,33 @@ import numpy as np
 
 from anatomy.language import N_, _, ngettext
 from anatomy.rounding import largest_place, smallest_place
-from anatomy.trace import Trace
-from anatomy.view import Fitted
-from panels.common.logit_decomposition import BY, PARTS, RIVAL, LogitDecomposition, applies, logit_decomposition, needs
+from panels.common.logit_decomposition import BY, PARTS, RIVAL, applies, needs
 from panels.common.residual_decomposition import entrance
 from panels.output import attribution_neurons as neurons
 from panels.output.attribution_formula import formula
 from panels.output.attribution_snippet import snippet
+from panels.output.attributions import Attribution, read
 from panels.panel import Panel, Table
-from viz.description import Description
+from viz.bars import Bars
 from viz.format import number, quoted, rounding
 from viz.grid import Grid
 from viz.pairs import Lead, Pairs
 from viz.scale import ceiling
 
 
-def draw(trace: Trace, view: Fitted) -> Description:
+def draw(attribution: Attribution) -> Pairs | Grid | Bars:
     """What each part adds to the logit: two bars per layer, up for what pushes and down for what holds back; or a cell
     for each head; or a bar for each of the strongest neurons."""
-    decomposition = logit_decomposition(trace, view)
-    if view[BY] == "neurons":
-        return neurons.draw(trace, view, decomposition)
-    return _heads(trace, view, decomposition) if view[BY] == "heads" else _parts(trace, view, decomposition)
+    if attribution.movers is not None:
+        return neurons.draw(attribution.movers, attribution.decomposition.quantity, attribution.layer)
+    return _heads(attribution) if attribution.as_heads else _parts(attribution)
 
 
-def _parts(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> Pairs:
-    name = entrance(trace.spec)
+def _parts(attribution: Attribution) -> Pairs:
+    name, decomposition = entrance(attribution.spec), attribution.decomposition
     lead = Lead(name, _("in"), decomposition.enters, _does(name, decomposition.enters))
     notes = tuple(
-        tuple(_does_in_layer(part, layer, float(value)) for layer, value in enumerate(decomposition.writes[i]))
+        tuple(_does_in_layer(part, layer, value) for layer, value in enumerate(decomposition.writes[i].tolist()))
         for i, part in enumerate(PARTS)
     )
     return Pairs(
@@ -46,7 +44,7 @@ def _parts(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> Pai
         notes=(notes[0], notes[1]),
         x_axis=_("layer (in: before layer 0)"),
         y_axis=_("added to {quantity} (logit)", quantity=decomposition.quantity),
-        focus=view.layer,
+        focus=attribution.layer,
         lead=lead,
     )
 
@@ -64,8 +62,8 @@ def _does_in_layer(part: str, layer: int, value: float) -> str:
     return _("layer {layer}: {part} takes off {value}", layer=layer, part=_(part), value=number(-value))
 
 
-def _heads(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> Grid:
-    spec = trace.spec
+def _heads(attribution: Attribution) -> Grid:
+    spec, decomposition = attribution.spec, attribution.decomposition
     sharing = spec.n_heads // spec.n_kv
     return Grid(
         z=decomposition.heads,
@@ -77,16 +75,15 @@ def _heads(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> Gri
         title=_("All heads: added to {quantity}", quantity=decomposition.quantity),
         high=ceiling(float(np.abs(decomposition.heads).max())),
         signed=True,
-        focus=(view.layer, view.head),
+        focus=(attribution.layer, attribution.head),
         groups=sharing if 1 < sharing < spec.n_heads else 0,
         selects="head",
     )
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(attribution: Attribution) -> str:
     """Who adds most and who takes off most, and what it adds up to."""
-    decomposition = logit_decomposition(trace, view)
-    label = quoted(trace.tokens[view.pos].label)
+    decomposition, label = attribution.decomposition, quoted(attribution.token)
     if decomposition.rival is None:
         best = _(
             "After {label} the best token, {best}, has the logit {logit}.",
@@ -103,19 +100,20 @@ def caption(trace: Trace, view: Fitted) -> str:
             logits=number(decomposition.own),
         )
     kept = _("The final norm's divisor is kept as it was in this run.")
-    return f"{best} {_who(trace, view, decomposition)} {kept}"
+    return f"{best} {_who(attribution)} {kept}"
 
 
-def _who(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> str:
-    if view[BY] == "neurons":
-        return neurons.caption(trace, view, decomposition)
-    return _who_of_heads(view, decomposition) if view[BY] == "heads" else _who_of_parts(trace, decomposition)
+def _who(attribution: Attribution) -> str:
+    if attribution.movers is not None:
+        return neurons.caption(attribution.movers)
+    return _who_of_heads(attribution) if attribution.as_heads else _who_of_parts(attribution)
 
 
-def _who_of_parts(trace: Trace, decomposition: LogitDecomposition) -> str:
+def _who_of_parts(attribution: Attribution) -> str:
+    decomposition = attribution.decomposition
     extremes = _extremes(decomposition.writes, _part)
     values = {
-        "enters": _upper(entrance(trace.spec)),
+        "enters": _upper(entrance(attribution.spec)),
         "total": number(decomposition.total),
         "difference": rounding(decomposition.off, decomposition.terms),
     }
@@ -165,36 +163,42 @@ def _upper(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def _who_of_heads(view: Fitted, decomposition: LogitDecomposition) -> str:
-    own = float(decomposition.heads[view.layer, view.head])
-    places = {"layer": view.layer, "head": view.head, "value": number(abs(own))}
-    parts = [_extremes(decomposition.heads, _head)]
-    if decomposition.heads.min() < own < decomposition.heads.max():
+def _who_of_heads(attribution: Attribution) -> str:
+    heads = attribution.decomposition.heads
+    own = float(heads[attribution.layer, attribution.head])
+    places = {"layer": attribution.layer, "head": attribution.head, "value": number(abs(own))}
+    parts = [_extremes(heads, _head)]
+    if heads.min() < own < heads.max():
         if own >= 0:
             parts.append(_("The chosen one, layer {layer}, head {head}, adds {value}.", **places))
         else:
             parts.append(_("The chosen one, layer {layer}, head {head}, takes off {value}.", **places))
-    total = number(float(decomposition.heads.sum()))
     parts.append(
         ngettext(
             "The {count} head brings {total} of it.",
             "All {count} heads together bring {total} of it.",
-            decomposition.heads.size,
-            total=total,
+            heads.size,
+            total=number(float(heads.sum())),
         )
     )
     return " ".join(parts)
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(attribution: Attribution) -> Table:
     """Every part with its logits and their sum; or every head; or the strongest neurons."""
-    decomposition = logit_decomposition(trace, view)
-    if view[BY] == "neurons":
-        return neurons.table(trace, view, decomposition)
-    if view[BY] == "heads":
-        cells = np.ndenumerate(decomposition.heads)
-        rows = tuple((*map(int, at), float(value)) for at, value in cells)
-        return Table((_("layer"), _("head"), _("logits")), rows)
+    if attribution.movers is not None:
+        return neurons.table(attribution.movers)
+    return _table_of_heads(attribution) if attribution.as_heads else _table_of_parts(attribution)
+
+
+def _table_of_heads(attribution: Attribution) -> Table:
+    heads = attribution.decomposition.heads
+    layers, numbers = (places.ravel() for places in np.indices(heads.shape))
+    return Table.of((_("layer"), layers), (_("head"), numbers), (_("logits"), heads.ravel()))
+
+
+def _table_of_parts(attribution: Attribution) -> Table:
+    decomposition = attribution.decomposition
     layers, names = enumerate(decomposition.writes.T.tolist()), [_(part) for part in PARTS]
     writes = [(f"{part} {layer}", value) for layer, pair in layers for part, value in zip(names, pair, strict=True)]
     ends = [
@@ -202,7 +206,7 @@ def table(trace: Trace, view: Fitted) -> Table:
         (_("sum"), decomposition.total),
         (_("the model's own"), decomposition.own),
     ]
-    return Table((_("part"), _("logits")), ((entrance(trace.spec), decomposition.enters), *writes, *ends))
+    return Table((_("part"), _("logits")), ((entrance(attribution.spec), decomposition.enters), *writes, *ends))
 
 
 PANEL = Panel(
@@ -212,6 +216,7 @@ PANEL = Panel(
     name=N_("Who pushed for it"),
     title=N_("Which parts push for the predicted token?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

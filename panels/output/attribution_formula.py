@@ -1,36 +1,35 @@
 """The logit shared out, with its numbers put in: how a write becomes logits, and what everything adds up to."""
 
 from anatomy.language import _, ngettext
-from anatomy.trace import Trace
-from anatomy.view import Fitted
-from panels.common.logit_decomposition import BY, LogitDecomposition, logit_decomposition, summed
+from panels.common.logit_decomposition import summed
 from panels.output import attribution_neurons as neurons
+from panels.output.attributions import Attribution
 from viz.format import number, quoted
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(attribution: Attribution) -> str:
     """How a write becomes logits, the sum with its error, and the chosen layer's parts or the strongest neurons."""
-    decomposition = logit_decomposition(trace, view)
-    label = quoted(trace.tokens[view.pos].label)
-    whole = number(decomposition.own, 4)
+    decomposition = attribution.decomposition
+    label, whole = quoted(attribution.token), number(decomposition.own, 4)
     lines = [
         _("{quantity}, after {token}: {value}", quantity=decomposition.quantity, token=label, value=whole),
-        *_rule(trace, decomposition),
-        summed(decomposition, trace.spec),
+        *_rule(attribution),
+        summed(decomposition, attribution.spec),
     ]
-    own = neurons.formula(trace, view, decomposition) if view[BY] == "neurons" else _layer_lines(view, decomposition)
+    own = _layer_lines(attribution) if attribution.movers is None else neurons.formula(attribution.movers)
     return "\n".join((*lines, *own))
 
 
-def _rule(trace: Trace, decomposition: LogitDecomposition) -> tuple[str, str]:
+def _rule(attribution: Attribution) -> tuple[str, str]:
     """What turns a write into logits."""
+    decomposition = attribution.decomposition
     row = _("row of {token}", token=quoted(decomposition.best))
     if decomposition.rival is not None:
         row = _(
             "(row of {token} − row of {rival})", token=quoted(decomposition.best), rival=quoted(decomposition.rival)
         )
     divisor = number(decomposition.divisor, 4)
-    if trace.spec.norm.kind == "layer":
+    if attribution.spec.norm.kind == "layer":
         return (
             _("part = (write − its mean) · (gain of the final norm × {row} of the output layer) / divisor", row=row),
             _(
@@ -49,24 +48,25 @@ def _rule(trace: Trace, decomposition: LogitDecomposition) -> tuple[str, str]:
     )
 
 
-def _layer_lines(view: Fitted, decomposition: LogitDecomposition) -> list[str]:
+def _layer_lines(attribution: Attribution) -> list[str]:
     """The chosen layer's parts, its heads' sum, and what belongs to none of them."""
-    layer = view.layer
-    attention, ffn = decomposition.writes[:, layer].tolist()
-    own, together = float(decomposition.heads[layer, view.head]), float(decomposition.heads[layer].sum())
+    layer, head = attribution.layer, attribution.head
+    attention, ffn = attribution.decomposition.writes[:, layer].tolist()
+    heads = attribution.decomposition.heads[layer]  # [head]
+    own, together = float(heads[head]), float(heads.sum())
     lines = [
         _(
             "layer {layer}: attention {attention}, of which head {head} {own}; FFN {ffn}",
             layer=layer,
             attention=number(attention),
-            head=view.head,
+            head=head,
             own=number(own),
             ffn=number(ffn),
         ),
         ngettext(
             "Σ over the {count} head of layer {layer} = {total}",
             "Σ over the {count} heads of layer {layer} = {total}",
-            decomposition.heads.shape[1],
+            len(heads),
             layer=layer,
             total=number(together),
         ),

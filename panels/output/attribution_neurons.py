@@ -1,16 +1,16 @@
 """The logit shared out among neurons: those of all layers that move it most, beside what their layers' FFNs add."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from anatomy.language import _, ngettext
 from anatomy.rounding import largest_first
-from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.logit_decomposition import NEURON_SITES, LogitDecomposition, wanted
+from panels.common.logit_decomposition import NEURON_SITES, wanted
 from panels.panel import Table
 from viz import nouns
 from viz.bars import Bars
@@ -26,30 +26,39 @@ class Movers:
     """The neurons that add most or take most off, strongest first; no other neuron of the model moves the logit more.
 
     layers, ids, logits   layer of each, its number there, what it adds (logit)
+    ffns                  what the whole FFN of each layer adds, with all its neurons and biases (logit)
     d_ff                  how many neurons a layer has
+    biased                whether the down projection, which follows them, has a bias
     """
 
     layers: Int[np.ndarray, " neuron"]
     ids: Int[np.ndarray, " neuron"]
     logits: Float[np.ndarray, " neuron"]
+    ffns: Float[np.ndarray, " layer"]
     d_ff: int
+    biased: bool
 
-    @property
+    @cached_property
     def theirs(self) -> list[int]:
         """The layers in which they stand."""
         return sorted(set(self.layers.tolist()))
 
-    @property
+    @cached_property
     def total(self) -> float:
         """What they add together (logit)."""
         return float(self.logits.sum())
+
+    @cached_property
+    def whole(self) -> float:
+        """What the FFNs of their layers add, each once (logit)."""
+        return float(self.ffns[self.theirs].sum())
 
     def name(self, i: int) -> str:
         """Layer and number of the i-th, as figures print them: L12 N345."""
         return f"L{self.layers[i]} N{self.ids[i]}"
 
 
-def movers(trace: Trace, view: Fitted) -> Movers:
+def movers(trace: Trace, view: Fitted, ffns: Float[np.ndarray, " layer"]) -> Movers:
     """At most 20, for the chosen position. The engine gives a few of each layer, strongest first: the list ends early
     where the next one of some layer may be among those that it keeps back."""
     ids, logits = (trace[wanted(site, view)] for site in NEURON_SITES)  # [layer k]
@@ -59,52 +68,55 @@ def movers(trace: Trace, view: Fitted) -> Movers:
         if kept[-1][1] == ids.shape[1] - 1 < trace.spec.d_ff - 1:
             break
     layers, ranks = (np.array(each) for each in zip(*kept, strict=True))
-    return Movers(layers, ids[layers, ranks], logits[layers, ranks].astype(np.float64), trace.spec.d_ff)
+    return Movers(
+        layers=layers,
+        ids=ids[layers, ranks],
+        logits=logits[layers, ranks].astype(np.float64),
+        ffns=ffns,
+        d_ff=trace.spec.d_ff,
+        biased="down" in trace.spec.biases,
+    )
 
 
-def ffns(moving: Movers, decomposition: LogitDecomposition) -> float:
-    """What the FFNs of their layers add, each once, with all their neurons and biases (logit)."""
-    return float(decomposition.writes[1, moving.theirs].sum())
+def draw(moving: Movers, quantity: str, layer: int) -> Bars:
+    """A bar per neuron, to the right for what pushes and to the left for what holds back; the chosen layer's in bold.
 
-
-def draw(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> Bars:
-    """A bar per neuron, to the right for what pushes and to the left for what holds back."""
-    moving = movers(trace, view)
+    quantity: what they push for, in words
+    """
     bars = [
         Bar(
             moving.name(i),
-            float(value),
-            number(float(value)),
-            _note(moving, decomposition, i),
-            accent=bool(value >= 0),
-            focus=int(moving.layers[i]) == view.layer,
+            value,
+            number(value),
+            _note(moving, i),
+            accent=value >= 0,
+            focus=int(moving.layers[i]) == layer,
         )
-        for i, value in enumerate(moving.logits)
+        for i, value in enumerate(moving.logits.tolist())
     ]
-    axis = _("added to {quantity} (logit)", quantity=decomposition.quantity)
+    axis = _("added to {quantity} (logit)", quantity=quantity)
     return Bars(bars, axis, names=(_("pushes for it"), _("holds it back")))
 
 
-def _note(moving: Movers, decomposition: LogitDecomposition, i: int) -> str:
+def _note(moving: Movers, i: int) -> str:
     layer = int(moving.layers[i])
     return _(
         "layer {layer}, neuron {neuron}: {value}; the whole FFN of layer {layer}: {ffn}",
         layer=layer,
         neuron=int(moving.ids[i]),
         value=number(float(moving.logits[i])),
-        ffn=number(float(decomposition.writes[1, layer])),
+        ffn=number(float(moving.ffns[layer])),
     )
 
 
-def caption(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> str:
+def caption(moving: Movers) -> str:
     """The strongest neuron, and what those listed are of what their layers' FFNs add."""
-    moving = movers(trace, view)
     first = {
         "layer": int(moving.layers[0]),
         "neuron": int(moving.ids[0]),
         "value": number(abs(float(moving.logits[0]))),
     }
-    every = trace.spec.layers * moving.d_ff
+    every = len(moving.ffns) * moving.d_ff
     if moving.logits[0] >= 0:
         strongest = ngettext(
             "Of {count} neuron, neuron {neuron} of layer {layer} moves it most: it adds {value}.",
@@ -124,40 +136,42 @@ def caption(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> st
         neurons=nouns.neurons(len(moving.ids)),
         total=number(moving.total),
         layers=nouns.layers(len(moving.theirs)),
-        ffns=number(ffns(moving, decomposition)),
+        ffns=number(moving.whole),
     )
     return f"{strongest} {summed}"
 
 
-def table(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> Table:
+def table(moving: Movers) -> Table:
     """A row per neuron, and their sum beside that of their layers' FFNs."""
-    moving = movers(trace, view)
-    rows = [
-        (moving.name(i), float(moving.logits[i]), float(decomposition.writes[1, moving.layers[i]]))
-        for i in range(len(moving.ids))
-    ]
-    ends = (_("sum of the listed; of the FFNs, each once"), moving.total, ffns(moving, decomposition))
-    return Table((_("neuron"), _("logits"), _("the whole FFN of its layer (logits)")), (*rows, ends))
+    names = (moving.name(i) for i in range(len(moving.ids)))
+    return Table.of(
+        (_("neuron"), (*names, _("sum of the listed; of the FFNs, each once"))),
+        (_("logits"), (*moving.logits.tolist(), moving.total)),
+        (_("the whole FFN of its layer (logits)"), (*moving.ffns[moving.layers].tolist(), moving.whole)),
+    )
 
 
-def formula(trace: Trace, view: Fitted, decomposition: LogitDecomposition) -> list[str]:
+def formula(moving: Movers) -> list[str]:
     """The sum of those listed, that of their layers' FFNs, and what is left to the others."""
-    moving = movers(trace, view)
     terms = [f"{moving.name(i)} {bracketed(float(moving.logits[i]))}" for i in range(len(moving.ids))]
     written = f"{' + '.join(terms[:_WRITTEN])}{' + …' if len(terms) > _WRITTEN else ''} = {number(moving.total)}"
-    whole, others = ffns(moving, decomposition), len(moving.theirs) * moving.d_ff - len(moving.ids)
     return [
         _("neuron = its value × its row of the down projection, as the part in the line above"),
         ngettext("{count} neuron listed: {sum}", "{count} neurons listed: {sum}", len(moving.ids), sum=written),
-        _("the whole FFNs of layers {layers}: {ffns}", layers=listed(map(str, moving.theirs)), ffns=number(whole)),
-        _rest(trace.spec, others, number(whole - moving.total)),
+        _(
+            "the whole FFNs of layers {layers}: {ffns}",
+            layers=listed(map(str, moving.theirs)),
+            ffns=number(moving.whole),
+        ),
+        _rest(moving),
         _("no neuron that is not listed moves it by more than {least}", least=number(float(abs(moving.logits[-1])))),
     ]
 
 
-def _rest(spec: ModelSpec, others: int, rest: str) -> str:
+def _rest(moving: Movers) -> str:
     """What brings the difference between the listed neurons and their layers' FFNs."""
-    if "down" in spec.biases:
+    others, rest = len(moving.theirs) * moving.d_ff - len(moving.ids), number(moving.whole - moving.total)
+    if moving.biased:
         return ngettext(
             "left to the other {count} neuron of these layers and the down projection's bias: {rest}",
             "left to the other {count} neurons of these layers and the down projection's bias: {rest}",

@@ -1,6 +1,7 @@
 """The cache of keys and values, growing token by token while the text goes on."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -9,7 +10,7 @@ from anatomy.language import N_, _, ngettext
 from anatomy.memory import cache_bytes, kept
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
-from anatomy.trace import Trace
+from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
 from panels.common import requires
 from panels.common.columns import columns_of, table_note, table_rows
@@ -30,37 +31,76 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return arrays if spec.head is None else (*arrays, *(Want(site, pos=view.pos) for site in ("cache_gap", "logits")))
 
 
-def applies(spec: ModelSpec) -> str | None:
-    """None, or why this model keeps no cache: one serves models that go on with a text token by token."""
-    return requires.cache(spec)
+@dataclass(frozen=True)
+class GrowingCache:
+    """The cache of keys and values that a text leaves, and what reading from it changes.
+
+    spec        the model: its layers, heads, precision and window decide the size
+    layer, pos  the chosen ones
+    tokens      all of them
+    added       how many of the tokens follow the text
+    held        bytes of the chosen layer's own keys and values
+    logits      of the chosen token, by the pass over the whole text; None for a model that gives none
+    gap         largest difference (logit) from these of those computed alone over the cache; None where there are none
+    """
+
+    spec: ModelSpec
+    layer: int
+    pos: int
+    tokens: tuple[Token, ...]
+    added: int
+    held: int
+    logits: Float[np.ndarray, " vocab"] | None
+    gap: float | None
+
+    @property
+    def given(self) -> int:
+        """How many tokens the text has, without those that follow it."""
+        return len(self.tokens) - self.added
+
+    @property
+    def whole(self) -> int:
+        """Bytes after the last token."""
+        return cache_bytes(self.spec, len(self.tokens))
+
+    @property
+    def off(self) -> str | None:
+        """The gap in words, measured by the largest of the logits; None where there are none."""
+        return None if self.logits is None or self.gap is None else rounding(self.gap, self.logits)
 
 
-def logit_gap(trace: Trace, view: Fitted) -> float | None:
-    """Largest difference (logit) of the chosen token's logits, computed alone over the cache, from those of the whole
-    pass; None for a model that gives no logits."""
-    return None if trace.spec.head is None else float(trace[Want("cache_gap", pos=view.pos)])
+def read(trace: Trace, view: Fitted) -> GrowingCache:
+    """The chosen layer's own arrays, counted, and how far the cache moves the chosen token's logits."""
+    has_logits = trace.spec.head is not None
+    return GrowingCache(
+        spec=trace.spec,
+        layer=view.layer,
+        pos=view.pos,
+        tokens=trace.tokens,
+        added=len(trace.run.tail),
+        held=held_bytes(trace, view),
+        logits=trace[Want("logits", pos=view.pos)] if has_logits else None,
+        gap=float(trace[Want("cache_gap", pos=view.pos)]) if has_logits else None,
+    )
 
 
-def draw(trace: Trace, view: Fitted) -> Curves:
+def draw(cache: GrowingCache) -> Curves:
     """The cache after each token, with the chosen token marked and what was added to the text set apart."""
-    spec, n = trace.spec, len(trace.tokens)
-    unit, scale = _unit(cache_bytes(spec, n))
+    spec, n = cache.spec, len(cache.tokens)
+    unit, scale = _unit(cache.whole)
     kinds = [(own_heads(spec), spec.n_kv)]
     if spec.n_kv < spec.n_heads:
         kinds.append((_("one per query head: {count}", count=thousands(spec.n_heads)), spec.n_heads))
-    here, places = cache_bytes(spec, view.pos + 1), _places(spec, n)
-    grown = [
-        Curve(label, np.array(places), _sizes(spec, places, kv) / scale, _notes(trace, places, label, kv))
-        for label, kv in kinds
-    ]
-    text = _("after {token}: {size}", token=clipped(trace.tokens[view.pos].label), size=size(here))
+    here, places = cache_bytes(spec, cache.pos + 1), _places(spec, n)
+    grown = [_curve(cache, places, label, kv, scale) for label, kv in kinds]
+    text = _("after {token}: {size}", token=clipped(cache.tokens[cache.pos].label), size=size(here))
     axis = _("keys and values (all layers, {precision}, {unit})", precision=spec.dtype, unit=unit)
     return Curves(
         grown,
         _("tokens read"),
         axis,
-        marks=[Mark(view.pos + 1, here / scale, text)],
-        band=_added(trace),
+        marks=[Mark(cache.pos + 1, here / scale, text)],
+        band=_added(cache),
         x_ends=(0.5, n + 0.5),
         x_ticks=[1 + place for place in thinned(n, 16)],
         y_ends=(0, 1.12 * float(grown[-1].y[-1])),
@@ -79,42 +119,35 @@ def _places(spec: ModelSpec, n: int) -> list[int]:
     return sorted({1, *columns_of(n).edges[1:], kept(spec, n)})
 
 
-def _sizes(spec: ModelSpec, places: Sequence[int], kv: int) -> Float[np.ndarray, " place"]:
-    """Bytes after so many tokens, with so many key/value heads."""
-    return np.array([cache_bytes(spec, place, kv) for place in places], np.float64)
-
-
-def _notes(trace: Trace, places: Sequence[int], label: str, kv: int) -> tuple[str, ...]:
-    return tuple(
+def _curve(cache: GrowingCache, places: Sequence[int], label: str, kv: int, scale: float) -> Curve:
+    """The cache after so many tokens, with so many key/value heads, in units of so many bytes."""
+    sizes = [cache_bytes(cache.spec, place, kv) for place in places]
+    notes = (
         ngettext(
             "{count} token, the last {token}: {size} ({heads})",
             "{count} tokens, the last {token}: {size} ({heads})",
             place,
-            token=quoted(trace.tokens[place - 1].label),
-            size=size(cache_bytes(trace.spec, place, kv)),
+            token=quoted(cache.tokens[place - 1].label),
+            size=size(held),
             heads=label,
         )
-        for place in places
+        for place, held in zip(places, sizes, strict=True)
     )
+    return Curve(label, np.array(places), np.array(sizes, np.float64) / scale, tuple(notes))
 
 
-def _given(trace: Trace) -> int:
-    """How many tokens the text has, without those that follow it."""
-    return len(trace.tokens) - len(trace.run.tail)
-
-
-def _added(trace: Trace) -> Band | None:
+def _added(cache: GrowingCache) -> Band | None:
     """The ground of the tokens that follow the text; None where none do."""
-    added, n = len(trace.run.tail), len(trace.tokens)
-    if not added:
+    if not cache.added:
         return None
-    return Band(n - added + 0.5, n + 0.5, ngettext("{count} token added", "{count} tokens added", added))
+    words = ngettext("{count} token added", "{count} tokens added", cache.added)
+    return Band(cache.given + 0.5, len(cache.tokens) + 0.5, words)
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(cache: GrowingCache) -> str:
     """Bytes per token, for the text, for what was added; what the cache spares, and what it changes."""
-    spec, n = trace.spec, len(trace.tokens)
-    sentences = [_each(trace)]
+    spec, n = cache.spec, len(cache.tokens)
+    sentences = [_each(cache)]
     if spec.window is not None:
         sentences.append(
             ngettext(
@@ -124,12 +157,12 @@ def caption(trace: Trace, view: Fitted) -> str:
             )
         )
     sentences.append(_("That is the longest text of this model.") if n == spec.max_pos else _spares(n))
-    return " ".join((*sentences, *_changes(trace, view)))
+    return " ".join((*sentences, *_changes(cache)))
 
 
-def _each(trace: Trace) -> str:
+def _each(cache: GrowingCache) -> str:
     """What every token leaves, and what that comes to for the text and for what was added to it."""
-    spec, n, added = trace.spec, len(trace.tokens), len(trace.run.tail)
+    spec, n = cache.spec, len(cache.tokens)
     each = size(cache_bytes(spec, 1))
     if n == 1:
         return ngettext(
@@ -141,18 +174,18 @@ def _each(trace: Trace) -> str:
     values = {
         "layers": nouns.layers(spec.layers),
         "each": each,
-        "whole": size(cache_bytes(spec, n)),
+        "whole": size(cache.whole),
         "tokens": nouns.tokens(n),
     }
-    if not added or not _given(trace) or kept(spec, n) < n:
+    if not cache.added or not cache.given or kept(spec, n) < n:
         return _(
             "Every token leaves a key and a value in each of {layers}, {each} in all: {whole} after {tokens}.", **values
         )
     return _(
         "Every token leaves a key and a value in each of {layers}, {each} in all: {whole} after {tokens}, {before} of "
         "them for your text and the rest for the {added} added to it.",
-        before=size(cache_bytes(spec, _given(trace))),
-        added=nouns.tokens(added),
+        before=size(cache_bytes(spec, cache.given)),
+        added=nouns.tokens(cache.added),
         **values,
     )
 
@@ -170,60 +203,39 @@ def _spares(n: int) -> str:
     )
 
 
-def _changes(trace: Trace, view: Fitted) -> Sequence[str]:
+def _changes(cache: GrowingCache) -> Sequence[str]:
     """How far the logits over the cache lie from those without it, as a sentence, where there are logits."""
-    gap = logit_gap(trace, view)
-    if gap is None:
+    off = cache.off
+    if off is None:
         return ()
-    token = quoted(trace.tokens[view.pos].label)
     return (
         _(
             "Computed alone over the cache, {token} gets the logits that it has without: the same sums in another "
             "order (difference {gap}).",
-            token=token,
-            gap=_off(trace, view, gap),
+            token=quoted(cache.tokens[cache.pos].label),
+            gap=off,
         ),
     )
 
 
-def _off(trace: Trace, view: Fitted, gap: float) -> str:
-    """How far these logits lie apart, measured by the largest of them."""
-    return rounding(gap, trace[Want("logits", pos=view.pos)])
-
-
-def table(trace: Trace, view: Fitted) -> Table:
+def table(cache: GrowingCache) -> Table:
     """The cache after each token, what the same length takes with one key/value head per query head, and for the
     chosen token what the cache changes of its logits."""
-    spec, given, gap = trace.spec, _given(trace), logit_gap(trace, view)
-    shown = table_rows(len(trace.tokens), view.pos)
-    return Table(
-        (
-            _("tokens"),
-            _("last token"),
-            _("from"),
-            _("cache (bytes)"),
-            _("one key/value head per query head (bytes)"),
-            _("largest difference of the cached logits"),
-        ),
-        tuple(
-            (
-                pos + 1,
-                trace.tokens[pos].label,
-                _("text") if pos < given else _("added"),
-                cache_bytes(spec, pos + 1),
-                cache_bytes(spec, pos + 1, spec.n_heads),
-                _off(trace, view, gap) if gap is not None and pos == view.pos else None,
-            )
-            for pos in shown
-        ),
-        table_note(len(trace.tokens), shown),
+    spec, shown = cache.spec, table_rows(len(cache.tokens), cache.pos)
+    return Table.of(
+        (_("tokens"), (pos + 1 for pos in shown)),
+        (_("last token"), (cache.tokens[pos].label for pos in shown)),
+        (_("from"), (_("text") if pos < cache.given else _("added") for pos in shown)),
+        (_("cache (bytes)"), (cache_bytes(spec, pos + 1) for pos in shown)),
+        (_("one key/value head per query head (bytes)"), (cache_bytes(spec, pos + 1, spec.n_heads) for pos in shown)),
+        (_("largest difference of the cached logits"), (cache.off if pos == cache.pos else None for pos in shown)),
+        note=table_note(len(cache.tokens), shown),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(cache: GrowingCache) -> str:
     """The rule, per token and for the whole; one layer's own arrays against it; logits with the cache and without."""
-    spec, n = trace.spec, len(trace.tokens)
-    held, whole = held_bytes(trace, view), cache_bytes(spec, n)
+    spec, n, held, whole = cache.spec, len(cache.tokens), cache.held, cache.whole
     product = f"{thousands(cache_bytes(spec, 1))} × {thousands(kept(spec, n))}"
     lines = [
         *rule(spec),
@@ -238,21 +250,21 @@ def formula(trace: Trace, view: Fitted) -> str:
             "layer {layer} holds {held} bytes for this text: × {count} layer = {all}, difference {gap}",
             "layer {layer} holds {held} bytes for this text: × {count} layers = {all}, difference {gap}",
             spec.layers,
-            layer=view.layer,
+            layer=cache.layer,
             held=thousands(held),
             all=thousands(held * spec.layers),
             gap=thousands(abs(held * spec.layers - whole)),
         ),
     ]
-    gap = logit_gap(trace, view)
-    if gap is not None:
+    off = cache.off
+    if off is not None:
         lines.append(
             ngettext(
                 "position {pos}: largest |logit over the cache − logit without it| of {count} token: {gap}",
                 "position {pos}: largest |logit over the cache − logit without it| of {count} tokens: {gap}",
                 spec.vocab,
-                pos=view.pos,
-                gap=_off(trace, view, gap),
+                pos=cache.pos,
+                gap=off,
             )
         )
     return "\n".join(lines)
@@ -283,10 +295,11 @@ PANEL = Panel(
     name=N_("Cache"),
     title=N_("What does the model keep while the text goes on?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,
     formula=formula,
     snippet=snippet,
-    applies=applies,
+    applies=requires.cache,
 )

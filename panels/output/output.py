@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -30,48 +31,74 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The distribution over the whole vocabulary, and the best tokens: ids and names, best first."""
+class Prediction:
+    """The distribution over the whole vocabulary at the chosen token, and the best tokens, best first.
 
+    token          the chosen token's label
+    causal         whether a token is predicted to come after it, not to stand in its place
+    temperature    what the logits are divided by: it moves the probabilities, never the order
+    logits         the model's own
+    probabilities  softmax of logits / temperature
+    ids, names     of the best tokens
+    """
+
+    token: str
+    causal: bool
+    temperature: float
     logits: Float[np.ndarray, " vocab"]
     probabilities: Float[np.ndarray, " vocab"]
     ids: tuple[int, ...]
     names: tuple[str, ...]
 
-    @property
+    @cached_property
+    def best(self) -> tuple[tuple[str, int, float, float], ...]:
+        """Name, id, logit and probability of each of the best tokens."""
+        rows = list(self.ids)
+        logits, probabilities = self.logits[rows].tolist(), self.probabilities[rows].tolist()
+        return tuple(zip(self.names, self.ids, logits, probabilities, strict=True))
+
+    @cached_property
     def others(self) -> tuple[int, float]:
         """How many tokens are not among the best, and the probability they hold together."""
         shown = self.probabilities[list(self.ids)].sum()
         return len(self.probabilities) - len(self.ids), max(0.0, 1.0 - float(shown))
 
 
-def answer(trace: Trace, view: Fitted) -> Answer:
-    """Softmax of logits / temperature. The temperature moves the probabilities, never the order."""
-    logits = trace[Want("logits", pos=view.pos)]
+def read(trace: Trace, view: Fitted) -> Prediction:
+    """The model's answer at the chosen token, at the chosen temperature."""
+    logits, heat = trace[Want("logits", pos=view.pos)], view[TEMPERATURE]
     ids = tuple(trace[Want("next_ids", pos=view.pos)][:SHOWN].tolist())
-    return Answer(logits, softmax(logits, view[TEMPERATURE]), ids, tuple(trace.name(token_id) for token_id in ids))
+    return Prediction(
+        token=trace.tokens[view.pos].label,
+        causal=trace.spec.head == "causal",
+        temperature=heat,
+        logits=logits,
+        probabilities=softmax(logits, heat),
+        ids=ids,
+        names=tuple(trace.name(token_id) for token_id in ids),
+    )
 
 
-def draw(trace: Trace, view: Fitted) -> Bars:
+def draw(prediction: Prediction) -> Bars:
     """The best tokens, and set apart from them the sum of all others."""
-    prediction = answer(trace, view)
-    bars = [_bar(prediction, rank) for rank in range(len(prediction.ids))]
+    bars = [
+        Bar(name, 100 * share, percent(share), _note(token_id, logit, share), accent=rank == 0)
+        for rank, (name, token_id, logit, share) in enumerate(prediction.best)
+    ]
     count, rest = prediction.others
     if count:
         bars.append(Bar(_others(count), 100 * rest, percent(rest), apart=True))
     return Bars(bars, _("probability (%)"), low=0.0)
 
 
-def _bar(prediction: Answer, rank: int) -> Bar:
-    token_id = prediction.ids[rank]
-    share = percent(float(prediction.probabilities[token_id]))
-    note = _(
+def _note(token_id: int, logit: float, share: float) -> str:
+    """Words for the hover box of one of the best."""
+    return _(
         "token id {id}, logit {logit}, probability {probability}",
         id=token_id,
-        logit=number(float(prediction.logits[token_id])),
-        probability=share,
+        logit=number(logit),
+        probability=percent(share),
     )
-    return Bar(prediction.names[rank], 100 * float(prediction.probabilities[token_id]), share, note, accent=rank == 0)
 
 
 def _others(count: int) -> str:
@@ -79,9 +106,8 @@ def _others(count: int) -> str:
     return ngettext("the other {count} token", "all other {count} tokens", count)
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(prediction: Prediction) -> str:
     """The best token, the entropy, and how many tokens hold most of the probability."""
-    prediction = answer(trace, view)
     holding = nucleus(prediction.probabilities, _MASS)
     spread = ngettext(
         "The entropy is {entropy} nats, and {count} token holds {mass} of the probability, out of {all}.",
@@ -91,22 +117,19 @@ def caption(trace: Trace, view: Fitted) -> str:
         mass=percent(_MASS),
         all=thousands(len(prediction.logits)),
     )
-    return f"{_best(trace, view, prediction)} {spread}"
+    return f"{_best(prediction)} {spread}"
 
 
-def _best(trace: Trace, view: Fitted, prediction: Answer) -> str:
+def _best(prediction: Prediction) -> str:
     """The best token: after the chosen one, or in its place, and at which temperature."""
-    values = {
-        "here": quoted(trace.tokens[view.pos].label),
-        "best": quoted(prediction.names[0]),
-        "share": percent(float(prediction.probabilities[prediction.ids[0]])),
-    }
-    plain = view[TEMPERATURE] == 1
+    name, _id, _logit, share = prediction.best[0]
+    values = {"here": quoted(prediction.token), "best": quoted(name), "share": percent(share)}
+    plain = prediction.temperature == 1
     if not plain:
-        values["heat"] = exact(view[TEMPERATURE])
-    if trace.spec.head == "causal" and plain:
+        values["heat"] = exact(prediction.temperature)
+    if prediction.causal and plain:
         return _("After {here} the model gives {best} {share}.", **values)
-    if trace.spec.head == "causal":
+    if prediction.causal:
         return _("After {here} the model gives {best} {share} at temperature {heat}.", **values)
     if plain:
         return _("In the place of {here}, with the whole text in sight, the model gives {best} {share}.", **values)
@@ -116,28 +139,25 @@ def _best(trace: Trace, view: Fitted, prediction: Answer) -> str:
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(prediction: Prediction) -> Table:
     """The best tokens and the sum of all others."""
-    prediction = answer(trace, view)
     best = tuple(
-        (rank, name, token_id, float(prediction.logits[token_id]), float(prediction.probabilities[token_id]))
-        for rank, (token_id, name) in enumerate(zip(prediction.ids, prediction.names, strict=True), start=1)
+        (rank, name, token_id, logit, share)
+        for rank, (name, token_id, logit, share) in enumerate(prediction.best, start=1)
     )
     count, rest = prediction.others
     last = ((None, _others(count), None, None, rest),) if count else ()
     return Table((_("rank"), _("token"), _("id"), _("logit"), _("probability")), best + last)
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(prediction: Prediction) -> str:
     """Logit to probability for the two best tokens, with the sum over the vocabulary."""
-    prediction = answer(trace, view)
-    heat, top = view[TEMPERATURE], float(prediction.logits.max())
+    heat, top = prediction.temperature, float(prediction.logits.max())
     total = float(np.exp((prediction.logits.astype(np.float64) - top) / heat).sum())
     best = [
         f"{quoted(name)}: e^(({number(logit, 4)} − {number(top, 4)}) / {exact(heat)}) / Σ = {number(weight)} / "
         f"{number(total, 4)} = {percent(weight / total)}"
-        for name, token_id in list(zip(prediction.names, prediction.ids, strict=True))[:2]
-        for logit in (float(prediction.logits[token_id]),)
+        for name, _id, logit, _share in prediction.best[:2]
         for weight in (float(np.exp((logit - top) / heat)),)
     ]
     return "\n".join(
@@ -178,6 +198,7 @@ PANEL = Panel(
     name=N_("Prediction"),
     title=N_("What does the model predict here?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

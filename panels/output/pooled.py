@@ -1,6 +1,8 @@
 """What a model without an output layer gives: a vector for each token, and their mean as the vector of the text."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -9,7 +11,7 @@ from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.rounding import largest_at, largest_first
 from anatomy.spec import ModelSpec
-from anatomy.trace import Trace
+from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
 from panels.common.columns import table_note, table_rows
 from panels.common.snippet import LAYERS, opening
@@ -27,102 +29,124 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return (Want("resid_post", spec.layers - 1),)
 
 
-def pooled(trace: Trace) -> Float[np.ndarray, " d_model"]:
-    """The mean of the last layer's vectors: Sentence-BERT's pooling (Reimers and Gurevych 2019, sec. 3)."""
-    return _vectors(trace).mean(axis=0)
+@dataclass(frozen=True)
+class TextVector:
+    """The vector of a text, which is the mean of its tokens' last vectors, and what each of them has to do with it.
+
+    pos      the chosen token
+    tokens   all of them
+    mean     Sentence-BERT's pooling (Reimers and Gurevych 2019, sec. 3), activation
+    length   L2 norm of each token's vector x
+    product  x · mean of each token
+    """
+
+    pos: int
+    tokens: tuple[Token, ...]
+    mean: Float[np.ndarray, " d_model"]
+    length: Float[np.ndarray, " pos"]
+    product: Float[np.ndarray, " pos"]
+
+    @cached_property
+    def size(self) -> float:
+        """‖mean‖."""
+        return float(np.linalg.norm(self.mean))
+
+    @cached_property
+    def squared(self) -> float:
+        """‖mean‖²."""
+        return float(self.mean @ self.mean)
+
+    @cached_property
+    def share(self) -> Float[np.ndarray, " pos"]:
+        """What each token adds to the squared length of the mean, as a share of it: x · mean / (n ‖mean‖²). Sum: 1."""
+        return self.product / (len(self.tokens) * self.squared)
+
+    @cached_property
+    def cosine(self) -> Float[np.ndarray, " pos"]:
+        """Cosine of each token's vector with the mean."""
+        return self.product / (self.length * self.size)
 
 
-def shares(trace: Trace) -> Float[np.ndarray, " pos"]:
-    """What each token adds to the squared length of the mean, as a share of it: x · mean / (n ‖mean‖²). Sum: 1."""
-    mean = pooled(trace)
-    return _vectors(trace) @ mean / (len(trace.tokens) * (mean @ mean))
+def read(trace: Trace, view: Fitted) -> TextVector:
+    """The mean of the last layer's vectors, and where each of them stands."""
+    vectors = trace[Want("resid_post", trace.spec.layers - 1)].astype(np.float64)  # [pos d_model]
+    mean = vectors.mean(axis=0)
+    return TextVector(view.pos, trace.tokens, mean, np.linalg.norm(vectors, axis=1), vectors @ mean)
 
 
-def alike(trace: Trace) -> Float[np.ndarray, " pos"]:
-    """Cosine of each token's vector with the mean."""
-    vectors, mean = _vectors(trace), pooled(trace)
-    return vectors @ mean / (np.linalg.norm(vectors, axis=1) * np.linalg.norm(mean))
-
-
-def _vectors(trace: Trace) -> Float[np.ndarray, "pos d_model"]:
-    return trace[Want("resid_post", trace.spec.layers - 1)].astype(np.float64)
-
-
-def _order(trace: Trace, view: Fitted) -> list[int]:
-    """Tokens drawn, those that add most first; the chosen one is always among them."""
-    order = largest_first(shares(trace)).tolist()
-    drawn = order[:_MOST]
-    return drawn if view.pos in drawn else [*drawn[:-1], view.pos]
-
-
-def draw(trace: Trace, view: Fitted) -> Bars:
+def draw(text: TextVector) -> Bars:
     """A bar per token: its share in the text's vector; below, what the tokens that are not drawn add together."""
-    share, near, drawn = shares(trace), alike(trace), _order(trace, view)
+    drawn = _drawn(text)
     bars = [
         Bar(
-            trace.tokens[i].label,
-            100 * float(share[i]),
-            signed_percent(float(share[i])),
-            note=_("{share}, cosine {cosine}", share=signed_percent(float(share[i])), cosine=cosine(near[i])),
-            accent=i == view.pos,
-            focus=i == view.pos,
+            text.tokens[i].label,
+            100 * share,
+            signed_percent(share),
+            note=_("{share}, cosine {cosine}", share=signed_percent(share), cosine=cosine(near)),
+            accent=i == text.pos,
+            focus=i == text.pos,
         )
-        for i in drawn
+        for i, share, near in zip(drawn, text.share[drawn].tolist(), text.cosine[drawn].tolist(), strict=True)
     ]
-    rest = np.setdiff1d(np.arange(len(share)), drawn)
+    rest = np.setdiff1d(np.arange(len(text.share)), drawn)
     if len(rest):
-        others = float(share[rest].sum())
+        others = float(text.share[rest].sum())
         bars.append(Bar(nouns.other_tokens(len(rest)), 100 * others, signed_percent(others), apart=True))
     return Bars(bars, _("share in the text's vector (%)"), _("token"))
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def _drawn(text: TextVector) -> list[int]:
+    """Tokens drawn one by one, those that add most first; the chosen one is always among them."""
+    drawn = largest_first(text.share)[:_MOST].tolist()
+    return drawn if text.pos in drawn else [*drawn[:-1], text.pos]
+
+
+def caption(text: TextVector) -> str:
     """What comes out, which token decides most of it, and where the chosen one stands."""
-    share, near = shares(trace), alike(trace)
-    most = largest_at(share)
+    most = largest_at(text.share)
     return _(
         "No token is predicted: each of the {tokens} comes out as {numbers}, and their mean is the vector of the text, "
         "of length {length}. {most} adds most to it ({share}); {chosen} has a cosine of {cosine} with it.",
-        tokens=nouns.tokens(len(trace.tokens)),
-        numbers=nouns.numbers(trace.spec.d_model),
-        length=number(float(np.linalg.norm(pooled(trace)))),
-        most=quoted(trace.tokens[most].label),
-        share=signed_percent(float(share[most])),
-        chosen=quoted(trace.tokens[view.pos].label),
-        cosine=cosine(float(near[view.pos])),
+        tokens=nouns.tokens(len(text.tokens)),
+        numbers=nouns.numbers(len(text.mean)),
+        length=number(text.size),
+        most=quoted(text.tokens[most].label),
+        share=signed_percent(float(text.share[most])),
+        chosen=quoted(text.tokens[text.pos].label),
+        cosine=cosine(float(text.cosine[text.pos])),
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(text: TextVector) -> Table:
     """One row per token: length of its vector, cosine with the mean, share in it."""
-    lengths, near, share = np.linalg.norm(_vectors(trace), axis=1), alike(trace), shares(trace)
-    shown = table_rows(len(trace.tokens), view.pos)
-    return Table(
-        (_("position"), _("token"), _("length (L2 norm)"), _("cosine with the mean"), _("share")),
-        tuple(
-            (pos, trace.tokens[pos].label, float(lengths[pos]), float(near[pos]), float(share[pos])) for pos in shown
-        ),
-        table_note(len(trace.tokens), shown),
+    shown = table_rows(len(text.tokens), text.pos)
+    rows = slice(shown.start, shown.stop)
+    return Table.of(
+        (_("position"), shown),
+        (_("token"), (token.label for token in text.tokens[rows])),
+        (_("length (L2 norm)"), text.length[rows]),
+        (_("cosine with the mean"), text.cosine[rows]),
+        (_("share"), text.share[rows]),
+        note=table_note(len(text.tokens), shown),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(text: TextVector) -> str:
     """The mean, the chosen token's share in it, and the sum of all shares."""
-    vectors, mean = _vectors(trace), pooled(trace)
-    own, squared, count = float(vectors[view.pos] @ mean), float(mean @ mean), len(vectors)
+    count, squared = thousands(len(text.tokens)), number(text.squared)
     return "\n".join(
         (
-            _("mean = (x₁ + … + xₙ) / n, n = {count}", count=thousands(count)),
-            _("‖mean‖² = {squared}", squared=number(squared)),
+            _("mean = (x₁ + … + xₙ) / n, n = {count}", count=count),
+            _("‖mean‖² = {squared}", squared=squared),
             _(
                 "{token}: x · mean / (n ‖mean‖²) = {own} / ({count} · {squared}) = {share}",
-                token=quoted(trace.tokens[view.pos].label),
-                own=number(own),
-                count=thousands(count),
-                squared=number(squared),
-                share=signed_percent(own / (count * squared)),
+                token=quoted(text.tokens[text.pos].label),
+                own=number(float(text.product[text.pos])),
+                count=count,
+                squared=squared,
+                share=signed_percent(float(text.share[text.pos])),
             ),
-            _("sum of all shares = 1, difference {off}", off=rounding(float(shares(trace).sum()) - 1, 1.0)),
+            _("sum of all shares = 1, difference {off}", off=rounding(float(text.share.sum()) - 1, 1.0)),
         )
     )
 
@@ -157,6 +181,7 @@ PANEL = Panel(
     name=N_("Vectors"),
     title=N_("What comes out instead of a prediction?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from anatomy.control import Slider
 from anatomy.language import N_, _, ngettext
@@ -46,91 +48,134 @@ def settings(view: Fitted) -> Settings:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Every step, and the best tokens that can still be drawn after the last: ids and names, best first."""
+class Sampling:
+    """Every step after the chosen token, and the best tokens that can still be drawn after the last, best first.
 
+    token     the chosen token's label
+    settings  what the sliders say
+    steps     the model's own distribution, then what each step leaves
+    ids       of the best tokens
+    labels    theirs; None where the engine has no name for a token
+    repeated  whether the very best stands in the text so far: in the tokens up to and with the chosen one
+    """
+
+    token: str
+    settings: Settings
     steps: tuple[Step, ...]
     ids: tuple[int, ...]
-    names: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    repeated: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the best tokens are called: by their labels, one that has none by its id."""
+        named = zip(self.ids, self.labels, strict=True)
+        return tuple(_("token {id}", id=row) if label is None else label for row, label in named)
+
+    @cached_property
+    def own(self) -> Float[np.ndarray, " vocab"]:
+        """The model's own probabilities."""
+        return self.steps[0].probabilities
+
+    @cached_property
+    def left(self) -> Float[np.ndarray, " vocab"]:
+        """Probabilities with which tokens are drawn; 0 for those that are removed."""
+        return self.steps[-1].probabilities
+
+    @cached_property
+    def each(self) -> tuple[Float[np.ndarray, " vocab"], ...]:
+        """Probabilities after each of the steps."""
+        return (self.own, *(step.probabilities for step in self.steps[1:-1]), self.left)
+
+    @cached_property
+    def gone(self) -> Bool[np.ndarray, " vocab"]:
+        """Which tokens cannot be drawn."""
+        return np.isneginf(self.steps[-1].scores)
 
 
-def drawn(trace: Trace, view: Fitted) -> Drawn:
-    """The steps at the chosen position. Tokens up to and with it count as the text so far. At most SHOWN tokens are
-    named: those before the first one that the engine has no name for; that one by its id where it is the very best."""
+def read(trace: Trace, view: Fitted) -> Sampling:
+    """The steps at the chosen position. At most SHOWN tokens are named: those before the first one that the engine has
+    no name for; that one too where it is the very best."""
     before = [token.id for token in trace.tokens[: view.pos + 1]]
     taken = steps(trace[Want("logits", pos=view.pos)], before, settings(view))
     best = largest_few(taken[-1].scores, min(SHOWN, taken[-1].kept)).tolist()
     named = [row for row in best if row in trace.names or row in before]
     ids = tuple(best[: max(1, next((i for i, row in enumerate(best) if row not in named), len(best)))])
-    return Drawn(taken, ids, tuple(trace.name(row) if row in named else _("token {id}", id=row) for row in ids))
+    return Sampling(
+        token=trace.tokens[view.pos].label,
+        settings=settings(view),
+        steps=taken,
+        ids=ids,
+        labels=tuple(trace.name(row) if row in named else None for row in ids),
+        repeated=ids[0] in before,
+    )
 
 
-def draw(trace: Trace, view: Fitted) -> Bars:
+def draw(sampling: Sampling) -> Bars:
     """The tokens that can be drawn, the model's own probabilities as diamonds; then the rest; then what is gone."""
-    outcome = drawn(trace, view)
-    first, last = outcome.steps[0].probabilities, outcome.steps[-1].probabilities
+    rows = list(sampling.ids)
+    own, left = sampling.own[rows].tolist(), sampling.left[rows].tolist()
     bars = [
-        Bar(
-            name,
-            100 * float(last[row]),
-            percent(float(last[row])),
-            _(
-                "token id {id}, the model's own {before}, drawn with {after}",
-                id=row,
-                before=percent(float(first[row])),
-                after=percent(float(last[row])),
-            ),
-            accent=True,
-        )
-        for row, name in zip(outcome.ids, outcome.names, strict=True)
+        Bar(name, 100 * after, percent(after), _note(row, before, after), accent=True)
+        for row, name, before, after in zip(rows, sampling.names, own, left, strict=True)
     ]
-    before = [100 * float(first[row]) for row in outcome.ids]
-    for name, rows in _others(outcome):
-        if len(rows):
-            share = float(last[rows].sum())
+    marks = [100 * share for share in own]
+    for name, others in _others(sampling):
+        if len(others):
+            share = float(sampling.left[others].sum())
             bars.append(Bar(name, 100 * share, percent(share), apart=True))
-            before.append(100 * float(first[rows].sum()))
-    names = (_("can be drawn"), _("together"))
-    marks, high = Marks(tuple(before), _("the model's own")), max(*before, *(bar.value for bar in bars))
-    return Bars(bars, _("probability (%)"), low=0.0, high=high, names=names, marks=marks)
+            marks.append(100 * float(sampling.own[others].sum()))
+    return Bars(
+        bars,
+        _("probability (%)"),
+        low=0.0,
+        high=max(*marks, *(bar.value for bar in bars)),
+        names=(_("can be drawn"), _("together")),
+        marks=Marks(tuple(marks), _("the model's own")),
+    )
 
 
-def _others(outcome: Drawn) -> tuple[tuple[str, np.ndarray], tuple[str, np.ndarray]]:
+def _note(row: int, before: float, after: float) -> str:
+    """Words for the hover box of one of the best."""
+    return _(
+        "token id {id}, the model's own {before}, drawn with {after}",
+        id=row,
+        before=percent(before),
+        after=percent(after),
+    )
+
+
+def _others(sampling: Sampling) -> tuple[tuple[str, np.ndarray], tuple[str, np.ndarray]]:
     """Tokens that can be drawn but have no bar of their own, and those that cannot be drawn."""
-    gone = np.isneginf(outcome.steps[-1].scores)
-    rest = ~gone
-    rest[list(outcome.ids)] = False
-    others, removed = np.flatnonzero(rest), np.flatnonzero(gone)
+    rest = ~sampling.gone
+    rest[list(sampling.ids)] = False
+    others, removed = np.flatnonzero(rest), np.flatnonzero(sampling.gone)
     return (
         (ngettext("all other: {count} token", "all other: {count} tokens", len(others)), others),
         (ngettext("removed: {count} token", "removed: {count} tokens", len(removed)), removed),
     )
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(sampling: Sampling) -> str:
     """How many tokens are left, what they held before, what happened to the best one and to the entropy."""
-    outcome = drawn(trace, view)
-    start, end = outcome.steps[0], outcome.steps[-1]
-    kept = ~np.isneginf(end.scores)
-    held = float(start.probabilities[kept].sum())
-    best = outcome.ids[0]
+    start, end, best = sampling.steps[0], sampling.steps[-1], sampling.ids[0]
     left = ngettext(
         "After {here}, {count} token of {all} can be drawn; the model gave it {held}.",
         "After {here}, {count} tokens of {all} can be drawn; the model gave them {held}.",
         end.kept,
-        here=quoted(trace.tokens[view.pos].label),
-        all=thousands(len(kept)),
-        held=percent(held),
+        here=quoted(sampling.token),
+        all=thousands(len(sampling.own)),
+        held=percent(float(sampling.own[~sampling.gone].sum())),
     )
     changed = _(
         "{best} goes from {before} to {after}, the entropy from {first} to {last} nats.",
-        best=quoted(outcome.names[0]),
-        before=percent(float(start.probabilities[best])),
-        after=percent(float(end.probabilities[best])),
+        best=quoted(sampling.names[0]),
+        before=percent(float(sampling.own[best])),
+        after=percent(float(sampling.left[best])),
         first=number(start.entropy),
         last=number(end.entropy),
     )
-    return " ".join((left, _removals(outcome.steps), changed))
+    return " ".join((left, _removals(sampling.steps), changed))
 
 
 def _removals(taken: Sequence[Step]) -> str:
@@ -146,45 +191,36 @@ def _removals(taken: Sequence[Step]) -> str:
     return _("{removals} of what reached it.", removals=f"{removals[0].upper()}{removals[1:]}")
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(sampling: Sampling) -> Table:
     """A row per step, in the order in which transformers' `generate()` takes them."""
-    chosen = settings(view)
-    values = (None, chosen.penalty, chosen.temperature, chosen.top_k, chosen.top_p, chosen.min_p)
-    steps_taken = drawn(trace, view).steps
-    return Table(
-        (
-            _("step"),
-            _("setting"),
-            _("tokens left"),
-            _("probability removed"),
-            _("best token (probability)"),
-            _("entropy (nats)"),
-        ),
-        tuple(
-            (_(step.name), value, step.kept, step.removed, float(step.probabilities.max()), step.entropy)
-            for step, value in zip(steps_taken, values, strict=True)
-        ),
+    chosen, taken = sampling.settings, sampling.steps
+    return Table.of(
+        (_("step"), (_(step.name) for step in taken)),
+        (_("setting"), (None, chosen.penalty, chosen.temperature, chosen.top_k, chosen.top_p, chosen.min_p)),
+        (_("tokens left"), (step.kept for step in taken)),
+        (_("probability removed"), (step.removed for step in taken)),
+        (_("best token (probability)"), (float(probabilities.max()) for probabilities in sampling.each)),
+        (_("entropy (nats)"), (step.entropy for step in taken)),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(sampling: Sampling) -> str:
     """The best token's score through every step, with the numbers; how many tokens each step leaves."""
-    outcome = drawn(trace, view)
-    best, chosen = outcome.ids[0], settings(view)
-    heated, cuts = outcome.steps[2], outcome.steps[3:]
-    own, penalized, scaled = (number(float(step.scores[best]), 4) for step in outcome.steps[:3])
-    repeated = best in {token.id for token in trace.tokens[: view.pos + 1]}
+    best, chosen, name = sampling.ids[0], sampling.settings, quoted(sampling.names[0])
+    own, penalized, scaled = (number(float(step.scores[best]), 4) for step in sampling.steps[:3])
+    shares = [percent(float(probabilities[best])) for probabilities in sampling.each]
     lines = [
-        _("{token}: logit {logit}", token=quoted(outcome.names[0]), logit=own),
-        _penalty(outcome.steps, best, chosen.penalty, repeated),
+        _("{token}: logit {logit}", token=name, logit=own),
+        _penalty(sampling),
         _(
             "temperature: {division} = {scaled}, e^… / Σ = {share}",
             division=f"{penalized} / {exact(chosen.temperature)}",
             scaled=scaled,
-            share=percent(float(heated.probabilities[best])),
+            share=shares[2],
         ),
     ]
-    for step, value in zip(cuts, (chosen.top_k, chosen.top_p, chosen.min_p), strict=True):
+    cuts = zip(sampling.steps[3:], (chosen.top_k, chosen.top_p, chosen.min_p), shares[3:], strict=True)
+    for step, value, share in cuts:
         lines.append(
             ngettext(
                 "{step} {value}: {count} token left, {removed} removed; {token} {share}",
@@ -193,20 +229,21 @@ def formula(trace: Trace, view: Fitted) -> str:
                 step=_(step.name),
                 value=exact(value),
                 removed=percent(step.removed),
-                token=quoted(outcome.names[0]),
-                share=percent(float(step.probabilities[best])),
+                token=name,
+                share=share,
             )
         )
     return "\n".join(lines)
 
 
-def _penalty(taken: Sequence[Step], best: int, penalty: float, repeated: bool) -> str:
-    """What the repetition penalty makes of one token's logit."""
-    if not repeated:
-        return _("repetition penalty {penalty}: not in the text, so it keeps its logit", penalty=exact(penalty))
-    own, penalized = (float(step.scores[best]) for step in taken[:2])
-    change = f"{number(own, 4)} {'×' if own < 0 else '/'} {exact(penalty)} = {number(penalized, 4)}"
-    return _("repetition penalty {penalty}: {change}", penalty=exact(penalty), change=change)
+def _penalty(sampling: Sampling) -> str:
+    """What the repetition penalty makes of the best token's logit."""
+    penalty = exact(sampling.settings.penalty)
+    if not sampling.repeated:
+        return _("repetition penalty {penalty}: not in the text, so it keeps its logit", penalty=penalty)
+    own, penalized = (float(step.scores[sampling.ids[0]]) for step in sampling.steps[:2])
+    change = f"{number(own, 4)} {'×' if own < 0 else '/'} {penalty} = {number(penalized, 4)}"
+    return _("repetition penalty {penalty}: {change}", penalty=penalty, change=change)
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -249,6 +286,7 @@ PANEL = Panel(
     name=N_("Sampling"),
     title=N_("Which tokens can be drawn?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

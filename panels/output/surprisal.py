@@ -7,14 +7,13 @@ from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at
 from anatomy.spec import ModelSpec
-from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common import joined, requires
 from panels.common.columns import table_note, table_rows
 from panels.common.joined import note
 from panels.common.shared import WORDS
 from panels.common.snippet import opening
-from panels.output.surprisals import SURPRISAL, Read, read, surprisals
+from panels.output.surprisals import SURPRISAL, Surprisals, read
 from panels.panel import Panel, Table
 from viz.format import number, percent, quoted, thousands
 from viz.level import Level
@@ -36,25 +35,24 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return (SURPRISAL,)
 
 
-def draw(trace: Trace, view: Fitted) -> Upright:
+def draw(surprisals: Surprisals) -> Upright:
     """A bar per token or word, the mean as a line, in nats; of a long text those around the chosen, above the whole."""
-    reading = read(trace, view)
-    near, average = reading.near, reading.mean
+    near, average = surprisals.near, surprisals.mean
     return Upright(
-        values=reading.values[near.start : near.stop],
-        labels=tuple(reading.label(place) for place in near),
-        notes=tuple(_note(reading, place) for place in near),
-        x_axis=_("word") if view[WORDS] else _("token"),
+        values=surprisals.values[near.start : near.stop],
+        labels=tuple(surprisals.label(place) for place in near),
+        notes=tuple(_note(surprisals, place) for place in near),
+        x_axis=_("word") if surprisals.as_words else _("token"),
         y_axis=_("surprisal (nats)"),
-        focus=reading.chosen - near.start,
+        focus=surprisals.chosen - near.start,
         level=None if math.isnan(average) else Level(average, _("mean {value}", value=number(average))),
-        whole=_whole(reading, view) if reading.columns.pooled else None,
+        whole=_whole(surprisals) if surprisals.columns.pooled else None,
     )
 
 
-def _whole(reading: Read, view: Fitted) -> Whole:
+def _whole(surprisals: Surprisals) -> Whole:
     """The mean of each column of a long text."""
-    columns, means = reading.columns, reading.columns.mean(reading.values)
+    columns, means = surprisals.columns, surprisals.columns.mean(surprisals.values)
     return Whole(
         values=means,
         middles=columns.middles,
@@ -63,47 +61,48 @@ def _whole(reading: Read, view: Fitted) -> Whole:
             _("{places}: mean {value} nats", places=columns.span(place), value=number(mean))
             for place, mean in enumerate(means.tolist())
         ),
-        x_axis=_("place of the word") if view[WORDS] else _("position"),
+        x_axis=_("place of the word") if surprisals.as_words else _("position"),
         y_axis=_("mean"),
-        focus=columns.of(reading.chosen),
+        focus=columns.of(surprisals.chosen),
     )
 
 
-def _note(reading: Read, place: int) -> str:
-    label, value = reading.label(place), float(reading.values[place])
+def _note(surprisals: Surprisals, place: int) -> str:
+    label, value = surprisals.label(place), float(surprisals.values[place])
     if math.isnan(value):
         return _("{place} {token}: nothing comes before it", place=place, token=label)
     values = {"place": place, "token": label, "share": percent(math.exp(-value)), "value": number(value)}
-    if reading.in_part(place):
+    if surprisals.in_part(place):
         return _("{place} {token}, after its first token: −log {share} = {value} nats", **values)
     return _("{place} {token}: −log {share} = {value} nats", **values)
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(surprisals: Surprisals) -> str:
     """The chosen token's probability and surprisal, the most surprising one, the text's perplexity."""
-    reading = read(trace, view)
-    if not len(reading.known):
-        return _("{token} is all of the text: nothing comes before it, so nothing predicts it.", token=_name(reading))
-    place = largest_at(reading.values)
-    top = float(reading.values[place])
+    if not len(surprisals.known):
+        return _(
+            "{token} is all of the text: nothing comes before it, so nothing predicts it.", token=_name(surprisals)
+        )
+    place = largest_at(surprisals.values)
+    top = float(surprisals.values[place])
     most = _(
         "The most surprising is {token} at {place}: {share}, {value} nats.",
-        token=quoted(reading.label(place)),
+        token=quoted(surprisals.label(place)),
         place=place,
         share=percent(math.exp(-top)),
         value=number(top),
     )
-    sentences = (_chosen(reading), most, _perplexity(reading, view), _joined(reading, view), _pooled(reading, view))
+    sentences = (_chosen(surprisals), most, _perplexity(surprisals), _joined(surprisals), _pooled(surprisals))
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _pooled(reading: Read, view: Fitted) -> str:
+def _pooled(surprisals: Surprisals) -> str:
     """Which part of a long text is drawn one by one, and what became of the whole."""
-    if not reading.columns.pooled:
+    if not surprisals.columns.pooled:
         return ""
-    near, most = reading.near, int(reading.columns.sizes.max())
-    values = {"first": thousands(near[0]), "last": thousands(near[-1]), "all": thousands(len(reading.values))}
-    if view[WORDS]:
+    near, most = surprisals.near, int(surprisals.columns.sizes.max())
+    values = {"first": thousands(near[0]), "last": thousands(near[-1]), "all": thousands(len(surprisals.values))}
+    if surprisals.as_words:
         return ngettext(
             "Above stand the words {first} to {last}, around the chosen one; below, all {all}: each column is the "
             "mean of up to {count} word.",
@@ -122,16 +121,16 @@ def _pooled(reading: Read, view: Fitted) -> str:
     )
 
 
-def _name(reading: Read) -> str:
-    return quoted(reading.label(reading.chosen))
+def _name(surprisals: Surprisals) -> str:
+    return quoted(surprisals.label(surprisals.chosen))
 
 
-def _chosen(reading: Read) -> str:
-    value = float(reading.values[reading.chosen])
+def _chosen(surprisals: Surprisals) -> str:
+    name, value = _name(surprisals), surprisals.own
     if math.isnan(value):
-        return _("{token} is the first token: nothing predicts it.", token=_name(reading))
-    values = {"token": _name(reading), "share": percent(math.exp(-value)), "value": number(value)}
-    if reading.in_part(reading.chosen):
+        return _("{token} is the first token: nothing predicts it.", token=name)
+    values = {"token": name, "share": percent(math.exp(-value)), "value": number(value)}
+    if surprisals.in_part(surprisals.chosen):
         return _(
             "After its first token was read, which nothing predicts, the rest of {token} had a probability of {share}: "
             "a surprisal of {value} nats.",
@@ -140,13 +139,13 @@ def _chosen(reading: Read) -> str:
     return _("Before it was read, {token} had a probability of {share}: a surprisal of {value} nats.", **values)
 
 
-def _perplexity(reading: Read, view: Fitted) -> str:
-    mean, perplexity = number(reading.mean), number(reading.perplexity)
-    if view[WORDS]:
+def _perplexity(surprisals: Surprisals) -> str:
+    mean, perplexity = number(surprisals.mean), number(surprisals.perplexity)
+    if surprisals.as_words:
         return ngettext(
             "Over {count} word the mean is {mean} nats, a perplexity of {perplexity} per word.",
             "Over {count} words the mean is {mean} nats, a perplexity of {perplexity} per word.",
-            len(reading.known),
+            len(surprisals.known),
             mean=mean,
             perplexity=perplexity,
         )
@@ -155,41 +154,40 @@ def _perplexity(reading: Read, view: Fitted) -> str:
         "among so many tokens.",
         "Over {count} tokens the mean is {mean} nats, a perplexity of {perplexity}: as uncertain as an even choice "
         "among so many tokens.",
-        len(reading.known),
+        len(surprisals.known),
         mean=mean,
         perplexity=perplexity,
     )
 
 
-def _joined(reading: Read, view: Fitted) -> str:
+def _joined(surprisals: Surprisals) -> str:
     """How several tokens became one word."""
-    if not view[WORDS]:
+    if not surprisals.as_words:
         return ""
     return note(
-        reading.words, _("Tokens of one word are joined: their nats are added, their probabilities multiplied.")
+        surprisals.words, _("Tokens of one word are joined: their nats are added, their probabilities multiplied.")
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(surprisals: Surprisals) -> Table:
     """One row per token or word."""
-    reading = read(trace, view)
-    names = (_("place"), _("word"), _("tokens")) if view[WORDS] else (_("position"), _("token"))
-    shown = table_rows(len(reading.values), reading.chosen)
-    sizes, values = reading.words.sizes.tolist(), reading.values.tolist()
+    names = (_("place"), _("word"), _("tokens")) if surprisals.as_words else (_("position"), _("token"))
+    shown = table_rows(len(surprisals.values), surprisals.chosen)
+    sizes, values = surprisals.words.sizes.tolist(), surprisals.values.tolist()
     return Table(
         (*names, _("probability"), _("surprisal (nats)"), _("surprisal (bits)")),
         tuple(
-            (place, reading.label(place), *([sizes[place]] if view[WORDS] else []), *_numbers(values[place]))
+            (place, surprisals.label(place), *([sizes[place]] if surprisals.as_words else []), *_numbers(values[place]))
             for place in shown
         ),
-        _unlisted(reading, view, shown),
+        _unlisted(surprisals, shown),
     )
 
 
-def _unlisted(reading: Read, view: Fitted, shown: range) -> str | None:
+def _unlisted(surprisals: Surprisals, shown: range) -> str | None:
     """That the table does not list every token or word; None where it does."""
-    count = len(reading.values)
-    if len(shown) == count or not view[WORDS]:
+    count = len(surprisals.values)
+    if len(shown) == count or not surprisals.as_words:
         return table_note(count, shown)
     return ngettext(
         "Listed is {shown} of {count} word, those around the chosen one.",
@@ -204,47 +202,44 @@ def _numbers(value: float) -> tuple[float | None, float | None, float | None]:
     return (None, None, None) if math.isnan(value) else (math.exp(-value), value, value / math.log(2))
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(surprisals: Surprisals) -> str:
     """Surprisal of the chosen token or word, the mean, the perplexity, and bits per byte."""
-    reading = read(trace, view)
-    lines = [_("surprisal of a token = −log p(token | those before it), in nats"), *_sum_lines(trace, view, reading)]
-    own = float(reading.values[reading.chosen])
+    lines = [_("surprisal of a token = −log p(token | those before it), in nats"), *_sum_lines(surprisals)]
+    own = surprisals.own
     if not math.isnan(own):
         lines.append(
             _(
                 "{token}: −log {probability} = {nats} nats = {bits} bits",
-                token=_name(reading),
+                token=_name(surprisals),
                 probability=number(math.exp(-own)),
                 nats=number(own),
                 bits=number(own / math.log(2)),
             )
         )
-    return "\n".join((*lines, *_mean_lines(trace, reading)))
+    return "\n".join((*lines, *_mean_lines(surprisals)))
 
 
-def _sum_lines(trace: Trace, view: Fitted, reading: Read) -> list[str]:
+def _sum_lines(surprisals: Surprisals) -> list[str]:
     """The chosen word as the sum of its tokens; nothing where tokens are shown."""
-    if not view[WORDS]:
+    if not surprisals.as_words:
         return []
-    values = surprisals(trace)
-    own = reading.words.tokens(reading.chosen)
-    parts = [f"{quoted(trace.tokens[pos].label)} {number(float(values[pos]))}" for pos in own]
-    total = number(float(reading.values[reading.chosen]))
+    own = surprisals.words.tokens(surprisals.chosen)
+    parts = [f"{quoted(surprisals.tokens[pos].label)} {number(float(surprisals.of_token[pos]))}" for pos in own]
     return [
         _("surprisal of a word = the sum over its tokens, that of the first token of the text left out"),
-        *([f"{' + '.join(parts)} = {total}"] if len(parts) > 1 else []),
+        *([f"{' + '.join(parts)} = {number(surprisals.own)}"] if len(parts) > 1 else []),
     ]
 
 
-def _mean_lines(trace: Trace, reading: Read) -> list[str]:
+def _mean_lines(surprisals: Surprisals) -> list[str]:
     """Mean, perplexity and bits per byte; nothing where nothing is predicted."""
-    if math.isnan(reading.mean):
+    if math.isnan(surprisals.mean):
         return []
-    mean, total = number(reading.mean), float(reading.known.sum())
-    bits, size = total / math.log(2), sum(len(token.bytes) for token in trace.tokens[1:])
+    mean, count, total = number(surprisals.mean), thousands(len(surprisals.known)), float(surprisals.known.sum())
+    bits, size = total / math.log(2), sum(len(token.bytes) for token in surprisals.tokens[1:])
     return [
-        _("mean = {total} / {count} = {mean}", total=number(total, 4), count=thousands(len(reading.known)), mean=mean),
-        _("perplexity = e^{mean} = {perplexity}", mean=mean, perplexity=number(reading.perplexity)),
+        _("mean = {total} / {count} = {mean}", total=number(total, 4), count=count, mean=mean),
+        _("perplexity = e^{mean} = {perplexity}", mean=mean, perplexity=number(surprisals.perplexity)),
         _(
             "bits per byte = {bits} / {bytes} = {rate}, which can be compared between tokenizers",
             bits=number(bits, 4),
@@ -283,6 +278,7 @@ PANEL = Panel(
     name=N_("Surprisal"),
     title=N_("How surprising was each token?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -13,6 +13,7 @@ from anatomy.view import Fitted
 from anatomy.words import Words, summed
 from panels.common.columns import Columns, around, columns_of
 from panels.common.joined import words_of
+from panels.common.shared import WORDS
 
 SURPRISAL = Want("surprisal")
 _ALONE = 1_024  # tokens or words of the longest text in which each has a bar of its own
@@ -20,27 +21,33 @@ _NEAR = 40  # of a longer one: those around the chosen one that have
 _MOST_NATS = 700.0  # that e can be raised to
 
 
-def surprisals(trace: Trace) -> Float[np.ndarray, " pos"]:
-    """−log p of each token, in nats; NaN for the first, which nothing precedes."""
-    return trace[SURPRISAL].astype(np.float64)
-
-
 @dataclass(frozen=True)
-class Read:
-    """What is drawn: surprisals of tokens, or of words, which are the sums of their tokens'.
+class Surprisals:
+    """−log p of the tokens of a text, or of its words, which are the sums of their tokens'.
 
-    values  in nats; NaN where nothing is predicted
-    chosen  place of the token or word that the view chooses
+    tokens    of the text
+    words     which of them belong together: each by itself where tokens are shown
+    as_words  whether words are shown
+    chosen    place of the token or word that the view chooses
+    of_token  in nats, of each token; NaN for the first, which nothing precedes
+    values    in nats, of what is shown; NaN where nothing is predicted
     """
 
-    words: Words
     tokens: tuple[Token, ...]
-    values: Float[np.ndarray, " word"]
+    words: Words
+    as_words: bool
     chosen: int
+    of_token: Float[np.ndarray, " pos"]
+    values: Float[np.ndarray, " word"]
 
     def label(self, place: int) -> str:
         """What a figure prints for a token or word."""
         return self.words.label(self.tokens, place)
+
+    @property
+    def own(self) -> float:
+        """That of the chosen token or word, in nats; NaN where nothing predicts it."""
+        return float(self.values[self.chosen])
 
     @cached_property
     def columns(self) -> Columns:
@@ -52,12 +59,12 @@ class Read:
         """Places of the tokens or words that have a bar of their own."""
         return around(len(self.values), self.chosen, _NEAR if self.columns.pooled else len(self.values))
 
-    @property
+    @cached_property
     def known(self) -> Float[np.ndarray, " known"]:
         """The values that are numbers, in nats."""
         return self.values[~np.isnan(self.values)]
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """Mean over those that are numbers, in nats; NaN where none is."""
         return float(self.known.mean()) if len(self.known) else math.nan
@@ -72,7 +79,7 @@ class Read:
         return place == 0 and self.words.ends[0] > 1
 
 
-def read(trace: Trace, view: Fitted) -> Read:
+def read(trace: Trace, view: Fitted) -> Surprisals:
     """Surprisals of the tokens, or of the words where the view joins their tokens."""
-    words = words_of(trace, view)
-    return Read(words, trace.tokens, summed(surprisals(trace), words), words.of(view.pos))
+    words, nats = words_of(trace, view), trace[SURPRISAL].astype(np.float64)
+    return Surprisals(trace.tokens, words, view[WORDS], words.of(view.pos), nats, summed(nats, words))

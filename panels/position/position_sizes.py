@@ -1,6 +1,8 @@
 """How large the rows of a learned position table are beside the token's own rows that they are added to."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -33,24 +35,57 @@ def applies(spec: ModelSpec) -> str | None:
     return _("This model adds nothing for a position: it has no position table.")
 
 
+@dataclass(frozen=True)
+class Lengths:
+    """The rows of both tables that the text uses, and how long they are.
+
+    pos     the chosen position
+    labels  of the tokens
+    tokens  each token's row, activations
+    places  each position's row, activations
+    norm    L2 norm of each; row 0 the tokens', row 1 the positions'
+    """
+
+    pos: int
+    labels: tuple[str, ...]
+    tokens: Float[np.ndarray, "pos d_model"]
+    places: Float[np.ndarray, "pos d_model"]
+    norm: Float[np.ndarray, "2 pos"]
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The positions as the figure has room for them."""
+        return columns_of(len(self.labels), alone=_ALONE)
+
+    @property
+    def chosen(self) -> tuple[Float[np.ndarray, " d_model"], Float[np.ndarray, " d_model"]]:
+        """The chosen token's row, and its position's."""
+        return self.tokens[self.pos], self.places[self.pos]
+
+
+def read(trace: Trace, view: Fitted) -> Lengths:
+    """Rows of both tables, and how long each is."""
+    return Lengths(view.pos, trace.labels, trace[_TOKENS], trace[_PLACES], sizes(trace))
+
+
 def sizes(trace: Trace) -> Float[np.ndarray, "2 pos"]:
     """L2 norms: of each token's row, then of its position's row."""
     return np.stack([norms(trace[_TOKENS]), norms(trace[_PLACES])])
 
 
-def draw(trace: Trace, view: Fitted) -> Pairs:
+def draw(lengths: Lengths) -> Pairs:
     """Two bars per position; in a long text the means of several side by side."""
-    columns = _columns(trace)
-    values = columns.mean(sizes(trace))
+    columns = lengths.columns
+    values = columns.mean(lengths.norm)
     names = (_("row of the token"), _("row of the position"))
-    labels = columns.labels([f"{pos} {label}" for pos, label in enumerate(trace.labels)])
+    labels = columns.labels([f"{pos} {label}" for pos, label in enumerate(lengths.labels)])
     return Pairs(
         values=values.astype(np.float32),
         names=names,
         notes=_means(labels, values) if columns.pooled else _lengths(labels, names, values),
         x_axis=_("position"),
         y_axis=_("length (L2 norm)"),
-        focus=columns.of(view.pos),
+        focus=columns.of(lengths.pos),
         places=_ticks(columns),
     )
 
@@ -81,61 +116,50 @@ def _means(places: Sequence[str], values: Float[np.ndarray, "2 column"]) -> tupl
     )
 
 
-def _columns(trace: Trace) -> Columns:
-    return columns_of(len(trace.tokens), alone=_ALONE)
-
-
 def _ticks(columns: Columns) -> tuple[str, ...] | None:
     """What the places are called where they are not counted one by one."""
     return tuple(map(str, columns.edges[:-1])) if columns.pooled else None
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(lengths: Lengths) -> str:
     """Both lengths at the chosen position, their angle, and the means over the text."""
-    token, row = (float(value) for value in sizes(trace)[:, view.pos])
-    means = sizes(trace).mean(axis=1)
-    lengths = _(
+    (own, added), means = lengths.norm[:, lengths.pos].tolist(), lengths.norm.mean(axis=1)
+    here = _(
         "{token} at position {pos}: the token's row has length {own}, the position's {added}, with cosine {cosine} "
         "between them. Over this text the means are {mean_own} and {mean_added}.",
-        token=quoted(trace.labels[view.pos]),
-        pos=view.pos,
-        own=number(token),
-        added=number(row),
-        cosine=cosine(float(cosines(trace[_TOKENS][view.pos], trace[_PLACES][view.pos]))),
+        token=quoted(lengths.labels[lengths.pos]),
+        pos=lengths.pos,
+        own=number(own),
+        added=number(added),
+        cosine=cosine(float(cosines(*lengths.chosen))),
         mean_own=number(float(means[0])),
         mean_added=number(float(means[1])),
     )
-    return " ".join(sentence for sentence in (lengths, _columns(trace).caption()) if sentence)
+    return " ".join(sentence for sentence in (here, lengths.columns.caption()) if sentence)
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(lengths: Lengths) -> Table:
     """One row per position."""
-    angles, shown = cosines(trace[_TOKENS], trace[_PLACES]), table_rows(len(trace.tokens), view.pos)
-    values = np.stack([*sizes(trace), angles], axis=1)  # [pos 3]
-    return Table(
-        (
-            _("position"),
-            _("token"),
-            _("token's row (L2 norm)"),
-            _("position's row (L2 norm)"),
-            _("cosine between them"),
-        ),
-        tuple((pos, trace.tokens[pos].label, *map(float, values[pos])) for pos in shown),
-        table_note(len(trace.tokens), shown),
+    shown = table_rows(len(lengths.labels), lengths.pos)
+    listed = slice(shown.start, shown.stop)
+    return Table.of(
+        (_("position"), shown),
+        (_("token"), lengths.labels[listed]),
+        (_("token's row (L2 norm)"), lengths.norm[0, listed]),
+        (_("position's row (L2 norm)"), lengths.norm[1, listed]),
+        (_("cosine between them"), cosines(lengths.tokens[listed], lengths.places[listed])),
+        note=table_note(len(lengths.labels), shown),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(lengths: Lengths) -> str:
     """The two lengths and the length of the sum."""
-    token, row = trace[_TOKENS][view.pos].astype(np.float64), trace[_PLACES][view.pos].astype(np.float64)
+    token, row = (vector.astype(np.float64) for vector in lengths.chosen)
+    own, added = lengths.norm[:, lengths.pos].tolist()
     return "\n".join(
         (
-            _(
-                "token {token}: ‖t‖ = {length}",
-                token=quoted(trace.labels[view.pos]),
-                length=number(float(norms(token))),
-            ),
-            _("position {pos}: ‖p‖ = {length}", pos=view.pos, length=number(float(norms(row)))),
+            _("token {token}: ‖t‖ = {length}", token=quoted(lengths.labels[lengths.pos]), length=number(own)),
+            _("position {pos}: ‖p‖ = {length}", pos=lengths.pos, length=number(added)),
             f"‖t + p‖ = √(‖t‖² + ‖p‖² + 2 t·p) = {number(float(norms(token + row)))},   t·p = "
             f"{number(float(token @ row))}",
         )
@@ -158,6 +182,7 @@ PANEL = Panel(
     name=N_("Sizes"),
     title=N_("How large is a position beside its token?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

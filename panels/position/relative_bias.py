@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -59,16 +60,72 @@ def applies(spec: ModelSpec) -> str | None:
     return _("This model adds nothing to its scores for a distance.")
 
 
+@dataclass(frozen=True)
+class Added:
+    """What the model adds to its scores for the distance, in logits.
+
+    layer, head      that are chosen
+    pos, src         the token that looks and the one looked at: the first where none is chosen
+    looking, looked  their labels
+    tokens           how many the text has
+    width            of a head, by whose root q·k is divided; None where it is not
+    bias             its rule: which distances share a bucket
+    spans            the buckets that the text reaches, from the farthest back to the farthest on
+    values           layer 0's number in each of these buckets
+    place            which of them holds the chosen cell's distance
+    own              what the chosen layer adds to the chosen token's scores
+    off              the largest difference of that from what layer 0 adds to them
+    """
+
+    layer: int
+    head: int
+    pos: int
+    src: int
+    looking: str
+    looked: str
+    tokens: int
+    width: int | None
+    bias: RelativeBias
+    spans: tuple[Span, ...]
+    values: Float[np.ndarray, "head bucket"]
+    place: int
+    own: Float[np.ndarray, "head src"]
+    off: float
+
+    @property
+    def distance(self) -> int:
+        """From the token that looks to the one looked at; negative where that stands before."""
+        return self.src - self.pos
+
+
+def read(trace: Trace, view: Fitted) -> Added:
+    """Layer 0's numbers by bucket, and what the chosen layer adds to the chosen token. Raises TypeError for a model
+    without a relative position bias."""
+    bias, src = _bias(trace.spec), 0 if view.src is None else view.src
+    reached, own = spans(len(trace.tokens), bias), trace[_own(view)]
+    starts = [len(trace.tokens) - 1 + span.first for span in reached]  # distance 0 stands at tokens − 1
+    return Added(
+        layer=view.layer,
+        head=view.head,
+        pos=view.pos,
+        src=src,
+        looking=trace.labels[view.pos],
+        looked=trace.labels[src],
+        tokens=len(trace.tokens),
+        width=trace.spec.d_head if trace.spec.scaled else None,
+        bias=bias,
+        spans=reached,
+        values=by_distance(trace)[:, starts],
+        place=next(place for place, span in enumerate(reached) if span.first <= src - view.pos <= span.last),
+        own=own,
+        off=float(np.abs(own - _row(trace, view.pos)).max()),
+    )
+
+
 def _bias(spec: ModelSpec) -> RelativeBias:
     if not isinstance(spec.position, RelativeBias):
         raise TypeError(f"{spec.name} has no relative position bias: ask applies() first")
     return spec.position
-
-
-def reached(trace: Trace) -> tuple[Span, ...]:
-    """The buckets that the text reaches, from the farthest back to the farthest on. Raises TypeError for a model
-    without a relative position bias."""
-    return spans(len(trace.tokens), _bias(trace.spec))
 
 
 def by_distance(trace: Trace) -> Float[np.ndarray, "head distance"]:
@@ -76,39 +133,22 @@ def by_distance(trace: Trace) -> Float[np.ndarray, "head distance"]:
     return np.concatenate([_row(trace, len(trace.tokens) - 1), _row(trace, 0)[:, 1:]], axis=-1)
 
 
-def by_bucket(trace: Trace) -> Float[np.ndarray, "head bucket"]:
-    """Logits added in each of the buckets that the text reaches, in the order of `reached`."""
-    start = len(trace.tokens) - 1  # where distance 0 stands
-    return by_distance(trace)[:, [start + span.first for span in reached(trace)]]
-
-
-def _src(view: Fitted) -> int:
-    """The token looked at: the first where none is chosen."""
-    return 0 if view.src is None else view.src
-
-
-def _place(trace: Trace, view: Fitted) -> int:
-    """Which of the buckets reached holds the chosen cell's distance."""
-    distance = _src(view) - view.pos
-    return next(place for place, span in enumerate(reached(trace)) if span.first <= distance <= span.last)
-
-
-def draw(trace: Trace, view: Fitted) -> Grid:
+def draw(added: Added) -> Grid:
     """A row per head, a column per bucket with its distances; the chosen head at the chosen cell's distance."""
-    values, heads = by_bucket(trace), trace.spec.n_heads
+    heads, count = range(len(added.values)), len(added.spans)
     return Grid(
-        z=values,
-        rows=tuple(map(str, range(heads))),
-        cols=tuple(_distances(span) for span in reached(trace)),
+        z=added.values,
+        rows=tuple(map(str, heads)),
+        cols=tuple(map(_distances, added.spans)),
         row_axis=_("head"),
         col_axis=_("distance (tokens)"),
         unit=_("logit"),
         title=_("Added to the scores, by distance"),
-        high=ceiling(float(np.abs(values).max())),
+        high=ceiling(float(np.abs(added.values).max())),
         signed=True,
-        focus=(view.head, _place(trace, view)),
+        focus=(added.head, added.place),
         selects="head",
-        places=tuple((view.layer, head) for head in range(heads) for _span in reached(trace)),
+        places=tuple((added.layer, head) for head in heads for _bucket in range(count)),
     )
 
 
@@ -118,28 +158,28 @@ def _distances(span: Span) -> str:
     return first if span.first == span.last else _("{first} to {last}", first=first, last=last)
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(added: Added) -> str:
     """Which distances the chosen head adds most and least for, how many buckets the text reaches, and that the layers
     share them."""
-    return " ".join((_ends(trace, view), _says_buckets(trace), _says_shared(trace, view)))
+    return " ".join((_ends(added), _says_buckets(added), _says_shared(added)))
 
 
-def _ends(trace: Trace, view: Fitted) -> str:
-    own, distances = by_bucket(trace)[view.head], reached(trace)
-    if len(own) == 1:
+def _ends(added: Added) -> str:
+    numbers = added.values[added.head]
+    if len(numbers) == 1:
         return _(
             "Head {head} adds {value} to the score of a token for itself; a text of one token has no other distance.",
-            head=view.head,
-            value=number(float(own[0])),
+            head=added.head,
+            value=number(float(numbers[0])),
         )
-    most, least = largest_at(own), smallest_at(own)
+    most, least = largest_at(numbers), smallest_at(numbers)
     return _(
         "Head {head} adds most, {high}, to the score of {where_most}, and least, {low}, to that of {where_least}.",
-        head=view.head,
-        high=number(float(own[most])),
-        where_most=_where(distances[most]),
-        low=number(float(own[least])),
-        where_least=_where(distances[least]),
+        head=added.head,
+        high=number(float(numbers[most])),
+        where_most=_where(added.spans[most]),
+        low=number(float(numbers[least])),
+        where_least=_where(added.spans[least]),
     )
 
 
@@ -158,8 +198,8 @@ def _where(span: Span) -> str:
     return _("what comes {near} to {far} tokens on", **ends)
 
 
-def _says_buckets(trace: Trace) -> str:
-    bias = _bias(trace.spec)
+def _says_buckets(added: Added) -> str:
+    bias = added.bias
     return ngettext(
         "It has a trained number for each of {buckets} buckets of distances, of which this text of {count} token "
         "reaches {reached}: near distances have one each, farther ones share, and from {farthest} tokens on all are "
@@ -167,59 +207,57 @@ def _says_buckets(trace: Trace) -> str:
         "It has a trained number for each of {buckets} buckets of distances, of which this text of {count} tokens "
         "reaches {reached}: near distances have one each, farther ones share, and from {farthest} tokens on all are "
         "one.",
-        len(trace.tokens),
+        added.tokens,
         buckets=bias.buckets,
-        reached=len(reached(trace)),
+        reached=len(added.spans),
         farthest=thousands(-spans(bias.max_distance + 2, bias)[0].last),
     )
 
 
-def _says_shared(trace: Trace, view: Fitted) -> str:
+def _says_shared(added: Added) -> str:
     return _(
         "All layers share them: what layer {layer} adds for {token} is what layer 0 adds (largest difference {off}).",
-        layer=view.layer,
-        token=quoted(trace.labels[view.pos]),
-        off=rounding(float(np.abs(trace[_own(view)] - _row(trace, view.pos)).max()), trace[_own(view)]),
+        layer=added.layer,
+        token=quoted(added.looking),
+        off=rounding(added.off, added.own),
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(added: Added) -> Table:
     """One row per bucket that the text reaches, from what stands farthest back to what comes last."""
-    heads = (_("head {head} (logit)", head=head) for head in range(trace.spec.n_heads))
-    return Table(
-        (_("bucket"), _("from distance (tokens)"), _("to distance (tokens)"), *heads),
-        tuple((*span, *map(float, row)) for span, row in zip(reached(trace), by_bucket(trace).T, strict=True)),
+    heads = ((_("head {head} (logit)", head=head), row) for head, row in enumerate(added.values))
+    numbers, firsts, lasts = zip(*added.spans, strict=True)
+    return Table.of(
+        (_("bucket"), numbers), (_("from distance (tokens)"), firsts), (_("to distance (tokens)"), lasts), *heads
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(added: Added) -> str:
     """The score with its bias, the bucket of the chosen cell's distance, and the number that its head has for it."""
-    src = _src(view)
-    bias = float(by_bucket(trace)[view.head, _place(trace, view)])
-    own = float(trace[_own(view)][view.head, src])
+    value, own = float(added.values[added.head, added.place]), float(added.own[added.head, added.src])
     cell = _(
         "layer {layer}, head {head}: {looking} → {looked}, distance {src} − {pos} = {distance}",
-        layer=view.layer,
-        head=view.head,
-        looking=quoted(trace.labels[view.pos]),
-        looked=quoted(trace.labels[src]),
-        src=src,
-        pos=view.pos,
-        distance=thousands(src - view.pos),
+        layer=added.layer,
+        head=added.head,
+        looking=quoted(added.looking),
+        looked=quoted(added.looked),
+        src=added.src,
+        pos=added.pos,
+        distance=thousands(added.distance),
     )
-    value = _("b = {value}: before softmax divides, it multiplies the weight by e^b = {factor}", **_factor(bias))
-    check = _("added by the model: {value}, difference {off}", value=number(own), off=rounding(bias - own, own))
-    return "\n".join((_score(trace.spec), cell, _bucket_line(_bias(trace.spec), src - view.pos), value, check))
+    factor = _(
+        "b = {value}: before softmax divides, it multiplies the weight by e^b = {factor}",
+        value=number(value),
+        factor=number(math.exp(value)),
+    )
+    check = _("added by the model: {value}, difference {off}", value=number(own), off=rounding(value - own, own))
+    return "\n".join((_score(added.width), cell, _bucket_line(added.bias, added.distance), factor, check))
 
 
-def _factor(value: float) -> dict[str, str]:
-    return {"value": number(value), "factor": number(math.exp(value))}
-
-
-def _score(spec: ModelSpec) -> str:
-    if spec.scaled:
-        return _("score = q·k / √{width} + b(head, bucket of the distance)", width=spec.d_head)
-    return _("score = q·k + b(head, bucket of the distance)   (not divided by √d)")
+def _score(width: int | None) -> str:
+    if width is None:
+        return _("score = q·k + b(head, bucket of the distance)   (not divided by √d)")
+    return _("score = q·k / √{width} + b(head, bucket of the distance)", width=width)
 
 
 def _bucket_line(bias: RelativeBias, distance: int) -> str:
@@ -262,6 +300,7 @@ PANEL = Panel(
     name=N_("Relative bias"),
     title=N_("What does the distance add to the scores?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

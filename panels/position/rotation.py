@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -11,13 +12,14 @@ from anatomy import rotary
 from anatomy.control import Slider
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
-from anatomy.spec import ModelSpec, Rope
+from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common import chosen_cell, requires
-from panels.common.chosen_cell import Cell, cell_of, place
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
+from panels.position.position_waves import rope_of
+from panels.position.unturned import Unturned, unturned
 from viz.format import number, quoted, rounding
 from viz.plane import Planes, Turn
 
@@ -32,94 +34,111 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 @dataclass(frozen=True)
 class Side:
-    """A query or key, called `whose`. position: where it is turned to; plain: before the turn; turned: after it."""
+    """The query or the key, activations.
 
-    whose: str
-    label: str
+    position  where it is turned to
+    pairs     how many there are
+    plain     before the turn
+    turned    after it
+    """
+
     position: int
+    pairs: int
     plain: Float[np.ndarray, " d_head"]
     turned: Float[np.ndarray, " d_head"]
+
+    @cached_property
+    def before(self) -> Float[np.ndarray, "pair 2"]:
+        """Its pairs before the turn."""
+        return rotary.in_pairs(self.plain, self.pairs)
+
+    @cached_property
+    def after(self) -> Float[np.ndarray, "pair 2"]:
+        """Its pairs after the turn."""
+        return rotary.in_pairs(self.turned, self.pairs)
 
 
 @dataclass(frozen=True)
 class Lab:
-    """The chosen cell on the table.
+    """The chosen query and key on the table.
 
-    pair       the pair shown: the chosen one, or the model's last
-    pairs      how many the model has
-    frequency  radians per token of that pair
-    shift      by how many tokens both were moved
-    sides      query and key, turned to their positions + shift
-    moved      q·k there, all pairs together
+    given   as they are before the turn, and as the model turned them
+    pair    the pair shown: the chosen one, or the model's last
+    shift   by how many tokens both were moved
+    sides   query and key, turned to their positions + shift
+    moved   q·k there, all pairs together
     """
 
-    cell: Cell
+    given: Unturned
     pair: int
-    pairs: int
-    frequency: float
     shift: int
     sides: tuple[Side, Side]
     moved: float
 
     @property
+    def pairs(self) -> int:
+        """How many pairs the model has."""
+        return len(self.given.frequencies)
+
+    @property
+    def frequency(self) -> float:
+        """Radians per token of the pair shown."""
+        return float(self.given.frequencies[self.pair])
+
+    @cached_property
     def own(self) -> float:
         """q·k of query and key as the model turned them."""
-        return float(self.cell.q @ self.cell.k)
+        return float(self.given.cell.q @ self.given.cell.k)
+
+    @property
+    def difference(self) -> str:
+        """How far `moved` is from the model's own q·k: in words, as the bound that it keeps."""
+        return rounding(self.moved - self.own, self.given.products)
 
     def angle(self, side: Side) -> float:
         """Radians by which the pair is turned, whole turns included."""
         return side.position * self.frequency
 
-
-def lab(trace: Trace, view: Fitted) -> Lab:
-    """Undo the model's own turn of the chosen query and key, and turn them to the shifted positions (RoFormer, Su et
-    al. 2021, sec. 3.2.2). Raises TypeError for a model without rotary positions."""
-    frequencies = np.array(_rope(trace.spec).frequencies)
-    cell, shift = cell_of(trace, view), int(view[SHIFT])
-    looking, looked = (quoted(trace.labels[place]) for place in (cell.pos, cell.src))
-    query = _side(trace, _("query of {token}", token=looking), cell.q, cell.pos, shift, frequencies)
-    key = _side(trace, _("key of {token}", token=looked), cell.k, cell.src, shift, frequencies)
-    pair = min(int(view[PAIR]), len(frequencies) - 1)
-    moved = float(query.turned @ key.turned)
-    return Lab(cell, pair, len(frequencies), float(frequencies[pair]), shift, (query, key), moved)
+    def names(self) -> tuple[str, str]:
+        """What the two sides are called."""
+        return (
+            _("query of {token}", token=quoted(self.given.looking)),
+            _("key of {token}", token=quoted(self.given.looked)),
+        )
 
 
-def _side(trace: Trace, whose: str, own: np.ndarray, position: int, shift: int, frequencies: np.ndarray) -> Side:
-    plain = rotary.turned(own, -rotary.angles(position, frequencies))
-    there = position + shift
-    return Side(whose, trace.labels[position], there, plain, rotary.turned(plain, rotary.angles(there, frequencies)))
+def read(trace: Trace, view: Fitted) -> Lab:
+    """The query and key before the turn, turned to the shifted positions (RoFormer, Su et al. 2021, sec. 3.2.2). Raises
+    TypeError for a model without rotary positions."""
+    given, shift = unturned(trace, view), int(view[SHIFT])
+    query = _side(given, given.q, given.cell.pos + shift)
+    key = _side(given, given.k, given.cell.src + shift)
+    pair = min(int(view[PAIR]), len(given.frequencies) - 1)
+    return Lab(given, pair, shift, (query, key), float(query.turned @ key.turned))
 
 
-def _rope(spec: ModelSpec) -> Rope:
-    if not isinstance(spec.position, Rope):
-        raise TypeError(f"{spec.name} has no rotary positions: ask applies() first")
-    return spec.position
+def _side(given: Unturned, plain: Float[np.ndarray, " d_head"], position: int) -> Side:
+    turned = rotary.turned(plain, rotary.angles(position, given.frequencies))
+    return Side(position, len(given.frequencies), plain, turned)
 
 
-def draw(trace: Trace, view: Fitted) -> Planes:
+def draw(lab: Lab) -> Planes:
     """The pair of the query and that of the key, each on a plane of its own."""
-    shown = lab(trace, view)
-    turns = [_turn(shown, side) for side in shown.sides]
-    axes = [_("component {component}", component=component) for component in (shown.pair, shown.pair + shown.pairs)]
+    turns = [_turn(lab, side, whose) for side, whose in zip(lab.sides, lab.names(), strict=True)]
+    axes = [_("component {component}", component=component) for component in (lab.pair, lab.pair + lab.pairs)]
     return Planes(turns, *axes)
 
 
-def _turn(shown: Lab, side: Side) -> Turn:
-    before, after = _pair(shown, side.plain), _pair(shown, side.turned)
+def _turn(lab: Lab, side: Side, whose: str) -> Turn:
+    before, after, angle = side.before[lab.pair], side.after[lab.pair], lab.angle(side)
     return Turn(
-        title=_("{whose}: turned by {angle}", whose=side.whose, angle=_degrees(shown.angle(side))),
+        title=_("{whose}: turned by {angle}", whose=whose, angle=_degrees(angle)),
         x=float(before[0]),
         y=float(before[1]),
-        angle=shown.angle(side),
-        before=_("{whose} before the turn: {point}", whose=side.whose, point=_point(before)),
-        after=_(
-            "{whose} at position {position}: {point}", whose=side.whose, position=side.position, point=_point(after)
-        ),
+        angle=angle,
+        before=_("{whose} before the turn: {point}", whose=whose, point=_point(before)),
+        after=_("{whose} at position {position}: {point}", whose=whose, position=side.position, point=_point(after)),
     )
-
-
-def _pair(shown: Lab, vector: Float[np.ndarray, " d_head"]) -> Float[np.ndarray, " 2"]:
-    return rotary.in_pairs(vector, shown.pairs)[shown.pair]
 
 
 def _point(pair: Float[np.ndarray, " 2"]) -> str:
@@ -134,142 +153,106 @@ def _degrees(radians: float) -> str:
     return f"{number(math.degrees(radians))}°"
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(lab: Lab) -> str:
     """By how much the pair turns at the two positions, that its length stays, and that only the distance counts."""
-    shown = lab(trace, view)
-    query, key = shown.sides
-    lengths = [number(_length(_pair(shown, side.plain))) for side in shown.sides]
+    query, key = lab.sides
     turns = _(
         "In layer {layer}, head {head}, pair {pair} of {pairs} turns by {step} per token: the query of {looking} at "
         "position {pos} by {query_angle}, the key of {looked} at {src} by {key_angle}. Their lengths stay "
         "{query_length} and {key_length}.",
-        layer=view.layer,
-        head=view.head,
-        pair=shown.pair,
-        pairs=shown.pairs,
-        step=_degrees(shown.frequency),
-        looking=quoted(query.label),
+        layer=lab.given.layer,
+        head=lab.given.head,
+        pair=lab.pair,
+        pairs=lab.pairs,
+        step=_degrees(lab.frequency),
+        looking=quoted(lab.given.looking),
         pos=query.position,
-        query_angle=_degrees(shown.angle(query)),
-        looked=quoted(key.label),
+        query_angle=_degrees(lab.angle(query)),
+        looked=quoted(lab.given.looked),
         src=key.position,
-        key_angle=_degrees(shown.angle(key)),
-        query_length=lengths[0],
-        key_length=lengths[1],
+        key_angle=_degrees(lab.angle(key)),
+        query_length=number(_length(query.before[lab.pair])),
+        key_length=number(_length(key.before[lab.pair])),
     )
-    return f"{turns} {_moved(shown)}"
+    return f"{turns} {_moved(lab)}"
 
 
-def _moved(shown: Lab) -> str:
-    if shown.shift:
+def _moved(lab: Lab) -> str:
+    if lab.shift:
         return ngettext(
             "Both stand {count} token further on than in the text, and q·k is still {product} (difference {off}).",
             "Both stand {count} tokens further on than in the text, and q·k is still {product} (difference {off}).",
-            shown.shift,
-            product=number(shown.moved),
-            off=rounding(shown.moved - shown.own, shown.cell.q * shown.cell.k),
+            lab.shift,
+            product=number(lab.moved),
+            off=lab.difference,
         )
-    distance = shown.cell.pos - shown.cell.src
+    distance = lab.given.cell.pos - lab.given.cell.src
     return ngettext(
         "Of the two angles only the difference enters q·k: {angle}, for {count} token of distance.",
         "Of the two angles only the difference enters q·k: {angle}, for {count} tokens of distance.",
         abs(distance),
-        angle=_degrees(distance * shown.frequency),
+        angle=_degrees(distance * lab.frequency),
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(lab: Lab) -> Table:
     """Every pair: frequency, both angles, both vectors before and after, and what the pair adds to q·k."""
-    shown = lab(trace, view)
-    frequencies = np.array(_rope(trace.spec).frequencies)
-    vectors = [rotary.in_pairs(v, shown.pairs) for side in shown.sides for v in (side.plain, side.turned)]
-    parts = (vectors[1] * vectors[3]).sum(axis=-1)  # [pair]
-    places = [side.position for side in shown.sides]
-    return Table(
-        (
-            _("pair"),
-            _("frequency (radians per token)"),
-            _("angle of q (degrees)"),
-            _("angle of k (degrees)"),
-            _("q before, first"),
-            _("q before, second"),
-            _("q at position {position}, first", position=places[0]),
-            _("q at position {position}, second", position=places[0]),
-            _("k before, first"),
-            _("k before, second"),
-            _("k at position {position}, first", position=places[1]),
-            _("k at position {position}, second", position=places[1]),
-            _("share of q·k"),
-        ),
-        tuple(
-            (
-                pair,
-                float(frequency),
-                *(math.degrees(position * frequency) for position in places),
-                *(float(value) for vector in vectors for value in vector[pair]),
-                float(parts[pair]),
-            )
-            for pair, frequency in enumerate(frequencies)
-        ),
+    query, key = lab.sides
+    return Table.of(
+        (_("pair"), range(lab.pairs)),
+        (_("frequency (radians per token)"), lab.given.frequencies),
+        (_("angle of q (degrees)"), np.degrees(query.position * lab.given.frequencies)),
+        (_("angle of k (degrees)"), np.degrees(key.position * lab.given.frequencies)),
+        (_("q before, first"), query.before[:, 0]),
+        (_("q before, second"), query.before[:, 1]),
+        (_("q at position {position}, first", position=query.position), query.after[:, 0]),
+        (_("q at position {position}, second", position=query.position), query.after[:, 1]),
+        (_("k before, first"), key.before[:, 0]),
+        (_("k before, second"), key.before[:, 1]),
+        (_("k at position {position}, first", position=key.position), key.after[:, 0]),
+        (_("k at position {position}, second", position=key.position), key.after[:, 1]),
+        (_("share of q·k"), (query.after * key.after).sum(axis=-1)),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(lab: Lab) -> str:
     """The turn of both vectors, their lengths, and q·k here and further on, against the model's own."""
-    shown = lab(trace, view)
-    query, key = shown.sides
+    query, key = lab.sides
     return "\n".join(
         (
-            place(trace, view, shown.cell),
+            lab.given.place,
             _("pair (a, b) → (a cos α − b sin α, a sin α + b cos α),   α = position × frequency"),
-            *(line for side in shown.sides for line in _turn_lines(shown, side)),
+            *(line for side, whose in zip(lab.sides, lab.names(), strict=True) for line in _turned(lab, side, whose)),
             ngettext(
                 "q·k over the {count} pair at positions {pos} and {src} = {product}",
                 "q·k over all {count} pairs at positions {pos} and {src} = {product}",
-                shown.pairs,
+                lab.pairs,
                 pos=query.position,
                 src=key.position,
-                product=number(shown.moved),
+                product=number(lab.moved),
             ),
             _(
                 "the model's own q·k, at {pos} and {src}: {product}, difference {off}",
-                pos=shown.cell.pos,
-                src=shown.cell.src,
-                product=number(shown.own),
-                off=rounding(shown.moved - shown.own, shown.cell.q * shown.cell.k),
+                pos=lab.given.cell.pos,
+                src=lab.given.cell.src,
+                product=number(lab.own),
+                off=lab.difference,
             ),
-            *_score_line(trace, shown),
+            _score(lab),
         )
     )
 
 
-def _score_line(trace: Trace, shown: Lab) -> list[str]:
-    """What becomes of q·k: the model's score, unless the mask forbids it."""
-    if not np.isfinite(shown.cell.score):
-        return [_("masked in the model: the score becomes −∞")]
-    width = trace.spec.d_head
-    scaled = shown.moved / math.sqrt(width)
-    return [
-        _(
-            "{product} / √{width} = {scaled}; the model's own score {score}, difference {off}",
-            product=number(shown.moved),
-            width=width,
-            scaled=number(scaled),
-            score=number(shown.cell.score),
-            off=rounding(scaled - shown.cell.score, shown.cell.q * shown.cell.k / math.sqrt(width)),
-        )
-    ]
-
-
-def _turn_lines(shown: Lab, side: Side) -> tuple[str, str]:
-    before, after = _pair(shown, side.plain), _pair(shown, side.turned)
+def _turned(lab: Lab, side: Side, whose: str) -> tuple[str, str]:
+    """The turn of one side, and its two ends."""
+    before, after, angle = side.before[lab.pair], side.after[lab.pair], lab.angle(side)
     turn = _(
         "{whose}: α = {position} × {frequency} = {radians} radians = {angle}",
-        whose=side.whose,
+        whose=whose,
         position=side.position,
-        frequency=number(shown.frequency),
-        radians=number(shown.angle(side)),
-        angle=_degrees(shown.angle(side)),
+        frequency=number(lab.frequency),
+        radians=number(angle),
+        angle=_degrees(angle),
     )
     points = _(
         "{before} → {after}, length {length_before} → {length_after}, difference {off}",
@@ -282,9 +265,25 @@ def _turn_lines(shown: Lab, side: Side) -> tuple[str, str]:
     return turn, f"  {points}"
 
 
+def _score(lab: Lab) -> str:
+    """What becomes of q·k: the model's score, unless the mask forbids it."""
+    if lab.given.masked:
+        return _("masked in the model: the score becomes −∞")
+    root = math.sqrt(lab.given.width)
+    scaled, score = lab.moved / root, lab.given.cell.score
+    return _(
+        "{product} / √{width} = {scaled}; the model's own score {score}, difference {off}",
+        product=number(lab.moved),
+        width=lab.given.width,
+        scaled=number(scaled),
+        score=number(score),
+        off=rounding(scaled - score, lab.given.products / root),
+    )
+
+
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """The pair of q and of k, before and after: [q or k, before or after, 2]."""
-    pair = min(int(view[PAIR]), len(_rope(spec).frequencies) - 1)
+    pair = min(int(view[PAIR]), len(rope_of(spec).frequencies) - 1)
     return f"""{opening(spec, view)}
 {chosen_cell.snippet(view)}rotary = next(module for module in model.modules() if hasattr(module, "inv_freq"))
 pairs, pair, shift = len(rotary.inv_freq), {pair}, {int(view[SHIFT])}
@@ -313,6 +312,7 @@ PANEL = Panel(
     name=N_("Rotary lab"),
     title=N_("What does a position do to a query and a key?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

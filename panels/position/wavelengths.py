@@ -1,7 +1,8 @@
 """How Llama 3.1 was stretched from 8,192 tokens to 131,072: its rescaled wavelengths beside the plain ones."""
 
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -22,7 +23,7 @@ from anatomy.view import Fitted
 from panels.common import requires
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
-from panels.position.position import wavelengths
+from panels.position.position_waves import rope_of, wavelengths
 from viz.curves import Curve, Curves
 from viz.format import exact, number, thousands
 from viz.level import Level
@@ -35,51 +36,63 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return ()
 
 
-@cache
-def llama31() -> tuple[Rope, Rope]:
-    """Llama 3.1's rotary positions: as θ alone would give them, and rescaled as it is published."""
-    plain = plain_frequencies(LLAMA_31_THETA, LLAMA_31_WIDTH)
-    return (
-        Rope(LLAMA_31_THETA, tuple(plain.tolist())),
-        Rope(LLAMA_31_THETA, tuple(rescaled(plain, _RULE).tolist()), "llama3"),
-    )
+@dataclass(frozen=True)
+class Stretch:
+    """Llama 3.1's pairs, row 0 as θ alone would give them, row 1 as they are published; beside the loaded model's.
+
+    frequencies  radians per token
+    waves        tokens until a pair has turned once
+    rope         the loaded model's rotary positions
+    own          tokens until one of its pairs has turned once; ∞ for one that does not turn
+    longest      its longest text, in tokens
+    """
+
+    frequencies: Float[np.ndarray, "2 pair"]
+    waves: Float[np.ndarray, "2 pair"]
+    rope: Rope
+    own: Float[np.ndarray, " own_pair"]
+    longest: int
+
+    @cached_property
+    def slower(self) -> Float[np.ndarray, " pair"]:
+        """How many times slower each of Llama 3.1's pairs turns after the stretch."""
+        return self.frequencies[0] / self.frequencies[1]
 
 
-def _own(trace: Trace) -> Rope:
-    if not isinstance(trace.spec.position, Rope):
-        raise TypeError(f"{trace.spec.name} has no rotary positions: ask applies() first")
-    return trace.spec.position
+def read(trace: Trace, view: Fitted) -> Stretch:
+    """Llama 3.1's pairs, and the loaded model's. Raises TypeError for a model without rotary positions."""
+    plain, rope = plain_frequencies(LLAMA_31_THETA, LLAMA_31_WIDTH), rope_of(trace.spec)
+    frequencies = np.stack([plain, rescaled(plain, _RULE)])
+    return Stretch(frequencies, 2 * np.pi / frequencies, rope, wavelengths(rope), trace.spec.max_pos)
 
 
-def draw(trace: Trace, view: Fitted) -> Curves:
+def draw(stretch: Stretch) -> Curves:
     """Wavelengths over the exponent of θ, so that models of different head widths can be laid on each other."""
-    plain, stretched = llama31()
     return Curves(
         curves=[
-            _curve(_("Llama 3.1, rescaled"), stretched),
-            _curve(_("Llama 3.1, plain"), plain),
-            _curve(_("this model"), _own(trace)),
+            _curve(_("Llama 3.1, rescaled"), stretch.waves[1]),
+            _curve(_("Llama 3.1, plain"), stretch.waves[0]),
+            _curve(_("this model"), stretch.own),
         ],
         x_axis=_("pair / number of pairs"),
         y_axis=_("tokens per turn (log scale)"),
         levels=[
             Level(LLAMA_31_CONTEXT, _("Llama 3.1's longest text: {tokens}", tokens=thousands(LLAMA_31_CONTEXT))),
-            Level(_RULE.original, _original(trace)),
+            Level(_RULE.original, _original(stretch)),
         ],
         logarithmic=True,
     )
 
 
-def _original(trace: Trace) -> str:
+def _original(stretch: Stretch) -> str:
     """What the level of Llama 3's longest text is called."""
     tokens = thousands(_RULE.original)
-    if trace.spec.max_pos == _RULE.original:
+    if stretch.longest == _RULE.original:
         return _("Llama 3's: {tokens}, as this model's", tokens=tokens)
     return _("Llama 3's: {tokens}", tokens=tokens)
 
 
-def _curve(name: str, rope: Rope) -> Curve:
-    waves = wavelengths(rope)
+def _curve(name: str, waves: Float[np.ndarray, " pair"]) -> Curve:
     turning = np.flatnonzero(np.isfinite(waves))
     notes = tuple(
         _(
@@ -94,12 +107,10 @@ def _curve(name: str, rope: Rope) -> Curve:
     return Curve(name, turning / len(waves), waves[turning], notes)
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(stretch: Stretch) -> str:
     """How many pairs were left, blended and stretched; how many still turn once; and what the loaded model does."""
-    plain, stretched = map(wavelengths, llama31())
-    ratio = stretched / plain
-    left, full = int(np.isclose(ratio, 1).sum()), int(np.isclose(ratio, _RULE.factor).sum())
-    inside = [int((waves <= LLAMA_31_CONTEXT).sum()) for waves in (plain, stretched)]
+    plain, stretched = stretch.waves
+    left, full = (int(np.isclose(stretch.slower, times).sum()) for times in (1, _RULE.factor))
     llama = _(
         "Llama 3.1 leaves {left} of its {pairs} pairs as they were, turns {full} of them {factor} × more slowly and "
         "blends the {blended} between: the slowest turns once in {slowest} tokens instead of {plain_slowest}. Within "
@@ -112,19 +123,19 @@ def caption(trace: Trace, view: Fitted) -> str:
         slowest=number(float(stretched[-1])),
         plain_slowest=number(float(plain[-1])),
         context=thousands(LLAMA_31_CONTEXT),
-        inside=inside[1],
-        plain_inside=inside[0],
+        inside=int((stretched <= LLAMA_31_CONTEXT).sum()),
+        plain_inside=int((plain <= LLAMA_31_CONTEXT).sum()),
     )
-    return f"{llama} {_says_own(trace)}"
+    return f"{llama} {_says_own(stretch)}"
 
 
-def _says_own(trace: Trace) -> str:
-    rope, waves = _own(trace), wavelengths(_own(trace))
+def _says_own(stretch: Stretch) -> str:
+    rope, waves = stretch.rope, stretch.own
     places = {
         "theta": thousands(round(rope.theta)),
         "scaling": rope.scaling,
-        "inside": int((waves <= trace.spec.max_pos).sum()),
-        "longest": thousands(trace.spec.max_pos),
+        "inside": int((waves <= stretch.longest).sum()),
+        "longest": thousands(stretch.longest),
     }
     if rope.scaling:
         return ngettext(
@@ -141,27 +152,21 @@ def _says_own(trace: Trace) -> str:
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(stretch: Stretch) -> Table:
     """Llama 3.1's pairs: plain and rescaled frequency and wavelength, and how many times slower each turns."""
-    plain, stretched = llama31()
-    rows = zip(plain.frequencies, stretched.frequencies, wavelengths(plain), wavelengths(stretched), strict=True)
-    return Table(
-        (
-            _("pair of Llama 3.1"),
-            _("plain frequency (radians per token)"),
-            _("rescaled frequency"),
-            _("plain wavelength (tokens per turn)"),
-            _("rescaled wavelength"),
-            _("times slower"),
-        ),
-        tuple((pair, *map(float, row), float(row[0] / row[1])) for pair, row in enumerate(rows)),
+    return Table.of(
+        (_("pair of Llama 3.1"), range(len(stretch.slower))),
+        (_("plain frequency (radians per token)"), stretch.frequencies[0]),
+        (_("rescaled frequency"), stretch.frequencies[1]),
+        (_("plain wavelength (tokens per turn)"), stretch.waves[0]),
+        (_("rescaled wavelength"), stretch.waves[1]),
+        (_("times slower"), stretch.slower),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(stretch: Stretch) -> str:
     """The rescaling rule (`rope_type: llama3`; Grattafiori et al. 2024, sec. 3.2), with one pair of each kind."""
-    plain, stretched = (np.array(rope.frequencies) for rope in llama31())
-    turns = _RULE.original * plain / (2 * np.pi)
+    turns = _RULE.original * stretch.frequencies[0] / (2 * np.pi)
     slow = int(np.flatnonzero(turns < _RULE.low)[0])
     between = int(np.flatnonzero(turns < _RULE.high)[0])
     return "\n".join(
@@ -180,24 +185,20 @@ def formula(trace: Trace, view: Fitted) -> str:
                 factor=exact(_RULE.factor),
                 span=exact(_RULE.high - _RULE.low),
             ),
-            *(_pair_line(pair, plain, stretched, turns) for pair in (0, between, slow, len(plain) - 1)),
+            *(_pair_line(stretch, pair, float(turns[pair])) for pair in (0, between, slow, len(turns) - 1)),
         )
     )
 
 
-def _pair_line(
-    pair: int,
-    plain: Float[np.ndarray, " pair"],
-    stretched: Float[np.ndarray, " pair"],
-    turns: Float[np.ndarray, " pair"],
-) -> str:
+def _pair_line(stretch: Stretch, pair: int, turns: float) -> str:
+    plain, stretched = stretch.frequencies[:, pair].tolist()
     return _(
         "pair {pair}: {turns} turns, {plain} → {stretched}, {times} × slower",
         pair=pair,
-        turns=number(float(turns[pair])),
-        plain=number(float(plain[pair])),
-        stretched=number(float(stretched[pair])),
-        times=number(float(plain[pair] / stretched[pair])),
+        turns=number(turns),
+        plain=number(plain),
+        stretched=number(stretched),
+        times=number(float(stretch.slower[pair])),
     )
 
 
@@ -235,6 +236,7 @@ PANEL = Panel(
     name=N_("Llama 3.1"),
     title=N_("How was Llama stretched to 131,072 tokens?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

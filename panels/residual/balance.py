@@ -1,6 +1,8 @@
 """The balance sheet of the stream: how much of the final vector each write of attention and FFN makes up."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -26,71 +28,99 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return residual_decomposition.needs(spec, view)
 
 
-def draw(trace: Trace, view: Fitted) -> Pairs:
+@dataclass(frozen=True)
+class Sheet:
+    """The balance sheet of the chosen token's stream.
+
+    layer, token  the chosen layer, and the token's label
+    spec          the model's: what enters layer 0, and how many layers and dimensions there are
+    entries       what was written and what it adds up to: shares of a squared length, lengths as L2 norms
+    """
+
+    layer: int
+    token: str
+    spec: ModelSpec
+    entries: ResidualDecomposition
+
+    @cached_property
+    def wholes(self) -> tuple[float, float]:
+        """The shares of all of attention's writes together, and of all the FFNs'."""
+        attention, ffn = self.entries.shares.sum(axis=1).tolist()
+        return attention, ffn
+
+    @property
+    def error(self) -> dict[str, str]:
+        """How far the sums are from the model's own streams and how large those are, by the names that sentences
+        use."""
+        entries = self.entries
+        return {"off": rounding(entries.off, entries.size, entries.added), "size": number(entries.size)}
+
+
+def read(trace: Trace, view: Fitted) -> Sheet:
+    """The sum of the chosen token's stream."""
+    entries = residual_decomposition.residual_decomposition(trace, view)
+    return Sheet(view.layer, trace.tokens[view.pos].label, trace.spec, entries)
+
+
+def draw(sheet: Sheet) -> Pairs:
     """Two bars per layer, in % of the sum's squared length: up for what points along the sum, down for what points
     away; the chosen layer framed."""
-    decomposition = residual_decomposition.residual_decomposition(trace, view)
-    through = decomposition.lead is not None
+    through = sheet.entries.lead is not None
     return Pairs(
-        values=100 * decomposition.shares,
+        values=100 * sheet.entries.shares,
         names=(_(_PARTS[0]), _(_PARTS[1])),
-        notes=(_notes(decomposition, 0), _notes(decomposition, 1)),
+        notes=(_notes(sheet.entries, 0), _notes(sheet.entries, 1)),
         x_axis=_("layer (in: before layer 0)") if through else _("layer"),
         y_axis=_("share of the final stream's squared length (%)")
         if through
         else _("share of each sum's squared length (%)"),
-        focus=view.layer,
-        lead=_lead(trace.spec, decomposition),
+        focus=sheet.layer,
+        lead=_lead(sheet),
     )
 
 
-def _lead(spec: ModelSpec, decomposition: ResidualDecomposition) -> Lead | None:
+def _lead(sheet: Sheet) -> Lead | None:
     """The bar of what enters layer 0."""
-    if decomposition.lead is None:
+    if sheet.entries.lead is None:
         return None
-    name, (share, length) = entrance(spec), decomposition.lead
+    name, (share, length) = entrance(sheet.spec), sheet.entries.lead
     note = _("{part}: length {length}, {share}", part=name, length=number(length), share=signed_percent(share))
     return Lead(name, _("in"), 100 * share, note)
 
 
-def _notes(decomposition: ResidualDecomposition, which: int) -> tuple[str, ...]:
+def _notes(entries: ResidualDecomposition, which: int) -> tuple[str, ...]:
     """Words for the hover boxes of attention or FFN."""
     return tuple(
         _(
             "layer {layer}: {part} adds length {length}, {share}",
             layer=layer,
             part=_(_PARTS[which]),
-            length=number(float(length)),
-            share=signed_percent(float(share)),
+            length=number(length),
+            share=signed_percent(share),
         )
         for layer, (length, share) in enumerate(
-            zip(decomposition.lengths[which], decomposition.shares[which], strict=True)
+            zip(entries.lengths[which].tolist(), entries.shares[which].tolist(), strict=True)
         )
     )
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(sheet: Sheet) -> str:
     """Whether the sheet adds up, with its error, and who wrote most."""
-    decomposition = residual_decomposition.residual_decomposition(trace, view)
-    values = {
-        "token": quoted(trace.tokens[view.pos].label),
-        "off": rounding(decomposition.off, decomposition.size, decomposition.added),
-        "size": number(decomposition.size),
-        "largest": _largest(decomposition),
-    }
-    if decomposition.lead is None:
-        attention, ffn = (signed_percent(float(share)) for share in decomposition.shares[:, view.layer])
+    entries = sheet.entries
+    values = {"token": quoted(sheet.token), "largest": _largest(entries)} | sheet.error
+    if entries.lead is None:
+        attention, ffn = entries.shares[:, sheet.layer].tolist()
         return _(
             "Here the sheet does not add up over layers: each sum is normalized before the next begins. Within layer "
             "{layer} norm(stream + write) is the stream that follows (largest difference {off}, numbers up to {size}). "
             "Of the sums for {token} attention's write makes up {attention}, the FFN's {ffn}, the stream the rest; the "
             "largest is {largest}.",
-            layer=view.layer,
-            attention=attention,
-            ffn=ffn,
+            layer=sheet.layer,
+            attention=signed_percent(attention),
+            ffn=signed_percent(ffn),
             **values,
         )
-    attention, ffn = (signed_percent(float(share)) for share in decomposition.shares.sum(axis=1))
+    attention, ffn = sheet.wholes
     summed = ngettext(
         "{enters} and {count} write add up to the final stream of {token} (largest difference {off}, numbers up to "
         "{size}). Of its squared length what enters makes up {share}, attention {attention}, the FFNs {ffn}; the "
@@ -98,26 +128,26 @@ def caption(trace: Trace, view: Fitted) -> str:
         "{enters} and {count} writes add up to the final stream of {token} (largest difference {off}, numbers up to "
         "{size}). Of its squared length what enters makes up {share}, attention {attention}, the FFNs {ffn}; the "
         "largest part is {largest}.",
-        decomposition.shares.size,
-        enters=entrance(trace.spec).capitalize(),
-        share=signed_percent(decomposition.lead[0]),
-        attention=attention,
-        ffn=ffn,
+        entries.shares.size,
+        enters=entrance(sheet.spec).capitalize(),
+        share=signed_percent(entries.lead[0]),
+        attention=signed_percent(attention),
+        ffn=signed_percent(ffn),
         **values,
     )
-    return " ".join(sentence for sentence in (summed, _against(decomposition)) if sentence)
+    return " ".join(sentence for sentence in (summed, _against(entries)) if sentence)
 
 
-def _largest(decomposition: ResidualDecomposition) -> str:
+def _largest(entries: ResidualDecomposition) -> str:
     """Who wrote most, and how much."""
-    which, layer = largest_place(decomposition.shares)
-    share = signed_percent(float(decomposition.shares[which, layer]))
+    which, layer = largest_place(entries.shares)
+    share = signed_percent(float(entries.shares[which, layer]))
     return _("{part} in layer {layer} ({share})", part=_(_PARTS[which]), layer=layer, share=share)
 
 
-def _against(decomposition: ResidualDecomposition) -> str:
+def _against(entries: ResidualDecomposition) -> str:
     """How many writes point away from the final stream, and what they take back."""
-    away = decomposition.shares[decomposition.shares < 0]
+    away = entries.shares[entries.shares < 0]
     if not away.size:
         return ""
     return ngettext(
@@ -128,55 +158,49 @@ def _against(decomposition: ResidualDecomposition) -> str:
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(sheet: Sheet) -> Table:
     """Every entry in the order in which it is added: length, share, and the shares so far where they add up."""
-    decomposition = residual_decomposition.residual_decomposition(trace, view)
-    lead = decomposition.lead
-    entries = [] if lead is None else [(entrance(trace.spec), None, lead[1], lead[0])]
-    entries += [
-        (_(part), layer, float(decomposition.lengths[which, layer]), float(decomposition.shares[which, layer]))
-        for layer in range(trace.spec.layers)
+    lead, lengths, shares = sheet.entries.lead, sheet.entries.lengths, sheet.entries.shares
+    rows = [] if lead is None else [(entrance(sheet.spec), None, lead[1], lead[0])]
+    rows += [
+        (_(part), layer, float(lengths[which, layer]), float(shares[which, layer]))
+        for layer in range(sheet.spec.layers)
         for which, part in enumerate(_PARTS)
     ]
     columns = (_("entry"), _("layer"), _("length (L2 norm)"), _("share of the sum's squared length"))
     if lead is None:
-        return Table(columns, tuple(entries))
-    running = np.cumsum([entry[-1] for entry in entries])
+        return Table(columns, tuple(rows))
+    running = np.cumsum([row[-1] for row in rows]).tolist()
     return Table(
         (*columns, _("running sum of shares")),
-        tuple((*entry, float(so_far)) for entry, so_far in zip(entries, running, strict=True)),
+        tuple((*row, so_far) for row, so_far in zip(rows, running, strict=True)),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(sheet: Sheet) -> str:
     """The sum with its error, and the share of the chosen layer's writes."""
-    decomposition = residual_decomposition.residual_decomposition(trace, view)
-    lines = _sums if decomposition.lead is None else _sum
-    return "\n".join(lines(trace, view, decomposition))
+    return "\n".join(_sums(sheet) if sheet.entries.lead is None else _sum(sheet))
 
 
-def _sum(trace: Trace, view: Fitted, decomposition: ResidualDecomposition) -> list[str]:
-    attention, ffn = (float(share) for share in decomposition.shares.sum(axis=1))
-    enters = decomposition.lead[0] if decomposition.lead else 0.0
-    squared = decomposition.total or 0.0
+def _sum(sheet: Sheet) -> list[str]:
+    entries = sheet.entries
+    enters = entries.lead[0] if entries.lead else 0.0
+    squared = entries.total or 0.0
     lines = [
         ngettext(
             "final = {enters} + Σ attention + Σ FFN, {count} number each",
             "final = {enters} + Σ attention + Σ FFN, {count} numbers each",
-            trace.spec.d_model,
-            enters=entrance(trace.spec),
+            sheet.spec.d_model,
+            enters=entrance(sheet.spec),
         ),
-        _(
-            "largest difference from the model's own final stream: {off} (its numbers go up to {size})",
-            off=rounding(decomposition.off, decomposition.size, decomposition.added),
-            size=number(decomposition.size),
-        ),
+        _("largest difference from the model's own final stream: {off} (its numbers go up to {size})", **sheet.error),
         _("share of a write = write · final / ‖final‖², ‖final‖² = {squared}", squared=number(squared)),
     ]
     lines += [
-        _("layer {layer}, {part}: {ratio}", layer=view.layer, part=_(part), ratio=_ratio(share, squared))
-        for part, share in zip(_PARTS, decomposition.shares[:, view.layer].tolist(), strict=True)
+        _("layer {layer}, {part}: {ratio}", layer=sheet.layer, part=_(part), ratio=_ratio(share, squared))
+        for part, share in zip(_PARTS, entries.shares[:, sheet.layer].tolist(), strict=True)
     ]
+    attention, ffn = sheet.wholes
     shares = " + ".join(signed_percent(share) for share in (enters, attention, ffn))
     whole = signed_percent(enters + attention + ffn)
     return [*lines, _("what enters + Σ attention + Σ FFN = {shares} = {sum}", shares=shares, sum=whole)]
@@ -186,24 +210,20 @@ def _ratio(share: float, squared: float) -> str:
     return f"{number(share * squared)} / {number(squared)} = {signed_percent(share)}"
 
 
-def _sums(trace: Trace, view: Fitted, decomposition: ResidualDecomposition) -> list[str]:
+def _sums(sheet: Sheet) -> list[str]:
     lines = [
-        _("layer {layer}, {token}", layer=view.layer, token=quoted(trace.tokens[view.pos].label)),
+        _("layer {layer}, {token}", layer=sheet.layer, token=quoted(sheet.token)),
         _("after attention = norm(stream + attention)"),
         _("after the FFN = norm(after attention + FFN)"),
-        _(
-            "largest difference from the model's own: {off} (its numbers go up to {size})",
-            off=rounding(decomposition.off, decomposition.size, decomposition.added),
-            size=number(decomposition.size),
-        ),
+        _("largest difference from the model's own: {off} (its numbers go up to {size})", **sheet.error),
     ]
     return lines + [
         _(
             "share of {part} = {part} · (stream + {part}) / ‖stream + {part}‖² = {share}",
             part=_(part),
-            share=signed_percent(float(share)),
+            share=signed_percent(share),
         )
-        for part, share in zip(_PARTS, decomposition.shares[:, view.layer], strict=True)
+        for part, share in zip(_PARTS, sheet.entries.shares[:, sheet.layer].tolist(), strict=True)
     ]
 
 
@@ -219,6 +239,7 @@ PANEL = Panel(
     name=N_("Balance sheet"),
     title=N_("What is the final vector made of?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

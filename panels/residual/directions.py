@@ -1,6 +1,7 @@
 """In which direction attention and FFN write: along the stream, across it, or against it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -23,77 +24,91 @@ from viz.pairs import Pairs
 TOWARD = Choice("toward", N_("Compare with"), ("stream", "write"), (N_("the stream"), N_("the write before it")))
 _PARTS = (N_("attention"), N_("FFN"))
 _REDUCED = (Want("cos_attn"), Want("cos_ffn"))
+_STREAMS = ("resid_pre", "resid_mid")  # what attention's write and the FFN's are added to
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """Cosines with the stream in every layer and the chosen layer's vectors; or every write of the chosen token."""
     if view[TOWARD] == "stream":
-        return (*_REDUCED, *(want for pair in _vectors(view) for want in pair))
+        return (*_REDUCED, *_vectors(view, WRITES + _STREAMS))
     writes = [Want(site, layer, pos=view.pos) for site in WRITES for layer in range(spec.layers)]
     return (*writes, Want("resid_pre", 0, pos=view.pos))
 
 
-def _vectors(view: Fitted) -> tuple[tuple[Want, Want], tuple[Want, Want]]:
-    """For attention and FFN: the write, and the stream that it is added to."""
-    attention, enters, ffn, between = (
-        Want(site, view.layer, pos=view.pos) for site in ("attn_out", "resid_pre", "ffn_out", "resid_mid")
-    )
-    return (attention, enters), (ffn, between)
+def _vectors(view: Fitted, sites: tuple[str, ...]) -> list[Want]:
+    """The chosen token's vectors at these sites of the chosen layer."""
+    return [Want(site, view.layer, pos=view.pos) for site in sites]
 
 
-def directions(trace: Trace, view: Fitted) -> Float[np.ndarray, "2 layer"]:
-    """Cosine, −1 to 1, of each write of attention and FFN with the stream before it, or with the write before it."""
+@dataclass(frozen=True)
+class Directions:
+    """Which way attention (row 0) and the FFN (row 1) write to the chosen token.
+
+    layer, token   the chosen layer, and the token's label
+    toward         what writes are compared with, as `TOWARD` names it
+    cosine         −1 to 1, of each write with the stream before it, or with the write before it
+    write, before  of the chosen layer: the writes, and what each is compared with (activation)
+    """
+
+    layer: int
+    token: str
+    toward: str
+    cosine: Float[np.ndarray, "2 layer"]
+    write: Float[np.ndarray, "2 d_model"]
+    before: Float[np.ndarray, "2 d_model"]
+
+    @property
+    def other(self) -> str:
+        """What writes are compared with, in words."""
+        return _(TOWARD.shown(self.toward))
+
+
+def read(trace: Trace, view: Fitted) -> Directions:
+    """The engine's cosines with the stream and the chosen layer's vectors; or every write beside the one before it."""
     if view[TOWARD] == "stream":
-        return np.stack([trace[want][:, view.pos] for want in _REDUCED])
-    now, before = _in_turn(trace, view)
-    return cosines(now, before).reshape(-1, 2).T
+        toward = np.stack([trace[want][:, view.pos] for want in _REDUCED])
+        now, before = (np.stack([trace[want] for want in _vectors(view, sites)]) for sites in (WRITES, _STREAMS))
+    else:
+        writes = written(trace, view).swapaxes(0, 1).reshape(-1, trace.spec.d_model)  # [2 · layer, d_model]
+        others = np.concatenate([trace[Want("resid_pre", 0, pos=view.pos)][None], writes[:-1]])
+        toward = cosines(writes, others).reshape(-1, 2).T
+        now, before = (each[2 * view.layer : 2 * view.layer + 2] for each in (writes, others))
+    return Directions(view.layer, trace.tokens[view.pos].label, view[TOWARD], toward, now, before)
 
 
-def _in_turn(trace: Trace, view: Fitted) -> tuple[Float[np.ndarray, "write d"], Float[np.ndarray, "write d"]]:
-    """Every write in the order of the model, and what was written before it: by layer, attention and FFN in turn."""
-    writes = written(trace, view).swapaxes(0, 1).reshape(-1, trace.spec.d_model)  # [2 · layer, d_model]
-    return writes, np.concatenate([trace[Want("resid_pre", 0, pos=view.pos)][None], writes[:-1]])
-
-
-def draw(trace: Trace, view: Fitted) -> Pairs:
+def draw(directions: Directions) -> Pairs:
     """Two bars per layer from −1 (against) over 0 (at a right angle) to 1 (along); the chosen layer framed."""
-    toward, other = directions(trace, view), _other(view)
-    notes = tuple(
-        tuple(_note(_(part), i, other, float(value)) for i, value in enumerate(row))
-        for part, row in zip(_PARTS, toward, strict=True)
-    )
     return Pairs(
-        values=toward,
+        values=directions.cosine,
         names=(_(_PARTS[0]), _(_PARTS[1])),
-        notes=(notes[0], notes[1]),
+        notes=(_notes(directions, 0), _notes(directions, 1)),
         x_axis=_("layer"),
-        y_axis=_("cosine with {other}", other=other),
-        focus=view.layer,
+        y_axis=_("cosine with {other}", other=directions.other),
+        focus=directions.layer,
         ends=(-1.0, 1.0),
     )
 
 
-def _other(view: Fitted) -> str:
-    """What writes are compared with, in words."""
-    return _(TOWARD.shown(view[TOWARD]))
-
-
-def _note(part: str, layer: int, other: str, value: float) -> str:
-    return _(
-        "layer {layer}: {part}'s write, cosine with {other} {cosine}",
-        layer=layer,
-        part=part,
-        other=other,
-        cosine=cosine(value),
+def _notes(directions: Directions, row: int) -> tuple[str, ...]:
+    """Words for the hover boxes of one part."""
+    return tuple(
+        _(
+            "layer {layer}: {part}'s write, cosine with {other} {cosine}",
+            layer=layer,
+            part=_(_PARTS[row]),
+            other=directions.other,
+            cosine=cosine(value),
+        )
+        for layer, value in enumerate(directions.cosine[row].tolist())
     )
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(directions: Directions) -> str:
     """The chosen layer's two directions in words, and the writes that lie most along and most against."""
-    toward, other = directions(trace, view), _other(view)
-    attention, ffn = (float(value) for value in toward[:, view.layer])
-    token = quoted(trace.tokens[view.pos].label)
-    values = {"layer": view.layer, "token": token, "other": other, "cosine": cosine(attention)}
+    toward, other = directions.cosine, directions.other
+    attention, ffn = toward[:, directions.layer].tolist()
+    token = quoted(directions.token)
+    values = {"layer": directions.layer, "token": token, "other": other, "cosine": cosine(attention)}
     below = int((toward < 0).sum())
     counted = ngettext(
         "Of {writes} {count} has a cosine below 0; highest is {highest}, lowest {lowest}.",
@@ -130,51 +145,39 @@ def _place(toward: Float[np.ndarray, "2 layer"], flat: int) -> str:
     return _("{part} in layer {layer} ({cosine})", part=_(_PARTS[which]), layer=layer, cosine=value)
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(directions: Directions) -> Table:
     """Per layer both cosines, and the angles that they are."""
-    toward = directions(trace, view)
+    toward = directions.cosine
     angles = np.degrees(np.arccos(np.clip(toward, -1, 1)))
-    return Table(
-        (
-            _("layer"),
-            _("attention (cosine)"),
-            _("FFN (cosine)"),
-            _("attention (degrees)"),
-            _("FFN (degrees)"),
-        ),
-        tuple((layer, *map(float, (*toward[:, layer], *angles[:, layer]))) for layer in range(toward.shape[1])),
+    return Table.of(
+        (_("layer"), range(toward.shape[1])),
+        (_("attention (cosine)"), toward[0]),
+        (_("FFN (cosine)"), toward[1]),
+        (_("attention (degrees)"), angles[0]),
+        (_("FFN (degrees)"), angles[1]),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(directions: Directions) -> str:
     """Both cosines of the chosen layer from their vectors, with the numbers."""
-    toward = directions(trace, view)
     lines = [
-        _("layer {layer}, {token}", layer=view.layer, token=quoted(trace.tokens[view.pos].label)),
-        _("cosine = write · other / (‖write‖ ‖other‖), other: {other}", other=_other(view)),
+        _("layer {layer}, {token}", layer=directions.layer, token=quoted(directions.token)),
+        _("cosine = write · other / (‖write‖ ‖other‖), other: {other}", other=directions.other),
     ]
-    for i, (write, against) in enumerate(_pairs(trace, view)):
-        dot = float(write.astype(np.float64) @ against.astype(np.float64))
-        lengths = f"{number(float(norms(write)))} × {number(float(norms(against)))}"
-        off = abs(float(cosines(write, against)) - float(toward[i, view.layer]))
+    shown = directions.cosine[:, directions.layer].tolist()
+    for part, write, before, value in zip(_PARTS, directions.write, directions.before, shown, strict=True):
+        dot = float(write.astype(np.float64) @ before.astype(np.float64))
+        lengths = f"{number(float(norms(write)))} × {number(float(norms(before)))}"
         lines.append(
             _(
                 "{part}: {ratio} = {cosine} (difference from the figure {off})",
-                part=_(_PARTS[i]),
+                part=_(part),
                 ratio=f"{number(dot)} / ({lengths})",
-                cosine=cosine(float(toward[i, view.layer])),
-                off=rounding(off, 1.0),
+                cosine=cosine(value),
+                off=rounding(abs(float(cosines(write, before)) - value), 1.0),
             )
         )
     return "\n".join(lines)
-
-
-def _pairs(trace: Trace, view: Fitted) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The chosen layer's writes, each with what it is compared with."""
-    if view[TOWARD] == "stream":
-        return [(trace[write], trace[stream]) for write, stream in _vectors(view)]
-    now, before = _in_turn(trace, view)
-    return [(now[i], before[i]) for i in (2 * view.layer, 2 * view.layer + 1)]
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -222,6 +225,7 @@ PANEL = Panel(
     name=N_("Directions"),
     title=N_("Which way does each part write?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -1,6 +1,8 @@
 """Before and after a norm: what dividing by the vector's size and multiplying by the gain do to its largest numbers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -34,20 +36,89 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return normed.needs(spec, _which(view), view.layer, view.pos)
 
 
-def normed_token(trace: Trace, view: Fitted) -> Normed:
-    """The chosen token's vector on its way through the chosen layer's chosen norm."""
-    return normed.normed(trace, _which(view), view.layer, view.pos)
+@dataclass(frozen=True)
+class NormedToken:
+    """The chosen token at the chosen layer's chosen norm.
+
+    label  the token's
+    layer  the chosen one
+    which  whose norm: ATTENTION or FFN
+    spec   the model's: kind of norm, its ε, and where it stands
+    steps  the token's vector on its way through the norm (activation)
+    top    the SHOWN dimensions of largest size before the norm, largest first; all of a narrower model
+    """
+
+    label: str
+    layer: int
+    which: int
+    spec: ModelSpec
+    steps: Normed
+    top: Int[np.ndarray, " shown"]
+
+    @property
+    def columns(self) -> dict[str, Float[np.ndarray, " d_model"]]:
+        """Each measure by its title, in the order of the computation."""
+        steps = self.steps
+        bias = {} if steps.bias is None else {_("bias"): steps.bias}
+        first = {_("before"): steps.before, _("normalized"): steps.unit, _("gain"): steps.gain}
+        return first | bias | {_("after"): steps.after}
+
+    @property
+    def largest(self) -> tuple[float, float, float, float]:
+        """The dimension that is largest before: its number before, normalized, its gain, its number after."""
+        steps, top = self.steps, int(self.top[0])
+        return float(steps.before[top]), float(steps.unit[top]), float(steps.gain[top]), float(steps.after[top])
+
+    @cached_property
+    def mean(self) -> float:
+        """Mean of the numbers before."""
+        return float(self.steps.before.mean())
+
+    @cached_property
+    def size(self) -> float:
+        """Root mean square of the numbers before."""
+        return _rms(self.steps.before)
 
 
-def largest(before: Float[np.ndarray, " d_model"]) -> Int[np.ndarray, " shown"]:
-    """The SHOWN dimensions of largest size before the norm, largest first; all of a narrower model."""
-    return largest_first(np.abs(before))[:SHOWN]
+def _rms(vector: Float[np.ndarray, " d_model"]) -> float:
+    return float(np.sqrt((vector.astype(np.float64) ** 2).mean()))
 
 
-def _place(spec: ModelSpec, view: Fitted) -> str:
+def read(trace: Trace, view: Fitted) -> NormedToken:
+    """The chosen token's vector on its way through the norm."""
+    steps = normed.normed(trace, _which(view), view.layer, view.pos)
+    top = largest_first(np.abs(steps.before))[:SHOWN]
+    return NormedToken(trace.tokens[view.pos].label, view.layer, _which(view), trace.spec, steps, top)
+
+
+def draw(token: NormedToken) -> Measures:
+    """The dimensions that are largest before, with every step to what they are after."""
+    measures = [
+        Column(title, values[token.top], tuple(number(float(value), 2) for value in values[token.top]))
+        for title, values in token.columns.items()
+    ]
+    return Measures([_("dim {dim}", dim=dim) for dim in token.top.tolist()], measures)
+
+
+def caption(token: NormedToken) -> str:
+    """Where the norm stands, what it divides by, and what becomes of the largest number."""
+    top, (before, _unit, gain, after) = int(token.top[0]), token.largest
+    sizes = largest_first(np.abs(token.steps.after))
+    largest_one = _(
+        "Dim {dim}, the largest before ({before}), has gain {gain} and is number {rank} by size after it ({after}).",
+        dim=top,
+        before=number(before),
+        gain=number(gain),
+        rank=int(np.flatnonzero(sizes == top)[0]) + 1,
+        after=number(after),
+    )
+    return " ".join((_place(token), _divides(token), largest_one))
+
+
+def _place(token: NormedToken) -> str:
     """Where the norm stands in the block, in words."""
-    values = {"layer": view.layer, "norm": _(_KINDS[spec.norm.kind]), "part": _(_PARTS[_which(view)])}
-    if follows_sum(spec):
+    values = {"layer": token.layer, "norm": _(_KINDS[token.spec.norm.kind]), "part": _(_PARTS[token.which])}
+    if follows_sum(token.spec):
         return _("In layer {layer} {norm} follows the sum of the stream and {part}'s write.", **values)
     return _(
         "In layer {layer} {norm} stands before {part}, which reads its result; the stream itself goes on unchanged.",
@@ -55,106 +126,70 @@ def _place(spec: ModelSpec, view: Fitted) -> str:
     )
 
 
-def _columns(given: Normed) -> dict[str, Float[np.ndarray, " d_model"]]:
-    """Each measure by its title, in the order of the computation."""
-    bias = {} if given.bias is None else {_("bias"): given.bias}
-    steps = {_("before"): given.before, _("normalized"): given.unit, _("gain"): given.gain}
-    return steps | bias | {_("after"): given.after}
-
-
-def draw(trace: Trace, view: Fitted) -> Measures:
-    """The dimensions that are largest before, with every step to what they are after."""
-    given = normed_token(trace, view)
-    top = largest(given.before)
-    measures = [
-        Column(title, values[top], tuple(number(float(value), 2) for value in values[top]))
-        for title, values in _columns(given).items()
-    ]
-    return Measures([_("dim {dim}", dim=dim) for dim in top.tolist()], measures)
-
-
-def caption(trace: Trace, view: Fitted) -> str:
-    """Where the norm stands, what it divides by, and what becomes of the largest number."""
-    given, spec = normed_token(trace, view), trace.spec
-    top = int(largest(given.before)[0])
-    before, gain, after = (number(float(part[top])) for part in (given.before, given.gain, given.after))
-    token = quoted(trace.tokens[view.pos].label)
-    sizes = largest_first(np.abs(given.after))
-    largest_one = _(
-        "Dim {dim}, the largest before ({before}), has gain {gain} and is number {rank} by size after it ({after}).",
-        dim=top,
-        before=before,
-        gain=gain,
-        rank=int(np.flatnonzero(sizes == top)[0]) + 1,
-        after=after,
-    )
-    return " ".join((_place(spec, view), _divides(spec, given, token), largest_one))
-
-
-def _divides(spec: ModelSpec, given: Normed, token: str) -> str:
-    if spec.norm.kind == "rms":
-        size = number(_rms(given.before))
-        return _("It divides every number of {token} by their root mean square, {size}.", token=token, size=size)
+def _divides(token: NormedToken) -> str:
+    name = quoted(token.label)
+    if token.spec.norm.kind == "rms":
+        size = number(token.size)
+        return _("It divides every number of {token} by their root mean square, {size}.", token=name, size=size)
     return _(
         "It takes the mean, {mean}, from every number of {token} and divides by their deviation, {deviation}.",
-        mean=number(float(given.before.mean())),
-        token=token,
-        deviation=number(float(given.before.std())),
+        mean=number(token.mean),
+        token=name,
+        deviation=number(float(token.steps.before.std())),
     )
 
 
-def _rms(vector: Float[np.ndarray, " d_model"]) -> float:
-    return float(np.sqrt((vector.astype(np.float64) ** 2).mean()))
-
-
-def table(trace: Trace, view: Fitted) -> Table:
+def table(token: NormedToken) -> Table:
     """The dimensions that are largest before, step by step."""
-    given = normed_token(trace, view)
-    steps = _columns(given)
-    titles = (_("before (activation)"), *list(steps)[1:-1], _("after (activation)"))
-    return Table(
-        (_("dimension"), *titles),
-        tuple((int(dim), *(float(values[dim]) for values in steps.values())) for dim in largest(given.before)),
-    )
+    columns = token.columns
+    titles = (_("before (activation)"), *list(columns)[1:-1], _("after (activation)"))
+    values = (values[token.top] for values in columns.values())
+    return Table.of((_("dimension"), token.top), *zip(titles, values, strict=True))
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(token: NormedToken) -> str:
     """The norm's formula (RMSNorm, Zhang and Sennrich 2019, eq. 4; LayerNorm, Ba, Kiros and Hinton 2016, eq. 4), the
     numbers of the largest dimension, and how far the whole is from the model's own."""
-    given, spec = normed_token(trace, view), trace.spec
-    top = int(largest(given.before)[0])
-    before, unit, gain, after = (float(part[top]) for part in (given.before, given.unit, given.gain, given.after))
-    if spec.norm.kind == "rms":
-        general = _("after = x / √(mean(x²) + ε) · gain")
-        steps = f"{number(before)} / {number(before / unit) if unit else '…'} · {number(gain)}"
-    else:
-        general = _("after = (x − mean) / √(variance + ε) · gain + bias")
-        centred = before - float(given.before.mean())
-        bias = 0.0 if given.bias is None else float(given.bias[top])
-        steps = f"{number(centred)} / {number(centred / unit) if unit else '…'} · {number(gain)} + {number(bias)}"
+    steps = token.steps
     return "\n".join(
         (
             _(
                 "layer {layer}, norm of {part}, {token}",
-                layer=view.layer,
-                part=_(_PARTS[_which(view)]),
-                token=quoted(trace.tokens[view.pos].label),
+                layer=token.layer,
+                part=_(_PARTS[token.which]),
+                token=quoted(token.label),
             ),
-            f"{general}, ε = {number(spec.norm.eps, 1)}",
-            _("dim {dim}: {steps} = {after}", dim=top, steps=steps, after=number(after)),
+            *_with_numbers(token),
             _(
                 "root mean square: {before} before, {normalized} normalized, {after} after the gain",
-                before=number(_rms(given.before)),
-                normalized=number(_rms(given.unit)),
-                after=number(_rms(given.after)),
+                before=number(token.size),
+                normalized=number(_rms(steps.unit)),
+                after=number(_rms(steps.after)),
             ),
             ngettext(
                 "over the {count} number: largest difference from the model's own norm {off}",
                 "over all {count} numbers: largest difference from the model's own norm {off}",
-                len(given.before),
-                off=rounding(given.off, given.after),
+                len(steps.before),
+                off=rounding(steps.off, steps.after),
             ),
         )
+    )
+
+
+def _with_numbers(token: NormedToken) -> tuple[str, str]:
+    """The formula in general, and with the numbers of the largest dimension."""
+    top, (before, unit, gain, after) = int(token.top[0]), token.largest
+    if token.spec.norm.kind == "rms":
+        general = _("after = x / √(mean(x²) + ε) · gain")
+        numbers = f"{number(before)} / {number(before / unit) if unit else '…'} · {number(gain)}"
+    else:
+        general = _("after = (x − mean) / √(variance + ε) · gain + bias")
+        centred = before - token.mean
+        bias = 0.0 if token.steps.bias is None else float(token.steps.bias[top])
+        numbers = f"{number(centred)} / {number(centred / unit) if unit else '…'} · {number(gain)} + {number(bias)}"
+    return (
+        f"{general}, ε = {number(token.spec.norm.eps, 1)}",
+        _("dim {dim}: {steps} = {after}", dim=top, steps=numbers, after=number(after)),
     )
 
 
@@ -194,6 +229,7 @@ PANEL = Panel(
     name=N_("Normalization"),
     title=N_("What does the norm change?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

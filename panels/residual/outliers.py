@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,7 +17,6 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
-from viz.description import Description
 from viz.format import listed, number, percent, quoted, thousands
 from viz.grid import Grid
 from viz.measures import Column, Measures
@@ -25,172 +25,176 @@ OVER = Choice("outliers", N_("Show"), ("layer", "layers"), (N_("one layer"), N_(
 SHOWN = 14
 
 
-@dataclass(frozen=True)
-class Outliers:
-    """The chosen token's stream as it leaves the chosen layer.
-
-    top      the SHOWN dimensions of largest size, largest first
-    vector   [d_model] its numbers, activations
-    shares   [d_model] each number's square over the sum of squares; zeros where there is no length
-    half     how many dimensions it takes to hold half of the squared length; all of them where there is no length
-    """
-
-    top: Int[np.ndarray, " shown"]
-    vector: Float[np.ndarray, " d_model"]
-    shares: Float[np.ndarray, " d_model"]
-    half: int
-
-
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """The chosen token's stream at every place, and every token's as it leaves the chosen layer."""
+    return (*_places(spec, view), Want("resid_post", view.layer))
+
+
+def _places(spec: ModelSpec, view: Fitted) -> list[Want]:
+    """The chosen token's stream as it enters layer 0, then as it leaves every layer."""
     leaving = [Want("resid_post", layer, pos=view.pos) for layer in range(spec.layers)]
-    return (Want("resid_pre", 0, pos=view.pos), *leaving, Want("resid_post", view.layer))
+    return [Want("resid_pre", 0, pos=view.pos), *leaving]
 
 
-def outliers(trace: Trace, view: Fitted) -> Outliers:
-    """The chosen token's stream after the chosen layer, with the dimensions that stand out in it."""
-    vector = trace[Want("resid_post", view.layer, pos=view.pos)]
-    shares = squared_shares(vector)
-    top = largest_first(np.abs(vector))[:SHOWN]
-    return Outliers(top, vector, shares, nucleus(shares, 0.5) if shares.any() else len(shares))
+@dataclass(frozen=True)
+class Outliers:
+    """The dimensions that stand out in the chosen token's stream as it leaves the chosen layer.
+
+    layer, pos, token  the chosen layer; the chosen token's place, and its label
+    through            whether they are followed through all layers
+    streams            the token's stream (activation) as it enters layer 0, then as it leaves each layer
+    every_token        every token's stream (activation) as it leaves the chosen layer
+    top                the SHOWN dimensions of largest size, largest first
+    """
+
+    layer: int
+    pos: int
+    token: str
+    through: bool
+    streams: Float[np.ndarray, "place d_model"]
+    every_token: Float[np.ndarray, "pos d_model"]
+    top: Int[np.ndarray, " shown"]
+
+    @property
+    def vector(self) -> Float[np.ndarray, " d_model"]:
+        """The token's stream as it leaves the chosen layer (activation)."""
+        return self.streams[self.layer + 1]
+
+    @cached_property
+    def shares_by_place(self) -> Float[np.ndarray, "place d_model"]:
+        """Each number's square over the sum of its vector's squares, 0 to 1; zeros where a vector has no length."""
+        squares = self.streams.astype(np.float64) ** 2
+        total = squares.sum(axis=-1, keepdims=True)
+        return np.divide(squares, total, out=np.zeros_like(squares), where=total > 0)
+
+    @property
+    def shares(self) -> Float[np.ndarray, " d_model"]:
+        """The same as the stream leaves the chosen layer."""
+        return self.shares_by_place[self.layer + 1]
+
+    @cached_property
+    def half(self) -> int:
+        """How many dimensions it takes to hold half of the squared length; all of them where there is no length."""
+        return nucleus(self.shares, 0.5) if self.shares.any() else len(self.shares)
+
+    @cached_property
+    def medians(self) -> Float[np.ndarray, " shown"]:
+        """The middle size of the largest dimensions over the text's tokens."""
+        return np.median(np.abs(self.every_token[:, self.top]), axis=0)
 
 
-def squared_shares(vectors: Float[np.ndarray, "... d_model"]) -> Float[np.ndarray, "... d_model"]:
-    """Each number's square over the sum of its vector's squares, 0 to 1; zeros where a vector has no length."""
-    squares = vectors.astype(np.float64) ** 2
-    total = squares.sum(axis=-1, keepdims=True)
-    return np.divide(squares, total, out=np.zeros_like(squares), where=total > 0)
+def read(trace: Trace, view: Fitted) -> Outliers:
+    """The chosen token's streams, with the dimensions that stand out after the chosen layer."""
+    streams = np.stack([trace[place] for place in _places(trace.spec, view)])
+    return Outliers(
+        layer=view.layer,
+        pos=view.pos,
+        token=trace.tokens[view.pos].label,
+        through=view[OVER] == "layers",
+        streams=streams,
+        every_token=trace[Want("resid_post", view.layer)],
+        top=largest_first(np.abs(streams[view.layer + 1]))[:SHOWN],
+    )
 
 
-def by_layer(trace: Trace, view: Fitted) -> Float[np.ndarray, "place shown"]:
-    """Shares of the chosen layer's largest dimensions, before layer 0 and after every layer."""
-    places = [Want("resid_pre", 0, pos=view.pos)]
-    places += [Want("resid_post", layer, pos=view.pos) for layer in range(trace.spec.layers)]
-    return squared_shares(np.stack([trace[place] for place in places]))[:, outliers(trace, view).top]
-
-
-def _medians(trace: Trace, view: Fitted) -> Float[np.ndarray, " shown"]:
-    """The middle size of the same dimensions over the text's tokens."""
-    return np.median(np.abs(trace[Want("resid_post", view.layer)][:, outliers(trace, view).top]), axis=0)
-
-
-def draw(trace: Trace, view: Fitted) -> Description:
+def draw(outliers: Outliers) -> Measures | Grid:
     """The largest numbers of one layer's stream as bars, or the share of the same dimensions through all layers."""
-    return _bars(trace, view) if view[OVER] == "layer" else _grid(trace, view)
+    return _grid(outliers) if outliers.through else _bars(outliers)
 
 
-def _bars(trace: Trace, view: Fitted) -> Measures:
-    stream = outliers(trace, view)
+def _bars(outliers: Outliers) -> Measures:
     measures = [
-        _column(_("after layer {layer} (activation)", layer=view.layer), stream.vector[stream.top]),
-        _column(_("share of the squared length (%)"), 100 * stream.shares[stream.top]),
+        _column(_("after layer {layer} (activation)", layer=outliers.layer), outliers.vector[outliers.top]),
+        _column(_("share of the squared length (%)"), 100 * outliers.shares[outliers.top]),
     ]
-    if _several(trace):
-        measures.append(_column(_("median size of all tokens"), _medians(trace, view)))
-    return Measures([_("dim {dim}", dim=dim) for dim in stream.top.tolist()], measures)
+    if len(outliers.every_token) > 1:
+        measures.append(_column(_("median size of all tokens"), outliers.medians))
+    return Measures([_("dim {dim}", dim=dim) for dim in outliers.top.tolist()], measures)
 
 
 def _column(title: str, values: Float[np.ndarray, " shown"]) -> Column:
     return Column(title, values, tuple(number(float(value), 2) for value in values))
 
 
-def _several(trace: Trace) -> bool:
-    return len(trace.tokens) > 1
-
-
-def _grid(trace: Trace, view: Fitted) -> Grid:
+def _grid(outliers: Outliers) -> Grid:
     """Places by dimensions; the scale is that of every text and layer: 0 to 100 %."""
     return Grid(
-        z=by_layer(trace, view).astype(np.float32),
-        rows=(_("in"), *map(str, range(trace.spec.layers))),
-        cols=tuple(map(str, outliers(trace, view).top.tolist())),
+        z=outliers.shares_by_place[:, outliers.top].astype(np.float32),
+        rows=(_("in"), *map(str, range(len(outliers.streams) - 1))),
+        cols=tuple(map(str, outliers.top.tolist())),
         row_axis=_("after layer (in: before layer 0)"),
-        col_axis=_("dimension (largest after layer {layer} first)", layer=view.layer),
+        col_axis=_("dimension (largest after layer {layer} first)", layer=outliers.layer),
         unit=_("share of the squared length"),
-        title=_("Dimensions of {token}", token=quoted(trace.tokens[view.pos].label)),
+        title=_("Dimensions of {token}", token=quoted(outliers.token)),
         percent=True,
-        focus=(view.layer + 1, 0),
+        focus=(outliers.layer + 1, 0),
     )
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(outliers: Outliers) -> str:
     """The largest dimensions by name, how few hold half, and whether the other tokens have the same."""
-    stream = outliers(trace, view)
-    width = trace.spec.d_model
+    width = len(outliers.vector)
     first = listed(
-        _("dim {dim} ({share})", dim=dim, share=percent(float(stream.shares[dim]))) for dim in stream.top[:3].tolist()
+        _("dim {dim} ({share})", dim=dim, share=percent(float(outliers.shares[dim])))
+        for dim in outliers.top[:3].tolist()
     )
     half = ngettext(
         "After layer {layer}, a single dimension holds half or more of the squared length of {token}: the largest are "
         "{first}.",
         "After layer {layer}, {count} dimensions hold half of the squared length of {token}: the largest are {first}.",
-        stream.half,
-        layer=view.layer,
-        token=quoted(trace.tokens[view.pos].label),
+        outliers.half,
+        layer=outliers.layer,
+        token=quoted(outliers.token),
         first=first,
     )
     even = _("Evenly spread, each of {count} would hold {share}.", count=thousands(width), share=percent(1 / width))
-    return " ".join(sentence for sentence in (half, even, _shared(trace, view)) if sentence)
+    return " ".join(sentence for sentence in (half, even, _shared(outliers)) if sentence)
 
 
-def _shared(trace: Trace, view: Fitted) -> str:
+def _shared(outliers: Outliers) -> str:
     """In how many of the other tokens the same dimension is the largest."""
-    if not _several(trace):
+    if len(outliers.every_token) == 1:
         return ""
-    sizes = np.abs(trace[Want("resid_post", view.layer)])
-    largest = np.array([largest_at(row) for row in sizes])
-    own = int(largest[view.pos])
-    others = len(sizes) - 1
-    same = int((largest == own).sum()) - 1
+    largest = np.array([largest_at(row) for row in np.abs(outliers.every_token)])
+    own = int(largest[outliers.pos])
     return ngettext(
         "Dim {dim} is the largest in {same} of the {count} other token too.",
         "Dim {dim} is the largest in {same} of the {count} other tokens too.",
-        others,
+        len(largest) - 1,
         dim=own,
-        same=thousands(same),
+        same=thousands(int((largest == own).sum()) - 1),
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(outliers: Outliers) -> Table:
     """The largest dimensions of the chosen layer, or their shares at every place."""
-    stream = outliers(trace, view)
-    dims = stream.top.tolist()
-    if view[OVER] == "layers":
-        places = (_("in"), *range(trace.spec.layers))
-        rows = zip(places, by_layer(trace, view).tolist(), strict=True)
-        columns = (_("after layer"), *(_("dim {dim} (share)", dim=dim) for dim in dims))
-        return Table(columns, tuple((at, *row) for at, row in rows))
-    running = np.cumsum(stream.shares[stream.top])
-    medians = _medians(trace, view)
-    return Table(
-        (
-            _("dimension"),
-            _("value (activation)"),
-            _("share of the squared length"),
-            _("running sum"),
-            _("median size of all tokens"),
-        ),
-        tuple(
-            (dim, float(stream.vector[dim]), float(stream.shares[dim]), float(so_far), float(median))
-            for dim, so_far, median in zip(dims, running, medians, strict=True)
-        ),
+    top = outliers.top
+    if outliers.through:
+        places = (_("in"), *range(len(outliers.streams) - 1))
+        dims = ((_("dim {dim} (share)", dim=dim), outliers.shares_by_place[:, dim]) for dim in top.tolist())
+        return Table.of((_("after layer"), places), *dims)
+    return Table.of(
+        (_("dimension"), top),
+        (_("value (activation)"), outliers.vector[top]),
+        (_("share of the squared length"), outliers.shares[top]),
+        (_("running sum"), np.cumsum(outliers.shares[top])),
+        (_("median size of all tokens"), outliers.medians),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(outliers: Outliers) -> str:
     """The share of the largest dimension, with the numbers."""
-    stream = outliers(trace, view)
-    top = int(stream.top[0])
-    value = float(stream.vector[top])
-    total = float((stream.vector.astype(np.float64) ** 2).sum())
+    top = int(outliers.top[0])
+    value = float(outliers.vector[top])
+    total = float((outliers.vector.astype(np.float64) ** 2).sum())
     return "\n".join(
         (
             ngettext(
                 "stream x of {token} after layer {layer}, {count} number",
                 "stream x of {token} after layer {layer}, {count} numbers",
-                len(stream.vector),
-                token=quoted(trace.tokens[view.pos].label),
-                layer=view.layer,
+                len(outliers.vector),
+                token=quoted(outliers.token),
+                layer=outliers.layer,
             ),
             _(
                 "share of dim {dim} = x² / ‖x‖² = ({value})² / {total} = {square} / {total} = {share}",
@@ -198,13 +202,13 @@ def formula(trace: Trace, view: Fitted) -> str:
                 value=number(value),
                 total=number(total),
                 square=number(value**2),
-                share=percent(float(stream.shares[top])),
+                share=percent(float(outliers.shares[top])),
             ),
             f"‖x‖ = √{number(total)} = {number(float(np.sqrt(total)))}",
             _(
                 "the largest {count} of {all} hold half of ‖x‖² or more",
-                count=thousands(stream.half),
-                all=thousands(len(stream.vector)),
+                count=thousands(outliers.half),
+                all=thousands(len(outliers.vector)),
             ),
         )
     )
@@ -242,6 +246,7 @@ PANEL = Panel(
     name=N_("Outliers"),
     title=N_("Which dimensions stand out?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

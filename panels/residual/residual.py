@@ -10,16 +10,15 @@ from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at, largest_place
 from anatomy.spec import ModelSpec
-from anatomy.trace import Trace
+from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
-from anatomy.words import averaged
+from anatomy.words import Words, averaged
 from panels.common import joined
 from panels.common.joined import note, words_of
 from panels.common.shared import FIRST, NORM_SCALE, WORDS
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz import nouns
-from viz.description import Description
 from viz.format import number, quoted
 from viz.lines import Lines, banded
 
@@ -32,46 +31,97 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return (_PRE, _POST)
 
 
-def lengths(trace: Trace) -> Float[np.ndarray, "pos place"]:
-    """L2 norm of each token's stream: as it enters layer 0, then as it leaves each layer."""
-    return np.concatenate([trace[_PRE][:1], trace[_POST]]).T
+@dataclass(frozen=True)
+class Longest:
+    """The longest stream of the text.
+
+    label   of its token or word; None for the text's first token
+    place   where it is so long: 0 before layer 0, then after each layer
+    norm    its length there (L2 norm)
+    median  of the others' lengths there
+    """
+
+    label: str | None
+    place: int
+    norm: float
+    median: float
+
+    @classmethod
+    def of(cls, norm: Float[np.ndarray, "word place"], words: Words, tokens: tuple[Token, ...]) -> "Longest | None":
+        """The longest of a whole text's words; None for a word alone."""
+        if len(norm) < 2:
+            return None
+        word, place = largest_place(norm)
+        label = None if words.ends[word] == 1 else words.label(tokens, word)
+        return cls(label, place, float(norm[word, place]), float(np.median(np.delete(norm[:, place], word))))
 
 
 @dataclass(frozen=True)
 class Streams:
-    """What is drawn: a line per token, or per word, which is then the mean of its tokens.
+    """Lengths of streams: a line per token, or per word, which is then the mean of its tokens.
 
-    values   [line place] L2 norm; places as in `lengths`
-    labels   one per line
-    chosen   the line of the chosen token
-    parts    [token place] the lengths of the tokens of the chosen line
-    first    whether the text's first token is on line 0
+    norm         L2 norm as each line enters layer 0, then as it leaves each layer
+    labels       one per line
+    chosen       the line of the chosen token
+    parts        the same of each token of the chosen line
+    first        whether the text's first token is on line 0
+    longest      of the whole text, what is not drawn too; None for a token or word alone
+    words        which tokens of the whole text are one word; None where lines are tokens
+    logarithmic  whether lengths are drawn on a log scale
+    d_model      how many numbers a length is of
     """
 
-    values: Float[np.ndarray, "line place"]
+    norm: Float[np.ndarray, "line place"]
     labels: tuple[str, ...]
     chosen: int
     parts: Float[np.ndarray, "token place"]
     first: bool
+    longest: Longest | None
+    words: Words | None
+    logarithmic: bool
+    d_model: int
+
+    @property
+    def own(self) -> Float[np.ndarray, " place"]:
+        """The chosen line."""
+        return self.norm[self.chosen]
+
+    @property
+    def layers(self) -> int:
+        """How many layers there are."""
+        return self.norm.shape[1] - 1
 
 
-def streams(trace: Trace, view: Fitted) -> Streams:
+def read(trace: Trace, view: Fitted) -> Streams:
     """A line per token or word; none for the first token where the reader leaves it out, unless it is chosen."""
+    norm = np.concatenate([trace[_PRE][:1], trace[_POST]]).T  # [pos place]
+    words = words_of(trace, view)
+    lines = averaged(norm, words)
     start = 0 if view[FIRST] or view.pos == 0 else 1
-    words = words_of(trace, view, start)
-    drawn, chosen = lengths(trace)[start:], words.of(view.pos - start)
-    parts = drawn[list(words.tokens(chosen))]
-    return Streams(averaged(drawn, words), words.labels(trace.tokens[start:]), chosen, parts, start == 0)
+    drawn = words_of(trace, view, start) if start else words
+    chosen = drawn.of(view.pos - start)
+    return Streams(
+        norm=averaged(norm[start:], drawn) if start else lines,
+        labels=drawn.labels(trace.tokens[start:]),
+        chosen=chosen,
+        parts=norm[start:][list(drawn.tokens(chosen))],
+        first=start == 0,
+        longest=Longest.of(lines, words, trace.tokens),
+        words=words if view[WORDS] else None,
+        logarithmic=view[NORM_SCALE] == "log",
+        d_model=trace.spec.d_model,
+    )
 
 
-def _lines(trace: Trace, view: Fitted, drawn: Streams) -> Lines:
-    logarithmic = view[NORM_SCALE] == "log"
+def draw(streams: Streams) -> Lines:
+    """A line per token or word over the layers; for long texts the range and median of the others."""
+    logarithmic = streams.logarithmic
     return Lines(
-        values=drawn.values,
-        names=drawn.labels,
-        places=(_("in"), *(str(layer) for layer in range(trace.spec.layers))),
-        chosen=drawn.chosen,
-        marked=0 if drawn.first and drawn.chosen != 0 else None,
+        values=streams.norm,
+        names=streams.labels,
+        places=(_("in"), *map(str, range(streams.layers))),
+        chosen=streams.chosen,
+        marked=0 if streams.first and streams.chosen != 0 else None,
         x_axis=_("after layer (in: before layer 0)"),
         y_axis=_("length of the stream (L2 norm, log scale)") if logarithmic else _("length of the stream (L2 norm)"),
         lead=True,
@@ -79,32 +129,41 @@ def _lines(trace: Trace, view: Fitted, drawn: Streams) -> Lines:
     )
 
 
-def draw(trace: Trace, view: Fitted) -> Description:
-    """A line per token or word over the layers; for long texts the range and median of the others."""
-    return _lines(trace, view, streams(trace, view))
-
-
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(streams: Streams) -> str:
     """The chosen token's length at both ends, the longest stream of the text, and what is drawn."""
-    drawn = streams(trace, view)
-    start, end = (number(float(drawn.values[drawn.chosen, place])) for place in (0, -1))
     ends = _(
         "{token} enters with length {start} and leaves layer {layer} with {end}.",
-        token=quoted(drawn.labels[drawn.chosen]),
-        start=start,
-        layer=trace.spec.layers - 1,
-        end=end,
+        token=quoted(streams.labels[streams.chosen]),
+        start=number(float(streams.own[0])),
+        layer=streams.layers - 1,
+        end=number(float(streams.own[-1])),
     )
-    more = (_longest(trace, view), _band(_lines(trace, view, drawn), view), _joined(trace, view))
-    return " ".join(part for part in (ends, *more) if part)
+    return " ".join(part for part in (ends, _longest(streams.longest), _band(streams), _joined(streams.words)) if part)
 
 
-def _band(given: Lines, view: Fitted) -> str:
-    """What became of the lines that are not drawn one by one."""
-    if not banded(given) or not given.others:
+def _longest(longest: Longest | None) -> str:
+    """Whose stream is the longest anywhere, against the median of the others at that place."""
+    if longest is None:
         return ""
-    count = len(given.others)
-    if view[WORDS]:
+    place, median = longest.place, longest.median
+    values = {
+        "name": _("the first token") if longest.label is None else quoted(longest.label),
+        "top": number(longest.norm),
+        "where": _("before layer 0") if place == 0 else _("after layer {layer}", layer=place - 1),
+    }
+    if median <= 0:
+        return _("The longest is {name} with {top} {where}.", **values)
+    times = number(longest.norm / median, 2)
+    return _("The longest is {name} with {top} {where}, {times} × the median of the others.", **values, times=times)
+
+
+def _band(streams: Streams) -> str:
+    """What became of the lines that are not drawn one by one."""
+    drawn = draw(streams)
+    if not banded(drawn) or not drawn.others:
+        return ""
+    count = len(drawn.others)
+    if streams.words is not None:
         return ngettext(
             "The {count} other word is drawn as its range and median.",
             "The {count} other words are drawn as their range and median.",
@@ -117,70 +176,45 @@ def _band(given: Lines, view: Fitted) -> str:
     )
 
 
-def _joined(trace: Trace, view: Fitted) -> str:
+def _joined(words: Words | None) -> str:
     """How several tokens became one word."""
-    if not view[WORDS]:
+    if words is None:
         return ""
-    return note(words_of(trace, view), _("Tokens of one word are joined: their lengths are averaged."))
+    return note(words, _("Tokens of one word are joined: their lengths are averaged."))
 
 
-def _longest(trace: Trace, view: Fitted) -> str:
-    """Whose stream is the longest anywhere, against the median of the others at that place."""
-    words = words_of(trace, view)
-    averages = averaged(lengths(trace), words)
-    if len(averages) < 2:
-        return ""
-    line, place = largest_place(averages)
-    median = float(np.median(np.delete(averages[:, place], line)))
-    top = float(averages[line, place])
-    values = {
-        "name": _("the first token") if words.ends[line] == 1 else quoted(words.label(trace.tokens, line)),
-        "top": number(top),
-        "where": _("before layer 0") if place == 0 else _("after layer {layer}", layer=place - 1),
-    }
-    if median <= 0:
-        return _("The longest is {name} with {top} {where}.", **values)
-    times = number(top / median, 2)
-    return _("The longest is {name} with {top} {where}, {times} × the median of the others.", **values, times=times)
-
-
-def table(trace: Trace, view: Fitted) -> Table:
+def table(streams: Streams) -> Table:
     """One row per place: the chosen token or word, and the smallest, middle and largest of all that are drawn."""
-    drawn = streams(trace, view)
-    places = (_("in"), *range(trace.spec.layers))
-    own = _("chosen word (mean L2 norm)") if view[WORDS] else _("chosen token (L2 norm)")
-    return Table(
-        (_("after layer"), own, _("smallest"), _("median"), _("largest")),
-        tuple(
-            (place, float(row[drawn.chosen]), float(row.min()), float(np.median(row)), float(row.max()))
-            for place, row in zip(places, drawn.values.T, strict=True)
-        ),
+    return Table.of(
+        (_("after layer"), (_("in"), *range(streams.layers))),
+        (_("chosen token (L2 norm)") if streams.words is None else _("chosen word (mean L2 norm)"), streams.own),
+        (_("smallest"), streams.norm.min(axis=0)),
+        (_("median"), np.median(streams.norm, axis=0)),
+        (_("largest"), streams.norm.max(axis=0)),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(streams: Streams) -> str:
     """What a length is, the mean that a word's is, and the step that changes the chosen one's most."""
-    drawn = streams(trace, view)
-    values = drawn.values[drawn.chosen]
-    steps = np.abs(np.diff(np.log(np.maximum(values, 1e-30))))
-    layer = largest_at(steps)
+    own = streams.own
+    layer = largest_at(np.abs(np.diff(np.log(np.maximum(own, 1e-30)))))
     ends = _(
         "{token} enters with ‖x‖ = {start} and leaves layer {layer} with {end}",
-        token=quoted(drawn.labels[drawn.chosen]),
-        start=number(float(values[0])),
-        layer=trace.spec.layers - 1,
-        end=number(float(values[-1])),
+        token=quoted(streams.labels[streams.chosen]),
+        start=number(float(own[0])),
+        layer=streams.layers - 1,
+        end=number(float(own[-1])),
     )
-    size = f"‖x‖ = √(x₁² + x₂² + …), {nouns.numbers(trace.spec.d_model)}"
-    return "\n".join((size, *_mean_lines(drawn), ends, _step(layer, float(values[layer]), float(values[layer + 1]))))
+    size = f"‖x‖ = √(x₁² + x₂² + …), {nouns.numbers(streams.d_model)}"
+    return "\n".join((size, *_mean_lines(streams.parts), ends, _step(layer, float(own[layer]), float(own[layer + 1]))))
 
 
-def _mean_lines(drawn: Streams) -> list[str]:
+def _mean_lines(parts: Float[np.ndarray, "token place"]) -> list[str]:
     """The mean over the tokens of the chosen word, at both ends; nothing for a token alone."""
-    count = len(drawn.parts)
+    count = len(parts)
     if count == 1:
         return []
-    start, end = (_mean(drawn.parts[:, place]) for place in (0, -1))
+    start, end = (_mean(parts[:, place]) for place in (0, -1))
     return [
         ngettext(
             "mean over its {count} token: {start}; {end}",
@@ -240,6 +274,7 @@ PANEL = Panel(
     name=N_("Length"),
     title=N_("How does the stream grow?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from anatomy import costs
 from anatomy.costs import LONG, PRECISIONS, SHORT, Configuration
@@ -57,18 +58,18 @@ class Compared:
         """What the model is called."""
         return self.given.name
 
-    @property
+    @cached_property
     def parts(self) -> dict[str, int]:
         """Parameters by part as computed; "other" is what the loaded model has beyond them."""
         computed = costs.parameters(self.given)
         return computed | {"other": 0 if self.counted is None else self.counted - sum(computed.values())}
 
-    @property
+    @cached_property
     def groups(self) -> dict[str, int]:
         """Parameters of each of GROUPS."""
         return {group: sum(self.parts.get(part, 0) for part in parts) for group, (_name, parts) in GROUPS.items()}
 
-    @property
+    @cached_property
     def total(self) -> int:
         """All parameters: counted where the model is loaded, else computed."""
         return costs.total(self.given) if self.counted is None else self.counted
@@ -103,9 +104,8 @@ def loaded(spec: ModelSpec) -> Compared:
     return Compared(costs.configuration(spec), counted=spec.weights.parameters, counts=spec.counts)
 
 
-def table(spec: ModelSpec) -> Table:
+def table(compared: Sequence[Compared]) -> Table:
     """A row per quantity, with its unit, and a column per model; the last column says how the numbers were got."""
-    compared = models(spec)
     read, computed = _("read from the configuration"), _("computed from the configuration")
     rows = [
         *_rows(_facts(), compared, read),

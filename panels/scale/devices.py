@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from anatomy import costs, split
-from anatomy.costs import SHORT, Configuration
+from anatomy import costs
+from anatomy.costs import SHORT
 from anatomy.language import N_, _, ngettext
 from anatomy.published import DEVICE_BYTES
 from anatomy.request import Want
@@ -14,7 +14,7 @@ from anatomy.view import Fitted
 from panels.panel import Panel, Table
 from panels.scale.compared import applies
 from panels.scale.devices_caption import caption
-from panels.scale.devices_held import COUNT, WAY, WHOSE, cached, devices_of, given, held, is_large, span, way
+from panels.scale.devices_held import COUNT, WAY, WHOSE, Split, cached, is_large, span, split_model
 from panels.scale.devices_snippet import program
 from viz.bars import Bars
 from viz.format import BYTE_UNITS, size, thousands
@@ -27,13 +27,17 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return ()
 
 
-def draw(trace: Trace, view: Fitted) -> Bars:
+def read(trace: Trace, view: Fitted) -> Split:
+    """The chosen model on its devices."""
+    return split_model(trace.spec, view)
+
+
+def draw(split: Split) -> Bars:
     """One bar per device: bytes of its weights."""
-    devices = devices_of(trace.spec, view)
-    largest = max(map(held, devices))
+    largest = max(split.held)
     scale, unit = _scale(largest)
     high = max(largest, 1.1 * DEVICE_BYTES) / scale if is_large(largest) else None
-    bars = [_bar(i, device, view, scale) for i, device in enumerate(devices)]
+    bars = [_bar(split, i, scale) for i in range(len(split.devices))]
     memory = Level(DEVICE_BYTES / scale, _("memory: {memory} GB", memory=DEVICE_BYTES // 10**9))
     return Bars(
         bars,
@@ -49,13 +53,14 @@ def _scale(most: int) -> tuple[float, str]:
     return next(((scale, _(unit)) for unit, scale in BYTE_UNITS if most >= scale), (1.0, _("B")))
 
 
-def _bar(i: int, device: Device, view: Fitted, scale: float) -> Bar:
-    held_here = _heads(device) if way(view) == "rows" else _layers(device)
+def _bar(split: Split, i: int, scale: float) -> Bar:
+    device, held = split.devices[i], split.held[i]
+    parts = _heads(device) if split.way == "rows" else _layers(device)
     return Bar(
         str(i),
-        held(device) / scale,
-        f"{size(held(device))} · {held_here}",
-        note=_("{size}: {parts}", size=size(held(device)), parts=held_here),
+        held / scale,
+        f"{size(held)} · {parts}",
+        note=_("{size}: {parts}", size=size(held), parts=parts),
         accent=True,
     )
 
@@ -72,70 +77,66 @@ def _layers(device: Device) -> str:
     return _("layers {layers}", layers=span(device.layers))
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(split: Split) -> Table:
     """One row per device: its layers, heads and other pieces, parameters, bytes of weights and of cache."""
-    model = given(trace.spec, view)
-    columns = (
-        _("device"),
-        _("layers"),
-        _("query heads"),
-        _("key/value heads"),
-        _("neurons per layer"),
-        _("rows of the vocabulary"),
-        _("parameters"),
-        _("weights in bfloat16 (bytes)"),
-        _("cache of {tokens} tokens, bfloat16 (bytes)", tokens=thousands(SHORT)),
+    devices = split.devices
+    return Table.of(
+        (_("device"), range(len(devices))),
+        (_("layers"), [span(device.layers) for device in devices]),
+        (_("query heads"), [span(device.heads) for device in devices]),
+        (_("key/value heads"), [span(device.kv) for device in devices]),
+        (_("neurons per layer"), [len(device.neurons) for device in devices]),
+        (_("rows of the vocabulary"), [len(device.tokens) for device in devices]),
+        (_("parameters"), [device.parameters for device in devices]),
+        (_("weights in bfloat16 (bytes)"), split.held),
+        (
+            _("cache of {tokens} tokens, bfloat16 (bytes)", tokens=thousands(SHORT)),
+            [cached(split.model, device) for device in devices],
+        ),
     )
-    return Table(columns, tuple(_row(model, i, device) for i, device in enumerate(devices_of(trace.spec, view))))
 
 
-def _row(model: Configuration, i: int, device: Device) -> tuple[str | int | None, ...]:
-    held_here = (span(device.layers), span(device.heads), span(device.kv), len(device.neurons), len(device.tokens))
-    return (i, *held_here, device.parameters, held(device), cached(model, device))
-
-
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(split: Split) -> str:
     """Parameters on all devices beside the model's own, and the bytes sent per token."""
-    model, devices = given(trace.spec, view), devices_of(trace.spec, view)
-    together, own = sum(device.parameters for device in devices), costs.total(model)
+    together, own = sum(device.parameters for device in split.devices), costs.total(split.model)
     return "\n".join(
         (
             ngettext(
                 "together: {together} parameters on {count} device, {own} in the model, {copies} of them held again",
                 "together: {together} parameters on {count} devices, {own} in the model, {copies} of them held again",
-                len(devices),
+                len(split.devices),
                 together=thousands(together),
                 own=thousands(own),
                 copies=thousands(together - own),
             ),
-            _traffic(model, len(devices), view),
+            _traffic(split),
             _("training keeps gradients and the optimizer's state besides; activations are not counted here"),
-            _("all of it computed from the configuration of {model}", model=model.name),
+            _("all of it computed from the configuration of {model}", model=split.model.name),
             _("published: an H100, as Llama 3.1 was trained on, has {memory} GB", memory=DEVICE_BYTES // 10**9),
         )
     )
 
 
-def _traffic(model: Configuration, count: int, view: Fitted) -> str:
-    sent = thousands(2 * split.traffic(model, count, way(view)))
-    if way(view) == "layers":
+def _traffic(split: Split) -> str:
+    model, others, sent = split.model, len(split.devices) - 1, thousands(split.sent)
+    if split.way == "layers":
         return _(
             "sent per token, forward: (N − 1) × d_model × 2 bytes = {product} = {sent}",
-            product=f"{count - 1} × {thousands(model.d_model)} × 2",
+            product=f"{others} × {thousands(model.d_model)} × 2",
             sent=sent,
         )
     return _(
         "sent per token, forward: 2 sums × layers × 2 (N − 1) × d_model × 2 bytes = {product} = {sent} (ring "
         "all-reduce)",
-        product=f"2 × {model.layers} × 2 × {count - 1} × {thousands(model.d_model)} × 2",
+        product=f"2 × {model.layers} × 2 × {others} × {thousands(model.d_model)} × 2",
         sent=sent,
     )
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """Parameters on each device, counted in the model's own modules; Llama 3.1 is built without its numbers."""
-    published = None if view[WHOSE] == "loaded" else given(spec, view)
-    return program(spec, view, devices_of(spec, view), way(view), published)
+    split = split_model(spec, view)
+    return program(spec, view, split.devices, split.way, None if view[WHOSE] == "loaded" else split.model)
 
 
 PANEL = Panel(
@@ -145,6 +146,7 @@ PANEL = Panel(
     name=N_("Several devices"),
     title=N_("What would each of several devices hold?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

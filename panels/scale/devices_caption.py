@@ -1,40 +1,30 @@
 """The answer in words: what each device holds, whether it fits, and what is sent for a token."""
 
-from collections.abc import Sequence
-
-from anatomy import split
-from anatomy.costs import Configuration
 from anatomy.language import _, ngettext
 from anatomy.published import DEVICE_BYTES
-from anatomy.split import Device
-from anatomy.trace import Trace
-from anatomy.view import Fitted
-from panels.scale.devices_held import asked, devices_of, given, held, is_large, way
+from panels.scale.devices_held import Split, is_large
 from viz import nouns
 from viz.format import size, thousands
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(split: Split) -> str:
     """What each device holds, whether it fits, what is sent for a token, and what bounds the number of devices."""
-    model, devices = given(trace.spec, view), devices_of(trace.spec, view)
-    if len(devices) == 1:
-        return _whole(model, devices[0])
-    holds = _says_rows(model, devices) if way(view) == "rows" else _says_layers(model, devices)
-    return " ".join(
-        sentence for sentence in (holds, _fits(devices), _sent(model, devices, view), _bound(model, view)) if sentence
-    )
+    if len(split.devices) == 1:
+        return _whole(split)
+    holds = _says_rows(split) if split.way == "rows" else _says_layers(split)
+    return " ".join(sentence for sentence in (holds, _fits(split), _sent(split), _bound(split)) if sentence)
 
 
-def _whole(model: Configuration, device: Device) -> str:
+def _whole(split: Split) -> str:
     return _(
         "One device holds all of {model}: {size} in bfloat16; nothing is sent.",
-        model=model.name,
-        size=size(held(device)),
+        model=split.model.name,
+        size=size(split.held[0]),
     )
 
 
-def _says_rows(model: Configuration, devices: Sequence[Device]) -> str:
-    first = devices[0]
+def _says_rows(split: Split) -> str:
+    model, devices, first = split.model, split.devices, split.devices[0]
     holds = _(
         "Split by rows over {devices}, the first holds {heads} and {neurons} of every layer of {model}, with "
         "{kv}: {size} in bfloat16.",
@@ -43,7 +33,7 @@ def _says_rows(model: Configuration, devices: Sequence[Device]) -> str:
         neurons=nouns.neurons(len(first.neurons)),
         model=model.name,
         kv=nouns.kv_heads(len(first.kv)),
-        size=size(held(first)),
+        size=size(split.held[0]),
     )
     kept = sum(len(device.kv) for device in devices)
     if kept == model.n_kv:
@@ -55,15 +45,16 @@ def _says_rows(model: Configuration, devices: Sequence[Device]) -> str:
     )
 
 
-def _says_layers(model: Configuration, devices: Sequence[Device]) -> str:
+def _says_layers(split: Split) -> str:
+    devices = split.devices
     fewest, most = len(devices[-1].layers), len(devices[0].layers)
     values = {
         "fewest": fewest,
         "most": most,
-        "layers": model.layers,
-        "model": model.name,
-        "smallest": size(min(map(held, devices))),
-        "largest": size(max(map(held, devices))),
+        "layers": split.model.layers,
+        "model": split.model.name,
+        "smallest": size(min(split.held)),
+        "largest": size(max(split.held)),
     }
     if fewest == most:
         return ngettext(
@@ -84,9 +75,9 @@ def _says_layers(model: Configuration, devices: Sequence[Device]) -> str:
     )
 
 
-def _fits(devices: Sequence[Device]) -> str:
+def _fits(split: Split) -> str:
     """Whether the weights fit the memory of one device; "" for models that are far from it."""
-    most, memory = max(map(held, devices)), DEVICE_BYTES // 10**9
+    most, memory = max(split.held), DEVICE_BYTES // 10**9
     if not is_large(most):
         return ""
     if most <= DEVICE_BYTES:
@@ -94,28 +85,28 @@ def _fits(devices: Sequence[Device]) -> str:
     return _("That does not fit a device of {memory} GB.", memory=memory)
 
 
-def _sent(model: Configuration, devices: Sequence[Device], view: Fitted) -> str:
-    sent = size(2 * split.traffic(model, len(devices), way(view)))
-    if way(view) == "layers":
+def _sent(split: Split) -> str:
+    sent = size(split.sent)
+    if split.way == "layers":
         return ngettext(
             "For every token the stream is handed on {count} time, {sent} in all.",
             "For every token the stream is handed on {count} times, {sent} in all.",
-            len(devices) - 1,
+            len(split.devices) - 1,
             sent=sent,
         )
     return _(
         "For every token the devices add up their parts {times} times, twice in each layer, and send one another "
         "{sent}.",
-        times=2 * model.layers,
+        times=2 * split.model.layers,
         sent=sent,
     )
 
 
-def _bound(model: Configuration, view: Fitted) -> str:
+def _bound(split: Split) -> str:
     """Where more devices were asked for than there is something to hold."""
-    most = split.most(model, way(view))
-    if asked(view) <= most:
+    if split.asked <= split.most:
         return ""
-    if way(view) == "layers":
-        return _("More than {most} devices would leave some without a layer.", most=thousands(most))
-    return _("More than {most} devices would leave some without a query head.", most=thousands(most))
+    most = thousands(split.most)
+    if split.way == "layers":
+        return _("More than {most} devices would leave some without a layer.", most=most)
+    return _("More than {most} devices would leave some without a query head.", most=most)

@@ -1,5 +1,8 @@
 """Which model is split, over how many devices, and what each holds in bytes: what the panel's pieces share."""
 
+from dataclasses import dataclass
+from functools import cached_property
+
 from anatomy import costs, split
 from anatomy.control import Choice, Slider
 from anatomy.costs import SHORT, Configuration
@@ -20,31 +23,43 @@ WAY = Choice("split", N_("Split by"), ("rows", "layers"), (N_("rows of each matr
 COUNT = Slider("devices", N_("Devices: 2ⁿ, n ="), 0, 5, 1, 3)
 
 
-def given(spec: ModelSpec, view: Fitted) -> Configuration:
-    """The configuration that is split, of the loaded model or of a Llama 3.1. ValueError for a loaded model of several
-    stacks."""
-    return costs.configuration(spec) if view[WHOSE] == "loaded" else _SIZES[view[WHOSE]].configuration
+@dataclass(frozen=True)
+class Split:
+    """A model on several devices.
+
+    model    its configuration
+    way      how it is split
+    asked    how many devices were asked for
+    devices  as many, or as many as this model can be split over
+    """
+
+    model: Configuration
+    way: Way
+    asked: int
+    devices: tuple[Device, ...]
+
+    @cached_property
+    def held(self) -> tuple[int, ...]:
+        """Bytes of each device's weights in bfloat16."""
+        return tuple(costs.weight_bytes(device.parameters, "bfloat16") for device in self.devices)
+
+    @property
+    def sent(self) -> int:
+        """Bytes that all devices together send for one token, in bfloat16."""
+        return 2 * split.traffic(self.model, len(self.devices), self.way)
+
+    @property
+    def most(self) -> int:
+        """Over how many devices this model can be split."""
+        return split.most(self.model, self.way)
 
 
-def way(view: Fitted) -> Way:
-    """How the chosen model is split."""
-    return "layers" if view[WAY] == "layers" else "rows"
-
-
-def asked(view: Fitted) -> int:
-    """How many devices were asked for."""
-    return 2 ** int(view[COUNT])
-
-
-def devices_of(spec: ModelSpec, view: Fitted) -> tuple[Device, ...]:
-    """The devices: as many as were asked for, or as many as this model can be split over."""
-    model = given(spec, view)
-    return split.devices(model, min(asked(view), split.most(model, way(view))), way(view))
-
-
-def held(device: Device) -> int:
-    """Bytes of its weights in bfloat16."""
-    return costs.weight_bytes(device.parameters, "bfloat16")
+def split_model(spec: ModelSpec, view: Fitted) -> Split:
+    """The loaded model or a Llama 3.1, split as chosen. ValueError for a loaded model of several stacks."""
+    model = costs.configuration(spec) if view[WHOSE] == "loaded" else _SIZES[view[WHOSE]].configuration
+    way: Way = "layers" if view[WAY] == "layers" else "rows"
+    asked = 2 ** int(view[COUNT])
+    return Split(model, way, asked, split.devices(model, min(asked, split.most(model, way)), way))
 
 
 def cached(model: Configuration, device: Device) -> int | None:

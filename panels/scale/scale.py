@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from anatomy import costs
 from anatomy.control import Choice
@@ -17,7 +18,6 @@ from panels.scale import scale_caption, scale_formula
 from panels.scale.compared import GROUPS, Compared, applies, models
 from panels.scale.compared import table as all_figures
 from viz import nouns
-from viz.description import Description
 from viz.format import counted, size
 from viz.sidebyside import Amounts, Series, Shares, powers
 
@@ -34,9 +34,26 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return ()
 
 
-def draw(trace: Trace, view: Fitted) -> Description:
+@dataclass(frozen=True)
+class Comparison:
+    """The loaded model beside Llama 3.1.
+
+    charted  which of their quantities is drawn and told: an option of CHARTED
+    models   the loaded one, then Llama 3.1 from the smallest to the largest
+    """
+
+    charted: str
+    models: tuple[Compared, ...]
+
+
+def read(trace: Trace, view: Fitted) -> Comparison:
+    """The models, and what of them is charted."""
+    return Comparison(view[CHARTED], models(trace.spec))
+
+
+def draw(comparison: Comparison) -> Shares | Amounts:
     """Shares of the parts, or amounts on a logarithmic axis, of the loaded model and of Llama 3.1's three sizes."""
-    return _DRAWN[view[CHARTED]](models(trace.spec))
+    return _DRAWN[comparison.charted](comparison.models)
 
 
 def _draw_parts(compared: Sequence[Compared]) -> Shares:
@@ -48,7 +65,7 @@ def _draw_parts(compared: Sequence[Compared]) -> Shares:
     return Shares(rows, series, _("share of all parameters"))
 
 
-def _draw_weights(compared: Sequence[Compared]) -> Description:
+def _draw_weights(compared: Sequence[Compared]) -> Amounts:
     return _amounts(
         compared,
         {name: lambda model, p=name: costs.weight_bytes(model.total, p) for name in PRECISIONS},
@@ -57,7 +74,7 @@ def _draw_weights(compared: Sequence[Compared]) -> Description:
     )
 
 
-def _draw_cache(compared: Sequence[Compared]) -> Description:
+def _draw_cache(compared: Sequence[Compared]) -> Amounts:
     quantities = {
         nouns.tokens(SHORT): lambda model: model.cache(SHORT),
         nouns.tokens(LONG): lambda model: model.cache(LONG),
@@ -70,7 +87,7 @@ def _draw_cache(compared: Sequence[Compared]) -> Description:
     return _amounts(compared, quantities, _("keys and values of all layers (bytes in bfloat16, log scale)"), size)
 
 
-def _draw_arithmetic(compared: Sequence[Compared]) -> Description:
+def _draw_arithmetic(compared: Sequence[Compared]) -> Amounts:
     quantities = {
         _("matrices alone"): lambda model: 2 * costs.matmul_params(model.given),
         ngettext(
@@ -120,19 +137,19 @@ def _series(compared: Sequence[Compared], name: str, value: _Quantity, words: Ca
     return Series(name, values, tuple(_("none") if there is None else words(there) for there in values))
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(comparison: Comparison) -> str:
     """The loaded model's figures, and those of the largest Llama 3.1."""
-    return scale_caption.SAID[view[CHARTED]](models(trace.spec))
+    return scale_caption.SAID[comparison.charted](comparison.models)
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(comparison: Comparison) -> Table:
     """All figures of all models."""
-    return all_figures(trace.spec)
+    return all_figures(comparison.models)
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(comparison: Comparison) -> str:
     """The rule of the chosen chart with the numbers of the loaded model and of Llama 3.1."""
-    return scale_formula.WRITTEN[view[CHARTED]](models(trace.spec))
+    return scale_formula.WRITTEN[comparison.charted](comparison.models)
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -179,6 +196,7 @@ PANEL = Panel(
     name=N_("Beside Llama 3.1"),
     title=N_("What would this cost at Llama 3.1's size?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -37,44 +37,71 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 @dataclass(frozen=True)
 class Step:
-    """After one layer: the best token's id and probability; rank (1 first) and probability of the final answer,
+    """After one layer: the best token's id, label and probability; rank (1 first) and probability of the final answer,
     None where it is not among the tokens that the engine names."""
 
     best: int
+    name: str
     probability: float
     rank: int | None
     answer: float | None
 
 
-def steps(trace: Trace, view: Fitted) -> tuple[Step, ...]:
-    """One per layer. The last one's best token is the model's answer."""
+@dataclass(frozen=True)
+class Lens:
+    """What every layer would answer at the chosen position.
+
+    spec        the model's: what the output layer reads, and how many tokens it knows
+    layer, pos  the chosen ones
+    steps       one per layer; the last one's best token is the model's answer
+    start       the first layer from which on the answer leads
+    count       how many of each layer's best tokens the engine names
+    """
+
+    spec: ModelSpec
+    layer: int
+    pos: int
+    steps: tuple[Step, ...]
+    start: int
+    count: int
+
+    @property
+    def here(self) -> Step:
+        """The chosen layer's."""
+        return self.steps[self.layer]
+
+    @property
+    def last(self) -> Step:
+        """The last layer's: the answer."""
+        return self.steps[-1]
+
+
+def read(trace: Trace, view: Fitted) -> Lens:
+    """Each layer's best token, and where the answer stands among those that are named."""
     ids, probabilities = trace[Want("lens_ids", pos=view.pos)], np.exp(trace[Want("lens_logp", pos=view.pos)])
-    by_layer = []
-    for row, shares in zip(ids, probabilities, strict=True):
-        places = np.flatnonzero(row == ids[-1, 0])
-        place = int(places[0]) if places.size else None
-        known = (None, None) if place is None else (place + 1, float(shares[place]))
-        by_layer.append(Step(int(row[0]), float(shares[0]), *known))
-    return tuple(by_layer)
+    steps = []
+    for row, shares in zip(ids.tolist(), probabilities.tolist(), strict=True):
+        place = row.index(ids[-1, 0]) if ids[-1, 0] in row else None
+        known = (None, None) if place is None else (place + 1, shares[place])
+        steps.append(Step(row[0], trace.name(row[0]), shares[0], *known))
+    return Lens(trace.spec, view.layer, view.pos, tuple(steps), leads_from(ids), ids.shape[-1])
 
 
-def draw(trace: Trace, view: Fitted) -> Bars:
+def draw(lens: Lens) -> Bars:
     """Each layer's best token and its probability; beside it the final answer's."""
-    by_layer = steps(trace, view)
-    answer = by_layer[-1].best
     bars = [
         Bar(
             str(layer),
             100 * step.probability,
-            f" {trace.name(step.best)}  {percent(step.probability)}",
-            _note(trace, view, layer, step, answer),
-            accent=step.best == answer,
-            focus=layer == view.layer,
+            f" {step.name}  {percent(step.probability)}",
+            _note(lens, layer, step),
+            accent=step.best == lens.last.best,
+            focus=layer == lens.layer,
         )
-        for layer, step in enumerate(by_layer)
+        for layer, step in enumerate(lens.steps)
     ]
-    name = quoted(trace.name(answer))
-    behind = (None if step.answer is None or step.best == answer else 100 * step.answer for step in by_layer)
+    name = quoted(lens.last.name)
+    behind = (None if step.answer is None or step.best == lens.last.best else 100 * step.answer for step in lens.steps)
     marks = Marks(tuple(behind), _("probability of {token} where another leads", token=name))
     return Bars(
         bars,
@@ -87,13 +114,13 @@ def draw(trace: Trace, view: Fitted) -> Bars:
     )
 
 
-def _note(trace: Trace, view: Fitted, layer: int, step: Step, answer: int) -> str:
+def _note(lens: Lens, layer: int, step: Step) -> str:
     """What a bar's hover box says: the layer's best token, and where the final answer stands."""
-    values = {"layer": layer, "probability": percent(step.probability), "answer": quoted(trace.name(answer))}
+    values = {"layer": layer, "probability": percent(step.probability), "answer": quoted(lens.last.name)}
     if step.rank is None or step.answer is None:
         return _(
             "best after layer {layer}, {probability}; {answer} is not among the {count} best",
-            count=_named(trace, view),
+            count=lens.count,
             **values,
         )
     return _(
@@ -104,68 +131,57 @@ def _note(trace: Trace, view: Fitted, layer: int, step: Step, answer: int) -> st
     )
 
 
-def _named(trace: Trace, view: Fitted) -> int:
-    """How many of each layer's best tokens the engine names."""
-    return trace[Want("lens_ids", pos=view.pos)].shape[-1]
-
-
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(lens: Lens) -> str:
     """From which layer the final answer leads, and what the chosen layer would name."""
-    by_layer = steps(trace, view)
-    start, last = leads_from(trace[Want("lens_ids", pos=view.pos)]), by_layer[-1]
-    name, here = quoted(trace.name(last.best)), by_layer[view.layer]
-    since = _since(start, len(by_layer), name, percent(last.probability))
-    if here.best == last.best:
-        own = _("After layer {layer} it has {probability}.", layer=view.layer, probability=percent(here.probability))
-        return f"{since} {own}"
-    return f"{since} {_elsewhere(trace, view, here, name)}"
+    if lens.here.best != lens.last.best:
+        return f"{_since(lens)} {_elsewhere(lens)}"
+    own = _("After layer {layer} it has {probability}.", layer=lens.layer, probability=percent(lens.here.probability))
+    return f"{_since(lens)} {own}"
 
 
-def _elsewhere(trace: Trace, view: Fitted, here: Step, answer: str) -> str:
+def _since(lens: Lens) -> str:
+    """From which layer on the final answer leads."""
+    values = {"token": quoted(lens.last.name), "probability": percent(lens.last.probability)}
+    if lens.start == 0:
+        return _("{token}, the answer with {probability} in the end, is the best token after every layer.", **values)
+    if lens.start == len(lens.steps) - 1:
+        return _(
+            "{token}, the answer with {probability} in the end, is the best token only after the last layer.", **values
+        )
+    return _(
+        "{token}, the answer with {probability} in the end, is the best token from layer {layer} on.",
+        layer=lens.start,
+        **values,
+    )
+
+
+def _elsewhere(lens: Lens) -> str:
     """What the chosen layer names where that is another token, and where the final answer stands."""
-    values = {"layer": view.layer, "token": quoted(trace.name(here.best)), "probability": percent(here.probability)}
+    here = lens.here
+    values = {
+        "layer": lens.layer,
+        "token": quoted(here.name),
+        "probability": percent(here.probability),
+        "answer": quoted(lens.last.name),
+    }
     if here.rank is None or here.answer is None:
         return _(
             "After layer {layer} the stream would name {token} ({probability}); {answer} is not among the {count} "
             "best.",
-            answer=answer,
-            count=_named(trace, view),
+            count=lens.count,
             **values,
         )
     return _(
         "After layer {layer} the stream would name {token} ({probability}); {answer} has rank {rank} ({share}).",
-        answer=answer,
         rank=here.rank,
         share=percent(here.answer),
         **values,
     )
 
 
-def _since(start: int, layers: int, name: str, share: str) -> str:
-    """From which layer on the final answer leads."""
-    if start == 0:
-        return _(
-            "{token}, the answer with {probability} in the end, is the best token after every layer.",
-            token=name,
-            probability=share,
-        )
-    if start == layers - 1:
-        return _(
-            "{token}, the answer with {probability} in the end, is the best token only after the last layer.",
-            token=name,
-            probability=share,
-        )
-    return _(
-        "{token}, the answer with {probability} in the end, is the best token from layer {layer} on.",
-        token=name,
-        probability=share,
-        layer=start,
-    )
-
-
-def table(trace: Trace, view: Fitted) -> Table:
+def table(lens: Lens) -> Table:
     """Per layer: the best token, and the final answer's rank and probability where the engine gives them."""
-    answer = quoted(trace.name(steps(trace, view)[-1].best))
+    answer = quoted(lens.last.name)
     return Table(
         (
             _("layer"),
@@ -176,39 +192,36 @@ def table(trace: Trace, view: Fitted) -> Table:
             _("probability of {token}", token=answer),
         ),
         tuple(
-            (layer, trace.name(step.best), step.best, step.probability, step.rank, step.answer)
-            for layer, step in enumerate(steps(trace, view))
+            (layer, step.name, step.best, step.probability, step.rank, step.answer)
+            for layer, step in enumerate(lens.steps)
         ),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(lens: Lens) -> str:
     """What the lens computes, with the chosen and the last layer's numbers."""
-    by_layer = steps(trace, view)
-    lines = [over_the_vocabulary(trace.spec, view)]
-    for layer in dict.fromkeys((view.layer, len(by_layer) - 1)):
-        step = by_layer[layer]
-        lines.append(
-            _(
-                "after layer {layer}: log p({token}) = {logp}   p = {probability}",
-                layer=layer,
-                token=quoted(trace.name(step.best)),
-                logp=number(float(np.log(step.probability))),
-                probability=percent(step.probability),
-            )
+    cells = (
+        _(
+            "after layer {layer}: log p({token}) = {logp}   p = {probability}",
+            layer=layer,
+            token=quoted(lens.steps[layer].name),
+            logp=number(float(np.log(lens.steps[layer].probability))),
+            probability=percent(lens.steps[layer].probability),
         )
-    lines += [_("after the last layer this is the model's own output"), _(LIMITS)]
-    return "\n".join(lines)
+        for layer in dict.fromkeys((lens.layer, len(lens.steps) - 1))
+    )
+    own = _("after the last layer this is the model's own output")
+    return "\n".join((over_the_vocabulary(lens.spec, lens.pos), *cells, own, _(LIMITS)))
 
 
-def over_the_vocabulary(spec: ModelSpec, view: Fitted) -> str:
-    """The lens as a line of a formula."""
+def over_the_vocabulary(spec: ModelSpec, pos: int) -> str:
+    """The lens at a position as a line of a formula."""
     return ngettext(
         "p = softmax(head({stream}))   over {count} token, at position {pos}",
         "p = softmax(head({stream}))   over {count} tokens, at position {pos}",
         spec.vocab,
         stream=read_stream(spec),
-        pos=view.pos,
+        pos=pos,
     )
 
 
@@ -236,6 +249,7 @@ PANEL = Panel(
     name=N_("Lens"),
     title=N_("What would each layer answer?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -4,7 +4,9 @@ The logit lens, drawn as nostalgebraist 2020 does in "interpreting GPT: the logi
 vocabulary once per layer: the chosen one is there at once, the others fill in, the nearest first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -24,11 +26,11 @@ from viz.format import number, percent, quoted
 from viz.grid import Grid
 
 WINDOW = Choice("lens_window", N_("Tokens up to the chosen one"), ("16", "32", "64"))
-NONE = -1  # in place of a token's id: this position has not been read yet
+NONE = -1  # in place of a token's id: this position has not come yet
 
 
 def window(view: Fitted) -> range:
-    """The positions read: the chosen one and those just before it."""
+    """The positions shown: the chosen one and those just before it."""
     return range(max(0, view.pos + 1 - int(view[WINDOW])), view.pos + 1)
 
 
@@ -46,64 +48,102 @@ def _wants(pos: int) -> tuple[Want, Want]:
     return Want("lens_ids", pos=pos), Want("lens_logp", pos=pos)
 
 
-def read(trace: Trace, view: Fitted) -> list[int]:
-    """The positions of the window whose arrays are in the trace by now, in ascending order."""
-    return [pos for pos in window(view) if all(want in trace for want in _wants(pos))]
+@dataclass(frozen=True)
+class Lenses:
+    """The lens after every layer at each position of a window that ends with the chosen one, as far as it has come.
+
+    spec         the model's: what the output layer reads, and how many tokens it knows
+    layer        the chosen one
+    window       the positions in the text
+    labels       of the tokens that stand there
+    best         id of the token that each layer would name; NONE where the position has not come yet
+    probability  that each layer's lens gives it; NaN where the position has not come yet
+    names        label of every id of `best`; "" for NONE
+    """
+
+    spec: ModelSpec
+    layer: int
+    window: range
+    labels: tuple[str, ...]
+    best: Int[np.ndarray, "layer pos"]
+    probability: Float[np.ndarray, "layer pos"]
+    names: Mapping[int, str]
+
+    @cached_property
+    def there(self) -> Int[np.ndarray, " there"]:
+        """The columns that have come by now, the chosen position's last."""
+        return np.flatnonzero(self.best[-1] != NONE)
+
+    @property
+    def so_far(self) -> str | None:
+        """A sentence on how many positions have come; None where all have."""
+        count = len(self.window)
+        if len(self.there) == count:
+            return None
+        return ngettext(
+            "Computed so far: {done} of {count} position.",
+            "Computed so far: {done} of {count} positions.",
+            count,
+            done=len(self.there),
+        )
+
+    def chosen(self, layer: int) -> tuple[str, float]:
+        """(what a layer would name at the chosen position, its probability)."""
+        return self.names[int(self.best[layer, -1])], float(self.probability[layer, -1])
 
 
-def best(trace: Trace, view: Fitted) -> Int[np.ndarray, "layer pos"]:
-    """The token that each layer would name at each position of the window; NONE where it has not been read yet."""
-    ids = np.full((trace.spec.layers, len(window(view))), NONE)
-    for pos in read(trace, view):
-        ids[:, pos - window(view).start] = trace[Want("lens_ids", pos=pos)][:, 0]
-    return ids
+def read(trace: Trace, view: Fitted) -> Lenses:
+    """The best token of every layer at those positions of the window that are in the trace by now."""
+    shown = window(view)
+    best = np.full((trace.spec.layers, len(shown)), NONE)
+    probability = np.full(best.shape, np.nan, np.float32)
+    for column, pos in enumerate(shown):
+        ids, logp = _wants(pos)
+        if ids in trace and logp in trace:
+            best[:, column], probability[:, column] = trace[ids][:, 0], np.exp(trace[logp][:, 0])
+    names = {token: "" if token == NONE else trace.name(token) for token in np.unique(best).tolist()}
+    labels = trace.labels[shown.start : shown.stop]
+    return Lenses(trace.spec, view.layer, shown, labels, best, probability, names)
 
 
-def probabilities(trace: Trace, view: Fitted) -> Float[np.ndarray, "layer pos"]:
-    """The probability that each layer's lens gives its best token; NaN where it has not been read yet."""
-    shares = np.full((trace.spec.layers, len(window(view))), np.nan, np.float32)
-    for pos in read(trace, view):
-        shares[:, pos - window(view).start] = np.exp(trace[Want("lens_logp", pos=pos)][:, 0])
-    return shares
-
-
-def draw(trace: Trace, view: Fitted) -> Grid:
+def draw(lenses: Lenses) -> Grid:
     """Layers from the top, positions of the window from the left: the best token, coloured by its probability."""
-    shares = probabilities(trace, view)
     return Grid(
-        z=shares,
-        rows=tuple(map(str, range(len(shares)))),
-        cols=trace.labels[window(view).start : window(view).stop],
+        z=lenses.probability,
+        rows=tuple(map(str, range(len(lenses.best)))),
+        cols=lenses.labels,
         row_axis=_("after layer"),
         col_axis=_("token"),
         unit=_("probability"),
         title=_("Each layer's best token: probability"),
         percent=True,
-        focus=(view.layer, len(window(view)) - 1),
+        focus=(lenses.layer, len(lenses.window) - 1),
         empty=_("not computed yet"),
-        inside=tuple("" if row == NONE else trace.name(row) for row in best(trace, view).ravel().tolist()),
+        inside=tuple(lenses.names[token] for token in lenses.best.ravel().tolist()),
     )
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(lenses: Lenses) -> str:
     """What the chosen cell names, how many positions name their final token there, and since when they do."""
-    ids, share = _columns(trace, view), float(probabilities(trace, view)[view.layer, -1])
-    already, count = int((ids[view.layer] == ids[-1]).sum()), ids.shape[1]
-    chosen = _(
-        "After layer {layer} the lens at {token} names {best} ({probability}).",
-        layer=view.layer,
-        token=quoted(trace.labels[view.pos]),
-        best=quoted(trace.name(int(ids[view.layer, -1]))),
-        probability=percent(share),
-    )
-    sentences = [chosen]
+    best, share = lenses.chosen(lenses.layer)
+    sentences = [
+        _(
+            "After layer {layer} the lens at {token} names {best} ({probability}).",
+            layer=lenses.layer,
+            token=quoted(lenses.labels[-1]),
+            best=quoted(best),
+            probability=percent(share),
+        )
+    ]
+    ids = lenses.best[:, lenses.there]  # [layer there]
+    count, so_far = ids.shape[1], lenses.so_far
     if count > 1:
         starts = sorted(leads_from(column[:, None]) for column in ids.T)
         since = _("At half of them or more it leads for good from layer {layer} on.", layer=starts[(count - 1) // 2])
-        sentences += [_already(already, count), since]
-    if count < len(window(view)):
-        sentences.append(_so_far(count, len(window(view))))
-    elif window(view).start:
+        sentences += [_already(int((ids[lenses.layer] == ids[-1]).sum()), count), since]
+    if so_far is not None:
+        sentences.append(so_far)
+    elif lenses.window.start:
         sentences.append(
             ngettext(
                 "Only the last {count} token up to the chosen one is read.",
@@ -112,17 +152,6 @@ def caption(trace: Trace, view: Fitted) -> str:
             )
         )
     return " ".join(sentences)
-
-
-def _columns(trace: Trace, view: Fitted) -> Int[np.ndarray, "layer pos"]:
-    """The tokens named at the positions that are there by now, the chosen one's last."""
-    return best(trace, view)[:, [pos - window(view).start for pos in read(trace, view)]]
-
-
-def _so_far(done: int, of: int) -> str:
-    return ngettext(
-        "Computed so far: {done} of {count} position.", "Computed so far: {done} of {count} positions.", of, done=done
-    )
 
 
 def _already(count: int, of: int) -> str:
@@ -134,42 +163,40 @@ def _already(count: int, of: int) -> str:
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(lenses: Lenses) -> Table:
     """One row per cell: the token that is named there, and its probability."""
-    ids, shares = best(trace, view), probabilities(trace, view)
-    labels, there, count = trace.labels, read(trace, view), len(window(view))
-    note = _so_far(len(there), count)
+    columns = lenses.there.tolist()
     return Table(
         (_("after layer"), _("position"), _("token"), _("best token"), _("id"), _("probability")),
         tuple(
-            (layer, pos, labels[pos], trace.name(int(row[i])), int(row[i]), float(shares[layer, i]))
-            for layer, row in enumerate(ids)
-            for i, pos in enumerate(window(view))
-            if pos in there
+            (layer, lenses.window[i], lenses.labels[i], lenses.names[ids[i]], ids[i], shares[i])
+            for layer, (ids, shares) in enumerate(zip(lenses.best.tolist(), lenses.probability.tolist(), strict=True))
+            for i in columns
         ),
-        note if len(there) < count else None,
+        lenses.so_far,
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(lenses: Lenses) -> str:
     """What a cell is, and the chosen column at the chosen and the last layer."""
-    ids, shares = best(trace, view)[:, -1], probabilities(trace, view)[:, -1]
     largest = ngettext(
         "cell = largest of softmax(head({stream})) over {count} token",
         "cell = largest of softmax(head({stream})) over {count} tokens",
-        trace.spec.vocab,
-        stream=read_stream(trace.spec),
+        lenses.spec.vocab,
+        stream=read_stream(lenses.spec),
     )
-    cells = (
-        _(
-            "after layer {layer}, position {pos}: p({token}) = {probability}",
-            layer=layer,
-            pos=view.pos,
-            token=quoted(trace.name(int(ids[layer]))),
-            probability=number(float(shares[layer])),
+    cells = []
+    for layer in dict.fromkeys((lenses.layer, len(lenses.best) - 1)):
+        best, share = lenses.chosen(layer)
+        cells.append(
+            _(
+                "after layer {layer}, position {pos}: p({token}) = {probability}",
+                layer=layer,
+                pos=lenses.window[-1],
+                token=quoted(best),
+                probability=number(share),
+            )
         )
-        for layer in dict.fromkeys((view.layer, len(ids) - 1))
-    )
     return "\n".join((largest, *cells, _(LIMITS)))
 
 
@@ -191,6 +218,7 @@ PANEL = Panel(
     name=N_("Lens grid"),
     title=N_("What would each layer answer, all along the text?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -1,6 +1,8 @@
 """How alike the layers leave one token: cosine between its streams after every two layers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -23,33 +25,44 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return tuple(Want("resid_post", layer, pos=view.pos) for layer in range(spec.layers))
 
 
-def streams(trace: Trace, view: Fitted) -> Float[np.ndarray, "layer d_model"]:
-    """The chosen token's stream after every layer."""
-    return np.stack([trace[want] for want in needs(trace.spec, view)])
+@dataclass(frozen=True)
+class Likeness:
+    """The chosen token's streams after every layer, compared with each other.
+
+    layer, token  the chosen layer, and the token's label
+    streams       the token's stream after every layer (activation)
+    cosine        between the streams after every two layers, −1 to 1
+    """
+
+    layer: int
+    token: str
+    streams: Float[np.ndarray, "layer d_model"]
+    cosine: Float[np.ndarray, "layer layer"]
+
+    @cached_property
+    def far(self) -> int:
+        """The layer whose stream points farthest away from the chosen layer's."""
+        return smallest_at(self.cosine[self.layer])
+
+    @cached_property
+    def largest(self) -> tuple[int, float]:
+        """(dimension, its share of the squared length) of the largest number in the chosen layer's stream."""
+        squares = self.streams[self.layer].astype(np.float64) ** 2
+        largest = largest_at(squares)
+        return largest, float(squares[largest] / (squares.sum() or 1.0))
 
 
-def matrix(trace: Trace, view: Fitted) -> Float[np.ndarray, "layer layer"]:
-    """Cosine between the chosen token's streams after every two layers."""
-    return cosine_matrix(streams(trace, view)).astype(np.float32)
+def read(trace: Trace, view: Fitted) -> Likeness:
+    """The chosen token's streams, and the cosine of every two."""
+    streams = np.stack([trace[want] for want in needs(trace.spec, view)])
+    return Likeness(view.layer, trace.tokens[view.pos].label, streams, cosine_matrix(streams).astype(np.float32))
 
 
-def least_alike(trace: Trace, view: Fitted) -> int:
-    """The layer whose stream points farthest away from the chosen layer's."""
-    return smallest_at(matrix(trace, view)[view.layer])
-
-
-def largest_share(trace: Trace, view: Fitted) -> tuple[int, float]:
-    """(dimension, its share of the squared length) of the largest number in the chosen layer's stream."""
-    squares = streams(trace, view)[view.layer].astype(np.float64) ** 2
-    largest = largest_at(squares)
-    return largest, float(squares[largest] / (squares.sum() or 1.0))
-
-
-def draw(trace: Trace, view: Fitted) -> Grid:
+def draw(likeness: Likeness) -> Grid:
     """The matrix of cosines, on the same scale for every text: −1 opposite, 0 unrelated, 1 the same direction."""
-    layers = tuple(map(str, range(trace.spec.layers)))
+    layers = tuple(map(str, range(len(likeness.cosine))))
     return Grid(
-        z=matrix(trace, view),
+        z=likeness.cosine,
         rows=layers,
         cols=layers,
         row_axis=_("after layer"),
@@ -59,28 +72,28 @@ def draw(trace: Trace, view: Fitted) -> Grid:
         low=-1.0,
         high=1.0,
         signed=True,
-        focus=(view.layer, least_alike(trace, view)),
+        focus=(likeness.layer, likeness.far),
     )
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(likeness: Likeness) -> str:
     """How alike neighbours are and where the stream turns most; the chosen layer; how much one dimension decides."""
-    values, name = matrix(trace, view), quoted(trace.tokens[view.pos].label)
-    if len(values) == 1:
+    if len(likeness.cosine) == 1:
         return _(
-            "The model has a single layer: the stream of {token} after it has nothing to be compared with.", token=name
+            "The model has a single layer: the stream of {token} after it has nothing to be compared with.",
+            token=quoted(likeness.token),
         )
-    return " ".join((_steps(values, name), _least(trace, view, values), _caution(trace, view)))
+    return " ".join((_steps(likeness), _least(likeness), _caution(likeness)))
 
 
-def _steps(values: Float[np.ndarray, "layer layer"], name: str) -> str:
+def _steps(likeness: Likeness) -> str:
     """How alike neighbouring layers are, and where the stream turns most."""
-    steps = np.diag(values, 1)
+    steps = np.diag(likeness.cosine, 1)
     turn = smallest_at(steps)
     return _(
         "From one layer to the next the stream of {token} keeps a cosine of {mean} on average; it turns most in layer "
         "{layer} ({least} with layer {before}'s).",
-        token=name,
+        token=quoted(likeness.token),
         mean=cosine(float(steps.mean())),
         layer=turn + 1,
         least=cosine(float(steps[turn])),
@@ -88,57 +101,54 @@ def _steps(values: Float[np.ndarray, "layer layer"], name: str) -> str:
     )
 
 
-def _least(trace: Trace, view: Fitted, values: Float[np.ndarray, "layer layer"]) -> str:
+def _least(likeness: Likeness) -> str:
     """The layer that is least like the chosen one."""
-    far = least_alike(trace, view)
     return _(
         "After layer {layer} it is least like after layer {far} ({cosine}).",
-        layer=view.layer,
-        far=far,
-        cosine=cosine(float(values[view.layer, far])),
+        layer=likeness.layer,
+        far=likeness.far,
+        cosine=cosine(float(likeness.cosine[likeness.layer, likeness.far])),
     )
 
 
-def _caution(trace: Trace, view: Fitted) -> str:
+def _caution(likeness: Likeness) -> str:
     """What a cosine can rest on."""
-    dimension, share = largest_share(trace, view)
+    dimension, share = likeness.largest
     return _(
         "Layers add to what is there, so neighbours are alike, and a few large dimensions can decide a cosine: "
         "dimension {dimension} holds {share} of the squared length after layer {layer}.",
         dimension=dimension,
         share=percent(share),
-        layer=view.layer,
+        layer=likeness.layer,
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(likeness: Likeness) -> Table:
     """The chosen layer's row of the matrix, and each layer's cosine with the one before."""
-    values = matrix(trace, view)
-    before = [None, *np.diag(values, 1).tolist()]
-    return Table(
-        (_("after layer"), _("cosine with layer {layer}", layer=view.layer), _("cosine with the layer before")),
-        tuple((layer, *pair) for layer, pair in enumerate(zip(values[view.layer].tolist(), before, strict=True))),
+    return Table.of(
+        (_("after layer"), range(len(likeness.cosine))),
+        (_("cosine with layer {layer}", layer=likeness.layer), likeness.cosine[likeness.layer]),
+        (_("cosine with the layer before"), [None, *np.diag(likeness.cosine, 1).tolist()]),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(likeness: Likeness) -> str:
     """The cell in focus, with dot product and lengths, and what it is without the largest dimension."""
-    far, stream = least_alike(trace, view), streams(trace, view).astype(np.float64)
-    a, b = stream[view.layer], stream[far]
-    dimension = largest_share(trace, view)[0]
-    rest = cosine_matrix(np.delete(stream[[view.layer, far]], dimension, axis=1))[0, 1]
-    token = quoted(trace.tokens[view.pos].label)
+    layer, far, (dimension, _share) = likeness.layer, likeness.far, likeness.largest
+    pair = likeness.streams[[layer, far]].astype(np.float64)
+    rest = cosine_matrix(np.delete(pair, dimension, axis=1))[0, 1]
+    a, b = pair
     return "\n".join(
         (
             _(
                 "a = stream of {token} after layer {layer}, b = after layer {far}",
-                token=token,
-                layer=view.layer,
+                token=quoted(likeness.token),
+                layer=layer,
                 far=far,
             ),
             "cos(a, b) = a·b / (‖a‖ · ‖b‖)",
             f"= {number(float(a @ b))} / ({number(float(norms(a)))} · {number(float(norms(b)))}) = "
-            f"{cosine(float(matrix(trace, view)[view.layer, far]))}",
+            f"{cosine(float(likeness.cosine[layer, far]))}",
             _(
                 "without dimension {dimension}, the largest of a: {cosine}",
                 dimension=dimension,
@@ -165,6 +175,7 @@ PANEL = Panel(
     name=N_("Alike"),
     title=N_("How alike do the layers leave a token?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -6,6 +6,7 @@ early layers: Belrose et al. 2023, "Eliciting Latent Predictions from Transforme
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -34,69 +35,87 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return (Want("lens_kl", pos=view.pos), Want("entropy", pos=view.pos))
 
 
-def distances(trace: Trace, view: Fitted) -> Float[np.ndarray, " layer"]:
-    """KL(final ‖ lens) after every layer, in nats; 0 after the last."""
-    return trace[Want("lens_kl", pos=view.pos)].astype(np.float64)
+@dataclass(frozen=True)
+class Distances:
+    """How far each layer's lens is from the final answer at the chosen position, all in nats.
+
+    spec          the model's: what the output layer reads, and how many tokens it knows
+    layer, token  the chosen layer, and the token's label
+    kl            KL(final ‖ lens) after every layer; 0 after the last
+    entropy       of the final distribution
+    """
+
+    spec: ModelSpec
+    layer: int
+    token: str
+    kl: Float[np.ndarray, " layer"]
+    entropy: float
+
+    @property
+    def even(self) -> float:
+        """The distance of an even guess among all tokens: Σ p · (log p − log 1/n) = log n − entropy."""
+        return math.log(self.spec.vocab) - self.entropy
+
+    @property
+    def here(self) -> float:
+        """The chosen layer's."""
+        return float(self.kl[self.layer])
 
 
-def even(trace: Trace, view: Fitted) -> float:
-    """The distance of an even guess among all tokens, in nats: Σ p · (log p − log 1/n) = log n − entropy."""
-    return math.log(trace.spec.vocab) - float(trace[Want("entropy", pos=view.pos)])
+def read(trace: Trace, view: Fitted) -> Distances:
+    """The engine's divergences and entropy at the chosen position."""
+    kl, entropy = (trace[want] for want in needs(trace.spec, view))
+    label = trace.tokens[view.pos].label
+    return Distances(trace.spec, view.layer, label, kl.astype(np.float64), float(entropy))
 
 
-def settled_from(values: Float[np.ndarray, " layer"], level: float) -> int:
+def settled_from(kl: Float[np.ndarray, " layer"], level: float) -> int:
     """The first layer from which on no distance is above the level (both in nats); the last layer's is 0."""
-    above = np.flatnonzero(values > level)
+    above = np.flatnonzero(kl > level)
     return int(above[-1]) + 1 if above.size else 0
 
 
-def draw(trace: Trace, view: Fitted) -> Curves:
+def draw(distances: Distances) -> Curves:
     """The distance over the layers, held against an even guess's."""
-    values, layers = distances(trace, view), trace.spec.layers
-    guess = Level(even(trace, view), _("an even guess among all tokens"))
-    text = _("layer {layer}: {nats}", layer=view.layer, nats=_nats(values[view.layer]))
-    here = Mark(view.layer, float(values[view.layer]), text)
-    notes = tuple(
-        _("after layer {layer}: {nats}", layer=layer, nats=_nats(value)) for layer, value in enumerate(values.tolist())
-    )
-    curve = Curve(_("KL divergence"), np.arange(layers, dtype=np.float32), values, notes)
+    kl, layer, layers = distances.kl, distances.layer, len(distances.kl)
+    notes = tuple(_("after layer {layer}: {nats}", layer=i, nats=_nats(value)) for i, value in enumerate(kl.tolist()))
+    here = _("layer {layer}: {nats}", layer=layer, nats=_nats(distances.here))
     return Curves(
-        [curve],
+        [Curve(_("KL divergence"), np.arange(layers, dtype=np.float32), kl, notes)],
         _("after layer"),
         _("KL(final ‖ lens) (nats)"),
-        [guess],
-        [here],
+        [Level(distances.even, _("an even guess among all tokens"))],
+        [Mark(layer, distances.here, here)],
         x_ends=(-0.4, layers - 0.6),
         x_ticks=thinned(layers, 16),
     )
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(distances: Distances) -> str:
     """The distance at both ends and at the chosen layer, where it settles, and what a raw lens cannot say."""
-    values, guess = distances(trace, view), even(trace, view)
-    worse = int((values > guess).sum())
-    sentences = [_at_the_layer(trace, view, float(values[view.layer]), guess), _settles(values)]
+    worse = int((distances.kl > distances.even).sum())
+    sentences = [_at_the_layer(distances), _settles(distances.kl)]
     if worse:
         sentences.append(
             ngettext(
                 "{count} layer of {layers} lies farther away than an even guess.",
                 "{count} layers of {layers} lie farther away than an even guess.",
                 worse,
-                layers=len(values),
+                layers=len(distances.kl),
             )
         )
     return " ".join((*sentences, _(LIMITS)))
 
 
-def _at_the_layer(trace: Trace, view: Fitted, value: float, guess: float) -> str:
+def _at_the_layer(distances: Distances) -> str:
     """The chosen layer's distance beside that of an even guess."""
     values = {
-        "layer": view.layer,
-        "nats": _nats(value),
-        "token": quoted(trace.tokens[view.pos].label),
-        "guess": _nats(guess),
+        "layer": distances.layer,
+        "nats": _nats(distances.here),
+        "token": quoted(distances.token),
+        "guess": _nats(distances.even),
     }
-    if value > guess:
+    if distances.here > distances.even:
         return _(
             "After layer {layer} the lens is {nats} from the final answer at {token}, farther than an even guess among "
             "all tokens ({guess}).",
@@ -109,31 +128,31 @@ def _at_the_layer(trace: Trace, view: Fitted, value: float, guess: float) -> str
     )
 
 
-def _settles(values: Float[np.ndarray, " layer"]) -> str:
+def _settles(kl: Float[np.ndarray, " layer"]) -> str:
     """From which layer on the distance stays small."""
-    start, level = settled_from(values, _SETTLED), number(_SETTLED, 1)
-    if start == len(values) - 1:
+    start, level = settled_from(kl, _SETTLED), number(_SETTLED, 1)
+    if start == len(kl) - 1:
         return _("It stays within {level} nat only after the last layer.", level=level)
     return _("It stays within {level} nat from layer {layer} on.", level=level, layer=start)
 
 
 def _nats(value: float) -> str:
-    return _("{number} nats", number=number(float(value)))
+    return _("{number} nats", number=number(value))
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(distances: Distances) -> Table:
     """Per layer: the distance, and what the layer took off it."""
-    values = distances(trace, view).tolist()
-    steps = [None, *(before - after for before, after in pairwise(values))]
-    return Table(
-        (_("after layer"), _("KL(final ‖ lens) (nats)"), _("nearer by (nats)")),
-        tuple((layer, value, step) for layer, (value, step) in enumerate(zip(values, steps, strict=True))),
+    kl = distances.kl.tolist()
+    return Table.of(
+        (_("after layer"), range(len(kl))),
+        (_("KL(final ‖ lens) (nats)"), kl),
+        (_("nearer by (nats)"), [None, *(before - after for before, after in pairwise(kl))]),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(distances: Distances) -> str:
     """The divergence, an even guess's, and the layer that comes nearer by most."""
-    values, spec = distances(trace, view), trace.spec
+    kl, spec = distances.kl, distances.spec
     lines = [
         ngettext(
             "q = softmax(head({stream})), p = the same after layer {layer}; {count} token",
@@ -144,20 +163,20 @@ def formula(trace: Trace, view: Fitted) -> str:
         ),
         _(
             "KL(p ‖ q) = Σ p · (log p − log q) = {nats} after layer {layer}",
-            nats=_nats(values[view.layer]),
-            layer=view.layer,
+            nats=_nats(distances.here),
+            layer=distances.layer,
         ),
         _(
             "q even: log {vocabulary} − entropy of p = {logarithm} − {entropy} = {nats}",
             vocabulary=thousands(spec.vocab),
             logarithm=number(math.log(spec.vocab)),
-            entropy=number(float(trace[Want("entropy", pos=view.pos)])),
-            nats=_nats(even(trace, view)),
+            entropy=number(distances.entropy),
+            nats=_nats(distances.even),
         ),
     ]
-    if len(values) > 1:
-        layer = smallest_at(np.diff(values)) + 1
-        before, after = (number(float(value)) for value in values[layer - 1 : layer + 1])
+    if len(kl) > 1:
+        layer = smallest_at(np.diff(kl)) + 1
+        before, after = map(number, kl[layer - 1 : layer + 1].tolist())
         lines.append(
             _(
                 "largest step towards the answer: layer {layer}, {before} → {after} nats",
@@ -186,6 +205,7 @@ PANEL = Panel(
     name=N_("Settling"),
     title=N_("When does the answer settle?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

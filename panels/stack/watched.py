@@ -5,6 +5,7 @@ The logit lens (nostalgebraist 2020, "interpreting GPT: the logit lens").
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 import numpy as np
@@ -34,21 +35,6 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return tuple(Want(site, pos=view.pos) for site in ("watch_ids", "watch_logp", "watch_rank"))
 
 
-def names(trace: Trace, view: Fitted) -> tuple[str, ...]:
-    """Label of every watched token, the final answer's first."""
-    return tuple(trace.name(row) for row in trace[Want("watch_ids", pos=view.pos)].tolist())
-
-
-def probabilities(trace: Trace, view: Fitted) -> Float[np.ndarray, "layer k"]:
-    """Each watched token's probability in every layer's lens."""
-    return np.exp(trace[Want("watch_logp", pos=view.pos)].astype(np.float64))
-
-
-def ranks(trace: Trace, view: Fitted) -> Int[np.ndarray, "layer k"]:
-    """Each watched token's place among the whole vocabulary in every layer's lens, 1 the best."""
-    return trace[Want("watch_rank", pos=view.pos)].astype(np.int64)
-
-
 @dataclass(frozen=True)
 class Spell:
     """A token's time in the lead: its column (None for a token that is not among the watched), first and last layer."""
@@ -59,10 +45,66 @@ class Spell:
 
 
 def spells(places: Int[np.ndarray, "layer k"]) -> tuple[Spell, ...]:
-    """Who leads, from the first layer to the last. places: ranks of the watched tokens, as `ranks` gives them."""
+    """Who leads, from the first layer to the last. places: ranks of the watched tokens, as in `Watched.rank`."""
     leaders = [smallest_at(row) if row.min() == 1 else None for row in places]
     runs = [[layer for layer, _who in run] for _who, run in groupby(enumerate(leaders), key=lambda pair: pair[1])]
     return tuple(Spell(leaders[run[0]], run[0], run[-1]) for run in runs)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Every token that leads after some layer, followed through all of them; the final answer's column is the first.
+
+    spec         the model's: what the output layer reads, and how many tokens it knows
+    pos          the chosen position
+    by_rank      whether ranks are drawn instead of probabilities
+    ids, labels  of the tokens
+    probability  in each layer's lens
+    rank         place among the whole vocabulary in each layer's lens, 1 the best
+    """
+
+    spec: ModelSpec
+    pos: int
+    by_rank: bool
+    ids: tuple[int, ...]
+    labels: tuple[str, ...]
+    probability: Float[np.ndarray, "layer k"]
+    rank: Int[np.ndarray, "layer k"]
+
+    @cached_property
+    def spells(self) -> tuple[Spell, ...]:
+        """Who leads, from the first layer to the last."""
+        return spells(self.rank)
+
+
+def read(trace: Trace, view: Fitted) -> Watched:
+    """The watched tokens with the engine's probabilities and ranks."""
+    ids, logp, rank = (trace[want] for want in needs(trace.spec, view))
+    return Watched(
+        spec=trace.spec,
+        pos=view.pos,
+        by_rank=view[MEASURE] == "rank",
+        ids=tuple(ids.tolist()),
+        labels=tuple(map(trace.name, ids.tolist())),
+        probability=np.exp(logp.astype(np.float64)),
+        rank=rank.astype(np.int64),
+    )
+
+
+def draw(watched: Watched) -> Lines:
+    """A line per token over the layers, the final answer in the accent, the longest other leader dashed."""
+    by_rank = watched.by_rank
+    return Lines(
+        values=(watched.rank if by_rank else watched.probability).T,
+        names=tuple(map(quoted, watched.labels)),
+        places=tuple(map(str, range(len(watched.rank)))),
+        chosen=_ANSWER,
+        marked=_longest_other(watched.spells),
+        x_axis=_("after layer"),
+        y_axis=_("rank (1 is the best, log scale)") if by_rank else _("probability (log scale)"),
+        logarithmic=True,
+        listed=True,
+    )
 
 
 def _longest_other(leads: Sequence[Spell]) -> int | None:
@@ -74,83 +116,64 @@ def _longest_other(leads: Sequence[Spell]) -> int | None:
     return max(time, key=lambda column: time[column], default=None)
 
 
-def draw(trace: Trace, view: Fitted) -> Lines:
-    """A line per token over the layers, the final answer in the accent, the longest other leader dashed."""
-    places = ranks(trace, view)
-    by_rank = view[MEASURE] == "rank"
-    return Lines(
-        values=(places if by_rank else probabilities(trace, view)).T,
-        names=tuple(quoted(label) for label in names(trace, view)),
-        places=tuple(map(str, range(len(places)))),
-        chosen=_ANSWER,
-        marked=_longest_other(spells(places)),
-        x_axis=_("after layer"),
-        y_axis=_("rank (1 is the best, log scale)") if by_rank else _("probability (log scale)"),
-        logarithmic=True,
-        listed=True,
-    )
-
-
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(watched: Watched) -> str:
     """Who leads until when, where the final answer starts, and whether early leaders are left out."""
-    places = ranks(trace, view)
-    leads = spells(places)
-    sentences = [_lead(trace, view, leads)]
-    if len(leads) > 1:
+    sentences = [_lead(watched)]
+    if len(watched.spells) > 1:
         sentences.append(
             ngettext(
                 "After layer 0 {token} has rank {rank} of {count} token.",
                 "After layer 0 {token} has rank {rank} of {count} tokens.",
-                trace.spec.vocab,
-                token=quoted(names(trace, view)[_ANSWER]),
-                rank=thousands(int(places[0, _ANSWER])),
+                watched.spec.vocab,
+                token=quoted(watched.labels[_ANSWER]),
+                rank=thousands(int(watched.rank[0, _ANSWER])),
             )
         )
-    if any(spell.column is None for spell in leads):
+    if any(spell.column is None for spell in watched.spells):
         sentences.append(
             ngettext(
                 "Only the {count} token that led last is drawn; earlier leaders are left out.",
                 "Only the {count} tokens that led last are drawn; earlier leaders are left out.",
-                places.shape[1],
+                len(watched.labels),
             )
         )
     return " ".join(sentences)
 
 
-def _lead(trace: Trace, view: Fitted, leads: Sequence[Spell]) -> str:
+def _lead(watched: Watched) -> str:
     """The spells as a sentence; the middle ones only counted where there are many."""
-    first, *rest = leads
-    share = percent(float(probabilities(trace, view)[-1, _ANSWER]))
+    first, *rest = watched.spells
+    share = percent(float(watched.probability[-1, _ANSWER]))
     if not rest:
-        name = quoted(names(trace, view)[_ANSWER])
+        name = quoted(watched.labels[_ANSWER])
         return _("{token} leads after every layer, with {probability} in the end.", token=name, probability=share)
     *between, last = rest
-    clauses = [_first(trace, view, first)]
-    if len(leads) <= _NAMED:
-        clauses += [_then(trace, view, spell) for spell in between]
+    clauses = [_first(watched, first)]
+    if len(watched.spells) <= _NAMED:
+        clauses += [_then(watched, spell) for spell in between]
     else:
-        clauses.append(_changes(trace, view, between))
-    return listed((*clauses, _last(trace, view, last, share)))
+        clauses.append(_changes(watched, between))
+    return listed((*clauses, _last(watched, last, share)))
 
 
-def _first(trace: Trace, view: Fitted, spell: Spell) -> str:
+def _first(watched: Watched, spell: Spell) -> str:
     """Who leads at first, as the beginning of a sentence."""
-    who = _("A token that is not drawn") if spell.column is None else _who(trace, view, spell)
+    who = _("A token that is not drawn") if spell.column is None else _who(watched, spell)
     if spell.first == spell.last:
         return _("{token} leads after layer {layer}", token=who, layer=spell.first)
     return _("{token} leads up to layer {layer}", token=who, layer=spell.last)
 
 
-def _then(trace: Trace, view: Fitted, spell: Spell) -> str:
+def _then(watched: Watched, spell: Spell) -> str:
     """Who leads after that."""
     if spell.first == spell.last:
-        return _("then {token} after layer {layer}", token=_who(trace, view, spell), layer=spell.first)
-    return _("then {token} up to layer {layer}", token=_who(trace, view, spell), layer=spell.last)
+        return _("then {token} after layer {layer}", token=_who(watched, spell), layer=spell.first)
+    return _("then {token} up to layer {layer}", token=_who(watched, spell), layer=spell.last)
 
 
-def _changes(trace: Trace, view: Fitted, between: Sequence[Spell]) -> str:
+def _changes(watched: Watched, between: Sequence[Spell]) -> str:
     """How often the lead changes before the final answer takes it, and who has it last."""
-    spell, token = between[-1], _who(trace, view, between[-1])
+    spell, token = between[-1], _who(watched, between[-1])
     if spell.first == spell.last:
         return ngettext(
             "then the lead changes {count} time (the last time to {token}, after layer {layer})",
@@ -168,9 +191,9 @@ def _changes(trace: Trace, view: Fitted, between: Sequence[Spell]) -> str:
     )
 
 
-def _last(trace: Trace, view: Fitted, spell: Spell, share: str) -> str:
+def _last(watched: Watched, spell: Spell, share: str) -> str:
     """Since when the final answer leads, as the end of a sentence."""
-    who = _who(trace, view, spell)
+    who = _who(watched, spell)
     if spell.first == spell.last:
         return _("then {token} after the last layer, with {probability} in the end.", token=who, probability=share)
     return _(
@@ -181,43 +204,43 @@ def _last(trace: Trace, view: Fitted, spell: Spell, share: str) -> str:
     )
 
 
-def _who(trace: Trace, view: Fitted, spell: Spell) -> str:
-    return _("a token that is not drawn") if spell.column is None else quoted(names(trace, view)[spell.column])
+def _who(watched: Watched, spell: Spell) -> str:
+    return _("a token that is not drawn") if spell.column is None else quoted(watched.labels[spell.column])
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(watched: Watched) -> Table:
     """Per layer and watched token: probability and rank."""
-    ids, labels = trace[Want("watch_ids", pos=view.pos)].tolist(), names(trace, view)
-    shares, places = probabilities(trace, view).tolist(), ranks(trace, view).tolist()
     return Table(
         (_("after layer"), _("token"), _("id"), _("probability"), _("rank")),
         tuple(
             (layer, *row)
-            for layer, (own, order) in enumerate(zip(shares, places, strict=True))
-            for row in zip(labels, ids, own, order, strict=True)
+            for layer, (shares, places) in enumerate(
+                zip(watched.probability.tolist(), watched.rank.tolist(), strict=True)
+            )
+            for row in zip(watched.labels, watched.ids, shares, places, strict=True)
         ),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(watched: Watched) -> str:
     """What probability and rank are, with the numbers around the layer from which the final answer leads for good."""
-    start = spells(ranks(trace, view))[-1].first
-    written = [over_the_vocabulary(trace.spec, view), _("rank = 1 + the number of tokens with a larger p")]
+    start = watched.spells[-1].first
+    written = [over_the_vocabulary(watched.spec, watched.pos), _("rank = 1 + the number of tokens with a larger p")]
     for layer in range(max(0, start - 1), start + 1):
-        two_best = ";  ".join(_two_best(trace, view, layer))
+        two_best = ";  ".join(_two_best(watched, layer))
         written.append(_("after layer {layer}: {tokens}", layer=layer, tokens=two_best))
     return "\n".join((*written, _(LIMITS)))
 
 
-def _two_best(trace: Trace, view: Fitted, layer: int) -> Iterator[str]:
+def _two_best(watched: Watched, layer: int) -> Iterator[str]:
     """The two watched tokens that stand highest after one layer."""
-    labels, shares, places = names(trace, view), probabilities(trace, view)[layer], ranks(trace, view)[layer]
-    for column in sorted(range(len(labels)), key=lambda column: places[column])[:2]:
+    shares, places = watched.probability[layer].tolist(), watched.rank[layer].tolist()
+    for column in sorted(range(len(places)), key=lambda column: places[column])[:2]:
         yield _(
             "p({token}) = {probability}, rank {rank}",
-            token=quoted(labels[column]),
-            probability=number(float(shares[column])),
-            rank=thousands(int(places[column])),
+            token=quoted(watched.labels[column]),
+            probability=number(shares[column]),
+            rank=thousands(places[column]),
         )
 
 
@@ -241,6 +264,7 @@ PANEL = Panel(
     name=N_("Watched tokens"),
     title=N_("Which tokens lead on the way?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

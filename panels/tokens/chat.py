@@ -1,7 +1,11 @@
 """The text as a message to a chat model: what the checkpoint's own template writes around it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
+
+import numpy as np
+from jaxtyping import Int
 
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
@@ -39,37 +43,50 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return (_IDS, _ROLES)
 
 
-def _tokens(trace: Trace) -> list[tuple[int, str, int]]:
-    """(id, label, role) of every token of the conversation."""
-    return [
-        (row, trace.name(row), role) for row, role in zip(trace[_IDS].tolist(), trace[_ROLES].tolist(), strict=True)
-    ]
+@dataclass(frozen=True)
+class Conversation:
+    """The tokens of the conversation that the text is a message of.
+
+    ids      rows of the vocabulary
+    roles    whose part each is: index into ROLES
+    labels   one per token
+    special  labels of all special tokens that the vocabulary has
+    alone    how many tokens the text takes without a template
+    """
+
+    ids: Int[np.ndarray, " chat"]
+    roles: Int[np.ndarray, " chat"]
+    labels: tuple[str, ...]
+    special: frozenset[str]
+    alone: int
 
 
-def draw(trace: Trace, view: Fitted) -> Chips:
+def read(trace: Trace, view: Fitted) -> Conversation:
+    """The conversation's tokens with their names."""
+    ids, roles = trace[_IDS], trace[_ROLES]
+    labels = tuple(map(trace.name, ids.tolist()))
+    return Conversation(ids, roles, labels, frozenset(trace.spec.special), len(trace.tokens))
+
+
+def draw(conversation: Conversation) -> Chips:
     """A chip per token, tinted by whose part it is; of a long text the beginning and the end."""
-    special = set(trace.spec.special)
-    tokens = _tokens(trace)
-    shown, left_out = _at_the_ends(len(tokens), _ends(tokens))
-    drawn = (tokens[place] for place in shown)
-    chips = tuple(Chip(label, str(row), _("special") if label in special else "", role) for row, label, role in drawn)
+    count = len(conversation.labels)
+    shown, left_out = _at_the_ends(count, count if count <= _MOST else _ENDS)
+    labels = [conversation.labels[place] for place in shown]
+    ids, roles = conversation.ids[shown].tolist(), conversation.roles[shown].tolist()
+    details = [_("special") if label in conversation.special else "" for label in labels]
     gap = ngettext(
         "{count} token of the text is left out here",
         "{count} tokens of the text are left out here",
         left_out,
     )
     return Chips(
-        chips,
+        tuple(map(Chip, labels, map(str, ids), details, roles)),
         tuple(_(role) for role in ROLES),
-        nouns.tokens(len(tokens)),
+        nouns.tokens(count),
         of_text=False,
         rows=((_ENDS, gap),) if left_out else None,
     )
-
-
-def _ends(tokens: Sequence[object]) -> int:
-    """How many tokens are drawn at each end."""
-    return len(tokens) if len(tokens) <= _MOST else _ENDS
 
 
 def _at_the_ends(count: int, most: int) -> tuple[list[int], int]:
@@ -78,12 +95,11 @@ def _at_the_ends(count: int, most: int) -> tuple[list[int], int]:
     return [*range(min(most, count)), *range(min(most, count) + left_out, count)], left_out
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(conversation: Conversation) -> str:
     """How many tokens the template adds, which special ones mark the parts, and where the model's answer begins."""
-    tokens = _tokens(trace)
-    counts = [sum(role == whose for _row, _label, role in tokens) for whose in range(len(ROLES))]
-    special = set(trace.spec.special)
-    marks = dict.fromkeys(quoted(label) for _row, label, _role in tokens if label in special)
+    labels = conversation.labels
+    counts = np.bincount(conversation.roles, minlength=len(ROLES)).tolist()
+    marks = dict.fromkeys(quoted(label) for label in labels if label in conversation.special)
     parts = [
         _("{count} {part}", count=count, part=_(whose)) for count, whose in zip(counts, _WHOSE, strict=True) if count
     ]
@@ -91,14 +107,14 @@ def caption(trace: Trace, view: Fitted) -> str:
         ngettext(
             "As a message in a conversation the text takes {count} token instead of {own}: {parts}.",
             "As a message in a conversation the text takes {count} tokens instead of {own}: {parts}.",
-            len(tokens),
-            own=thousands(len(trace.tokens)),
+            len(labels),
+            own=thousands(conversation.alone),
             parts=listed(parts),
         )
     ]
     if marks:
         sentences.append(_("The parts are marked by special tokens: {tokens}.", tokens=listed(marks)))
-    if len(tokens) > _MOST:
+    if len(labels) > _MOST:
         sentences.append(
             ngettext(
                 "Drawn are the first and the last {count} token.",
@@ -109,11 +125,9 @@ def caption(trace: Trace, view: Fitted) -> str:
     return " ".join((*sentences, _("The other panels show the text alone, without a template.")))
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(conversation: Conversation) -> Table:
     """Every token of the conversation; of a long one the beginning and the end."""
-    tokens = _tokens(trace)
-    shown, left_out = _at_the_ends(len(tokens), _ENDS_LISTED)
-    rows = ((place, *tokens[place]) for place in shown)
+    shown, left_out = _at_the_ends(len(conversation.labels), _ENDS_LISTED)
     note = (
         ngettext(
             "Listed are the first and the last {count} token.",
@@ -123,17 +137,19 @@ def table(trace: Trace, view: Fitted) -> Table:
         if left_out
         else None
     )
-    return Table(
-        (_("place"), _("token"), _("id"), _("part")),
-        tuple((place, label, row, _(_WHOSE[role])) for place, row, label, role in rows),
-        note,
+    return Table.of(
+        (_("place"), shown),
+        (_("token"), [conversation.labels[place] for place in shown]),
+        (_("id"), conversation.ids[shown]),
+        (_("part"), [_(_WHOSE[role]) for role in conversation.roles[shown].tolist()]),
+        note=note,
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(conversation: Conversation) -> str:
     """The conversation, a line per part."""
-    parts = groupby(_tokens(trace), key=lambda token: token[2])
-    return "\n".join(f"{_(_WHOSE[role])}: {_written([label for _row, label, _role in part])}" for role, part in parts)
+    parts = groupby(zip(conversation.roles.tolist(), conversation.labels, strict=True), key=lambda token: token[0])
+    return "\n".join(f"{_(_WHOSE[role])}: {_written([label for _role, label in part])}" for role, part in parts)
 
 
 def _written(labels: list[str]) -> str:
@@ -166,6 +182,7 @@ PANEL = Panel(
     name=N_("Chat"),
     title=N_("What does the model read in a conversation?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -1,6 +1,5 @@
 """A word as byte-level BPE builds it: its bytes, the steps that join them, the tokens that are left."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -47,7 +46,7 @@ class Word:
         cuts = [i for i, step in enumerate(self.step.tolist()) if step < 0 or step > done]
         return list(zip(cuts, [*cuts[1:], len(self.raw)], strict=True))
 
-    @property
+    @cached_property
     def count(self) -> int:
         """How many merges there are."""
         return int((self.step > 0).sum())
@@ -65,7 +64,7 @@ class Word:
         left = next(piece for piece in before if piece[1] == place)
         return Merge(int(self.step[place]), left, right, int(self.rule[place]))
 
-    @property
+    @cached_property
     def tokens(self) -> list[tuple[int, int]]:
         """(first byte, end) of each piece that is left when no rule joins any more."""
         return self.pieces(len(self.raw))
@@ -74,10 +73,18 @@ class Word:
         """A piece as figures print it."""
         return readable(*_text(self.raw[piece[0] : piece[1]]))
 
-    def part(self, pieces: Sequence[tuple[int, int]]) -> "Word":
-        """The word as if it held these neighbouring tokens alone; steps keep their numbers."""
-        first, end = pieces[0][0], pieces[-1][1]
-        return Word(self.raw[first:end], self.step[first:end], self.rule[first:end], self.first)
+    def around(self, place: int) -> "Word":
+        """The word; of one of more than MOST_BYTES bytes (fewer where not all are ASCII) the token at this place among
+        its own and those around it that fit, as if it held these alone. Steps keep their numbers."""
+        low = high = place
+        most = MOST_BYTES if self.raw.isascii() else _MOST_OTHER_BYTES
+        while True:
+            wider = [(a, b) for a, b in ((low, high + 1), (low - 1, high)) if a >= 0 and b < len(self.tokens)]
+            fitting = [(a, b) for a, b in wider if self.tokens[b][1] - self.tokens[a][0] <= most]
+            if not fitting:
+                first, end = self.tokens[low][0], self.tokens[high][1]
+                return Word(self.raw[first:end], self.step[first:end], self.rule[first:end], self.first)
+            low, high = fitting[0]
 
 
 def _text(raw: bytes) -> tuple[str | None, bytes]:
@@ -97,18 +104,3 @@ def word_of(trace: Trace, view: Fitted) -> Word:
     end = min(edge for edge in edges if edge > start)
     raw = b"".join(token.bytes for token in trace.tokens)[start:end]
     return Word(raw, steps[start:end], trace[RULE][start:end], begins.index(start))
-
-
-def shown(trace: Trace, view: Fitted) -> Word:
-    """The word; of one of more than MOST_BYTES bytes (fewer where not all are ASCII) the chosen token and those around
-    it that fit."""
-    word = word_of(trace, view)
-    tokens = word.tokens
-    low = high = view.pos - word.first
-    most = MOST_BYTES if word.raw.isascii() else _MOST_OTHER_BYTES
-    while True:
-        wider = [(a, b) for a, b in ((low, high + 1), (low - 1, high)) if a >= 0 and b < len(tokens)]
-        fitting = [(a, b) for a, b in wider if tokens[b][1] - tokens[a][0] <= most]
-        if not fitting:
-            return word.part(tokens[low : high + 1])
-        low, high = fitting[0]

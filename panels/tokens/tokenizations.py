@@ -31,7 +31,7 @@ class Tokenization:
         """What kind of piece of the text each token is."""
         return cut(self.text, self.tokens)
 
-    @property
+    @cached_property
     def own(self) -> int:
         """Tokens that stand for text: without those that the model adds."""
         return sum(token.end > token.start for token in self.tokens)
@@ -51,19 +51,28 @@ class Tokenization:
         positions = {pos for place in range(*unit) for pos in self._holding.get(place, ())}
         return tuple(self.tokens[pos] for pos in sorted(positions))
 
+    def holder(self, token: Token) -> int | None:
+        """Position of the one that holds the first character of another tokenizer's token; None where none does."""
+        held = self._holding.get(token.start) if token.end > token.start else None
+        return held[-1] if held else None
+
     @cached_property
     def _holding(self) -> dict[int, list[int]]:
-        """The tokens that hold each character."""
-        holding: dict[int, list[int]] = {}
-        for pos, token in enumerate(self.tokens):
-            for place in range(token.start, token.end):
-                holding.setdefault(place, []).append(pos)
-        return holding
+        return holding(self.tokens)
 
     def edges(self, unit: tuple[int, int]) -> tuple[object, ...]:
         """How a word is cut: where its pieces begin inside it, how many there are, and which are not spelled."""
         pieces = self.pieces(unit)
         return (len(pieces), *((max(token.start, unit[0]), token.special) for token in pieces))
+
+
+def holding(tokens: Sequence[Token]) -> dict[int, list[int]]:
+    """Positions of the tokens that hold each character, in order; a character that none holds is missing."""
+    held: dict[int, list[int]] = {}
+    for pos, token in enumerate(tokens):
+        for place in range(token.start, token.end):
+            held.setdefault(place, []).append(pos)
+    return held
 
 
 def tokenizations(trace: Trace) -> tuple[Tokenization, ...]:

@@ -1,6 +1,8 @@
 """The same text as other models' tokenizers cut it: row by row, with what each takes per word."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
@@ -26,16 +28,53 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return ()
 
 
-def window(trace: Trace, view: Fitted) -> tuple[int, int]:
-    """(start, end) of the characters that are drawn: those around the chosen token, all of a short text."""
-    return around(trace.run.text, min(trace.tokens[view.pos].start, len(trace.run.text)), _MOST)
+@dataclass(frozen=True)
+class Comparison:
+    """A text as the loaded model's tokenizer and others cut it.
+
+    every     all of the tokenizers with their tokens, the loaded model's first
+    pos       the chosen token, one of the loaded model's
+    span      (start, end) of the characters that are drawn: those around that token, all of a short text
+    added_to  whether tokens follow the text, which are left out
+    """
+
+    every: tuple[Tokenization, ...]
+    pos: int
+    span: tuple[int, int]
+    added_to: bool
+
+    @property
+    def own(self) -> Tokenization:
+        """The loaded model's."""
+        return self.every[0]
+
+    @property
+    def others(self) -> tuple[Tokenization, ...]:
+        """Those of the other models at hand."""
+        return self.every[1:]
+
+    @cached_property
+    def shown(self) -> tuple[tuple[tuple[int, Token], ...], ...]:
+        """For each tokenizer (position, token) of those that are drawn."""
+        return tuple(tuple(within(one.tokens, self.span)) for one in self.every)
+
+    @cached_property
+    def apart(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """For each of the others the words, (start, end) in the text, that it cuts in another way."""
+        return tuple(differing(self.own, other) for other in self.others)
 
 
-def draw(trace: Trace, view: Fitted) -> Chips:
+def read(trace: Trace, view: Fitted) -> Comparison:
+    """The text's tokens under every tokenizer at hand."""
+    text = trace.run.text
+    span = around(text, min(trace.tokens[view.pos].start, len(text)), _MOST)
+    return Comparison(tokenizations(trace), view.pos, span, bool(trace.run.tail))
+
+
+def draw(comparison: Comparison) -> Chips:
     """A row of chips for each tokenizer, tinted by kind of piece. One of another model stands for the loaded model's
     token that holds its first character."""
-    tokenizers, span = tokenizations(trace), window(trace, view)
-    shown = [list(within(one.tokens, span)) for one in tokenizers]
+    tokenizers, shown = comparison.every, comparison.shown
     own = [pos for pos, _token in shown[0]]
     starts = [sum(map(len, shown[:row])) for row in range(len(tokenizers))]
     return Chips(
@@ -46,17 +85,10 @@ def draw(trace: Trace, view: Fitted) -> Chips:
         ),
         tuple(_(kind) for kind in KINDS),
         nouns.tokenizers(len(tokenizers)),
-        own.index(view.pos) if view.pos in own else None,
-        places=(*own, *_holders(tokenizers[0], [token for row in shown[1:] for _pos, token in row])),
+        own.index(comparison.pos) if comparison.pos in own else None,
+        places=(*own, *(comparison.own.holder(token) for row in shown[1:] for _pos, token in row)),
         rows=tuple(zip(starts, map(_heading, tokenizers), strict=True)),
     )
-
-
-def _holders(own: Tokenization, others: Sequence[Token]) -> Iterator[int | None]:
-    """For each token of another tokenizer the position of the own one that holds its first character."""
-    holder = {place: pos for pos, token in enumerate(own.tokens) for place in range(token.start, token.end)}
-    for token in others:
-        yield holder.get(token.start) if token.end > token.start else None
 
 
 def _heading(one: Tokenization) -> str:
@@ -93,11 +125,12 @@ def _kind(one: Tokenization) -> str:
     return one.kind or _("a kind that is not known")
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(comparison: Comparison) -> str:
     """How many tokens each takes, which words come in other pieces, what is not spelled, what is not drawn."""
-    own, *others = tokenizations(trace)
-    sentences = [_counts((own, *others)), *(_difference(own, other) for other in others)]
-    sentences += [_unspelled(one) for one in (own, *others) if one.lost]
+    own, others = comparison.own, comparison.others
+    sentences = [_counts(comparison.every)]
+    sentences += [_difference(own, other, apart) for other, apart in zip(others, comparison.apart, strict=True)]
+    sentences += [_unspelled(one) for one in comparison.every if one.lost]
     if not others:
         sentences.append(
             _(
@@ -105,9 +138,9 @@ def caption(trace: Trace, view: Fitted) -> str:
                 "brings one."
             )
         )
-    if trace.run.tail:
+    if comparison.added_to:
         sentences.append(_("What was added to the text is left out here."))
-    start, end = window(trace, view)
+    start, end = comparison.span
     if end - start < len(own.text):
         sentences.append(
             ngettext(
@@ -128,9 +161,8 @@ def _counts(tokenizers: Sequence[Tokenization]) -> str:
     return _("The text is cut into {each}.", each=each)
 
 
-def _difference(own: Tokenization, other: Tokenization) -> str:
+def _difference(own: Tokenization, other: Tokenization, apart: Sequence[tuple[int, int]]) -> str:
     """How many words come in other pieces, and the first of them."""
-    apart = differing(own, other)
     if not apart:
         return _("{model} cuts every word at the same places.", model=other.name)
     first = apart[0]
@@ -171,55 +203,35 @@ def _unspelled(one: Tokenization) -> str:
     return _("{model} cannot spell {pieces}.", model=one.name, pieces=pieces)
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(comparison: Comparison) -> Table:
     """One row per tokenizer: its size, what the text takes, what it cannot spell, and the whole cut; of a long text the
     cut of what is drawn."""
-    tokenizers, span = tokenizations(trace), window(trace, view)
-    part = max(len(one.tokens) for one in tokenizers) > _MOST_WRITTEN
-    return Table(
-        (
-            _("model"),
-            _("tokenizer"),
-            _("entries"),
-            _("tokens"),
-            _("of them added"),
-            _("tokens per word"),
-            _("tokens per character"),
-            _("not spelled"),
-            _("cut"),
-        ),
-        tuple(
-            (
-                one.name,
-                _kind(one),
-                one.vocab,
-                len(one.tokens),
-                len(one.tokens) - one.own,
-                one.per_word,
-                one.per_character,
-                " ".join(one.lost),
-                " | ".join(token.label for token in (_inside(one, span) if part else one.tokens)),
-            )
-            for one in tokenizers
-        ),
-        _("The cut is that of the characters drawn.") if part else None,
+    every = comparison.every
+    part = max(len(one.tokens) for one in every) > _MOST_WRITTEN
+    cuts = [[token for _pos, token in row] for row in comparison.shown] if part else [one.tokens for one in every]
+    return Table.of(
+        (_("model"), [one.name for one in every]),
+        (_("tokenizer"), map(_kind, every)),
+        (_("entries"), [one.vocab for one in every]),
+        (_("tokens"), [len(one.tokens) for one in every]),
+        (_("of them added"), [len(one.tokens) - one.own for one in every]),
+        (_("tokens per word"), [one.per_word for one in every]),
+        (_("tokens per character"), [one.per_character for one in every]),
+        (_("not spelled"), [" ".join(one.lost) for one in every]),
+        (_("cut"), [" | ".join(token.label for token in row) for row in cuts]),
+        note=_("The cut is that of the characters drawn.") if part else None,
     )
 
 
-def _inside(one: Tokenization, span: tuple[int, int]) -> Iterator[Token]:
-    return (token for _pos, token in within(one.tokens, span))
-
-
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(comparison: Comparison) -> str:
     """The rates of each tokenizer; then the first word that is cut in another way, by each."""
-    own, *others = tokenizations(trace)
-    lines = [line for one in (own, *others) for line in _rates(one)]
-    apart = sorted({unit for other in others for unit in differing(own, other)})
-    if apart:
-        word = quoted(own.text[apart[0][0] : apart[0][1]])
+    lines = [line for one in comparison.every for line in _rates(one)]
+    first = min((words[0] for words in comparison.apart if words), default=None)
+    if first is not None:
+        word = quoted(comparison.own.text[slice(*first)])
         lines += [
-            _("{word}: {pieces}   {model}", word=word, pieces=_pieces(one, apart[0]), model=one.name)
-            for one in (own, *others)
+            _("{word}: {pieces}   {model}", word=word, pieces=_pieces(one, first), model=one.name)
+            for one in comparison.every
         ]
     return "\n".join(lines)
 
@@ -270,6 +282,7 @@ PANEL = Panel(
     name=N_("Tokenizers"),
     title=N_("How do other tokenizers cut this text?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -1,6 +1,7 @@
 """How the text is cut into tokens: label, id and bytes of each, and what kind of piece it is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
@@ -11,9 +12,9 @@ from panels.common.columns import around, caption_around, table_note, table_rows
 from panels.common.snippet import FOLDER
 from panels.panel import Panel, Table
 from viz import nouns
-from viz.chips import Chips
+from viz.chips import Chip, Chips
 from viz.format import fixed, listed, quoted, thousands
-from viz.tokens import BYTES, KINDS, PART, SPECIAL, Cut, chips, cut, spelled
+from viz.tokens import BYTES, KINDS, PART, SPECIAL, Cut, cut, spelled
 
 _MOST, _NEAR = 1_024, 256  # tokens drawn, and of a longer text those around the chosen one
 _MOST_LOST = 24  # characters named that are not spelled
@@ -24,32 +25,79 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return ()
 
 
-def draw(trace: Trace, view: Fitted) -> Chips:
+@dataclass(frozen=True)
+class Segmentation:
+    """A text and the tokens that it is cut into.
+
+    text    with what was generated after it
+    tokens  all of them, in order
+    cut     what kind of piece each token is; the words and characters of the text
+    lost    characters that no token covers, each once
+    vocab   rows of the vocabulary
+    pos     the chosen token
+    """
+
+    text: str
+    tokens: tuple[Token, ...]
+    cut: Cut
+    lost: str
+    vocab: int
+    pos: int
+
+    @property
+    def shown(self) -> range:
+        """The positions that are drawn."""
+        count = len(self.tokens)
+        return around(count, self.pos, count if count <= _MOST else _NEAR)
+
+    def pieces(self, positions: range) -> Iterator[tuple[int, Token, int]]:
+        """(position, token, its index in KINDS) of tokens side by side."""
+        part = slice(positions.start, positions.stop)
+        return zip(positions, self.tokens[part], self.cut.kinds[part], strict=True)
+
+
+def read(trace: Trace, view: Fitted) -> Segmentation:
+    """The text and its tokens, each with its kind."""
+    text, tokens = trace.text, trace.tokens
+    return Segmentation(text, tokens, cut(text, tokens), trace.lost, trace.spec.vocab, view.pos)
+
+
+def draw(segmentation: Segmentation) -> Chips:
     """A chip per token, tinted by its kind; of a long text the tokens around the chosen one."""
-    return chips(trace.text, trace.tokens, nouns.tokens(len(trace.tokens)), view.pos, _shown(trace, view))
+    shown, count = segmentation.shown, len(segmentation.tokens)
+    return Chips(
+        tuple(
+            Chip(token.label, str(token.id), spelled(token.bytes), kind)
+            for _pos, token, kind in segmentation.pieces(shown)
+        ),
+        tuple(_(kind) for kind in KINDS),
+        nouns.tokens(count),
+        segmentation.pos - shown.start,
+        places=tuple(shown) if len(shown) < count else None,
+    )
 
 
-def _shown(trace: Trace, view: Fitted) -> range:
-    count = len(trace.tokens)
-    return around(count, view.pos, count if count <= _MOST else _NEAR)
-
-
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(segmentation: Segmentation) -> str:
     """Tokens per word, or per character where words are not set apart; then which pieces are less than that."""
-    segmentation = cut(trace.text, trace.tokens)
-    own = sum(kind != SPECIAL for kind in segmentation.kinds)
-    drawn = caption_around(len(trace.tokens), _shown(trace, view))
-    sentences = (_rate(segmentation, own), _pieces(segmentation), _added(trace, segmentation), _lost(trace), drawn)
+    sentences = (
+        _rate(segmentation.cut),
+        _pieces(segmentation.cut),
+        _added(segmentation),
+        _lost(segmentation.lost),
+        caption_around(len(segmentation.tokens), segmentation.shown),
+    )
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _rate(segmentation: Cut, own: int) -> str:
+def _rate(cut: Cut) -> str:
+    """How many tokens stand for text, and for how much of it each."""
+    own = sum(kind != SPECIAL for kind in cut.kinds)
     tokens = nouns.tokens(own)
-    if segmentation.words and not segmentation.unspaced:
-        words, rate = nouns.words(len(segmentation.words)), fixed(own / len(segmentation.words), 1)
+    if cut.words and not cut.unspaced:
+        words, rate = nouns.words(len(cut.words)), fixed(own / len(cut.words), 1)
         return _("{tokens} for {words}: {rate} per word.", tokens=tokens, words=words, rate=rate)
-    if segmentation.characters:
-        characters, rate = nouns.characters(segmentation.characters), fixed(own / segmentation.characters, 1)
+    if cut.characters:
+        characters, rate = nouns.characters(cut.characters), fixed(own / cut.characters, 1)
         return _("{tokens} for {characters}: {rate} per character.", tokens=tokens, characters=characters, rate=rate)
     if own:
         return ngettext(
@@ -60,9 +108,9 @@ def _rate(segmentation: Cut, own: int) -> str:
     return _("The text has no token of its own.")
 
 
-def _pieces(segmentation: Cut) -> str:
+def _pieces(cut: Cut) -> str:
     """How many tokens hold less than a word, and less than a character."""
-    part, byte = segmentation.kinds.count(PART), segmentation.kinds.count(BYTES)
+    part, byte = cut.kinds.count(PART), cut.kinds.count(BYTES)
     sentences = []
     if part:
         sentences.append(
@@ -80,61 +128,61 @@ def _pieces(segmentation: Cut) -> str:
                 byte,
             )
         )
-    if not sentences and segmentation.words and not segmentation.unspaced:
+    if not sentences and cut.words and not cut.unspaced:
         return _("No word is cut.")
     return " ".join(sentences)
 
 
-def _added(trace: Trace, segmentation: Cut) -> str:
+def _added(segmentation: Segmentation) -> str:
     """Special tokens, which stand for no text."""
-    special = [quoted(t.label) for t, kind in zip(trace.tokens, segmentation.kinds, strict=True) if kind == SPECIAL]
+    every = zip(segmentation.tokens, segmentation.cut.kinds, strict=True)
+    special = [quoted(token.label) for token, kind in every if kind == SPECIAL]
     if not special:
         return ""
     return _("Special tokens besides: {tokens}.", tokens=listed(dict.fromkeys(special)))
 
 
-def _lost(trace: Trace) -> str:
+def _lost(lost: str) -> str:
     """Characters that the model does not get to see."""
-    if not trace.lost:
+    if not lost:
         return ""
-    lost, more = listed(map(quoted, trace.lost[:_MOST_LOST])), len(trace.lost) - _MOST_LOST
+    characters, more = listed(map(quoted, lost[:_MOST_LOST])), len(lost) - _MOST_LOST
     if more > 0:
         return _(
             "The vocabulary cannot spell {characters} and {count} more: the model does not see them.",
-            characters=lost,
+            characters=characters,
             count=thousands(more),
         )
-    return _("The vocabulary cannot spell {characters}: the model does not see it.", characters=lost)
+    return _("The vocabulary cannot spell {characters}: the model does not see it.", characters=characters)
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(segmentation: Segmentation) -> Table:
     """One row per token. Characters are counted from 0; the end is one past the last."""
-    shown = table_rows(len(trace.tokens), view.pos)
-    pieces = trace.tokens[shown.start : shown.stop]
-    kinds = cut(trace.text, pieces).kinds
+    count = len(segmentation.tokens)
+    rows = table_rows(count, segmentation.pos)
     return Table(
         (_("position"), _("token"), _("id"), _("bytes (hexadecimal)"), _("first character"), _("end"), _("kind")),
         tuple(
-            (i, token.label, token.id, spelled(token.bytes), token.start, token.end, _(KINDS[kind]))
-            for i, token, kind in zip(shown, pieces, kinds, strict=True)
+            (pos, token.label, token.id, spelled(token.bytes), token.start, token.end, _(KINDS[kind]))
+            for pos, token, kind in segmentation.pieces(rows)
         ),
-        table_note(len(trace.tokens), shown),
+        table_note(count, rows),
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(segmentation: Segmentation) -> str:
     """From characters to bytes to a row number, for the chosen token; then the rate."""
-    token, text = trace.tokens[view.pos], trace.text
+    token, text = segmentation.tokens[segmentation.pos], segmentation.text
     return "\n".join(
         (
-            _where(token, view.pos),
+            _where(token, segmentation.pos),
             _("spelled {piece} in the vocabulary → bytes {bytes}", piece=token.piece, bytes=spelled(token.bytes)),
-            _("→ row {row} of {rows}", row=thousands(token.id), rows=thousands(trace.spec.vocab)),
+            _("→ row {row} of {rows}", row=thousands(token.id), rows=thousands(segmentation.vocab)),
             _(
                 "the whole text: {characters} with white space, {bytes} bytes of UTF-8 → {tokens}",
                 characters=nouns.characters(len(text)),
                 bytes=thousands(len(text.encode())),
-                tokens=nouns.tokens(len(trace.tokens)),
+                tokens=nouns.tokens(len(segmentation.tokens)),
             ),
         )
     )
@@ -177,6 +225,7 @@ PANEL = Panel(
     name=N_("Tokens"),
     title=N_("How is the text cut into tokens?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -1,21 +1,23 @@
 """How many tokens the words of the text take, and what the vocabulary holds besides words."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
-from anatomy.trace import Trace
+from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
 from panels.common.snippet import FOLDER
 from panels.panel import Panel, Table
+from panels.tokens.tokenizations import holding
 from viz import nouns
 from viz.bars import Bars
 from viz.format import fixed, listed, percent, quoted, thousands
 from viz.rows import Bar
-from viz.tokens import KINDS, SPECIAL, cut, units, words
+from viz.tokens import KINDS, cut, units, words
 
 _MOST_NAMED, _MOST_ROWS = 5, 200
 
@@ -28,52 +30,87 @@ class Unit:
     tokens: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class WordCuts:
+    """How each word of a text is cut into tokens.
+
+    text     with what was generated after it
+    tokens   all of them, in order
+    units    the words in order, and the characters that are written without spaces
+    spaced   how many of the units are words that are set apart
+    pos      the chosen token
+    vocab    rows of the vocabulary
+    special  those of them that no text is cut into, as it spells them
+    """
+
+    text: str
+    tokens: tuple[Token, ...]
+    units: tuple[Unit, ...]
+    spaced: int
+    pos: int
+    vocab: int
+    special: tuple[str, ...]
+
+    @cached_property
+    def own(self) -> int:
+        """How many tokens stand for text."""
+        return sum(not token.special for token in self.tokens)
+
+    @cached_property
+    def taken(self) -> int:
+        """How many tokens the units take together, each token counted once."""
+        return len({pos for unit in self.units for pos in unit.tokens})
+
+    @cached_property
+    def bytes(self) -> int:
+        """Length of the text in UTF-8."""
+        return len(self.text.encode())
+
+
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """Nothing but the tokens: no forward pass."""
     return ()
 
 
-def counted(trace: Trace) -> tuple[Unit, ...]:
-    """The words of the text in order, with the tokens that hold any of their characters."""
-    text = trace.text
-    holding: dict[int, list[int]] = {}
-    for pos, token in enumerate(trace.tokens):
-        if not token.special:
-            for place in range(token.start, token.end):
-                holding.setdefault(place, []).append(pos)
-    return tuple(
-        Unit(text[start:end], tuple(sorted({pos for place in range(start, end) for pos in holding.get(place, ())})))
-        for start, end in units(text)
-    )
+def read(trace: Trace, view: Fitted) -> WordCuts:
+    """The words of the text, with the tokens that hold any of their characters."""
+    text, tokens, spec = trace.text, trace.tokens, trace.spec
+    held = holding(tokens)
+    cut_up = tuple(Unit(text[start:end], _holders(tokens, held, range(start, end))) for start, end in units(text))
+    return WordCuts(text, tokens, cut_up, len(words(text)), view.pos, spec.vocab, spec.special)
 
 
-def _nouns(trace: Trace) -> tuple[str, str, str]:
+def _holders(tokens: Sequence[Token], held: Mapping[int, Sequence[int]], places: range) -> tuple[int, ...]:
+    """Positions of the tokens that hold any of these characters, special ones left out."""
+    return tuple(sorted({pos for place in places for pos in held.get(place, ()) if not tokens[pos].special}))
+
+
+def _nouns(cuts: WordCuts) -> tuple[str, str, str]:
     """What the units of this text are: one of them, several, all of them with their number."""
-    spaced, count = words(trace.text), len(units(trace.text))
-    if not spaced:
+    count = len(cuts.units)
+    if not cuts.spaced:
         return _("character"), _("characters"), nouns.characters(count)
-    if len(spaced) == count:
+    if cuts.spaced == count:
         return _("word"), _("words"), nouns.words(count)
     return _("word or character"), _("words and characters"), nouns.words_or_characters(count)
 
 
-def draw(trace: Trace, view: Fitted) -> Bars:
+def draw(cuts: WordCuts) -> Bars:
     """A bar per number of tokens: how many words take so many. The chosen token's word is in the accent."""
-    in_text = counted(trace)
     by_length: dict[int, list[Unit]] = {}
-    for unit in in_text:
+    for unit in cuts.units:
         by_length.setdefault(len(unit.tokens), []).append(unit)
     bars = [
         Bar(
             nouns.tokens(length),
             len(group),
-            f"{thousands(len(group))} ({percent(len(group) / len(in_text))})",
+            f"{thousands(len(group))} ({percent(len(group) / len(cuts.units))})",
             _("such as {words}", words=_named(group)),
-            accent=any(view.pos in unit.tokens for unit in group),
+            accent=any(cuts.pos in unit.tokens for unit in group),
         )
         for length, group in sorted(by_length.items())
     ]
-    one, several, _every = _nouns(trace)
+    one, several, _every = _nouns(cuts)
     return Bars(
         bars or [Bar(_("no {unit}", unit=one), 0, "0")],
         _("{units} of the text", units=several),
@@ -87,74 +124,64 @@ def _named(group: Sequence[Unit]) -> str:
     return listed(quoted(text) for text, _count in times.most_common(_MOST_NAMED))
 
 
-def caption(trace: Trace, view: Fitted) -> str:
+def caption(cuts: WordCuts) -> str:
     """How many words are whole tokens, the most cut one, and what a token holds on average."""
-    in_text = counted(trace)
-    sentences = [_whole(trace, in_text), _most_cut(trace, in_text), _rates(trace), _vocabulary(trace.spec)]
+    sentences = (_whole(cuts), _most_cut(cuts), _rates(cuts), _vocabulary(cuts))
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _whole(trace: Trace, in_text: Sequence[Unit]) -> str:
-    if not in_text:
+def _whole(cuts: WordCuts) -> str:
+    count = len(cuts.units)
+    if not count:
         return _("The text has no words.")
-    one, _several, every = _nouns(trace)
-    single = sum(len(unit.tokens) == 1 for unit in in_text)
-    mean = len({pos for unit in in_text for pos in unit.tokens}) / len(in_text)
+    one, _several, every = _nouns(cuts)
+    single = sum(len(unit.tokens) == 1 for unit in cuts.units)
     return ngettext(
         "{count} of {units} lies within one token; on average a {unit} takes {mean}.",
         "{count} of {units} lie within one token; on average a {unit} takes {mean}.",
-        1 if len(in_text) == 1 else single,
+        1 if count == 1 else single,
         count=thousands(single),
         units=every,
         unit=one,
-        mean=fixed(mean, 2),
+        mean=fixed(cuts.taken / count, 2),
     )
 
 
-def _most_cut(trace: Trace, in_text: Sequence[Unit]) -> str:
+def _most_cut(cuts: WordCuts) -> str:
     """The one with most tokens, and its pieces."""
-    if not in_text:
+    most = max(cuts.units, key=lambda unit: len(unit.tokens), default=None)
+    if most is None or len(most.tokens) < 2:
         return ""
-    most = max(in_text, key=lambda unit: len(unit.tokens))
-    if len(most.tokens) < 2:
-        return ""
-    word, pieces = quoted(most.text), _pieces(trace, most)
     return ngettext(
         "The most cut is {word}: {count} token, {pieces}.",
         "The most cut is {word}: {count} tokens, {pieces}.",
         len(most.tokens),
-        word=word,
-        pieces=pieces,
+        word=quoted(most.text),
+        pieces=_pieces(cuts, most),
     )
 
 
-def _pieces(trace: Trace, unit: Unit) -> str:
-    return " ".join(quoted(trace.tokens[pos].label) for pos in unit.tokens)
+def _pieces(cuts: WordCuts, unit: Unit) -> str:
+    return " ".join(quoted(cuts.tokens[pos].label) for pos in unit.tokens)
 
 
-def _rates(trace: Trace) -> str:
+def _rates(cuts: WordCuts) -> str:
     """Characters and bytes per token, white space counted."""
-    own, text = _own(trace), trace.text
-    if not own:
+    if not cuts.own:
         return ""
     return _(
         "A token holds {characters} characters, {bytes} bytes, white space counted.",
-        characters=fixed(len(text) / own, 2),
-        bytes=fixed(len(text.encode()) / own, 2),
+        characters=fixed(len(cuts.text) / cuts.own, 2),
+        bytes=fixed(cuts.bytes / cuts.own, 2),
     )
 
 
-def _own(trace: Trace) -> int:
-    """How many tokens stand for text."""
-    return sum(not token.special for token in trace.tokens)
-
-
-def _vocabulary(spec: ModelSpec) -> str:
+def _vocabulary(cuts: WordCuts) -> str:
     """What the vocabulary holds that no text is cut into."""
-    if not spec.special:
+    if not cuts.special:
         return ""
-    count, named = len(spec.special), listed(quoted(piece) for piece in spec.special[:_MOST_NAMED])
-    values = {"rows": thousands(spec.vocab), "count": thousands(count), "named": named}
+    count, named = len(cuts.special), listed(quoted(piece) for piece in cuts.special[:_MOST_NAMED])
+    values = {"rows": thousands(cuts.vocab), "count": thousands(count), "named": named}
     if count > _MOST_NAMED:
         return _(
             "Of the {rows} rows of the vocabulary, {count} are special: {named} and {rest} more.",
@@ -169,35 +196,34 @@ def _vocabulary(spec: ModelSpec) -> str:
     )
 
 
-def table(trace: Trace, view: Fitted) -> Table:
+def table(cuts: WordCuts) -> Table:
     """Every word as it was cut, most tokens first."""
-    in_text = counted(trace)
-    times = Counter((unit.text, _pieces(trace, unit), len(unit.tokens)) for unit in in_text)
+    times = Counter((unit.text, _pieces(cuts, unit), len(unit.tokens)) for unit in cuts.units)
     order = sorted(times.items(), key=lambda entry: -entry[0][2])
     note = _("Listed are the {shown} most cut of {count}.", shown=_MOST_ROWS, count=thousands(len(order)))
     return Table(
-        (_nouns(trace)[0], _("tokens"), _("cut as"), _("times in the text")),
+        (_nouns(cuts)[0], _("tokens"), _("cut as"), _("times in the text")),
         tuple((text, length, pieces, count) for (text, pieces, length), count in order[:_MOST_ROWS]),
         note if len(order) > _MOST_ROWS else None,
     )
 
 
-def formula(trace: Trace, view: Fitted) -> str:
+def formula(cuts: WordCuts) -> str:
     """The rates with their numbers, the kinds of pieces, the special tokens."""
-    in_text, text, own = counted(trace), trace.text, _own(trace)
-    several, special = _nouns(trace)[1], trace.spec.special
-    touched = len({pos for unit in in_text for pos in unit.tokens})
-    kinds = cut(text, trace.tokens).kinds
-    lines = [
-        _("tokens of {units} / {units} = {ratio}", units=several, ratio=_ratio(touched, len(in_text)))
-        if in_text
-        else "",
-        _("characters / tokens = {ratio}", ratio=_ratio(len(text), own)) if own else "",
-        _("bytes / tokens = {ratio}", ratio=_ratio(len(text.encode()), own)) if own else "",
-        *(f"{_(KINDS[kind])}: {nouns.tokens(kinds.count(kind))}" for kind in range(SPECIAL + 1) if kinds.count(kind)),
-        _("special tokens of the vocabulary: {tokens}", tokens=" ".join(special)) if special else "",
-    ]
-    return "\n".join(line for line in lines if line)
+    return "\n".join(_lines(cuts))
+
+
+def _lines(cuts: WordCuts) -> Iterator[str]:
+    if cuts.units:
+        ratio = _ratio(cuts.taken, len(cuts.units))
+        yield _("tokens of {units} / {units} = {ratio}", units=_nouns(cuts)[1], ratio=ratio)
+    if cuts.own:
+        yield _("characters / tokens = {ratio}", ratio=_ratio(len(cuts.text), cuts.own))
+        yield _("bytes / tokens = {ratio}", ratio=_ratio(cuts.bytes, cuts.own))
+    kinds = Counter(cut(cuts.text, cuts.tokens).kinds)
+    yield from (f"{_(KINDS[kind])}: {nouns.tokens(count)}" for kind, count in sorted(kinds.items()))
+    if cuts.special:
+        yield _("special tokens of the vocabulary: {tokens}", tokens=" ".join(cuts.special))
 
 
 def _ratio(count: int, of: int) -> str:
@@ -228,6 +254,7 @@ PANEL = Panel(
     name=N_("Words"),
     title=N_("How many tokens does a word take?"),
     needs=needs,
+    read=read,
     draw=draw,
     caption=caption,
     table=table,

@@ -1,10 +1,20 @@
 """Every panel, on every tiny model: it draws, captions, tabulates and explains, or it says why it does not apply."""
 
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
 import pytest
 
+from anatomy.trace import Trace
 from panels import load
 from tests import once
 from tests.models.tiny import MODELS, tiny_engine
+from viz.description import Description
+from viz.heads import Heads
+from viz.partners import FIRST, SECOND
 
 
 @pytest.mark.parametrize("kind", [*MODELS, "t5-gated"])
@@ -16,8 +26,46 @@ def test_a_panel_is_whole_or_gives_a_reason(panel, kind, answered):
         assert reason.endswith(".")
         return
     trace, view = answered(panel, kind)
-    assert once.figure(panel, trace, view) is not None
+    drawn = once.described(panel, trace, view)
+    assert isinstance(drawn, Heads if panel.id == "bertviz" else Description)
     assert once.caption(panel, trace, view).endswith(".")
     assert once.table(panel, trace, view).rows
     assert once.formula(panel, trace, view).strip()
     compile(panel.snippet(trace.spec, view), panel.id, "exec")
+
+
+@pytest.mark.parametrize("kind", [*MODELS, "t5-gated"])
+@pytest.mark.parametrize("panel", load().values(), ids=load())
+def test_a_panel_beside_itself_differs_by_exactly_0(panel, kind, answered):
+    if panel.applies(tiny_engine(kind).spec) is not None or panel.id == "bertviz":
+        pytest.skip("the model has no such part, or it is BertViz's page, which has no difference")
+    trace, view = answered(panel, kind)
+    drawn = once.described(panel, trace, view)
+    difference = drawn.minus(drawn)
+    assert not np.nan_to_num(difference.numbers()).any()
+    assert difference.table().rows
+    assert difference.plotly(dark=True).to_dict()["data"]
+    assert not re.search(f"[{FIRST}{SECOND}]", f"{difference.alternative()} {difference.table()}")
+    assert drawn.alternative().startswith(drawn.kind)
+    assert drawn.table().rows
+
+
+@pytest.mark.parametrize("panel", load().values(), ids=load())
+def test_what_a_panel_read_holds_no_trace(panel, answered):
+    """Figure, sentences, numbers and formula are made of what was read: they cannot work on the trace again."""
+    if panel.applies(tiny_engine().spec) is not None:
+        pytest.skip("the model has no such part")
+    assert not any(isinstance(part, Trace) for part in parts(panel.read(*answered(panel))))
+
+
+def parts(value: Any) -> Iterator[Any]:
+    """A value with all that it holds."""
+    yield value
+    if is_dataclass(value):
+        inner = [getattr(value, field.name) for field in fields(value)]
+    elif isinstance(value, dict):
+        inner = list(value.values())
+    else:
+        inner = list(value) if isinstance(value, list | tuple | set | frozenset) else []
+    for part in inner:
+        yield from parts(part)

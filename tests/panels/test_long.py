@@ -103,7 +103,7 @@ def test_a_long_text_is_drawn_in_what_a_browser_can_take(answer: tuple[Panel, Tr
     caption = once.caption(panel, trace, view)
     assert caption.endswith(".")
     assert len(caption) < 3_000
-    assert sent(once.figure(panel, trace, view), caption) <= WIRE
+    assert sent(once.described(panel, trace, view), caption) <= WIRE
 
 
 @pytest.mark.parametrize(("panel", "kind"), share(CASES, 3, [f"{panel.id}-{kind}" for panel, kind in CASES]))
@@ -112,7 +112,7 @@ def test_every_setting_of_a_long_text_is_drawn_in_as_little(panel: Panel, kind: 
     for view in views(panel, fitted(kind, LONG, 1_500)):
         trace = engine.run(view.run(engine.spec), panel.needs(engine.spec, view))
         caption = once.caption(panel, trace, view)
-        assert sent(once.figure(panel, trace, view), caption) <= WIRE, view.settings
+        assert sent(once.described(panel, trace, view), caption) <= WIRE, view.settings
 
 
 def sent(figure: Figure, caption: str) -> int:
@@ -132,7 +132,7 @@ def test_a_table_of_a_long_text_has_a_bound_and_says_so(answer: tuple[Panel, Tra
 
 def test_the_chosen_token_is_in_the_focus_of_a_long_texts_figure(answer: tuple[Panel, Trace, Fitted]) -> None:
     panel, trace, view = answer
-    place = chosen_place(once.figure(panel, trace, view))
+    place = chosen_place(once.described(panel, trace, view))
     turned = panel.id == "position" and isinstance(trace.spec.position, Rope)  # shown by the angles of one rotation
     assert (place is not None) == (panel.id in PLACED and not turned)
     assert place is None or abs(place - view.pos) <= len(trace.tokens) // POOLED + 1

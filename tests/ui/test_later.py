@@ -15,7 +15,7 @@ from anatomy.view import View
 from articles.verdict import Verdict
 from models.serving.queue import Queue
 from models.serving.recorded import FIRST_VIEW, RecordedEngine
-from panels.stack.lensgrid import PANEL, probabilities, window
+from panels.stack.lensgrid import PANEL, read, window
 from tests import once
 from tests.models.tiny import tiny_engine
 from tests.ui.conftest import loaded, script
@@ -256,7 +256,7 @@ def test_the_recorded_first_view_is_whole_before_the_model_is_there():
     view = View(panel="lensgrid").fit(model.spec(), model.run(run).tokens)
     arrival = later.arrived(model, run, [PANEL], model.spec(), view)
     assert (arrival.done, arrival.total, arrival.coming) == (len(window(view)), len(window(view)), False)
-    assert not np.isnan(probabilities(arrival.trace, view)).any()
+    assert not np.isnan(read(arrival.trace, view).probability).any()
 
 
 def test_a_page_that_looks_as_seldom_as_pages_do_is_not_taken_for_gone():

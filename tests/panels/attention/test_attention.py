@@ -10,7 +10,8 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.attention import arcs
 from panels.attention.attention import PANEL
-from panels.attention.attention_map import LENGTH, MEASURE, cells_of, shown_row
+from panels.attention.attention_map import read
+from panels.attention.attention_shown import LENGTH, MEASURE
 from panels.common.shared import FIRST, SCALE, WORDS
 from tests import once
 from tests.alike import assert_rounding
@@ -225,10 +226,11 @@ def test_rows_of_words_sum_to_one_with_and_without_the_first_token(answered):
         trace, view = answered(PANEL, kind, settings=MODES["words"])
         for setting in (True, False):
             chosen = view.with_setting(FIRST, setting)
-            found, cells = shown_row(trace, chosen), cells_of(trace, chosen)
-            assert cells.shape == (len(found.words),) * 2
-            assert len(found.words) < len(trace.tokens)
-            np.testing.assert_array_equal(found.shown, cells[found.row])
+            attention = read(trace, chosen)
+            row, cells = attention.row, attention.cells.values
+            assert cells.shape == (len(row.words),) * 2
+            assert len(row.words) < len(trace.tokens)
+            np.testing.assert_array_equal(row.shown, cells[row.looking])
             np.testing.assert_allclose(np.nansum(cells, axis=1), 1, atol=1e-5)
 
 

@@ -15,7 +15,8 @@ from anatomy.view import Fitted, View
 from models.local.engine import LocalEngine
 from panels.attention.attention import MOST_COMPARED, PANEL
 from panels.attention.attention_long import CELLS, NEAR, NEARER, ZOOM, visible, window
-from panels.attention.attention_map import MEASURE, idle, most_joined
+from panels.attention.attention_map import idle, most_joined
+from panels.attention.attention_shown import MEASURE
 from panels.attention.head_kinds import KINDS
 from panels.common.shared import FIRST, WORDS
 from tests import once

@@ -11,7 +11,7 @@ from panels.attention import arcs, bertviz, cell, heads
 from panels.attention.head_kinds import KINDS, own, rows
 from tests import once
 from tests.models.long import LONGEST, long_engine, text_of
-from tests.panels.long_texts import asked, library
+from tests.panels.long_texts import TOKENS, asked, library
 from ui.components.grid import pack
 
 
@@ -28,7 +28,8 @@ def test_all_small_maps_together_travel_in_little():
     spec = replace(trace.spec, stacks=tuple(replace(s, layers=30) for s in trace.spec.stacks), n_heads=9)
     many = replace(trace, spec=spec, arrays={})
     scores = {kind.want: np.zeros((30, 9), np.float32) for kind in KINDS.values()}
-    grid = once.figure(heads.PANEL, many.plus({Want("head_maps"): tiles, **scores}), view)
+    row = {Want("pattern", view.layer, pos=view.pos): np.zeros((9, TOKENS), np.float32)}
+    grid = once.figure(heads.PANEL, many.plus({Want("head_maps"): tiles, **scores, **row}), view)
     assert grid.tiles.shape == (30, 9, 32, 32)
     assert len(pack(grid, "says")) < 200_000
 

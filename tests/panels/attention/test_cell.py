@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anatomy.view import Fitted
-from panels.attention.cell import PANEL, STEP, steps_of
+from panels.attention.cell import PANEL, STEP, read
 from tests import once
 from tests.models.tiny import MODELS
 from tests.panels.handmade import attending, even
@@ -32,7 +32,7 @@ def test_the_later_steps(step, answered, picture):
 @pytest.mark.parametrize("step", STEP.options)
 def test_the_printed_program_finds_the_same_numbers(kind, step, answered, program):
     trace, view = answered(PANEL, kind, settings=(("step", step),))
-    given, found = steps_of(trace, view), program(PANEL, trace, view, kind).numpy()
+    given, found = read(trace, view), program(PANEL, trace, view, kind).numpy()
     expected = {
         "product": given.products,
         "softmax": np.stack([given.scaled, given.weights]),
@@ -45,7 +45,7 @@ def test_the_printed_program_finds_the_same_numbers(kind, step, answered, progra
 @pytest.mark.parametrize("src", [None, 0, 17])
 def test_every_step_arrives_at_the_models_own_number(kind, src, answered):
     trace, view = answered(PANEL, kind, src=src)
-    found = steps_of(trace, view)
+    found = read(trace, view)
     np.testing.assert_allclose(found.scaled[found.seen], found.scores[found.seen], atol=1e-5)
     np.testing.assert_allclose(found.weights, found.pattern, atol=1e-6)
     assert found.dot == pytest.approx(float(found.cell.q @ found.cell.k))
@@ -57,7 +57,7 @@ def test_every_step_arrives_at_the_models_own_number(kind, src, answered):
 def test_every_head_of_the_real_model_adds_up(layer, really_answered):
     for head in range(9):
         trace, view = really_answered(PANEL, layer=layer, head=head)
-        found = steps_of(trace, view)
+        found = read(trace, view)
         assert np.abs(found.scaled - found.scores)[found.seen].max() < 1e-4
         assert np.abs(found.weights - found.pattern).max() < 1e-5
         assert found.off < 1e-5

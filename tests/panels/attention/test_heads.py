@@ -6,6 +6,7 @@ import pytest
 from anatomy.request import Want
 from anatomy.rounding import NEAR
 from anatomy.spec import Stack
+from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.attention.head_kinds import KINDS, MAPS, SHOW
 from panels.attention.head_order import ORDER, SCORE, Ranking, name
@@ -34,6 +35,12 @@ def before(n: int) -> np.ndarray:
     weights = np.eye(n, k=-1)
     weights[0, 0] = 1
     return weights
+
+
+def elsewhere(weights: np.ndarray) -> Trace:
+    """A text of four tokens: head 1 of layer 2 has these weights, all others, the chosen one too, look evenly."""
+    trace = attending("a b c d", weights, layer=2, head=1)
+    return trace.plus({Want("pattern", VIEW.layer): np.stack([even(4)] * 2).astype("f4")})
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -107,7 +114,7 @@ def test_the_best_head_is_named_with_its_score():
 
 
 def test_in_order_the_best_head_comes_first_and_the_caption_says_how_to_read_it():
-    trace = attending("a b c d", before(4), layer=2, head=1)
+    trace = elsewhere(before(4))
     grid = once.figure(PANEL, trace, sorted_by("previous"))
     assert (grid.names[0], grid.places[0], grid.z[0, 0]) == ("L2 H1", (2, 1), 1.0)
     assert once.table(PANEL, trace, sorted_by("previous")).rows[0][:2] == (2, 1)
@@ -118,7 +125,7 @@ def test_in_order_the_best_head_comes_first_and_the_caption_says_how_to_read_it(
 
 def test_the_small_maps_are_sorted_by_the_first_token():
     weights = np.eye(4)[[0, 0, 0, 0]]
-    grid = once.figure(PANEL, attending("a b c d", weights, layer=2, head=1), sorted_by(MAPS))
+    grid = once.figure(PANEL, elsewhere(weights), sorted_by(MAPS))
     assert grid.places[0] == (2, 1)
     np.testing.assert_array_equal(grid.tiles[0, 0], 255 * weights)
     assert grid.title == "All heads: their maps, by “first token”"
@@ -157,7 +164,7 @@ def test_of_very_many_heads_the_strongest_are_shown_and_the_table_has_all():
 
 
 def test_the_caption_follows_the_numbers():
-    trace = attending("a b c d", before(4), layer=2, head=1)
+    trace = elsewhere(before(4))
     told = once.caption(PANEL, trace, showing("previous"))
     assert "layer 2, head 1 looks most at the token just before" in told
     assert "The chosen one, layer 1, head 0, is number 6 (0.36)" in told  # equal with four others

@@ -5,7 +5,7 @@ import pytest
 
 from anatomy.request import Run, Want
 from anatomy.view import Fitted
-from panels.embedding.contexts import PANEL, paths
+from panels.embedding.contexts import PANEL, read
 from tests import once
 from tests.models.tiny import MODELS, tiny_engine
 from tests.panels.made import made
@@ -38,20 +38,20 @@ def test_the_picture_caption_and_table_of_every_family(kind, pos, answered, pict
 @pytest.mark.parametrize("pos", [4, 10])
 def test_the_printed_program_measures_the_same_cosines(kind, pos, answered, program):
     trace, view = answered(PANEL, kind, pos=pos)
-    found = paths(trace, view)
-    in_order = found.same[np.argsort(found.others)]
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), np.vstack([in_order, found.own]), atol=1e-5)
+    paths = read(trace, view)
+    in_order = paths.same[np.argsort(paths.others)]
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), np.vstack([in_order, paths.own]), atol=1e-5)
 
 
 def test_the_other_places_are_those_of_the_same_token_nearest_first():
     trace, view = small("a b a a b a", pos=3)
-    assert paths(trace, view).others == (2, 5, 0)
+    assert read(trace, view).others == (2, 5, 0)
 
 
 def test_a_place_that_the_reader_chose_comes_first():
     trace, _ = small("a b a a b a", pos=3)
-    assert paths(trace, Fitted(pos=3, src=0)).others == (0, 2, 5)
-    assert paths(trace, Fitted(pos=3, src=1)).others == (2, 5, 0)
+    assert read(trace, Fitted(pos=3, src=0)).others == (0, 2, 5)
+    assert read(trace, Fitted(pos=3, src=1)).others == (2, 5, 0)
 
 
 def test_the_caption_begins_at_one_and_tells_where_it_ends():
@@ -73,9 +73,9 @@ def test_a_token_that_stands_once_says_how_to_get_a_case():
 @pytest.mark.parametrize("kind", ["gpt2", "bert"])
 def test_positions_that_are_added_part_the_two_before_layer_0(kind, answered):
     trace, view = answered(PANEL, kind, pos=0)
-    found = paths(trace, view)
-    assert (found.same[:, 0] == 1).all()
-    assert (found.same[:, 1] < 0.999).all()
+    paths = read(trace, view)
+    assert (paths.same[:, 0] == 1).all()
+    assert (paths.same[:, 1] < 0.999).all()
     assert "what is added before layer 0 (positions)" in once.caption(PANEL, trace, view)
     assert once.figure(PANEL, trace, view).layout.xaxis.ticktext[:2] == ("row", "in")
 
@@ -91,7 +91,7 @@ def test_rotary_models_enter_with_the_row_itself_so_nothing_stands_between(answe
 def test_the_last_other_place_of_a_causal_prefix_is_seen_by_no_one(answered):
     """The first token of a causal text sees only itself, so the same token further on has another vector."""
     trace, view = answered(PANEL, "llama", text="aba", pos=2)
-    assert paths(trace, view).same[0, -1] < 0.999
+    assert read(trace, view).same[0, -1] < 0.999
 
 
 def test_the_table_holds_the_numbers_of_the_figure():
@@ -110,7 +110,7 @@ def test_the_formula_divides_by_both_lengths():
 @pytest.mark.real
 def test_the_same_word_of_the_default_text_parts_with_depth(really_answered):
     trace, view = really_answered(PANEL, pos=8)
-    found = paths(trace, view)
-    assert found.others == (1,)
-    assert found.same[0, 0] == 1
-    assert found.same[0, -1] == pytest.approx(0.747, abs=0.005)
+    paths = read(trace, view)
+    assert paths.others == (1,)
+    assert paths.same[0, 0] == 1
+    assert paths.same[0, -1] == pytest.approx(0.747, abs=0.005)

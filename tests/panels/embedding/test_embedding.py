@@ -6,7 +6,7 @@ import pytest
 from anatomy.measure import principal_plane
 from anatomy.request import Want
 from anatomy.view import Fitted
-from panels.embedding.embedding import MOST_WITH_NEIGHBOURS, NEAR, PANEL, crowded, lay_out
+from panels.embedding.embedding import MOST_WITH_NEIGHBOURS, NEAR, PANEL, read
 from tests import once
 from tests.models.tiny import MODELS
 from tests.panels.made import made
@@ -49,7 +49,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
 @pytest.mark.parametrize("near", ["0", "3", "8"])
 def test_the_printed_program_finds_the_same_places(kind, near, answered, program):
     trace, view = answered(PANEL, kind, settings=(("near", near),))
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), lay_out(trace, view).flat, atol=1e-4)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), read(trace, view).flat, atol=1e-4)
 
 
 def test_every_row_stands_once_and_says_how_often_it_occurs():
@@ -59,7 +59,7 @@ def test_every_row_stands_once_and_says_how_often_it_occurs():
 
 
 def test_the_chosen_token_its_neighbours_the_text_and_the_rest_are_told_apart():
-    plane = lay_out(small(), VIEW)
+    plane = read(small(), VIEW)
     assert dict(zip(plane.labels, plane.ranks, strict=True)) == {
         "a": "chosen",
         "b": "text",
@@ -72,7 +72,7 @@ def test_the_chosen_token_its_neighbours_the_text_and_the_rest_are_told_apart():
 def test_a_neighbour_that_stands_in_the_text_is_not_drawn_twice():
     trace = small()
     both = trace.plus({Want("near_ids"): np.array([[1, 10]] * 3), Want("near_rows"): trace[Want("near_rows")]})
-    plane = lay_out(both, VIEW)
+    plane = read(both, VIEW)
     assert plane.ids == (0, 1, 10)
     assert plane.ranks[1] == "near"
     np.testing.assert_allclose(plane.cosines[1], 0, atol=1e-7)
@@ -108,8 +108,8 @@ def test_in_a_long_text_only_the_chosen_tokens_neighbours_are_drawn():
     near = np.arange(100, 100 + 2 * len(words)).reshape(-1, 2)
     arrays = {Want("tok_embed"): rows, Want("near_ids"): near, Want("near_rows"): rows[:, None] + np.ones((1, 2, 8))}
     crowd = made(" ".join(words), arrays, names={int(row): f"n{row}" for row in near.ravel()})
-    assert lay_out(crowd, VIEW).ids[-2:] == (104, 105)
-    assert len(lay_out(crowd, VIEW).ids) == len(words) + 2
+    assert read(crowd, VIEW).ids[-2:] == (104, 105)
+    assert len(read(crowd, VIEW).ids) == len(words) + 2
     assert "61 tokens of the text and 2 neighbours of the chosen one from outside of it" in once.caption(
         PANEL, crowd, VIEW
     )
@@ -118,8 +118,8 @@ def test_in_a_long_text_only_the_chosen_tokens_neighbours_are_drawn():
 def test_the_printed_program_leaves_the_same_neighbours_out(answered, program):
     text = "".join(map(chr, range(48, 48 + MOST_WITH_NEIGHBOURS + 3)))
     trace, view = answered(PANEL, text=text)
-    assert crowded(trace)
-    np.testing.assert_allclose(program(PANEL, trace, view), lay_out(trace, view).flat, atol=1e-4)
+    assert read(trace, view).crowded
+    np.testing.assert_allclose(program(PANEL, trace, view), read(trace, view).flat, atol=1e-4)
 
 
 def test_one_token_without_neighbours_is_a_point():
@@ -144,7 +144,7 @@ def test_the_formula_shows_the_row_and_its_place():
     trace = small()
     lines = once.formula(PANEL, trace, VIEW).splitlines()
     assert lines[0] == "row 0 of the table = (1.00, 0, 0, 0, … 8 numbers)   length 1.00"
-    x = lay_out(trace, VIEW).flat[0, 0]
+    x = read(trace, VIEW).flat[0, 0]
     assert lines[2].startswith(
         f"PC 1 = (row − mean) · u₁ = {abs(x):.3f}" if x > 0 else f"PC 1 = (row − mean) · u₁ = −{-x:.3f}"
     )

@@ -5,7 +5,7 @@ import pytest
 
 from anatomy.request import Want
 from anatomy.view import Fitted
-from panels.embedding.similarity import PANEL, matrix, nearest_other
+from panels.embedding.similarity import PANEL, read
 from tests import once
 from tests.models.tiny import MODELS
 from tests.panels.made import made
@@ -32,7 +32,7 @@ def test_the_printed_program_finds_the_same_matrix(kind, answered, program):
 
 
 def test_the_matrix_is_symmetric_with_ones_between_equal_tokens():
-    values = matrix(small(), range(4))
+    values = read(small(), Fitted(pos=0)).matrix
     np.testing.assert_array_equal(values, values.T)
     np.testing.assert_allclose(np.diag(values), 1)
     assert values[0, 2] == 1
@@ -46,7 +46,7 @@ def test_the_scale_is_the_same_for_every_text():
 
 def test_the_focus_is_the_most_alike_token_that_is_another():
     trace = small()
-    assert nearest_other(trace, Fitted(pos=0)) == 3
+    assert read(trace, Fitted(pos=0)).nearest == 3
     assert once.figure(PANEL, trace, Fitted(pos=0)).focus == (0, 3)
     assert once.figure(PANEL, small("a a"), Fitted(pos=0)).focus == (0, 0)
 

@@ -8,7 +8,7 @@ import pytest
 from anatomy.request import Want
 from anatomy.spec import Ffn
 from anatomy.view import Fitted
-from panels.ffn.activation import PANEL, inputs
+from panels.ffn.activation import PANEL, read
 from panels.ffn.neurons import strongest
 from tests import once
 from tests.alike import assert_rounding
@@ -61,9 +61,9 @@ def test_points_lie_on_the_curve(answered):
 def test_the_strongest_neurons_stand_out(answered):
     trace, view = answered(PANEL)
     *_, strong, bars, _ = once.figure(PANEL, trace, view).data
-    top = strongest(trace[Want("act", view.layer, pos=view.pos)])
-    np.testing.assert_allclose(np.sort(strong.x), np.sort(inputs(trace, view)[view.pos, top]), rtol=1e-6)
-    assert bars.name == f"all {inputs(trace, view).size:,} inputs"
+    inputs, top = read(trace, view), strongest(trace[Want("act", view.layer, pos=view.pos)])
+    np.testing.assert_allclose(np.sort(strong.x), np.sort(inputs.all[view.pos, top]), rtol=1e-6)
+    assert bars.name == f"all {inputs.all.size:,} inputs"
 
 
 def test_the_histogram_counts_every_input(answered):

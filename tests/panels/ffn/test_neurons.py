@@ -10,7 +10,7 @@ from anatomy.request import Run, Want
 from anatomy.spec import Ffn
 from anatomy.view import Fitted
 from panels.common.names import ffn_name
-from panels.ffn.neurons import PANEL, strongest, sum_gap, values
+from panels.ffn.neurons import PANEL, read, strongest
 from tests import once
 from tests.alike import assert_rounding
 from tests.anatomy.spec import SPEC, spec
@@ -42,15 +42,13 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 def test_the_printed_program_finds_the_same_neurons(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    ours = values(trace, view)
-    top = strongest(ours["act"])
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), [array[top] for array in ours.values()], atol=1e-4)
+    ours = list(read(trace, view).of_top.values())
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), ours, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["llama", "mistral", "qwen2"])
 def test_a_gated_neuron_is_the_product_of_its_factors(kind, answered):
-    trace, view = answered(PANEL, kind)
-    found = {site: array.astype(float) for site, array in values(trace, view).items()}
+    found = {site: array.astype(float) for site, array in read(*answered(PANEL, kind)).values.items()}
     np.testing.assert_allclose(found["act"], found["gate"] / (1 + np.exp(-found["gate"])) * found["up"], atol=1e-5)
     np.testing.assert_allclose(found["act"], found["opened"] * found["up"], atol=1e-5)
 
@@ -132,7 +130,7 @@ def test_the_sum_that_is_printed_is_that_of_the_librarys_own_projection(kind, an
     with torch.inference_mode():
         added = module(torch.from_numpy(np.array(trace[Want("act", view.layer, pos=view.pos)]))[None])[0].numpy()
     np.testing.assert_allclose(added, trace[Want("ffn_out", view.layer, pos=view.pos)], atol=1e-5)
-    assert sum_gap(trace, view) < 1e-5
+    assert read(trace, view).sum_gap < 1e-5
 
 
 def test_a_write_that_no_neuron_makes_is_shown():

@@ -5,7 +5,7 @@ import pytest
 
 from anatomy.request import Want
 from anatomy.view import Fitted
-from panels.ffn.promoted import PANEL, neurons
+from panels.ffn.promoted import PANEL, read
 from tests import once
 from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import HEADLESS, MODELS, tiny_engine
@@ -41,13 +41,13 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_the_printed_program_finds_the_same_neurons_and_logits(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    ours = np.array([(n.act, n.length, n.up[0][1], n.down[0][1]) for n in neurons(trace, view)]).T
+    ours = np.array([(n.act, n.length, n.up[0][1], n.down[0][1]) for n in read(trace, view).neurons]).T
     np.testing.assert_allclose(program(PANEL, trace, view, kind), ours, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", WITH_TOKENS)
 def test_what_is_raised_is_raised_and_the_longest_come_first(kind, answered):
-    found = neurons(*answered(PANEL, kind))
+    found = read(*answered(PANEL, kind)).neurons
     lengths = [each.length for each in found]
     assert lengths == sorted(lengths, reverse=True)
     assert len(found) == 10

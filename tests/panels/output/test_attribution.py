@@ -5,9 +5,9 @@ import pytest
 
 from anatomy.request import Want, choice
 from anatomy.view import Fitted
-from panels.common.logit_decomposition import BY, RIVAL, logit_decomposition
+from panels.common.logit_decomposition import BY, RIVAL
 from panels.output.attribution import PANEL
-from panels.output.attribution_neurons import movers
+from panels.output.attributions import read
 from tests import once
 from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import MODELS, tiny_engine
@@ -52,14 +52,14 @@ def test_the_picture_caption_and_table_of_every_family(kind, settings, answered,
 @pytest.mark.parametrize("kind", WITH_PARTS)
 @pytest.mark.parametrize("rival", RIVAL.options)
 def test_the_parts_add_up_to_the_models_own_logits(kind, rival, answered):
-    found = logit_decomposition(*answered(PANEL, kind, settings=(("rival", rival),)))
+    found = read(*answered(PANEL, kind, settings=(("rival", rival),))).decomposition
     assert found.off < 1e-5
     assert abs(found.writes).max() > 0.05
 
 
 @pytest.mark.parametrize("kind", ["llama", "mistral", "qwen2"])
 def test_the_heads_of_a_layer_add_up_to_its_attention(kind, answered):
-    found = logit_decomposition(*answered(PANEL, kind))
+    found = read(*answered(PANEL, kind)).decomposition
     np.testing.assert_allclose(found.heads.sum(axis=1), found.writes[0], atol=1e-5)
 
 
@@ -67,7 +67,7 @@ def test_the_heads_of_a_layer_add_up_to_its_attention(kind, answered):
 @pytest.mark.parametrize("rival", ["none", "third"])
 def test_the_printed_program_finds_the_same_parts(kind, rival, answered, program):
     trace, view = answered(PANEL, kind, settings=(("rival", rival),))
-    found = logit_decomposition(trace, view)
+    found = read(trace, view).decomposition
     ours = [found.enters, *found.writes.T.ravel(), found.constants]
     np.testing.assert_allclose(program(PANEL, trace, view, kind), ours, atol=1e-5)
 
@@ -75,14 +75,14 @@ def test_the_printed_program_finds_the_same_parts(kind, rival, answered, program
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_the_printed_program_finds_the_same_heads(kind, answered, program):
     trace, view = answered(PANEL, kind, settings=(("by", "heads"), ("rival", "second")))
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), logit_decomposition(trace, view).heads, atol=1e-5)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), read(trace, view).decomposition.heads, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", WITH_PARTS)
 @pytest.mark.parametrize("rival", ["none", "second"])
 def test_the_printed_program_finds_the_same_neurons_and_none_that_is_stronger(kind, rival, answered, program):
     trace, view = answered(PANEL, kind, settings=(*BY_NEURONS, ("rival", rival)))
-    ours, found = movers(trace, view), program(PANEL, trace, view, kind).numpy()
+    ours, found = read(trace, view).movers, program(PANEL, trace, view, kind).numpy()
     assert len(ours.ids) >= 10
     np.testing.assert_allclose(ours.logits, found[: len(ours.ids), 2], atol=1e-5)
     assert {*zip(ours.layers.tolist(), ours.ids.tolist(), strict=True)} == {
@@ -93,7 +93,7 @@ def test_the_printed_program_finds_the_same_neurons_and_none_that_is_stronger(ki
 @pytest.mark.parametrize("kind", WITH_PARTS)
 def test_what_is_left_to_the_other_neurons_is_the_ffns_less_those_listed(kind, answered):
     trace, view = answered(PANEL, kind, settings=BY_NEURONS)
-    found, moving = logit_decomposition(trace, view), movers(trace, view)
+    found, moving = read(trace, view).decomposition, read(trace, view).movers
     *rows, ends = once.table(PANEL, trace, view).rows
     assert ends[1] == pytest.approx(sum(row[1] for row in rows))
     assert ends[2] == pytest.approx(sum({row[0].split()[0]: row[2] for row in rows}.values()))
@@ -128,9 +128,9 @@ def test_the_neurons_are_listed_by_what_they_move_and_summed_beside_their_layers
 
 
 def test_the_list_ends_where_a_layer_may_hold_back_a_stronger_one():
-    assert len(movers(of_neurons([[3.0, 2.0], [0.5, 0.25], [0.5, 0.25]]), NEURONS).ids) == 2
+    assert len(read(of_neurons([[3.0, 2.0], [0.5, 0.25], [0.5, 0.25]]), NEURONS).movers.ids) == 2
     every = [[12.0 - i for i in range(12)], [0.0] * 12, [0.0] * 12]  # all that a layer has: nothing is held back
-    assert len(movers(of_neurons(every), NEURONS).ids) == 20
+    assert len(read(of_neurons(every), NEURONS).movers.ids) == 20
 
 
 def test_neurons_are_drawn_to_both_sides_and_those_of_the_chosen_layer_in_bold():
@@ -149,7 +149,7 @@ def test_neurons_are_asked_for_only_when_shown():
 def test_the_printed_program_goes_on_with_generated_tokens(answered, program):
     trace, view = answered(PANEL, tail=(200, 7))
     assert len(trace.tokens) == len(TEXT.encode()) + 2
-    found = logit_decomposition(trace, view)
+    found = read(trace, view).decomposition
     ours = [found.enters, *found.writes.T.ravel(), found.constants]
     np.testing.assert_allclose(program(PANEL, trace, view), ours, atol=1e-5)
 
@@ -253,7 +253,7 @@ def test_labels_of_users_stay_text():
 @pytest.mark.real
 def test_the_default_model_s_answer_adds_up(really_answered):
     for rival in RIVAL.options:
-        found = logit_decomposition(*really_answered(PANEL, settings=(("rival", rival),)))
+        found = read(*really_answered(PANEL, settings=(("rival", rival),))).decomposition
         assert found.best == "·Germany"
         assert found.off < 1e-4
 
@@ -261,6 +261,6 @@ def test_the_default_model_s_answer_adds_up(really_answered):
 @pytest.mark.real
 def test_the_strongest_neurons_of_the_default_model_are_listed_with_their_layers(really_answered):
     trace, view = really_answered(PANEL, settings=BY_NEURONS)
-    moving = movers(trace, view)
+    moving = read(trace, view).movers
     assert 10 <= len(moving.ids) <= 20
     assert "Of 46,080 neurons" in once.caption(PANEL, trace, view)

@@ -10,7 +10,7 @@ from transformers import DynamicCache
 from anatomy.memory import cache_bytes
 from anatomy.request import Want
 from anatomy.view import Fitted
-from panels.output.cache import PANEL, logit_gap
+from panels.output.cache import PANEL, read
 from tests import once
 from tests.alike import assert_rounding
 from tests.anatomy.spec import SPEC
@@ -21,6 +21,14 @@ from viz.format import number
 
 CAUSAL = ["llama", "mistral", "qwen2", "gpt2"]  # mistral's window is 4 tokens
 TAIL = (100, 101, 102)
+
+
+def long(pos: int, model=SPEC):
+    """A text of 3,000 tokens, with what the panel asks for where the token at `pos` is chosen: all of it 1, and a gap
+    of 10⁻⁶."""
+    arrays = {Want(site, 0): np.ones((model.n_kv, 3_000, model.d_head)) for site in ("k", "v")}
+    arrays |= {Want("logits", pos=pos): np.ones(model.vocab), Want("cache_gap", pos=pos): np.array(1e-6)}
+    return made(" ".join(["w"] * 3_000), arrays, model)
 
 
 def bytes_after(trace, view) -> list[int]:
@@ -105,7 +113,7 @@ def test_a_window_is_said_and_the_cache_stops_growing(answered):
 @pytest.mark.parametrize("kind", CAUSAL)
 def test_the_difference_that_the_cache_makes_stands_in_caption_table_and_formula(kind, answered):
     trace, view = answered(PANEL, kind, pos=7)
-    gap = logit_gap(trace, view)
+    gap = read(trace, view).gap
     assert 0 <= gap < 1e-4
     told = [row[5] for row in once.table(PANEL, trace, view).rows]
     assert_rounding(told.pop(7))
@@ -118,7 +126,7 @@ def test_a_cache_that_forgets_shows_its_difference(monkeypatch, answered):
     plain = DynamicCache.update
     monkeypatch.setattr(DynamicCache, "update", lambda self, key, *more: plain(self, 0.9 * key, *more))
     trace, view = answered(PANEL)
-    gap = logit_gap(trace, view)
+    gap = read(trace, view).gap
     assert gap > 1e-3
     assert once.caption(PANEL, trace, view).endswith(f"(difference {number(gap, 2)}).")
 
@@ -131,9 +139,7 @@ def test_a_multi_head_model_has_one_curve(answered):
 @pytest.mark.parametrize("window", [None, 700])
 def test_a_long_texts_curve_is_that_of_all_its_tokens(window):
     model = replace(SPEC, window=window, max_pos=8_192)
-    gap = {Want("cache_gap", pos=900): np.array(0.0)} if model.head else {}
-    trace = made(" ".join(["w"] * 3_000), gap, model)
-    curve = once.figure(PANEL, trace, Fitted(pos=900, length=3_000)).data[0]
+    curve = once.figure(PANEL, long(900, model), Fitted(pos=900, length=3_000)).data[0]
     assert len(curve.x) < 300
     every = np.arange(1, 3_001)
     exact = np.array([cache_bytes(model, int(n)) for n in every])
@@ -142,8 +148,7 @@ def test_a_long_texts_curve_is_that_of_all_its_tokens(window):
 
 
 def test_the_table_of_a_long_text_lists_those_around_the_chosen_token():
-    gap = {Want("cache_gap", pos=2_500): np.array(1e-6), Want("logits", pos=2_500): np.ones(50)}
-    table = once.table(PANEL, made(" ".join(["w"] * 3_000), gap), Fitted(pos=2_500))
+    table = once.table(PANEL, long(2_500), Fitted(pos=2_500))
     assert table.note == "Listed are 2,000 of 3,000 tokens, those around the chosen one."
     assert [row[0] for row in table.rows] == [*range(1_001, 3_001)]
     assert [row[0] for row in table.rows if row[-1] is not None] == [2_501]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from anatomy.measure import softmax
 from anatomy.request import Want
 from anatomy.view import Fitted
-from panels.output.output import PANEL, SHOWN, answer
+from panels.output.output import PANEL, SHOWN, read
 from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import HEADLESS, MODELS, tiny_engine
@@ -40,7 +40,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, settings, answered,
 @pytest.mark.parametrize("temperature", ["1", "0.3"])
 def test_the_printed_program_finds_the_same_distribution(kind, temperature, answered, program):
     trace, view = answered(PANEL, kind, settings=(("temp", temperature),))
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), answer(trace, view).probabilities, atol=1e-5)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), read(trace, view).probabilities, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", WITH_HEAD)
@@ -73,10 +73,10 @@ def test_a_model_that_reads_both_ways_names_a_token_for_the_place_itself():
 def test_the_temperature_sharpens_and_is_said():
     trace = small({7: 0.6, 3: 0.3})
     cold = Fitted(pos=1, settings=(("temp", "0.5"),))
-    assert answer(trace, cold).probabilities[7] > answer(trace, VIEW).probabilities[7]
+    assert read(trace, cold).probabilities[7] > read(trace, VIEW).probabilities[7]
     assert "at temperature 0.5" in once.caption(PANEL, trace, cold)
     assert "temperature" not in once.caption(PANEL, trace, VIEW)
-    assert answer(trace, cold).ids == answer(trace, VIEW).ids == (7, 3)
+    assert read(trace, cold).ids == read(trace, VIEW).ids == (7, 3)
 
 
 @given(st.floats(0.1, 2.0), st.lists(st.floats(-200, 200), min_size=2, max_size=40))

@@ -5,7 +5,7 @@ import pytest
 
 from anatomy.request import Want
 from anatomy.view import Fitted
-from panels.output.pooled import PANEL, alike, pooled, shares
+from panels.output.pooled import PANEL, read
 from tests import once
 from tests.anatomy.spec import SPEC
 from tests.models.tiny import MODELS, tiny_engine
@@ -38,27 +38,27 @@ def test_a_model_that_predicts_says_so_instead(kind):
 @pytest.mark.parametrize("kind", WITHOUT_HEAD)
 def test_the_printed_program_finds_the_same_shares(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), shares(trace), atol=1e-5)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), read(trace, view).share, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", WITHOUT_HEAD)
 def test_the_shares_add_up_to_one(kind, answered):
-    trace, _view = answered(PANEL, kind)
-    assert shares(trace).sum() == pytest.approx(1)
-    assert np.abs(alike(trace)).max() <= 1 + 1e-9
+    text = read(*answered(PANEL, kind))
+    assert text.share.sum() == pytest.approx(1)
+    assert np.abs(text.cosine).max() <= 1 + 1e-9
 
 
 def test_the_mean_and_the_shares_of_known_vectors():
-    trace = vectors([[2, 0, 0], [0, 2, 0]], "a b")
-    np.testing.assert_allclose(pooled(trace)[:3], [1, 1, 0])
-    np.testing.assert_allclose(shares(trace), [0.5, 0.5])
-    np.testing.assert_allclose(alike(trace), [0.5**0.5] * 2)
+    text = read(vectors([[2, 0, 0], [0, 2, 0]], "a b"), Fitted(pos=0))
+    np.testing.assert_allclose(text.mean[:3], [1, 1, 0])
+    np.testing.assert_allclose(text.share, [0.5, 0.5])
+    np.testing.assert_allclose(text.cosine, [0.5**0.5] * 2)
 
 
 def test_one_token_is_the_whole_text():
     trace = vectors([[3, 4, 0]], "a")
     assert "of length 5.00" in once.caption(PANEL, trace, Fitted(pos=0))
-    np.testing.assert_allclose(shares(trace), [1])
+    np.testing.assert_allclose(read(trace, Fitted(pos=0)).share, [1])
 
 
 def test_the_chosen_token_is_drawn_even_among_many_and_the_rest_stand_together():

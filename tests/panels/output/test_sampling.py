@@ -6,7 +6,7 @@ import pytest
 from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.common.shared import TOP_K, TOP_P
-from panels.output.sampling import MIN_P, PANEL, PENALTY, SHOWN, drawn
+from panels.output.sampling import MIN_P, PANEL, PENALTY, SHOWN, read
 from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS, tiny_engine
@@ -39,7 +39,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, settings, answered,
 @pytest.mark.parametrize("settings", [(), EVERYTHING, OFF], ids=["default", "everything", "off"])
 def test_the_printed_program_finds_the_same_distribution(kind, settings, answered, program):
     trace, view = answered(PANEL, kind, settings=settings)
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), drawn(trace, view).steps[-1].probabilities, atol=1e-5)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), read(trace, view).left, atol=1e-5)
 
 
 @pytest.mark.parametrize("settings", [(), EVERYTHING, OFF], ids=["default", "everything", "off"])
@@ -83,8 +83,7 @@ def test_the_table_has_a_row_per_step_in_the_order_of_generate():
 
 def test_tokens_of_the_text_up_to_here_are_penalized():
     trace, view = small({0: 0.5, 7: 0.3}, (("penalty", "2"), ("topk", "0")))  # “a” has id 0
-    found = drawn(trace, view)
-    assert found.ids[0] == 7
+    assert read(trace, view).ids[0] == 7
     assert "<7>" in once.caption(PANEL, trace, view)
     lines = once.formula(PANEL, *small({0: 0.9}, (("penalty", "1.5"),))).splitlines()
     assert lines[1].startswith("repetition penalty 1.5: 2.895 / 1.5 = 1.93")
@@ -92,14 +91,14 @@ def test_tokens_of_the_text_up_to_here_are_penalized():
 
 def test_the_model_s_order_is_kept_where_names_are_missing():
     trace, view = small({7: 0.6, 3: 0.2, 9: 0.1}, OFF, named=2)
-    assert drawn(trace, view).ids == (7, 3)
+    assert read(trace, view).ids == (7, 3)
     assert any(label.startswith("all other: 48") for label in once.figure(PANEL, trace, view).layout.yaxis.ticktext)
 
 
 def test_the_best_token_is_told_by_its_id_where_the_engine_has_no_name_for_it():
     """A penalty takes all tokens that have names down, as they stand in the text."""
     trace, view = small({0: 0.3, 7: 0.2}, (("penalty", "2"), ("topk", "0")), named=1)  # “a” has id 0
-    assert (drawn(trace, view).ids, drawn(trace, view).names) == ((7,), ("token 7",))
+    assert (read(trace, view).ids, read(trace, view).names) == ((7,), ("token 7",))
     assert "“token 7”" in once.caption(PANEL, trace, view)
     assert "token 7" in once.formula(PANEL, trace, view)
     assert once.figure(PANEL, trace, view).layout.yaxis.ticktext[0] == "token 7"
@@ -107,7 +106,7 @@ def test_the_best_token_is_told_by_its_id_where_the_engine_has_no_name_for_it():
 
 
 def test_at_most_so_many_bars_have_names():
-    assert len(drawn(*small({7: 0.6})).ids) == SHOWN
+    assert len(read(*small({7: 0.6})).ids) == SHOWN
 
 
 def test_models_that_draw_nothing_say_why():
@@ -120,5 +119,5 @@ def test_models_that_draw_nothing_say_why():
 def test_both_ends_of_every_slider_can_be_drawn(control):
     for value in (control.low, control.high):
         trace, view = small({7: 0.6, 3: 0.3}, ((control.name, f"{value:g}"),))
-        assert drawn(trace, view).steps[-1].kept >= 1
+        assert read(trace, view).steps[-1].kept >= 1
         assert once.figure(PANEL, trace, view).data

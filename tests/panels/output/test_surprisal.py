@@ -9,7 +9,7 @@ from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.common.shared import WORDS
 from panels.output.surprisal import PANEL
-from panels.output.surprisals import read, surprisals
+from panels.output.surprisals import read
 from tests import once
 from tests.models.tiny import MODELS, tiny_engine
 from tests.panels.made import made
@@ -34,7 +34,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, settings, answered,
 def test_the_printed_program_finds_the_same_surprisals(kind, answered, program):
     trace, view = answered(PANEL, kind)
     found = program(PANEL, trace, view, kind)
-    np.testing.assert_allclose(found, surprisals(trace)[1:], atol=1e-4)
+    np.testing.assert_allclose(found, read(trace, view).of_token[1:], atol=1e-4)
     assert read(trace, view).mean == pytest.approx(float(found.mean()), abs=1e-4)
 
 
@@ -47,14 +47,14 @@ def test_the_printed_program_adds_up_the_same_words(kind, text, answered, progra
 
 def test_words_keep_the_total_of_all_tokens(answered):
     trace, view = answered(PANEL, settings=JOINED)
-    assert np.nansum(read(trace, view).values) == pytest.approx(np.nansum(surprisals(trace)))
+    assert np.nansum(read(trace, view).values) == pytest.approx(np.nansum(read(trace, view).of_token))
     tokens, words = (once.formula(PANEL, trace, v).splitlines()[-1] for v in (view.with_setting(WORDS, False), view))
     assert tokens == words
 
 
 def test_the_first_word_counts_what_follows_its_first_token(answered):
     trace, view = answered(PANEL, text="abc d", pos=1, settings=JOINED)
-    rest = surprisals(trace)[1:3].sum()
+    rest = read(trace, view).of_token[1:3].sum()
     assert read(trace, view).values[0] == pytest.approx(rest)
     assert once.caption(PANEL, trace, view).startswith(
         "After its first token was read, which nothing predicts, the rest of “abc” had a probability of"
@@ -70,7 +70,7 @@ def test_a_first_word_of_one_token_has_none(answered):
 
 def test_a_chosen_word_is_the_sum_of_its_tokens(answered):
     trace, view = answered(PANEL, text="a bc", pos=2, settings=JOINED)
-    b, c = surprisals(trace)[2:]
+    b, c = read(trace, view).of_token[2:]
     assert f"“b” {number(b)} + “c” {number(c)} = {number(b + c)}" in once.formula(PANEL, trace, view)
     assert "“bc” had a probability of" in once.caption(PANEL, trace, view)
     assert "Over 2 words the mean is" in once.caption(PANEL, trace, view)
@@ -177,5 +177,5 @@ def test_models_without_a_next_token_say_why():
 @pytest.mark.real
 def test_the_last_word_of_the_default_text_is_expected(really_answered):
     trace, view = really_answered(PANEL)
-    assert surprisals(trace)[-1] == pytest.approx(0.053, abs=0.002)
+    assert read(trace, view).of_token[-1] == pytest.approx(0.053, abs=0.002)
     assert math.exp(read(trace, view).mean) == pytest.approx(9.52, abs=0.05)

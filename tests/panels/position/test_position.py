@@ -9,7 +9,8 @@ import pytest
 from anatomy.request import Want
 from anatomy.spec import LearnedPositions, RelativeBias, Rope
 from anatomy.view import Fitted
-from panels.position.position import PANEL, wavelengths
+from panels.position.position import PANEL
+from panels.position.position_waves import wavelengths
 from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from anatomy.relative import spans
 from anatomy.request import Want
 from anatomy.spec import LearnedPositions, RelativeBias, Rope
 from anatomy.view import Fitted
-from panels.position.relative_bias import PANEL, by_bucket, by_distance, reached
+from panels.position.relative_bias import PANEL, by_distance, read
 from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS, tiny_engine
@@ -23,7 +24,7 @@ def given(words: str):
     n = len(words.split())
     place = np.arange(n)
     found = np.zeros((2, n, n))
-    for span in reached(made(words, {}, BIASED)):
+    for span in spans(n, BIASED.position):
         distance = place[None, :] - place[:, None]
         found[1][(distance >= span.first) & (distance <= span.last)] = NUMBERS[span.bucket]
     pos = min(VIEW.pos, n - 1)
@@ -44,11 +45,11 @@ def test_the_printed_program_finds_the_same_numbers(kind, answered, program):
 
 @pytest.mark.parametrize("text", ["a", "ab", "the cat, the café sat", "x" * 60])
 def test_every_score_gets_the_number_of_its_bucket(text, answered):
-    trace, _view = answered(PANEL, "t5", text=text)
-    added, values = trace[Want("pos_bias", 0)], by_bucket(trace)
+    trace, view = answered(PANEL, "t5", text=text)
+    added, found = trace[Want("pos_bias", 0)], read(trace, view)
     place = np.arange(len(trace.tokens))
     distance = place[None, :] - place[:, None]  # [pos src]
-    for span, row in zip(reached(trace), values.T, strict=True):
+    for span, row in zip(found.spans, found.values.T, strict=True):
         inside = (distance >= span.first) & (distance <= span.last)
         np.testing.assert_array_equal(added[:, inside], np.broadcast_to(row[:, None], (len(row), inside.sum())))
 

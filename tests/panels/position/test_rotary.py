@@ -8,7 +8,7 @@ import torch
 
 from anatomy.request import Want
 from panels.position import distance, position_sizes, rotation, wavelengths
-from panels.position.rotation import PAIR, SHIFT, lab
+from panels.position.rotation import PAIR, SHIFT
 from tests import once
 from tests.alike import assert_rounding
 from tests.models.tiny import MODELS, tiny_engine, tiny_model
@@ -60,15 +60,15 @@ def test_a_panel_that_does_not_apply_says_why(kind):
 def test_the_labs_program_finds_the_same_points(src, settings, answered, program):
     trace, view = answered(rotation.PANEL, settings=settings, src=src)
     found = program(rotation.PANEL, trace, view).numpy()
-    given = lab(trace, view)
-    expected = [[rotation._pair(given, v) for v in (side.plain, side.turned)] for side in given.sides]
+    given = rotation.read(trace, view)
+    expected = [[pairs[given.pair] for pairs in (side.before, side.after)] for side in given.sides]
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("settings", [(), (("reach", "far"),), (("first", "0"),)], ids=["near", "far", "without first"])
 def test_the_program_finds_the_same_scores_by_distance(settings, answered, program):
     trace, view = answered(distance.PANEL, settings=settings)
-    expected = distance.fall(trace, view).scores
+    expected = distance.read(trace, view).scores
     np.testing.assert_allclose(program(distance.PANEL, trace, view).numpy(), expected, atol=1e-5)
 
 
@@ -83,7 +83,7 @@ def test_the_program_finds_the_wavelengths_with_the_librarys_own_rescaling(answe
 def test_the_program_finds_the_same_sizes(kind, answered, program):
     trace, view = answered(position_sizes.PANEL, kind)
     found = program(position_sizes.PANEL, trace, view, kind).numpy()
-    np.testing.assert_allclose(found, position_sizes.sizes(trace), atol=1e-5)
+    np.testing.assert_allclose(found, position_sizes.read(trace, view).norm, atol=1e-5)
 
 
 def projected(kind: str, layer: int) -> dict[str, np.ndarray]:
@@ -104,7 +104,7 @@ def projected(kind: str, layer: int) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("src", [0, 9])
 def test_what_the_lab_calls_before_the_turn_is_the_models_own_projection(kind, src, answered):
     trace, view = answered(rotation.PANEL, kind, src=src)
-    query, key = lab(trace, view).sides
+    query, key = rotation.read(trace, view).sides
     own = projected(kind, view.layer)
     np.testing.assert_allclose(query.plain, own["q"][view.head, view.pos], atol=2e-6)
     group = view.head // (trace.spec.n_heads // trace.spec.n_kv)
@@ -115,7 +115,7 @@ def test_what_the_lab_calls_before_the_turn_is_the_models_own_projection(kind, s
 @pytest.mark.parametrize("shift", [0, 1, 500])
 def test_moving_both_tokens_leaves_their_product(kind, shift, answered):
     trace, view = answered(rotation.PANEL, kind, settings=(("shift", str(shift)),))
-    found = lab(trace, view)
+    found = rotation.read(trace, view)
     assert found.moved == pytest.approx(found.own, abs=1e-9)
 
 
@@ -134,9 +134,9 @@ def test_a_model_told_other_positions_attends_the_same():
 @pytest.mark.parametrize("src", [None, 18, 20])
 def test_the_score_at_the_texts_own_distance_is_the_models(kind, src, answered):
     trace, view = answered(distance.PANEL, kind, src=src)
-    found = distance.fall(trace, view)
+    found = distance.read(trace, view)
     assert found.here == pytest.approx(
-        float(trace[Want("scores", view.layer)][view.head, view.pos, found.cell.src]), abs=1e-5
+        float(trace[Want("scores", view.layer)][view.head, view.pos, found.given.cell.src]), abs=1e-5
     )
     assert found.scores[found.distance] == pytest.approx(found.here)
     assert_rounding(re.search(r"difference (.+?)\)", once.caption(distance.PANEL, trace, view))[1])
@@ -147,8 +147,8 @@ def test_the_score_at_the_texts_own_distance_is_the_models(kind, src, answered):
 def test_the_real_models_scores_follow_from_the_rotation_in_every_head(layer, really_answered):
     for head in range(9):
         trace, view = really_answered(distance.PANEL, layer=layer, head=head)
-        assert distance.fall(trace, view).off < 1e-4
-        found = lab(trace, view.with_setting(SHIFT, 500))
+        assert distance.read(trace, view).off < 1e-4
+        found = rotation.read(trace, view.with_setting(SHIFT, 500))
         assert found.moved == pytest.approx(found.own, abs=1e-9)
 
 
@@ -161,12 +161,12 @@ def test_a_masked_key_has_no_score_to_compare_with(answered):
 
 def test_a_pair_beyond_the_models_last_shows_the_last(answered):
     trace, view = answered(rotation.PANEL)
-    assert lab(trace, view.with_setting(PAIR, 63)).pair == trace.spec.d_head // 2 - 1
+    assert rotation.read(trace, view.with_setting(PAIR, 63)).pair == trace.spec.d_head // 2 - 1
 
 
 def test_the_slider_moves_both_tokens(answered):
     trace, view = answered(rotation.PANEL, src=2)
-    moved = lab(trace, view.with_setting(SHIFT, 10))
+    moved = rotation.read(trace, view.with_setting(SHIFT, 10))
     assert [side.position for side in moved.sides] == [view.pos + 10, 12]
     assert "10 tokens further on than in the text" in once.caption(rotation.PANEL, trace, view.with_setting(SHIFT, 10))
 

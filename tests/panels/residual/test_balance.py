@@ -9,8 +9,7 @@ import torch
 from anatomy.request import Want
 from anatomy.spec import LearnedPositions
 from anatomy.view import Fitted
-from panels.common.residual_decomposition import residual_decomposition
-from panels.residual.balance import PANEL
+from panels.residual.balance import PANEL, read
 from tests import once
 from tests.alike import assert_rounding
 from tests.anatomy.spec import SPEC, spec
@@ -43,14 +42,14 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_sums_are_the_models_own(kind, answered):
-    found = residual_decomposition(*answered(PANEL, kind))
+    found = read(*answered(PANEL, kind)).entries
     assert found.off <= 1e-5 * found.size
     assert found.size > 1
 
 
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2"])
 def test_the_shares_add_up_to_one(kind, answered):
-    found = residual_decomposition(*answered(PANEL, kind))
+    found = read(*answered(PANEL, kind)).entries
     assert found.lead[0] + found.shares.sum() == pytest.approx(1)
     assert np.abs(found.shares).max() > 0.1
 
@@ -58,7 +57,7 @@ def test_the_shares_add_up_to_one(kind, answered):
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_the_printed_program_finds_the_same_shares(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    found = residual_decomposition(trace, view)
+    found = read(trace, view).entries
     ours = [found.lead[0], *found.shares.T.ravel()]
     np.testing.assert_allclose(program(PANEL, trace, view, kind), ours, atol=1e-5)
 
@@ -66,7 +65,7 @@ def test_the_printed_program_finds_the_same_shares(kind, answered, program):
 @pytest.mark.parametrize("kind", ["bert", "bert-headless"])
 def test_the_printed_program_finds_the_same_shares_of_normalized_sums(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), residual_decomposition(trace, view).shares, atol=1e-5)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), read(trace, view).entries.shares, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
@@ -78,20 +77,20 @@ def test_the_final_stream_is_what_the_library_hands_to_its_last_norm(kind, answe
     with torch.inference_mode():
         model(torch.tensor([list(TEXT.encode())]))
     hook.remove()
-    found = residual_decomposition(trace, view)
+    found = read(trace, view).entries
     assert found.total == pytest.approx(float((seen[0].double() ** 2).sum()), rel=1e-5)
 
 
 def test_a_share_is_what_points_along_the_sum():
-    found = residual_decomposition(small(), VIEW)
+    found = read(small(), VIEW).entries
     assert found.lead == pytest.approx((9 / 25, 3))
     assert found.shares[1, 2] == pytest.approx(16 / 25)
     assert found.total == pytest.approx(25)
 
 
 def test_the_error_is_measured_and_said():
-    assert residual_decomposition(small(), VIEW).off == 0
-    assert residual_decomposition(small(off=0.5), VIEW).off == pytest.approx(0.5)
+    assert read(small(), VIEW).entries.off == 0
+    assert read(small(off=0.5), VIEW).entries.off == pytest.approx(0.5)
     assert "(largest difference 0.50, numbers up to" in once.caption(PANEL, small(off=0.5), VIEW)
     assert "own final stream: 0.50 " in once.formula(PANEL, small(off=0.5), VIEW)
 
@@ -137,6 +136,6 @@ def test_normalized_sums_are_said_not_to_add_up(answered):
 @pytest.mark.real
 def test_the_sheet_of_the_default_model_adds_up(really_answered):
     for pos in (0, 11):
-        found = residual_decomposition(*really_answered(PANEL, pos=pos))
+        found = read(*really_answered(PANEL, pos=pos)).entries
         assert found.off <= 2e-6 * found.size
         assert found.lead[0] + found.shares.sum() == pytest.approx(1)

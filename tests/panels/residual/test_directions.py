@@ -5,7 +5,7 @@ import pytest
 
 from anatomy.request import Want
 from anatomy.view import Fitted
-from panels.residual.directions import PANEL, directions
+from panels.residual.directions import PANEL, read
 from tests import once
 from tests.alike import assert_rounding
 from tests.anatomy.spec import SPEC
@@ -23,7 +23,8 @@ def small(attention=(0.1, 0.6, -0.2), ffn=(0.3, -0.7, 0.2)):
     whole = {"cos_attn": attention, "cos_ffn": ffn}
     arrays = {Want(site): np.stack([np.zeros(3), values], axis=1) for site, values in whole.items()}
     vectors = ("attn_out", "ffn_out", "resid_pre", "resid_mid")
-    return made("a b", arrays | {Want(site, 1, pos=1): np.ones(SPEC.d_model) for site in vectors})
+    ones = {Want(site, layer, pos=1): np.ones(SPEC.d_model) for site in vectors for layer in range(3)}
+    return made("a b", arrays | ones)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -38,7 +39,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, settings, answered,
 @SETTINGS
 def test_the_printed_program_finds_the_same_cosines(kind, settings, answered, program):
     trace, view = answered(PANEL, kind, settings=settings)
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), directions(trace, view), atol=1e-5)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), read(trace, view).cosine, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["llama", "bert"])
@@ -57,7 +58,7 @@ def test_writes_are_compared_in_the_order_of_the_model(answered):
         trace[Want(site, layer, pos=view.pos)].astype(float) for site, layer in (("ffn_out", 0), ("attn_out", 1))
     )
     expected = ffn @ after / np.linalg.norm(ffn) / np.linalg.norm(after)
-    assert directions(trace, view)[0, 1] == pytest.approx(expected)
+    assert read(trace, view).cosine[0, 1] == pytest.approx(expected)
 
 
 def test_the_chosen_token_and_layer_are_told():

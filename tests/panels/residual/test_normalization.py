@@ -6,7 +6,7 @@ import pytest
 from anatomy.request import Want
 from anatomy.spec import Norm
 from anatomy.view import Fitted
-from panels.residual.normalization import PANEL, largest, normed_token
+from panels.residual.normalization import PANEL, read
 from tests import once
 from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import MODELS
@@ -38,7 +38,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, settings, answered,
 @SETTINGS
 @pytest.mark.parametrize("layer", [0, 2])
 def test_the_formula_gives_what_the_models_own_norm_gives(kind, settings, layer, answered):
-    given = normed_token(*answered(PANEL, kind, settings=settings, layer=layer))
+    given = read(*answered(PANEL, kind, settings=settings, layer=layer)).steps
     assert given.off < 1e-5
     assert np.abs(given.after).max() > 0.5
     assert (given.bias is None) == (kind in ("llama", "mistral", "qwen2", "t5"))
@@ -48,16 +48,16 @@ def test_the_formula_gives_what_the_models_own_norm_gives(kind, settings, layer,
 @SETTINGS
 def test_the_printed_program_finds_the_same_steps(kind, settings, answered, program):
     trace, view = answered(PANEL, kind, settings=settings)
-    given = normed_token(trace, view)
+    token = read(trace, view)
+    given = token.steps
     parts = (given.before, given.unit, given.gain, given.bias, given.after)
-    top = largest(given.before)
-    ours = [part[top] for part in parts if part is not None]
+    ours = [part[token.top] for part in parts if part is not None]
     np.testing.assert_allclose(program(PANEL, trace, view, kind), ours, atol=1e-4)
 
 
 def test_the_error_is_measured_and_printed():
-    assert normed_token(small(), VIEW).off < 1e-6
-    assert normed_token(small(after=[2.4, -0.8, 0, 0.25]), VIEW).off == pytest.approx(0.25)
+    assert read(small(), VIEW).steps.off < 1e-6
+    assert read(small(after=[2.4, -0.8, 0, 0.25]), VIEW).steps.off == pytest.approx(0.25)
     assert once.formula(PANEL, small(after=[2.4, -0.8, 0, 0.25]), VIEW).endswith("the model's own norm 0.25")
 
 
@@ -110,5 +110,5 @@ def test_the_table_holds_the_numbers_of_the_figure(answered):
 def test_every_norm_of_the_default_model_follows_the_formula(really_answered):
     for settings in ((), (("norm", "ffn"),)):
         for layer in (0, 17, 29):
-            given = normed_token(*really_answered(PANEL, layer=layer, settings=settings))
+            given = read(*really_answered(PANEL, layer=layer, settings=settings)).steps
             assert given.off <= 1e-6 * max(1.0, float(np.abs(given.after).max()))

@@ -7,7 +7,7 @@ import pytest
 
 from anatomy.request import Want
 from anatomy.view import Fitted
-from panels.residual.outliers import PANEL, by_layer, outliers
+from panels.residual.outliers import PANEL, read
 from tests import once
 from tests.anatomy.spec import SPEC
 from tests.models.tiny import MODELS
@@ -44,7 +44,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, settings, answered,
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 def test_the_printed_program_finds_the_same_dimensions(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    found = outliers(trace, view)
+    found = read(trace, view)
     ours = [found.vector[found.top], found.shares[found.top]]
     np.testing.assert_allclose(program(PANEL, trace, view, kind), ours, atol=1e-4)
 
@@ -52,12 +52,14 @@ def test_the_printed_program_finds_the_same_dimensions(kind, answered, program):
 @pytest.mark.parametrize("kind", ["llama", "bert"])
 def test_the_printed_program_finds_the_same_shares_in_all_layers(kind, answered, program):
     trace, view = answered(PANEL, kind, settings=(("outliers", "layers"),))
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), by_layer(trace, view), atol=1e-5)
+    found = read(trace, view)
+    ours = found.shares_by_place[:, found.top]
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), ours, atol=1e-5)
 
 
 def test_shares_are_of_the_whole_vector_and_sum_to_one(answered):
-    assert outliers(*answered(PANEL)).shares.sum() == pytest.approx(1)
-    found = outliers(small({4: 3.0, 7: -4.0}), VIEW)
+    assert read(*answered(PANEL)).shares.sum() == pytest.approx(1)
+    found = read(small({4: 3.0, 7: -4.0}), VIEW)
     assert list(found.top[:2]) == [7, 4]
     assert found.shares[7] == pytest.approx(16 / 25)
     assert found.half == 1
@@ -84,7 +86,7 @@ def test_one_token_alone_is_not_compared_with_others():
 
 def test_a_vector_without_length_has_no_shares():
     trace = small({})
-    assert not outliers(trace, VIEW).shares.any()
+    assert not read(trace, VIEW).shares.any()
     assert once.caption(PANEL, trace, VIEW).startswith("After layer 1, 20 dimensions hold half")
     assert once.figure(PANEL, trace, VIEW).data
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from anatomy.request import Want
+from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.shared import FIRST, NORM_SCALE, WORDS
-from panels.residual.residual import PANEL, lengths, streams
+from panels.residual.residual import PANEL, read
 from tests import once
 from tests.models.tiny import MODELS
 from tests.panels.made import made
@@ -22,6 +23,11 @@ MODES = {
     "words": (("words", "1"),),
     "words without first": (("first", "0"), ("words", "1")),
 }
+
+
+def lengths(trace: Trace) -> np.ndarray:
+    """[pos place] of every token by itself."""
+    return read(trace, VIEW).norm
 
 
 def small(words: str = "a b c", top: float = 300.0):
@@ -44,17 +50,17 @@ def test_the_picture_caption_and_table_of_every_family(kind, settings, answered,
 @pytest.mark.parametrize("first", ["0", "1"])
 def test_the_printed_program_measures_the_same_means_of_words(kind, first, answered, program):
     trace, view = answered(PANEL, kind, settings=(("first", first), ("words", "1")))
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), streams(trace, view).values, rtol=1e-4)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), read(trace, view).norm, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 def test_the_printed_program_measures_the_same_lengths(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), lengths(trace), rtol=1e-4)
+    np.testing.assert_allclose(program(PANEL, trace, view, kind), read(trace, view).norm, rtol=1e-4)
 
 
 def test_lengths_begin_before_the_first_layer():
-    np.testing.assert_array_equal(lengths(small())[1], [1, 2, 4, 8])
+    np.testing.assert_array_equal(read(small(), VIEW).norm[1], [1, 2, 4, 8])
 
 
 def test_the_caption_names_both_ends_and_the_longest():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from panels.scale.devices import PANEL
-from panels.scale.devices_held import WHOSE, devices_of, given, span
+from panels.scale.devices import PANEL, read
+from panels.scale.devices_held import WHOSE, span
 from tests import once
 from tests.models.tiny import MODELS
 from tests.snapshot import described
@@ -16,7 +16,7 @@ def settings(way: str = "rows", whose: str = "loaded", devices: int = 1) -> tupl
 
 
 def parameters(trace, view) -> list[int]:
-    return [device.parameters for device in devices_of(trace.spec, view)]
+    return [device.parameters for device in read(trace, view).devices]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -54,7 +54,7 @@ def test_the_printed_program_builds_llama_8b_without_its_numbers(way, answered):
 
 def test_every_choice_of_a_model_is_one_that_can_be_split(answered):
     trace, view = answered(PANEL)
-    chosen = [given(trace.spec, view.with_setting(WHOSE, option)).name for option in WHOSE.options]
+    chosen = [read(trace, view.with_setting(WHOSE, option)).model.name for option in WHOSE.options]
     assert chosen == ["tiny-llama", "Llama 3.1 405B", "Llama 3.1 70B", "Llama 3.1 8B"]
 
 
@@ -68,7 +68,7 @@ def test_llama_405b_does_not_fit_eight_devices_and_fits_sixteen(answered):
 
 def test_more_devices_than_heads_are_refused_in_words(answered):
     trace, view = answered(PANEL, settings=settings("rows", devices=5))
-    assert len(devices_of(trace.spec, view)) == 4
+    assert len(read(trace, view).devices) == 4
     assert "More than 4 devices would leave some without a query head." in once.caption(PANEL, trace, view)
 
 

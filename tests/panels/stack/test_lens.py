@@ -7,7 +7,7 @@ from anatomy.measure import leads_from
 from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.output.output import PANEL as OUTPUT
-from panels.stack.lens import PANEL, steps
+from panels.stack.lens import PANEL, read
 from tests import once
 from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
@@ -37,7 +37,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
 def test_the_printed_program_finds_the_same_probabilities(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    found, ours = np.asarray(program(PANEL, trace, view, kind)), steps(trace, view)
+    found, ours = np.asarray(program(PANEL, trace, view, kind)), read(trace, view).steps
     np.testing.assert_allclose(found[:, 0], [step.probability for step in ours], atol=1e-5)
     known = [layer for layer, step in enumerate(ours) if step.answer is not None]
     assert known
@@ -48,7 +48,7 @@ def test_the_printed_program_finds_the_same_probabilities(kind, answered, progra
 def test_after_the_last_layer_stands_the_models_own_answer(kind, answered):
     trace, view = answered(PANEL, kind)
     output, _ = answered(OUTPUT, kind)
-    last = steps(trace, view)[-1]
+    last = read(trace, view).last
     assert last.best == output[Want("next_ids", pos=view.pos)][0]
     assert (last.rank, last.answer) == (1, last.probability)
 
@@ -66,7 +66,7 @@ def test_the_answer_leads_from_where_it_stays(best, layer):
 
 
 def test_the_answers_rank_is_known_where_it_is_among_the_best():
-    first, second, last = steps(BEHIND, VIEW)
+    first, second, last = read(BEHIND, VIEW).steps
     assert (first.rank, first.answer) == (None, None)
     assert (second.rank, second.answer) == (2, pytest.approx(0.25))
     assert (last.rank, last.answer) == (1, pytest.approx(0.5))

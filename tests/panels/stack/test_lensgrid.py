@@ -9,7 +9,7 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.output.output import PANEL as OUTPUT
 from panels.stack.lens import LIMITS
-from panels.stack.lensgrid import PANEL, WINDOW, best, window
+from panels.stack.lensgrid import PANEL, WINDOW, read, window
 from tests import once
 from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
@@ -59,7 +59,7 @@ def test_the_printed_program_finds_the_same_probabilities(kind, filled, program)
 def test_the_last_row_ends_with_the_models_own_answer(kind, answered):
     trace, view = answered(PANEL, kind)
     output, _ = answered(OUTPUT, kind)
-    assert best(trace, view)[-1, -1] == output[Want("next_ids", pos=view.pos)][0]
+    assert read(trace, view).best[-1, -1] == output[Want("next_ids", pos=view.pos)][0]
 
 
 @pytest.mark.parametrize("kind", HEADLESS)

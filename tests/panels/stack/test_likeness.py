@@ -6,7 +6,7 @@ import pytest
 from anatomy.request import Want
 from anatomy.spec import Stack
 from anatomy.view import Fitted
-from panels.stack.likeness import PANEL, largest_share, least_alike, matrix
+from panels.stack.likeness import PANEL, read
 from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS
@@ -40,7 +40,7 @@ def test_the_printed_program_finds_the_same_matrix(kind, answered, program):
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_matrix_is_symmetric_and_every_layer_is_like_itself(kind, answered):
-    values = matrix(*answered(PANEL, kind))
+    values = read(*answered(PANEL, kind)).cosine
     np.testing.assert_allclose(values, values.T, atol=1e-6)
     np.testing.assert_allclose(np.diag(values), 1, atol=1e-6)
     assert values.min() < 0.999
@@ -55,7 +55,7 @@ def test_the_scale_is_the_same_for_every_text():
 def test_the_focus_is_the_chosen_layer_and_the_one_least_like_it():
     assert once.figure(PANEL, TURNING, VIEW).focus == (0, 2)
     assert once.figure(PANEL, TURNING, Fitted(layer=1, pos=1)).focus == (1, 2)
-    assert least_alike(TURNING, Fitted(layer=2, pos=1)) == 1
+    assert read(TURNING, Fitted(layer=2, pos=1)).far == 1
 
 
 def test_the_caption_names_the_sharpest_turn_and_how_much_one_dimension_decides():
@@ -72,7 +72,7 @@ def test_a_single_layer_has_nothing_to_be_compared_with():
 
 
 def test_a_stream_without_length_has_no_large_dimension():
-    assert largest_share(small((0, 0), (1, 0)), VIEW) == (0, 0.0)
+    assert read(small((0, 0), (1, 0)), VIEW).largest == (0, 0.0)
 
 
 def test_the_table_holds_the_chosen_row_and_the_steps():

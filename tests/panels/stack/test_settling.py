@@ -8,7 +8,7 @@ import pytest
 from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.output.output import PANEL as OUTPUT
-from panels.stack.settling import PANEL, distances, even, settled_from
+from panels.stack.settling import PANEL, read, settled_from
 from tests import once
 from tests.models.tiny import HEADLESS, MODELS, tiny_engine
 from tests.panels.made import made
@@ -34,7 +34,7 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
 def test_the_printed_program_finds_the_same_distances(kind, answered, program):
     trace, view = answered(PANEL, kind)
     found = np.asarray(program(PANEL, trace, view, kind))
-    np.testing.assert_allclose(found, distances(trace, view), atol=1e-5)
+    np.testing.assert_allclose(found, read(trace, view).kl, atol=1e-5)
     assert found[0] > 0.01
 
 
@@ -44,7 +44,7 @@ def test_an_even_guess_is_as_far_as_the_whole_distribution_says(kind, answered):
     output, _ = answered(OUTPUT, kind)
     logits = output[Want("logits", pos=view.pos)].astype(np.float64)
     logp = logits - np.log(np.exp(logits).sum())
-    assert even(trace, view) == pytest.approx(float((np.exp(logp) * (logp + np.log(len(logp)))).sum()), abs=1e-4)
+    assert read(trace, view).even == pytest.approx(float((np.exp(logp) * (logp + np.log(len(logp)))).sum()), abs=1e-4)
 
 
 @pytest.mark.parametrize("kind", HEADLESS)

@@ -7,7 +7,7 @@ from anatomy.request import Want
 from anatomy.spec import Stack
 from anatomy.view import Fitted
 from panels.output.output import PANEL as OUTPUT
-from panels.stack.watched import PANEL, Spell, probabilities, ranks, spells
+from panels.stack.watched import PANEL, Spell, read, spells
 from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import HEADLESS, MODELS, tiny_engine
@@ -42,8 +42,9 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
 def test_the_printed_program_finds_the_same_probabilities_and_ranks(kind, answered, program):
     trace, view = answered(PANEL, kind)
     found = np.asarray(program(PANEL, trace, view, kind))
-    np.testing.assert_allclose(found[..., 0], probabilities(trace, view), atol=1e-5)
-    np.testing.assert_array_equal(found[..., 1], ranks(trace, view))
+    watched = read(trace, view)
+    np.testing.assert_allclose(found[..., 0], watched.probability, atol=1e-5)
+    np.testing.assert_array_equal(found[..., 1], watched.rank)
 
 
 @pytest.mark.parametrize("kind", WITH_HEAD)
@@ -51,7 +52,7 @@ def test_the_first_token_is_the_models_own_answer_and_leads_in_the_end(kind, ans
     trace, view = answered(PANEL, kind)
     output, _ = answered(OUTPUT, kind)
     assert trace[Want("watch_ids", pos=view.pos)][0] == output[Want("next_ids", pos=view.pos)][0]
-    assert spells(ranks(trace, view))[-1].column == 0
+    assert read(trace, view).spells[-1].column == 0
 
 
 @pytest.mark.parametrize("kind", HEADLESS)

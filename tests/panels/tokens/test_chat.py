@@ -3,8 +3,9 @@
 import pytest
 
 from panels.tokens.chat import PANEL, ROLES
-from tests import once, toys
+from tests import once
 from tests.models.tiny import MODELS, tiny_engine
+from tests.panels import toys
 from tests.snapshot import described
 
 

@@ -3,11 +3,11 @@
 import pytest
 
 from models.text.spelling import byte_level
-from panels.tokens.merged_word import shown, word_of
-from panels.tokens.merges import PANEL
-from tests import once, toys
+from panels.tokens.merges import PANEL, read
+from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS, tiny_engine
+from tests.panels import toys
 from tests.snapshot import described
 
 TEXT = "the unable cat"
@@ -23,7 +23,7 @@ def test_the_picture_caption_and_table(pos, picture):
 @pytest.mark.parametrize(("text", "pos"), [(TEXT, 0), (TEXT, 3), ("aaaaaaa", 0), ("thé", 1), ("a", 0)])
 def test_the_printed_program_finds_the_same_pieces_after_every_step(text, pos, tmp_path):
     trace, view = toys.answer(PANEL, text=text, pos=pos)
-    word = word_of(trace, view)
+    word = read(trace, view).word
     found = toys.result(PANEL, trace, view, tmp_path)
     ours = [[word.raw[a:b] for a, b in word.pieces(done)] for done in range(word.count + 1)]
     assert [[byte_level(piece) for piece in pieces] for pieces in found] == ours
@@ -31,7 +31,7 @@ def test_the_printed_program_finds_the_same_pieces_after_every_step(text, pos, t
 
 def test_the_last_row_holds_the_tokens_of_the_word():
     trace, view = toys.answer(PANEL, text=TEXT, pos=3)
-    word = word_of(trace, view)
+    word = read(trace, view).word
     assert [word.label(piece) for piece in word.tokens] == list(trace.labels[2:5])
     assert word.first == 2
 
@@ -39,7 +39,7 @@ def test_the_last_row_holds_the_tokens_of_the_word():
 def test_merging_needs_no_forward_pass_and_no_other_word():
     trace, view = toys.answer(PANEL, text=TEXT, pos=3)
     assert {want.site for want in trace.arrays} == {"merge_step", "merge_rule"}
-    assert word_of(trace, view).raw == b" unable"
+    assert read(trace, view).word.raw == b" unable"
 
 
 def test_the_caption_says_where_it_begins_and_why_it_stops():
@@ -59,7 +59,7 @@ def test_words_without_merges_are_told_apart():
 
 def test_of_a_long_word_the_surroundings_of_the_chosen_token_are_drawn():
     trace, view = toys.answer(PANEL, text="xy" * 15 + "table" + "zw" * 10, pos=31)
-    word = shown(trace, view)
+    word = read(trace, view).part
     assert b"able" in word.raw
     assert len(word.raw) == 32
     assert "Drawn are the 32 bytes around “able”" in once.caption(PANEL, trace, view)
@@ -67,7 +67,7 @@ def test_of_a_long_word_the_surroundings_of_the_chosen_token_are_drawn():
 
 def test_of_many_merges_the_last_are_drawn():
     trace, view = toys.answer(PANEL, text="a" * 32)
-    assert len(shown(trace, view).merges) == 24
+    assert len(read(trace, view).part.merges) == 24
     trace, view = toys.answer(PANEL, text="unableat" * 4)
     assert len(once.figure(PANEL, trace, view).layout.yaxis.ticktext) <= 25
 

@@ -14,8 +14,8 @@ from anatomy.view import Fitted, View
 from models.local.engine import LocalEngine
 from models.text.tokenizer import Tokenizer as OurTokenizer
 from panels.common.snippet import FOLDER
-from panels.tokens.tokenizations import around, differing, tokenizations
-from panels.tokens.tokenizers import OTHER, PANEL
+from panels.tokens.tokenizations import around
+from panels.tokens.tokenizers import OTHER, PANEL, read
 from tests import once
 from tests.models.tiny import MODELS, tiny_engine, tiny_model
 from tests.models.toy import save, toy_engine, toy_tokenizer
@@ -89,8 +89,7 @@ def test_the_table_holds_a_row_for_each():
 
 def test_words_in_other_pieces_are_counted_and_the_first_is_shown():
     trace, view = compared()
-    own, other = tokenizations(trace)
-    assert [own.text[start:end] for start, end in differing(own, other)] == ["the", "table"]
+    assert [[TEXT[start:end] for start, end in words] for words in read(trace, view).apart] == [["the", "table"]]
     told = once.caption(PANEL, trace, view)
     assert "pieces cuts 2 words in another way: “the” is “t” + “he” here and “the” there." in told
     assert once.formula(PANEL, trace, view).splitlines()[-2:] == ["“the”: “t” + “he”   toy", "“the”: “the”   pieces"]
@@ -169,7 +168,7 @@ def test_white_space_alone_has_no_rate():
 
 def test_what_was_generated_is_left_out():
     trace, view = compared(tail=(3, 4))
-    assert len(tokenizations(trace)[0].tokens) == len(trace.tokens) - 2
+    assert len(read(trace, view).own.tokens) == len(trace.tokens) - 2
     assert "What was added to the text is left out here." in once.caption(PANEL, trace, view)
     assert once.figure(PANEL, trace, view).focus is None
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from anatomy.view import Fitted
-from panels.tokens.words import PANEL, counted
+from panels.tokens.words import PANEL, read
 from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS
@@ -27,11 +27,15 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
 def test_the_printed_program_counts_the_same(kind, answered, program):
     trace, view = answered(PANEL, kind, text="the cat's café, twice")
-    assert program(PANEL, trace, view, kind) == [len(unit.tokens) for unit in counted(trace)]
+    assert program(PANEL, trace, view, kind) == [len(unit.tokens) for unit in read(trace, view).units]
 
 
 def test_every_word_takes_the_tokens_that_hold_its_characters():
-    assert [(unit.text, unit.tokens) for unit in counted(CATS)] == [("the", (0,)), ("cats", (1, 2)), ("too", (4,))]
+    assert [(unit.text, unit.tokens) for unit in read(CATS, VIEW).units] == [
+        ("the", (0,)),
+        ("cats", (1, 2)),
+        ("too", (4,)),
+    ]
 
 
 def test_the_caption_counts_words_and_names_the_most_cut():
@@ -43,7 +47,7 @@ def test_the_caption_counts_words_and_names_the_most_cut():
 
 def test_characters_of_scripts_without_spaces_count_one_by_one():
     trace = cut_as("你好 ok", ["你好".encode(), b" ", b"o", b"k"])
-    assert [unit.text for unit in counted(trace)] == ["你", "好", "ok"]
+    assert [unit.text for unit in read(trace, VIEW).units] == ["你", "好", "ok"]
     assert once.caption(PANEL, trace, VIEW).startswith(
         "2 of 3 words and characters lie within one token; on average a word or"
     )
@@ -74,7 +78,7 @@ def test_white_space_alone_has_nothing_to_count():
 
 def test_the_bars_hold_every_word_once():
     figure = once.figure(PANEL, CATS, VIEW)
-    assert sum(float(bars.x.sum()) for bars in figure.data) == len(counted(CATS))
+    assert sum(float(bars.x.sum()) for bars in figure.data) == len(read(CATS, VIEW).units)
     assert figure.layout.yaxis.ticktext == ("1 token", "2 tokens")
 
 
@@ -95,7 +99,7 @@ def test_special_tokens_of_the_vocabulary_are_named():
 
 def test_special_tokens_in_a_text_are_no_part_of_a_word():
     trace = cut_as("hello", [b"hello"], special=("[SEP]",))
-    assert counted(trace)[0].tokens == (0,)
+    assert read(trace, VIEW).units[0].tokens == (0,)
 
 
 @pytest.mark.real

@@ -1,0 +1,352 @@
+"""Stagelight from Python: open a model, ask a text, take its arrays, and a panel's figure, numbers and sentences.
+
+    import stagelight
+
+    text = stagelight.open("smollm2-135m")("Paris is the capital of France. Berlin is the capital of")
+    text["pattern", 17]                               # numpy, [head pos src]
+    answer = text.panel("attention", layer=17, head=5)
+    answer.figure, answer.table, answer.caption, answer.formula, answer.python, answer.description
+
+An answer at the end of a notebook's cell shows itself, with the network unplugged. `python -m stagelight`, or the
+command `stagelight` after `pip install -e .`, starts the page and fetches models.
+"""
+
+from argparse import ArgumentParser
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from subprocess import call
+from sys import executable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import panels as _panels
+from anatomy.control import Choice, Control, Slider, Switch
+from anatomy.language import LANGUAGES, _, get_locale, use_locale
+from anatomy.request import Run, Want
+from anatomy.sites import SITES
+from anatomy.spec import ModelSpec
+from anatomy.trace import Token, Trace
+from anatomy.view import Fitted, View
+from models.checkpoints.terminal import TerminalBar
+from models.connect import connect
+from models.serving.store import Store, share
+from panels.answer import PanelAnswer
+from panels.panel import Panel
+from viz import export, notebook
+from viz.description import Description
+from viz.heads import Heads
+from viz.partners import Unlike
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+__all__ = ["Answer", "Description", "Model", "Text", "Unlike", "Want", "open", "panels", "script", "sites"]
+__version__ = "0.1.0"
+
+ROOT = Path(__file__).parent
+_PLACES = ("layer", "head", "pos", "src")
+script = notebook.script
+
+
+def open(address: str = "smollm2-135m") -> "Model":
+    """A model by its name in the catalog, a folder, a GGUF file, or owner/name on the hub; or a recorded run,
+    "recorded:FILE". What is not on this machine yet is fetched first; a bar tells how far it is.
+
+    anatomy.refused.Refused, with a sentence that says what to do, where it cannot be had.
+    """
+    with TerminalBar() as bar:
+        engine = connect(address if address.startswith(("local:", "recorded:")) else f"local:{address}", bar)
+    return Model(Store(engine, share(1)))
+
+
+def panels() -> dict[str, str]:
+    """Every panel: its id, and the question that it answers."""
+    return {panel.id: _(panel.title) for panel in _panels.load().values()}
+
+
+def sites() -> dict[str, str]:
+    """Every array that a text can be asked for: its name, and what it is, with its axes and unit."""
+    return {
+        name: _("{says} [{axes}], {unit}", says=_(site.says), axes=" ".join(site.axes), unit=_(site.unit))
+        for name, site in SITES.items()
+    }
+
+
+@dataclass(frozen=True)
+class Model:
+    """An open model. Call it with a text. Arrays that it has computed are kept while they fit in a tenth of the memory.
+
+    store  answers what is asked of the model
+    """
+
+    store: Store = field(repr=False)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The facts of its architecture: layers, heads, widths, norms, positions, and where its weights come from."""
+        return self.store.specs()[0]
+
+    def __call__(self, text: str) -> "Text":
+        """The model on a text."""
+        return Text(self, Run(self.spec.id, text))
+
+    def panels(self) -> dict[str, str]:
+        """The panels that show something of this model: id and question."""
+        return {panel.id: _(panel.title) for panel in _panels.load().values() if panel.applies(self.spec) is None}
+
+
+@dataclass(frozen=True)
+class Text:
+    """A model's run on a text. Nothing is computed before it is asked for.
+
+    model  the open model
+    run    the question: model, text, and what follows it
+    """
+
+    model: Model
+    run: Run
+
+    @cached_property
+    def tokens(self) -> tuple[Token, ...]:
+        """The text's tokens, in order."""
+        return self.model.store.get(self.run).tokens
+
+    def __getitem__(self, want: str | Want | tuple[Any, ...]) -> np.ndarray:
+        """An array of the forward pass, read-only: `text["pattern", 17]`, `text["logits", None, 3]` (site, layer,
+        position), or a `Want` for those that take a head, a token or a window.
+
+        KeyError for a name that is no site; Refused for a place that the model or the text does not have.
+        """
+        if isinstance(want, str):
+            want = (want,)
+        return self._array(want if isinstance(want, Want) else _want(*want))
+
+    def array(self, site: str, layer: int | None = None, pos: int | None = None, **places: Any) -> np.ndarray:
+        """The same by name: `text.array("pattern", layer=17, head=5)`. places: the other fields of `Want`."""
+        return self._array(_want(site, layer, pos, **places))
+
+    def _array(self, want: Want) -> np.ndarray:
+        return self.model.store.get(self.run, [want])[want]
+
+    def panel(self, id: str, *, others: Iterable[Model] = (), lang: str | None = None, **choices: Any) -> "Answer":
+        """What a panel answers about this text.
+
+        id       one of `stagelight.panels()`
+        others   models whose cut of the same text stands beside, for the panel `tokenizers`
+        lang     language of its words, a key of `anatomy.language.LANGUAGES`; None for the one that is set
+        choices  layer, head, pos, src (numbers; below 0 from the end), and the panel's own controls by name
+
+        ValueError for a panel that is not there or does not apply, and for a choice that it does not have.
+        """
+        panel, spec = _panel(id), self.model.spec
+        reason = panel.applies(spec)
+        if reason is not None:
+            raise ValueError(f"the panel {id!r} has nothing to show of {spec.name}: {reason}")
+        view = self._view(panel, choices)
+        trace = self.model.store.get(self.run, [*panel.needs(spec, view), *panel.later(spec, view)])
+        trace = replace(trace, of_others=tuple(model(self.run.text)._plain for model in others))
+        language = get_locale() if lang is None else _language(lang)
+        with use_locale(language):
+            return Answer(PanelAnswer.of(panel, trace, view), language)
+
+    @property
+    def _plain(self) -> Trace:
+        return self.model.store.get(self.run)
+
+    def _view(self, panel: Panel, choices: Mapping[str, Any]) -> Fitted:
+        """The choices, each inside the model and the text."""
+        controls = {control.name: control for control in panel.controls}
+        unknown = [name for name in choices if name not in (*_PLACES, *controls)]
+        if unknown:
+            known = "; ".join((", ".join(_PLACES), *map(_of_control, controls.values())))
+            raise ValueError(f"the panel {panel.id!r} has no choice {unknown[0]!r}. It has: {known}")
+        view = View(panel=panel.id, text=self.run.text, tail=self.run.tail)
+        lengths = dict(zip(_PLACES, (self.model.spec.layers, self.model.spec.n_heads, *[len(self.tokens)] * 2)))
+        for name, value in choices.items():
+            if name in _PLACES:
+                view = replace(view, **{name: _place(name, value, lengths[name])})
+            else:
+                view = view.with_setting(controls[name], _setting(controls[name], value))
+        return view.fit(self.model.spec, self.tokens)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A panel's answer about one text. Each part is made when it is first asked for.
+
+    of        the panel, the model's facts, the choices made, and what was read of the run
+    language  of its words
+    """
+
+    of: PanelAnswer = field(repr=False)
+    language: str = "en"
+
+    @property
+    def view(self) -> Fitted:
+        """What was chosen, by you or by the panel: layer, head, position, its own controls."""
+        return self.of.view
+
+    @cached_property
+    def title(self) -> str:
+        """The panel's question."""
+        with use_locale(self.language):
+            return _(self.of.panel.title)
+
+    @cached_property
+    def description(self) -> Description | Heads:
+        """The figure as plain values, of which `minus` gives the difference from another of its kind. BertViz's panel
+        has a page of its own instead (`viz.heads.Heads`), without a table or a difference."""
+        with use_locale(self.language):
+            return self.of.description
+
+    @property
+    def figure(self) -> "go.Figure":
+        """A plotly figure on a light ground; `answer.description.plotly(dark=True)` is the dark one.
+
+        TypeError for BertViz's panel, which plotly cannot draw: save it as a page.
+        """
+        if isinstance(self.description, Heads):
+            raise TypeError("BertViz's view is a page, not a plotly figure: write it with answer.save('page.html')")
+        with use_locale(self.language):
+            return self.description.plotly()
+
+    @cached_property
+    def caption(self) -> str:
+        """One or two sentences computed from the numbers."""
+        with use_locale(self.language):
+            return self.of.caption
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """The numbers behind the figure."""
+        import pandas as pd  # 0.3 s that a figure does not wait for
+
+        with use_locale(self.language):
+            table = self.of.table
+        return pd.DataFrame([list(row) for row in table.rows], columns=pd.Index(table.columns))
+
+    @cached_property
+    def formula(self) -> str:
+        """Lines of plain text with the numbers put in."""
+        with use_locale(self.language):
+            return self.of.formula
+
+    @property
+    def python(self) -> str:
+        """A program that computes the figure's numbers with plain transformers."""
+        return self.of.python
+
+    def save(self, path: str | Path, *, dark: bool = False) -> Path:
+        """Write it to a file that needs nothing but itself, by its ending: .html (a page with figure and caption), .json
+        (the figure) or .csv (the table). The path is given back; ValueError for another ending."""
+        path = Path(path)
+        with use_locale(self.language):
+            match path.suffix:
+                case ".html":
+                    written = export.to_html(self.description, self.title, self.caption, dark)
+                case ".json":
+                    written = export.to_json(self.description, dark)
+                case ".csv":
+                    written = export.to_csv(self.of.table)
+                case ending:
+                    raise ValueError(f"{path} ends in {ending!r}: give .html, .json or .csv")
+        path.write_text(written, "utf-8", newline="")
+        return path
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """The figure with question and caption as a notebook draws it: plotly's own type, which Jupyter Lab and VS Code
+        draw by themselves, and HTML for pages made of the notebook. Plotly's script comes once per notebook."""
+        notebook.show_script_once()
+        with use_locale(self.language):
+            return notebook.bundle(self.description, self.title, self.caption)
+
+
+def _want(site: str, layer: int | None = None, pos: int | None = None, **places: Any) -> Want:
+    if site not in SITES:
+        raise KeyError(f"there is no array {site!r}{_near(site, SITES)}: stagelight.sites() lists all")
+    return Want(site, layer, pos=pos, **places)
+
+
+def _panel(id: str) -> Panel:
+    known = _panels.load()
+    if id not in known:
+        raise ValueError(f"there is no panel {id!r}{_near(id, known)}: stagelight.panels() lists all")
+    return known[id]
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    """Words that name what was probably meant; "" where nothing is near."""
+    near = get_close_matches(name, list(known), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _language(lang: str) -> str:
+    if lang not in LANGUAGES:
+        raise ValueError(f"there is no language {lang!r}: give one of {', '.join(LANGUAGES)}")
+    return lang
+
+
+def _of_control(control: Control) -> str:
+    """A control with the values that it takes."""
+    if isinstance(control, Choice):
+        return f"{control.name} ({', '.join(map(repr, control.options))})"
+    if isinstance(control, Switch):
+        return f"{control.name} (True, False)"
+    return f"{control.name} ({control.low:g} to {control.high:g})"
+
+
+def _place(name: str, value: Any, length: int) -> int:
+    """A layer, head or position, from the end where it is below 0."""
+    if not isinstance(value, int | np.integer) or not -length <= value < length:
+        raise ValueError(f"{name} is {value!r}: give a whole number from 0 to {length - 1}, or below 0 from the end")
+    return int(value) % length
+
+
+def _setting(control: Control, value: Any) -> str | bool | float:
+    """A control's value, if it takes it."""
+    match control:
+        case Choice():
+            fits = value in control.options
+        case Switch():
+            fits = isinstance(value, bool)
+        case Slider():
+            fits = isinstance(value, int | float) and control.low <= value <= control.high
+    if not fits:
+        raise ValueError(f"{control.name} cannot be {value!r}: give one of {_of_control(control)}")
+    return value
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: `stagelight run` and `stagelight models`. The exit code."""
+    parser = ArgumentParser(prog="stagelight", description="See a transformer work, stage by stage, on your own text.")
+    parser.add_argument("--version", action="version", version=f"stagelight {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="start the page; what follows is handed to `streamlit run`")
+    run.add_argument("--model", action="append", default=[], metavar="ADDRESS", help="a model; may be repeated")
+    listed = commands.add_parser("models", help="the checkpoints that the catalog has; `fetch NAME` fetches one")
+    listed.add_argument("rest", nargs="*", default=["list"], metavar="list | fetch NAME")
+    chosen, rest = parser.parse_known_args(arguments)
+    if chosen.command == "models":
+        from models.__main__ import main as models
+
+        return models([*(chosen.rest or ["list"]), *rest])
+    return _serve(chosen.model, rest)
+
+
+def _serve(models: Sequence[str], options: Sequence[str]) -> int:
+    """Streamlit's server on the page of this checkout. options: for `streamlit run`."""
+    after = [word for model in models for word in ("--model", model)]
+    command = [executable, "-m", "streamlit", "run", "app.py", *options, *(["--", *after] if after else [])]
+    try:
+        return call(command, cwd=ROOT)
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

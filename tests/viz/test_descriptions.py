@@ -1,0 +1,192 @@
+"""What every kind of description knows: its picture in both themes, its table, its words, and its difference."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import viz
+from tests.snapshot import described
+from tests.viz.kinds import KINDS, ODD, bars, grid, lines
+from viz.chips import Chips
+from viz.description import Description, Plotted
+from viz.grid import Grid
+from viz.ladder import Ladder
+from viz.partners import FIRST, SECOND, Unlike, by_name, in_order, ratio
+from viz.table import Table
+from viz.theme import DARK, LIGHT
+
+WORDLESS = (Chips, Ladder)  # kinds whose difference is in marks, not in numbers
+CASES = pytest.mark.parametrize("name", KINDS)
+
+
+def kinds(of: type = Description) -> set[type]:
+    """Every kind that can be made."""
+    return {kind for sub in of.__subclasses__() for kind in {sub, *kinds(sub)} if not kind.__abstractmethods__}
+
+
+def named(description: Description) -> dict[str, float]:
+    """Its numbers by what they belong to, the n-th of a name with n; marks of the first and the second swapped away."""
+    found: dict[str, float] = {}
+    for i, value in enumerate(description.numbers().tolist()):
+        place, _, inside = description.name(i).replace(FIRST, "∗").replace(SECOND, "∗").partition(": ")
+        name = f"{place}: {sorted(inside.split(' | '))}"  # words of both stand in the order of the two
+        found[f"{name} {sum(key.startswith(name) for key in found)}"] = value
+    return found
+
+
+def text_of(table: Table) -> str:
+    return str(table)
+
+
+def test_every_kind_has_a_case():
+    assert viz.__path__
+    assert {type(first) for first, _second, _lone in KINDS.values()} == kinds()
+
+
+@CASES
+def test_a_kind_knows_its_picture_in_both_themes(name):
+    light, dark = (KINDS[name][0].plotly(dark).to_dict()["layout"] for dark in (False, True))
+    assert light["template"]["layout"]["paper_bgcolor"] == LIGHT.background
+    assert dark["template"]["layout"]["paper_bgcolor"] == DARK.background
+    assert light["height"] == dark["height"]
+
+
+@CASES
+def test_a_kind_knows_its_table(name):
+    first = KINDS[name][0]
+    table = first.table()
+    assert table.rows
+    assert all(isinstance(column, str) and column is not None for column in table.columns)
+    assert all(value is None or isinstance(value, str | int | float) for row in table.rows for value in row)
+    flat = [value for row in table.rows for value in row if isinstance(value, float | int)]
+    for value in first.numbers()[np.isfinite(first.numbers())].tolist():
+        assert any(np.isclose(value, other) for other in flat), (value, table)
+
+
+@CASES
+def test_a_kind_says_itself_in_words(name):
+    words = KINDS[name][0].alternative()
+    assert words.startswith(KINDS[name][0].kind)
+    assert words.endswith(".")
+
+
+def test_the_words_name_both_ends_and_where_they_are():
+    assert grid("ab", 1.0).alternative() == (
+        "Heat map. looking × looked at: probability. "
+        "It holds 3 numbers. Smallest: 0.500 (b × a). Largest: 1.00 (a × a)."
+    )
+    empty = replace(grid("ab", 1.0), z=np.full((2, 2), np.nan))
+    assert empty.alternative().endswith("It holds no number.")
+
+
+@CASES
+def test_nothing_differs_from_itself(name):
+    first = KINDS[name][0]
+    difference = first.minus(first)
+    assert not re.search(f"[{FIRST}{SECOND}]", text_of(difference.table()) + getattr(difference, "remark", ""))
+    if isinstance(first, WORDLESS):
+        assert len(difference.table().rows) == len(first.table().rows)
+        return
+    numbers = difference.numbers()
+    assert numbers.size
+    assert not np.nan_to_num(numbers).any()
+    assert np.isfinite(numbers).any()
+
+
+@CASES
+def test_a_difference_is_the_other_s_with_all_signs_changed(name):
+    first, second, _lone = KINDS[name]
+    there, back = named(first.minus(second)), named(second.minus(first))
+    assert there.keys() == back.keys()
+    if not isinstance(first, WORDLESS):
+        assert any(there.values())
+        for key, value in there.items():
+            np.testing.assert_allclose(value, -back[key], err_msg=key)
+
+
+@CASES
+def test_what_has_no_partner_is_marked_and_nothing_else(name):
+    first, second, lone = KINDS[name]
+    difference = first.minus(second)
+    shown = text_of(difference.table()) + getattr(difference, "remark", "")
+    assert bool(re.search(f"[{FIRST}{SECOND}]", shown)) is lone
+    swapped = second.minus(first)
+    marks = [re.findall(f"[{FIRST}{SECOND}] \\S+", text_of(given.table())) for given in (difference, swapped)]
+    turned = [mark.translate({ord(FIRST): SECOND, ord(SECOND): FIRST}) for mark in marks[1]]
+    assert sorted(marks[0]) == sorted(turned)
+
+
+@CASES
+def test_the_picture_of_a_difference(name, picture):
+    first, second, _lone = KINDS[name]
+    difference = first.minus(second)
+    shown = {"light": described(difference.drawn() if isinstance(difference, Plotted) else difference.plotly())}
+    assert shown | {"words": difference.alternative(), "table": difference.table()} == picture
+    assert difference.plotly(dark=True).to_dict()["data"]
+
+
+def axis_ranges(figure: Any) -> list[tuple[float, float]]:
+    layout = figure.to_dict()["layout"]
+    return [tuple(axis["range"]) for name, axis in layout.items() if name[1:5] == "axis" and "range" in axis]
+
+
+@pytest.mark.parametrize("name", ["lines", "log lines", "curves", "dots", "log dots", "pairs", "upright", "activation"])
+def test_the_axis_of_a_difference_is_as_long_below_0_as_above(name):
+    first, second, _lone = KINDS[name]
+    assert any(np.isclose(low, -high) for low, high in axis_ranges(first.minus(second).plotly()))
+
+
+def test_the_colours_of_a_difference_are_symmetric_around_0():
+    difference = grid("abcd", 1.0).minus(grid("abcd", 0.5))
+    assert isinstance(difference, Grid)
+    assert difference.signed
+    assert difference.ends == (-0.5, 0.5)
+    assert grid("ab", 1.0).minus(grid("ab", 1.0)).ends == (-1.0, 1.0)
+
+
+def test_kinds_and_axes_that_do_not_meet_have_no_difference():
+    with pytest.raises(Unlike, match="a Grid and a Lines have no difference: give two of one kind"):
+        grid("ab", 1.0).minus(lines("ab", 1.0))  # type: ignore[arg-type]
+    with pytest.raises(Unlike, match="col axis is 'looked at' in the first and 'head' in the second"):
+        grid("ab", 1.0).minus(replace(grid("ab", 1.0), col_axis="head"))
+    with pytest.raises(Unlike, match="no line of the first is in the second"):
+        lines("ab", 1.0).minus(lines("cd", 1.0))
+
+
+def test_a_ratio_is_shown_where_the_axis_is_logarithmic():
+    difference = lines("abc", 1.0, logarithmic=True).minus(lines("abc", 10.0, logarithmic=True))
+    np.testing.assert_allclose(difference.numbers(), -1.0)
+    assert "log₁₀ of the ratio" in difference.axes
+    np.testing.assert_array_equal(ratio(np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0])), [0.0, np.nan, 0.0])
+
+
+def test_a_row_without_a_partner_shows_its_own_value_in_words_and_no_bar():
+    rows = {bar.label: bar for bar in bars(a=50.0, b=25.0, c=10.0).minus(bars(b=30.0, a=20.0, d=4.0)).bars}
+    assert (rows["a"].value, rows["a"].text, rows["a"].note) == (30.0, "+30.0", "50.0 % − 20.0 %")
+    assert (rows[f"{FIRST} c"].value, rows[f"{FIRST} c"].text) == (0.0, "10.0 %")
+    assert rows[f"{SECOND} d"].lone
+
+
+def test_partners_in_order_do_not_cross():
+    pairs = in_order("the cat sat", "a cat sat down")
+    whole = [(i, j) for i, j in pairs if i is not None and j is not None]
+    assert whole == sorted(whole)
+    assert in_order("xy", "xy") == [(0, 0), (1, 1)]
+
+
+@pytest.mark.parametrize(("first", "second"), [("abcabba", "cbabac"), ("aab", "aba"), ("", "ab"), ("xyz", "abc")])
+def test_partners_are_the_same_whichever_comes_first(first, second):
+    assert {(j, i) for i, j in in_order(second, first)} == set(in_order(first, second))
+    assert {(j, i) for i, j in by_name(second, first)} == set(by_name(first, second))
+
+
+def test_equal_names_are_matched_one_by_one():
+    assert by_name(["a", "a", "b"], ["a", "b", "b"]) == [(0, 0), (1, None), (2, 1), (None, 2)]
+
+
+def test_a_reader_s_text_stays_text_in_every_picture():
+    first, second, _lone = KINDS["chips"]
+    assert ODD not in str(first.minus(second).plotly().to_json())
