@@ -166,13 +166,14 @@ class Text:
             known = "; ".join((", ".join(_PLACES), *map(_of_control, controls.values())))
             raise ValueError(f"the panel {panel.id!r} has no choice {unknown[0]!r}. It has: {known}")
         view = View(panel=panel.id, text=self.run.text, tail=self.run.tail)
-        lengths = dict(zip(_PLACES, (self.model.spec.layers, self.model.spec.n_heads, *[len(self.tokens)] * 2)))
+        spec, tokens = self.model.spec, len(self.tokens)
+        lengths = {"layer": spec.layers, "head": spec.n_heads, "pos": tokens, "src": tokens}
         for name, value in choices.items():
             if name in _PLACES:
                 view = replace(view, **{name: _place(name, value, lengths[name])})
             else:
                 view = view.with_setting(controls[name], _setting(controls[name], value))
-        return view.fit(self.model.spec, self.tokens)
+        return view.fit(spec, self.tokens)
 
 
 @dataclass(frozen=True)
@@ -242,8 +243,8 @@ class Answer:
         return self.of.python
 
     def save(self, path: str | Path, *, dark: bool = False) -> Path:
-        """Write it to a file that needs nothing but itself, by its ending: .html (a page with figure and caption), .json
-        (the figure) or .csv (the table). The path is given back; ValueError for another ending."""
+        """Write it to a file that needs nothing but itself, by its ending: .html (a page with figure and caption),
+        .json (the figure) or .csv (the table). The path is given back; ValueError for another ending."""
         path = Path(path)
         with use_locale(self.language):
             match path.suffix:

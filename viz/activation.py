@@ -1,6 +1,7 @@
 """A function of one number with the inputs that it gets: the curve, points on it, and how often each input occurs."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -91,6 +92,12 @@ class Activation(Plotted):
         ]
         end = 1.06 * largest(np.concatenate([curve.y for curve in curves]))
         return Curves(curves, self.x_axis, of_axis(_("inputs (%)")), y_ends=(-end, end))
+
+    def lighter(self) -> Iterator["Activation"]:
+        """With words for the strongest inputs only."""
+        yield self
+        notes = tuple(note if i in self.accent else "" for i, note in enumerate(self.notes))
+        yield replace(self, notes=notes, remark=_("Only the strongest have words of their own here."))
 
 
 def _curve(given: Activation) -> go.Scatter:

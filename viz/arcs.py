@@ -1,6 +1,6 @@
 """Attention as ribbons from the tokens that look, on the left, to those looked at, on the right."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -20,6 +20,7 @@ _ROW, _AROUND = 22, 48
 _LETTER = 7.6
 _THICK = 0.8  # of a row, at weight 1
 _FAINT = 0.28
+_LEAST = (0.03, 0.1, 0.3)  # of ribbons in lighter figures
 _BEND = (1 - np.cos(np.linspace(0.0, np.pi, 17))) / 2  # [step] how far across a ribbon has come
 _ACROSS = np.linspace(0.0, 1.0, 17)
 
@@ -119,6 +120,15 @@ class Arcs(Plotted):
             signed=True,
             remark=" ".join(filter(None, remarks)),
         )
+
+    def lighter(self) -> Iterator["Arcs"]:
+        """Without the thin ribbons of tokens other than the chosen one."""
+        yield self
+        for least in _LEAST:
+            if least > self.least:
+                kept = tuple(ribbon for ribbon in self.ribbons if ribbon.chosen or abs(ribbon.weight) >= least)
+                words = _("Of other tokens, ribbons below {least} are left out.", least=exact_percent(least))
+                yield replace(self, ribbons=kept, remark=" ".join(filter(None, (self.remark, words))))
 
 
 def _weights(given: Arcs, left: list[Partner], right: list[Partner], side: int) -> dict[tuple[int, int], float]:

@@ -2,6 +2,7 @@
 difference from another of its kind."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
@@ -11,6 +12,7 @@ from jaxtyping import Float
 
 from anatomy.language import _, ngettext
 from viz.format import escaped, number, thousands
+from viz.scale import columns
 from viz.table import Table
 from viz.theme import dress
 
@@ -40,6 +42,11 @@ class Description(ABC):
 
         Unlike (a ValueError) where their axes do not meet.
         """
+
+    def lighter(self) -> Iterator[Self]:
+        """The same figure, then ever lighter ones for where few bytes are to be had: each says on itself what it
+        leaves out."""
+        yield self
 
     @property
     @abstractmethod
@@ -91,7 +98,7 @@ class Plotted(Description):
         """The picture without a theme, as the page dresses it."""
         figure = self.traces()
         if self.remark:
-            _beneath(figure, self.remark)
+            beneath(figure, self.remark)
         return figure
 
     def plotly(self, dark: bool = False) -> go.Figure:
@@ -103,20 +110,17 @@ class Plotted(Description):
         return " ".join(part for part in (super().alternative(), self.remark) if part)
 
 
-_LINE = 18  # pixels of a remark's line
-_LETTERS = 96  # of a line, in a usual window
+_LINE, _LETTER, _USUAL = 18, 6.6, 640  # pixels of a remark's line, of a letter, of a usual figure
 
 
-def _beneath(figure: go.Figure, remark: str) -> None:
-    """A sentence at the lower edge of a figure, which grows by as much; long ones are broken between words."""
-    lines = [""]
-    for word in remark.split(" "):
-        if lines[-1] and len(lines[-1]) + len(word) >= _LETTERS:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    room = _LINE * len(lines) + 8
+def beneath(figure: go.Figure, words: str, title: str = "") -> None:
+    """Sentences at the lower edge of a figure, which grows by as much, broken between words where it ends; title:
+    above it, where it has none of its own."""
     layout = figure.to_dict()["layout"]
-    below = layout.get("margin", {}).get("b", 0)
+    margin = layout.get("margin", {})
+    wide = max(layout.get("width", _USUAL) - margin.get("l", 0), 320)
+    lines = wrapped(words, int(wide / _LETTER))
+    room, below = _LINE * len(lines) + 8, margin.get("b", 0)
     figure.add_annotation(
         text="<br>".join(map(escaped, lines)),
         x=0,
@@ -129,4 +133,28 @@ def _beneath(figure: go.Figure, remark: str) -> None:
         align="left",
         showarrow=False,
     )
-    figure.update_layout(height=(layout.get("height", 380)) + room, margin_b=below + room)
+    above = _LINE * 2 if title and "title" not in layout else 0
+    if above:
+        figure.update_layout(
+            title={"text": escaped(title), "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 8}}
+        )
+    figure.update_layout(
+        height=layout.get("height", 380) + room + above,
+        margin_b=below + room,
+        margin_t=margin.get("t", 0) + above,
+    )
+
+
+def wrapped(words: str, most: int) -> list[str]:
+    """Words in lines of at most so many character cells; one that is longer has a line of its own. Text that is
+    written without spaces is broken anywhere."""
+    lines = [""]
+    for word in words.split(" "):
+        pieces = [word] if columns(word) <= most else list(word)
+        for i, piece in enumerate(pieces):
+            gap = " " if lines[-1] and not i else ""
+            if columns(lines[-1] + gap + piece) > most:
+                lines.append(piece)
+            else:
+                lines[-1] += gap + piece
+    return lines

@@ -1,15 +1,17 @@
 """Grid: a table of coloured cells described as plain values. One description, two pictures: the page's own
 component, where cells are chosen by click and key, and a plotly figure for export, notebooks and snapshots."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from anatomy.language import N_, _
+from anatomy.measure import edges
 from viz.cells import Cells
 from viz.cells import Part as Part
 from viz.cells import Setting as Setting
@@ -17,6 +19,8 @@ from viz.description import Description
 from viz.heatmap import heatmap
 from viz.partners import Partner, by_name, difference, in_order, labels, largest, meet, of_axis, of_titles, taken
 from viz.table import Table
+
+_MOST = (96, 64)  # rows and columns of lighter grids
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,50 @@ class Grid(Cells, Description):
             leaves=None,
             **changed,
         )
+
+    def lighter(self) -> Iterator["Grid"]:
+        """Of plain cells the means of ever larger blocks."""
+        yield self
+        if self.names is None and self.inside is None and self.tiles is None:
+            for most in _MOST:
+                if max(self.z.shape) > most:
+                    yield self._pooled(most)
+
+    def _pooled(self, most: int) -> "Grid":
+        """At most so many rows and columns: each cell the mean of a block, without its empty cells."""
+        rows, cols = (edges(count, min(count, most)) for count in self.z.shape)
+        there = np.isfinite(self.z)
+        total, count = (
+            np.add.reduceat(np.add.reduceat(values, rows[:-1], axis=0), cols[:-1], axis=1)
+            for values in (np.where(there, self.z, 0.0).astype(np.float64), there.astype(np.int64))
+        )
+        sizes = {"rows": int(np.diff(rows).max()), "columns": int(np.diff(cols).max())}
+        words = _("each cell: the mean of up to {rows} × {columns}", **sizes)
+        return replace(
+            self,
+            z=np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0).astype(np.float32),
+            rows=_spans(self.rows, rows),
+            cols=_spans(self.cols, cols),
+            title=f"{self.title} · {words}",
+            focus=None if self.focus is None else (_block(rows, self.focus[0]), _block(cols, self.focus[1])),
+            selects="none",
+            groups=0,
+            places=None,
+            part=None,
+        )
+
+
+def _spans(names: Sequence[str], ends: Int[np.ndarray, " edge"]) -> tuple[str, ...]:
+    """The labels of blocks: the first and the last of each."""
+    blocks = [list(names[first:last]) for first, last in pairwise(ends.tolist())]
+    return tuple(
+        block[0] if len(block) == 1 else f"{block[0].partition('–')[0]}–{block[-1].rpartition('–')[2]}"
+        for block in blocks
+    )
+
+
+def _block(ends: Int[np.ndarray, " edge"], place: int) -> int:
+    return int(np.searchsorted(ends, place, side="right")) - 1
 
 
 def _words(first: Grid, second: Grid, rows: Sequence[Partner], cols: Sequence[Partner]) -> tuple[str, ...]:

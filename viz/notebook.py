@@ -1,9 +1,9 @@
 """Figures in notebooks: what a cell shows of a figure with its question and caption, without the network.
 
-Two forms of each. Plotly's own type, which Jupyter Lab and VS Code draw by themselves. And HTML for pages that are made
-of a notebook (nbconvert): its figures need plotly's script, 4.8 MB, which comes once per notebook, packed, in an output of
-its own. An answer by itself stays below MOST bytes: where the whole figure is larger, its description gives a lighter one,
-which says what it leaves out.
+Two forms of each. Plotly's own type, which Jupyter Lab and VS Code draw by themselves. And HTML for pages that are
+made of a notebook (nbconvert): its figures need plotly's script, 4.8 MB, which comes once per notebook, packed, in an
+output of its own. An answer by itself stays below MOST bytes: where the whole figure is larger, its description gives a
+lighter one, which says what it leaves out.
 """
 
 import base64
@@ -18,10 +18,10 @@ from typing import Any
 import plotly.io
 from plotly.offline import get_plotlyjs
 
+from anatomy.language import _
 from viz.chips import Chips
 from viz.description import Description, beneath
 from viz.export import to_frame
-from viz.format import escaped
 from viz.heads import Heads
 from viz.theme import FONT, LIGHT
 
@@ -35,7 +35,7 @@ _DRAW = """<script>(async () => {
 %s
 const place = document.getElementById("%s");
 if (!window.stagelight && !window.Plotly) {
-  place.textContent = "This figure needs plotly's script: call stagelight.script() in a cell above, and run the notebook anew.";
+  place.textContent = %s;
   return;
 }
 await window.stagelight;
@@ -57,6 +57,7 @@ def bundle(figure: Description | Heads, title: str, caption: str) -> dict[str, A
         return {"text/html": _standing(title, caption, f'{frame} style="border:0"></iframe>'), "text/plain": plain}
     if isinstance(figure, Chips):
         return {"text/html": _standing(title, caption, figure.html()), "text/plain": plain}
+    shown: dict[str, Any] = {}
     for light in figure.lighter():
         shown = _bundle(light, title, caption) | {"text/plain": plain}
         if size(shown) <= MOST:
@@ -70,13 +71,15 @@ def size(shown: dict[str, Any]) -> int:
 
 
 def _bundle(figure: Description, title: str, caption: str) -> dict[str, Any]:
-    drawn = figure.plotly()
-    text = str(plotly.io.to_json(drawn, validate=False))
+    text = str(plotly.io.to_json(figure.plotly(), validate=False))
     with_words = figure.plotly()
     beneath(with_words, caption, title)
     whole = json.loads(str(plotly.io.to_json(with_words, validate=False)))
     name = f"stagelight-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    body = f'<div id="{name}"></div>{_DRAW % (_UNPACK, name, _packed(text))}'
+    missing = _(
+        "This figure needs plotly's script: call stagelight.script() in a cell above, and run the notebook again."
+    )
+    body = f'<div id="{name}"></div>{_DRAW % (_UNPACK, name, _in_script(missing), _packed(text))}'
     return {PLOTLY: whole | {"config": {"displaylogo": False}}, "text/html": _standing(title, caption, body)}
 
 
@@ -87,6 +90,11 @@ def _standing(title: str, caption: str, body: str) -> str:
         f'<div role="figure" aria-label="{html.escape(caption)}" style="{style}"><strong>{html.escape(title)}</strong>'
         f"<p>{html.escape(caption)}</p>{body}</div>"
     )
+
+
+def _in_script(words: str) -> str:
+    """Words as JavaScript's, which cannot end the script that they stand in."""
+    return json.dumps(words).replace("<", "\\u003c")
 
 
 @cache
@@ -100,7 +108,7 @@ def _packed(text: str) -> str:
 
 
 class Script:
-    """Plotly's script, as a cell's output: invisible, and what figures of the same notebook need in a page made of it."""
+    """Plotly's script as a cell's output: invisible, and what the figures of a page made of the notebook need."""
 
     def _repr_html_(self) -> str:
         return _LOAD % (_UNPACK, _library())
