@@ -14,7 +14,7 @@ SPREAD := -n auto --dist worksteal
 # The same numbers by other instructions: no vectors of the processor's own, sums in another order, two threads.
 OTHERWISE := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=2
 
-.PHONY: run test fast full stress lint types models tests arithmetic browser sweeps fuzz snapshots clean
+.PHONY: run test fast full stress lint types models tests arithmetic browser sweeps fuzz snapshots api example clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -78,6 +78,16 @@ stress: $(VENV)/.installed-test models
 snapshots: $(VENV)/.installed-test
 	$(PYTEST) -m "not browser" --snapshot-update
 	git diff --stat -- '*__snapshots__*'
+
+# Pages of all that Python sees, from the docstrings: build/api/index.html.
+api: $(VENV)/.installed-test
+	rm -rf build/api
+	$(BIN)/python -m tests.api_pages build/api
+
+# Runs the example notebook anew, from docs/example.md: read the difference before you commit it.
+example: $(VENV)/.installed-test models
+	$(BIN)/python -m tests.example
+	git diff --stat -- docs/example.ipynb
 
 $(VENV)/.installed: requirements.txt
 	@echo "1 of 4, environment: $(VENV), with $$($(PYTHON) --version)"

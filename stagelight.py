@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import panels as _panels
+from anatomy import glossary
 from anatomy.control import Choice, Control, Slider, Switch
 from anatomy.language import LANGUAGES, _, get_locale, use_locale
 from anatomy.request import Run, Want
@@ -72,7 +73,7 @@ def panels() -> dict[str, str]:
 def sites() -> dict[str, str]:
     """Every array that a text can be asked for: its name, and what it is, with its axes and unit."""
     return {
-        name: _("{says} [{axes}], {unit}", says=_(site.says), axes=" ".join(site.axes), unit=_(site.unit))
+        name: f"{_(site.says)} [{' '.join(site.axes)}], {glossary.unit(site.unit).shown}"
         for name, site in SITES.items()
     }
 

@@ -20,8 +20,8 @@ class OtherNames:
     llama   path of nnsight from the model on, for Llama; l is the layer
     gpt2    the same for GPT-2
     differs what is different where a name is not of the same array; how else one gets it where there is no name
-    same    those of LIBRARIES whose array is the same number for number and axis for axis, but for their batch axis;
-            of TransformerLens with weights as they were loaded
+    same    those of LIBRARIES whose array is the same up to rounding, axis for axis, but for their batch axis; of
+            TransformerLens with weights as they were loaded
     """
 
     lens: str = ""
@@ -49,12 +49,13 @@ def _layer(lens: str, llama: str, gpt2: str, differs: str = "", same: str = "len
 
 _CENTRED = "Centred by default in TransformerLens where norms are LayerNorms."
 _BEFORE_GAIN = (
-    "TransformerLens: before gain and bias, which it folds into the next matrices by default. From 4.x on "
-    "`blocks.{l}.%s.hook_out` is the same array."
+    "TransformerLens: before gain and bias, which are folded into the next matrices by default. Where they are not, "
+    "`{norm}.hook_out`, from 4 on, is the same array."
 )
-_SIDE_BY_SIDE = "nnsight: [pos head·d_head], heads side by side"
-_FOLDED_BIAS = "By default without the bias of the values, which is folded into `b_O`."
-_FOLDED_GAIN = "TransformerLens: a parameter, not a hook point, and gone where it is folded, as it is by default."
+_FOLDED_BIAS = "by default without the bias of the values, which is folded into `b_O`"
+_FOLDED_GAIN = (
+    "TransformerLens: a parameter and not a hook point; gone, or of no effect, where it is folded, as it is by default."
+)
 
 _NAMED: dict[str, OtherNames] = {
     "tok_embed": OtherNames(
@@ -75,45 +76,47 @@ _NAMED: dict[str, OtherNames] = {
         "attn.hook_rot_q",
         "self_attn.source.apply_rotary_pos_emb_0.output[0]",
         "attn.c_attn.output",
-        "TransformerLens: [pos head d_head]; `hook_q` where nothing is rotated (GPT-2), as it is before rotation in "
-        f"Llama. nnsight: `q_proj.output` is before rotation; {_SIDE_BY_SIDE[9:]}, in GPT-2 the first third of "
-        "`c_attn`.",
+        "TransformerLens: [pos head d_head]; `attn.hook_q` is before rotation, and the one to take where nothing is "
+        "rotated (GPT-2). nnsight: `q_proj.output` is before rotation, heads side by side, [pos head·d_head]; in GPT-2 "
+        "so too, the first third of `c_attn`.",
         same="llama",
     ),
     "k": _layer(
         "attn.hook_rot_k",
         "self_attn.source.apply_rotary_pos_emb_0.output[1]",
         "attn.c_attn.output",
-        "As `q`, with `hook_k` and `k_proj`: [pos kv d_head], one set per key/value head as here "
-        "(`ungroup_grouped_query_attention` repeats them). In GPT-2 the second third of `c_attn`.",
+        "As `q`, with `attn.hook_k` and `k_proj`; in GPT-2 the second third. TransformerLens: [src kv d_head], one set "
+        "per key/value head as here, unless `ungroup_grouped_query_attention` (3.x) repeats them.",
         same="llama",
     ),
     "v": _layer(
         "attn.hook_v",
         "self_attn.v_proj.output",
         "attn.c_attn.output",
-        f"TransformerLens: [pos kv d_head]. {_FOLDED_BIAS} {_SIDE_BY_SIDE}; in GPT-2 the last third of `c_attn`.",
+        f"TransformerLens: [src kv d_head], {_FOLDED_BIAS}. nnsight: [src kv·d_head], heads side by side; in GPT-2 the "
+        "last third of `c_attn`.",
         same="",
     ),
     "scores": _layer(
         "attn.hook_attn_scores",
         "self_attn.source.attention_interface_1.source.nn_functional_softmax_0.input",
         "attn.source.attention_interface_1.source.nn_functional_softmax_0.input",
-        "The least number of the type where ours is −∞: in nnsight, and in a bridge of TransformerLens 4 outside of its "
-        "compatibility mode. nnsight 0.7 counts the call as `attention_interface_0`.",
-        same="lens",
+        "Where the mask forbids there is −∞ in `HookedTransformer` and in a bridge in compatibility mode, and nothing "
+        "else is different; in other bridges and in nnsight it is the least number of the type. nnsight: with eager "
+        "attention; in 0.7 the call is `attention_interface_0`.",
+        same="",
     ),
     "pattern": _layer(
         "attn.hook_pattern",
         "self_attn.output[1]",
         "attn.output[1]",
-        'nnsight: with `attn_implementation="eager"`; None with others.',
+        'nnsight: with `attn_implementation="eager"`, or there is None.',
     ),
     "z": _layer(
         "attn.hook_z",
         "self_attn.o_proj.input",
         "attn.c_proj.input",
-        f"TransformerLens: [pos head d_head]. {_FOLDED_BIAS} {_SIDE_BY_SIDE}.",
+        f"TransformerLens: [pos head d_head], {_FOLDED_BIAS}. nnsight: [pos head·d_head], heads side by side.",
         same="",
     ),
     "attn_out": _layer("hook_attn_out", "self_attn.output[0]", "attn.output[0]", _CENTRED),
@@ -138,51 +141,58 @@ _NAMED: dict[str, OtherNames] = {
         "ln1.hook_normalized",
         "input_layernorm.output",
         "ln_1.output",
-        _BEFORE_GAIN % "ln1",
+        _BEFORE_GAIN.format(norm="ln1"),
         same="llama gpt2",
     ),
     "ffn_in": _layer(
         "ln2.hook_normalized",
         "post_attention_layernorm.output",
         "ln_2.output",
-        _BEFORE_GAIN % "ln2",
+        _BEFORE_GAIN.format(norm="ln2"),
         same="llama gpt2",
     ),
     "attn_gain": _layer("ln1.w", "input_layernorm.weight", "ln_1.weight", _FOLDED_GAIN),
     "ffn_gain": _layer("ln2.w", "post_attention_layernorm.weight", "ln_2.weight", _FOLDED_GAIN),
-    "attn_norm_bias": _layer(
-        "ln1.b", "", "ln_1.bias", f"{_FOLDED_GAIN} Llama's norms have no bias.", same="lens gpt2"
-    ),
+    "attn_norm_bias": _layer("ln1.b", "", "ln_1.bias", f"{_FOLDED_GAIN} Llama's norms have no bias.", same="lens gpt2"),
     "ffn_norm_bias": _layer("ln2.b", "", "ln_2.bias", f"{_FOLDED_GAIN} Llama's norms have no bias.", same="lens gpt2"),
     "logits": OtherNames(
         "unembed.hook_out",
         "model.lm_head.output",
         "model.lm_head.output",
-        "All positions at once, ours is asked for at one. TransformerLens by default takes the mean over the vocabulary "
-        "off (`center_unembed`); probabilities are the same.",
+        "All positions at once; ours is asked for at one. By default TransformerLens takes off the mean over the "
+        "vocabulary (`center_unembed`).",
         same=LIBRARIES,
+    ),
+    "lens_ids": OtherNames(
+        differs="TransformerLens: `ActivationCache.accumulated_resid` with `apply_ln=True`, times `W_U`, which counts "
+        "the final norm's gain only where it is folded; `ActivationCache.logit_lens` (4.3) always does. nnsight, in a "
+        "trace: `model.lm_head(model.model.norm(stream))`, with `model.transformer.ln_f` in GPT-2."
+    ),
+    "dla_parts": OtherNames(
+        differs="TransformerLens: `ActivationCache.decompose_resid`, then `logit_attrs`, with the final norm folded as "
+        "it is by default. GPT-2's two tables are two parts there, and what no part writes is left out."
     ),
 }
 
 # Sites that are worked out here and have no name there: of what, and what there is like it.
 _WORKED_OUT = """
-merge_step        | The tokenizer alone: `model.tokenizer` in both.
-merge_rule        | The tokenizer alone: `model.tokenizer` in both.
+merge_step        | The tokenizer alone, `model.tokenizer` in both.
+merge_rule        | As `merge_step`.
 chat_ids          | `model.tokenizer.apply_chat_template` in both.
-chat_role         | The tokenizer alone, from its chat template.
-near_ids          | Cosines of rows of the table: `W_E` in TransformerLens, `embed_tokens.weight` or `wte.weight` in nnsight.
+chat_role         | Of the chat template of `model.tokenizer`.
+near_ids          | Cosines of rows of the table: `W_E`; `embed_tokens.weight` and `wte.weight` for nnsight.
 near_cos          | As `near_ids`.
 near_rows         | As `near_ids`.
-pos_bias          | Only T5 has one, neither Llama nor GPT-2. nnsight: second output of a `SelfAttention`.
-contribution      | Length of `pattern` × `v` × `W_O`, before it is summed over tokens; `hook_result` is after the sum.
+pos_bias          | Only T5 has one: for nnsight the second output of `SelfAttention`; there is no hook point.
+contribution      | Length of `pattern` × `v` × `W_O` before the sum over tokens; `attn.hook_result` is after it.
 pattern_max       | `pattern`, cell by cell.
 pattern_mean      | `pattern`, cell by cell.
 contribution_max  | `contribution`, cell by cell.
 contribution_mean | `contribution`, cell by cell.
-head_previous     | `detect_head` of TransformerLens with "previous_token_head": a share of all weight, first row included.
+head_previous     | `detect_head` of TransformerLens with "previous_token_head": a share of all rows' weight.
 head_first        | Of `pattern`.
-head_duplicate    | `detect_head` with "duplicate_token_head": only earlier places; a share of the weight of all rows.
-head_induction    | `detect_head` with "induction_head": as above; tokens that follow a copy count though they are equal.
+head_duplicate    | `detect_head` with "duplicate_token_head": a share of all rows' weight, with a copy or not.
+head_induction    | `detect_head` with "induction_head": as `head_duplicate`; a follower equal to the token counts too.
 head_local        | Of `pattern`.
 head_entropy      | Of `pattern`.
 head_distance     | Of `pattern`.
@@ -200,7 +210,7 @@ write_down_ids    | As `write_up_ids`.
 write_down_logits | As `write_up_ids`.
 act_small         | Of `act`.
 act_zero          | Of `act`.
-ffn_bend          | The FFN called again: inside a trace of nnsight, `mlp(x)` is such a call.
+ffn_bend          | The FFN called again, which a trace of nnsight can do: `model.model.layers[l].mlp(x)`.
 norm_pre          | Lengths of `resid_pre`; `ActivationCache.stack_activation` gives that of all layers.
 norm_mid          | Lengths of `resid_mid`, as `norm_pre`.
 norm_post         | Lengths of `resid_post`, as `norm_pre`.
@@ -210,22 +220,111 @@ cos_attn          | Of `attn_out` and `resid_pre`.
 cos_ffn           | Of `ffn_out` and `resid_mid`.
 cos_tokens        | Of `resid_post`.
 batch_gap         | `resid_post` of the last layer, run alone and in a batch.
-lens_ids          | `ActivationCache.accumulated_resid` with `apply_ln`, then `W_U`, or `ActivationCache.logit_lens` (4.3); {CALLS}.
 lens_logp         | As `lens_ids`.
 lens_kl           | As `lens_ids`.
 watch_ids         | As `lens_ids`.
 watch_logp        | As `lens_ids`.
-watch_rank        | As `lens_ids`; in TransformerLens 4.3 `rank_trajectory` of what `logit_lens` returns.
+watch_rank        | As `lens_ids`; `rank_trajectory` of what `logit_lens` returns.
 weight_gap        | Of the parameters.
-layer_order       | Order in which modules are called: that in which nnsight has its values asked for.
+layer_order       | The order in which modules are called; nnsight has to be asked for values in it.
 next_ids          | Of `logits`.
 next_logp         | Of `logits`.
 entropy           | Of `logits`.
-surprisal         | TransformerLens: `return_type="loss"` with `loss_per_token`, one shorter, as the first token has none.
+surprisal         | TransformerLens: `return_type="loss"`, `loss_per_token=True`, without our NaN for the first token.
 half_kl           | Of `logits` of two runs.
 cache_gap         | Of `logits` of two runs: with keys and values kept, and without.
-dla_parts         | `ActivationCache.decompose_resid`, then `logit_attrs`; {GAIN}.
-dla_heads         | `ActivationCache.stack_head_results`, then `logit_attrs`; {GAIN}.
-dla_neuron_ids    | `ActivationCache.stack_neuron_results`, then `logit_attrs`; {GAIN}.
+dla_heads         | `ActivationCache.stack_head_results`, then `logit_attrs`; as `dla_parts`.
+dla_neuron_ids    | `ActivationCache.stack_neuron_results`, then `logit_attrs`; as `dla_parts`.
 dla_neuron_logits | As `dla_neuron_ids`.
 """
+
+# Hook points of TransformerLens that are no site here, and what stands for them. Both versions have all of them, but
+# `hook_attn_in` is not there for grouped heads before 4.
+WITHOUT_SITE = {
+    "blocks.{l}.hook_attn_in": "The stream before the norm, per head: `resid_pre`. `attn_in` is after the norm.",
+    "blocks.{l}.hook_q_input": "As `blocks.{l}.hook_attn_in`, and so are `hook_k_input` and `hook_v_input`.",
+    "blocks.{l}.hook_mlp_in": "The stream before the norm: `resid_mid`. `ffn_in` is after the norm.",
+    "blocks.{l}.attn.hook_q": "Queries before rotation, which no site holds; those of GPT-2 are `q`.",
+    "blocks.{l}.attn.hook_k": "Keys before rotation, which no site holds; those of GPT-2 are `k`.",
+    "blocks.{l}.attn.hook_result": "What each head adds to the stream; of a logit it is `dla_heads`.",
+    "blocks.{l}.ln1.hook_scale": "The norm's divisor, which no site holds; nor those of `ln2` and `ln_final`.",
+    "ln_final.hook_scale": "The final norm's divisor: held fixed for `dla_parts` and its kin, but not shown.",
+    "ln_final.hook_normalized": "The final stream, normalized and before its gain, which no site holds.",
+}
+
+_HEAD = """# Names in other libraries
+
+For whoever comes from TransformerLens or nnsight: what these call the arrays that a `Want` asks for here.
+`python -m anatomy.other_names` prints this page, from the table in `anatomy/other_names.py`. What each site is stands
+in `anatomy/sites.py`; how the code is built, in [architecture.md](architecture.md).
+
+- **Ours**: the name of a site with its axes, `Want("pattern", layer)` or, where a model has one, `Want("tok_embed")`.
+  There is no batch axis. In the other libraries it comes first, but for parameters.
+- **TransformerLens**: hook points, `{l}` the layer. `HookedTransformer`, which there is up to 3.x, has them, and
+  `TransformerBridge` keeps the names.
+- **nnsight**: paths into the model of transformers, of Llama and what is built alike (Mistral, Qwen2) and of GPT-2.
+  `model` is a `LanguageModel`, `l` the layer. `.source` leads to a call within a forward pass.
+- **=** before a name: the same array up to rounding, axis for axis, without its batch axis. Where it is missing, the
+  last column says what is different. **—**: there is no name.
+
+**TransformerLens changes weights by default.** `HookedTransformer.from_pretrained`, and a bridge after
+`enable_compatibility_mode()`, fold the gain of norms and the bias of values into other matrices (`fold_ln`,
+`fold_value_biases`), centre what is written to the stream where norms are LayerNorms (`center_writing_weights`), and
+centre the output layer (`center_unembed`). Probabilities stay what they were; arrays on the way do not, as the last
+column says. The sign = is about weights as they were loaded: by `from_pretrained_no_processing`, or a bridge that
+nothing was done to.
+
+Checked with TransformerLens 3.5.1 and 4.3.0, nnsight 0.7.0 and 0.8.1, and transformers 5.23.0: each name was asked of
+its library, with a small random Llama and GPT-2, and its array held against ours. The tests hold nnsight's paths
+against the model of transformers, and of TransformerLens's names only the form, for it is not installed.
+"""
+
+_COLUMNS = """| ours | TransformerLens | nnsight: Llama | nnsight: GPT-2 | what differs, or how one gets it |
+|---|---|---|---|---|
+"""
+_WITHOUT = """## Hook points without a site
+
+| TransformerLens | here |
+|---|---|
+"""
+
+
+def _worked_out() -> Iterator[tuple[str, OtherNames]]:
+    for line in _WORKED_OUT.strip().splitlines():
+        name, differs = (cell.strip() for cell in line.split("|"))
+        yield name, OtherNames(differs=differs)
+
+
+NAMES: Mapping[str, OtherNames] = _NAMED | dict(_worked_out())
+
+
+def markdown() -> str:
+    """The page: one table per stage, and one of hook points that have no site."""
+    stages = [_stage(title, [site for site in SITES.values() if site.stage == id]) for id, title in _titles().items()]
+    without = (f"| `{name}` | {says} |\n" for name, says in WITHOUT_SITE.items())
+    return f"{_HEAD}\n{''.join(stages)}{_WITHOUT}{''.join(without)}"
+
+
+def _titles() -> dict[str, str]:
+    """Stages that have sites, with their titles."""
+    used = {site.stage for site in SITES.values()}
+    return {stage.id: stage.title for stage in STAGES.values() if stage.id in used}
+
+
+def _stage(title: str, sites: list[Site]) -> str:
+    return f"## {title}\n\n{_COLUMNS}{''.join(map(_row, sites))}\n"
+
+
+def _row(site: Site) -> str:
+    names = NAMES[site.name]
+    cells = [f"`{site.name}` [{' '.join(site.axes)}]", *(_cell(names, library) for library in LIBRARIES), names.differs]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _cell(names: OtherNames, library: str) -> str:
+    name = getattr(names, library)
+    return f"{'= ' if library in names.same else ''}`{name}`" if name else "—"
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

@@ -8,10 +8,11 @@ from functools import cache
 
 import pytest
 
+import stagelight
 from tests.test_rooms import DIVIDED, ROOMS, ROOT
 
 ARCHITECTURE = "docs/architecture.md"
-DOCUMENTS = (ARCHITECTURE, "CONTRIBUTING.md")
+DOCUMENTS = (ARCHITECTURE, "CONTRIBUTING.md", "docs/names.md", "docs/python.md")
 MADE = ("build/", ".venv/")  # what commands make, not in the tree
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _QUOTED = re.compile(r"`([^`\n]+)`")
@@ -114,7 +115,7 @@ def _all(room: str) -> set[str]:
 def test_the_citation_names_the_programs_version_and_licence() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
     citation = dict(line.split(": ", 1) for line in text_of("CITATION.cff").splitlines() if re.match(r"\w+: ", line))
-    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert (citation["version"], citation["license"]) == (stagelight.__version__, project["license"])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A panel's figure on the page: a grid or chips through the page's own components, anything else through plotly."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import streamlit as st
 
@@ -16,6 +17,7 @@ from viz.grid import Grid
 from viz.heads import Heads
 
 CLEAR = "rgba(0,0,0,0)"
+_FOLLOW = (Path(__file__).parent / "components" / "frame_theme.js").read_text("utf-8")
 
 
 def show(figure: Figure, says: str, key: str) -> None:
@@ -25,7 +27,7 @@ def show(figure: Figure, says: str, key: str) -> None:
     elif isinstance(figure, Chips):
         chips.show(figure, says, key, lambda chip: links.go(lambda view: at_chip(view, figure, chip)))
     elif isinstance(figure, Heads):
-        page = to_frame(figure, dark=st.context.theme.type == "dark")
+        page = to_frame(figure, st.context.theme.type == "dark", (_FOLLOW,))
         st.iframe(page, height=figure.height, alt=says)
     elif isinstance(figure, Plotted):
         on_card = figure.drawn().update_layout(separators(), paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)

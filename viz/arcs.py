@@ -228,6 +228,6 @@ def _label(x: int, y: float, label: str, bold: bool) -> dict:
 def _margin(given: Arcs) -> dict[str, float]:
     widest = [
         max(columns(clipped(label, 20)) for label in (*labels, title)) * _LETTER + 20
-        for _, labels, title, _ in _sides(given)
+        for _x, labels, title, _bold in _sides(given)
     ]
     return {"l": widest[0], "r": widest[1], "t": 8, "b": 8}

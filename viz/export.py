@@ -19,7 +19,7 @@ from anatomy.language import get_locale
 from viz.chips import Chips
 from viz.description import Description
 from viz.heads import Heads
-from viz.theme import FONT, palette
+from viz.theme import DARK, FONT, LIGHT
 
 Figure = Description | Heads
 # Spreadsheets run a cell that begins like this as a formula (the wide forms in East Asian settings).
@@ -28,6 +28,12 @@ _START = """
 const {data, layout} = JSON.parse(document.getElementById("numbers").textContent);
 Plotly.newPlot("figure", data, layout, {displaylogo: false, responsive: false});
 """
+
+
+_ROOTS = "\n".join(
+    f"{root} {{ color-scheme: {scheme}; --background: {colours.background}; --text: {colours.text}; }}"
+    for root, scheme, colours in ((":root", "light", LIGHT), (":root.dark", "dark", DARK))
+)
 
 
 class Columns(Protocol):
@@ -44,7 +50,7 @@ def to_html(figure: Figure, title: str, caption: str, dark: bool = False) -> str
     if isinstance(figure, Chips):
         return _page(title, caption, f'<div role="figure">{figure.html(dark)}</div>', (), dark)
     if isinstance(figure, Heads):
-        return _page(title, caption, figure.body(dark), figure.scripts(), dark)
+        return _page(title, caption, figure.body(), figure.scripts(), dark)
     numbers = to_json(figure, dark).replace("<", "\\u003c")  # cannot end the script element it stands in
     label = html.escape(caption, quote=True)
     body = (
@@ -54,27 +60,27 @@ def to_html(figure: Figure, title: str, caption: str, dark: bool = False) -> str
     return _page(title, caption, body, (_library(), _START), dark)
 
 
-def to_frame(figure: Heads, dark: bool = False) -> str:
-    """The same page without heading and caption, to stand in a frame of a page that has both."""
-    return _page(figure.title, "", figure.body(dark), figure.scripts(), dark)
+def to_frame(figure: Heads, dark: bool = False, before: Sequence[str] = ()) -> str:
+    """The same page without heading and caption, to stand in a frame of a page that has both. before: scripts that run
+    ahead of its own, and may set the class of its root to "dark"."""
+    return _page(figure.title, "", figure.body(), (*before, *figure.scripts()), dark)
 
 
 def _page(title: str, caption: str, body: str, scripts: Sequence[str], dark: bool) -> str:
-    colours = palette(dark)
     allowed = " ".join(_fingerprint(script) for script in scripts) or "'none'"
     policy = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
     code = "".join(f"<script>{script}</script>" for script in scripts)
     heading = f"<h1>{html.escape(title)}</h1>\n<p>{html.escape(caption)}</p>" if caption else ""
     return f"""<!doctype html>
-<html lang="{get_locale()}">
+<html lang="{get_locale()}"{' class="dark"' if dark else ""}>
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{html.escape(title)}</title>
 <style>
-:root {{ color-scheme: {"dark" if dark else "light"}; }}
-body {{ margin: 2rem auto; max-width: 60rem; padding: 0 1rem; background: {colours.background}; color: {colours.text};
+{_ROOTS}
+body {{ margin: 2rem auto; max-width: 60rem; padding: 0 1rem; background: var(--background); color: var(--text);
   font: 16px/1.5 {FONT}; }}
 h1 {{ font-size: 1.4rem; }}
 #figure {{ overflow-x: auto; }}

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from anatomy.language import _
-from viz.theme import FONT, palette
+from viz.theme import FONT
 
 _FILES = {
     "d3": ("mpld3", "mpld3/js/d3.v5.min.js"),
@@ -30,6 +30,10 @@ _REQUIRE = "function requirejs(names, start) { start(window.jQuery, window.d3); 
 # Where each view asks for its numbers.
 _ASKS = {"head": "PYTHON_PARAMS;", "model": "PYTHON_PARAMS;", "neuron": "window.bertviz_params\n"}
 _NUMBERS = 'JSON.parse(document.getElementById("numbers").textContent)'
+# The page's theme is the class of its root, which another script may have set before.
+_THEMED = f"""Object.assign({_NUMBERS}, {{
+  display_mode: document.documentElement.classList.contains("dark") ? "dark" : "light",
+}})"""
 # The neuron view wants keys for every query head: here each key/value head's stand under the heads that share it.
 _SHARE = """const shared = (given) => {
   const {queries, keys} = given.attention.all, share = queries[0].length / keys[0].length;
@@ -44,6 +48,13 @@ row?.querySelectorAll("rect")[1]?.dispatchEvent(new MouseEvent("click"));
 """
 _ROOT = "bertviz"
 _HEAD_ROW, _MODEL_ROW, _NEURON_ROW, _AROUND = 22.5, 18, 26, 90  # pixels of a token in each view, and beside them
+# BertViz writes its labels in black, whatever the background, which its neuron view makes black or white.
+_STYLE = f"""
+#{_ROOT} {{ font: 14px {FONT}; color: var(--text); overflow-x: auto; }}
+#{_ROOT} text {{ fill: var(--text); }}
+#{_ROOT} svg {{ overflow: visible; }}
+#{_ROOT}#{_ROOT} {{ background: transparent !important; }}
+"""
 _WIDE = f"#{_ROOT} #vis {{ min-width: 1010px; }}"  # the neuron view, from its first word to its last
 
 
@@ -63,7 +74,9 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Heads:
-    """weights: [layer head pos src] of the layers shown, the same tokens on both sides.
+    """A page of BertViz's: no description, for the scripts draw it. It has neither a plotly picture nor a difference.
+
+    weights [layer head pos src] of the layers shown, the same tokens on both sides.
 
     labels  of the tokens
     layers  their numbers in the model
@@ -102,11 +115,11 @@ class Heads:
         small = len(self.layers) * (n * 7 * 12 / heads + 10)
         return round(_AROUND + max(small, _MODEL_ROW * n + 55))
 
-    def body(self, dark: bool) -> str:
+    def body(self) -> str:
         """The elements that the scripts fill, and the numbers as data that cannot end their element."""
-        numbers = json.dumps(self._numbers(dark), ensure_ascii=False).replace("<", "\\u003c")
+        numbers = json.dumps(self._numbers(), ensure_ascii=False).replace("<", "\\u003c")
         return (
-            f"<style>{_style(dark)}{_WIDE if self.view == 'neuron' else ''}</style>"
+            f"<style>{_STYLE}{_WIDE if self.view == 'neuron' else ''}</style>"
             f'<div id="{_ROOT}" role="figure" aria-label="{html.escape(self.title, quote=True)}">'
             f'<span>{self._selects()}</span><div id="vis"></div></div>'
             f'<script type="application/json" id="numbers">{numbers}</script>'
@@ -126,14 +139,13 @@ class Heads:
             return f'{layer} · {html.escape(_("Head:"))} <select id="att_head"></select>'
         return ""
 
-    def _numbers(self, dark: bool) -> dict:
+    def _numbers(self) -> dict:
         rounded = np.round(self.weights.astype(np.float64), 3).tolist()
         if self.neurons is not None:
-            return self._neuron_numbers(rounded, self.neurons, dark)
+            return self._neuron_numbers(rounded, self.neurons)
         return {
             "attention": [{"name": None, "attn": rounded, "left_text": self.labels, "right_text": self.labels}],
             "default_filter": "0",
-            "display_mode": "dark" if dark else "light",
             "root_div_id": _ROOT,
             "layer": self.layers[0] if self.view == "head" else None,
             "heads": [self.head],
@@ -142,7 +154,7 @@ class Heads:
             "total_heads": self.weights.shape[1],
         }
 
-    def _neuron_numbers(self, rounded: list, given: Vectors, dark: bool) -> dict:
+    def _neuron_numbers(self, rounded: list, given: Vectors) -> dict:
         """Queries and keys with three decimals: what is drawn of them is a colour."""
         queries, keys = (np.round(each.astype(np.float64), 3).tolist() for each in (given.queries, given.keys))
         every = {"attn": rounded, "queries": queries, "keys": keys, "left_text": self.labels, "right_text": self.labels}
@@ -150,7 +162,6 @@ class Heads:
             "attention": {"all": every},
             "default_filter": "all",
             "bidirectional": not given.causal,
-            "display_mode": "dark" if dark else "light",
             "root_div_id": _ROOT,
             "layer": 0,
             "head": self.head,
@@ -193,15 +204,4 @@ def _view(name: Literal["head", "model", "neuron"]) -> str:
     if not 0 <= start < end or script.count(asks) != 1:
         version = distribution("bertviz").version
         raise ValueError(f"bertviz {version} lays its scripts out differently: viz/heads.py was written for 1.4")
-    return script[end:].replace(asks, f"shared({_NUMBERS});" if name == "neuron" else f"{_NUMBERS};")
-
-
-def _style(dark: bool) -> str:
-    """BertViz writes its labels in black, whatever the background, which its neuron view makes black or white."""
-    colours = palette(dark)
-    return (
-        f"#{_ROOT} {{ font: 14px {FONT}; color: {colours.text}; overflow-x: auto; }}"
-        f"#{_ROOT} text {{ fill: {colours.text}; }}"
-        f"#{_ROOT} svg {{ overflow: visible; }}"
-        f"#{_ROOT}#{_ROOT} {{ background: transparent !important; }}"
-    )
+    return script[end:].replace(asks, f"shared({_THEMED});" if name == "neuron" else f"{_THEMED};")

@@ -155,19 +155,19 @@ def _blocks(given: Ladder, new: bool, font: dict) -> go.Bar:
     """The new blocks with their labels, or the others, whose labels stand in the colour of the page's writing."""
     placed = _placed(given, new)
     return go.Bar(
-        x=[block.width for _, block in placed],
-        base=[block.start for _, block in placed],
-        y=[row for row, _ in placed],
+        x=[block.width for _row, block in placed],
+        base=[block.start for _row, block in placed],
+        y=[row for row, _block in placed],
         orientation="h",
         width=0.8,
         name=escaped(given.kinds[0 if new else 1]),
         marker={"color": None if new else NEUTRAL, "opacity": 1.0 if new else _CALM, "line": {"width": 1}},
-        text=[escaped(block.label) for _, block in placed] if new else None,
+        text=[escaped(block.label) for _row, block in placed] if new else None,
         textposition="inside",
         insidetextanchor="middle",
         textangle=0,
         textfont=font,
-        hovertext=[f"<b>{escaped(block.label)}</b><br>{escaped(block.note)}" for _, block in placed],
+        hovertext=[f"<b>{escaped(block.label)}</b><br>{escaped(block.note)}" for _row, block in placed],
         hovertemplate="%{hovertext}<extra></extra>",
     )
 
@@ -175,10 +175,10 @@ def _blocks(given: Ladder, new: bool, font: dict) -> go.Bar:
 def _labels(given: Ladder, font: dict) -> go.Scatter:
     placed = _placed(given, new=False)
     return go.Scatter(
-        x=[block.start + block.width / 2 for _, block in placed],
-        y=[row for row, _ in placed],
+        x=[block.start + block.width / 2 for _row, block in placed],
+        y=[row for row, _block in placed],
         mode="text",
-        text=[escaped(block.label) for _, block in placed],
+        text=[escaped(block.label) for _row, block in placed],
         textfont=font,
         hoverinfo="skip",
         showlegend=False,

@@ -131,13 +131,12 @@ def show_script_once() -> None:
     """The script as an output of its own, in a notebook, unless another cell has it already."""
     if "ipykernel" not in sys.modules or (_shown_in and _cell() != _shown_in[-1]):
         return
-    from IPython.display import display
-
-    display(script())
+    sys.modules["IPython"].display.display(script())
 
 
 def _cell() -> str | None:
-    """The notebook's cell that runs now: what stood in its output before is about to go. None where it has no id."""
+    """The notebook's cell that runs now: what stood in its output before is about to go. nbclient, which nbconvert runs
+    notebooks with, gives cells no ids: there it is the cell's code. None outside of notebooks."""
     kernel = getattr(sys.modules["IPython"].get_ipython(), "kernel", None) if "IPython" in sys.modules else None
     parent = kernel.get_parent() if kernel is not None else {}
-    return parent.get("metadata", {}).get("cellId") or None
+    return parent.get("metadata", {}).get("cellId") or parent.get("content", {}).get("code")

@@ -92,12 +92,9 @@ class Planes(Plotted):
         """(title, a value per plane): both coordinates of the vector before and after, and the angle."""
         before = np.array([(turn.x, turn.y) for turn in self.turns], np.float64).T  # [x_y plane]
         after = np.array([turn.tip for turn in self.turns], np.float64).T
-        names = ((_("before: {axis}"), before), (_("after: {axis}"), after))
-        coordinates = (
-            (name.format(axis=axis), values)
-            for name, vectors in names
-            for axis, values in zip((self.x_axis, self.y_axis), vectors, strict=True)
-        )
+        axes = (self.x_axis, self.y_axis)
+        titles = [_("before: {axis}", axis=axis) for axis in axes] + [_("after: {axis}", axis=axis) for axis in axes]
+        coordinates = zip(titles, (*before, *after), strict=True)
         return (*coordinates, (_("angle (radians)"), np.array([turn.angle for turn in self.turns], np.float64)))
 
     def numbers(self) -> Float[np.ndarray, " number"]:

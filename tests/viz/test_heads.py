@@ -60,7 +60,7 @@ def test_scripts_are_the_same_for_every_text():
 
 
 def test_weights_are_rounded_and_nothing_else_is_changed():
-    data = json.loads(re.search(r'id="numbers">(.*?)</script>', example().body(False), flags=re.DOTALL)[1])
+    data = json.loads(re.search(r'id="numbers">(.*?)</script>', example().body(), flags=re.DOTALL)[1])
     assert data["attention"][0]["attn"][0][0][2] == [0.333, 0.333, 0.333]
     assert data["include_layers"] == [3]
 
@@ -70,7 +70,7 @@ def test_the_figures_json_holds_the_weights_in_full():
 
 
 def test_keys_are_written_once_per_key_value_head_and_in_three_decimals():
-    data = json.loads(re.search(r'id="numbers">(.*?)</script>', example("neuron").body(False), flags=re.DOTALL)[1])
+    data = json.loads(re.search(r'id="numbers">(.*?)</script>', example("neuron").body(), flags=re.DOTALL)[1])
     every = data["attention"]["all"]
     assert (len(every["queries"][0]), len(every["keys"][0])) == (4, 2)
     assert every["keys"][0][1][0] == every["queries"][0][2][0] == [0.042, 0.127, 0.211, 0.296, 0.38, 0.465]

@@ -1,0 +1,185 @@
+"""The face for Python: arrays and answers are those of the page, and a wrong word is told with the right ones."""
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+import stagelight
+from anatomy.refused import Refused
+from anatomy.request import Run, Want
+from anatomy.view import Fitted
+from models.serving.store import Store
+from panels import load
+from panels.answer import PanelAnswer
+from tests.browsing import ROOT
+from tests.models.tiny import tiny_engine
+from viz.heads import Heads
+
+TEXT = "the cat, the café sat"
+
+
+def model(kind: str = "llama") -> stagelight.Model:
+    return stagelight.Model(Store(tiny_engine(kind), 1 << 26))
+
+
+@pytest.fixture(scope="module")
+def text() -> stagelight.Text:
+    return model()(TEXT)
+
+
+def test_an_array_is_the_engine_s_own(text):
+    want = Want("pattern", 1)
+    plain = tiny_engine().run(Run(tiny_engine().spec.id, TEXT), [want])[want]
+    for found in (text["pattern", 1], text[want], text.array("pattern", layer=1)):
+        np.testing.assert_array_equal(found, plain)
+    assert text["logits", None, 3].shape == (text.model.spec.vocab,)
+    assert len(text.tokens) == text["resid_mid", 0].shape[0]
+    with pytest.raises(ValueError, match="read-only"):
+        text["pattern", 1][0, 0, 0] = 1.0
+
+
+def test_an_array_of_one_head_is_asked_for_by_name(text):
+    scores = text.array("pattern", layer=1, pos=2)
+    np.testing.assert_array_equal(scores, text["pattern", 1, 2])
+
+
+def test_what_is_no_array_or_place_is_told_with_what_is(text):
+    with pytest.raises(
+        KeyError, match=r"no array 'patern' \(did you mean 'pattern'\?\): stagelight.sites\(\) lists all"
+    ):
+        text["patern", 1]
+    with pytest.raises(Refused, match="layer"):
+        text["pattern", 99]
+    assert "pattern" in stagelight.sites()
+    assert "head" in stagelight.sites()["pattern"]
+
+
+@pytest.mark.parametrize("id", load())
+def test_every_panel_answers_as_on_the_page(text, id):
+    panel = load()[id]
+    if panel.applies(text.model.spec) is not None:
+        with pytest.raises(ValueError, match=f"the panel '{id}' has nothing to show of"):
+            text.panel(id)
+        return
+    answer = text.panel(id, layer=1, pos=3)
+    view = answer.view
+    assert isinstance(view, Fitted)
+    assert (view.layer, view.pos) == (1, 3)
+    trace = text.model.store.get(text.run, [*panel.needs(text.model.spec, view), *panel.later(text.model.spec, view)])
+    page = PanelAnswer.of(panel, trace, view)
+    assert (answer.caption, answer.formula, answer.python) == (page.caption, page.formula, page.python)
+    assert isinstance(answer.table, pd.DataFrame)
+    assert answer.table.shape == (len(page.table.rows), len(page.table.columns))
+    assert answer.title == panel.title
+    if isinstance(answer.description, Heads):
+        with pytest.raises(TypeError, match=r"answer.save\('page.html'\)"):
+            _ = answer.figure
+    else:
+        assert isinstance(answer.figure, go.Figure)
+
+
+def test_panels_that_show_something_are_listed(text):
+    assert set(text.model.panels()) < set(stagelight.panels()) == set(load())
+    assert stagelight.panels()["writes"] == "Which part adds more?"
+
+
+@pytest.mark.parametrize(
+    ("id", "choices", "said"),
+    [
+        ("atention", {}, r"no panel 'atention' \(did you mean 'attention'\?\)"),
+        ("writes", {"layers": 1}, r"no choice 'layers'. It has: layer, head, pos, src; writes \('share', 'length'\)"),
+        ("writes", {"writes": "norm"}, r"writes cannot be 'norm': give one of writes \('share', 'length'\)"),
+        ("writes", {"layer": 99}, "layer is 99: give a whole number from 0 to "),
+        ("writes", {"pos": 1.5}, "pos is 1.5: give a whole number"),
+        ("writes", {"lang": "xx"}, "no language 'xx': give one of en, zh"),
+    ],
+)
+def test_a_wrong_choice_is_told_with_the_right_ones(text, id, choices, said):
+    with pytest.raises(ValueError, match=said):
+        text.panel(id, **choices)
+
+
+def test_places_count_from_the_end_too(text):
+    answer = text.panel("writes", layer=-1, pos=-2, writes="length")
+    assert answer.view.layer == text.model.spec.layers - 1
+    assert answer.view.pos == len(text.tokens) - 2
+    assert dict(answer.view.settings) == {"writes": "length"}
+
+
+def test_an_answer_speaks_one_language_throughout(text):
+    chinese, english = text.panel("writes", lang="zh"), text.panel("writes")
+    assert chinese.title != english.title
+    assert list(chinese.table.columns) != list(english.table.columns)
+    assert chinese.figure.layout.xaxis.title.text != english.figure.layout.xaxis.title.text
+    assert next(iter(english.table.columns)) == "layer"
+
+
+def test_other_models_cut_the_same_text(text):
+    assert len(text.panel("tokenizers", others=[model("gpt2")]).table) > len(text.panel("tokenizers").table)
+
+
+def test_two_answers_have_a_difference(text):
+    one, two = (text.panel("attention", layer=layer).description for layer in (0, 1))
+    np.testing.assert_allclose(one.minus(two).numbers(), -two.minus(one).numbers())
+    assert not np.nan_to_num(one.minus(one).numbers()).any()
+    with pytest.raises(stagelight.Unlike):
+        one.minus(text.panel("writes").description)
+
+
+def test_an_answer_is_saved_by_its_ending(text, tmp_path):
+    answer = text.panel("writes", lang="zh")
+    assert answer.caption in answer.save(tmp_path / "a.html").read_text("utf-8")
+    assert '"type":"bar"' in answer.save(tmp_path / "a.json").read_text("utf-8")
+    assert answer.save(str(tmp_path / "a.csv")).read_bytes().startswith(b"\xef\xbb\xbf")
+    with pytest.raises(ValueError, match=r"a.png ends in '.png': give .html, .json or .csv"):
+        answer.save(tmp_path / "a.png")
+
+
+def test_a_model_that_cannot_be_had_says_what_to_do():
+    with pytest.raises(Refused, match="The catalog has: "):
+        stagelight.open("smollm3")
+
+
+def test_the_command_lists_checkpoints_and_starts_the_page(monkeypatch, capsys):
+    assert stagelight.main(["models"]) == 0
+    assert "smollm2-135m" in capsys.readouterr().out
+    calls = []
+    monkeypatch.setattr(stagelight, "call", lambda command, cwd: calls.append((command, cwd)) or 0)
+    assert stagelight.main(["run"]) == 0
+    assert stagelight.main(["run", "--model", "a", "--model", "b", "--server.port", "8600"]) == 0
+    plain, full = (command[1:] for command, cwd in calls if cwd == ROOT)
+    assert plain == ["-m", "streamlit", "run", "app.py"]
+    assert full == [*plain, "--server.port", "8600", "--", "--model", "a", "--model", "b"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"]])
+def test_the_command_says_what_it_can(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        stagelight.main(arguments)
+    assert ended.value.code == 2
+    assert "run" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_checkout_is_installed_for_editing_and_found_from_anywhere(tmp_path: Path):
+    venv.create(tmp_path / "env", with_pip=True)
+    bin_ = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
+    subprocess.run([bin_ / "python", "-m", "pip", "install", "-q", "--no-deps", "-e", str(ROOT)], check=True)
+    libraries = next(path for path in sys.path if path.endswith("site-packages"))
+    here = {**os.environ, "PYTHONPATH": libraries}
+    said = subprocess.run(
+        [bin_ / "stagelight", "--version"], cwd=tmp_path, env=here, check=True, capture_output=True, text=True
+    )
+    assert said.stdout.strip() == f"stagelight {stagelight.__version__}"
+    code = "import stagelight, panels; print(len(stagelight.panels()))"
+    found = subprocess.run(
+        [bin_ / "python", "-c", code], cwd=tmp_path, env=here, check=True, capture_output=True, text=True
+    )
+    assert int(found.stdout) == len(load())
