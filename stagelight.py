@@ -13,7 +13,7 @@ command `stagelight` after `pip install -e .`, starts the page and fetches model
 
 from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -78,14 +78,17 @@ def sites() -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """An open model. Call it with a text. Arrays that it has computed are kept while they fit in a tenth of the memory.
 
     store  answers what is asked of the model
     """
 
-    store: Store = field(repr=False)
+    store: Store
+
+    def __repr__(self) -> str:
+        return f"<{self.spec.weights.title or self.spec.name}: {self.spec.layers} layers × {self.spec.n_heads} heads>"
 
     @property
     def spec(self) -> ModelSpec:
@@ -101,7 +104,7 @@ class Model:
         return {panel.id: _(panel.title) for panel in _panels.load().values() if panel.applies(self.spec) is None}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Text:
     """A model's run on a text. Nothing is computed before it is asked for.
 
@@ -111,6 +114,9 @@ class Text:
 
     model: Model
     run: Run
+
+    def __repr__(self) -> str:
+        return f"<{len(self.tokens)} tokens of {self.run.text!r} in {self.model!r}>"
 
     @cached_property
     def tokens(self) -> tuple[Token, ...]:
@@ -177,7 +183,7 @@ class Text:
         return view.fit(spec, self.tokens)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
     """A panel's answer about one text. Each part is made when it is first asked for.
 
@@ -185,8 +191,11 @@ class Answer:
     language  of its words
     """
 
-    of: PanelAnswer = field(repr=False)
+    of: PanelAnswer
     language: str = "en"
+
+    def __repr__(self) -> str:
+        return f"{self.title}\n{self.caption}"
 
     @property
     def view(self) -> Fitted:
@@ -265,7 +274,7 @@ class Answer:
         draw by themselves, and HTML for pages made of the notebook. Plotly's script comes once per notebook."""
         notebook.show_script_once()
         with use_locale(self.language):
-            return notebook.bundle(self.description, self.title, self.caption)
+            return export.to_notebook(self.description, self.title, self.caption)
 
 
 def _want(site: str, layer: int | None = None, pos: int | None = None, **places: Any) -> Want:

@@ -21,6 +21,7 @@ from panels.answer import PanelAnswer
 from tests.browsing import ROOT
 from tests.models.tiny import tiny_engine
 from viz.heads import Heads
+from viz.notebook import PLOTLY
 
 TEXT = "the cat, the café sat"
 
@@ -131,6 +132,23 @@ def test_two_answers_have_a_difference(text):
     assert not np.nan_to_num(one.minus(one).numbers()).any()
     with pytest.raises(stagelight.Unlike):
         one.minus(text.panel("writes").description)
+
+
+def test_what_is_printed_says_what_it_is(text):
+    answer = text.panel("writes")
+    assert str(answer) == f"{answer.title}\n{answer.caption}"
+    assert repr(text).startswith(f"<{len(text.tokens)} tokens of {TEXT!r} in <")
+    assert repr(text.model).endswith(" heads>")
+
+
+def test_answers_and_descriptions_show_themselves_in_a_notebook(text):
+    answer = text.panel("writes", lang="zh")
+    shown, described = answer._repr_mimebundle_(), answer.description._repr_mimebundle_()
+    assert shown.keys() == described.keys() == {PLOTLY, "text/html", "text/plain"}
+    assert shown[PLOTLY]["data"] == described[PLOTLY]["data"]
+    assert shown["text/plain"] == f"{answer.title}\n{answer.caption}"
+    assert described["text/plain"] == answer.description.alternative()
+    assert text.panel("tokens").description._repr_mimebundle_().keys() == {"text/html", "text/plain"}
 
 
 def test_an_answer_is_saved_by_its_ending(text, tmp_path):

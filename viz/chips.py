@@ -4,13 +4,14 @@ page's own component, where a token is chosen by click and key, HTML for export 
 import html
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _
+from viz import notebook
 from viz.description import Description
 from viz.format import listed, quoted, thousands
 from viz.partners import FIRST, SECOND, in_order, label, meet, of_titles
@@ -60,6 +61,10 @@ class Chips(Description):
     def plotly(self, dark: bool = False) -> go.Figure:
         """The tiles in rows that wrap, in the colours of the light or dark theme."""
         return tiled(self.chips, self.legend, self.focus, self.rows or (), dark)
+
+    def in_notebook(self, title: str, caption: str) -> dict[str, Any]:
+        """The tiles as HTML, which needs no script."""
+        return notebook.standing(title, caption, self.html())
 
     @property
     def axes(self) -> str:

@@ -4,15 +4,16 @@ difference from another of its kind."""
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import _, ngettext
-from viz.format import escaped, number, thousands
-from viz.scale import columns
+from viz import notebook
+from viz.beneath import beneath
+from viz.format import number, thousands
 from viz.table import Table
 from viz.theme import dress
 
@@ -42,6 +43,20 @@ class Description(ABC):
 
         Unlike (a ValueError) where their axes do not meet.
         """
+
+    def in_notebook(self, title: str, caption: str) -> dict[str, Any]:
+        """What a notebook's cell shows, by mime type, in at most `viz.notebook.MOST` bytes."""
+        shown: dict[str, Any] = {}
+        for light in self.lighter():
+            shown = notebook.plotted(light.plotly(), title, caption)
+            if notebook.size(shown) <= notebook.MOST:
+                break
+        return shown
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """The figure at the end of a notebook's cell, with its own words as a caption."""
+        notebook.show_script_once()
+        return self.in_notebook("", self.alternative())
 
     def lighter(self) -> Iterator[Self]:
         """The same figure, then ever lighter ones for where few bytes are to be had: each says on itself what it
@@ -108,53 +123,3 @@ class Plotted(Description):
     def alternative(self) -> str:
         """The figure in words, its remark at the end."""
         return " ".join(part for part in (super().alternative(), self.remark) if part)
-
-
-_LINE, _LETTER, _USUAL = 18, 6.6, 640  # pixels of a remark's line, of a letter, of a usual figure
-
-
-def beneath(figure: go.Figure, words: str, title: str = "") -> None:
-    """Sentences at the lower edge of a figure, which grows by as much, broken between words where it ends; title:
-    above it, where it has none of its own."""
-    layout = figure.to_dict()["layout"]
-    margin = layout.get("margin", {})
-    wide = max(layout.get("width", _USUAL) - margin.get("l", 0), 320)
-    lines = wrapped(words, int(wide / _LETTER))
-    room, below = _LINE * len(lines) + 8, margin.get("b", 0)
-    figure.add_annotation(
-        text="<br>".join(map(escaped, lines)),
-        x=0,
-        xref="paper",
-        xanchor="left",
-        y=0,
-        yref="paper",
-        yanchor="top",
-        yshift=-below,
-        align="left",
-        showarrow=False,
-    )
-    above = _LINE * 2 if title and "title" not in layout else 0
-    if above:
-        figure.update_layout(
-            title={"text": escaped(title), "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 8}}
-        )
-    figure.update_layout(
-        height=layout.get("height", 380) + room + above,
-        margin_b=below + room,
-        margin_t=margin.get("t", 0) + above,
-    )
-
-
-def wrapped(words: str, most: int) -> list[str]:
-    """Words in lines of at most so many character cells; one that is longer has a line of its own. Text that is
-    written without spaces is broken anywhere."""
-    lines = [""]
-    for word in words.split(" "):
-        pieces = [word] if columns(word) <= most else list(word)
-        for i, piece in enumerate(pieces):
-            gap = " " if lines[-1] and not i else ""
-            if columns(lines[-1] + gap + piece) > most:
-                lines.append(piece)
-            else:
-                lines[-1] += gap + piece
-    return lines

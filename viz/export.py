@@ -9,13 +9,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import plotly.io
 from plotly.offline import get_plotlyjs
 
 from anatomy.language import get_locale
+from viz import notebook
 from viz.chips import Chips
 from viz.description import Description
 from viz.heads import Heads
@@ -105,6 +106,17 @@ def _library() -> str:
 def _fingerprint(script: str) -> str:
     """The script as a content security policy names it."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def to_notebook(figure: Figure, title: str, caption: str) -> dict[str, Any]:
+    """What a notebook's cell shows of the figure, by mime type. BertViz's pages have only HTML, in a frame, of whatever
+    size they are."""
+    if isinstance(figure, Heads):
+        attributes = f'width="100%" height="{figure.height + 24}" style="border:0"'
+        return notebook.standing(
+            title, caption, f'<iframe srcdoc="{html.escape(to_frame(figure))}" {attributes}></iframe>'
+        )
+    return figure.in_notebook(title, caption)
 
 
 def to_json(figure: Figure, dark: bool = False) -> str:

@@ -15,14 +15,12 @@ import sys
 from functools import cache
 from typing import Any
 
+import plotly.graph_objects as go
 import plotly.io
 from plotly.offline import get_plotlyjs
 
 from anatomy.language import _
-from viz.chips import Chips
-from viz.description import Description, beneath
-from viz.export import to_frame
-from viz.heads import Heads
+from viz.beneath import beneath
 from viz.theme import FONT, LIGHT
 
 MOST = 100_000  # bytes of an answer, in all its forms together
@@ -48,48 +46,34 @@ if (!window.Plotly) (0, eval)(await unpack("%s"));
 })();</script>"""
 
 
-def bundle(figure: Description | Heads, title: str, caption: str) -> dict[str, Any]:
-    """What a notebook's cell shows, by mime type. BertViz's pages have only HTML, in a frame, of whatever size they
-    are."""
-    plain = f"{title}\n{caption}"
-    if isinstance(figure, Heads):
-        frame = f'<iframe srcdoc="{html.escape(to_frame(figure))}" width="100%" height="{figure.height + 24}"'
-        return {"text/html": _standing(title, caption, f'{frame} style="border:0"></iframe>'), "text/plain": plain}
-    if isinstance(figure, Chips):
-        return {"text/html": _standing(title, caption, figure.html()), "text/plain": plain}
-    shown: dict[str, Any] = {}
-    for light in figure.lighter():
-        shown = _bundle(light, title, caption) | {"text/plain": plain}
-        if size(shown) <= MOST:
-            break
-    return shown
-
-
 def size(shown: dict[str, Any]) -> int:
     """Bytes of a bundle as a notebook's file holds it."""
     return len(json.dumps(shown, ensure_ascii=False).encode())
 
 
-def _bundle(figure: Description, title: str, caption: str) -> dict[str, Any]:
-    text = str(plotly.io.to_json(figure.plotly(), validate=False))
-    with_words = figure.plotly()
-    beneath(with_words, caption, title)
-    whole = json.loads(str(plotly.io.to_json(with_words, validate=False)))
+def plotted(figure: go.Figure, title: str, caption: str) -> dict[str, Any]:
+    """A plotly figure in both forms, with its question above and its caption beneath."""
+    text = str(plotly.io.to_json(figure, validate=False))
+    beneath(figure, caption, title)
+    whole = json.loads(str(plotly.io.to_json(figure, validate=False)))
     name = f"stagelight-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     missing = _(
         "This figure needs plotly's script: call stagelight.script() in a cell above, and run the notebook again."
     )
     body = f'<div id="{name}"></div>{_DRAW % (_UNPACK, name, _in_script(missing), _packed(text))}'
-    return {PLOTLY: whole | {"config": {"displaylogo": False}}, "text/html": _standing(title, caption, body)}
+    return {PLOTLY: whole | {"config": {"displaylogo": False}}} | standing(title, caption, body)
 
 
-def _standing(title: str, caption: str, body: str) -> str:
-    """A figure between its question and its caption, on a light ground of its own: a notebook may be dark."""
+def standing(title: str, caption: str, body: str) -> dict[str, Any]:
+    """HTML between its question and its caption, on a light ground of its own, for a notebook may be dark; and both as
+    plain text."""
     style = f"background: {LIGHT.background}; color: {LIGHT.text}; font: 14px/1.5 {html.escape(FONT)}; padding: 12px"
-    return (
-        f'<div role="figure" aria-label="{html.escape(caption)}" style="{style}"><strong>{html.escape(title)}</strong>'
+    heading = f"<strong>{html.escape(title)}</strong>" if title else ""
+    page = (
+        f'<div role="figure" aria-label="{html.escape(caption)}" style="{style}">{heading}'
         f"<p>{html.escape(caption)}</p>{body}</div>"
     )
+    return {"text/html": page, "text/plain": f"{title}\n{caption}".strip()}
 
 
 def _in_script(words: str) -> str:

@@ -1,40 +1,43 @@
 """When the reader changes the theme every figure follows, and the page is not run again."""
 
 import pytest
-from playwright.sync_api import Locator
 
-from tests.browsing import Visit
-from tests.until import until
+from tests.browsing import Visit, expect_of
+from viz.theme import DARK, LIGHT
 
 pytestmark = pytest.mark.browser
 
-# The brightness, from 0 to 255: of a colour that an element has, and of all that a canvas shows.
-COLOUR = """(element, name) => {
-    const [red, green, blue] = getComputedStyle(element)[name].match(/[\\d.]+/g).map(Number);
-    return 0.3 * red + 0.59 * green + 0.11 * blue;
-}"""
-CANVAS = """(canvas) => {
+FIND = """const find = (root, selector) => root.querySelector(selector)
+    ?? [...root.querySelectorAll("*")].map((one) => one.shadowRoot && find(one.shadowRoot, selector)).find(Boolean);
+const bright = (red, green, blue) => 0.3 * red + 0.59 * green + 0.11 * blue;
+const colour = (element, name) => element && bright(...getComputedStyle(element)[name].match(/[\\d.]+/g).map(Number));
+const mean = (canvas) => {
+    if (!canvas?.width) return null;
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     let sum = 0, count = 0;
     for (let i = 0; i < data.length; i += 4) if (data[i + 3] === 255) {
-        sum += 0.3 * data[i] + 0.59 * data[i + 1] + 0.11 * data[i + 2];
+        sum += bright(...data.slice(i, i + 3));
         count += 1;
     }
-    return count ? sum / count : 0;
-}"""
-
-
-def words(what: Locator, name: str) -> float:
-    return what.first.evaluate(COLOUR, name)
-
-
-# What is looked at in each kind of figure, and whether it is bright in the dark theme.
+    return count ? sum / count : 128;
+};"""
+# How bright, from 0 to 255, what is looked at in each kind of figure is; and whether it is bright in the dark theme.
 KINDS = {
-    "writes": (lambda page: words(page.locator(".st-key-writes-figure .xtick text"), "fill"), True),
-    "attention": (lambda page: page.locator(".st-key-attention-figure canvas").first.evaluate(CANVAS), False),
-    "tokens": (lambda page: words(page.locator(".st-key-tokens-figure .chip span"), "color"), True),
-    "bertviz": (lambda page: words(page.frame_locator(".st-key-stage iframe").locator("#bertviz text"), "fill"), True),
+    "writes": ('colour(find(document, ".st-key-writes-figure .xtick text"), "fill")', True),
+    "attention": ('mean(find(find(document, ".st-key-attention-figure"), "canvas"))', False),
+    "tokens": ('colour(find(find(document, ".st-key-tokens-figure"), ".chip span"), "color")', True),
+    "bertviz": (
+        'colour(find(document, ".st-key-stage iframe").contentDocument?.querySelector("#bertviz text"), "fill")',
+        True,
+    ),
 }
+TINT = f'() => {{ {FIND} return find(find(document, ".st-key-tokens-figure"), ".chip").style.getPropertyValue("--tint").trim().toLowerCase(); }}'
+
+
+def without_runs(reader: Visit) -> None:
+    """From here on the page can't be run again: it sends nothing."""
+    reader.settled()
+    reader.page.add_script_tag(content="WebSocket.prototype.send = () => {};")
 
 
 @pytest.mark.parametrize("panel", KINDS)
@@ -42,29 +45,18 @@ def test_a_figure_follows_the_theme_without_a_run_of_the_page(visit, panel):
     reader: Visit = visit(color_scheme="light")
     reader.open(f"?panel={panel}")
     brightness, bright = KINDS[panel]
-    until(lambda: (brightness(reader.page) > 128) is not bright)
-    reader.settled()
-    reader.page.evaluate("WebSocket.prototype.send = () => {}")  # from here on the page cannot be run again
-    reader.page.emulate_media(color_scheme="dark")
-    until(lambda: (brightness(reader.page) > 128) is bright)
-    reader.page.emulate_media(color_scheme="light")
-    until(lambda: (brightness(reader.page) > 128) is not bright)
-
-
-# Whether the chips have the theme's colours, and which.
-TINTS = """(chip) => {
-    const theme = getComputedStyle(chip).getPropertyValue("--st-chart-categorical-colors").split(",");
-    const tint = chip.style.getPropertyValue("--tint").trim();
-    return [theme.map((colour) => colour.trim()).includes(tint), tint];
-}"""
+    looked = f"() => {{ {FIND} const found = {brightness}; return found == null ? null : found > 128; }}"
+    expect_of(reader.page, looked, not bright)
+    without_runs(reader)
+    for scheme, expected in (("dark", bright), ("light", not bright)):
+        reader.page.emulate_media(color_scheme=scheme)
+        expect_of(reader.page, looked, expected)
 
 
 def test_the_tints_of_chips_are_those_of_the_new_theme(visit):
     reader: Visit = visit(color_scheme="light")
     reader.open("?panel=tokens")
-    chip = reader.page.locator(".st-key-tokens-figure .chip").first
-    of_theme, light = chip.evaluate(TINTS)
-    assert of_theme
-    reader.page.evaluate("WebSocket.prototype.send = () => {}")
+    expect_of(reader.page, TINT, LIGHT.categorical[0].lower())
+    without_runs(reader)
     reader.page.emulate_media(color_scheme="dark")
-    until(lambda: chip.evaluate(TINTS)[0] and chip.evaluate(TINTS)[1] != light)
+    expect_of(reader.page, TINT, DARK.categorical[0].lower())

@@ -14,9 +14,10 @@ import pytest
 from tests.viz.examples import CHIPS, attention
 from tests.viz.kinds import KINDS, arcs
 from viz import notebook
+from viz.beneath import wrapped
 from viz.chips import Chips
-from viz.description import Description, wrapped
-from viz.export import to_json
+from viz.description import Description
+from viz.export import to_json, to_notebook
 from viz.grid import Grid
 from viz.heads import Heads
 
@@ -32,7 +33,7 @@ def packed(html: str) -> dict:
 @pytest.mark.parametrize("name", [name for name, (first, _s, _l) in KINDS.items() if not isinstance(first, Chips)])
 def test_both_forms_hold_the_figure_with_question_and_caption(name):
     figure = KINDS[name][0]
-    shown = notebook.bundle(figure, "Which?", "It is this one.")
+    shown = to_notebook(figure, "Which?", "It is this one.")
     assert set(shown) == {notebook.PLOTLY, "text/html", "text/plain"}
     plotly = shown[notebook.PLOTLY]
     assert plotly["data"] == json.loads(to_json(figure))["data"] == packed(shown["text/html"])["data"]
@@ -44,7 +45,7 @@ def test_both_forms_hold_the_figure_with_question_and_caption(name):
 
 
 def test_chips_are_html_without_a_script():
-    shown = notebook.bundle(CHIPS, "Which?", "Two.")
+    shown = to_notebook(CHIPS, "Which?", "Two.")
     assert set(shown) == {"text/html", "text/plain"}
     assert "<script" not in shown["text/html"]
 
@@ -52,14 +53,14 @@ def test_chips_are_html_without_a_script():
 def test_bertviz_s_page_stands_in_a_frame():
     weights = np.full((1, 2, 3, 3), 1 / 3, np.float32)
     heads = Heads(weights, ("a", "b", ODD), (0,), "head", 0, "Heads")
-    shown = notebook.bundle(heads, ODD, "All.")
+    shown = to_notebook(heads, ODD, "All.")
     assert shown["text/html"].count("<script") == 0, "the page is an attribute of its frame"
     assert "<iframe srcdoc=" in shown["text/html"]
 
 
 def test_a_reader_s_text_cannot_leave_its_place():
     grid = replace(attention(2), rows=(ODD, "a"), cols=(ODD, "a"), title=ODD)
-    html = notebook.bundle(grid, ODD, ODD)["text/html"]
+    html = to_notebook(grid, ODD, ODD)["text/html"]
     assert html.count("<script") == html.count("</script") == 1
     assert "alert(1)" not in re.sub(r"&lt;/script&gt;&lt;script&gt;alert\(1\)", "", html)
 
@@ -72,7 +73,7 @@ def test_a_large_map_is_shown_in_means_and_says_so():
     n = 256
     noise = np.random.default_rng(0).random((n, n)).astype(np.float32)
     grid = replace(attention(n), z=np.where(np.tri(n, dtype=bool), noise, np.nan).astype(np.float32))
-    shown = notebook.bundle(grid, "Which?", "All.")
+    shown = to_notebook(grid, "Which?", "All.")
     assert notebook.size(shown) <= notebook.MOST < len(to_json(grid))
     title = shown[notebook.PLOTLY]["layout"]["title"]["text"]
     assert re.search(r"each cell: the mean of up to \d × \d$", title)
