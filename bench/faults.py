@@ -25,6 +25,7 @@ class Fault:
 
 _READING = ("tests/models/reading", "tests/models/local/test_long.py")
 _MEASURES = ("tests/models/measures", "tests/models/local/test_parity.py")
+_DESCRIPTIONS = ("tests/viz/test_descriptions.py",)
 _VERDICTS = ("tests/articles/test_arithmetic.py", "tests/articles/test_verdicts.py")
 
 FAULTS = (
@@ -359,5 +360,62 @@ FAULTS = (
         "rows = trace[_ROWS].astype(np.float64) * spec.embed_scale",
         "rows = trace[_ROWS].astype(np.float64)",
         _VERDICTS,
+    ),
+    # Descriptions and notebooks
+    Fault(
+        "a difference is a sum",
+        "viz/partners.py",
+        "return taken(first, (i for i, _j in pairs)) - taken(",
+        "return taken(first, (i for i, _j in pairs)) + taken(",
+        _DESCRIPTIONS,
+    ),
+    Fault(
+        "partners depend on who comes first",
+        "viz/partners.py",
+        "if tuple(second) < tuple(first):",
+        "if False:",
+        _DESCRIPTIONS,
+    ),
+    Fault(
+        "the n-th of a name belongs to the first",
+        "viz/partners.py",
+        "numbered.append((name, seen[name]))",
+        "numbered.append((name, 0))",
+        _DESCRIPTIONS,
+    ),
+    Fault(
+        "a difference of 0 has a scale of 0",
+        "viz/partners.py",
+        "float(sizes.max(initial=0.0)) or 1.0",
+        "float(sizes.max(initial=0.0))",
+        _DESCRIPTIONS,
+    ),
+    Fault(
+        "a bar without a partner has its own value",
+        "viz/bars.py",
+        "label=name, value=0.0, note=",
+        "label=name, note=",
+        _DESCRIPTIONS,
+    ),
+    Fault(
+        "an answer is as large as it likes",
+        "viz/description.py",
+        "if notebook.size(shown) <= notebook.MOST:",
+        "if True:",
+        ("tests/viz/test_notebook.py",),
+    ),
+    Fault(
+        "a caption ends its script",
+        "viz/notebook.py",
+        "<p>{html.escape(caption)}</p>",
+        "<p>{caption}</p>",
+        ("tests/viz/test_notebook.py",),
+    ),
+    Fault(
+        "each panel is read twice",
+        "ui/stage.py",
+        "text.answer(read.caption)",
+        "text.answer(PanelAnswer.of(panel, trace, view).caption)",
+        ("tests/ui/test_question.py",),
     ),
 )

@@ -17,7 +17,7 @@ from viz.grid import Grid
 from viz.heads import Heads
 
 CLEAR = "rgba(0,0,0,0)"
-_FOLLOW = (Path(__file__).parent / "components" / "frame_theme.js").read_text("utf-8")
+_FOLLOW = (Path(__file__).parent / "frame_theme.js").read_text("utf-8")
 
 
 def show(figure: Figure, says: str, key: str) -> None:
