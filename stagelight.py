@@ -13,13 +13,15 @@ command `stagelight` after `pip install -e .`, starts the page and fetches model
 
 from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from functools import cached_property
+from os import PathLike, chdir, execv, fspath
+from os import name as _system
 from pathlib import Path
 from subprocess import call
-from sys import executable
-from typing import TYPE_CHECKING, Any
+from sys import argv, executable
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -46,7 +48,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-__all__ = ["Answer", "Description", "Model", "Text", "Unlike", "Want", "open", "panels", "script", "sites"]
+# `open` is left out: a star import would hide Python's own.
+__all__ = ["Answer", "Description", "Model", "Text", "Unlike", "Want", "panels", "script", "sites"]
 __version__ = "0.1.0"
 
 ROOT = Path(__file__).parent
@@ -54,14 +57,17 @@ _PLACES = ("layer", "head", "pos", "src")
 script = notebook.script
 
 
-def open(address: str = "smollm2-135m") -> "Model":
+def open(address: str | PathLike[str] = "smollm2-135m") -> "Model":
     """A model by its name in the catalog, a folder, a GGUF file, or owner/name on the hub; or a recorded run,
     "recorded:FILE". What is not on this machine yet is fetched first; a bar tells how far it is.
 
     anatomy.refused.Refused, with a sentence that says what to do, where it cannot be had.
     """
+    if not isinstance(address, str | PathLike):
+        raise TypeError(f"a model's address is text or a path, not {_shown(address)}: stagelight.open('smollm2-135m')")
+    name = fspath(address) if isinstance(address, str) else str(Path(address).absolute())
     with TerminalBar() as bar:
-        engine = connect(address if address.startswith(("local:", "recorded:")) else f"local:{address}", bar)
+        engine = connect(name if name.startswith(("local:", "recorded:")) else f"local:{name}", bar)
     return Model(Store(engine, share(1)))
 
 
@@ -96,8 +102,13 @@ class Model:
         return self.store.specs()[0]
 
     def __call__(self, text: str) -> "Text":
-        """The model on a text."""
+        """The model on a text. TypeError for anything else."""
+        if not isinstance(text, str):
+            raise TypeError(f"a model is called with a text, not {_shown(text)}")
         return Text(self, Run(self.spec.id, text))
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("a model cannot be pickled or copied: open it again; arrays, descriptions and tables can be")
 
     def panels(self) -> dict[str, str]:
         """The panels that show something of this model: id and question."""
@@ -116,7 +127,7 @@ class Text:
     run: Run
 
     def __repr__(self) -> str:
-        return f"<{len(self.tokens)} tokens of {self.run.text!r} in {self.model!r}>"
+        return f"<{_shown(self.run.text)} in {self.model!r}>"
 
     @cached_property
     def tokens(self) -> tuple[Token, ...]:
@@ -125,39 +136,63 @@ class Text:
 
     def __getitem__(self, want: str | Want | tuple[Any, ...]) -> np.ndarray:
         """An array of the forward pass, read-only: `text["pattern", 17]`, `text["logits", None, 3]` (site, layer,
-        position), or a `Want` for those that take a head, a token or a window.
+        position; below 0 from the end), or a `Want` for those that take a head, a token or a window.
 
-        KeyError for a name that is no site; Refused for a place that the model or the text does not have.
+        KeyError for a name that is no site, IndexError for a place that model or text do not have, Refused for an array
+        that this model does not have, TypeError for anything else.
         """
-        if isinstance(want, str):
-            want = (want,)
-        return self._array(want if isinstance(want, Want) else _want(*want))
+        if isinstance(want, Want):
+            return self._array(want)
+        words: tuple[Any, ...] = want if isinstance(want, tuple) else (want,)
+        if not 1 <= len(words) <= 3 or not isinstance(words[0], str):
+            raise TypeError(f"an array is asked for as text[site, layer, position], not {_shown(want)}")
+        return self.array(*words)
 
     def array(self, site: str, layer: int | None = None, pos: int | None = None, **places: Any) -> np.ndarray:
-        """The same by name: `text.array("pattern", layer=17, head=5)`. places: the other fields of `Want`."""
-        return self._array(_want(site, layer, pos, **places))
+        """The same by name: `text.array("pattern_max", layer=17, head=5)`. places: the other fields of `Want`."""
+        known = [each.name for each in fields(Want) if each.name not in ("site", "layer", "pos")]
+        unknown = next((name for name in places if name not in known), None)
+        if unknown is not None:
+            raise TypeError(f"an array has no place {unknown!r}. Its places are: layer, pos, {', '.join(known)}")
+        if not isinstance(site, str) or site not in SITES:
+            raise KeyError(f"there is no array {site!r}{_near(site, SITES)}: stagelight.sites() lists all")
+        return self._array(Want(site, layer, pos=pos, **places))
 
     def _array(self, want: Want) -> np.ndarray:
+        """The array of a want whose places lie in the model and the text, wherever they were counted from."""
+        spec = self.model.spec
+        stack = next((stack for stack in spec.stacks if stack.name == want.stack), spec.stacks[-1])
+        lengths = {"layer": stack.layers, "head": spec.n_heads, "pos": len(self.tokens)}
+        given = {name: getattr(want, name) for name in lengths}
+        inside = {name: _place(name, at, lengths[name], IndexError) for name, at in given.items() if at is not None}
+        want = replace(want, **inside)
         return self.model.store.get(self.run, [want])[want]
 
-    def panel(self, id: str, *, others: Iterable[Model] = (), lang: str | None = None, **choices: Any) -> "Answer":
+    def __iter__(self) -> NoReturn:
+        raise TypeError("a text has no elements: text.tokens are its tokens, text[site, layer] an array")
+
+    def panel(
+        self, id: str, *, others: Model | Iterable[Model] = (), lang: str | None = None, **choices: Any
+    ) -> "Answer":
         """What a panel answers about this text.
 
         id       one of `stagelight.panels()`
-        others   models whose cut of the same text stands beside, for the panel `tokenizers`
+        others   open models whose cut of the same text stands beside, for the panel `tokenizers`
         lang     language of its words, a key of `anatomy.language.LANGUAGES`; None for the one that is set
         choices  layer, head, pos, src (numbers; below 0 from the end), and the panel's own controls by name
 
         ValueError for a panel that is not there or does not apply, and for a choice that it does not have.
         """
-        panel, spec = _panel(id), self.model.spec
+        panel, spec, others = _panel(id), self.model.spec, _models(others)
         reason = panel.applies(spec)
         if reason is not None:
             raise ValueError(f"the panel {id!r} has nothing to show of {spec.name}: {reason}")
-        view = self._view(panel, choices)
+        if others and not panel.others:
+            raise ValueError(f"the panel {id!r} shows no other models: leave others out")
+        language = get_locale() if lang is None else _language(lang)
+        view = self._view(panel, choices, language)
         trace = self.model.store.get(self.run, [*panel.needs(spec, view), *panel.later(spec, view)])
         trace = replace(trace, of_others=tuple(model(self.run.text)._plain for model in others))
-        language = get_locale() if lang is None else _language(lang)
         with use_locale(language):
             return Answer(PanelAnswer.of(panel, trace, view), language)
 
@@ -165,25 +200,25 @@ class Text:
     def _plain(self) -> Trace:
         return self.model.store.get(self.run)
 
-    def _view(self, panel: Panel, choices: Mapping[str, Any]) -> Fitted:
+    def _view(self, panel: Panel, choices: Mapping[str, Any], language: str) -> Fitted:
         """The choices, each inside the model and the text."""
         controls = {control.name: control for control in panel.controls}
         unknown = [name for name in choices if name not in (*_PLACES, *controls)]
         if unknown:
             known = "; ".join((", ".join(_PLACES), *map(_of_control, controls.values())))
             raise ValueError(f"the panel {panel.id!r} has no choice {unknown[0]!r}. It has: {known}")
-        view = View(panel=panel.id, text=self.run.text, tail=self.run.tail)
         spec, tokens = self.model.spec, len(self.tokens)
+        view = View(panel=panel.id, model=spec.name, text=self.run.text, tail=self.run.tail, lang=language)
         lengths = {"layer": spec.layers, "head": spec.n_heads, "pos": tokens, "src": tokens}
         for name, value in choices.items():
             if name in _PLACES:
-                view = replace(view, **{name: _place(name, value, lengths[name])})
+                view = replace(view, **{name: _place(name, value, lengths[name], ValueError)})
             else:
                 view = view.with_setting(controls[name], _setting(controls[name], value))
         return view.fit(spec, self.tokens)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Answer:
     """A panel's answer about one text. Each part is made when it is first asked for.
 
@@ -234,7 +269,7 @@ class Answer:
 
     @property
     def table(self) -> "pd.DataFrame":
-        """The numbers behind the figure."""
+        """The numbers behind the figure and its sentences; those of every cell or point are `description.table()`."""
         import pandas as pd  # 0.3 s that a figure does not wait for
 
         with use_locale(self.language):
@@ -257,7 +292,7 @@ class Answer:
         .json (the figure) or .csv (the table). The path is given back; ValueError for another ending."""
         path = Path(path)
         with use_locale(self.language):
-            match path.suffix:
+            match path.suffix.lower():
                 case ".html":
                     written = export.to_html(self.description, self.title, self.caption, dark)
                 case ".json":
@@ -269,6 +304,9 @@ class Answer:
         path.write_text(written, "utf-8", newline="")
         return path
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("an answer cannot be pickled or copied: its description, its table and its words can be")
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """The figure with question and caption as a notebook draws it: plotly's own type, which Jupyter Lab and VS Code
         draw by themselves, and HTML for pages made of the notebook. Plotly's script comes once per notebook."""
@@ -277,10 +315,20 @@ class Answer:
             return export.to_notebook(self.description, self.title, self.caption)
 
 
-def _want(site: str, layer: int | None = None, pos: int | None = None, **places: Any) -> Want:
-    if site not in SITES:
-        raise KeyError(f"there is no array {site!r}{_near(site, SITES)}: stagelight.sites() lists all")
-    return Want(site, layer, pos=pos, **places)
+def _shown(value: object) -> str:
+    """A value in a message, cut where it is long."""
+    words = repr(value)
+    return words if len(words) <= 60 else f"{words[:60]}…"
+
+
+def _models(others: Any) -> tuple[Model, ...]:
+    """Other models, one or several."""
+    models = []
+    for other in (others,) if isinstance(others, Model | str) else others:
+        if not isinstance(other, Model):
+            raise TypeError(f"others are open models, not {_shown(other)}: others=[stagelight.open('minilm-l6')]")
+        models.append(other)
+    return tuple(models)
 
 
 def _panel(id: str) -> Panel:
@@ -290,9 +338,9 @@ def _panel(id: str) -> Panel:
     return known[id]
 
 
-def _near(name: str, known: Iterable[str]) -> str:
+def _near(name: object, known: Iterable[str]) -> str:
     """Words that name what was probably meant; "" where nothing is near."""
-    near = get_close_matches(name, list(known), 1)
+    near = get_close_matches(str(name), list(known), 1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
@@ -308,55 +356,78 @@ def _of_control(control: Control) -> str:
         return f"{control.name} ({', '.join(map(repr, control.options))})"
     if isinstance(control, Switch):
         return f"{control.name} (True, False)"
-    return f"{control.name} ({control.low:g} to {control.high:g})"
+    return f"{control.name} ({control.low:g} to {control.high:g} in steps of {control.step:g})"
 
 
-def _place(name: str, value: Any, length: int) -> int:
+def _place(name: str, value: Any, length: int, error: type[Exception]) -> int:
     """A layer, head or position, from the end where it is below 0."""
-    if not isinstance(value, int | np.integer) or not -length <= value < length:
-        raise ValueError(f"{name} is {value!r}: give a whole number from 0 to {length - 1}, or below 0 from the end")
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not -length <= value < length:
+        raise error(f"{name} is {_shown(value)}: give a whole number from 0 to {length - 1}, or below 0 from the end")
     return int(value) % length
 
 
 def _setting(control: Control, value: Any) -> str | bool | float:
     """A control's value, if it takes it."""
     match control:
-        case Choice():
-            fits = value in control.options
-        case Switch():
-            fits = isinstance(value, bool)
-        case Slider():
-            fits = isinstance(value, int | float) and control.low <= value <= control.high
-    if not fits:
-        raise ValueError(f"{control.name} cannot be {value!r}: give one of {_of_control(control)}")
-    return value
+        case Choice() if isinstance(value, str) and value in control.options:
+            return value
+        case Switch() if isinstance(value, bool | np.bool_):
+            return bool(value)
+        case Slider() if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+            number = float(value)
+            if control.low <= number <= control.high and _on_step(control, number):
+                return number
+    raise ValueError(f"{control.name} cannot be {_shown(value)}: give one of {_of_control(control)}")
+
+
+def _on_step(control: Slider, value: float) -> bool:
+    steps = (value - control.low) / control.step
+    return abs(steps - round(steps)) < 1e-6
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: `stagelight run` and `stagelight models`. The exit code."""
+    given = list(argv[1:] if arguments is None else arguments)
+    if given[:1] == ["models"]:
+        from models.__main__ import main as models
+
+        return models(given[1:] or ["list"], "stagelight models")
     parser = ArgumentParser(prog="stagelight", description="See a transformer work, stage by stage, on your own text.")
     parser.add_argument("--version", action="version", version=f"stagelight {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="start the page; what follows is handed to `streamlit run`")
+    run = commands.add_parser(
+        "run",
+        help="start the page",
+        description="Start the page.",
+        epilog="Whatever else is given is handed to `streamlit run`: stagelight run --server.port 8600",
+    )
     run.add_argument("--model", action="append", default=[], metavar="ADDRESS", help="a model; may be repeated")
-    listed = commands.add_parser("models", help="the checkpoints that the catalog has; `fetch NAME` fetches one")
-    listed.add_argument("rest", nargs="*", default=["list"], metavar="list | fetch NAME")
-    chosen, rest = parser.parse_known_args(arguments)
-    if chosen.command == "models":
-        from models.__main__ import main as models
-
-        return models([*(chosen.rest or ["list"]), *rest])
+    commands.add_parser("models", help="the checkpoints that the catalog has; `models fetch NAME` fetches one")
+    chosen, rest = parser.parse_known_args(given)
     return _serve(chosen.model, rest)
 
 
 def _serve(models: Sequence[str], options: Sequence[str]) -> int:
-    """Streamlit's server on the page of this checkout. options: for `streamlit run`."""
-    after = [word for model in models for word in ("--model", model)]
+    """Streamlit's server on the page of this checkout, in place of this process where the system can. options: for
+    `streamlit run`; paths among the models' addresses are those of the folder that it is started from."""
+    after = [word for model in models for word in ("--model", _absolute(model))]
     command = [executable, "-m", "streamlit", "run", "app.py", *options, *(["--", *after] if after else [])]
+    chdir(ROOT)
+    if _system == "posix":
+        execv(executable, command)
     try:
-        return call(command, cwd=ROOT)
+        return call(command)
     except KeyboardInterrupt:
         return 130
+
+
+def _absolute(address: str) -> str:
+    """An address whose path holds from any folder: what begins with a dot, and files of recordings."""
+    kind, rest = address.partition(":")[::2]
+    if kind == "recorded" and rest:
+        return f"recorded:{Path(rest).absolute()}"
+    return str(Path(address).absolute()) if address.startswith((".", "~")) else address
 
 
 if __name__ == "__main__":

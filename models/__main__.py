@@ -9,9 +9,9 @@ from models.checkpoints.locate import is_ready, locate
 from models.checkpoints.terminal import TerminalBar
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code is 1 with a sentence where it could not be done."""
-    chosen = _parser().parse_args(arguments)
+def main(arguments: list[str] | None = None, program: str = "python -m models") -> int:
+    """Run one command; the exit code is 1 with a sentence where it could not be done. program: its name in the help."""
+    chosen = _parser(program).parse_args(arguments)
     try:
         print(fetched(chosen.address) if chosen.command == "fetch" else listed())
     except WeightsError as error:
@@ -44,8 +44,8 @@ def listed() -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m models", description="The checkpoints that Stagelight can show.")
+def _parser(program: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program, description="The checkpoints that Stagelight can show.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="what the catalog has, and what is already here")
     fetch = commands.add_parser("fetch", help="fetch one and convert it; does nothing when it is here")

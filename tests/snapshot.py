@@ -26,7 +26,7 @@ RELATIVE, ABSOLUTE = 2e-3, 1e-6
 _NUMBER = re.compile(r"(−?)(\d[\d,]*(?:\.\d+)?)(?:·10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?((?: ?%)?)")
 _LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 # Fields that few figures have: where they are not set, they are left out.
-_RARE = ("names", "places", "inside", "rows", "neurons", "part", "measure", "opens", "leaves")
+_RARE = ("names", "places", "inside", "rows", "neurons", "part", "measure", "opens", "leaves", "about")
 _HIDDEN = ("template", "uid")
 _NOTE = "note"  # of a table: left out where there is none
 

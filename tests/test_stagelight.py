@@ -1,6 +1,7 @@
 """The face for Python: arrays and answers are those of the page, and a wrong word is told with the right ones."""
 
 import os
+import pickle
 import subprocess
 import sys
 import venv
@@ -46,9 +47,23 @@ def test_an_array_is_the_engine_s_own(text):
         text["pattern", 1][0, 0, 0] = 1.0
 
 
-def test_an_array_of_one_head_is_asked_for_by_name(text):
-    scores = text.array("pattern", layer=1, pos=2)
-    np.testing.assert_array_equal(scores, text["pattern", 1, 2])
+def test_arrays_of_one_head_or_position_are_parts_of_the_whole(text):
+    np.testing.assert_array_equal(text.array("pattern", layer=1, pos=2), text["pattern", 1][:, 2])
+    np.testing.assert_array_equal(
+        text["pattern", -1, -2], text["pattern", text.model.spec.layers - 1, len(text.tokens) - 2]
+    )
+    np.testing.assert_array_equal(
+        text.array("pattern_max", layer=1, head=-1), text.array("pattern_max", layer=1, head=3)
+    )
+
+
+def test_a_place_is_judged_alike_whatever_was_asked_before():
+    fresh = model()("the cat")
+    for _round in range(2):
+        with pytest.raises(IndexError, match="pos is 99: give a whole number from 0 to 6, or below 0 from the end"):
+            fresh["pattern", 1, 99]
+        assert fresh["pattern", 1, -1].shape == fresh["pattern", 1, 6].shape
+        fresh["pattern", 1]
 
 
 def test_what_is_no_array_or_place_is_told_with_what_is(text):
@@ -56,10 +71,28 @@ def test_what_is_no_array_or_place_is_told_with_what_is(text):
         KeyError, match=r"no array 'patern' \(did you mean 'pattern'\?\): stagelight.sites\(\) lists all"
     ):
         text["patern", 1]
-    with pytest.raises(Refused, match="layer"):
-        text["pattern", 99]
+    for places in ((99,), ("1",), (1.0,), (True,), (slice(1, 2),)):
+        with pytest.raises(IndexError, match=r"layer is .*: give a whole number from 0 to"):
+            text["pattern", *places]
+    for wrong in (17, (), ("pattern", 1, 2, 3), None, [1]):
+        with pytest.raises(TypeError, match=r"an array is asked for as text\[site, layer, position\], not "):
+            text[wrong]
+    with pytest.raises(TypeError, match=r"no place 'hed'\. Its places are: layer, pos, stack"):
+        text.array("pattern", hed=1)
+    with pytest.raises(ValueError, match="pattern exists in every layer"):
+        text["pattern"]
+    with pytest.raises(TypeError, match="a text has no elements"):
+        list(text)
     assert "pattern" in stagelight.sites()
     assert "head" in stagelight.sites()["pattern"]
+
+
+@pytest.mark.parametrize("wrong", [None, b"abc", ["a"], 7])
+def test_a_model_is_called_with_a_text_and_opened_by_an_address(wrong):
+    with pytest.raises(TypeError, match="a model is called with a text, not "):
+        model()(wrong)
+    with pytest.raises(TypeError, match="a model's address is text or a path, not "):
+        stagelight.open(wrong)
 
 
 @pytest.mark.parametrize("id", load())
@@ -99,7 +132,11 @@ def test_panels_that_show_something_are_listed(text):
         ("writes", {"writes": "norm"}, r"writes cannot be 'norm': give one of writes \('share', 'length'\)"),
         ("writes", {"layer": 99}, "layer is 99: give a whole number from 0 to "),
         ("writes", {"pos": 1.5}, "pos is 1.5: give a whole number"),
+        ("writes", {"layer": True}, "layer is True: give a whole number"),
         ("writes", {"lang": "xx"}, "no language 'xx': give one of en, zh"),
+        ("writes", {"others": [model("gpt2")]}, "the panel 'writes' shows no other models"),
+        ("sampling", {"topk": 2.5}, "topk cannot be 2.5: give one of topk .0 to .* in steps of 1."),
+        ("sampling", {"temp": True}, "temp cannot be True"),
     ],
 )
 def test_a_wrong_choice_is_told_with_the_right_ones(text, id, choices, said):
@@ -122,7 +159,34 @@ def test_an_answer_speaks_one_language_throughout(text):
     assert next(iter(english.table.columns)) == "layer"
 
 
+def test_the_view_names_the_model_and_the_language(text):
+    view = text.panel("writes", lang="zh").view
+    assert (view.model, view.lang) == (text.model.spec.name, "zh")
+
+
+def test_a_number_of_numpy_is_a_number(text):
+    view = text.panel("sampling", layer=np.int64(1), temp=np.float32(0.5), topk=np.int64(5)).view
+    assert dict(view.settings) == {"temp": "0.5", "topk": "5"}
+
+
+def test_answers_can_be_compared_and_models_say_why_they_cannot_be_pickled(text):
+    answer = text.panel("attention")
+    assert answer == answer
+    assert answer != text.panel("attention")
+    assert len({answer, text.panel("attention")}) == 2
+    for thing, words in ((text.model, "open it again"), (text, "open it again"), (answer, "its description")):
+        with pytest.raises(TypeError, match=words):
+            pickle.dumps(thing)
+    again = pickle.loads(pickle.dumps(answer.description))
+    assert not np.nan_to_num(again.minus(answer.description).numbers()).any()
+
+
 def test_other_models_cut_the_same_text(text):
+    gpt2 = model("gpt2")
+    assert text.panel("tokenizers", others=gpt2).caption == text.panel("tokenizers", others=[gpt2]).caption
+    for wrong in ("minilm-l6", [text]):
+        with pytest.raises(TypeError, match=r"others are open models, not .*: others=\[stagelight.open\("):
+            text.panel("tokenizers", others=wrong)
     assert len(text.panel("tokenizers", others=[model("gpt2")]).table) > len(text.panel("tokenizers").table)
 
 
@@ -137,7 +201,8 @@ def test_two_answers_have_a_difference(text):
 def test_what_is_printed_says_what_it_is(text):
     answer = text.panel("writes")
     assert str(answer) == f"{answer.title}\n{answer.caption}"
-    assert repr(text).startswith(f"<{len(text.tokens)} tokens of {TEXT!r} in <")
+    assert repr(text).startswith(f"<{TEXT!r} in <")
+    assert len(repr(model()("a" * 9999))) < 200
     assert repr(text.model).endswith(" heads>")
 
 
@@ -165,16 +230,33 @@ def test_a_model_that_cannot_be_had_says_what_to_do():
         stagelight.open("smollm3")
 
 
-def test_the_command_lists_checkpoints_and_starts_the_page(monkeypatch, capsys):
+def test_the_command_lists_checkpoints(capsys):
     assert stagelight.main(["models"]) == 0
     assert "smollm2-135m" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        stagelight.main(["models", "lisst"])
+    assert "usage: stagelight models" in capsys.readouterr().err
+
+
+def test_the_command_starts_the_page_in_its_own_place(monkeypatch, tmp_path):
+    """As one process, which ends when it is told to; models are looked for where it was started."""
     calls = []
-    monkeypatch.setattr(stagelight, "call", lambda command, cwd: calls.append((command, cwd)) or 0)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stagelight, "execv", lambda program, command: calls.append((Path.cwd(), command[1:])))
+    monkeypatch.setattr(stagelight, "call", lambda command: 0)
     assert stagelight.main(["run"]) == 0
-    assert stagelight.main(["run", "--model", "a", "--model", "b", "--server.port", "8600"]) == 0
-    plain, full = (command[1:] for command, cwd in calls if cwd == ROOT)
+    monkeypatch.chdir(tmp_path)
+    assert stagelight.main(["run", "--model", "a", "--model", "./b", "--server.port", "8600"]) == 0
+    (here, plain), (_there, full) = calls
+    assert here == ROOT
     assert plain == ["-m", "streamlit", "run", "app.py"]
-    assert full == [*plain, "--server.port", "8600", "--", "--model", "a", "--model", "b"]
+    assert full == [*plain, "--server.port", "8600", "--", "--model", "a", "--model", str(tmp_path / "b")]
+
+
+def test_the_help_says_where_other_options_go(capsys):
+    with pytest.raises(SystemExit):
+        stagelight.main(["run", "--help"])
+    assert "handed to `streamlit run`" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"]])

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped, exact_percent, percent, signed_percent
-from viz.partners import Partner, in_order, labels, marked, meet
+from viz.partners import Partner, common, in_order, labels, marked, meet, place_of
 from viz.scale import clipped, columns
 from viz.table import Table
 from viz.theme import FOCUS, LEGEND, MONO, NEUTRAL
@@ -97,9 +97,12 @@ class Arcs(Plotted):
         """Ribbon less ribbon between tokens that both have, matched in order; those of one alone are marked and have
         none. A weight too small for a ribbon counts as 0, which the sentence beneath says."""
         meet(self, other, "left_title", "right_title")
-        left, right = in_order(self.left, other.left), in_order(self.right, other.right)
+        left = in_order(self.left, other.left, (self.chosen, other.chosen))
+        right = in_order(self.right, other.right, (self.looked, other.looked))
+        common(left, "token")
+        common(right, "token")
         one, two = _weights(self, left, right, 0), _weights(other, left, right, 1)
-        chosen = next((at for at, (i, _j) in enumerate(left) if i == self.chosen), 0)
+        chosen = place_of(left, self.chosen) or 0
         least = max(self.least, other.least)
         remarks = (
             _("A weight below {least} counts as 0.", least=exact_percent(least)) if least else "",

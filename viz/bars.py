@@ -12,7 +12,7 @@ from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped
 from viz.level import Level
-from viz.partners import Partner, by_name, label, largest, marked, meet, of_axis, signed
+from viz.partners import FIRST, SECOND, Partner, by_name, common, largest, marked, meet, of_axis, signed
 from viz.rows import (
     LAYOUT,
     LETTER,
@@ -50,6 +50,7 @@ class Bars(Plotted):
     names       what bars in the accent and the others are, for a legend; None for no legend
     marks       diamonds over the bars
     level       a value to hold the bars against: a dashed line across, its words above
+    ordered     the rows stand in an order of their own, such as layers: not the largest first
     """
 
     kind: ClassVar[str] = N_("Bar chart")
@@ -62,6 +63,7 @@ class Bars(Plotted):
     names: tuple[str, str] | None = None
     marks: Marks | None = None
     level: Level | None = None
+    ordered: bool = False
 
     def traces(self) -> go.Figure:
         """The rows, each with its number at the end; equal labels stay apart."""
@@ -96,8 +98,8 @@ class Bars(Plotted):
         return " × ".join(title for title in (self.rows, self.axis) if title)
 
     def numbers(self) -> Float[np.ndarray, " number"]:
-        """The value of each row."""
-        return np.array([bar.value for bar in self.bars], np.float64)
+        """The value of each row; NaN for one without a partner."""
+        return np.array([np.nan if bar.lone else bar.value for bar in self.bars], np.float64)
 
     def name(self, i: int) -> str:
         """A row's label."""
@@ -113,36 +115,52 @@ class Bars(Plotted):
         return Table.of(*columns, *([(self.marks.name, self.marks.values)] if self.marks else []))
 
     def minus(self, other: Self) -> "Bars":
-        """Bar less bar, matched by label, the largest first; what the first has more of is in the accent. One without a
-        partner has no bar, its own value stands in words. Diamonds and the level are subtracted too."""
-        meet(self, other, "axis", "rows")
-        pairs = by_name([bar.label for bar in self.bars], [bar.label for bar in other.bars])
-        rows = [(_apart(pair, self.bars, other.bars), _mark(pair, self.marks, other.marks)) for pair in pairs]
-        rows.sort(key=lambda row: (row[0].apart, row[0].lone, -abs(row[0].value), row[0].label))
-        end = largest(np.array([bar.value for bar, _value in rows]))
+        """Bar less bar, matched by label where it is of the same thing, the largest first; what the first has more of
+        is in the accent. One without a partner has no bar, its own value stands in words; so do sums over what is not
+        shown, unless both show the same. Diamonds are subtracted where both have them of the same thing."""
+        meet(self, other, "axis", "rows", "ordered")
+        mine, theirs = ([bar.label for bar in given.bars] for given in (self, other))
+        pairs = by_name(mine, theirs)
+        common(pairs, "row")
+        same = not any(None in pair for pair in pairs)
+        rows = [row for pair in pairs for row in self._rows(other, pair, same)]
+        if not self.ordered:
+            rows.sort(key=lambda row: (row[0].apart, row[0].lone, -row[1], row[0].label))
+        bars, values = [bar for bar, _size, _mark in rows], [bar.value for bar, _size, _mark in rows if not bar.lone]
+        end = largest(np.array(values), self.numbers(), other.numbers())
         return Bars(
-            [bar for bar, _value in rows],
+            bars,
             of_axis(self.axis),
             self.rows,
             low=-end,
             high=end,
             row=self.row,
             names=(_("more in the first"), _("more in the second")),
-            marks=self.marks and other.marks and Marks(tuple(value for _bar, value in rows), of_axis(self.marks.name)),
-            remark=marked(bar.lone for bar, _value in rows),
+            marks=Marks(tuple(mark for _bar, _size, mark in rows), of_axis(self.marks.name))
+            if self.marks and other.marks and self.marks.name == other.marks.name
+            else None,
+            ordered=self.ordered,
+            remark=marked(bar.lone for bar in bars),
         )
 
-
-def _apart(pair: Partner, first: Sequence[Bar], second: Sequence[Bar]) -> Bar:
-    """The bar of a pair."""
-    one, other = (None if i is None else bars[i] for i, bars in zip(pair, (first, second), strict=True))
-    name = label(pair, [bar.label for bar in first], [bar.label for bar in second])
-    if one is None or other is None:
-        there = one or other
-        assert there is not None, "a pair has at least one of the two"
-        return replace(there, label=name, value=0.0, note=there.text, accent=False, lone=True)
-    value = one.value - other.value
-    return replace(one, value=value, text=signed(value), note=f"{one.text} − {other.text}", accent=value > 0)
+    def _rows(self, other: "Bars", pair: Partner, same: bool) -> list[tuple[Bar, float, float | None]]:
+        """(bar, size to sort by, diamond) of a pair: one row, or two where there is no difference. same: both show the
+        same rows."""
+        one, two = (None if i is None else given.bars[i] for i, given in zip(pair, (self, other), strict=True))
+        if one is not None and two is not None and one.what == two.what and (same or not one.apart):
+            value = one.value - two.value
+            note = f"{one.text} − {two.text}"
+            bar = replace(one, value=value, text=signed(value), note=note, accent=value > 0)
+            return [(bar, abs(value), _mark(pair, self.marks, other.marks))]
+        lone = ((mark, bar) for mark, bar in ((FIRST, one), (SECOND, two)) if bar is not None)
+        return [
+            (
+                replace(bar, label=f"{mark} {bar.label}", value=0.0, note=bar.text, accent=False, lone=True),
+                abs(bar.value),
+                None,
+            )
+            for mark, bar in lone
+        ]
 
 
 def _mark(pair: Partner, first: Marks | None, second: Marks | None) -> float | None:

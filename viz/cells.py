@@ -65,6 +65,8 @@ class Cells:
     measure         what the numbers are, where they stand for several: "largest weight"; read out before the number
     opens           the setting that a click or Enter on a cell makes besides choosing it
     leaves          the setting that Escape makes
+    about           what the numbers are about besides axes and unit, such as the token whose logit it is: two grids
+                    about different things have no difference
 
     ValueError where shapes do not fit, the scale's ends do not rise, or the focus is no cell.
     """
@@ -93,6 +95,7 @@ class Cells:
     measure: str | None = None
     opens: Setting | None = None
     leaves: Setting | None = None
+    about: str | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.rows), len(self.cols))

@@ -3,6 +3,7 @@ page's own component, where a token is chosen by click and key, HTML for export 
 
 import html
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -14,7 +15,7 @@ from anatomy.language import N_, _
 from viz import notebook
 from viz.description import Description
 from viz.format import listed, quoted, thousands
-from viz.partners import FIRST, SECOND, in_order, label, meet, of_titles
+from viz.partners import FIRST, SECOND, Partner, by_name, in_order, label, meet, of_titles
 from viz.table import Table
 from viz.theme import FONT, MONO, Palette, palette
 from viz.tiles import Chip as Chip
@@ -107,16 +108,17 @@ class Chips(Description):
         chips: list[Chip] = []
         rows: list[tuple[int, str]] = []
         mine, theirs = _by_row(self), _by_row(other)
-        for name in dict.fromkeys((*mine, *theirs)):
+        headings = [[words for words, _chips in side] for side in (mine, theirs)]
+        alike = len(mine) == len(theirs)  # then row belongs to row, whatever is counted in the words above
+        for row in [(i, i) for i in range(len(mine))] if alike else by_name(*headings):
             if self.rows is not None or other.rows is not None:
-                rows.append((len(chips), name))
-            own, others = mine.get(name, ()), theirs.get(name, ())
-            labels = [[chip.label for chip in side] for side in (own, others)]
-            for pair in in_order(*labels):
-                i, j = pair
+                rows.append((len(chips), _heading(row, *headings)))
+            own, others = (() if i is None else side[i][1] for i, side in zip(row, (mine, theirs), strict=True))
+            names, other_names = ([chip.label for chip in side] for side in (own, others))
+            for i, j in in_order(names, other_names, (None, None) if self.rows else (self.focus, other.focus)):
                 there = others[j] if i is None and j is not None else own[i or 0]
-                tint = 0 if None not in pair else 1 if j is None else 2
-                chips.append(replace(there, label=label(pair, *labels), tint=tint))
+                tint = 0 if i is not None and j is not None else 1 if j is None else 2
+                chips.append(replace(there, label=label((i, j), names, other_names), tint=tint))
         legend = (_("in both"), _("{mark} only in the first", mark=FIRST), _("{mark} only in the second", mark=SECOND))
         return Chips(tuple(chips), legend, of_titles(self.title, other.title), of_text=False, rows=tuple(rows) or None)
 
@@ -129,11 +131,19 @@ class Chips(Description):
         return f'<style>{style}</style><ol class="chips">{tiles}</ol><ul class="kinds">{names}</ul>'
 
 
-def _by_row(given: Chips) -> dict[str, tuple[Chip, ...]]:
-    """The chips of each row by the words above it; of a single row without words by ""."""
+def _by_row(given: Chips) -> list[tuple[str, tuple[Chip, ...]]]:
+    """(words above, chips) of each row; of a single row without words ""."""
     begins = given.rows or ((0, ""),)
     ends = [*(start for start, _words in begins[1:]), len(given.chips)]
-    return {words: given.chips[start:end] for (start, words), end in zip(begins, ends, strict=True)}
+    return [(words, given.chips[start:end]) for (start, words), end in zip(begins, ends, strict=True)]
+
+
+def _heading(row: Partner, first: Sequence[str], second: Sequence[str]) -> str:
+    """The words above a row: once where both have the same, marked where one has it alone, else one after the other."""
+    i, j = row
+    if i is None or j is None:
+        return label(row, first, second)
+    return of_titles(first[i], second[j]) if first[i] != second[j] else first[i]
 
 
 def _row(given: Chips, start: int) -> str:
@@ -154,7 +164,9 @@ def _style(colours: Palette, tints: int) -> str:
         for i, colour in zip(range(tints), colours.categorical, strict=False)
     )
     return f"""
-.chips, .kinds {{ list-style: none; display: flex; flex-wrap: wrap; gap: 8px; margin: 0 0 12px; padding: 0; }}
+.chips, .kinds, .chips li, .kinds li {{ list-style: none !important; }}
+.chips, .kinds {{ padding: 0 !important; margin: 0 0 12px !important; }}
+.chips, .kinds {{ display: flex; flex-wrap: wrap; gap: 8px; }}
 .chips, .kinds {{ font: 12px {FONT}; color: {colours.muted}; }}
 .chips li {{ border-radius: 9px; padding: 6px 10px; white-space: pre; }}
 .chips li > * {{ display: block; }}

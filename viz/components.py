@@ -1,7 +1,7 @@
 """Numbers per component of a vector, in strips one above another: bars, or a line that runs to a result."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped, listed, number
-from viz.partners import meet, of_axis, of_titles
+from viz.partners import largest, meet, of_axis, of_titles
 from viz.scale import thinned
 from viz.table import Table
 from viz.theme import FOCUS, NEUTRAL
@@ -37,11 +37,12 @@ class Strip:
 
 @dataclass(frozen=True)
 class Components(Plotted):
-    """Strips over one axis of component numbers; axis: its title."""
+    """Strips over one axis of component numbers; axis: its title; signed: each strip is as long below 0 as above."""
 
     kind: ClassVar[str] = N_("Numbers by component")
     strips: Sequence[Strip]
     axis: str
+    signed: bool = False
 
     def traces(self) -> go.Figure:
         """The first strip in the accent, the others calm."""
@@ -59,6 +60,9 @@ class Components(Plotted):
             if strip.end:
                 figure.add_annotation(_end(strip), row=row, col=1)
             figure.update_yaxes(title_text=escaped(strip.unit), nticks=5, zeroline=True, row=row, col=1)
+            if self.signed:
+                end = 1.06 * largest(strip.values)
+                figure.update_yaxes(range=[-end, end], row=row, col=1)
         count = len(self.strips[0].values)
         ticks = {"tickvals": thinned(count, _MOST_TICKS), "range": [-0.8, count - 0.2], "showgrid": False}
         figure.update_xaxes(zeroline=False, **ticks)
@@ -92,12 +96,15 @@ class Components(Plotted):
         made = [[(strip.unit, strip.shape, len(strip.values)) for strip in given.strips] for given in (self, other)]
         meet(self, other, strips=(made[0], made[1]))
         strips = [
-            replace(
-                one, title=of_titles(one.title, two.title), values=one.values.astype(np.float64) - two.values, end=""
+            Strip(
+                of_titles(one.title, two.title),
+                one.values.astype(np.float64) - two.values,
+                of_axis(one.unit),
+                one.shape,
             )
             for one, two in zip(self.strips, other.strips, strict=True)
         ]
-        return Components([replace(strip, unit=of_axis(strip.unit)) for strip in strips], self.axis)
+        return Components(strips, self.axis, signed=True)
 
 
 def _bars(strip: Strip, axis: str, colour: str | None) -> go.Bar:

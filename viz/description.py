@@ -12,8 +12,8 @@ from jaxtyping import Float
 
 from anatomy.language import _, ngettext
 from viz import notebook
-from viz.beneath import beneath
 from viz.format import number, thousands
+from viz.sentences import beneath
 from viz.table import Table
 from viz.theme import dress
 
@@ -41,14 +41,18 @@ class Description(ABC):
         The scale is symmetric around 0, and the other one's difference from this one is the same with all signs
         changed. What has no partner in the other is marked (`viz.partners`).
 
-        Unlike (a ValueError) where their axes do not meet.
+        Unlike (a ValueError) where their axes do not meet, or nothing of one is in the other.
         """
 
     def in_notebook(self, title: str, caption: str) -> dict[str, Any]:
-        """What a notebook's cell shows, by mime type, in at most `viz.notebook.MOST` bytes."""
+        """What a notebook's cell shows, by mime type, in at most `viz.notebook.MOST` bytes where the figure or one of
+        its lighter forms fits."""
         shown: dict[str, Any] = {}
-        for light in self.lighter():
-            shown = notebook.plotted(light.plotly(), title, caption)
+        for place, light in enumerate(self.lighter()):
+            whole = (
+                "" if not place else " " + _("Shown in a lighter form: `plotly()` of the description gives the whole.")
+            )
+            shown = notebook.plotted(light.plotly(), title, caption + whole)
             if notebook.size(shown) <= notebook.MOST:
                 break
         return shown
@@ -70,7 +74,7 @@ class Description(ABC):
 
     @abstractmethod
     def numbers(self) -> Float[np.ndarray, " number"]:
-        """Every number that is drawn; NaN where there is none."""
+        """The figure's numbers, without what stands beside them to compare; NaN where there is none."""
 
     @abstractmethod
     def name(self, i: int) -> str:
@@ -83,6 +87,8 @@ class Description(ABC):
         there = np.flatnonzero(np.isfinite(numbers))
         if not there.size:
             return begin + " " + _("It holds no number.")
+        if not numbers[there].any():
+            return " ".join((begin, _("All of its numbers are 0.")))
         low, high = (int(there[end(numbers[there])]) for end in (np.argmin, np.argmax))
         return " ".join(
             (

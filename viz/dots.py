@@ -85,13 +85,12 @@ class Dots(Plotted):
         return Table.of((self.x_axis, self.x), (self.y_axis, self.y), (_("in words"), self.notes))
 
     def minus(self, other: Self) -> "Dots":
-        """Point less point at the places of both, in order; on a logarithmic axis the log of their ratio. Levels are
-        subtracted where both have one of the same words."""
+        """Point less point at the places of both, in order; on a logarithmic axis the log of their ratio. Levels
+        are left out: they belong to one figure."""
         meet(self, other, "x_axis", "y_axis", "logarithmic")
         places, theirs = ([number(value) for value in given.x.tolist()] for given in (self, other))
         pairs = by_name(places, theirs)
         one, two = common(pairs, "point")
-        lower = {level.text: level.value for level in other.levels}
         return replace(
             self,
             x=self.x[one],
@@ -99,11 +98,7 @@ class Dots(Plotted):
             notes=tuple(f"{self.notes[i]} − {other.notes[j]}" for i, j in zip(one, two, strict=True)),
             accent=tuple(self.accent[i] for i in one),
             y_axis=of_axis(self.y_axis, self.logarithmic),
-            levels=[
-                Level(float(_apart(np.array(level.value), np.array(lower[level.text]), self.logarithmic)), level.text)
-                for level in self.levels
-                if level.text in lower
-            ],
+            levels=(),
             logarithmic=False,
             signed=True,
             remark=alone((pairs, places, theirs)),

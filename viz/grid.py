@@ -17,7 +17,20 @@ from viz.cells import Part as Part
 from viz.cells import Setting as Setting
 from viz.description import Description
 from viz.heatmap import heatmap
-from viz.partners import Partner, by_name, difference, in_order, labels, largest, meet, of_axis, of_titles, taken
+from viz.partners import (
+    Partner,
+    by_name,
+    common,
+    difference,
+    in_order,
+    labels,
+    largest,
+    meet,
+    of_axis,
+    of_titles,
+    place_of,
+    taken,
+)
 from viz.table import Table
 
 _MOST = (96, 64)  # rows and columns of lighter grids
@@ -63,29 +76,29 @@ class Grid(Cells, Description):
         return Table.of((self.row_axis, self.rows), *zip(self.cols, self.z.T, strict=True))
 
     def minus(self, other: Self) -> "Grid":
-        """Cell less cell: rows and columns matched in order, cells with names by these. Words inside stand once where
-        both have the same, else both. Marked rows and columns are empty, as is what is empty in either."""
-        meet(self, other, "row_axis", "col_axis", "unit", "measure")
+        """Cell less cell: rows and columns matched in order, the chosen one of each with the other's, cells with names
+        by these. A cell is empty where either has none, in marked rows and columns, and where the two hold different
+        words: these then stand one after the other."""
+        meet(self, other, "row_axis", "col_axis", "unit", "measure", "about")
         meet(self, other, cells_with_names=(self.names is None, other.names is None))
+        meet(self, other, tokens_of_the_cells=(self.part, other.part))
         if self.names is not None and other.names is not None:
             return self._by_cell(other)
-        rows, cols = in_order(self.rows, other.rows), in_order(self.cols, other.cols)
-        z = taken(taken(self.z, [i for i, _j in cols]).T, [i for i, _j in rows]).T
-        z -= taken(taken(other.z, [j for _i, j in cols]).T, [j for _i, j in rows]).T
-        focus = None
-        if self.focus is not None:
-            focus = tuple(
-                next(at for at, (i, _j) in enumerate(pairs) if i == place)
-                for pairs, place in zip((rows, cols), self.focus, strict=True)
-            )
+        rows, cols = (
+            in_order(mine, theirs, (_at(self.focus, axis), _at(other.focus, axis)))
+            for axis, (mine, theirs) in enumerate(((self.rows, other.rows), (self.cols, other.cols)))
+        )
+        common(rows, "row")
+        common(cols, "column")
+        one, two = (_spread(given.z, rows, cols, side) for side, given in enumerate((self, other)))
+        words = _words(self, other, rows, cols)
         return self._apart(
             other,
-            z,
+            np.where(np.array([" | " in inside for inside in words]).reshape(one.shape), np.nan, one - two),
             rows=labels(rows, self.rows, other.rows),
             cols=labels(cols, self.cols, other.cols),
-            focus=focus,
-            inside=None if self.inside is None else _words(self, other, rows, cols),
-            part=self.part if self.part == other.part else None,
+            focus=self.focus and (place_of(rows, self.focus[0]) or 0, place_of(cols, self.focus[1]) or 0),
+            inside=None if self.inside is None else words,
         )
 
     def _by_cell(self, other: "Grid") -> "Grid":
@@ -101,7 +114,7 @@ class Grid(Cells, Description):
             z=z,
             unit=of_axis(self.unit),
             title=of_titles(self.title, other.title),
-            high=largest(z),
+            high=largest(z, self.z, other.z),
             signed=True,
             logarithmic=False,
             empty=_("not in both"),
@@ -114,7 +127,7 @@ class Grid(Cells, Description):
         )
 
     def lighter(self) -> Iterator["Grid"]:
-        """Of plain cells the means of ever larger blocks."""
+        """Of plain cells ever larger blocks."""
         yield self
         if self.names is None and self.inside is None and self.tiles is None:
             for most in _MOST:
@@ -122,18 +135,25 @@ class Grid(Cells, Description):
                     yield self._pooled(most)
 
     def _pooled(self, most: int) -> "Grid":
-        """At most so many rows and columns: each cell the mean of a block, without its empty cells."""
+        """At most so many rows and columns: each cell the mean of a block, without its empty cells; the largest, where
+        the numbers are largest ones already."""
         rows, cols = (edges(count, min(count, most)) for count in self.z.shape)
         there = np.isfinite(self.z)
-        total, count = (
-            np.add.reduceat(np.add.reduceat(values, rows[:-1], axis=0), cols[:-1], axis=1)
-            for values in (np.where(there, self.z, 0.0).astype(np.float64), there.astype(np.int64))
-        )
-        sizes = {"rows": int(np.diff(rows).max()), "columns": int(np.diff(cols).max())}
-        words = _("each cell: the mean of up to {rows} × {columns}", **sizes)
+        if self.measure is None:
+            total, count = (
+                _blocks(np.add, values, rows, cols)
+                for values in (np.where(there, self.z, 0.0).astype(np.float64), there.astype(np.int64))
+            )
+            z = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+            words = _("each cell: the mean of up to {rows} × {columns}", **_sizes(rows, cols))
+        else:
+            z = _blocks(np.fmax, self.z, rows, cols)
+            words = _("each cell: the largest of up to {rows} × {columns}", **_sizes(rows, cols))
+        part = self.part or Part(tuple(range(len(self.rows) + 1)), tuple(range(len(self.cols) + 1)), None, 0)
+        part = replace(part, rows=tuple(part.rows[i] for i in rows), cols=tuple(part.cols[i] for i in cols))
         return replace(
             self,
-            z=np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0).astype(np.float32),
+            z=z.astype(np.float32),
             rows=_spans(self.rows, rows),
             cols=_spans(self.cols, cols),
             title=f"{self.title} · {words}",
@@ -141,8 +161,18 @@ class Grid(Cells, Description):
             selects="none",
             groups=0,
             places=None,
-            part=None,
+            part=part,
         )
+
+
+def _blocks(
+    how: np.ufunc, values: Float[np.ndarray, "row col"], rows: Int[np.ndarray, " edge"], cols: Int[np.ndarray, " edge"]
+) -> Float[np.ndarray, "block block"]:
+    return how.reduceat(how.reduceat(values, rows[:-1], axis=0), cols[:-1], axis=1)
+
+
+def _sizes(rows: Int[np.ndarray, " edge"], cols: Int[np.ndarray, " edge"]) -> dict[str, int]:
+    return {"rows": int(np.diff(rows).max()), "columns": int(np.diff(cols).max())}
 
 
 def _spans(names: Sequence[str], ends: Int[np.ndarray, " edge"]) -> tuple[str, ...]:
@@ -156,6 +186,17 @@ def _spans(names: Sequence[str], ends: Int[np.ndarray, " edge"]) -> tuple[str, .
 
 def _block(ends: Int[np.ndarray, " edge"], place: int) -> int:
     return int(np.searchsorted(ends, place, side="right")) - 1
+
+
+def _at(focus: tuple[int, int] | None, axis: int) -> int | None:
+    return None if focus is None else focus[axis]
+
+
+def _spread(
+    z: Float[np.ndarray, "row col"], rows: Sequence[Partner], cols: Sequence[Partner], side: int
+) -> Float[np.ndarray, "pair pair"]:
+    """The cells at the rows and columns of one side of the pairs, NaN where it has none."""
+    return taken(taken(z, [pair[side] for pair in cols]).T, [pair[side] for pair in rows]).T
 
 
 def _words(first: Grid, second: Grid, rows: Sequence[Partner], cols: Sequence[Partner]) -> tuple[str, ...]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import numpy as np
 from jaxtyping import Float
 
 from anatomy.language import _
+from viz.partners import Unlike
 from viz.theme import FONT
 
 _FILES = {
@@ -114,6 +115,10 @@ class Heads:
             return 2 * _AROUND + 10 + _NEURON_ROW * n
         small = len(self.layers) * (n * 7 * 12 / heads + 10)
         return round(_AROUND + max(small, _MODEL_ROW * n + 55))
+
+    def minus(self, other: object) -> NoReturn:
+        """Unlike: what a script draws of each has no difference."""
+        raise Unlike("BertViz's pages have no difference: take the panel attention, heads or cell")
 
     def body(self) -> str:
         """The elements that the scripts fill, and the numbers as data that cannot end their element."""

@@ -59,7 +59,9 @@ def _printed(value: float, grid: Cells) -> str:
     if math.isnan(value):
         return ""
     if grid.percent:
-        return f"{100 * value:.0f}".replace("-", "−") if abs(value) >= 0.095 else ""
+        if grid.signed:
+            return f"{100 * value:+.0f}".replace("-", "−") if abs(value) >= 0.005 else ""
+        return f"{100 * value:.0f}" if value >= 0.095 else ""
     if max(abs(end) for end in grid.ends) > 1:
         faint = not (grid.signed or grid.logarithmic) and value < _FAINT * grid.high
         return "" if faint else number(value, 2)

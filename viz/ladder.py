@@ -21,6 +21,7 @@ _CALM = 0.35
 _MOST_TICKS = 24
 _WIDTH, _LETTER = 600, 0.62  # pixels of a row, and width of a letter as a share of its size
 _SMALLEST, _LARGEST = 8, 13
+_SPOKEN = 12  # rows that the alternative text names
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Ladder(Plotted):
 
     def traces(self) -> go.Figure:
         """Blocks as bars that lie in rows, those that grew in the accent."""
-        left = min(block.start for block in self.rows[0])
-        right = max(block.start + block.width for block in self.rows[0])
+        left = min(block.start for row in self.rows for block in row)
+        right = max(block.start + block.width for row in self.rows for block in row)
         font = {"family": MONO, "size": _size(self, right - left)}
         figure = go.Figure([_blocks(self, new, font) for new in (True, False)])
         figure.add_trace(_labels(self, font))
@@ -88,13 +89,22 @@ class Ladder(Plotted):
         return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
 
     def numbers(self) -> Float[np.ndarray, " number"]:
-        """The width of each block, row after row."""
-        return np.array([block.width for row in self.rows for block in row], np.float64)
+        """None: blocks have labels."""
+        return np.empty(0)
 
     def name(self, i: int) -> str:
-        """A block and its row."""
-        row, block = [(name, block) for name, blocks in zip(self.names, self.rows, strict=True) for block in blocks][i]
-        return f"{block.label}, {self.y_axis} {row}"
+        """A row's name."""
+        return self.names[i]
+
+    def alternative(self) -> str:
+        """The rows in words, block by block."""
+        rows = (
+            _("{row}: {blocks}", row=name, blocks=" | ".join(block.label for block in row))
+            for name, row in zip(self.names[:_SPOKEN], self.rows, strict=False)
+        )
+        more = " …" if len(self.rows) > _SPOKEN else ""
+        words = f"{_('{kind}. {axes}.', kind=_(self.kind), axes=self.axes)} {'; '.join(rows)}{more}."
+        return f"{words} {self.remark}".strip()
 
     def table(self) -> Table:
         """A row per block."""

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped, number, thousands
-from viz.partners import alone, common, in_order, largest, meet, of_axis, ratio
+from viz.partners import alone, by_name_or_order, common, in_order, largest, meet, of_axis, ratio
 from viz.scale import clipped, columns, decades, thinned
 from viz.table import Table
 from viz.theme import LEGEND, NEUTRAL
@@ -112,10 +112,11 @@ class Lines(Plotted):
         return Table.of((self.x_axis, self.places), *zip(self.names, self.values, strict=True))
 
     def minus(self, other: Self) -> "Lines":
-        """Line less line at the places of both, lines matched by name in order; on a logarithmic axis the log of their
-        ratio. Lines and places of one alone are named beneath."""
+        """Line less line at the places of both, lines matched by name, of equal names in order; on a logarithmic axis
+        the log of their ratio. Lines and places of one alone are named beneath."""
         meet(self, other, "x_axis", "y_axis", "logarithmic")
-        lines, places = in_order(self.names, other.names), in_order(self.places, other.places)
+        lines = by_name_or_order(self.names, other.names, (self.chosen, other.chosen))
+        places = in_order(self.places, other.places)
         (rows, theirs), (columns, there) = common(lines, "line"), common(places, "place")
         one, two = self.values[np.ix_(rows, columns)], other.values[np.ix_(theirs, there)]
         return replace(

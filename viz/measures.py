@@ -12,9 +12,12 @@ from plotly.subplots import make_subplots
 from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped, listed
-from viz.partners import by_name, difference, labels, largest, marked, meet, of_axis, signed
-from viz.rows import LAYOUT, ROW, Bar, bar_trace, ends_of, height, row_axis, row_label, with_room
+from viz.partners import alone, by_name, common, difference, labels, largest, marked, meet, of_axis, signed
+from viz.rows import LAYOUT, LETTER, ROW, WIDTH, Bar, bar_trace, ends_of, height, row_axis, row_label, with_room
+from viz.sentences import wrapped
 from viz.table import Table
+
+_LINE = 16  # pixels of a further line of a title
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,15 @@ class Measures(Plotted):
             end = largest(measure.values)
             low, high = (-end, end) if self.signed else ends_of(rows)
             ends = with_room(rows, low, high, parts=len(self.measures))
-            figure.update_xaxes(
-                title_text=escaped(measure.title), zeroline=True, range=ends, nticks=4, row=1, col=i + 1
-            )
+            title = _title(measure.title, len(self.measures)) if self.signed else escaped(measure.title)
+            figure.update_xaxes(title_text=title, zeroline=True, range=ends, nticks=4, row=1, col=i + 1)
         figure.update_yaxes(**row_axis([row_label(label) for label in self.labels], places))
         figure.update_layout(height=height(places, ROW), **LAYOUT)
+        if self.signed:
+            lines = max(_title(measure.title, len(self.measures)).count("<br>") for measure in self.measures)
+            figure.update_layout(
+                height=height(places, ROW) + _LINE * lines, margin_b=LAYOUT["margin"]["b"] + _LINE * lines
+            )
         return figure
 
     @property
@@ -78,19 +85,25 @@ class Measures(Plotted):
         return Table.of((_("row"), self.labels), *((measure.title, measure.values) for measure in self.measures))
 
     def minus(self, other: Self) -> "Measures":
-        """Row less row, matched by label, measure by measure. Rows without a partner are marked and have no bar."""
+        """Row less row, matched by label, measure by measure of the same title. Rows without a
+        partner are marked and have no bar."""
         meet(self, other)
-        one, two = ([measure.title for measure in given.measures] for given in (self, other))
-        meet(self, other, measures=(one, two))
-        pairs = by_name(self.labels, other.labels)
+        titles, theirs = ([measure.title for measure in given.measures] for given in (self, other))
+        pairs, columns = by_name(self.labels, other.labels), by_name(titles, theirs)
+        common(pairs, "row")
         return between(
             labels(pairs, self.labels, other.labels),
             [
-                (of_axis(one.title), difference(pairs, one.values, two.values))
-                for one, two in zip(self.measures, other.measures, strict=True)
+                (of_axis(titles[i]), difference(pairs, self.measures[i].values, other.measures[j].values))
+                for i, j in zip(*common(columns, "measure"), strict=True)
             ],
-            marked(None in pair for pair in pairs),
+            " ".join(filter(None, (marked(None in pair for pair in pairs), alone((columns, titles, theirs))))),
         )
+
+
+def _title(title: str, count: int) -> str:
+    """A title in lines that fit into one of so many equal shares of the width."""
+    return "<br>".join(map(escaped, wrapped(title, round(WIDTH / count / LETTER))))
 
 
 def between(rows: Sequence[str], measures: Sequence[tuple[str, Float[np.ndarray, " row"]]], remark: str) -> Measures:

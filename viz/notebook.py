@@ -20,18 +20,19 @@ import plotly.io
 from plotly.offline import get_plotlyjs
 
 from anatomy.language import _
-from viz.beneath import beneath
+from viz.sentences import above
 from viz.theme import FONT, LIGHT
 
+_LEAST = 560  # pixels of a figure: in narrower windows it is moved within its place
 MOST = 100_000  # bytes of an answer, in all its forms together
 PLOTLY = "application/vnd.plotly.v1+json"
 _UNPACK = """const unpack = async (packed) => {
   const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 };"""
-_DRAW = """<script>(async () => {
+_DRAW = """<script>(async (here) => {
 %s
-const place = document.getElementById("%s");
+const place = here ? here.previousElementSibling : document.getElementById("%s");
 if (!window.stagelight && !window.Plotly) {
   place.textContent = %s;
   return;
@@ -39,7 +40,7 @@ if (!window.stagelight && !window.Plotly) {
 await window.stagelight;
 const {data, layout} = JSON.parse(await unpack("%s"));
 Plotly.newPlot(place, data, layout, {displaylogo: false, responsive: false});
-})();</script>"""
+})(document.currentScript);</script>"""
 _LOAD = """<script>window.stagelight ??= (async () => {
 %s
 if (!window.Plotly) (0, eval)(await unpack("%s"));
@@ -54,20 +55,22 @@ def size(shown: dict[str, Any]) -> int:
 def plotted(figure: go.Figure, title: str, caption: str) -> dict[str, Any]:
     """A plotly figure in both forms, with its question above and its caption beneath."""
     text = str(plotly.io.to_json(figure, validate=False))
-    beneath(figure, caption, title)
+    above(figure, title, caption)
     whole = json.loads(str(plotly.io.to_json(figure, validate=False)))
     name = f"stagelight-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     missing = _(
         "This figure needs plotly's script: call stagelight.script() in a cell above, and run the notebook again."
     )
-    body = f'<div id="{name}"></div>{_DRAW % (_UNPACK, name, _in_script(missing), _packed(text))}'
+    place = f'<div id="{name}" style="min-width: {_LEAST}px"></div>'
+    body = place + _DRAW % (_UNPACK, name, _in_script(missing), _packed(text))
     return {PLOTLY: whole | {"config": {"displaylogo": False}}} | standing(title, caption, body)
 
 
 def standing(title: str, caption: str, body: str) -> dict[str, Any]:
     """HTML between its question and its caption, on a light ground of its own, for a notebook may be dark; and both as
     plain text."""
-    style = f"background: {LIGHT.background}; color: {LIGHT.text}; font: 14px/1.5 {html.escape(FONT)}; padding: 12px"
+    ground = f"background: {LIGHT.background}; color: {LIGHT.text}; padding: 12px; overflow-x: auto"
+    style = f"{ground}; font: 14px/1.5 {html.escape(FONT)}"
     heading = f"<strong>{html.escape(title)}</strong>" if title else ""
     page = (
         f'<div role="figure" aria-label="{html.escape(caption)}" style="{style}">{heading}'

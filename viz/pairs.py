@@ -10,7 +10,7 @@ from jaxtyping import Float
 from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped
-from viz.partners import difference, in_order, labels, largest, marked, meet, of_axis, signed
+from viz.partners import common, difference, in_order, labels, largest, marked, meet, of_axis, place_of, signed
 from viz.scale import thinned
 from viz.table import Table
 from viz.theme import CALM, FOCUS, LEGEND, NEUTRAL
@@ -107,11 +107,13 @@ class Pairs(Plotted):
         return self.places or tuple(map(str, range(self.values.shape[1])))
 
     def numbers(self) -> Float[np.ndarray, " number"]:
-        """The first amounts, then the second ones."""
-        return self.values.ravel()
+        """The first amounts, then the second ones, then the lead."""
+        return np.append(self.values.ravel(), [self.lead.value] if self.lead else [])
 
     def name(self, i: int) -> str:
         """An amount at a place."""
+        if i == self.values.size and self.lead is not None:
+            return self.lead.name
         row, place = divmod(i, self.values.shape[1])
         return f"{self.names[row]}, {self.x_axis} {self._labels[place]}"
 
@@ -125,6 +127,7 @@ class Pairs(Plotted):
         """Place by place, both amounts and the lead; places without a partner are marked and empty."""
         meet(self, other, "x_axis", "y_axis", "names")
         pairs = in_order(self._labels, other._labels)
+        common(pairs, "place")
         values = difference(pairs, self.values, other.values)
         lead = self.lead and other.lead and _lead_less(self.lead, other.lead)
         end = 1.06 * largest(np.append(values, lead.value if lead else 0.0))
@@ -139,7 +142,7 @@ class Pairs(Plotted):
                 for name, row in zip(self.names, values.tolist(), strict=True)
             ),
             y_axis=of_axis(self.y_axis),
-            focus=next((at for at, (i, _j) in enumerate(pairs) if i == self.focus), None),
+            focus=place_of(pairs, self.focus),
             stacked=False,
             lead=lead,
             ends=(-end, end),

@@ -11,11 +11,10 @@ from jaxtyping import Float
 from plotly.subplots import make_subplots
 
 from anatomy.language import N_, _
-from viz.bars import Bars
 from viz.description import Plotted
 from viz.format import escaped
-from viz.partners import largest, meet, of_axis, signed
-from viz.rows import Bar
+from viz.measures import Measures, between
+from viz.partners import meet, of_axis, of_titles
 from viz.table import Table
 from viz.theme import FOCUS, NEUTRAL
 
@@ -110,16 +109,22 @@ class Planes(Plotted):
         """A row per plane: both ends of its vector, and the angle."""
         return Table.of((_("plane"), [turn.title for turn in self.turns]), *self._columns)
 
-    def minus(self, other: Self) -> Bars:
-        """Plane less plane in their order, as bars: both coordinates before and after, and the angle. A difference of
-        two turns is no turn."""
+    def minus(self, other: Self) -> Measures:
+        """Plane less plane in their order, as bars: both coordinates of the vector before and after, and the angle. A
+        difference of two turns is no turn."""
         meet(self, other, "x_axis", "y_axis")
         meet(self, other, number_of_planes=(len(self.turns), len(other.turns)))
-        apart = self.numbers() - other.numbers()
-        end = largest(apart)
-        bars = [Bar(self.name(i), value, signed(value), accent=value > 0) for i, value in enumerate(apart.tolist())]
-        names = (_("more in the first"), _("more in the second"))
-        return Bars(bars, of_axis(_("coordinates, and angle in radians")), low=-end, high=end, names=names)
+        one, two = (np.stack([values for _title, values in given._columns]) for given in (self, other))  # [5 plane]
+        x_before, y_before, x_after, y_after, angle = one - two
+        count = len(self.turns)
+        rows = [name for i in range(count) for name in (_("{i}: before", i=i + 1), _("{i}: after", i=i + 1))]
+        columns = [
+            (of_axis(self.x_axis), np.stack([x_before, x_after], axis=1).ravel()),
+            (of_axis(self.y_axis), np.stack([y_before, y_after], axis=1).ravel()),
+            (of_axis(_("angle (radians)")), np.stack([np.full(count, np.nan), angle], axis=1).ravel()),
+        ]
+        titles = (of_titles(a.title, b.title) for a, b in zip(self.turns, other.turns, strict=True))
+        return between(rows, columns, " · ".join(f"{i}: {title}" for i, title in enumerate(titles, start=1)))
 
 
 def _after(turn: Turn, colour: str | None) -> go.Scatter:

@@ -24,6 +24,7 @@ class Bar:
     accent  drawn in the accent
     focus   its label in bold
     apart   stands below the others with a gap: a sum over what is not shown
+    what    of what the value is, where rows of one label may be of different things: they have no difference
     lone    in a difference: it has no partner, and so no value; its words tell its own
     """
 
@@ -35,6 +36,7 @@ class Bar:
     focus: bool = False
     apart: bool = False
     lone: bool = False
+    what: str = ""
 
 
 def places_of(bars: Sequence[Bar]) -> Float[np.ndarray, " bar"]:

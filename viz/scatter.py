@@ -58,12 +58,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Scatter(Plotted):
-    """Points on a plane; titles of the axes, with units."""
+    """Points on a plane; titles of the axes, with units; signed: each axis is as long below 0 as above."""
 
     kind: ClassVar[str] = N_("Points on a plane")
     points: Sequence[Point]
     x_axis: str
     y_axis: str
+    signed: bool = False
 
     def traces(self) -> go.Figure:
         """The points on axes of one scale, so that distances can be compared in every direction."""
@@ -77,6 +78,8 @@ class Scatter(Plotted):
         places = zip(self.points, label_places(self.points), strict=True)
         figure.update_layout(annotations=[_label(point, place) for point, place in places if place is not None])
         x_range, y_range = _ranges(self.points)
+        if self.signed:
+            x_range, y_range = ([-max(map(abs, ends)), max(map(abs, ends))] for ends in (x_range, y_range))
         figure.update_xaxes(title_text=escaped(self.x_axis), range=x_range, zeroline=False)
         figure.update_yaxes(
             title_text=escaped(self.y_axis), range=y_range, zeroline=False, scaleanchor="x", scaleratio=1
@@ -116,7 +119,9 @@ class Scatter(Plotted):
             replace(self.points[i], x=self.points[i].x - other.points[j].x, y=self.points[i].y - other.points[j].y)
             for i, j in zip(*common(pairs, "point"), strict=True)
         ]
-        return Scatter(moved, of_axis(self.x_axis), of_axis(self.y_axis), remark=alone((pairs, names, theirs)))
+        return Scatter(
+            moved, of_axis(self.x_axis), of_axis(self.y_axis), signed=True, remark=alone((pairs, names, theirs))
+        )
 
 
 def _trace(group: Sequence[Point], colour: str | None, name: str, order: int) -> go.Scatter:

@@ -78,7 +78,8 @@ class Shares(Plotted):
         meet(self, other, "axis")
         columns = (_columns(given.rows, given.parts, whole=True) for given in (self, other))
         one, two = ([part.name for part in given.parts] for given in (self, other))
-        return _less((self.rows, other.rows), (one, two), tuple(columns))
+        axis = _("{axis}, in percentage points", axis=of_axis(self.axis))
+        return _less((self.rows, other.rows), (one, two), tuple(columns), axis)
 
 
 def _part(rows: Sequence[str], part: Series, whole: np.ndarray, place: int) -> go.Bar:
@@ -157,7 +158,7 @@ class Amounts(Plotted):
         meet(self, other, "axis")
         columns = (_columns(given.rows, given.series) for given in (self, other))
         one, two = ([part.name for part in given.series] for given in (self, other))
-        return _less((self.rows, other.rows), (one, two), tuple(columns))
+        return _less((self.rows, other.rows), (one, two), tuple(columns), of_axis(self.axis))
 
 
 def _bars(rows: Sequence[str], given: Series, place: int) -> go.Bar:
@@ -225,13 +226,15 @@ def _less(
     rows: tuple[Sequence[str], Sequence[str]],
     names: tuple[Sequence[str], Sequence[str]],
     columns: tuple[list[Float[np.ndarray, " row"]], ...],
+    axis: str,
 ) -> Measures:
-    """The first's columns less the second's, as bars; rows and columns matched by name."""
+    """The first's columns less the second's, as bars; rows and columns matched by name. axis: what they measure."""
     lines = tuple([_in_line(row) for row in side] for side in rows)
     pairs, quantities = by_name(*lines), by_name(*names)
+    common(pairs, "row")
     between_them = [
-        (of_axis(names[0][i]), difference(pairs, columns[0][i], columns[1][j]))
+        (names[0][i], difference(pairs, columns[0][i], columns[1][j]))
         for i, j in zip(*common(quantities, "quantity"), strict=True)
     ]
-    remarks = (marked(None in pair for pair in pairs), alone((quantities, names[0], names[1])))
+    remarks = (f"{axis}.", marked(None in pair for pair in pairs), alone((quantities, names[0], names[1])))
     return between(labels(pairs, *lines), between_them, " ".join(filter(None, remarks)))

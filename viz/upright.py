@@ -12,7 +12,7 @@ from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped
 from viz.level import Level
-from viz.partners import difference, in_order, labels, largest, marked, meet, of_axis, signed
+from viz.partners import common, difference, in_order, labels, largest, marked, meet, of_axis, place_of, signed
 from viz.scale import clipped, columns, thinned
 from viz.table import Table
 from viz.theme import CALM, FOCUS, MONO, NEUTRAL
@@ -29,6 +29,7 @@ class Whole:
     middles, widths  where each column stands on an axis of positions, and how many of them it covers
     notes            words for the hover box
     focus            the column of the chosen token
+    signed           the y axis is as long below 0 as above
     """
 
     values: Float[np.ndarray, " column"]
@@ -38,6 +39,7 @@ class Whole:
     x_axis: str
     y_axis: str
     focus: int
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Upright(Plotted):
     labels  what stands under each bar; with many, only some are written, with their positions
     notes   words for the hover box
     focus   the chosen token
-    level   a line across, such as the mean
+    level   the mean, as a line across
     signed  the y axis is as long below 0 as above
     whole   the values are a part of a long text: what stands below them is all of it, on an axis of its own
 
@@ -135,7 +137,8 @@ class Upright(Plotted):
         """Bar less bar, matched by label in order; those without a partner are marked and empty. The level is
         subtracted where both have one; the whole where both have the same columns."""
         meet(self, other, "x_axis", "y_axis")
-        pairs = in_order(self.labels, other.labels)
+        pairs = in_order(self.labels, other.labels, (self.focus, other.focus))
+        common(pairs, "label")
         values, names = difference(pairs, self.values, other.values), labels(pairs, self.labels, other.labels)
         level = self.level and other.level and self.level.value - other.level.value
         return replace(
@@ -144,8 +147,8 @@ class Upright(Plotted):
             labels=names,
             notes=tuple(f"{name}: {signed(value)}" for name, value in zip(names, values.tolist(), strict=True)),
             y_axis=of_axis(self.y_axis),
-            focus=next((at for at, (i, _j) in enumerate(pairs) if i == self.focus), 0),
-            level=None if level is None else Level(level, signed(level)),
+            focus=place_of(pairs, self.focus) or 0,
+            level=None if level is None else Level(level, _("mean {value}", value=signed(level))),
             whole=self.whole and other.whole and _whole_less(self.whole, other.whole),
             signed=True,
             remark=marked(None in pair for pair in pairs),
@@ -157,7 +160,8 @@ def _whole_less(first: Whole, second: Whole) -> Whole | None:
     if first.middles.tolist() != second.middles.tolist():
         return None
     values = first.values.astype(np.float64) - second.values
-    return replace(first, values=values, notes=tuple(map(signed, values.tolist())))
+    notes = (f"{one} − {two}" for one, two in zip(first.notes, second.notes, strict=True))
+    return replace(first, values=values, notes=tuple(notes), y_axis=of_axis(first.y_axis), signed=True)
 
 
 def _below(figure: go.Figure, whole: Whole) -> None:
@@ -193,6 +197,9 @@ def _below(figure: go.Figure, whole: Whole) -> None:
         },
     )
     figure.update_yaxes(tickformat=",.6~g")
+    if whole.signed:
+        end = 1.06 * largest(whole.values)
+        figure.update_layout(yaxis2_range=[-end, end])
 
 
 def _words(level: Level) -> dict:

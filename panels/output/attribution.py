@@ -78,6 +78,7 @@ def _heads(attribution: Attribution) -> Grid:
         focus=(attribution.layer, attribution.head),
         groups=sharing if 1 < sharing < spec.n_heads else 0,
         selects="head",
+        about=decomposition.quantity,
     )
 
 

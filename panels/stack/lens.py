@@ -97,6 +97,7 @@ def draw(lens: Lens) -> Bars:
             _note(lens, layer, step),
             accent=step.best == lens.last.best,
             focus=layer == lens.layer,
+            what=step.name,
         )
         for layer, step in enumerate(lens.steps)
     ]
@@ -111,6 +112,7 @@ def draw(lens: Lens) -> Bars:
         row=_ROW,
         names=(_("{token} leads", token=name), _("another token leads")),
         marks=marks,
+        ordered=True,
     )
 
 

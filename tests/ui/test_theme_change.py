@@ -31,7 +31,8 @@ KINDS = {
         True,
     ),
 }
-TINT = f'() => {{ {FIND} return find(find(document, ".st-key-tokens-figure"), ".chip").style.getPropertyValue("--tint").trim().toLowerCase(); }}'
+CHIP = 'find(find(document, ".st-key-tokens-figure"), ".chip")'
+TINT = f'() => {{ {FIND} return {CHIP}.style.getPropertyValue("--tint").trim().toLowerCase(); }}'
 
 
 def without_runs(reader: Visit) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,15 @@ import pytest
 
 import viz
 from tests.snapshot import described
-from tests.viz.kinds import KINDS, ODD, bars, grid, lines
+from tests.viz.kinds import KINDS, ODD, bars, grid, lines, worded
+from viz.arcs import Arcs
+from viz.bars import Bars, Marks
 from viz.chips import Chips
 from viz.description import Description, Plotted
-from viz.grid import Grid
+from viz.grid import Grid, Part
 from viz.ladder import Ladder
-from viz.partners import FIRST, SECOND, Unlike, by_name, in_order, ratio
+from viz.partners import FIRST, SECOND, Unlike, by_name, in_order, largest, ratio
+from viz.rows import Bar
 from viz.table import Table
 from viz.theme import DARK, LIGHT
 
@@ -93,6 +97,7 @@ def test_nothing_differs_from_itself(name):
     numbers = difference.numbers()
     assert numbers.size
     assert not np.nan_to_num(numbers).any()
+    assert difference.alternative().removesuffix(getattr(difference, "remark", "")).strip().endswith("are 0.")
     assert np.isfinite(numbers).any()
 
 
@@ -133,10 +138,25 @@ def axis_ranges(figure: Any) -> list[tuple[float, float]]:
     return [tuple(axis["range"]) for name, axis in layout.items() if name[1:5] == "axis" and "range" in axis]
 
 
-@pytest.mark.parametrize("name", ["lines", "log lines", "curves", "dots", "log dots", "pairs", "upright", "activation"])
+@CASES
 def test_the_axis_of_a_difference_is_as_long_below_0_as_above(name):
     first, second, _lone = KINDS[name]
-    assert any(np.isclose(low, -high) for low, high in axis_ranges(first.minus(second).plotly()))
+    difference = first.minus(second)
+    if isinstance(difference, Grid):
+        low, high = difference.ends
+        assert low == -high
+    elif not isinstance(difference, (*WORDLESS, Arcs)):
+        signed = [ends for ends in axis_ranges(difference.plotly()) if np.isclose(*np.abs(ends), rtol=0.35)]
+        assert any(low < 0 < high for low, high in signed)
+
+
+@CASES
+def test_the_table_of_a_difference_has_its_numbers(name):
+    first, second, _lone = KINDS[name]
+    difference = first.minus(second)
+    shown = [value for row in difference.table().rows for value in row if isinstance(value, float)]
+    for value in difference.numbers()[np.isfinite(difference.numbers())].tolist():
+        assert any(np.isclose(value, other) for other in shown), value
 
 
 def test_the_colours_of_a_difference_are_symmetric_around_0():
@@ -164,10 +184,76 @@ def test_a_ratio_is_shown_where_the_axis_is_logarithmic():
 
 
 def test_a_row_without_a_partner_shows_its_own_value_in_words_and_no_bar():
-    rows = {bar.label: bar for bar in bars(a=50.0, b=25.0, c=10.0).minus(bars(b=30.0, a=20.0, d=4.0)).bars}
+    difference = bars(a=50.0, b=25.0, c=10.0).minus(bars(b=30.0, a=20.0, d=4.0))
+    rows = {bar.label: bar for bar in difference.bars}
     assert (rows["a"].value, rows["a"].text, rows["a"].note) == (30.0, "+30.0", "50.0 % − 20.0 %")
     assert (rows[f"{FIRST} c"].value, rows[f"{FIRST} c"].text) == (0.0, "10.0 %")
     assert rows[f"{SECOND} d"].lone
+    assert [bar.label for bar in difference.bars][:4] == ["a", "b", f"{FIRST} c", f"{SECOND} d"]
+    assert np.isfinite(difference.numbers()).sum() == 2, "what is not known is no number"
+
+
+def test_a_sum_over_what_is_not_shown_has_a_difference_only_where_both_show_the_same():
+    same = bars(a=50.0, b=25.0).minus(bars(b=30.0, a=20.0))
+    assert [bar.label for bar in same.bars if bar.apart] == ["all others"]
+    other = bars(a=50.0, b=25.0).minus(bars(a=30.0, c=20.0))
+    assert [bar.label for bar in other.bars if bar.apart] == [f"{FIRST} all others", f"{SECOND} all others"]
+
+
+def test_rows_of_one_label_about_different_things_have_no_difference():
+    def layers(*tokens: str) -> Bars:
+        made = [Bar(str(i), 10.0 * i, token, what=token) for i, token in enumerate(tokens)]
+        return Bars(made, "probability (%)", "layer", ordered=True, marks=Marks((1.0, 2.0), tokens[-1]))
+
+    difference = layers("a", "b").minus(layers("a", "c"))
+    assert [bar.label for bar in difference.bars] == ["0", f"{FIRST} 1", f"{SECOND} 1"]
+    assert difference.marks is None
+    assert layers("a", "b").minus(layers("c", "b")).marks is not None
+
+
+def test_cells_that_hold_different_words_have_no_difference():
+    difference = worded("x", "y", "z", "w").minus(worded("xx", "y", "z", "w"))
+    assert np.isnan(difference.z[0, 0])
+    assert difference.inside == ("x | xx", "y", "z", "w")
+    assert np.isfinite(difference.z).sum() == 3
+
+
+def test_grids_about_different_things_or_tokens_have_no_difference():
+    with pytest.raises(Unlike, match="about is 'Paris' in the first and 'Rome' in the second"):
+        replace(grid("ab", 1.0), about="Paris").minus(replace(grid("ab", 1.0), about="Rome"))
+    part = Part((0, 2, 4), (0, 2, 4), None, 4)
+    with pytest.raises(Unlike, match="tokens of the cells"):
+        replace(grid("ab", 1.0), part=part).minus(replace(grid("ab", 1.0), part=replace(part, rows=(0, 1, 4))))
+
+
+def test_rounding_does_not_fill_the_scale():
+    one, other = grid("abcd", 1.0), grid("abcd", 1.0 + 1e-7)
+    assert one.minus(other).high >= 1e-6
+    assert largest(np.zeros(3), np.ones(3)) == 1.0
+
+
+def test_the_chosen_tokens_belong_together_where_they_are_equal():
+    first, second = ["of", "a", "of"], ["of", "b", "of", "c", "of"]
+    assert (2, 4) in in_order(first, second, (2, 4))
+    assert (0, 4) in in_order(first, second, (0, 4))
+    assert in_order(first, second, (1, 1)) == in_order(first, second)
+    assert {(j, i) for i, j in in_order(second, first, (4, 2))} == set(in_order(first, second, (2, 4)))
+
+
+def test_as_many_as_can_be_are_matched_and_long_texts_take_no_time():
+    for a, b, longest in (
+        ("abcbdab", "bdcaba", 4),
+        ("xmjyauz", "mzjawxu", 4),
+        ("aaaa", "aa", 2),
+        ("ab" * 9, "ba" * 9, 17),
+    ):
+        pairs = [(i, j) for i, j in in_order(a, b) if i is not None and j is not None]
+        assert len(pairs) == longest
+        assert all(a[i] == b[j] for i, j in pairs)
+    begin = perf_counter()
+    words = [str(i * i % 97) for i in range(8192)]
+    assert len([pair for pair in in_order(words, words[::-1]) if None not in pair]) > 500
+    assert perf_counter() - begin < 30, "seconds, where comparing each with each takes minutes"
 
 
 def test_partners_in_order_do_not_cross():

@@ -14,12 +14,12 @@ import pytest
 from tests.viz.examples import CHIPS, attention
 from tests.viz.kinds import KINDS, arcs
 from viz import notebook
-from viz.beneath import wrapped
 from viz.chips import Chips
 from viz.description import Description
 from viz.export import to_json, to_notebook
 from viz.grid import Grid
 from viz.heads import Heads
+from viz.sentences import wrapped
 
 ODD = "</script><script>alert(1)</script><!-- \"'"
 
@@ -37,8 +37,10 @@ def test_both_forms_hold_the_figure_with_question_and_caption(name):
     assert set(shown) == {notebook.PLOTLY, "text/html", "text/plain"}
     plotly = shown[notebook.PLOTLY]
     assert plotly["data"] == json.loads(to_json(figure))["data"] == packed(shown["text/html"])["data"]
-    assert "It is this one." in [note["text"] for note in plotly["layout"]["annotations"]]
-    assert plotly["layout"]["title"]["text"] in {"Which?", *([figure.title] if isinstance(figure, Grid) else [])}
+    heading = plotly["layout"]["title"]["text"]
+    assert heading.startswith("<b>Which?</b><br>")
+    assert "It is this one." in heading
+    assert not isinstance(figure, Grid) or heading.endswith(figure.title)
     for words in ("Which?", "It is this one."):
         assert words in shown["text/html"]
         assert words in shown["text/plain"]
@@ -76,6 +78,7 @@ def test_a_large_map_is_shown_in_means_and_says_so():
     shown = to_notebook(grid, "Which?", "All.")
     assert notebook.size(shown) <= notebook.MOST < len(to_json(grid))
     title = shown[notebook.PLOTLY]["layout"]["title"]["text"]
+    assert "Shown in a lighter form" in title
     assert re.search(r"each cell: the mean of up to \d × \d$", title)
 
 
@@ -89,6 +92,28 @@ def test_the_means_of_a_lighter_map_are_those_of_its_cells_that_are_not_empty():
     assert np.isnan(light.z[0, 5])
     assert light.focus == (63, 32)
     assert light.rows[0] == f"{grid.rows[0]}–{grid.rows[1]}"
+
+
+def test_a_lighter_map_of_largest_weights_keeps_the_largest():
+    grid = replace(attention(128), measure="largest weight", focus=(127, 64))
+    light = lighter_of(grid)
+    assert isinstance(light, Grid)
+    np.testing.assert_allclose(light.z[3, 1], grid.z[6:8, 2:4].max(), rtol=1e-6)
+    assert light.title.endswith("each cell: the largest of up to 2 × 2")
+
+
+def test_a_narrow_figure_is_made_wide_enough_for_its_caption():
+    layout = to_notebook(attention(2), "Which?", "All of it. " * 12)[notebook.PLOTLY]["layout"]
+    assert layout["width"] >= 520
+    lines = layout["title"]["text"].split("<br>")
+    assert max(len(re.sub("<[^>]*>", "", line)) for line in lines) <= 76
+    assert layout["margin"]["t"] > attention(2).plotly().to_dict()["layout"]["margin"]["t"] + 18 * 3
+
+
+def test_the_same_figure_is_drawn_where_each_of_its_scripts_stands():
+    html = to_notebook(arcs("ab", 1.0), "Which?", "All.")["text/html"]
+    assert "document.currentScript" in html
+    assert re.search(r"</div><script>\(async \(here\)", html), "the place is what stands before the script"
 
 
 def test_lighter_ribbons_and_inputs_say_what_they_leave_out():
