@@ -377,6 +377,20 @@ FAULTS = (
         _DESCRIPTIONS,
     ),
     Fault(
+        "what is not known is the number 0",
+        "viz/bars.py",
+        "np.nan if bar.lone else bar.value for bar",
+        "bar.value for bar",
+        _DESCRIPTIONS,
+    ),
+    Fault(
+        "chosen tokens are not matched with each other",
+        "viz/partners.py",
+        "and first[i] == second[j]:",
+        "and False:",
+        _DESCRIPTIONS,
+    ),
+    Fault(
         "the n-th of a name belongs to the first",
         "viz/partners.py",
         "numbered.append((name, seen[name]))",
@@ -386,15 +400,15 @@ FAULTS = (
     Fault(
         "a difference of 0 has a scale of 0",
         "viz/partners.py",
-        "float(sizes.max(initial=0.0)) or 1.0",
-        "float(sizes.max(initial=0.0))",
+        "if end and compared else end or 1.0",
+        "if end and compared else end",
         _DESCRIPTIONS,
     ),
     Fault(
         "a bar without a partner has its own value",
         "viz/bars.py",
-        "label=name, value=0.0, note=",
-        "label=name, note=",
+        'bar.label}", value=0.0, note=',
+        'bar.label}", note=',
         _DESCRIPTIONS,
     ),
     Fault(
