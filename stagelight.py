@@ -12,7 +12,7 @@ command `stagelight` after `pip install -e .`, starts the page and fetches model
 """
 
 from argparse import ArgumentParser
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from functools import cached_property
@@ -27,7 +27,6 @@ import numpy as np
 
 import panels as _panels
 from anatomy import glossary
-from anatomy.control import Choice, Control, Slider, Switch
 from anatomy.language import LANGUAGES, _, get_locale, use_locale
 from anatomy.request import Run, Want
 from anatomy.sites import SITES
@@ -38,6 +37,7 @@ from models.checkpoints.terminal import TerminalBar
 from models.connect import connect
 from models.serving.store import Store, share
 from panels.answer import PanelAnswer
+from panels.choices import chosen, place, shown
 from panels.panel import Panel
 from viz import export, notebook
 from viz.description import Description
@@ -53,7 +53,6 @@ __all__ = ["Answer", "Description", "Model", "Text", "Unlike", "Want", "panels",
 __version__ = "0.1.0"
 
 ROOT = Path(__file__).parent
-_PLACES = ("layer", "head", "pos", "src")
 script = notebook.script
 
 
@@ -64,7 +63,7 @@ def open(address: str | PathLike[str] = "smollm2-135m") -> "Model":
     anatomy.refused.Refused, with a sentence that says what to do, where it cannot be had.
     """
     if not isinstance(address, str | PathLike):
-        raise TypeError(f"a model's address is text or a path, not {_shown(address)}: stagelight.open('smollm2-135m')")
+        raise TypeError(f"a model's address is text or a path, not {shown(address)}: stagelight.open('smollm2-135m')")
     name = fspath(address) if isinstance(address, str) else str(Path(address).absolute())
     with TerminalBar() as bar:
         engine = connect(name if name.startswith(("local:", "recorded:")) else f"local:{name}", bar)
@@ -104,7 +103,7 @@ class Model:
     def __call__(self, text: str) -> "Text":
         """The model on a text. TypeError for anything else."""
         if not isinstance(text, str):
-            raise TypeError(f"a model is called with a text, not {_shown(text)}")
+            raise TypeError(f"a model is called with a text, not {shown(text)}")
         return Text(self, Run(self.spec.id, text))
 
     def __reduce__(self) -> str | tuple[Any, ...]:
@@ -127,7 +126,7 @@ class Text:
     run: Run
 
     def __repr__(self) -> str:
-        return f"<{_shown(self.run.text)} in {self.model!r}>"
+        return f"<{shown(self.run.text)} in {self.model!r}>"
 
     @cached_property
     def tokens(self) -> tuple[Token, ...]:
@@ -145,7 +144,7 @@ class Text:
             return self._array(want)
         words: tuple[Any, ...] = want if isinstance(want, tuple) else (want,)
         if not 1 <= len(words) <= 3 or not isinstance(words[0], str):
-            raise TypeError(f"an array is asked for as text[site, layer, position], not {_shown(want)}")
+            raise TypeError(f"an array is asked for as text[site, layer, position], not {shown(want)}")
         return self.array(*words)
 
     def array(self, site: str, layer: int | None = None, pos: int | None = None, **places: Any) -> np.ndarray:
@@ -164,7 +163,7 @@ class Text:
         stack = next((stack for stack in spec.stacks if stack.name == want.stack), spec.stacks[-1])
         lengths = {"layer": stack.layers, "head": spec.n_heads, "pos": len(self.tokens)}
         given = {name: getattr(want, name) for name in lengths}
-        inside = {name: _place(name, at, lengths[name], IndexError) for name, at in given.items() if at is not None}
+        inside = {name: place(name, at, lengths[name], IndexError) for name, at in given.items() if at is not None}
         want = replace(want, **inside)
         return self.model.store.get(self.run, [want])[want]
 
@@ -190,7 +189,8 @@ class Text:
         if others and not panel.others:
             raise ValueError(f"the panel {id!r} shows no other models: leave others out")
         language = get_locale() if lang is None else _language(lang)
-        view = self._view(panel, choices, language)
+        view = View(panel=id, model=spec.name, text=self.run.text, tail=self.run.tail, lang=language)
+        view = chosen(panel, view, choices, spec, self.tokens)
         trace = self.model.store.get(self.run, [*panel.needs(spec, view), *panel.later(spec, view)])
         trace = replace(trace, of_others=tuple(model(self.run.text)._plain for model in others))
         with use_locale(language):
@@ -199,23 +199,6 @@ class Text:
     @property
     def _plain(self) -> Trace:
         return self.model.store.get(self.run)
-
-    def _view(self, panel: Panel, choices: Mapping[str, Any], language: str) -> Fitted:
-        """The choices, each inside the model and the text."""
-        controls = {control.name: control for control in panel.controls}
-        unknown = [name for name in choices if name not in (*_PLACES, *controls)]
-        if unknown:
-            known = "; ".join((", ".join(_PLACES), *map(_of_control, controls.values())))
-            raise ValueError(f"the panel {panel.id!r} has no choice {unknown[0]!r}. It has: {known}")
-        spec, tokens = self.model.spec, len(self.tokens)
-        view = View(panel=panel.id, model=spec.name, text=self.run.text, tail=self.run.tail, lang=language)
-        lengths = {"layer": spec.layers, "head": spec.n_heads, "pos": tokens, "src": tokens}
-        for name, value in choices.items():
-            if name in _PLACES:
-                view = replace(view, **{name: _place(name, value, lengths[name], ValueError)})
-            else:
-                view = view.with_setting(controls[name], _setting(controls[name], value))
-        return view.fit(spec, self.tokens)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -315,18 +298,12 @@ class Answer:
             return export.to_notebook(self.description, self.title, self.caption)
 
 
-def _shown(value: object) -> str:
-    """A value in a message, cut where it is long."""
-    words = repr(value)
-    return words if len(words) <= 60 else f"{words[:60]}…"
-
-
 def _models(others: Any) -> tuple[Model, ...]:
     """Other models, one or several."""
     models = []
     for other in (others,) if isinstance(others, Model | str) else others:
         if not isinstance(other, Model):
-            raise TypeError(f"others are open models, not {_shown(other)}: others=[stagelight.open('minilm-l6')]")
+            raise TypeError(f"others are open models, not {shown(other)}: others=[stagelight.open('minilm-l6')]")
         models.append(other)
     return tuple(models)
 
@@ -350,42 +327,6 @@ def _language(lang: str) -> str:
     return lang
 
 
-def _of_control(control: Control) -> str:
-    """A control with the values that it takes."""
-    if isinstance(control, Choice):
-        return f"{control.name} ({', '.join(map(repr, control.options))})"
-    if isinstance(control, Switch):
-        return f"{control.name} (True, False)"
-    return f"{control.name} ({control.low:g} to {control.high:g} in steps of {control.step:g})"
-
-
-def _place(name: str, value: Any, length: int, error: type[Exception]) -> int:
-    """A layer, head or position, from the end where it is below 0."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not -length <= value < length:
-        raise error(f"{name} is {_shown(value)}: give a whole number from 0 to {length - 1}, or below 0 from the end")
-    return int(value) % length
-
-
-def _setting(control: Control, value: Any) -> str | bool | float:
-    """A control's value, if it takes it."""
-    match control:
-        case Choice() if isinstance(value, str) and value in control.options:
-            return value
-        case Switch() if isinstance(value, bool | np.bool_):
-            return bool(value)
-        case Slider() if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-            number = float(value)
-            if control.low <= number <= control.high and _on_step(control, number):
-                return number
-    raise ValueError(f"{control.name} cannot be {_shown(value)}: give one of {_of_control(control)}")
-
-
-def _on_step(control: Slider, value: float) -> bool:
-    steps = (value - control.low) / control.step
-    return abs(steps - round(steps)) < 1e-6
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: `stagelight run` and `stagelight models`. The exit code."""
     given = list(argv[1:] if arguments is None else arguments)
@@ -404,8 +345,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     run.add_argument("--model", action="append", default=[], metavar="ADDRESS", help="a model; may be repeated")
     commands.add_parser("models", help="the checkpoints that the catalog has; `models fetch NAME` fetches one")
-    chosen, rest = parser.parse_known_args(given)
-    return _serve(chosen.model, rest)
+    asked, rest = parser.parse_known_args(given)
+    return _serve(asked.model, rest)
 
 
 def _serve(models: Sequence[str], options: Sequence[str]) -> int:

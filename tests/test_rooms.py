@@ -22,6 +22,7 @@ panels          | panels.panel                                          |
 panels.panel    | viz                                                   | plotly
 panels.common   | viz                                                   | ARRAYS
 panels.answer   | panels.panel                                             |
+panels.choices  | panels.panel                                             | ARRAYS
 panels.stagemap | viz panels panels.common                              | ARRAYS
 STAGE        | viz panels.panel panels.common                           | ARRAYS plotly
 articles     | viz panels                                               | ARRAYS
