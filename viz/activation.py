@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from anatomy.language import N_, _, ngettext
 from viz.curves import Curve, Curves
-from viz.description import Plotted
+from viz.description import OnAxes
 from viz.format import escaped, thousands
 from viz.partners import largest, meet, of_axis
 from viz.table import Table
@@ -22,7 +22,7 @@ _FAINT = 0.35
 
 
 @dataclass(frozen=True)
-class Activation(Plotted):
+class Activation(OnAxes):
     """A curve and what goes in.
 
     x, y           the curve
@@ -60,11 +60,6 @@ class Activation(Plotted):
         figure.update_yaxes(title_text=_("inputs (%)"), rangemode="tozero", zeroline=False, row=2, col=1)
         figure.update_layout(height=430, legend=LEGEND, bargap=0, margin={"l": 64, "r": 16, "t": 36, "b": 52})
         return figure
-
-    @property
-    def axes(self) -> str:
-        """Both titles."""
-        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
 
     def numbers(self) -> Float[np.ndarray, " number"]:
         """The chosen token's inputs."""

@@ -25,7 +25,8 @@ _MOST_TICKS = 16
 class Strip:
     """One strip: its title, a value per component with its unit, drawn as bars or as a line.
 
-    end   words at the end of a line: what it arrives at
+    end    words at the end of a line: what it arrives at
+    reach  where an axis ends that is as long below 0 as above; None for any other
     """
 
     title: str
@@ -33,16 +34,16 @@ class Strip:
     unit: str
     shape: Literal["bars", "line"] = "bars"
     end: str = ""
+    reach: float | None = None
 
 
 @dataclass(frozen=True)
 class Components(Plotted):
-    """Strips over one axis of component numbers; axis: its title; signed: each strip is as long below 0 as above."""
+    """Strips over one axis of component numbers; axis: its title."""
 
     kind: ClassVar[str] = N_("Numbers by component")
     strips: Sequence[Strip]
     axis: str
-    signed: bool = False
 
     def traces(self) -> go.Figure:
         """The first strip in the accent, the others calm."""
@@ -60,9 +61,8 @@ class Components(Plotted):
             if strip.end:
                 figure.add_annotation(_end(strip), row=row, col=1)
             figure.update_yaxes(title_text=escaped(strip.unit), nticks=5, zeroline=True, row=row, col=1)
-            if self.signed:
-                end = 1.06 * largest(strip.values)
-                figure.update_yaxes(range=[-end, end], row=row, col=1)
+            if strip.reach is not None:
+                figure.update_yaxes(range=[-1.06 * strip.reach, 1.06 * strip.reach], row=row, col=1)
         count = len(self.strips[0].values)
         ticks = {"tickvals": thinned(count, _MOST_TICKS), "range": [-0.8, count - 0.2], "showgrid": False}
         figure.update_xaxes(zeroline=False, **ticks)
@@ -95,16 +95,15 @@ class Components(Plotted):
         meet(self, other, "axis")
         made = [[(strip.unit, strip.shape, len(strip.values)) for strip in given.strips] for given in (self, other)]
         meet(self, other, strips=(made[0], made[1]))
-        strips = [
-            Strip(
-                of_titles(one.title, two.title),
-                one.values.astype(np.float64) - two.values,
-                of_axis(one.unit),
-                one.shape,
-            )
-            for one, two in zip(self.strips, other.strips, strict=True)
-        ]
-        return Components(strips, self.axis, signed=True)
+        strips = [_less(one, two) for one, two in zip(self.strips, other.strips, strict=True)]
+        return Components(strips, self.axis)
+
+
+def _less(first: Strip, second: Strip) -> Strip:
+    """What the first strip has more than the second."""
+    values = first.values.astype(np.float64) - second.values
+    reach = largest(values, first.values, second.values)
+    return Strip(of_titles(first.title, second.title), values, of_axis(first.unit), first.shape, reach=reach)
 
 
 def _bars(strip: Strip, axis: str, colour: str | None) -> go.Bar:

@@ -10,11 +10,11 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _
-from viz.description import Plotted
+from viz.description import OnAxes
 from viz.format import escaped, number
 from viz.level import Level
 from viz.lines import log_ticks
-from viz.partners import Unlike, alone, by_name, common, largest, meet, of_axis, ratio
+from viz.partners import UNITS, Unlike, alone, by_name, common, largest, meet, of_axis, ratio
 from viz.scale import columns
 from viz.table import Table
 from viz.theme import FOCUS, LEGEND, NEUTRAL
@@ -54,7 +54,7 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Curves(Plotted):
+class Curves(OnAxes):
     """Up to three curves, the first in the accent; axis titles with units; levels across; marked points.
 
     logarithmic     the y axis follows log10(y)
@@ -110,11 +110,6 @@ class Curves(Plotted):
             figure.update_yaxes(range=list(self.y_ends))
         return figure
 
-    @property
-    def axes(self) -> str:
-        """Both titles."""
-        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
-
     def numbers(self) -> Float[np.ndarray, " number"]:
         """Curve after curve."""
         return np.concatenate([curve.y for curve in self.curves])
@@ -145,7 +140,8 @@ class Curves(Plotted):
             _between(self.curves[i], other.curves[j], self.logarithmic)
             for i, j in zip(*common(pairs, "curve"), strict=True)
         ]
-        end = 1.06 * largest(np.concatenate([curve.y for curve in between]))
+        compared = [UNITS] if self.logarithmic else [curve.y for given in (self, other) for curve in given.curves]
+        end = 1.06 * largest(np.concatenate([curve.y for curve in between]), *compared)
         return replace(
             self,
             curves=between,

@@ -129,3 +129,15 @@ class Plotted(Description):
     def alternative(self) -> str:
         """The figure in words, its remark at the end."""
         return " ".join(part for part in (super().alternative(), self.remark) if part)
+
+
+class OnAxes(Plotted):
+    """A plotted kind between an x and a y axis, whose titles hold the units."""
+
+    x_axis: str
+    y_axis: str
+
+    @property
+    def axes(self) -> str:
+        """Both titles."""
+        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)

@@ -10,11 +10,11 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _
-from viz.description import Plotted
+from viz.description import OnAxes
 from viz.format import escaped, number
 from viz.level import Level
 from viz.lines import log_ticks
-from viz.partners import alone, by_name, common, largest, meet, of_axis, ratio
+from viz.partners import UNITS, alone, by_name, common, largest, meet, of_axis, ratio
 from viz.table import Table
 from viz.theme import FOCUS, NEUTRAL
 
@@ -22,11 +22,11 @@ _HEIGHT = 380
 
 
 @dataclass(frozen=True)
-class Dots(Plotted):
+class Dots(OnAxes):
     """Points over a numbered axis: x and y, words for each in the hover box, titles with units, levels to compare.
 
     logarithmic  the y axis follows log10(y); else it begins at 0
-    signed       the y axis is as long below 0 as above
+    reach        where a y axis ends that is as long below 0 as above; None for any other
     above        the points in the accent lie over the others
     """
 
@@ -40,7 +40,7 @@ class Dots(Plotted):
     levels: Sequence[Level] = ()
     logarithmic: bool = True
     above: bool = False
-    signed: bool = False
+    reach: float | None = None
 
     def traces(self) -> go.Figure:
         """The points, some in the accent, the levels as dashed lines."""
@@ -67,11 +67,6 @@ class Dots(Plotted):
         figure.update_layout(height=_HEIGHT, showlegend=False, margin={"l": 72, "r": 16, "t": 12, "b": 52})
         return figure
 
-    @property
-    def axes(self) -> str:
-        """Both titles."""
-        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
-
     def numbers(self) -> Float[np.ndarray, " number"]:
         """The points' heights."""
         return np.asarray(self.y, np.float64)
@@ -91,16 +86,18 @@ class Dots(Plotted):
         places, theirs = ([number(value) for value in given.x.tolist()] for given in (self, other))
         pairs = by_name(places, theirs)
         one, two = common(pairs, "point")
+        apart = _apart(self.y[one], other.y[two], self.logarithmic)
+        compared = (UNITS,) if self.logarithmic else (self.y, other.y)
         return replace(
             self,
             x=self.x[one],
-            y=_apart(self.y[one], other.y[two], self.logarithmic),
+            y=apart,
             notes=tuple(f"{self.notes[i]} − {other.notes[j]}" for i, j in zip(one, two, strict=True)),
             accent=tuple(self.accent[i] for i in one),
             y_axis=of_axis(self.y_axis, self.logarithmic),
             levels=(),
             logarithmic=False,
-            signed=True,
+            reach=largest(apart, *compared),
             remark=alone((pairs, places, theirs)),
         )
 
@@ -114,9 +111,8 @@ def _apart(
 def _y_axis(given: Dots) -> dict:
     values = [*given.y.tolist(), *(level.value for level in given.levels)]
     low, high = min(values), max(values)
-    if given.signed:
-        end = 1.08 * largest(np.array(values))
-        return {"range": [-end, end], "tickformat": ",.6~g"}
+    if given.reach is not None:
+        return {"range": [-1.08 * given.reach, 1.08 * given.reach], "tickformat": ",.6~g"}
     if not given.logarithmic:
         return {"range": [0, 1.08 * high or 1.0], "tickformat": ",.6~g"}
     room = 0.08 * (math.log10(high / low) or 1.0)

@@ -92,13 +92,16 @@ class Grid(Cells, Description):
         common(cols, "column")
         one, two = (_spread(given.z, rows, cols, side) for side, given in enumerate((self, other)))
         words = _words(self, other, rows, cols)
+        z = one - two
+        if words:
+            z = np.where(np.array([len(inside) > 1 for inside in words]).reshape(z.shape), np.nan, z)
         return self._apart(
             other,
-            np.where(np.array([" | " in inside for inside in words]).reshape(one.shape), np.nan, one - two),
+            z,
             rows=labels(rows, self.rows, other.rows),
             cols=labels(cols, self.cols, other.cols),
             focus=self.focus and (place_of(rows, self.focus[0]) or 0, place_of(cols, self.focus[1]) or 0),
-            inside=None if self.inside is None else words,
+            inside=tuple(" | ".join(inside) for inside in words) or None,
         )
 
     def _by_cell(self, other: "Grid") -> "Grid":
@@ -199,12 +202,15 @@ def _spread(
     return taken(taken(z, [pair[side] for pair in cols]).T, [pair[side] for pair in rows]).T
 
 
-def _words(first: Grid, second: Grid, rows: Sequence[Partner], cols: Sequence[Partner]) -> tuple[str, ...]:
-    """The words inside each cell: once where both have the same; of one alone these; else both, one after the other."""
+def _words(first: Grid, second: Grid, rows: Sequence[Partner], cols: Sequence[Partner]) -> list[tuple[str, ...]]:
+    """The words inside each cell: once where both have the same; of one alone these; else both, one after the other.
+    None where the grids have none."""
+    if first.inside is None or second.inside is None:
+        return []
 
-    def inside(grid: Grid, row: int | None, col: int | None) -> str:
-        there = grid.inside is not None and row is not None and col is not None
-        return grid.inside[row * len(grid.cols) + col] if there else ""  # type: ignore[index,operator]
+    def inside(words: tuple[str, ...], width: int, row: int | None, col: int | None) -> str:
+        return "" if row is None or col is None else words[row * width + col]
 
-    cells = (tuple(dict.fromkeys((inside(first, i, k), inside(second, j, n)))) for i, j in rows for k, n in cols)
-    return tuple(" | ".join(word for word in words if word) for words in cells)
+    one, two = (first.inside, len(first.cols)), (second.inside, len(second.cols))
+    cells = ((inside(*one, i, k), inside(*two, j, n)) for i, j in rows for k, n in cols)
+    return [tuple(dict.fromkeys(word for word in words if word)) for words in cells]

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _
-from viz.description import Plotted
+from viz.description import OnAxes
 from viz.format import escaped
 from viz.partners import FIRST, SECOND, by_name, marked, meet
 from viz.scale import columns, thinned
@@ -36,7 +36,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Ladder(Plotted):
+class Ladder(OnAxes):
     """Rows of blocks from the top, each with a name; names of the axes, and of new blocks and the others.
 
     ValueError where there are not as many names as rows.
@@ -82,11 +82,6 @@ class Ladder(Plotted):
             margin={"l": 8, "r": 16, "t": 36, "b": 48},
         )
         return figure
-
-    @property
-    def axes(self) -> str:
-        """Both titles."""
-        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
 
     def numbers(self) -> Float[np.ndarray, " number"]:
         """None: blocks have labels."""

@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _
-from viz.description import Plotted
+from viz.description import OnAxes
 from viz.format import escaped, number, thousands
-from viz.partners import alone, by_name_or_order, common, in_order, largest, meet, of_axis, ratio
+from viz.partners import UNITS, alone, by_name_or_order, common, in_order, largest, meet, of_axis, ratio
 from viz.scale import clipped, columns, decades, thinned
 from viz.table import Table
 from viz.theme import LEGEND, NEUTRAL
@@ -28,7 +28,7 @@ _DASHES = ("dot", "dashdot", "longdash")
 
 
 @dataclass(frozen=True)
-class Lines(Plotted):
+class Lines(OnAxes):
     """values: [line place], one name per line and one per place.
 
     chosen         the line in the accent
@@ -36,7 +36,7 @@ class Lines(Plotted):
     x_axis, y_axis axis titles, with units
     lead           the first place is not of the row of the others (the embedding before layers 0, 1, 2 …)
     logarithmic    y follows log10(values); values that are not above 0 are left out
-    signed         the y axis is as long below 0 as above
+    reach          where a y axis ends that is as long below 0 as above; None for any other
     listed         few lines that are all to be told apart: each in a look of its own, named in a legend
 
     ValueError where the names do not fit the values, or more lines are listed than have looks.
@@ -53,7 +53,7 @@ class Lines(Plotted):
     lead: bool = False
     logarithmic: bool = False
     listed: bool = False
-    signed: bool = False
+    reach: float | None = None
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.names), len(self.places)):
@@ -76,7 +76,7 @@ class Lines(Plotted):
         if self.listed:
             figure.add_traces(_told_apart(self))
         else:
-            figure.add_traces(_band(self) if banded(self) else _faint(self))
+            figure.add_traces(_band(self) if banded(len(self.names)) else _faint(self))
             _name_lines(figure, self)
         shown = tick_places(len(self.places), self.lead)
         figure.update_xaxes(
@@ -92,11 +92,6 @@ class Lines(Plotted):
             rows = len(self.names) / 2  # of the legend, in a narrow window
             figure.update_layout(height=round(_HEIGHT + 20 * rows), showlegend=True, legend=LEGEND)
         return figure
-
-    @property
-    def axes(self) -> str:
-        """Both titles."""
-        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
 
     def numbers(self) -> Float[np.ndarray, " number"]:
         """Line after line."""
@@ -119,9 +114,10 @@ class Lines(Plotted):
         places = in_order(self.places, other.places)
         (rows, theirs), (columns, there) = common(lines, "line"), common(places, "place")
         one, two = self.values[np.ix_(rows, columns)], other.values[np.ix_(theirs, there)]
+        values = ratio(one, two) if self.logarithmic else one.astype(np.float64) - two
         return replace(
             self,
-            values=ratio(one, two) if self.logarithmic else one.astype(np.float64) - two,
+            values=values,
             names=tuple(self.names[i] for i in rows),
             places=tuple(self.places[i] for i in columns),
             chosen=rows.index(self.chosen) if self.chosen in rows else 0,
@@ -129,7 +125,7 @@ class Lines(Plotted):
             y_axis=of_axis(self.y_axis, self.logarithmic),
             lead=self.lead and columns[0] == 0,
             logarithmic=False,
-            signed=True,
+            reach=largest(values, *((UNITS,) if self.logarithmic else (one, two))),
             remark=alone((lines, self.names, other.names), (places, self.places, other.places)),
         )
 
@@ -142,9 +138,9 @@ def tick_places(count: int, lead: bool) -> list[int]:
     return [0, *(rest if count <= 2 * MOST_TICKS else rest[1:])]
 
 
-def banded(given: Lines) -> bool:
-    """Whether the other lines are drawn as their range and median."""
-    return len(given.names) > MOST_LINES
+def banded(count: int) -> bool:
+    """Whether of so many lines those that stand back are drawn as their range and median."""
+    return count > MOST_LINES
 
 
 def _line(given: Lines, i: int, line: dict, order: int, opacity: float = 1.0) -> go.Scatter:
@@ -238,8 +234,8 @@ def _scaled(given: Lines, value: float) -> float:
 
 def _ends(given: Lines) -> tuple[float, float]:
     """Smallest and largest value as the axis scales them."""
-    if given.signed:
-        return -largest(given.values), largest(given.values)
+    if given.reach is not None:
+        return -given.reach, given.reach
     values = given.values[given.values > 0] if given.logarithmic else given.values
     if not values.size:
         return 0.0, 1.0
@@ -249,7 +245,7 @@ def _ends(given: Lines) -> tuple[float, float]:
 def _y_axis(given: Lines) -> dict:
     low, high = _ends(given)
     room = 0.06 * ((high - low) or 1.0)
-    if given.signed:
+    if given.reach is not None:
         ends = [low - room, high + room]
         return {"title_text": escaped(given.y_axis), "range": ends, "tickformat": ",.6~g", "zeroline": True}
     if not given.logarithmic:

@@ -7,8 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from anatomy.language import N_, _
-from viz.description import Plotted
+from anatomy.language import N_
+from viz.description import OnAxes
 from viz.format import escaped
 from viz.partners import common, difference, in_order, labels, largest, marked, meet, of_axis, place_of, signed
 from viz.scale import thinned
@@ -29,7 +29,7 @@ class Lead:
 
 
 @dataclass(frozen=True)
-class Pairs(Plotted):
+class Pairs(OnAxes):
     """Two amounts per place in a row (attention and FFN by layer).
 
     values   [2 place]; amounts below 0 reach down, where they are not stacked
@@ -97,11 +97,6 @@ class Pairs(Plotted):
         return figure
 
     @property
-    def axes(self) -> str:
-        """Both titles."""
-        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
-
-    @property
     def _labels(self) -> tuple[str, ...]:
         """What stands under the places."""
         return self.places or tuple(map(str, range(self.values.shape[1])))
@@ -130,7 +125,7 @@ class Pairs(Plotted):
         common(pairs, "place")
         values = difference(pairs, self.values, other.values)
         lead = self.lead and other.lead and _lead_less(self.lead, other.lead)
-        end = 1.06 * largest(np.append(values, lead.value if lead else 0.0))
+        end = 1.06 * largest(np.append(values, lead.value if lead else 0.0), self.values, other.values)
         places = labels(pairs, self._labels, other._labels)
         return replace(
             self,

@@ -126,9 +126,9 @@ def common(pairs: Iterable[Partner], what: str) -> tuple[list[int], list[int]]:
 def label(pair: Partner, first: Sequence[str], second: Sequence[str]) -> str:
     """The label of a pair, with a mark where it has no partner."""
     i, j = pair
-    if i is not None and j is not None:
-        return first[i]
-    return f"{FIRST} {first[i]}" if i is not None else f"{SECOND} {second[j]}"  # type: ignore[index]
+    if i is None:
+        return f"{SECOND} {second[j or 0]}"
+    return first[i] if j is not None else f"{FIRST} {first[i]}"
 
 
 def labels(pairs: Iterable[Partner], first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
@@ -177,6 +177,9 @@ def marked(lone: Iterable[bool]) -> str:
     if not any(lone):
         return ""
     return _("{first} only in the first, {second} only in the second: no difference.", first=FIRST, second=SECOND)
+
+
+UNITS = np.ones(1)  # what logarithms of ratios are compared with: a relative rounding
 
 
 def largest(values: Float[np.ndarray, "*any"], *compared: Float[np.ndarray, "*any"]) -> float:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from plotly.subplots import make_subplots
 
 from anatomy.language import N_, _
-from viz.description import Plotted
+from viz.description import OnAxes
 from viz.format import escaped
 from viz.measures import Measures, between
 from viz.partners import meet, of_axis, of_titles
@@ -56,7 +56,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Planes(Plotted):
+class Planes(OnAxes):
     """A plane per vector; titles of the axes, with units."""
 
     kind: ClassVar[str] = N_("Turned vectors")
@@ -80,11 +80,6 @@ class Planes(Plotted):
         figure.update_annotations(font_size=13)
         figure.update_layout(height=_HEIGHT, showlegend=False, margin={"l": 56, "r": 16, "t": 40, "b": 52})
         return figure
-
-    @property
-    def axes(self) -> str:
-        """Both titles."""
-        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
 
     @property
     def _columns(self) -> tuple[tuple[str, Float[np.ndarray, " plane"]], ...]:

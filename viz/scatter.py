@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _
-from viz.description import Plotted
+from viz.description import OnAxes
 from viz.format import escaped
 from viz.partners import alone, by_name, common, meet, of_axis
 from viz.scale import clipped, columns
@@ -57,7 +57,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Scatter(Plotted):
+class Scatter(OnAxes):
     """Points on a plane; titles of the axes, with units; signed: each axis is as long below 0 as above."""
 
     kind: ClassVar[str] = N_("Points on a plane")
@@ -86,11 +86,6 @@ class Scatter(Plotted):
         )
         figure.update_layout(height=_HEIGHT + 90, showlegend=False, margin={"l": 56, "r": 16, "t": 12, "b": 52})
         return figure
-
-    @property
-    def axes(self) -> str:
-        """Both titles."""
-        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
 
     def numbers(self) -> Float[np.ndarray, " number"]:
         """x of every point, then y."""

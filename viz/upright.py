@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from anatomy.language import N_, _
-from viz.description import Plotted
+from viz.description import OnAxes
 from viz.format import escaped
 from viz.level import Level
 from viz.partners import common, difference, in_order, labels, largest, marked, meet, of_axis, place_of, signed
@@ -29,7 +29,7 @@ class Whole:
     middles, widths  where each column stands on an axis of positions, and how many of them it covers
     notes            words for the hover box
     focus            the column of the chosen token
-    signed           the y axis is as long below 0 as above
+    reach            where a y axis ends that is as long below 0 as above; None for any other
     """
 
     values: Float[np.ndarray, " column"]
@@ -39,18 +39,18 @@ class Whole:
     x_axis: str
     y_axis: str
     focus: int
-    signed: bool = False
+    reach: float | None = None
 
 
 @dataclass(frozen=True)
-class Upright(Plotted):
+class Upright(OnAxes):
     """A value per token; NaN where there is none.
 
     labels  what stands under each bar; with many, only some are written, with their positions
     notes   words for the hover box
     focus   the chosen token
     level   the mean, as a line across
-    signed  the y axis is as long below 0 as above
+    reach   where a y axis ends that is as long below 0 as above; None for any other
     whole   the values are a part of a long text: what stands below them is all of it, on an axis of its own
 
     ValueError where values, labels and notes are not equally many.
@@ -65,7 +65,7 @@ class Upright(Plotted):
     focus: int
     level: Level | None = None
     whole: Whole | None = None
-    signed: bool = False
+    reach: float | None = None
 
     def __post_init__(self) -> None:
         if not len(self.values) == len(self.labels) == len(self.notes):
@@ -104,9 +104,8 @@ class Upright(Plotted):
             automargin=True,
         )
         figure.update_yaxes(title_text=escaped(self.y_axis), rangemode="tozero", tickformat=",.6~g")
-        if self.signed:
-            end = 1.06 * largest(np.append(self.values, self.level.value if self.level else 0.0))
-            figure.update_yaxes(range=[-end, end], zeroline=True)
+        if self.reach is not None:
+            figure.update_yaxes(range=[-1.06 * self.reach, 1.06 * self.reach], zeroline=True)
         if not there.any():
             figure.update_yaxes(range=[0, 1], showticklabels=False)
         figure.update_layout(
@@ -115,11 +114,6 @@ class Upright(Plotted):
         if self.whole is not None:
             _below(figure, self.whole)
         return figure
-
-    @property
-    def axes(self) -> str:
-        """Both titles."""
-        return _("{y} over {x}", y=self.y_axis, x=self.x_axis)
 
     def numbers(self) -> Float[np.ndarray, " number"]:
         """A number per bar."""
@@ -150,7 +144,7 @@ class Upright(Plotted):
             focus=place_of(pairs, self.focus) or 0,
             level=None if level is None else Level(level, _("mean {value}", value=signed(level))),
             whole=self.whole and other.whole and _whole_less(self.whole, other.whole),
-            signed=True,
+            reach=largest(np.append(values, level or 0.0), self.values, other.values),
             remark=marked(None in pair for pair in pairs),
         )
 
@@ -160,8 +154,9 @@ def _whole_less(first: Whole, second: Whole) -> Whole | None:
     if first.middles.tolist() != second.middles.tolist():
         return None
     values = first.values.astype(np.float64) - second.values
+    reach = largest(values, first.values, second.values)
     notes = (f"{one} − {two}" for one, two in zip(first.notes, second.notes, strict=True))
-    return replace(first, values=values, notes=tuple(notes), y_axis=of_axis(first.y_axis), signed=True)
+    return replace(first, values=values, notes=tuple(notes), y_axis=of_axis(first.y_axis), reach=reach)
 
 
 def _below(figure: go.Figure, whole: Whole) -> None:
@@ -197,9 +192,8 @@ def _below(figure: go.Figure, whole: Whole) -> None:
         },
     )
     figure.update_yaxes(tickformat=",.6~g")
-    if whole.signed:
-        end = 1.06 * largest(whole.values)
-        figure.update_layout(yaxis2_range=[-end, end])
+    if whole.reach is not None:
+        figure.update_layout(yaxis2_range=[-1.06 * whole.reach, 1.06 * whole.reach])
 
 
 def _words(level: Level) -> dict:

@@ -139,17 +139,17 @@ def caption(paths: Paths) -> str:
         pos=paths.pos,
         own=_("cosine {end} after layer {last}", end=_three(paths.own[-1]), last=paths.last),
     )
-    return " ".join(sentence for sentence in (_same(paths), parted, _band(draw(paths))) if sentence)
+    return " ".join(sentence for sentence in (_same(paths), parted, _band(len(paths.others))) if sentence)
 
 
-def _band(given: Lines) -> str:
-    """What became of the lines that are not drawn one by one."""
-    if not banded(given):
+def _band(places: int) -> str:
+    """What became of the lines of so many other places that are not drawn one by one: all but the nearest's."""
+    if not banded(places + 1):
         return ""
     return ngettext(
         "Its {count} other place is drawn as its range and median.",
         "Its {count} other places are drawn as their range and median.",
-        len(given.others),
+        places - 1,
     )
 
 

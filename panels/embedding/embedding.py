@@ -119,11 +119,6 @@ def read(trace: Trace, view: Fitted) -> Plane:
     )
 
 
-def lay_out(trace: Trace, view: Fitted) -> Plane:
-    """The same as `read`."""
-    return read(trace, view)
-
-
 def _rows(
     trace: Trace, view: Fitted, in_text: Sequence[int], crowded: bool
 ) -> dict[int, Float[np.ndarray, " d_model"]]:

@@ -90,11 +90,6 @@ def _most_alike(alike: Float[np.ndarray, " pos"], places: Int[np.ndarray, " plac
     return int(places[largest_at(alike[places])]) if len(places) else None
 
 
-def nearest_other(trace: Trace, view: Fitted) -> int | None:
-    """The place most like the chosen one that holds another token; None when there is no other."""
-    return read(trace, view).nearest
-
-
 def average(trace: Trace) -> tuple[int, float]:
     """(pairs of different tokens, mean of their cosines, NaN where there are none). The pairs are not gone through: the
     squared length of the sum of all unit vectors is the sum of all cosines, and those of a token with itself are

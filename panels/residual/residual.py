@@ -91,6 +91,11 @@ class Streams:
         """How many layers there are."""
         return self.norm.shape[1] - 1
 
+    @property
+    def marked(self) -> int | None:
+        """The first token's line, where it is not the chosen one's own; None for none."""
+        return 0 if self.first and self.chosen != 0 else None
+
 
 def read(trace: Trace, view: Fitted) -> Streams:
     """A line per token or word; none for the first token where the reader leaves it out, unless it is chosen."""
@@ -121,7 +126,7 @@ def draw(streams: Streams) -> Lines:
         names=streams.labels,
         places=(_("in"), *map(str, range(streams.layers))),
         chosen=streams.chosen,
-        marked=0 if streams.first and streams.chosen != 0 else None,
+        marked=streams.marked,
         x_axis=_("after layer (in: before layer 0)"),
         y_axis=_("length of the stream (L2 norm, log scale)") if logarithmic else _("length of the stream (L2 norm)"),
         lead=True,
@@ -159,10 +164,9 @@ def _longest(longest: Longest | None) -> str:
 
 def _band(streams: Streams) -> str:
     """What became of the lines that are not drawn one by one."""
-    drawn = draw(streams)
-    if not banded(drawn) or not drawn.others:
+    if not banded(len(streams.labels)):
         return ""
-    count = len(drawn.others)
+    count = len(streams.labels) - 1 - (streams.marked is not None)
     if streams.words is not None:
         return ngettext(
             "The {count} other word is drawn as its range and median.",

@@ -68,7 +68,7 @@ def test_only_the_chosen_tokens_neighbours_are_asked_for():
     assert {want.pos for want in trace.arrays} == {None, POS}
     short = long_engine("llama").run(view.run(trace.spec), [Want("near_ids"), Want("near_rows")])
     np.testing.assert_array_equal(short[Want("near_ids")][POS], trace[Want("near_ids", pos=POS)])
-    plane = embedding.lay_out(trace, view)
+    plane = embedding.read(trace, view)
     assert plane.ranks.count("near") == 3
     assert "faint" not in plane.ranks
     assert once.table(embedding.PANEL, trace, view).note is None
@@ -77,7 +77,7 @@ def test_only_the_chosen_tokens_neighbours_are_asked_for():
 def test_of_very_many_different_tokens_the_most_frequent_are_drawn(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(embedding, "_MOST", 100)
     trace, view = answer(embedding)
-    plane, different = embedding.lay_out(trace, view), len({token.id for token in trace.tokens})
+    plane, different = embedding.read(trace, view), len({token.id for token in trace.tokens})
     assert trace.tokens[POS].id == plane.ids[0]
     assert len([rank for rank in plane.ranks if rank in ("chosen", "text")]) <= 100
     told = f"Drawn are 100 of {different} tokens of the text, the chosen and the most frequent, with"
@@ -97,7 +97,7 @@ def test_the_similarity_of_the_tokens_around_is_that_of_the_whole():
     assert grid.rows[grid.focus[0]] == f"{POS} {trace.tokens[POS].label}"
     ids = np.array([token.id for token in trace.tokens])
     others = ids != ids[POS]
-    assert similarity.nearest_other(trace, view) == np.where(others, whole[POS], -2).argmax()
+    assert similarity.read(trace, view).nearest == np.where(others, whole[POS], -2).argmax()
     pairs = whole[np.triu(ids[:, None] != ids)]
     counted, mean = similarity.average(trace)
     assert counted == len(pairs)

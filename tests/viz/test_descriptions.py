@@ -14,13 +14,17 @@ from tests.viz.kinds import KINDS, ODD, bars, grid, lines, worded
 from viz.arcs import Arcs
 from viz.bars import Bars, Marks
 from viz.chips import Chips
+from viz.components import Components
+from viz.curves import Curves
 from viz.description import Description, Plotted
+from viz.dots import Dots
 from viz.grid import Grid, Part
 from viz.ladder import Ladder
 from viz.partners import FIRST, SECOND, Unlike, by_name, in_order, largest, ratio
 from viz.rows import Bar
 from viz.table import Table
 from viz.theme import DARK, LIGHT
+from viz.upright import Upright, Whole
 
 WORDLESS = (Chips, Ladder)  # kinds whose difference is in marks, not in numbers
 CASES = pytest.mark.parametrize("name", KINDS)
@@ -168,8 +172,9 @@ def test_the_colours_of_a_difference_are_symmetric_around_0():
 
 
 def test_kinds_and_axes_that_do_not_meet_have_no_difference():
+    other: Any = lines("ab", 1.0)
     with pytest.raises(Unlike, match="a Grid and a Lines have no difference: give two of one kind"):
-        grid("ab", 1.0).minus(lines("ab", 1.0))  # type: ignore[arg-type]
+        grid("ab", 1.0).minus(other)
     with pytest.raises(Unlike, match="col axis is 'looked at' in the first and 'head' in the second"):
         grid("ab", 1.0).minus(replace(grid("ab", 1.0), col_axis="head"))
     with pytest.raises(Unlike, match="no line of the first is in the second"):
@@ -218,6 +223,11 @@ def test_cells_that_hold_different_words_have_no_difference():
     assert np.isfinite(difference.z).sum() == 3
 
 
+def test_words_that_look_like_two_are_one_where_both_have_them():
+    same = worded("x | y", "y", "z", "w")
+    assert not np.isnan(same.minus(same).z).any()
+
+
 def test_grids_about_different_things_or_tokens_have_no_difference():
     with pytest.raises(Unlike, match="about is 'Paris' in the first and 'Rome' in the second"):
         replace(grid("ab", 1.0), about="Paris").minus(replace(grid("ab", 1.0), about="Rome"))
@@ -230,6 +240,28 @@ def test_rounding_does_not_fill_the_scale():
     one, other = grid("abcd", 1.0), grid("abcd", 1.0 + 1e-7)
     assert one.minus(other).high >= 1e-6
     assert largest(np.zeros(3), np.ones(3)) == 1.0
+    for name in ("lines", "log lines", "curves", "pairs", "upright", "upright over a whole", "components", "log dots"):
+        first = KINDS[name][0]
+        near = first.minus(moved(first, 1 + 1e-7)).plotly().to_dict()["layout"]
+        ends = [axis["range"][1] for place, axis in near.items() if place.startswith("yaxis") and "range" in axis]
+        assert min(ends) >= 4e-6, name
+
+
+def moved(description: Any, by: float) -> Any:
+    """The same with all its numbers a little larger."""
+    match description:
+        case Curves():
+            return replace(description, curves=[replace(curve, y=curve.y * by) for curve in description.curves])
+        case Components():
+            return replace(
+                description, strips=[replace(strip, values=strip.values * by) for strip in description.strips]
+            )
+        case Dots():
+            return replace(description, y=description.y * by)
+        case Upright(whole=Whole() as whole):
+            return replace(description, values=description.values * by, whole=replace(whole, values=whole.values * by))
+        case _:
+            return replace(description, values=description.values * by)
 
 
 def test_the_chosen_tokens_belong_together_where_they_are_equal():
