@@ -102,6 +102,7 @@ class Grid(Cells, Description):
             cols=labels(cols, self.cols, other.cols),
             focus=self.focus and (place_of(rows, self.focus[0]) or 0, place_of(cols, self.focus[1]) or 0),
             inside=tuple(" | ".join(inside) for inside in words) or None,
+            part=self.part if (len(rows), len(cols)) == self.z.shape else None,
         )
 
     def _by_cell(self, other: "Grid") -> "Grid":

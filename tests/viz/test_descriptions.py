@@ -236,6 +236,14 @@ def test_grids_about_different_things_or_tokens_have_no_difference():
         replace(grid("ab", 1.0), part=part).minus(replace(grid("ab", 1.0), part=replace(part, rows=(0, 1, 4))))
 
 
+def test_a_part_of_a_text_with_other_words_in_it_has_a_difference_of_more_rows():
+    part = Part((0, 1, 2), (0, 1, 2), (0, 0), 2)
+    difference = replace(grid("ab", 1.0), part=part).minus(replace(grid("ac", 1.0), part=part))
+    assert difference.rows == ("a", f"{FIRST} b", f"{SECOND} c")
+    assert difference.part is None
+    assert replace(grid("ab", 1.0), part=part).minus(replace(grid("ab", 0.5), part=part)).part == part
+
+
 def test_rounding_does_not_fill_the_scale():
     one, other = grid("abcd", 1.0), grid("abcd", 1.0 + 1e-7)
     assert one.minus(other).high >= 1e-6
