@@ -111,7 +111,7 @@ class Model:
 
     def panels(self) -> dict[str, str]:
         """The panels that show something of this model: id and question."""
-        return {panel.id: _(panel.title) for panel in _panels.load().values() if panel.applies(self.spec) is None}
+        return {panel.id: _(panel.title) for panel in _panels.load().values() if panel.closed(self.spec) is None}
 
 
 @dataclass(frozen=True, repr=False)
@@ -183,7 +183,7 @@ class Text:
         ValueError for a panel that is not there or does not apply, and for a choice that it does not have.
         """
         panel, spec, others = _panel(id), self.model.spec, _models(others)
-        reason = panel.applies(spec)
+        reason = panel.closed(spec)
         if reason is not None:
             raise ValueError(f"the panel {id!r} has nothing to show of {spec.name}: {reason}")
         if others and not panel.others:

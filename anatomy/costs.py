@@ -23,7 +23,7 @@ class Configuration:
     positions      rows of a learned position table (GPT-2, BERT), 0 where there is none
     distances      numbers in a table of biases by distance (T5), 0 where there is none
     biases         projections that add a bias: of "q", "k", "v", "o", "gate", "up", "down"
-    window         how many tokens a layer may look at, itself included; None: all
+    windows        of each layer, how many tokens it may look at, itself included; None: all. () where none has a window
     """
 
     name: str
@@ -44,7 +44,7 @@ class Configuration:
     positions: int = 0
     distances: int = 0
     biases: tuple[str, ...] = ()
-    window: int | None = None
+    windows: tuple[int | None, ...] = ()
 
     @property
     def widths(self) -> dict[str, tuple[int, int]]:
@@ -83,7 +83,7 @@ def configuration(spec: ModelSpec) -> Configuration:
         positions=spec.position.rows if isinstance(spec.position, LearnedPositions) else 0,
         distances=spec.position.buckets * spec.n_heads if isinstance(spec.position, RelativeBias) else 0,
         biases=spec.biases,
-        window=spec.window,
+        windows=spec.windows,
     )
 
 
@@ -138,8 +138,14 @@ def matmul_params(given: Configuration) -> int:
 
 def attention_macs(given: Configuration, context: int) -> int:
     """Multiply-adds in which one token scores `context` tokens and sums up their values, over all layers."""
-    seen = context if given.window is None else min(context, given.window)
-    return 2 * given.layers * given.n_heads * given.d_head * seen
+    return 2 * given.n_heads * given.d_head * looked_at(given, context)
+
+
+def looked_at(given: Configuration, context: int) -> int:
+    """Of so many tokens, those that one token looks at, added up over all layers."""
+    if not given.windows:
+        return given.layers * context
+    return sum(context if window is None else min(context, window) for window in given.windows)
 
 
 def arithmetic(given: Configuration, context: int) -> int:

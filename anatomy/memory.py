@@ -19,23 +19,30 @@ class Cached(Protocol):
     @property
     def d_head(self) -> int: ...
     @property
-    def window(self) -> int | None: ...
+    def windows(self) -> tuple[int | None, ...]: ...
 
 
-def kept(model: Cached, tokens: int) -> int:
-    """Of so many tokens read, those whose keys and values the next one needs: all, or the last of a sliding window.
+def kept(model: Cached, tokens: int, layer: int) -> int:
+    """Of so many tokens read, those whose keys and values a layer needs for the next one: all, or the last of its
+    sliding window.
 
     A token in a window of w looks at itself and at w − 1 before it.
     """
-    return tokens if model.window is None else min(tokens, model.window - 1)
+    window = model.windows[layer] if model.windows else None
+    return tokens if window is None else min(tokens, window - 1)
+
+
+def kept_in_all(model: Cached, tokens: int) -> int:
+    """The same, added up over all layers."""
+    return sum(kept(model, tokens, layer) for layer in range(model.layers))
 
 
 def cached_numbers(model: Cached, tokens: int, kv: int | None = None) -> int:
-    """2 × layers × heads × d_head numbers for each token that is kept: a key and a value per layer and head.
+    """2 × heads × d_head numbers for each token that a layer keeps, over all layers: a key and a value per head.
 
     kv  key/value heads, to compare with other models (GQA, Ainslie et al. 2023); None: this model's own
     """
-    return 2 * model.layers * (model.n_kv if kv is None else kv) * model.d_head * kept(model, tokens)
+    return 2 * (model.n_kv if kv is None else kv) * model.d_head * kept_in_all(model, tokens)
 
 
 def cache_bytes(spec: ModelSpec, tokens: int, kv: int | None = None) -> int:

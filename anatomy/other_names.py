@@ -72,6 +72,22 @@ _NAMED: dict[str, OtherNames] = {
         f"{_CENTRED} Llama has no such table.",
         same=("lens", "gpt2"),
     ),
+    "q_unturned": _layer(
+        "attn.hook_q",
+        "self_attn.q_proj.output",
+        "",
+        "TransformerLens: [pos head d_head]. nnsight: heads side by side, [pos head·d_head]. Where nothing is rotated "
+        "(GPT-2) this is `q`.",
+        same="",
+    ),
+    "k_unturned": _layer(
+        "attn.hook_k",
+        "self_attn.k_proj.output",
+        "",
+        "As `q_unturned`: [src kv d_head], one set per key/value head as here, unless "
+        "`ungroup_grouped_query_attention` (TransformerLens 3.x) repeats them.",
+        same="",
+    ),
     "q": _layer(
         "attn.hook_rot_q",
         "self_attn.source.apply_rotary_pos_emb_0.output[0]",
@@ -244,8 +260,6 @@ WITHOUT_SITE = {
     "blocks.{l}.hook_attn_in": "The stream before the norm, per head: `resid_pre`. `attn_in` is after the norm.",
     "blocks.{l}.hook_q_input": "As `blocks.{l}.hook_attn_in`, and so are `hook_k_input` and `hook_v_input`.",
     "blocks.{l}.hook_mlp_in": "The stream before the norm: `resid_mid`. `ffn_in` is after the norm.",
-    "blocks.{l}.attn.hook_q": "Queries before rotation, which no site holds; those of GPT-2 are `q`.",
-    "blocks.{l}.attn.hook_k": "Keys before rotation, which no site holds; those of GPT-2 are `k`.",
     "blocks.{l}.attn.hook_result": "What each head adds to the stream; of a logit it is `dla_heads`.",
     "blocks.{l}.ln1.hook_scale": "The norm's divisor, which no site holds; nor those of `ln2` and `ln_final`.",
     "ln_final.hook_scale": "The final norm's divisor: held fixed for `dla_parts` and its kin, but not shown.",

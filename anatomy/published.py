@@ -27,6 +27,7 @@ PATHS = Paths(
     norms=("input_layernorm", "post_attention_layernorm"),
     final_norm="norm",
     head="lm_head",
+    unturned=("self_attn.q_proj", "self_attn.k_proj"),
 )
 
 

@@ -39,10 +39,10 @@ def in_pairs(vector: Float[Array, " d_head"], count: int) -> Float[Array, "pair 
     return np.stack([vector[:count], vector[count : 2 * count]], axis=-1).astype(np.float64)
 
 
-def turned(vector: Float[Array, " d_head"], by: Float[Array, " pair"]) -> Float[Array, " d_head"]:
-    """The vector with each pair (a, b) → (a cos α − b sin α, a sin α + b cos α). −α turns back. float64."""
+def turned(vector: Float[Array, " d_head"], by: Float[Array, " pair"], stretch: float = 1.0) -> Float[Array, " d_head"]:
+    """The vector with each pair (a, b) → (a cos α − b sin α, a sin α + b cos α) × stretch. −α turns back. float64."""
     count = len(by)
-    a, b = in_pairs(vector, count).T
+    a, b = stretch * in_pairs(vector, count).T
     rest = vector[2 * count :].astype(np.float64)
     return np.concatenate([a * np.cos(by) - b * np.sin(by), a * np.sin(by) + b * np.cos(by), rest])
 
@@ -52,13 +52,15 @@ def dots_by_distance(
     k: Float[Array, " d_head"],
     frequencies: Float[Array, " pair"],
     distances: Float[Array, " distance"],
+    stretch: float = 1.0,
 ) -> Float[Array, " distance"]:
     """q·k of an unturned query and key when the key stands so many tokens before the query.
 
-    Per pair (Su et al. 2021, eq. 16): (q₁k₁ + q₂k₂) cos dω + (q₁k₂ − q₂k₁) sin dω.
+    Per pair (Su et al. 2021, eq. 16): (q₁k₁ + q₂k₂) cos dω + (q₁k₂ − q₂k₁) sin dω; times stretch², where the turn
+    lengthens both.
     """
     count = len(frequencies)
-    q_pairs, k_pairs = in_pairs(q, count), in_pairs(k, count)
+    q_pairs, k_pairs = stretch * in_pairs(q, count), stretch * in_pairs(k, count)
     along = (q_pairs * k_pairs).sum(axis=-1)  # [pair]
     across = q_pairs[:, 0] * k_pairs[:, 1] - q_pairs[:, 1] * k_pairs[:, 0]  # [pair]
     by = np.asarray(distances, np.float64)[:, None] * np.asarray(frequencies, np.float64)  # [distance pair]

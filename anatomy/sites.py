@@ -53,6 +53,8 @@ resid_mid      | pos d_model     | activation  | residual  | stream between atte
 resid_post     | pos d_model     | activation  | residual  | stream leaving the layer
 attn_in        | pos d_model     | activation  | residual  | what attention reads: the stream, or its normalized form
 ffn_in         | pos d_model     | activation  | residual  | what the FFN reads: the stream, or its normalized form
+q_unturned     | head pos d_head | activation  | position  | queries before rotation, as the projection gives them
+k_unturned     | kv src d_head   | activation  | position  | keys before rotation, one set per key/value head
 q              | head pos d_head | activation  | attention | queries, after rotation where the model rotates
 k              | kv src d_head   | activation  | attention | keys, after rotation, one set per key/value head
 v              | kv src d_head   | activation  | attention | values, one set per key/value head

@@ -1,7 +1,12 @@
 """ModelSpec: what kind of transformer this is, as plain fields. Code asks these facts, never the model's name."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from anatomy.facts import Doubt
+from anatomy.refused import Sentence
 
 
 @dataclass(frozen=True)
@@ -21,12 +26,21 @@ class Rope:
     frequencies  [d_head / 2] radians per token, as the model uses them (rescaling applied)
     scaling      name of the rescaling ("llama3", "linear", …) or None
     original     longest text before the rescaling, in tokens; None where the configuration names none
+    stretch      factor by which the turn also lengthens a pair (YaRN, Peng et al. 2023, sec. 3.4); 1 for most
+    beyond       the frequencies of texts of more than `original` tokens, where these have others (LongRoPE); else ()
     """
 
     theta: float
     frequencies: tuple[float, ...]
     scaling: str | None = None
     original: int | None = None
+    stretch: float = 1.0
+    beyond: tuple[float, ...] = ()
+
+    def on(self, tokens: int) -> "Rope":
+        """The turns of a text of so many tokens: the last position that it uses, and 1."""
+        longer = bool(self.beyond) and self.original is not None and tokens > self.original
+        return replace(self, frequencies=self.beyond) if longer else self
 
 
 @dataclass(frozen=True)
@@ -89,6 +103,7 @@ class Paths:
     final_norm       inside the body: the norm before the output layer
     head             inside the model: what scores the vocabulary
     bias             inside the body: the attention that makes a relative position bias
+    unturned         inside a layer: the projections that give queries and keys, before these are rotated
     loader           the class that loads it, where its head does not decide
     """
 
@@ -101,6 +116,7 @@ class Paths:
     head: str = ""
     bias: str = ""
     loader: str = ""
+    unturned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,14 +134,16 @@ class ModelSpec:
     tokenizer  how text is cut: "byte-level BPE", "BPE", "WordPiece", "Unigram"; "" where that is not known
     special    the control tokens of the vocabulary, in the order of their ids
     chat       the checkpoint says how a conversation is written (a chat template)
-    window     how many tokens a layer may look at, itself included (sliding window); None: all, in at least one layer
-    scaled     scores are q·k / √d_head, not q·k as it is
+    windows    of each layer of the last stack, how many tokens it may look at, itself included (sliding window); None:
+               all. () where none has a window
+    scales     of each of these layers, what q·k is multiplied with to give a score; () where it is 1 / √d_head in all
     opened     where a checkpoint holds more than is opened here, a sentence that says what; else ""
     dropout    largest share of numbers set to 0 while the model was trained, by its configuration
     batch_norms   norms over a batch of texts among its modules
     counts     (part, parameters) for "embedding", "positions", "output", "norms", "attention", "ffn" and "other"; they
                add up to `weights.parameters`. What two parts share counts to the first
     biases     projections of a layer that add a bias: of "q", "k", "v", "o", "gate", "up", "down"
+    doubts     facts stated here that the opened model did not bear out (`models.identities`)
     """
 
     name: str
@@ -152,13 +170,14 @@ class ModelSpec:
     tokenizer: str = ""
     special: tuple[str, ...] = ()
     chat: bool = False
-    window: int | None = None
-    scaled: bool = True
+    windows: tuple[int | None, ...] = ()
+    scales: tuple[float, ...] = ()
     opened: str = ""
     biases: tuple[str, ...] = ()
     dropout: float = 0.0
     batch_norms: int = 0
     counts: tuple[tuple[str, int], ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def id(self) -> str:
@@ -173,6 +192,25 @@ class ModelSpec:
             if stack.name == name:
                 return stack
         raise KeyError(f"{self.name} has no stack {name!r}, only {[s.name for s in self.stacks]}")
+
+    @property
+    def window(self) -> int | None:
+        """How many tokens every layer may look at, itself included; None where one may look at all, or at others."""
+        return self.windows[0] if len(set(self.windows)) == 1 else None
+
+    def scale(self, layer: int) -> float:
+        """What a layer multiplies q·k with: 1 / √d_head (Vaswani et al. 2017, sec. 3.2.1) for most."""
+        return self.scales[layer] if self.scales else 1 / math.sqrt(self.d_head)
+
+    def on(self, tokens: int) -> "ModelSpec":
+        """The same for one text whose last position is tokens − 1: turns may depend on the length."""
+        if not isinstance(self.position, Rope) or (position := self.position.on(tokens)) is self.position:
+            return self
+        return replace(self, position=position)
+
+    def doubt(self, facts: Iterable[str]) -> Sentence | None:
+        """Why what rests on these facts (`anatomy.facts`) is not shown; None where all of them hold."""
+        return next((doubt.sentence for doubt in self.doubts if doubt.fact in set(facts)), None)
 
     @property
     def mask_token(self) -> str | None:

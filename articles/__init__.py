@@ -66,7 +66,7 @@ class Claim:
     def panel_for(self, spec: ModelSpec) -> str:
         """Id of the first panel that has something to show for this model; the last one where none has."""
         known = panels.load()
-        return next((id for id in self.panels if known[id].applies(spec) is None), self.panels[-1])
+        return next((id for id in self.panels if known[id].closed(spec) is None), self.panels[-1])
 
     def judged(self) -> str:
         """A sentence on whom the article speaks of and what was judged; "" where it speaks of models in general."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from typing import Literal
 
 from anatomy.language import _
@@ -77,6 +78,23 @@ class Case:
 
 
 Check = Callable[[Case], Verdict]
+
+
+def rests_on(*facts: str) -> Callable[[Check], Check]:
+    """Marks a check that computes with facts of the model (`anatomy.facts`): where one of them did not hold when the
+    model was opened, the check is refused."""
+
+    def marked(check: Check) -> Check:
+        @wraps(check)
+        def held(case: Case) -> Verdict:
+            doubt = case.spec.doubt(facts)
+            if doubt is not None:
+                raise Refused(doubt)
+            return check(case)
+
+        return held
+
+    return marked
 
 
 def judge(check: Check, case: Case) -> Verdict:

@@ -41,7 +41,7 @@ def _at(store: Store, shown: Sequence[Panel], length: int, rounds: int) -> Itera
     run = Run(spec.id, text)
     start = View(text=text).fit(spec, store.get(run).tokens)
     for panel in shown:
-        if (reason := panel.applies(spec)) is not None:
+        if (reason := panel.closed(spec)) is not None:
             yield (panel.id, length, reason, None, None, None)
             continue
         try:

@@ -37,6 +37,7 @@ class Panel(Generic[Reading]):
     controls  the panel's own switches
     idle      (spec, view) → those of its controls that change nothing for this text: the page leaves them out
     applies   spec → None, or why this model has no such part
+    facts     what of `anatomy.facts` it computes with: where the model does not bear one out, the panel is closed
     chooser   id of the panel that stands beside it and chooses what it shows
     places    which of layer and head the figure depends on: the page shows a stepper for each
     wide      its figure is not legible on a phone: there it is 560 px wide, and moved within its card
@@ -60,8 +61,14 @@ class Panel(Generic[Reading]):
     controls: tuple[Control, ...] = ()
     idle: Callable[[ModelSpec, Fitted], Sequence[Control]] = lambda spec, view: ()
     applies: Callable[[ModelSpec], str | None] = lambda spec: None
+    facts: tuple[str, ...] = ()
     chooser: str | None = None
     places: tuple[Literal["layer", "head"], ...] = ()
     wide: bool = False
     others: bool = False
     later: Callable[[ModelSpec, Fitted], Sequence[Want]] = lambda spec, view: ()
+
+    def closed(self, spec: ModelSpec) -> str | None:
+        """Why it shows nothing of this model, as a sentence; None where it does."""
+        doubt = spec.doubt(self.facts)
+        return self.applies(spec) or (None if doubt is None else str(doubt))

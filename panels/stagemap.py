@@ -108,7 +108,7 @@ def block_line(spec: ModelSpec) -> str:
 def _first_panel(stage: str, spec: ModelSpec) -> str | None:
     """The stage's first panel that applies to the model, or its first, which says why it does not."""
     panels = of_stage(stage)
-    fitting = [panel for panel in panels if panel.applies(spec) is None]
+    fitting = [panel for panel in panels if panel.closed(spec) is None]
     return next((panel.id for panel in (*fitting, *panels)), None)
 
 

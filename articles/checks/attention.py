@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from anatomy import facts
 from anatomy.language import _, ngettext
 from anatomy.measure import relative_gap
 from anatomy.request import Want
 from anatomy.rounding import largest_place, smallest_place
 from articles.checks.overview import overview
 from articles.checks.second_text import own_ids, too_short
-from articles.verdict import Case, Verdict
+from articles.verdict import Case, Verdict, rests_on
 from viz.format import number, percent, rounding
 
 _APART, _ENTROPY = Want("head_apart"), Want("head_entropy")
@@ -66,6 +67,7 @@ def angles(case: Case) -> Verdict:
     return replace(verdict, kind="part", says=f"{verdict.says} {rest}")
 
 
+@rests_on(facts.WINDOW)
 def weighs(case: Case) -> Verdict:
     """How uneven the weights are: their entropy against that of equal weights on all that may be seen."""
     short = too_short(len(case.trace().tokens), 2)
@@ -73,7 +75,7 @@ def weighs(case: Case) -> Verdict:
         return short
     trace = overview(case, _ENTROPY.site)
     entropy, n = trace[_ENTROPY], len(trace.tokens)  # [layer head]
-    even = float(np.log(visible(case, n)).mean())
+    even = float(np.mean([np.log(visible(case, n, layer)).mean() for layer in range(case.spec.layers)]))
     share = float(entropy.mean()) / even
     layer, head = smallest_place(entropy)
     sentence = _(
@@ -97,12 +99,13 @@ def weighs(case: Case) -> Verdict:
     )
 
 
-def visible(case: Case, n: int) -> np.ndarray:
-    """How many tokens each token may look at: [pos]."""
+def visible(case: Case, n: int, layer: int) -> np.ndarray:
+    """How many tokens each token may look at in a layer: [pos]."""
     if not case.spec.stack().causal:
         return np.full(n, n)
     seen = np.arange(1, n + 1)
-    return seen if case.spec.window is None else np.minimum(seen, case.spec.window)
+    window = case.spec.windows[layer] if case.spec.windows else None
+    return seen if window is None else np.minimum(seen, window)
 
 
 def flow(case: Case) -> Verdict:

@@ -2,16 +2,18 @@
 
 from itertools import pairwise
 
+from anatomy import facts
 from anatomy.costs import SHORT, arithmetic, configuration, total, training
 from anatomy.language import _
 from anatomy.published import LLAMA_31, TRAINED_OPERATIONS, TRAINED_TOKENS
-from articles.verdict import Case, Verdict
+from articles.verdict import Case, Verdict, rests_on
 from viz import nouns
 from viz.format import listed, number, percent, signed_percent, thousands
 
 _GPT3 = 175_000_000_000  # parameters (Brown et al. 2020, table 2.1)
 
 
+@rests_on(facts.WINDOW)
 def compute(case: Case) -> Verdict:
     """Operations per token and for training by the published rule, for this model and for Llama 3.1 405B."""
     spec, n = case.spec, len(case.trace().tokens)
@@ -29,6 +31,7 @@ def compute(case: Case) -> Verdict:
     return Verdict("unseen", sentence, how=how, value=each, unit="operations")
 
 
+@rests_on(facts.WINDOW)
 def compute_by_size(case: Case) -> Verdict:
     """Operations for one token of the three published sizes and of this model: do they grow with the parameters?"""
     sizes = [published.configuration for published in LLAMA_31]

@@ -2,19 +2,21 @@
 
 import numpy as np
 
+from anatomy import facts
 from anatomy.language import _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_place
 from articles.checks.attention import visible
 from articles.checks.overview import overview
 from articles.checks.second_text import too_short
-from articles.verdict import Case, Verdict
+from articles.verdict import Case, Verdict, rests_on
 from viz.format import percent, thousands
 
 _LATER = Want("head_later")
 _NONE = 1e-6  # of the attention: as good as no weight
 
 
+@rests_on(facts.WINDOW)
 def all_words(case: Case) -> Verdict:
     """Weight on tokens that come after the one that looks: the upper half of the map."""
     short = too_short(len(case.trace().tokens), 2)
@@ -34,7 +36,7 @@ def all_words(case: Case) -> Verdict:
         )
         kind = "holds"
     else:
-        sentence, kind = _says_before(int(visible(case, n).sum()), n), "part"
+        sentence, kind = _says_before(int(visible(case, n, layer).sum()), n), "part"
     return Verdict(kind, sentence, _how_later(), mean, "probability", _NONE, {"layer": layer, "head": head})
 
 

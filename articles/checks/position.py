@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from anatomy import facts
 from anatomy.costs import LONG, SHORT
 from anatomy.language import _, ngettext
 from anatomy.measure import norms, softmax
@@ -11,7 +12,7 @@ from anatomy.request import Intervention, Want
 from anatomy.rounding import largest_at
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from articles.checks.second_text import backwards, own_ids, too_short
-from articles.verdict import Case, Verdict
+from articles.verdict import Case, Verdict, rests_on
 from viz.format import number, percent, rounding, thousands
 
 _ROWS, _ENTERS, _TABLE = Want("tok_embed"), Want("resid_pre", 0), Want("pos_embed")
@@ -19,6 +20,7 @@ ALL_AT_FIRST = Intervention("positions", "zero")
 _EXACT, WEIGHT = 1e-5, 1e-3  # activation; nats or a share
 
 
+@rests_on(facts.EMBEDDING)
 def added(case: Case) -> Verdict:
     """What enters layer 0, less the embedding row; and the rows of a learned table, where there is one."""
     spec = case.spec

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from anatomy import facts
 from anatomy.language import _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at
@@ -9,7 +10,7 @@ from anatomy.spec import RelativeBias
 from anatomy.trace import Trace
 from articles.checks.overview import overview
 from articles.checks.second_text import own_ids, too_short
-from articles.verdict import Case, Verdict
+from articles.verdict import Case, Verdict, rests_on
 from viz import nouns
 from viz.format import listed, percent
 
@@ -20,6 +21,7 @@ _LONG_ENOUGH = 24  # tokens: half of them have one beyond the first of _FAR
 _MAPPED = 256  # tokens of which every layer's maps are read
 
 
+@rests_on(facts.WINDOW)
 def no_window(case: Case) -> Verdict:
     """How far back any weight goes on this text, and the limits that the configuration sets."""
     short = too_short(len(case.trace().tokens), 2)
@@ -43,6 +45,15 @@ def no_window(case: Case) -> Verdict:
                 spec.window,
             )
         )
+    elif spec.windows:
+        sentences.append(
+            ngettext(
+                "{count} of {layers} layers looks at a sliding window, the others at all that stands before.",
+                "{count} of {layers} layers look at a sliding window, the others at all that stands before.",
+                sum(window is not None for window in spec.windows),
+                layers=spec.layers,
+            )
+        )
     free = spec.window is None and (spec.position is None or isinstance(spec.position, RelativeBias))
     if free:
         sentences.append(
@@ -62,7 +73,7 @@ def no_window(case: Case) -> Verdict:
                 spec.max_pos,
             )
         )
-    if spec.window is None and not free:
+    if not spec.windows and not free:
         sentences.append(_("Up to there nothing but the mask limits what is seen; that length is itself a fixed one."))
     return Verdict(
         "holds" if free else "not",

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from anatomy import facts
 from anatomy.costs import arithmetic, configuration, weight_bytes
 from anatomy.language import _, ngettext
 from anatomy.measure import relative_gap
@@ -13,7 +14,7 @@ from anatomy.rounding import largest_at
 from articles.checks.cost import operations
 from articles.checks.residual import sum_gap
 from articles.checks.second_text import own_ids, too_short
-from articles.verdict import Case, Verdict
+from articles.verdict import Case, Verdict, rests_on
 from viz import nouns
 from viz.format import number, percent, quoted, rounding, size
 
@@ -87,6 +88,7 @@ def checkpointing(case: Case) -> Verdict:
     )
 
 
+@rests_on(facts.WINDOW)
 def dynamic(case: Case) -> Verdict:
     """The first half of the text and all of it: how many vectors, and which parts run?"""
     ids = own_ids(case.trace())

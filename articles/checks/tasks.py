@@ -5,13 +5,14 @@ What counts as done well takes tasks and judges; a check says so, and measures w
 
 import numpy as np
 
+from anatomy import facts
 from anatomy.costs import arithmetic, configuration
 from anatomy.language import _, ngettext
 from anatomy.request import Want
 from articles.checks.cost import operations
 from articles.checks.second_text import too_short
 from articles.checks.tokens import LANGUAGES, missed
-from articles.verdict import Case, Kind, Verdict
+from articles.verdict import Case, Kind, Verdict, rests_on
 from viz.format import listed, number, quoted
 
 _SURPRISAL = Want("surprisal")
@@ -235,6 +236,7 @@ def _by_surprisal(case: Case, sentence: str) -> Verdict:
     return Verdict("unseen", f"{sentence} {surprisal}", how=how, value=mean, unit="nat")
 
 
+@rests_on(facts.WINDOW)
 def beside_t5(case: Case) -> Verdict:
     """Of flexibility and efficiency the latter has a number: operations, here of the loaded model alone."""
     each = arithmetic(configuration(case.spec), len(case.trace().tokens))

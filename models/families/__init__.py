@@ -7,6 +7,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Literal
 
+from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -17,10 +18,14 @@ from anatomy.spec import ModelSpec, Paths, Weights
 
 @dataclass(frozen=True)
 class Tap:
-    """A place inside a layer: the first input or the (first) output of one of its modules."""
+    """A place inside a layer: the first input or the (first) output of one of its modules.
+
+    head  components of a head, where what passes is to be cut into heads: [head pos d_head]; 0: it is kept as it is
+    """
 
     module: str
     side: Literal["in", "out"]
+    head: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Family:
     tokens          the embedding table, inside the body
     positions       a learned position table, inside the body; None where positions are rotated in
     rotary          what turns position numbers into rotations, inside the body; None where nothing is rotated
+    segments        a table whose first row is added to every token of a text, inside the body (BERT); None elsewhere
+    first_norm      what normalizes the sum of all that is added before the first layer, inside the body; None elsewhere
     final_norm      inside the body; None where the last layer ends with its own norm
     head            what scores the vocabulary, inside the model; a model without it has no predictions
     norms           attention's norm and the FFN's, inside a layer; `spec.norm.place` says whether they stand before
@@ -70,6 +77,8 @@ class Family:
     fit: Callable[["Family", Any], "Family"] = lambda family, config: family
     bias: str | None = None
     rotary: str | None = None
+    segments: str | None = None
+    first_norm: str | None = None
     loader: str = ""
 
     def spec(self, model: PreTrainedModel, name: str, revision: str, weights: Weights) -> ModelSpec:
@@ -105,6 +114,7 @@ class Family:
             final_norm=self.final_norm or "",
             head=self.head if self.has_head(model) else "",
             bias="" if self.bias is None else self.bias.rpartition(".")[0],
+            unturned=tuple(self.taps[site].module for site in ("q_unturned", "k_unturned") if site in self.taps),
             loader=self.loader,
         )
 
@@ -127,6 +137,20 @@ class Family:
         if self.bias is None:
             return None
         return model.base_model.get_submodule(self.bias).get_parameter("weight")
+
+    def entering(
+        self,
+        model: PreTrainedModel,
+        tokens: Float[Tensor, "pos d_model"],
+        positions: Float[Tensor, "pos d_model"] | None,
+    ) -> Float[Tensor, "pos d_model"]:
+        """What enters the first layer, from the rows of the tokens, scaled, and of their positions: added up with what
+        else the model adds, and normalized where it does that."""
+        total = tokens if positions is None else tokens + positions
+        body = model.base_model
+        if self.segments is not None:
+            total = total + body.get_submodule(self.segments).get_parameter("weight")[0]
+        return total if self.first_norm is None else body.get_submodule(self.first_norm)(total)
 
     def has_head(self, model: PreTrainedModel) -> bool:
         """Was this model loaded with what scores the vocabulary?"""

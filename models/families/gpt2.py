@@ -23,7 +23,16 @@ def _facts(config: Any, body: nn.Module) -> dict[str, Any]:
         "norm": Norm("layer", "pre", config.layer_norm_epsilon),
         "ffn": Ffn(gated=False, act=config.activation_function),
         "biases": ("q", "k", "v", "o", "up", "down"),
+        "scales": _scales(config),
     }
+
+
+def _scales(config: Any) -> tuple[float, ...]:
+    """1 / √d_head, unless the configuration leaves that out or divides by the layer's number as well, from 1 on."""
+    scale = (config.n_embd // config.n_head) ** -0.5 if config.scale_attn_weights else 1.0
+    if config.scale_attn_by_inverse_layer_idx:
+        return tuple(scale / number for number in range(1, config.n_layer + 1))
+    return () if config.scale_attn_weights else (scale,) * config.n_layer
 
 
 def _tiny() -> GPT2Config:
@@ -54,7 +63,11 @@ FAMILY = Family(
     norms=("ln_1", "ln_2"),
     writes=("attn.c_proj", "mlp.c_proj"),
     ffn=("mlp",),
-    missing={"gate": N_("This model's feed-forward layers have no gate.")},
+    missing={
+        "gate": N_("This model's feed-forward layers have no gate."),
+        "q_unturned": N_("This model does not rotate its queries and keys: they are as the projections give them."),
+        "k_unturned": N_("This model does not rotate its queries and keys: they are as the projections give them."),
+    },
     facts=_facts,
     tiny=_tiny,
 )

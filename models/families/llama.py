@@ -1,7 +1,9 @@
 """Llama and what is built the same way: RMSNorm first, rotary positions, grouped-query attention, gated FFN."""
 
+from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 from transformers import LlamaConfig
 
@@ -22,15 +24,20 @@ def _facts(config: Any, body: nn.Module) -> dict[str, Any]:
         "position": _rope(config, body),
         "norm": Norm("rms", "pre", config.rms_norm_eps),
         "ffn": Ffn(gated=True, act=config.hidden_act),
-        "window": _window(config),
+        "windows": _windows(config),
         "biases": _biases(body),
     }
 
 
-def _window(config: Any) -> int | None:
-    """The sliding window, where every layer has it (Mistral); None where one looks back to the start (some Qwen2)."""
-    kinds = getattr(config, "layer_types", None) or ()
-    return None if "full_attention" in kinds else getattr(config, "sliding_window", None)
+def _windows(config: Any) -> tuple[int | None, ...]:
+    """The sliding window of each layer: of all in Mistral, of those that the configuration names in Qwen2. Llama has
+    none, whatever its configuration says."""
+    window = getattr(config, "sliding_window", None)
+    if window is None or config.model_type == "llama":
+        return ()
+    kinds = getattr(config, "layer_types", None) or ("sliding_attention",) * config.num_hidden_layers
+    windows = tuple(None if kind == "full_attention" else window for kind in kinds)
+    return windows if any(windows) else ()
 
 
 def _biases(body: nn.Module) -> tuple[str, ...]:
@@ -42,10 +49,32 @@ def _biases(body: nn.Module) -> tuple[str, ...]:
 
 def _rope(config: Any, body: nn.Module) -> Rope:
     """The frequencies that the model multiplies with, not those that a formula would give: rescaling is in them."""
-    kind = config.rope_parameters["rope_type"]
-    frequencies = tuple(body.get_submodule("rotary_emb").get_buffer("inv_freq").tolist())
-    original = config.rope_parameters.get("original_max_position_embeddings")
-    return Rope(config.rope_parameters["rope_theta"], frequencies, None if kind == "default" else kind, original)
+    given, module = config.rope_parameters, body.get_submodule("rotary_emb")
+    kind, original = given["rope_type"], given.get("original_max_position_embeddings")
+    frequencies = _frequencies(module, 0)
+    within = original is None or original >= config.max_position_embeddings
+    beyond = frequencies if within else _frequencies(module, original)
+    return Rope(
+        theta=given["rope_theta"],
+        frequencies=frequencies,
+        scaling=None if kind == "default" else kind,
+        original=original,
+        stretch=float(module.attention_scaling),
+        beyond=() if beyond == frequencies else beyond,
+    )
+
+
+def _frequencies(module: nn.Module, position: int) -> tuple[float, ...]:
+    """Those that the module turns by on a text that ends at this position: some kinds have others for long texts."""
+    module(torch.zeros(1), torch.tensor([[position]]))
+    return tuple(module.get_buffer("inv_freq").tolist())
+
+
+def _fit(family: Family, config: Any) -> Family:
+    """The width of a head, by which what the projections of queries and keys give is cut into heads."""
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    heads = {site: replace(family.taps[site], head=width) for site in ("q_unturned", "k_unturned")}
+    return replace(family, taps={**family.taps, **heads})
 
 
 def _tiny() -> LlamaConfig:
@@ -71,6 +100,8 @@ FAMILY = Family(
     attention="self_attn",
     taps={
         "attn_in": Tap("input_layernorm", "out"),
+        "q_unturned": Tap("self_attn.q_proj", "out"),
+        "k_unturned": Tap("self_attn.k_proj", "out"),
         "attn_out": Tap("self_attn", "out"),
         "resid_mid": Tap("post_attention_layernorm", "in"),
         "ffn_in": Tap("post_attention_layernorm", "out"),
@@ -94,4 +125,5 @@ FAMILY = Family(
     },
     facts=_facts,
     tiny=_tiny,
+    fit=_fit,
 )

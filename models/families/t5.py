@@ -37,7 +37,7 @@ def _facts(config: Any, body: nn.Module) -> dict[str, Any]:
         ),
         "norm": Norm("rms", "pre", config.layer_norm_epsilon),
         "ffn": Ffn(gated=config.is_gated_act, act=config.dense_act_fn),
-        "scaled": False,
+        "scales": (1.0,) * config.num_layers,
         "opened": _ENCODER_ALONE if whole else "",
     }
 
@@ -95,6 +95,8 @@ FAMILY = Family(
     missing={
         "gate": N_("This model's feed-forward layers have no gate."),
         "pos_embed": N_("This model has no position table: it adds a number to the scores for each distance instead."),
+        "q_unturned": N_("This model does not rotate its queries and keys: they are as the projections give them."),
+        "k_unturned": N_("This model does not rotate its queries and keys: they are as the projections give them."),
         "attn_norm_bias": N_("This model's norms have a gain and no bias (RMSNorm)."),
         "ffn_norm_bias": N_("This model's norms have a gain and no bias (RMSNorm)."),
     },

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from anatomy.language import N_
 from anatomy.request import Want
-from models.identities.layers import LOGIT_TOLERANCE, TOLERANCE, Identity, off, worst
+from models.identities.identity import LOGIT_TOLERANCE, TOLERANCE, Identity, off, worst
 from models.loaded.frozen import FrozenUnembed
 from models.loaded.model import LoadedModel
 from models.loaded.projections import down_projection, out_projection
@@ -42,7 +42,8 @@ def _heads(context: RunContext, pos: int) -> Identity:
     for layer in range(context.loaded.spec.layers):
         out = out_projection(context.loaded, layer)
         z = context.tensor(Want("z", layer, pos=pos)).flatten()  # [head·d_head]
-        errors.append(off(z @ out.rows + out.bias, context.tensor(Want("attn_out", layer, pos=pos))))
+        written = context.tensor(Want("attn_out", layer, pos=pos))
+        errors.append(off(z @ out.rows + out.bias, written, z.abs() @ out.rows.abs() + out.bias.abs()))
     vouches = sites_of(value_weighted.MEASURES) | {"dla_heads"}
     return Identity(N_("heads through the output projection = attention's write"), vouches, worst(errors), TOLERANCE)
 
@@ -52,7 +53,8 @@ def _neurons(context: RunContext, pos: int) -> Identity:
     for layer in range(context.loaded.spec.layers):
         down = down_projection(context.loaded, layer)
         act = context.tensor(Want("act", layer, pos=pos))
-        errors.append(off(act @ down.rows + down.bias, context.tensor(Want("ffn_out", layer, pos=pos))))
+        written = context.tensor(Want("ffn_out", layer, pos=pos))
+        errors.append(off(act @ down.rows + down.bias, written, act.abs() @ down.rows.abs() + down.bias.abs()))
     return Identity(N_("neurons × rows of the down projection = FFN's write"), _NEURONS, worst(errors), TOLERANCE)
 
 

@@ -18,6 +18,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
+from anatomy import facts
 from anatomy.language import N_, Count
 from anatomy.refused import Refused
 from anatomy.spec import ModelSpec
@@ -75,6 +76,9 @@ def fit(spec: ModelSpec, tokens: int, count: int, limit: int) -> None:
         raise ValueError(f"{count} tokens cannot be added: ask for 1 or more")
     if spec.head != "causal":
         raise Refused(N_("This model does not go on with a text: it reads all of it at once, in both directions."))
+    doubt = spec.doubt((facts.CACHE,))
+    if doubt is not None:
+        raise Refused(doubt)
     if tokens + count > limit:
         template = N_("The text has {tokens} tokens and the limit is {limit}: {room} can be added, not {count}.")
         counts = {"tokens": tokens, "limit": limit, "room": max(0, limit - tokens), "count": count}
@@ -101,7 +105,9 @@ def extend(
             break
         report_progress(N_("going on with the text"), len(added), count)
         fresh = torch.tensor([token])
-        given = torch.cat([given, fresh])
+        if loaded.spec.on(len(given)).position != loaded.spec.on(len(given) + 1).position:
+            fresh, cache = torch.cat([given, fresh]), new_cache(loaded)  # longer texts are turned by other angles
+        given = torch.cat([given, torch.tensor([token])])
         logits = step(loaded, fresh, cache)
     return tuple(added)
 
@@ -114,8 +120,9 @@ def end_tokens(loaded: LoadedModel) -> frozenset[int]:
 
 
 def new_cache(loaded: LoadedModel) -> DynamicCache:
-    """An empty cache of the model's own kind: one with a sliding window drops what has left it."""
-    return DynamicCache(config=loaded.model.config)
+    """An empty cache that keeps what the model's layers look at: a layer with a sliding window drops what has left it.
+    Where none has one, a configuration that names one all the same (Llama's class ignores it) is not asked."""
+    return DynamicCache(config=loaded.model.config) if loaded.spec.windows else DynamicCache()
 
 
 def step(loaded: LoadedModel, fresh: Int[Tensor, " pos"], cache: DynamicCache) -> Float[Tensor, "1 vocab"]:

@@ -28,8 +28,8 @@ from models import memory
 from models.checkpoints.locate import locate
 from models.engine import Estimate, Progress, Report, silent
 from models.families import Family, family_of
-from models.identities import layers as identities
-from models.identities import sums
+from models.identities import facts, layers, sums
+from models.identities.identity import broken, doubts
 from models.loaded import generate
 from models.loaded.load import load_model
 from models.loaded.model import LoadedModel
@@ -132,8 +132,9 @@ class LocalEngine:
         # Texts this short gain little by a second thread, and lose much where another program keeps it waiting: a
         # browser that starts.
         with using_threads(None if threads is None else 1):
-            self.identities = (*identities.check(self._loaded, ids), *sums.check(self._loaded, ids))
-        self.broken = registry.with_resting(identities.broken(self.identities))
+            self.identities = tuple(law for kind in (facts, layers, sums) for law in kind.check(self._loaded, ids))
+        self.broken = registry.with_resting(broken(self.identities))
+        self.spec = replace(self.spec, doubts=doubts(self.identities))
         lacking = {**self._loaded.missing, **registry.missing(self.spec)}
         with using_threads(threads):
             self.speed = speed.measure(self._loaded)
@@ -177,6 +178,11 @@ class LocalEngine:
         """The one model that it runs."""
         return (self.spec,)
 
+    def _spec_of(self, run: Run, tokens: int) -> ModelSpec:
+        """The model as it is on one run: how it turns queries and keys may depend on the text's length."""
+        with interventions.intervening(run.interventions):
+            return self.spec.on(1 + int(interventions.places(tokens).max()))
+
     def run(
         self,
         run: Run,
@@ -191,13 +197,13 @@ class LocalEngine:
         if not asked:
             if run.interventions:
                 interventions.check(run.interventions, self.spec, len(tokens))
-            return Trace(run, self.spec, tokens, {})
+            return Trace(run, self._spec_of(run, len(tokens)), tokens, {})
         self._unanswerable(run, asked, len(tokens))
         with listening(report, cancelled), self._its_turn(), interventions.intervening(run.interventions):
             cost, fitting = self._cost(run, len(tokens), asked), partial(self._fitting, len(tokens), asked)
             self._fit(run, cost, fitting)
             arrays = self._answer(run, self._ids(tokens), asked)
-        return Trace(run, self.spec, tokens, arrays, self._names(arrays))
+        return Trace(run, self._spec_of(run, len(tokens)), tokens, arrays, self._names(arrays))
 
     def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
         """See `models.engine.Engine.estimate`."""

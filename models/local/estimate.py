@@ -129,7 +129,7 @@ def _per_token(spec: ModelSpec) -> int:
 def _per_pair(spec: ModelSpec) -> int:
     """The same per pair of tokens: the mask of a sliding window, the bias that is added to the scores of each head."""
     biased = spec.n_heads * FLOAT if isinstance(spec.position, RelativeBias) else 0
-    return biased + (0 if spec.window is None else 1)
+    return biased + (1 if spec.windows else 0)
 
 
 def _nbytes(spec: ModelSpec, tokens: int, wants: tuple[Want, ...], recorded: bool, inputs: int | None) -> int:
@@ -153,7 +153,7 @@ def _nbytes(spec: ModelSpec, tokens: int, wants: tuple[Want, ...], recorded: boo
 def _cache(spec: ModelSpec, tokens: int) -> int:
     """Bytes of the keys and values of so many tokens. Of a sliding window too all are held: what the library keeps is
     a view of all that it was given."""
-    return cache_bytes(replace(spec, window=None), tokens)
+    return cache_bytes(replace(spec, windows=()), tokens)
 
 
 def _tiles(spec: ModelSpec, tokens: int) -> int:
@@ -165,7 +165,7 @@ def _tiles(spec: ModelSpec, tokens: int) -> int:
 def _layer(spec: ModelSpec, tokens: int, texts: int = 1) -> int:
     """What one layer holds while it runs on so many texts and is looked at, its mask and bias among it."""
     heads = (spec.n_heads + 2 * spec.n_kv) * spec.d_head
-    masks = tokens * tokens * (0 if spec.window is None else 1 + FLOAT)
+    masks = tokens * tokens * (1 + FLOAT if spec.windows else 0)
     each = tokens * FLOAT * (12 * spec.d_model + 6 * spec.d_ff + 3 * heads) + masks
     return texts * each + tokens * tokens * _bias(spec)
 

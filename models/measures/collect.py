@@ -28,6 +28,7 @@ _MAPS = frozenset({"scores", "pattern"})  # formed from queries and keys, those 
 _MOVED = ("contribution_max", "contribution_mean")
 MEASURES = (
     Measure(("resid_pre", "resid_mid", "resid_post", "attn_in", "ffn_in")),
+    Measure(("q_unturned", "k_unturned")),
     Measure(("q", "k", "v", "pos_bias", "scores", "pattern", "z", "attn_out")),
     Measure(("gate", "up", "act", "ffn_out")),
     *(

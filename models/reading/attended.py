@@ -65,6 +65,15 @@ class Attended:
         """Nothing but queries and keys make the scores."""
         return self.mask is None and self.bias is None
 
+    @property
+    def sizes(self) -> Float[Tensor, "head pos 1"]:
+        """Of each row of scores, the size of the numbers that its largest is added up of: Σ |q·k| scaled, and |bias|.
+        A score of float32 may be off by a share of that."""
+        of_head = self.key.abs().repeat_interleave(len(self.query) // len(self.key), 0)  # [head src d_head]
+        scale = self.query.shape[-1] ** -0.5 if self.scaling is None else self.scaling
+        sums = self.query.abs() @ of_head.transpose(1, 2) * abs(scale)  # [head pos src]
+        return (sums if self.bias is None else sums + self.bias.abs()).amax(-1, keepdim=True)
+
     def like(self, other: "Attended") -> bool:
         """Scores are formed in the same way, so that the two may be taken together."""
         return self.simple and other.simple and (self.scaling, self.causal) == (other.scaling, other.causal)

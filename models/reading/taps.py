@@ -37,7 +37,7 @@ def install(model: PreTrainedModel, family: Family) -> tuple[nn.Module, ...]:
             if tap.side == "in":
                 module.register_forward_pre_hook(_before(number, site), with_kwargs=True)
             else:
-                module.register_forward_hook(_after(number, site))
+                module.register_forward_hook(_after(number, site, tap.head))
         layer.register_forward_hook(_leave(number))
     return layers
 
@@ -86,10 +86,11 @@ def _before(layer: int, site: str) -> Callable[..., None]:
     return hook
 
 
-def _after(layer: int, site: str) -> Callable[..., None]:
+def _after(layer: int, site: str, head: int) -> Callable[..., None]:
     def hook(module: nn.Module, args: tuple, output: Any) -> None:
         if (recorder := current()) is not None:
-            recorder.keep(layer, site, first_output(output))
+            passed = first_output(output)  # [1 pos …]
+            recorder.keep(layer, site, passed.unflatten(-1, (-1, head)).transpose(1, 2) if head else passed)
 
     return hook
 

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
+from anatomy import facts
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_first
@@ -85,7 +86,7 @@ def read(trace: Trace, view: Fitted) -> Looks:
     """The chosen token's row; of a short text those of all tokens."""
     row = row_of(trace, view)
     shown = row.weights[None] if len(trace.tokens) > _MOST_TOKENS else weights(trace, view)
-    return Looks(view.layer, view.head, trace.tokens, rule(trace.spec), view[FIRST], row, shown)
+    return Looks(view.layer, view.head, trace.tokens, rule(trace.spec, view.layer), view[FIRST], row, shown)
 
 
 def draw(looks: Looks) -> Arcs:
@@ -208,6 +209,7 @@ PANEL = Panel(
     table=table,
     formula=formula,
     snippet=snippet,
+    facts=(facts.SCALE,),
     controls=(FIRST,),
     chooser="heads",
     places=("layer", "head"),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from jaxtyping import Int
 
+from anatomy import facts
 from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import ModelSpec, RelativeBias
@@ -47,7 +48,7 @@ def _layer(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
         return [Want(site, view.layer) for site in (*_PAIRS, *lengths)]
     biased = ("pos_bias",) if isinstance(spec.position, RelativeBias) else ()
     row = [wanted(view, site) for site in (*_MADE_OF, *biased, *lengths)]
-    cells = far.wants(spec, view, by_length(view)) if far.is_far(view) else ()
+    cells = far.wants(view, by_length(view)) if far.is_far(view) else ()
     return tuple(dict.fromkeys((*row, *(Want(site, view.layer) for site in _KEYS), *cells)))
 
 
@@ -219,6 +220,7 @@ PANEL = Panel(
     table=table,
     formula=formula,
     snippet=snippet,
+    facts=(facts.SCALE, facts.WINDOW),
     controls=(far.ZOOM, FIRST, SCALE, WORDS, MEASURE, far.CELLS),
     idle=idle,
     chooser="heads",

@@ -54,7 +54,7 @@ def _token_lines(attention: AttentionMap, products: Products) -> list[str]:
 
 def _score_lines(spec: ModelSpec, products: Products, row: ShownRow) -> list[str]:
     """q·k / √d = score → weight."""
-    sum_, plain, more = _plain_score(spec, products)
+    sum_, plain, more = _plain_score(products)
     score = float(products.scores[row.key])
     if not np.isfinite(score):
         return [sum_, *more, _("masked: the score becomes −∞, the weight e^−∞ = 0")]
@@ -62,7 +62,7 @@ def _score_lines(spec: ModelSpec, products: Products, row: ShownRow) -> list[str
         "{sum} (the model's own score: {score}, difference {difference})",
         sum=sum_,
         score=number(score),
-        difference=rounding(plain - score, products.scores, products.q * products.k / _root(spec)),
+        difference=rounding(plain - score, products.scores, products.q * products.k * products.factor.value),
     )
     lines = [compared, *more, _softmax_line(products, score)]
     if row.left_out and np.isfinite(row.shown[row.key]):
@@ -70,22 +70,16 @@ def _score_lines(spec: ModelSpec, products: Products, row: ShownRow) -> list[str
     return lines
 
 
-def _plain_score(spec: ModelSpec, products: Products) -> tuple[str, float, list[str]]:
+def _plain_score(products: Products) -> tuple[str, float, list[str]]:
     """(the score before the mask with its numbers, its value, a line that explains what is added)."""
-    root, dot = _root(spec), float(products.q @ products.k)
-    scaled = dot / root
-    left = f"q·k / √{spec.d_head}" if spec.scaled else "q·k"
-    middle = f"{number(dot)} / {number(root)}" if spec.scaled else number(dot)
+    factor, dot = products.factor, float(products.q @ products.k)
+    scaled = dot * factor.value
+    left, middle = factor.symbols(), factor.written(dot)
     added = products.bias
     if added is None:
-        return f"{left} = {middle} = {number(scaled)}" if spec.scaled else f"{left} = {middle}", scaled, []
+        return f"{left} = {middle}" if factor.value == 1 else f"{left} = {middle} = {number(scaled)}", scaled, []
     sum_ = f"{left} + b = {middle} + {number(added)} = {number(scaled + added)}"
     return sum_, scaled + added, [_("b: what this head adds for the distance between the two")]
-
-
-def _root(spec: ModelSpec) -> float:
-    """What q·k is divided by."""
-    return math.sqrt(spec.d_head) if spec.scaled else 1.0
 
 
 def _softmax_line(products: Products, score: float) -> str:

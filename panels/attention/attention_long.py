@@ -16,7 +16,6 @@ from anatomy.control import Choice
 from anatomy.language import N_, _
 from anatomy.measure import POOLED, edges
 from anatomy.request import Want
-from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.attention_row import is_long
@@ -100,16 +99,15 @@ def borders(view: Fitted) -> tuple[np.ndarray, np.ndarray]:
     return edges(bottom - top, POOLED, top), edges(right - left, POOLED, left)
 
 
-def wants(spec: ModelSpec, view: Fitted, lengths: bool) -> Sequence[Want]:
-    """The map's cells; what the scale of lengths or shares without the first token take besides; and the row that tells
-    how far the layer looks back. lengths: whether the cells hold lengths instead of weights."""
+def wants(view: Fitted, lengths: bool) -> Sequence[Want]:
+    """The map's cells, and what the scale of lengths or shares without the first token take besides. lengths: whether
+    the cells hold lengths instead of weights."""
     shown = _cells(view, lengths)
-    last = (_last(view),) if _may_slide(spec) else ()
     if not is_near(view):
-        return shown, *last
+        return (shown,)
     if lengths:
-        return shown, _largest(view), *last
-    return (shown, *last) if view[FIRST] else (shown, _firsts(view), *last)
+        return shown, _largest(view)
+    return (shown,) if view[FIRST] else (shown, _firsts(view))
 
 
 def _cells(view: Fitted, lengths: bool) -> Want:
@@ -130,22 +128,9 @@ def _firsts(view: Fitted) -> Want:
     return Want("pattern_max", view.layer, head=view.head, window=(top, bottom, 0, 1))
 
 
-def _may_slide(spec: ModelSpec) -> bool:
-    """Whether some layers may have a window that the spec, which has one only where all do, does not tell."""
-    return spec.stack().causal and spec.window is None
-
-
-def _last(view: Fitted) -> Want:
-    """The scores of the token that has most before it."""
-    return Want("scores", view.layer, pos=view.length - 1)
-
-
 def sight(trace: Trace, view: Fitted) -> int | None:
     """How many tokens each sees in this layer, itself and those before it; None where it sees all of them."""
-    if not _may_slide(trace.spec):
-        return trace.spec.window
-    seen = int(np.isfinite(trace[_last(view)][view.head]).sum())
-    return seen if seen < view.length else None
+    return trace.spec.windows[view.layer] if trace.spec.windows else None
 
 
 def cells_of(trace: Trace, view: Fitted, lengths: bool) -> Cells:

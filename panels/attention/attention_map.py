@@ -18,7 +18,7 @@ from panels.attention import attention_long as far
 from panels.attention.attention_shown import ShownRow, by_length, shown_as, shown_row
 from panels.attention.head_kinds import HeadKind, Standing, outstanding
 from panels.common.attention_row import at, seen
-from panels.common.chosen_cell import group_of
+from panels.common.chosen_cell import Factor, group_of
 from panels.common.columns import Columns, columns_of
 from panels.common.shared import WORDS
 from viz.scale import ceiling
@@ -55,6 +55,7 @@ class Products:
     scores  before the softmax (logit); −∞ where masked
     q       of the token that looks, after rotation, in float64
     k       of the token looked at, or of the one that looks where there is none; likewise
+    factor  what q·k is multiplied with to give a score
     bias    what is added to this pair's score for the distance (logit); None where nothing is
     v       of every token
     z       the weighted sum of the values
@@ -63,6 +64,7 @@ class Products:
     scores: Float[np.ndarray, " src"]
     q: Float[np.ndarray, " d_head"]
     k: Float[np.ndarray, " d_head"]
+    factor: Factor
     bias: float | None
     v: Float[np.ndarray, "src d_head"]
     z: Float[np.ndarray, " d_head"]
@@ -158,6 +160,7 @@ def _products(trace: Trace, view: Fitted, row: ShownRow) -> Products:
         scores=at(trace, view, "scores")[view.head],
         q=at(trace, view, "q")[view.head].astype(np.float64),
         k=trace[Want("k", view.layer)][group, row.key].astype(np.float64),
+        factor=Factor.of(trace.spec, view.layer),
         bias=float(at(trace, view, "pos_bias")[view.head, row.key]) if biased else None,
         v=trace[Want("v", view.layer)][group],
         z=at(trace, view, "z")[view.head],

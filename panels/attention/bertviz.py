@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from anatomy import facts
 from anatomy.control import Choice
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
@@ -111,7 +112,7 @@ def read(trace: Trace, view: Fitted) -> Links:
         places=places,
         weights=np.stack([_of_layer(trace, view, layer, places) for layer in layers]),
         rows=at(trace, view, "pattern"),
-        rule=rule(trace.spec),
+        rule=rule(trace.spec, view.layer),
         asked=neurons.read(trace, view, places) if view[VIEW] == NEURON else None,
     )
 
@@ -268,5 +269,6 @@ PANEL = Panel(
     snippet=snippet,
     controls=(VIEW,),
     applies=applies,
+    facts=(facts.SCALE,),
     places=("layer", "head"),
 )

@@ -14,7 +14,7 @@ from anatomy.spec import ModelSpec, RelativeBias
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.attention_row import at, wanted
-from panels.common.chosen_cell import KEEP, Scored, biases, group_of, scored
+from panels.common.chosen_cell import KEEP, Factor, Scored, biases, group_of, scored
 from panels.common.snippet import opening
 from panels.panel import Table
 from viz.format import number, percent, quoted, rounding
@@ -127,7 +127,9 @@ def caption(asked: Asked) -> str:
         "token on the left for its own.",
         asked.spec.d_head,
     )
-    return " ".join(part for part in (_strongest(asked), how, _shared(asked), _differs(asked.spec)) if part)
+    return " ".join(
+        part for part in (_strongest(asked), how, _shared(asked), _differs(asked.spec, asked.row.factor)) if part
+    )
 
 
 def _strongest(asked: Asked) -> str:
@@ -167,10 +169,16 @@ def _shared(asked: Asked) -> str:
     )
 
 
-def _differs(spec: ModelSpec) -> str:
+def _differs(spec: ModelSpec, factor: Factor) -> str:
     """Where the colour of q·k is not the model's score."""
-    if not spec.scaled:
+    if factor.value == 1:
         return _("BertViz colours q·k after a division by √{width}, which this model leaves out.", width=spec.d_head)
+    if factor.width is None:
+        return _(
+            "BertViz colours q·k after a division by √{width}; this layer multiplies it with {factor} instead.",
+            width=spec.d_head,
+            factor=number(factor.value),
+        )
     if isinstance(spec.position, RelativeBias):
         return _("BertViz colours q·k without the bias that this model adds to it.")
     return ""
@@ -203,7 +211,7 @@ def formula(asked: Asked) -> str:
             looking=asked.looking,
             looked=asked.looked,
         ),
-        f"{row.rule(asked.spec.d_head)} = {row.written(src)}",
+        f"{row.rule} = {row.written(src)}",
         _(
             "the model's own score: {score}, difference {difference}",
             score=number(asked.score),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from anatomy import facts
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -97,16 +98,26 @@ def _says_score(steps: Steps) -> str:
             "In layer {layer}, head {head}, {looking} asks and {looked} answers: {count} products add up to q·k = "
             "{dot}, and {rule} = {score}, where b is added for the distance;",
             width,
-            rule=row.rule(width),
+            rule=row.rule,
             **values,
         )
-    if row.root == 1:
+    if row.factor.value == 1:
         return ngettext(
             "In layer {layer}, head {head}, {looking} asks and {looked} answers: {count} product adds up to q·k = "
             "{dot};",
             "In layer {layer}, head {head}, {looking} asks and {looked} answers: {count} products add up to q·k = "
             "{dot};",
             width,
+            **values,
+        )
+    if row.factor.width is None:
+        return ngettext(
+            "In layer {layer}, head {head}, {looking} asks and {looked} answers: {count} product adds up to q·k = "
+            "{dot}, and {rule} = {score};",
+            "In layer {layer}, head {head}, {looking} asks and {looked} answers: {count} products add up to q·k = "
+            "{dot}, and {rule} = {score};",
+            width,
+            rule=row.rule,
             **values,
         )
     return ngettext(
@@ -176,6 +187,7 @@ PANEL = Panel(
     table=table,
     formula=formula,
     snippet=snippet,
+    facts=(facts.SCALE,),
     controls=(STEP,),
     chooser="attention",
     places=("layer", "head"),

@@ -41,9 +41,9 @@ def _product_line(steps: Steps) -> str:
 def _score_line(steps: Steps) -> str:
     """How the product becomes a score."""
     width = len(steps.products)
-    if steps.row.added is not None or steps.row.root == 1:
+    if steps.row.added is not None or steps.row.factor.width is None:
         numbers = steps.row.written(steps.cell.src)
-        return _("score: {rule} = {numbers}", rule=steps.row.rule(width), numbers=numbers)
+        return _("score: {rule} = {numbers}", rule=steps.row.rule, numbers=numbers)
     return _(
         "scale: {dot} / √{width} = {score}",
         dot=number(steps.dot),
@@ -60,7 +60,7 @@ def _softmax_lines(steps: Steps) -> list[str]:
         _(
             "mask: allowed; the model's own score {own}, difference {difference}",
             own=number(own_score),
-            difference=rounding(steps.score - own_score, steps.scores, steps.products / steps.row.root),
+            difference=rounding(steps.score - own_score, steps.scores, steps.products * steps.row.factor.value),
         ),
         _(
             "softmax: e^{score} / e^{total} = {weight}; the model's own weight {own}, difference {difference}",

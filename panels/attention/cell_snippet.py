@@ -34,8 +34,7 @@ result = torch.stack([scores, weights])  # [score or weight, src]
 
 def _scores(spec: ModelSpec, view: Fitted) -> str:
     """The row's scores before the mask, as this model makes them."""
-    scaled = f" / {spec.d_head} ** 0.5" if spec.scaled else ""
-    product = f"q[{view.head}, pos] @ k[group].T{scaled}"
+    product = f"q[{view.head}, pos] @ k[group].T{chosen_cell.scaled(spec, view.layer)}"
     if not isinstance(spec.position, RelativeBias):
         return f"scores = {product}  # [src]\n"
     return f"""biased = model.base_model.get_submodule("{spec.paths.bias}")

@@ -139,7 +139,7 @@ def read(trace: Trace, view: Fitted) -> Steps:
         head=view.head,
         step=view[STEP],
         labels=trace.labels,
-        rule=rule(trace.spec),
+        rule=rule(trace.spec, view.layer),
         cell=cell,
         products=cell.q * cell.k,
         row=row,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from anatomy import facts
 from anatomy.control import Slider
 from anatomy.language import N_, _, ngettext
 from anatomy.memory import cache_bytes, kept
@@ -9,7 +10,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common import requires
-from panels.common.kv_cache import held_bytes, needs, own_heads, rule
+from panels.common.kv_cache import bounded, held_bytes, needs, own_heads, own_layer, rule
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from viz import nouns
@@ -93,14 +94,7 @@ def caption(sharing: Sharing) -> str:
     """Which heads share, the cache per token and at the chosen length, and the ratio to full multi-head."""
     spec = sharing.spec
     sentences = [_shared(sharing), _spared(sharing)] if sharing.share > 1 else [_apart(sharing)]
-    if spec.window is not None:
-        sentences.append(
-            ngettext(
-                "Only the last {count} token is kept: no layer looks farther back.",
-                "Only the last {count} tokens are kept: no layer looks farther back.",
-                spec.window - 1,
-            )
-        )
+    sentences += [sentence for sentence in (bounded(spec),) if sentence]
     if sharing.length > spec.max_pos:
         sentences.append(
             ngettext(
@@ -182,8 +176,16 @@ def formula(sharing: Sharing) -> str:
         full=thousands(cache_bytes(spec, sharing.length, spec.n_heads)),
         share=sharing.share,
     )
+    return "\n".join((*rule(spec), at_length, _own(sharing)))
+
+
+def _own(sharing: Sharing) -> str:
+    """What this text takes by the rule, against the chosen layer's own arrays."""
+    spec = sharing.spec
+    if spec.windows and spec.window is None:
+        return own_layer(spec, sharing.count, sharing.layer, sharing.held)
     every, by_rule = sharing.held * spec.layers, cache_bytes(spec, sharing.count)
-    this_text = ngettext(
+    return ngettext(
         "this text, {count} token: {rule}; layer {layer}'s own keys and values take {held}, × {layers} layers = "
         "{all}, difference {gap}",
         "this text, {count} tokens: {rule}; layer {layer}'s own keys and values take {held}, × {layers} layers = "
@@ -196,7 +198,6 @@ def formula(sharing: Sharing) -> str:
         all=thousands(every),
         gap=thousands(abs(every - by_rule)),
     )
-    return "\n".join((*rule(spec), at_length, this_text))
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -204,10 +205,19 @@ def snippet(spec: ModelSpec, view: Fitted) -> str:
     return f"""{opening(spec, view)}
 with torch.no_grad():
     cache = model(**inputs, use_cache=True).past_key_values
-per_token = sum((layer.keys.nbytes + layer.values.nbytes) / layer.keys.shape[-2] for layer in cache.layers)
-result = per_token * {kept(spec, _length(view))}
-print(per_token, result)
+each = [(layer.keys.nbytes + layer.values.nbytes) / layer.keys.shape[-2] for layer in cache.layers]
+{_program(spec, _length(view))}print(sum(each), result)
 """
+
+
+def _program(spec: ModelSpec, tokens: int) -> str:
+    """The bytes at that length, from those that each layer takes per token."""
+    if spec.windows and spec.window is None:
+        counts = [kept(spec, tokens, layer) for layer in range(spec.layers)]
+        return f"""kept = {counts}  # tokens that each layer keeps
+result = sum(nbytes * count for nbytes, count in zip(each, kept))
+"""
+    return f"result = sum(each) * {kept(spec, tokens, 0)}\n"
 
 
 PANEL = Panel(
@@ -225,5 +235,6 @@ PANEL = Panel(
     snippet=snippet,
     controls=(LENGTH,),
     applies=requires.cache,
+    facts=(facts.WINDOW,),
     places=("layer", "head"),
 )

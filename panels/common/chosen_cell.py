@@ -65,9 +65,39 @@ def group_of(spec: ModelSpec, view: Fitted) -> int:
     return view.head // (spec.n_heads // spec.n_kv)
 
 
-def rule(spec: ModelSpec) -> str:
+def rule(spec: ModelSpec, layer: int) -> str:
     """What goes into the softmax, in symbols: q·k / √d, or as this model has it."""
-    return ("q·k / √d" if spec.scaled else "q·k") + (" + b" if isinstance(spec.position, RelativeBias) else "")
+    return Factor.of(spec, layer).symbols("d") + (" + b" if isinstance(spec.position, RelativeBias) else "")
+
+
+@dataclass(frozen=True)
+class Factor:
+    """What a layer multiplies q·k with to give a score.
+
+    value  the number itself
+    width  d_head, where the number is 1 / √d_head (Vaswani et al. 2017, sec. 3.2.1); None for another
+    """
+
+    value: float
+    width: int | None
+
+    @classmethod
+    def of(cls, spec: ModelSpec, layer: int) -> "Factor":
+        """The factor of one layer."""
+        value, usual = spec.scale(layer), 1 / math.sqrt(spec.d_head)
+        return cls(usual, spec.d_head) if math.isclose(value, usual, rel_tol=1e-9) else cls(value, None)
+
+    def symbols(self, width: str = "") -> str:
+        """How a score begins: q·k / √64, q·k, or q·k × 0.0589. width: what stands in place of its number."""
+        if self.width is not None:
+            return f"q·k / √{width or self.width}"
+        return "q·k" if self.value == 1 else f"q·k × {number(self.value)}"
+
+    def written(self, dot: float) -> str:
+        """The same with a number for q·k: 12.3 / 8.00, 12.3, or 12.3 × 0.0589."""
+        if self.width is not None:
+            return f"{number(dot)} / {number(math.sqrt(self.width))}"
+        return number(dot) if self.value == 1 else f"{number(dot)} × {number(self.value)}"
 
 
 def biases(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -80,29 +110,30 @@ class Scored:
     """The chosen row's scores before the mask, as q, k and the model's own rule give them: logits in float64.
 
     dots    q·k                                                     [src]
-    root    what q·k is divided by: √d_head, or 1
+    factor  what it is multiplied with
     added   for the distance, where the model adds something        [src]
     """
 
     dots: Float[np.ndarray, " src"]
-    root: float
+    factor: Factor
     added: Float[np.ndarray, " src"] | None
 
     @property
     def values(self) -> Float[np.ndarray, " src"]:
         """The scores themselves: q·k / √d_head (Vaswani et al. 2017, sec. 3.2.1), or as this model has it."""
-        scaled = self.dots / self.root
+        scaled = self.dots * self.factor.value
         return scaled if self.added is None else scaled + self.added
 
-    def rule(self, width: int) -> str:
-        """How a score is made, in symbols, with the width of a head put in: q·k / √64, or q·k + b."""
-        return ("q·k" if self.root == 1 else f"q·k / √{width}") + ("" if self.added is None else " + b")
+    @property
+    def rule(self) -> str:
+        """How a score is made, in symbols, with its numbers put in: q·k / √64, or q·k + b."""
+        return self.factor.symbols() + ("" if self.added is None else " + b")
 
     def written(self, src: int) -> str:
         """One key's score with its numbers: 12.3 / 8.00 = 1.54."""
-        terms = number(float(self.dots[src])) + ("" if self.root == 1 else f" / {number(self.root)}")
         more = "" if self.added is None else f" + {bracketed(float(self.added[src]))}"
-        return f"{terms}{more} = {number(float(self.values[src]))}"
+        terms = f"{self.factor.written(float(self.dots[src]))}{more}"
+        return terms if terms == number(float(self.values[src])) else f"{terms} = {number(float(self.values[src]))}"
 
 
 def scored(trace: Trace, view: Fitted) -> Scored:
@@ -111,7 +142,7 @@ def scored(trace: Trace, view: Fitted) -> Scored:
     dots = trace[Want("k", view.layer)][group_of(trace.spec, view)].astype(np.float64) @ query  # [src]
     biased = isinstance(trace.spec.position, RelativeBias)
     bias = at(trace, view, "pos_bias")[view.head].astype(np.float64) if biased else None
-    return Scored(dots, math.sqrt(trace.spec.d_head) if trace.spec.scaled else 1.0, bias)
+    return Scored(dots, Factor.of(trace.spec, view.layer), bias)
 
 
 def place(trace: Trace, view: Fitted, cell: Cell) -> str:
@@ -124,6 +155,14 @@ def place(trace: Trace, view: Fitted, cell: Cell) -> str:
         looking=looking,
         looked=looked,
     )
+
+
+def scaled(spec: ModelSpec, layer: int) -> str:
+    """What follows q @ k in a program."""
+    factor = Factor.of(spec, layer)
+    if factor.width is not None:
+        return f" / {factor.width} ** 0.5"
+    return "" if factor.value == 1 else f" * {factor.value!r}"
 
 
 def snippet(view: Fitted) -> str:

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from anatomy import facts
 from anatomy.control import Choice
 from anatomy.language import N_, _, ngettext
 from anatomy.measure import norms
@@ -303,5 +304,6 @@ PANEL = Panel(
     table=table,
     formula=formula,
     snippet=snippet,
+    facts=(facts.EMBEDDING,),
     controls=(SHOWN,),
 )

@@ -1,20 +1,22 @@
 """The cache of keys and values, growing token by token while the text goes on."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
+from anatomy import facts
 from anatomy.language import N_, _, ngettext
-from anatomy.memory import cache_bytes, kept
+from anatomy.memory import cache_bytes, kept, kept_in_all
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
 from panels.common import requires
 from panels.common.columns import columns_of, table_note, table_rows
-from panels.common.kv_cache import held_bytes, own_heads, rule
+from panels.common.kv_cache import bounded, held_bytes, own_heads, own_layer, rule
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from viz import nouns
@@ -116,7 +118,8 @@ def _places(spec: ModelSpec, n: int) -> list[int]:
     grows evenly, and where it is full."""
     if n <= _ALONE:
         return list(range(1, n + 1))
-    return sorted({1, *columns_of(n).edges[1:], kept(spec, n)})
+    full = {kept(spec, n, layer) for layer in range(spec.layers)}
+    return sorted({1, *columns_of(n).edges[1:], *full})
 
 
 def _curve(cache: GrowingCache, places: Sequence[int], label: str, kv: int, scale: float) -> Curve:
@@ -148,14 +151,7 @@ def caption(cache: GrowingCache) -> str:
     """Bytes per token, for the text, for what was added; what the cache spares, and what it changes."""
     spec, n = cache.spec, len(cache.tokens)
     sentences = [_each(cache)]
-    if spec.window is not None:
-        sentences.append(
-            ngettext(
-                "Only the last {count} token is kept: no layer looks farther back.",
-                "Only the last {count} tokens are kept: no layer looks farther back.",
-                spec.window - 1,
-            )
-        )
+    sentences += [sentence for sentence in (bounded(spec),) if sentence]
     sentences.append(_("That is the longest text of this model.") if n == spec.max_pos else _spares(n))
     return " ".join((*sentences, *_changes(cache)))
 
@@ -177,7 +173,7 @@ def _each(cache: GrowingCache) -> str:
         "whole": size(cache.whole),
         "tokens": nouns.tokens(n),
     }
-    if not cache.added or not cache.given or kept(spec, n) < n:
+    if not cache.added or not cache.given or kept_in_all(spec, n) < spec.layers * n:
         return _(
             "Every token leaves a key and a value in each of {layers}, {each} in all: {whole} after {tokens}.", **values
         )
@@ -235,26 +231,17 @@ def table(cache: GrowingCache) -> Table:
 
 def formula(cache: GrowingCache) -> str:
     """The rule, per token and for the whole; one layer's own arrays against it; logits with the cache and without."""
-    spec, n, held, whole = cache.spec, len(cache.tokens), cache.held, cache.whole
-    product = f"{thousands(cache_bytes(spec, 1))} × {thousands(kept(spec, n))}"
+    spec, n, whole = cache.spec, len(cache.tokens), cache.whole
     lines = [
         *rule(spec),
         ngettext(
             "{count} token: {product} = {bytes}",
             "{count} tokens: {product} = {bytes}",
             n,
-            product=product,
+            product=_product(spec, n),
             bytes=thousands(whole),
         ),
-        ngettext(
-            "layer {layer} holds {held} bytes for this text: × {count} layer = {all}, difference {gap}",
-            "layer {layer} holds {held} bytes for this text: × {count} layers = {all}, difference {gap}",
-            spec.layers,
-            layer=cache.layer,
-            held=thousands(held),
-            all=thousands(held * spec.layers),
-            gap=thousands(abs(held * spec.layers - whole)),
-        ),
+        _own(cache),
     ]
     off = cache.off
     if off is not None:
@@ -270,12 +257,38 @@ def formula(cache: GrowingCache) -> str:
     return "\n".join(lines)
 
 
+def _product(spec: ModelSpec, n: int) -> str:
+    """Bytes per token × tokens; per layer, where layers keep different numbers of them."""
+    each = cache_bytes(spec, 1)
+    if spec.windows and spec.window is None:
+        counts = Counter(kept(spec, n, layer) for layer in range(spec.layers))
+        sums = " + ".join(f"{layers} × {thousands(tokens)}" for tokens, layers in sorted(counts.items()))
+        return f"{thousands(each // spec.layers)} × ({sums})"
+    return f"{thousands(each)} × {thousands(kept(spec, n, 0))}"
+
+
+def _own(cache: GrowingCache) -> str:
+    """What the chosen layer's own arrays take, against the rule."""
+    spec, held, whole = cache.spec, cache.held, cache.whole
+    if spec.windows and spec.window is None:
+        return own_layer(spec, len(cache.tokens), cache.layer, held)
+    return ngettext(
+        "layer {layer} holds {held} bytes for this text: × {count} layer = {all}, difference {gap}",
+        "layer {layer} holds {held} bytes for this text: × {count} layers = {all}, difference {gap}",
+        spec.layers,
+        layer=cache.layer,
+        held=thousands(held),
+        all=thousands(held * spec.layers),
+        gap=thousands(abs(held * spec.layers - whole)),
+    )
+
+
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """Bytes of the library's own cache after each token, and how far its logits lie from those of a pass without it."""
     return f"""{opening(spec, view)}
 from transformers import DynamicCache
 
-cache, held, off = DynamicCache(config=model.config), [], 0.0
+cache, held, off = DynamicCache({"config=model.config" if spec.windows else ""}), [], 0.0
 with torch.no_grad():
     whole = model(**inputs, use_cache=False).logits[0]  # [pos, vocab]
     for place, token in enumerate(ids):
@@ -302,4 +315,5 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     applies=requires.cache,
+    facts=(facts.WINDOW, facts.CACHE),
 )

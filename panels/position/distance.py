@@ -1,6 +1,5 @@
 """How the score of one query and one key would change with the distance between them: the rotation alone."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from anatomy import rotary
+from anatomy import facts, rotary
 from anatomy.control import Choice
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
@@ -20,7 +19,7 @@ from panels.common import chosen_cell, requires
 from panels.common.columns import ROWS
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
-from panels.position.unturned import Unturned, unturned
+from panels.position.unturned import Unturned, before_turn, unturned, wants
 from viz.curves import Curve, Curves, Mark
 from viz.format import number, quoted, rounding, thousands
 from viz.level import Level
@@ -30,13 +29,13 @@ _NEAR = 256
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """The layer's queries and keys; its scores, for the model's own."""
-    return chosen_cell.wants(view)
+    """The layer's queries and keys before the turn; its scores, for the model's own."""
+    return wants(view)
 
 
 @dataclass(frozen=True)
 class Fall:
-    """Scores of the chosen query and key by distance: q·k / √d_head, logits.
+    """Scores of the chosen query and key by distance: q·k × the layer's factor, logits.
 
     given      the query and key before the turn, and the model's own score
     distances  0 … the farthest shown, in tokens
@@ -64,7 +63,7 @@ class Fall:
     @property
     def difference(self) -> str:
         """The same in words, as the bound that it keeps."""
-        return rounding(self.off, self.scores, self.given.products / math.sqrt(self.given.width))
+        return rounding(self.off, self.scores, self.given.products * self.given.factor.value)
 
 
 def read(trace: Trace, view: Fitted) -> Fall:
@@ -73,8 +72,8 @@ def read(trace: Trace, view: Fitted) -> Fall:
     given = unturned(trace, view)
     distance = given.cell.pos - given.cell.src
     distances = np.arange(_farthest(trace.spec, view, distance) + 1, dtype=np.float64)
-    dots = rotary.dots_by_distance(given.q, given.k, given.frequencies, np.append(distances, distance))
-    scores = dots / math.sqrt(given.width)
+    places, rope = np.append(distances, distance), given.rope
+    scores = rotary.dots_by_distance(given.q, given.k, given.frequencies, places, rope.stretch) * given.factor.value
     return Fall(given, distances, scores[:-1], distance, float(scores[-1]))
 
 
@@ -143,15 +142,21 @@ def table(fall: Fall) -> Table:
 def formula(fall: Fall) -> str:
     """The score by distance (Su et al. 2021, eq. 16), its value at the text's own, and the model's score beside it."""
     rule = ngettext(
-        "score(d) = Σ [(q₁k₁ + q₂k₂) cos dω + (q₁k₂ − q₂k₁) sin dω] / √{width},   summed over {count} pair, q and "
-        "k before the turn",
-        "score(d) = Σ [(q₁k₁ + q₂k₂) cos dω + (q₁k₂ − q₂k₁) sin dω] / √{width},   summed over {count} pairs, q "
-        "and k before the turn",
+        "score(d) = Σ [(q₁k₁ + q₂k₂) cos dω + (q₁k₂ − q₂k₁) sin dω] {factor},   summed over {count} pair, q and k "
+        "before the turn",
+        "score(d) = Σ [(q₁k₁ + q₂k₂) cos dω + (q₁k₂ − q₂k₁) sin dω] {factor},   summed over {count} pairs, q and k "
+        "before the turn",
         len(fall.given.frequencies),
-        width=fall.given.width,
+        factor=_factor(fall.given),
     )
     here = _("d = {distance}: score = {score}", distance=thousands(fall.distance), score=number(fall.here))
     return "\n".join((fall.given.place, rule, here, _own(fall)))
+
+
+def _factor(given: Unturned) -> str:
+    """What the sum is multiplied with: / √64, and s² where the turn lengthens by s."""
+    stretch = "" if given.rope.stretch == 1 else f" × {number(given.rope.stretch)}²"
+    return f"{given.factor.symbols().removeprefix('q·k')}{stretch}".strip()
 
 
 def _own(fall: Fall) -> str:
@@ -167,18 +172,16 @@ def snippet(spec: ModelSpec, view: Fitted) -> str:
     """Scores by distance, from 0 on."""
     farthest = f"max({min(_NEAR, spec.max_pos - 1)}, pos - src)" if view[REACH] == "near" else f"{spec.max_pos - 1}"
     return f"""{opening(spec, view)}
-{chosen_cell.snippet(view)}rotary = next(module for module in model.modules() if hasattr(module, "inv_freq"))
-pairs, frequency = len(rotary.inv_freq), rotary.inv_freq.double()
-
+{before_turn(spec, view)}
 
 def turn(vector, angle):
-    a, b = vector.double().view(2, pairs)  # component i goes with i + pairs
-    return torch.stack([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()])
+    a, b = vector.view(2, pairs)  # component i goes with i + pairs
+    return stretch * torch.stack([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()])
 
 
-query = turn(q[{view.head}, pos], -pos * frequency).flatten()  # before the turn
-key = turn(k[group, src], -src * frequency)
-result = torch.stack([(turn(query, d * frequency) * key).sum() for d in range({farthest} + 1)]) / {spec.d_head} ** 0.5
+key = turn(key, 0 * frequency)
+dots = torch.stack([(turn(query, distance * frequency) * key).sum() for distance in range({farthest} + 1)])
+result = dots{chosen_cell.scaled(spec, view.layer)}
 print(result)
 """
 
@@ -198,5 +201,6 @@ PANEL = Panel(
     snippet=snippet,
     controls=(REACH,),
     applies=requires.rotation,
+    facts=(facts.ROTATION, facts.SCALE),
     places=("layer", "head"),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from anatomy import facts
 from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
@@ -76,4 +77,5 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     applies=applies,
+    facts=(facts.EMBEDDING, facts.ROTATION),
 )

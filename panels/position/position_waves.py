@@ -171,10 +171,17 @@ def formula(turning: Turning) -> str:
     return "\n".join((turn, frequency, *angles))
 
 
+def frequencies(spec: ModelSpec) -> str:
+    """Python after `opening`: leaves in `rotary` what turns this text, with its frequencies in `inv_freq`."""
+    found = 'rotary = next(module for module in model.modules() if hasattr(module, "inv_freq"))\n'
+    if not rope_of(spec).beyond:
+        return found
+    return f"{found}rotary(torch.zeros(1), torch.arange(len(ids))[None])  # longer texts are turned by other angles\n"
+
+
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """Tokens per turn of every pair."""
     return f"""{opening(spec, view)}
-rotary = next(module for module in model.modules() if hasattr(module, "inv_freq"))
-result = 2 * torch.pi / rotary.inv_freq  # tokens per turn, one number per pair
+{frequencies(spec)}result = 2 * torch.pi / rotary.inv_freq  # tokens per turn, one number per pair
 print({view.pos} * rotary.inv_freq)  # angles at the chosen position, in radians
 """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from anatomy import facts
 from anatomy.language import N_, _, ngettext
 from anatomy.relative import Span, buckets, spans
 from anatomy.request import Want
@@ -15,6 +16,7 @@ from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.attention_row import is_long
+from panels.common.chosen_cell import Factor
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from viz.format import number, quoted, rounding, thousands
@@ -68,7 +70,7 @@ class Added:
     pos, src         the token that looks and the one looked at: the first where none is chosen
     looking, looked  their labels
     tokens           how many the text has
-    width            of a head, by whose root q·k is divided; None where it is not
+    factor           on q·k in the chosen layer
     bias             its rule: which distances share a bucket
     spans            the buckets that the text reaches, from the farthest back to the farthest on
     values           layer 0's number in each of these buckets
@@ -84,7 +86,7 @@ class Added:
     looking: str
     looked: str
     tokens: int
-    width: int | None
+    factor: Factor
     bias: RelativeBias
     spans: tuple[Span, ...]
     values: Float[np.ndarray, "head bucket"]
@@ -112,7 +114,7 @@ def read(trace: Trace, view: Fitted) -> Added:
         looking=trace.labels[view.pos],
         looked=trace.labels[src],
         tokens=len(trace.tokens),
-        width=trace.spec.d_head if trace.spec.scaled else None,
+        factor=Factor.of(trace.spec, view.layer),
         bias=bias,
         spans=reached,
         values=by_distance(trace)[:, starts],
@@ -251,13 +253,13 @@ def formula(added: Added) -> str:
         factor=number(math.exp(value)),
     )
     check = _("added by the model: {value}, difference {off}", value=number(own), off=rounding(value - own, own))
-    return "\n".join((_score(added.width), cell, _bucket_line(added.bias, added.distance), factor, check))
+    return "\n".join((_score(added.factor), cell, _bucket_line(added.bias, added.distance), factor, check))
 
 
-def _score(width: int | None) -> str:
-    if width is None:
+def _score(factor: Factor) -> str:
+    if factor.value == 1:
         return _("score = q·k + b(head, bucket of the distance)   (not divided by √d)")
-    return _("score = q·k / √{width} + b(head, bucket of the distance)", width=width)
+    return _("score = {product} + b(head, bucket of the distance)", product=factor.symbols())
 
 
 def _bucket_line(bias: RelativeBias, distance: int) -> str:
@@ -307,5 +309,6 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     applies=applies,
+    facts=(facts.SCALE,),
     places=("layer", "head"),
 )

@@ -8,18 +8,18 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from anatomy import rotary
+from anatomy import facts, rotary
 from anatomy.control import Slider
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common import chosen_cell, requires
+from panels.common import requires
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from panels.position.position_waves import rope_of
-from panels.position.unturned import Unturned, unturned
+from panels.position.unturned import Unturned, before_turn, unturned, wants
 from viz.format import number, quoted, rounding
 from viz.plane import Planes, Turn
 
@@ -28,8 +28,9 @@ SHIFT = Slider("shift", N_("Move both tokens on by"), 0, 512, 1, 0)
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """The layer's queries and keys; its weights, for the key that gets most where none is chosen."""
-    return chosen_cell.wants(view)
+    """The layer's queries and keys, before the turn and after it; its weights, for the key that gets most where none
+    is chosen."""
+    return wants(view)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Side:
 class Lab:
     """The chosen query and key on the table.
 
-    given   as they are before the turn, and as the model turned them
+    given   before the turn, as the projections give them, and as the model turned them
     pair    the pair shown: the chosen one, or the model's last
     shift   by how many tokens both were moved
     sides   query and key, turned to their positions + shift
@@ -118,7 +119,7 @@ def read(trace: Trace, view: Fitted) -> Lab:
 
 
 def _side(given: Unturned, plain: Float[np.ndarray, " d_head"], position: int) -> Side:
-    turned = rotary.turned(plain, rotary.angles(position, given.frequencies))
+    turned = rotary.turned(plain, rotary.angles(position, given.frequencies), given.rope.stretch)
     return Side(position, len(given.frequencies), plain, turned)
 
 
@@ -158,8 +159,7 @@ def caption(lab: Lab) -> str:
     query, key = lab.sides
     turns = _(
         "In layer {layer}, head {head}, pair {pair} of {pairs} turns by {step} per token: the query of {looking} at "
-        "position {pos} by {query_angle}, the key of {looked} at {src} by {key_angle}. Their lengths stay "
-        "{query_length} and {key_length}.",
+        "position {pos} by {query_angle}, the key of {looked} at {src} by {key_angle}.",
         layer=lab.given.layer,
         head=lab.given.head,
         pair=lab.pair,
@@ -171,10 +171,21 @@ def caption(lab: Lab) -> str:
         looked=quoted(lab.given.looked),
         src=key.position,
         key_angle=_degrees(lab.angle(key)),
-        query_length=number(_length(query.before[lab.pair])),
-        key_length=number(_length(key.before[lab.pair])),
     )
-    return f"{turns} {_moved(lab)}"
+    return f"{turns} {_lengths(lab)} {_moved(lab)}"
+
+
+def _lengths(lab: Lab) -> str:
+    """What the turn does to the pairs' lengths: nothing, in most models."""
+    query, key = (number(_length(side.before[lab.pair])) for side in lab.sides)
+    if lab.given.rope.stretch == 1:
+        return _("Their lengths stay {query} and {key}.", query=query, key=key)
+    return _(
+        "Their lengths, {query} and {key}, grow {stretch} times: this model's turn stretches as well.",
+        query=query,
+        key=key,
+        stretch=number(lab.given.rope.stretch),
+    )
 
 
 def _moved(lab: Lab) -> str:
@@ -222,6 +233,7 @@ def formula(lab: Lab) -> str:
         (
             lab.given.place,
             _("pair (a, b) → (a cos α − b sin α, a sin α + b cos α),   α = position × frequency"),
+            *_stretched(lab),
             *(line for side, whose in zip(lab.sides, lab.names(), strict=True) for line in _turned(lab, side, whose)),
             ngettext(
                 "q·k over the {count} pair at positions {pos} and {src} = {product}",
@@ -243,8 +255,14 @@ def formula(lab: Lab) -> str:
     )
 
 
+def _stretched(lab: Lab) -> tuple[str, ...]:
+    """That the turn also lengthens, where it does."""
+    stretch = lab.given.rope.stretch
+    return () if stretch == 1 else (_("and both numbers × {stretch} (rope scaling)", stretch=number(stretch)),)
+
+
 def _turned(lab: Lab, side: Side, whose: str) -> tuple[str, str]:
-    """The turn of one side, and its two ends."""
+    """The turn of one side, its two ends, and how far the length is from what the turn leaves of it."""
     before, after, angle = side.before[lab.pair], side.after[lab.pair], lab.angle(side)
     turn = _(
         "{whose}: α = {position} × {frequency} = {radians} radians = {angle}",
@@ -260,7 +278,7 @@ def _turned(lab: Lab, side: Side, whose: str) -> tuple[str, str]:
         after=_point(after),
         length_before=number(_length(before)),
         length_after=number(_length(after)),
-        off=rounding(_length(after) - _length(before), _length(before)),
+        off=rounding(_length(after) - lab.given.rope.stretch * _length(before), _length(after)),
     )
     return turn, f"  {points}"
 
@@ -269,15 +287,14 @@ def _score(lab: Lab) -> str:
     """What becomes of q·k: the model's score, unless the mask forbids it."""
     if lab.given.masked:
         return _("masked in the model: the score becomes −∞")
-    root = math.sqrt(lab.given.width)
-    scaled, score = lab.moved / root, lab.given.cell.score
+    factor, score = lab.given.factor, lab.given.cell.score
+    scaled = lab.moved * factor.value
     return _(
-        "{product} / √{width} = {scaled}; the model's own score {score}, difference {off}",
-        product=number(lab.moved),
-        width=lab.given.width,
+        "{product} = {scaled}; the model's own score {score}, difference {off}",
+        product=factor.symbols().replace("q·k", number(lab.moved)),
         scaled=number(scaled),
         score=number(score),
-        off=rounding(scaled - score, lab.given.products / root),
+        off=rounding(scaled - score, lab.given.products * factor.value),
     )
 
 
@@ -285,23 +302,22 @@ def snippet(spec: ModelSpec, view: Fitted) -> str:
     """The pair of q and of k, before and after: [q or k, before or after, 2]."""
     pair = min(int(view[PAIR]), len(rope_of(spec).frequencies) - 1)
     return f"""{opening(spec, view)}
-{chosen_cell.snippet(view)}rotary = next(module for module in model.modules() if hasattr(module, "inv_freq"))
-pairs, pair, shift = len(rotary.inv_freq), {pair}, {int(view[SHIFT])}
+{before_turn(spec, view)}pair, shift = {pair}, {int(view[SHIFT])}
 
 
 def turn(vector, angle):
-    a, b = vector.double().view(2, pairs)  # component i goes with i + pairs
-    return torch.stack([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()])
+    a, b = vector.view(2, pairs)  # component i goes with i + pairs
+    return stretch * torch.stack([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()])
 
 
 result = []
-for vector, position in ((q[{view.head}, pos], pos), (k[group, src], src)):
-    before = turn(vector, -position * rotary.inv_freq.double())
-    after = turn(before.flatten(), (position + shift) * rotary.inv_freq.double())
+for vector, position in ((query, pos), (key, src)):
+    before = vector.view(2, pairs)
+    after = turn(vector, (position + shift) * frequency)
     result.append(torch.stack([before[:, pair], after[:, pair]]))
 result = torch.stack(result)  # [q or k, before or after, 2]
 print(result)
-print(result.norm(dim=-1))  # the turn keeps the length
+print(result.norm(dim=-1))  # lengths before and after
 """
 
 
@@ -320,6 +336,7 @@ PANEL = Panel(
     snippet=snippet,
     controls=(PAIR, SHIFT),
     applies=requires.rotation,
+    facts=(facts.ROTATION, facts.SCALE),
     places=("layer", "head"),
     wide=True,
 )

@@ -1,29 +1,35 @@
-"""The chosen query and key of a rotary model as they were before the model turned them."""
+"""The chosen query and key of a rotary model before the turn and after it, both as the model has them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 
-from anatomy import rotary
 from anatomy.language import _
+from anatomy.request import Want
+from anatomy.spec import ModelSpec, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.chosen_cell import Cell, cell_of
+from panels.common import chosen_cell
+from panels.common.attention_row import at, wanted
+from panels.common.chosen_cell import Cell, Factor, cell_of
+from panels.common.snippet import LAYERS
 from panels.position.position_waves import rope_of
 from viz.format import quoted
 
 
 @dataclass(frozen=True)
 class Unturned:
-    """The chosen cell of a rotary model, its query and key turned back to position 0; in float64.
+    """The chosen cell of a rotary model, its query and key before the turn and after it; in float64.
 
     layer, head      of the cell
     looking, looked  labels of the token that looks and of the one looked at
     cell             query and key as the model turned them, and its own score (logit)
-    frequencies      radians per token of each pair
-    q, k             before the turn
+    rope             how the model turns them on this text
+    factor           what q·k is multiplied with to give a score
+    q, k             before the turn, as the projections give them
     """
 
     layer: int
@@ -31,14 +37,15 @@ class Unturned:
     looking: str
     looked: str
     cell: Cell
-    frequencies: Float[np.ndarray, " pair"]
+    rope: Rope
+    factor: Factor
     q: Float[np.ndarray, " d_head"]
     k: Float[np.ndarray, " d_head"]
 
-    @property
-    def width(self) -> int:
-        """Components of a head: d_head."""
-        return len(self.q)
+    @cached_property
+    def frequencies(self) -> Float[np.ndarray, " pair"]:
+        """Radians per token of each pair."""
+        return np.array(self.rope.frequencies, np.float64)
 
     @property
     def masked(self) -> bool:
@@ -62,17 +69,38 @@ class Unturned:
         )
 
 
+def wants(view: Fitted) -> Sequence[Want]:
+    """What `unturned` reads."""
+    return (*chosen_cell.wants(view), wanted(view, "q_unturned"), Want("k_unturned", view.layer))
+
+
 def unturned(trace: Trace, view: Fitted) -> Unturned:
-    """Undo the model's own turn of the chosen query and key (RoFormer, Su et al. 2021, sec. 3.2.2). Raises TypeError
-    for a model without rotary positions."""
-    frequencies, cell = np.array(rope_of(trace.spec).frequencies), cell_of(trace, view)
+    """The chosen query and key. Raises TypeError for a model without rotary positions."""
+    rope, cell = rope_of(trace.spec), cell_of(trace, view)
     return Unturned(
         layer=view.layer,
         head=view.head,
         looking=trace.labels[cell.pos],
         looked=trace.labels[cell.src],
         cell=cell,
-        frequencies=frequencies,
-        q=rotary.turned(cell.q, -rotary.angles(cell.pos, frequencies)),
-        k=rotary.turned(cell.k, -rotary.angles(cell.src, frequencies)),
+        rope=rope,
+        factor=Factor.of(trace.spec, view.layer),
+        q=at(trace, view, "q_unturned")[view.head].astype(np.float64),
+        k=trace[Want("k_unturned", view.layer)][cell.group, cell.src].astype(np.float64),
     )
+
+
+def before_turn(spec: ModelSpec, view: Fitted) -> str:
+    """Python after `opening`: leaves `query` and `key` of the cell as the projections give them, in float64, `pos` and
+    `src`, and how this text's positions turn them: `frequency` [pairs], `stretch`."""
+    path_q, path_k = spec.paths.unturned
+    return f"""{LAYERS}
+before = {{}}
+for path in ("{path_q}", "{path_k}"):  # what the projections give, before the turn
+    module = layers[{view.layer}].get_submodule(path)
+    module.register_forward_hook(lambda module, given, out, path=path: before.update({{path: out[0]}}))
+{chosen_cell.snippet(view)}query = before["{path_q}"][pos].view(-1, {spec.d_head})[{view.head}].double()
+key = before["{path_k}"][src].view(-1, {spec.d_head})[group].double()
+rotary = next(module for module in model.modules() if hasattr(module, "inv_freq"))
+pairs, frequency, stretch = len(rotary.inv_freq), rotary.inv_freq.double(), rotary.attention_scaling
+"""

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from anatomy import facts
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rotary import (
@@ -23,7 +24,7 @@ from anatomy.view import Fitted
 from panels.common import requires
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
-from panels.position.position_waves import rope_of, wavelengths
+from panels.position.position_waves import frequencies, rope_of, wavelengths
 from viz.curves import Curve, Curves
 from viz.format import exact, number, thousands
 from viz.level import Level
@@ -223,8 +224,8 @@ config = LlamaConfig(
 )
 rescaled, _ = ROPE_INIT_FUNCTIONS["llama3"](config, device="cpu")
 plain = theta ** (-torch.arange(0, {LLAMA_31_WIDTH}, 2).double() / {LLAMA_31_WIDTH})
-own = next(module for module in model.modules() if hasattr(module, "inv_freq")).inv_freq
-result = [2 * torch.pi / frequency for frequency in (rescaled, plain, own)]  # tokens per turn
+{frequencies(spec)}frequencies = (rescaled, plain, rotary.inv_freq)
+result = [2 * torch.pi / frequency for frequency in frequencies]  # tokens per turn
 print(result)
 """
 
@@ -243,4 +244,5 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     applies=requires.rotation,
+    facts=(facts.ROTATION,),
 )

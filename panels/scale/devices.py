@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from anatomy import costs
+from anatomy import costs, facts
 from anatomy.costs import SHORT
 from anatomy.language import N_, _, ngettext
 from anatomy.published import DEVICE_BYTES
@@ -154,5 +154,6 @@ PANEL = Panel(
     snippet=snippet,
     controls=(WHOSE, WAY, COUNT),
     applies=applies,
+    facts=(facts.WINDOW,),
     wide=True,
 )

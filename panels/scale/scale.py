@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from anatomy import costs
+from anatomy import costs, facts
 from anatomy.control import Choice
 from anatomy.costs import LONG, PRECISIONS, SHORT
 from anatomy.language import N_, _, ngettext
@@ -204,4 +204,5 @@ PANEL = Panel(
     snippet=snippet,
     controls=(CHARTED,),
     applies=applies,
+    facts=(facts.WINDOW,),
 )

@@ -1,5 +1,6 @@
 """The rules with numbers put in: the loaded model line by line, then Llama 3.1, held against what is published."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from anatomy import costs
@@ -121,7 +122,7 @@ def _cache(models: Sequence[Compared]) -> str:
 
 def _kept(model: Compared) -> list[str]:
     given = model.given
-    window = [] if given.window is None else [_("{model} keeps those of its window alone", model=model.name)]
+    window = [_("{model} keeps those of its window alone", model=model.name)] if given.windows else []
     each = f"{model.name}: 2 × {given.layers} × {given.n_kv} × {given.d_head} × 2 = {thousands(model.cache(1) or 0)}"
     lengths = "; ".join(f"× {thousands(tokens)}: {thousands(model.cache(tokens) or 0)}" for tokens in (SHORT, LONG))
     return [f"{each}; {lengths}", *window]
@@ -151,11 +152,14 @@ def _arithmetic(models: Sequence[Compared]) -> str:
 
 def _computed(model: Compared) -> str:
     given = model.given
-    seen = SHORT if given.window is None else min(SHORT, given.window)
-    return (
-        f"{model.name}: 2 × ({thousands(costs.matmul_params(given))} + 2 × {given.layers} × {given.n_heads} × "
-        f"{given.d_head} × {thousands(seen)}) = {thousands(costs.arithmetic(given, SHORT))}"
-    )
+    seen = Counter(min(SHORT, window or SHORT) for window in given.windows or (None,) * given.layers)
+    if len(seen) == 1:
+        looked = f"{given.layers} × {given.n_heads} × {given.d_head} × {thousands(next(iter(seen)))}"
+    else:
+        sums = " + ".join(f"{layers} × {thousands(tokens)}" for tokens, layers in sorted(seen.items()))
+        looked = f"{given.n_heads} × {given.d_head} × ({sums})"
+    matrices = thousands(costs.matmul_params(given))
+    return f"{model.name}: 2 × ({matrices} + 2 × {looked}) = {thousands(costs.arithmetic(given, SHORT))}"
 
 
 WRITTEN: dict[str, Callable[[Sequence[Compared]], str]] = {

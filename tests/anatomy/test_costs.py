@@ -78,7 +78,7 @@ def test_the_arithmetic_per_token_is_what_a_forward_pass_does(kind):
         model(input_ids=torch.arange(n)[None] + 40)
     by_module = counter.get_flop_counts()
     apart = sum(sum(ops.values()) for name, ops in by_module.items() if name.endswith(("rotary_emb", "pooler.dense")))
-    given = replace(configuration(tiny_engine(kind).spec), window=None)
+    given = replace(configuration(tiny_engine(kind).spec), windows=())
     assert counter.get_total_flops() - apart == n * arithmetic(given, n)
 
 
@@ -91,7 +91,7 @@ def test_the_cache_takes_the_bytes_of_the_librarys_own(kind):
 
 
 def test_a_sliding_window_bounds_cache_and_attention():
-    given = replace(LLAMA_31[0].configuration, window=1024)
+    given = replace(LLAMA_31[0].configuration, windows=(1024,) * LLAMA_31[0].configuration.layers)
     assert cache_bytes(given, 8192) == cache_bytes(given, 131_072) == cache_bytes(LLAMA_31[0].configuration, 1023)
     assert attention_macs(given, 8192) == attention_macs(LLAMA_31[0].configuration, 1024)
     assert matmul_params(given) == matmul_params(LLAMA_31[0].configuration)

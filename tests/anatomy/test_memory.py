@@ -2,7 +2,7 @@
 
 import pytest
 
-from anatomy.memory import cache_bytes, kept, number_bytes
+from anatomy.memory import cache_bytes, kept, kept_in_all, number_bytes
 from tests.anatomy.spec import spec
 
 
@@ -19,6 +19,15 @@ def test_half_the_precision_takes_half_the_bytes_and_an_unknown_one_is_said() ->
 
 @pytest.mark.parametrize(("tokens", "held"), [(1, 1), (4, 4), (5, 4), (500, 4)])
 def test_a_window_keeps_what_the_next_token_looks_back_at(tokens: int, held: int) -> None:
-    assert kept(spec(window=5), tokens) == held
-    assert cache_bytes(spec(window=5), tokens) == cache_bytes(spec(), held)
-    assert kept(spec(), tokens) == tokens
+    narrow = spec(windows=(5, 5, 5))
+    assert [kept(narrow, tokens, layer) for layer in range(3)] == [held] * 3
+    assert cache_bytes(narrow, tokens) == cache_bytes(spec(), held)
+    assert kept(spec(), tokens, 0) == tokens
+
+
+def test_layers_with_windows_of_their_own_keep_each_their_own() -> None:
+    mixed = spec(windows=(None, 5, 3))
+    assert [kept(mixed, 10, layer) for layer in range(3)] == [10, 4, 2]
+    assert kept_in_all(mixed, 10) == 16
+    assert cache_bytes(mixed, 10) * 30 == cache_bytes(spec(), 10) * 16
+    assert mixed.window is None

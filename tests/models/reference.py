@@ -82,10 +82,12 @@ def _llama(plain: Plain, number: int) -> Layer:
     q, k = plain._heads(q, config.num_attention_heads), plain._heads(k, config.num_key_value_heads)
     with torch.inference_mode():
         cos, sin = plain.model.base_model.rotary_emb(q[None], torch.tensor([plain.places]))
+        before = {"q_unturned": q, "k_unturned": k}
         q, k = (turned[0] for turned in apply_rotary_pos_emb(q[None], k[None], cos, sin))
     gate, up = plain.out[f"{at}.mlp.gate_proj"], plain.out[f"{at}.mlp.up_proj"]
     attn_out = plain.out[f"{at}.self_attn.o_proj"]
     return {
+        **before,
         "attn_in": plain.into[f"{at}.self_attn.q_proj"],
         "q": q,
         "k": k,

@@ -293,7 +293,7 @@ def smollm2() -> LocalEngine:
 @pytest.mark.real
 def test_the_default_model_passes_every_identity(smollm2: LocalEngine) -> None:
     assert [identity for identity in smollm2.identities if not identity.holds] == []
-    assert len(smollm2.identities) == 14
+    assert len(smollm2.identities) == 20
 
 
 @pytest.mark.real

@@ -16,7 +16,7 @@ from anatomy.request import Intervention, Run, Want
 from models.checkpoints import folder
 from models.checkpoints.errors import WeightsError
 from models.engine import Progress
-from models.identities.layers import Identity, broken
+from models.identities.identity import Identity, broken
 from tests.models.tiny import tiny_engine
 
 

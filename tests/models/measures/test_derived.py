@@ -12,7 +12,7 @@ from anatomy.spec import Weights
 from anatomy.trace import Trace
 from models.families import load
 from models.identities import sums
-from models.identities.layers import LOGIT_TOLERANCE, broken
+from models.identities.identity import LOGIT_TOLERANCE, broken
 from models.loaded.model import LoadedModel
 from models.local.engine import LocalEngine
 from models.measures.registry import APART, MEASURES, with_resting

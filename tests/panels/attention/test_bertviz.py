@@ -100,8 +100,10 @@ def test_the_neuron_view_names_the_strongest_answer():
 
 def test_a_model_that_does_not_scale_says_what_bertviz_draws_instead():
     view = Fitted(layer=1, head=0, pos=1).with_setting(VIEW, "neuron")
-    told = once.caption(PANEL, attending("a b", even(2), model=replace(SMALL, scaled=False)), view)
+    told = once.caption(PANEL, attending("a b", even(2), model=replace(SMALL, scales=(1.0, 1.0))), view)
     assert told.endswith("BertViz colours q·k after a division by √2, which this model leaves out.")
+    told = once.caption(PANEL, attending("a b", even(2), model=replace(SMALL, scales=(1.0, 0.25))), view)
+    assert told.endswith("BertViz colours q·k after a division by √2; this layer multiplies it with 0.250 instead.")
 
 
 def test_a_long_text_shows_the_tokens_up_to_the_chosen_one_and_says_which():

@@ -136,9 +136,9 @@ def test_a_multi_head_model_has_one_curve(answered):
     assert sum(trace_.mode == "lines" for trace_ in once.figure(PANEL, trace, view).data) == 1
 
 
-@pytest.mark.parametrize("window", [None, 700])
-def test_a_long_texts_curve_is_that_of_all_its_tokens(window):
-    model = replace(SPEC, window=window, max_pos=8_192)
+@pytest.mark.parametrize("windows", [(), (700, 700, 700), (None, 700, 90)])
+def test_a_long_texts_curve_is_that_of_all_its_tokens(windows):
+    model = replace(SPEC, windows=windows, max_pos=8_192)
     curve = once.figure(PANEL, long(900, model), Fitted(pos=900, length=3_000)).data[0]
     assert len(curve.x) < 300
     every = np.arange(1, 3_001)

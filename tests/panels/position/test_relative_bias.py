@@ -9,12 +9,12 @@ from anatomy.spec import LearnedPositions, RelativeBias, Rope
 from anatomy.view import Fitted
 from panels.position.relative_bias import PANEL, by_distance, read
 from tests import once
-from tests.anatomy.spec import spec
+from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
 
-BIASED = spec(n_heads=2, n_kv=2, position=RelativeBias(8, 6, True), scaled=False)  # one side: 0, 1, 2 to 3, 4 and on
+BIASED = spec(n_heads=2, n_kv=2, position=RelativeBias(8, 6, True), scales=(1.0,) * SPEC.layers)  # one side: 0, 1, 2 to 3, 4 and on
 VIEW = Fitted(layer=1, head=1, pos=3)
 NUMBERS = {0: 0.5, 1: 0.25, 2: -1.0, 3: -2.0, 5: 1.5, 6: 0.75, 7: -0.5}  # by bucket
 

@@ -1,0 +1,190 @@
+"""What has to hold if the facts that are stated of a model are the model's own (`anatomy.facts`).
+
+Panels compute with these facts: they take angles, factors and windows from the description of the model and put them
+into formulas. Here each is held against what the opened model does, on one short text; windows and the cache with a
+window that is narrower than this text, turns at places up to the end of the longest.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from anatomy import facts
+from anatomy.language import N_
+from anatomy.spec import ModelSpec, RelativeBias, Rope
+from models.identities.identity import LOGIT_TOLERANCE, TOLERANCE, Identity, Sides, worst
+from models.identities.law import Law
+from models.loaded.generate import new_cache, step
+from models.loaded.model import LoadedModel
+from models.reading.layer_inputs import LayerInputs
+from models.reading.recorder import ATTENDED, Sites
+
+NARROW = 4  # tokens in the window that is tried: less than the text has
+_STEPS = 3  # tokens computed one by one over the cache
+
+
+def check(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> tuple[Identity, ...]:
+    """The facts that take passes of their own, on one short text."""
+    with torch.inference_mode():
+        found = [_windows(loaded, ids)]
+        if isinstance(loaded.spec.position, Rope):
+            found.append(_angles(loaded, loaded.spec.position))
+        if loaded.spec.head == "causal":
+            found.append(_cached(loaded, ids))
+    return tuple(found)
+
+
+def laws(spec: ModelSpec) -> tuple[Law, ...]:
+    """The facts that hold, or not, within each layer."""
+    return (_BIASED if isinstance(spec.position, RelativeBias) else _SCORES, *((_TURNS,) if _rotates(spec) else ()))
+
+
+def _rotates(spec: ModelSpec) -> bool:
+    return isinstance(spec.position, Rope)
+
+
+def entering(loaded: LoadedModel, ids: Int[np.ndarray, " pos"], inputs: LayerInputs) -> Identity:
+    """What enters layer 0 is what the tables hold, added up as the family says."""
+    family, model = loaded.family, loaded.model
+    rows, table = family.token_table(model)[ids] * loaded.spec.embed_scale, family.position_table(model)
+    places = None if table is None else table[: len(ids)]
+    size = rows if places is None else torch.stack([rows, places]).abs().amax(0)
+    made = family.entering(model, rows, places)
+    sides = Sides(made, inputs.stream(0), size if family.first_norm is None else None)
+    name = (
+        N_("embedding row = stream entering the first layer")
+        if places is None
+        else N_("embedding row + position row = stream entering the first layer")
+    )
+    return Identity(name, frozenset({"pos_embed"}), sides.off, TOLERANCE, frozenset({facts.EMBEDDING}))
+
+
+def _score_sides(loaded: LoadedModel, layer: int, sites: Sites) -> Sides:
+    scores, q, k = sites.attended.scored, sites["q"], sites["k"]
+    stated = q @ k.repeat_interleave(len(q) // len(k), 0).transpose(1, 2) * loaded.spec.scale(layer)  # [head pos src]
+    if "pos_bias" in sites:
+        stated = stated + sites["pos_bias"]
+    seen = torch.isfinite(scores)
+    return Sides(stated.where(seen, 0.0), scores.where(seen, 0.0), sites.attended.sizes)
+
+
+_SCORES = Law(
+    N_("q·k × the stated factor = score"),
+    reads=frozenset({"q", "k", ATTENDED}),
+    vouches=frozenset(),
+    sides=_score_sides,
+    facts=frozenset({facts.SCALE}),
+)
+_BIASED = replace(_SCORES, name=N_("q·k × the stated factor + bias = score"), reads=_SCORES.reads | {"pos_bias"})
+
+
+def _windows(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> Identity:
+    """How many pairs of tokens a layer sees or bars otherwise than the stated windows say; the worst layer."""
+    n, causal = len(ids), loaded.spec.stack().causal
+    wrong: list[float] = []
+
+    def visit(layer: int, sites: Sites) -> None:
+        windows = loaded.spec.windows
+        window = NARROW if windows and windows[layer] is not None else None
+        seen = torch.isfinite(sites.attended.scored)  # [head pos src]
+        wrong.append(float((seen != _visible(n, causal, window)).sum((1, 2)).max()))
+
+    with _narrowed(loaded):
+        loaded.record(ids, dict.fromkeys(range(loaded.spec.layers), frozenset({ATTENDED})), visit)
+    name = N_("pairs of tokens that a layer sees = those within the stated windows")
+    return Identity(name, frozenset(), worst(wrong), 0.0, frozenset({facts.WINDOW}))
+
+
+def _visible(n: int, causal: bool, window: int | None) -> Tensor:
+    """True where the token of a row may look: [pos src]."""
+    back = torch.arange(n)[:, None] - torch.arange(n)[None, :]  # tokens from key to query
+    seen = back >= 0 if causal else torch.ones_like(back, dtype=torch.bool)
+    return seen if window is None else seen & (back < window)
+
+
+@contextmanager
+def _narrowed(loaded: LoadedModel) -> Iterator[None]:
+    """While this is open, the window that the configuration names is NARROW, so that a short text passes its edge."""
+    configs = {id(config): config for config in (loaded.model.config, loaded.model.base_model.config)}.values()
+    named = [vars(config) for config in configs if getattr(config, "sliding_window", None) is not None]
+    before = [config["sliding_window"] for config in named]
+    try:
+        for config in named:
+            config["sliding_window"] = NARROW
+        yield
+    finally:
+        for config, window in zip(named, before, strict=True):
+            config["sliding_window"] = window
+
+
+def _angles(loaded: LoadedModel, rope: Rope) -> Identity:
+    """At places all over the longest text, the cosines and sines that the model multiplies with are those of position ×
+    stated frequency, times the stated stretch."""
+    assert loaded.family.rotary is not None, f"family {loaded.family.name!r} names nothing that turns: fill in `rotary`"
+    module = loaded.model.base_model.get_submodule(loaded.family.rotary)
+    errors = []
+    for place in _places(rope, loaded.spec.max_pos):
+        cosines, sines = (table[0, 0] for table in module(torch.zeros(1), torch.tensor([[place]])))  # [d_head]
+        stated = rope.on(place + 1)
+        angles = place * torch.tensor(stated.frequencies, dtype=torch.float64)  # [pair]
+        given = torch.stack([cosines, sines]).double()[:, : len(angles)]
+        expected = stated.stretch * torch.stack([angles.cos(), angles.sin()])
+        size = stated.stretch * angles.clamp(min=1.0).expand_as(expected)  # a float32 angle is off by its own size
+        errors.append(Sides(given[..., None], expected[..., None], size[..., None]).off)
+    name = N_("position × stated frequency = angle of the turn")
+    return Identity(name, frozenset(), worst(errors), TOLERANCE, frozenset({facts.ROTATION}))
+
+
+def _places(rope: Rope, longest: int) -> list[int]:
+    """0, 1, 3, 7 … to the last place of the longest text, and those around the length at which the turns change."""
+    doubling = {2**power - 1 for power in range((longest - 1).bit_length() + 1)}
+    around = set() if rope.original is None else {rope.original - 1, rope.original}
+    return sorted(place for place in doubling | around | {longest - 1} if 0 <= place < longest)
+
+
+def _turn_sides(loaded: LoadedModel, layer: int, sites: Sites) -> Sides:
+    rope, n = loaded.spec.position, sites["q"].shape[1]
+    assert isinstance(rope, Rope), f"{loaded.spec.name} rotates nothing: the law is not for it"
+    before, after = (torch.cat([sites[f"q{kind}"], sites[f"k{kind}"]]).double() for kind in ("_unturned", ""))
+    stated = rope.on(n)
+    angles = torch.arange(n)[:, None] * torch.tensor(stated.frequencies, dtype=torch.float64)  # [pos pair]
+    return Sides(_turned(before, angles, stated.stretch), after, before * stated.stretch)
+
+
+_TURNS = Law(
+    N_("queries and keys before the turn, turned by the stated angles = those of attention"),
+    reads=frozenset({"q_unturned", "k_unturned", "q", "k"}),
+    vouches=frozenset({"q_unturned", "k_unturned"}),
+    sides=_turn_sides,
+    facts=frozenset({facts.ROTATION}),
+)
+
+
+def _turned(
+    vectors: Float[Tensor, "head pos d_head"], angles: Float[Tensor, "pos pair"], stretch: float
+) -> Float[Tensor, "head pos d_head"]:
+    """As `anatomy.rotary.turned`, every position by its own angles."""
+    count = angles.shape[-1]
+    a, b, rest = vectors[..., :count], vectors[..., count : 2 * count], vectors[..., 2 * count :]
+    cosines, sines = stretch * angles.cos(), stretch * angles.sin()
+    return torch.cat([a * cosines - b * sines, a * sines + b * cosines, rest], -1)
+
+
+def _cached(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> Identity:
+    """Logits of tokens computed one by one over kept keys and values are those of a pass over all tokens."""
+    steps = min(_STEPS, len(ids) - 1)
+    given, first = torch.from_numpy(ids), len(ids) - steps
+    with _narrowed(loaded):
+        plain = loaded.model(input_ids=given[None], use_cache=False).logits[0, first:].float()  # [step vocab]
+        cache = new_cache(loaded)
+        if first:
+            step(loaded, given[:first], cache)
+        cached = torch.cat([step(loaded, given[at, None], cache) for at in range(first, len(ids))])
+    error = Sides(cached, plain).off if steps else 0.0
+    name = N_("logits over kept keys and values = logits without them")
+    return Identity(name, frozenset({"cache_gap"}), error, LOGIT_TOLERANCE, frozenset({facts.CACHE}))
