@@ -227,6 +227,7 @@ write_down_logits | As `write_up_ids`.
 act_small         | Of `act`.
 act_zero          | Of `act`.
 ffn_bend          | The FFN called again, which a trace of nnsight can do: `model.model.layers[l].mlp(x)`.
+bias_table        | A parameter, in T5's first layer: `SelfAttention.relative_attention_bias.weight`.
 norm_pre          | Lengths of `resid_pre`; `ActivationCache.stack_activation` gives that of all layers.
 norm_mid          | Lengths of `resid_mid`, as `norm_pre`.
 norm_post         | Lengths of `resid_post`, as `norm_pre`.

@@ -23,6 +23,7 @@ AXES = {
     "col": N_("column of a thumbnail"),
     "byte": N_("byte of the tokens' spelling"),
     "chat": N_("token of the text as a conversation"),
+    "bucket": N_("bucket of distances that share a number"),
     "event": N_("call of a part within a layer, in order"),
 }
 
@@ -108,6 +109,7 @@ chat_role  | chat | role  | tokens | whose part each of chat_ids is: 0 system, 1
 _WHOLE_MODEL = """
 tok_embed      | pos d_model        | activation  | embedding | rows of the embedding table for the text's tokens
 pos_embed      | pos d_model        | activation  | position  | rows of a learned position table, added to the embedding
+bias_table     | bucket head        | logit       | position  | trained number that each head adds for each bucket
 near_ids       | pos k              | token       | embedding | vocabulary tokens with the most similar rows, best first
 near_cos       | pos k              | cosine      | embedding | cosine between the token's row and each of near_ids
 near_rows      | pos k d_model      | activation  | embedding | embedding rows of near_ids

@@ -233,6 +233,7 @@ class ModelSpec:
             "d_ff": self.d_ff,
             "vocab": self.vocab,
             "part": 2 * self.stack(stack).layers + 2,  # as `parts` names them
+            **({"bucket": self.position.buckets} if isinstance(self.position, RelativeBias) else {}),
         }
 
     def parts(self, stack: str | None = None) -> tuple[str, ...]:

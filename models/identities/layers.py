@@ -126,7 +126,7 @@ def _laws(loaded: LoadedModel) -> tuple[Law, ...]:
 _BIAS = Law(
     N_("the table's number for each distance = what is added to the scores"),
     reads=frozenset({relative.SITE}),
-    vouches=frozenset({relative.SITE}),
+    vouches=frozenset({relative.SITE, relative.TABLE}),
     sides=lambda loaded, layer, sites: Sides(_from_table(loaded, sites[relative.SITE].shape[-1]), sites[relative.SITE]),
 )
 

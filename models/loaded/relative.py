@@ -8,8 +8,10 @@ from torch import Tensor
 from anatomy.language import N_
 from anatomy.relative import buckets
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
+from models.measure import Measure
 
-SITE = "pos_bias"
+SITE, TABLE = "pos_bias", "bias_table"
+MEASURES = (Measure((TABLE,), forward=False),)
 _ROTATED = N_("This model adds nothing to its scores for a distance: it rotates queries and keys instead (RoPE).")
 _ADDED = N_(
     "This model adds nothing to its scores for a distance: it adds a row for each position to the embedding instead."
@@ -18,15 +20,15 @@ _NOTHING = N_("This model adds nothing to its scores for a distance.")
 
 
 def missing(spec: ModelSpec) -> dict[str, str]:
-    """The site, where nothing is added, with the sentence that says what is done instead."""
+    """The sites, where nothing is added, with the sentence that says what is done instead."""
     match spec.position:
         case RelativeBias():
             return {}
         case Rope():
-            return {SITE: _ROTATED}
+            return dict.fromkeys((SITE, TABLE), _ROTATED)
         case LearnedPositions():
-            return {SITE: _ADDED}
-    return {SITE: _NOTHING}
+            return dict.fromkeys((SITE, TABLE), _ADDED)
+    return dict.fromkeys((SITE, TABLE), _NOTHING)
 
 
 def added(bias: RelativeBias, table: Float[Tensor, "bucket head"], length: int) -> Float[Tensor, "head pos src"]:

@@ -14,7 +14,7 @@ import torch
 
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
-from models.loaded import norms, readout, sharing, vocabulary
+from models.loaded import norms, readout, relative, sharing, vocabulary
 from models.measure import Measure, sites_of
 from models.measures import (
     attribution,
@@ -30,6 +30,7 @@ from models.measures import (
 )
 from models.measures.context import RunContext
 from models.reading import interventions
+from models.reading.arrays import array_of
 
 Reason = TypeVar("Reason")
 Answer = Callable[[RunContext, Sequence[Want]], dict[Want, np.ndarray]]
@@ -68,6 +69,11 @@ def _rows(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
     return context.loaded.vocabulary.answer(ids, wants, places)
 
 
+def _buckets(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    table = context.loaded.family.bias_table(context.loaded.model)
+    return {} if table is None else {want: array_of(table.detach().clone(), want) for want in wants}
+
+
 def _gaps(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
     return dict.fromkeys(wants, context.loaded.weight_gaps) if wants else {}  # every matrix is read for it, once
 
@@ -76,6 +82,7 @@ PARTS = (
     Part(vocabulary.MEASURES, _rows),
     Part(norms.MEASURES, lambda context, wants: context.loaded.norms.answer(wants)),
     Part(sharing.MEASURES, _gaps),
+    Part(relative.MEASURES, _buckets),
     Part(readout.MEASURES, lambda context, wants: context.readout.answer(context.inputs, wants) if wants else {}),
     Part(likeness.MEASURES, likeness.answer),
     *(

@@ -15,7 +15,6 @@ from anatomy.rounding import largest_at, smallest_at
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.attention_row import is_long
 from panels.common.chosen_cell import Factor
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
@@ -23,22 +22,12 @@ from viz.format import number, quoted, rounding, thousands
 from viz.grid import Grid
 from viz.scale import ceiling
 
-_ADDED = Want("pos_bias", 0)
+_TABLE = Want("bias_table")
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """What layer 0 adds to every score, of a long text to those of the rows that hold every distance and of the chosen
-    one; and what the chosen layer adds to the chosen token's."""
-    if not is_long(view):
-        return (_ADDED, _own(view))
-    rows = (Want("pos_bias", 0, pos=pos) for pos in (0, view.pos, view.length - 1))
-    return tuple(dict.fromkeys((*rows, _own(view))))
-
-
-def _row(trace: Trace, pos: int) -> Float[np.ndarray, "head src"]:
-    """What layer 0 adds to one token's scores."""
-    want = Want("pos_bias", 0, pos=pos)
-    return trace[_ADDED][:, pos] if _ADDED in trace else trace[want]
+    """The model's table, and what the chosen layer adds to the chosen token's scores."""
+    return (_TABLE, _own(view))
 
 
 def _own(view: Fitted) -> Want:
@@ -73,10 +62,10 @@ class Added:
     factor           on q·k in the chosen layer
     bias             its rule: which distances share a bucket
     spans            the buckets that the text reaches, from the farthest back to the farthest on
-    values           layer 0's number in each of these buckets
+    values           the table's number for each of these buckets
     place            which of them holds the chosen cell's distance
     own              what the chosen layer adds to the chosen token's scores
-    off              the largest difference of that from what layer 0 adds to them
+    off              the largest difference of that from the table's numbers for the same distances
     """
 
     layer: int
@@ -101,11 +90,11 @@ class Added:
 
 
 def read(trace: Trace, view: Fitted) -> Added:
-    """Layer 0's numbers by bucket, and what the chosen layer adds to the chosen token. Raises TypeError for a model
+    """The table's numbers by bucket, and what the chosen layer adds to the chosen token. Raises TypeError for a model
     without a relative position bias."""
     bias, src = _bias(trace.spec), 0 if view.src is None else view.src
-    reached, own = spans(len(trace.tokens), bias), trace[_own(view)]
-    starts = [len(trace.tokens) - 1 + span.first for span in reached]  # distance 0 stands at tokens − 1
+    reached, own, stored = spans(len(trace.tokens), bias), trace[_own(view)], trace[_TABLE].T  # stored: [head bucket]
+    by_rule = stored[:, buckets(np.arange(len(trace.tokens)) - view.pos, bias)]  # [head src]
     return Added(
         layer=view.layer,
         head=view.head,
@@ -117,10 +106,10 @@ def read(trace: Trace, view: Fitted) -> Added:
         factor=Factor.of(trace.spec, view.layer),
         bias=bias,
         spans=reached,
-        values=by_distance(trace)[:, starts],
+        values=stored[:, [span.bucket for span in reached]],
         place=next(place for place, span in enumerate(reached) if span.first <= src - view.pos <= span.last),
         own=own,
-        off=float(np.abs(own - _row(trace, view.pos)).max()),
+        off=float(np.abs(own - by_rule).max()),
     )
 
 
@@ -128,11 +117,6 @@ def _bias(spec: ModelSpec) -> RelativeBias:
     if not isinstance(spec.position, RelativeBias):
         raise TypeError(f"{spec.name} has no relative position bias: ask applies() first")
     return spec.position
-
-
-def by_distance(trace: Trace) -> Float[np.ndarray, "head distance"]:
-    """Logits added at each distance −(tokens − 1) … tokens − 1: the last token's row looks back, the first one's on."""
-    return np.concatenate([_row(trace, len(trace.tokens) - 1), _row(trace, 0)[:, 1:]], axis=-1)
 
 
 def draw(added: Added) -> Grid:
@@ -218,7 +202,8 @@ def _says_buckets(added: Added) -> str:
 
 def _says_shared(added: Added) -> str:
     return _(
-        "All layers share them: what layer {layer} adds for {token} is what layer 0 adds (largest difference {off}).",
+        "All layers share them: what layer {layer} adds for {token} are the table's numbers for its distances (largest "
+        "difference {off}).",
         layer=added.layer,
         token=quoted(added.looking),
         off=rounding(added.off, added.own),

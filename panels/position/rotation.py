@@ -41,12 +41,14 @@ class Side:
     pairs     how many there are
     plain     before the turn
     turned    after it
+    model     at its own position, as the model turned it
     """
 
     position: int
     pairs: int
     plain: Float[np.ndarray, " d_head"]
     turned: Float[np.ndarray, " d_head"]
+    model: Float[np.ndarray, " d_head"]
 
     @cached_property
     def before(self) -> Float[np.ndarray, "pair 2"]:
@@ -57,6 +59,11 @@ class Side:
     def after(self) -> Float[np.ndarray, "pair 2"]:
         """Its pairs after the turn."""
         return rotary.in_pairs(self.turned, self.pairs)
+
+    @cached_property
+    def own(self) -> Float[np.ndarray, "pair 2"]:
+        """Its pairs as the model turned them."""
+        return rotary.in_pairs(self.model, self.pairs)
 
 
 @dataclass(frozen=True)
@@ -112,15 +119,17 @@ def read(trace: Trace, view: Fitted) -> Lab:
     """The query and key before the turn, turned to the shifted positions (RoFormer, Su et al. 2021, sec. 3.2.2). Raises
     TypeError for a model without rotary positions."""
     given, shift = unturned(trace, view), int(view[SHIFT])
-    query = _side(given, given.q, given.cell.pos + shift)
-    key = _side(given, given.k, given.cell.src + shift)
+    query = _side(given, given.q, given.cell.pos + shift, given.cell.q)
+    key = _side(given, given.k, given.cell.src + shift, given.cell.k)
     pair = min(int(view[PAIR]), len(given.frequencies) - 1)
     return Lab(given, pair, shift, (query, key), float(query.turned @ key.turned))
 
 
-def _side(given: Unturned, plain: Float[np.ndarray, " d_head"], position: int) -> Side:
+def _side(
+    given: Unturned, plain: Float[np.ndarray, " d_head"], position: int, model: Float[np.ndarray, " d_head"]
+) -> Side:
     turned = rotary.turned(plain, rotary.angles(position, given.frequencies), given.rope.stretch)
-    return Side(position, len(given.frequencies), plain, turned)
+    return Side(position, len(given.frequencies), plain, turned, model)
 
 
 def draw(lab: Lab) -> Planes:
@@ -262,7 +271,7 @@ def _stretched(lab: Lab) -> tuple[str, ...]:
 
 
 def _turned(lab: Lab, side: Side, whose: str) -> tuple[str, str]:
-    """The turn of one side, its two ends, and how far the length is from what the turn leaves of it."""
+    """The turn of one side and its two ends; at its own position how far the end is from the model's."""
     before, after, angle = side.before[lab.pair], side.after[lab.pair], lab.angle(side)
     turn = _(
         "{whose}: α = {position} × {frequency} = {radians} radians = {angle}",
@@ -272,13 +281,17 @@ def _turned(lab: Lab, side: Side, whose: str) -> tuple[str, str]:
         radians=number(angle),
         angle=_degrees(angle),
     )
+    ends = {"before": _point(before), "after": _point(after)}
+    lengths = {"length_before": number(_length(before)), "length_after": number(_length(after))}
+    if lab.shift:
+        return turn, "  " + _("{before} → {after}, length {length_before} → {length_after}", **ends, **lengths)
+    own = side.own[lab.pair]
     points = _(
-        "{before} → {after}, length {length_before} → {length_after}, difference {off}",
-        before=_point(before),
-        after=_point(after),
-        length_before=number(_length(before)),
-        length_after=number(_length(after)),
-        off=rounding(_length(after) - lab.given.rope.stretch * _length(before), _length(after)),
+        "{before} → {after}, length {length_before} → {length_after}; the model's own: {own}, difference {off}",
+        **ends,
+        **lengths,
+        own=_point(own),
+        off=rounding(float(np.abs(after - own).max()), before * lab.given.rope.stretch),
     )
     return turn, f"  {points}"
 

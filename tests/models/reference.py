@@ -237,6 +237,9 @@ def _way_in(plain: Plain) -> dict[Want, np.ndarray]:
     if position:
         weight = plain.model.base_model.get_submodule(position).weight
         arrays[Want("pos_embed")] = weight[plain.places].detach().numpy()
+    if plain.model.config.model_type == "t5":
+        attention = plain.model.encoder.block[0].layer[0].SelfAttention
+        arrays[Want("bias_table")] = attention.relative_attention_bias.weight.detach().numpy()
     return arrays
 
 

@@ -7,14 +7,15 @@ from anatomy.relative import spans
 from anatomy.request import Want
 from anatomy.spec import LearnedPositions, RelativeBias, Rope
 from anatomy.view import Fitted
-from panels.position.relative_bias import PANEL, by_distance, read
+from panels.position.relative_bias import PANEL, read
 from tests import once
 from tests.anatomy.spec import SPEC, spec
 from tests.models.tiny import MODELS, tiny_engine
 from tests.panels.made import made
 from tests.snapshot import described
 
-BIASED = spec(n_heads=2, n_kv=2, position=RelativeBias(8, 6, True), scales=(1.0,) * SPEC.layers)  # one side: 0, 1, 2 to 3, 4 and on
+# One side of the buckets: 0, 1, 2 to 3, 4 and on.
+BIASED = spec(n_heads=2, n_kv=2, position=RelativeBias(8, 6, True), scales=(1.0,) * SPEC.layers)
 VIEW = Fitted(layer=1, head=1, pos=3)
 NUMBERS = {0: 0.5, 1: 0.25, 2: -1.0, 3: -2.0, 5: 1.5, 6: 0.75, 7: -0.5}  # by bucket
 
@@ -22,13 +23,13 @@ NUMBERS = {0: 0.5, 1: 0.25, 2: -1.0, 3: -2.0, 5: 1.5, 6: 0.75, 7: -0.5}  # by bu
 def given(words: str):
     """A text whose head 0 has nothing added and head 1 the numbers above."""
     n = len(words.split())
-    place = np.arange(n)
-    found = np.zeros((2, n, n))
-    for span in spans(n, BIASED.position):
-        distance = place[None, :] - place[:, None]
-        found[1][(distance >= span.first) & (distance <= span.last)] = NUMBERS[span.bucket]
     pos = min(VIEW.pos, n - 1)
-    return made(words, {Want("pos_bias", 0): found, Want("pos_bias", 1, pos=pos): found[:, pos]}, BIASED)
+    stored, own = np.zeros((8, 2)), np.zeros((2, n))
+    stored[list(NUMBERS), 1] = list(NUMBERS.values())
+    for span in spans(n, BIASED.position):
+        distance = np.arange(n) - pos
+        own[1][(distance >= span.first) & (distance <= span.last)] = NUMBERS[span.bucket]
+    return made(words, {Want("bias_table"): stored, Want("pos_bias", 1, pos=pos): own}, BIASED)
 
 
 def test_the_picture_caption_table_and_formula(answered, picture):
@@ -40,13 +41,17 @@ def test_the_picture_caption_table_and_formula(answered, picture):
 @pytest.mark.parametrize("kind", ["t5", "t5-gated"])
 def test_the_printed_program_finds_the_same_numbers(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), by_distance(trace), atol=1e-6)
+    found, n = program(PANEL, trace, view, kind), len(trace.tokens)
+    for span, numbers in zip(read(trace, view).spans, read(trace, view).values.T, strict=True):
+        for distance in range(span.first, span.last + 1):
+            np.testing.assert_allclose(found[:, n - 1 + distance], numbers, atol=1e-6)
 
 
 @pytest.mark.parametrize("text", ["a", "ab", "the cat, the café sat", "x" * 60])
 def test_every_score_gets_the_number_of_its_bucket(text, answered):
     trace, view = answered(PANEL, "t5", text=text)
-    added, found = trace[Want("pos_bias", 0)], read(trace, view)
+    whole, found = Want("pos_bias", 0), read(trace, view)
+    added = tiny_engine("t5").run(trace.run, [whole])[whole]
     place = np.arange(len(trace.tokens))
     distance = place[None, :] - place[:, None]  # [pos src]
     for span, row in zip(found.spans, found.values.T, strict=True):
@@ -77,7 +82,9 @@ def test_the_caption_names_the_distances_with_the_largest_and_the_smallest_numbe
         "4 to 6 tokens back."
     )
     assert "8 buckets of distances, of which this text of 7 tokens reaches 7:" in told
-    assert told.endswith("what layer 1 adds for “d” is what layer 0 adds (largest difference below 10⁻⁵).")
+    assert told.endswith(
+        "what layer 1 adds for “d” are the table's numbers for its distances (largest difference below 10⁻⁵)."
+    )
 
 
 def test_a_text_of_one_token_has_one_distance():
