@@ -133,7 +133,7 @@ class ModelSpec:
     embed_scale   factor on the embedding rows (1 for most)
     tokenizer  how text is cut: "byte-level BPE", "BPE", "WordPiece", "Unigram"; "" where that is not known
     special    the control tokens of the vocabulary, in the order of their ids
-    chat       the checkpoint says how a conversation is written (a chat template)
+    chat       the checkpoint says how a conversation is written (a chat template), be it in a way that cannot be used
     windows    of each layer of the last stack, how many tokens it may look at, itself included (sliding window); None:
                all. () where none has a window
     scales     of each of these layers, what q·k is multiplied with to give a score; () where it is 1 / √d_head in all

@@ -10,6 +10,7 @@ from anatomy.refused import Refused
 
 VARIABLE = "STAGELIGHT_MEMORY"
 DEFAULT = 4 << 30
+ALWAYS = 256 << 20  # bytes of weights that may be loaded however much the program takes already
 _UNITS = {"": 30, "g": 30, "m": 20}
 _WRITTEN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([gm]?)i?b?\s*", re.IGNORECASE)
 
@@ -27,6 +28,29 @@ def limit() -> int:
         )
         raise Refused(template, variable=VARIABLE, given=given)
     return int(float(read[1]) * (1 << _UNITS[read[2].lower()]))
+
+
+def check_weights(name: object, nbytes: int) -> None:
+    """Refused, with the figures, where a model of that name takes more memory than this program or this machine has
+    left. nbytes: of its weights, as they are computed with."""
+    allowed, taken, machine = limit(), resident(), psutil.virtual_memory().total
+    if nbytes <= ALWAYS or taken + nbytes <= min(allowed, machine):
+        return
+    template = _BEYOND_MACHINE if taken + nbytes > machine else _BEYOND_LIMIT
+    figures = {"weights": nbytes, "taken": taken, "allowed": allowed, "machine": machine}
+    written = {what: f"{amount / (1 << 30):.1f}" for what, amount in figures.items()}
+    enough = -(-(taken + nbytes) // (1 << 30)) + 1
+    raise Refused(template, name=name, variable=VARIABLE, enough=enough, **written)
+
+
+_BEYOND_LIMIT = N_(
+    "{name} takes {weights} GB in float32. This program has {taken} GB already and may have {allowed} GB in all "
+    "({variable}); the machine has {machine} GB. Start it with {variable}={enough}, or choose a smaller checkpoint."
+)
+_BEYOND_MACHINE = N_(
+    "{name} takes {weights} GB in float32. This program has {taken} GB already and may have {allowed} GB in all "
+    "({variable}); the machine has {machine} GB. Choose a smaller checkpoint, or a machine with more memory."
+)
 
 
 def resident() -> int:

@@ -44,7 +44,7 @@ models       |                                                          |
 .local       | .engine .measure .progress .lru .memory INSIDE           | TORCH
 .connect     | .engine .serving .local                                  |
 .record      | .measure .checkpoints .measures .serving .local          |
-.__main__    | .checkpoints                                             |
+.__main__    | .checkpoints .loaded .memory                             |
 """
 SHORT = {
     "PANELS": "panels panels.panel panels.answer panels.common panels.stagemap",

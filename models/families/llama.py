@@ -52,14 +52,15 @@ def _rope(config: Any, body: nn.Module) -> Rope:
     given, module = config.rope_parameters, body.get_submodule("rotary_emb")
     kind, original = given["rope_type"], given.get("original_max_position_embeddings")
     frequencies = _frequencies(module, 0)
-    within = original is None or original >= config.max_position_embeddings
-    beyond = frequencies if within else _frequencies(module, original)
+    beyond = frequencies
+    if original is not None and original < config.max_position_embeddings:
+        beyond = _frequencies(module, original)
     return Rope(
         theta=given["rope_theta"],
         frequencies=frequencies,
         scaling=None if kind == "default" else kind,
         original=original,
-        stretch=float(module.attention_scaling),
+        stretch=float(vars(module)["attention_scaling"]),
         beyond=() if beyond == frequencies else beyond,
     )
 

@@ -1,45 +1,38 @@
 """A checkpoint's folder made into the library's own model, ready to run."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
-from safetensors import SafetensorError
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
-    AutoModelForTextEncoding,
-    PretrainedConfig,
-)
-from transformers.models.auto import modeling_auto
 
 from anatomy.language import N_
 from models.checkpoints.errors import WeightsError
+from models.checkpoints.outside import reading
+from models.loaded.judged import Fits, judge, lacking
 
-_KNOWN = (
-    (AutoModelForCausalLM, modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES),
-    (AutoModelForMaskedLM, modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES),
-    (AutoModelForTextEncoding, modeling_auto.MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES),
-)
-_WHOLE = ("ForConditionalGeneration", "Model")  # an encoder and a decoder, with what scores the vocabulary or without
+_TRIED = 2  # tokens of the text that a model has to run on when it is loaded: the fewest that attend to one another
 
 
-def load_model(folder: Path, *, attn_implementation: str) -> transformers.PreTrainedModel:
+def load_model(folder: Path, *, attn_implementation: str, fits: Fits | None = None) -> transformers.PreTrainedModel:
     """The model of a folder in float32, for reading only; parameters stay mapped to the file where they are float32.
 
     The library's own loader is used: it builds the model without memory and maps the weights (0.2 s for SmolLM2-135M),
     and it knows how each model type fills what no file holds, such as the rotation frequencies.
 
-    WeightsError where it cannot load the model, or where files lack parameters.
+    fits  is asked, before any weights are read, whether there is memory for them (`models.memory.check_weights`)
+
+    Refused where the checkpoint cannot be opened (`models.loaded.judged`), where the library cannot load its model or
+    run it, and where a tensor of the files was left out or a parameter was in none.
     """
-    config = _config(folder)
+    judged = judge(folder, fits)
     transformers.utils.logging.disable_progress_bar()  # it would draw a bar for a fraction of a second
-    try:
-        model, report = _auto_class(config, folder).from_pretrained(
+    with reading(folder), _within_memory(folder):
+        model, report = judged.auto.from_pretrained(
             folder,
-            config=config,
+            config=judged.config,
             dtype=torch.float32,
             attn_implementation=attn_implementation,
             local_files_only=True,
@@ -47,57 +40,45 @@ def load_model(folder: Path, *, attn_implementation: str) -> transformers.PreTra
             trust_remote_code=False,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        template = N_("transformers cannot load {folder}: {reason}")
-        raise WeightsError(template, folder=folder, reason=_first_line(error)) from error
-    _check_complete(folder, report)
-    return model.eval().requires_grad_(False)
+        _check_report(folder, report, judged.unused)
+        model.eval().requires_grad_(False)
+        _check_runs(folder, model)
+    return model
 
 
-def _config(folder: Path) -> PretrainedConfig:
+@contextmanager
+def _within_memory(folder: Path) -> Iterator[None]:
+    """Inside a `with`, memory that has run out is told as such: torch has no error of its own for it on a CPU."""
     try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        template = N_("transformers does not know the model in {folder}: {reason}")
-        raise WeightsError(template, folder=folder, reason=_first_line(error)) from error
-
-
-def _auto_class(config: PretrainedConfig, folder: Path) -> type:
-    """The Auto class whose table has the architecture that config.json names; AutoModel for a model without a head.
-
-    Of a model with encoder and decoder (T5) the encoder, where the library can load it alone.
-    """
-    named = (config.architectures or [""])[0]
-    if config.is_encoder_decoder and config.model_type in _KNOWN[-1][1] and named.endswith(_WHOLE):
-        return AutoModelForTextEncoding
-    for auto, names in _KNOWN:
-        if (config.model_type, named) in names.items():
-            return auto
-    if named.endswith("Model"):
-        return AutoModel
-    raise WeightsError(_OF_ANOTHER_KIND if named else _OF_NO_KIND, folder=folder, named=named)
-
-
-_OF_ANOTHER_KIND = N_(
-    "{folder} holds a {named}. Stagelight loads models that predict the next word (…ForCausalLM), a hidden word "
-    "(…ForMaskedLM), or have no head (…Model), and the encoder of T5."
-)
-_OF_NO_KIND = N_(
-    "{folder} holds a model without an architecture in config.json. Stagelight loads models that predict the next word "
-    "(…ForCausalLM), a hidden word (…ForMaskedLM), or have no head (…Model), and the encoder of T5."
-)
-
-
-def _check_complete(folder: Path, report: dict) -> None:
-    """No parameter may be left to chance: the library fills absent ones with random numbers."""
-    absent = sorted(report["missing_keys"])
-    if absent:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in _NO_MEMORY):
+            raise
         template = N_(
-            "The weights in {folder} lack {count} parameters of the model ({named} …), which would be random numbers. "
-            "The files and config.json do not belong together; fetch the checkpoint again."
+            "There is not enough memory on this machine to load {folder}. End other programs, or choose a smaller "
+            "checkpoint."
         )
-        raise WeightsError(template, folder=folder, count=len(absent), named=", ".join(absent[:3]))
+        raise WeightsError(template, folder=folder) from error
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+_NO_MEMORY = ("not enough memory", "can't allocate memory", "unable to mmap", "Cannot allocate memory")
+
+
+def _check_report(folder: Path, report: Mapping[str, Any], unused: frozenset[str]) -> None:
+    """What the library says of the load bears out what the headers promised."""
+    if absent := sorted(report["missing_keys"]):
+        raise lacking(folder, absent)
+    if strays := sorted(set(report["unexpected_keys"]) - unused):
+        template = N_("The library left tensors out that are in {folder} ({named} …): it cannot be shown rightly.")
+        raise WeightsError(template, folder=folder, named=", ".join(strays[:3]))
+
+
+def _check_runs(folder: Path, model: transformers.PreTrainedModel) -> None:
+    """A text goes through the model: what its configuration gets wrong beyond shapes is noticed here at the latest."""
+    others = {str(weight.dtype) for weight in model.parameters()} - {"torch.float32"}
+    if others:
+        template = N_("transformers loads a part of {folder} as {kinds}, not in float32: it cannot be shown rightly.")
+        raise WeightsError(template, folder=folder, kinds=", ".join(sorted(others)))
+    positions = min(_TRIED, getattr(model.config, "max_position_embeddings", _TRIED))
+    with torch.inference_mode():
+        model.base_model(torch.zeros((1, positions), dtype=torch.long), use_cache=False)

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 
 from anatomy.language import N_, Count
 from anatomy.positions import mentioned
-from anatomy.refused import Refused
+from anatomy.refused import Refused, Sentence
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec, Weights
 from anatomy.trace import Token, Trace, continued
@@ -31,6 +31,7 @@ from models.families import Family, family_of
 from models.identities import facts, layers, sums
 from models.identities.identity import broken, doubts
 from models.loaded import generate
+from models.loaded.judged import judge_configuration
 from models.loaded.load import load_model
 from models.loaded.model import LoadedModel
 from models.local import estimate as estimates
@@ -58,11 +59,17 @@ _WITHOUT_SOURCE = Weights(title="", licence="", source="", stored="", parameters
 
 
 class Tokenizer(Protocol):
-    """Anything that cuts text into tokens and knows what to call each of its vocabulary: `models.text.tokenizer`."""
+    """Anything that cuts text into tokens and knows what to call each of its vocabulary: `models.text.tokenizer`.
+
+    missing  what it does not answer, each with a sentence that says why; a `Sentence` where the checkpoint has that
+             part and it cannot be used
+    """
 
     kind: str
     special: tuple[str, ...]
-    missing: Mapping[str, str]
+
+    @property
+    def missing(self) -> Mapping[str, str | Sentence]: ...
 
     def answer(self, run: Run, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
         """The wanted arrays among those that the text alone decides."""
@@ -119,7 +126,7 @@ class LocalEngine:
         gives. None: it has a budget of its own, `inputs_bytes` or a fifth of the memory."""
         self._loaded = LoadedModel(model, family or family_of(model.config.model_type), name, revision, weights)
         self._tokenizer = tokenizer
-        chat = not tokenizer.missing.keys() & conversation.SITES
+        chat = not any(isinstance(tokenizer.missing.get(site), str) for site in conversation.SITES)
         self.spec = replace(self._loaded.spec, tokenizer=tokenizer.kind, special=tokenizer.special, chat=chat)
         self.memory_bytes = memory.limit() if memory_bytes is None else memory_bytes
         self._cuts: ByteLru[tuple[str, tuple[int, ...], bool], tuple[Token, ...]] = ByteLru(_CUTS)
@@ -144,9 +151,9 @@ class LocalEngine:
     def load(cls, address: str, report: Report | None = None) -> "LocalEngine":
         """The engine for a catalog name, a folder or a hub name. Refused, with a sentence, when it cannot be had."""
         report = report or silent
-        located = locate(address, progress=report)
+        located = locate(address, progress=report, judge=partial(judge_configuration, fits=memory.check_weights))
         report(Progress(N_("opening the model")))
-        model = load_model(located.folder, attn_implementation=attention_interface.NAME)
+        model = load_model(located.folder, attn_implementation=attention_interface.NAME, fits=memory.check_weights)
         tokenizer = load_tokenizer(located.folder)
         family = family_of(model.config.model_type)
         room = (memory.limit() - memory.resident()) // _OF_THE_REST

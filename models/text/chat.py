@@ -1,17 +1,16 @@
 """A text as a message in a conversation, written as the checkpoint's own chat template asks for."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from jinja2 import TemplateError
-from transformers.utils.chat_template_utils import render_jinja_template
+from anatomy.language import N_
+from anatomy.refused import Refused, Sentence
+from models.text.rendering import Conversation, write_out
 
 SITES = frozenset({"chat_ids", "chat_role"})
 SYSTEM, USER, ASSISTANT = range(3)
 INSTRUCTION = "You are a helpful assistant."
+NO_TEMPLATE = N_("This checkpoint's files do not say how a conversation is written: it has no chat template.")
 _ROLES = {"system": SYSTEM, "user": USER}
 _CHECK = "Hello"
 
@@ -24,65 +23,65 @@ class Written:
     parts: tuple[tuple[int, int], ...]
 
     def role(self, place: int) -> int:
-        """Whose part a character belongs to: SYSTEM, USER or ASSISTANT."""
-        return next(role for start, role in reversed(self.parts) if start <= place)
+        """Whose part a character belongs to: SYSTEM, USER or ASSISTANT. What stands before the first part, as a mark
+        of a text's beginning may, belongs to that part."""
+        return next((role for start, role in reversed(self.parts) if start <= place), self.parts[0][1])
 
 
-def chat_of(folder: Path) -> "Chat | None":
-    """The chat template of a checkpoint's folder; None where it has none, or one that writes no plain conversation."""
-    file = folder / "tokenizer_config.json"
-    settings = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    apart = folder / "chat_template.jinja"
-    template = apart.read_text("utf-8") if apart.exists() else settings.get("chat_template")
-    if isinstance(template, list):  # several by name
-        template = next((one["template"] for one in template if one["name"] == "default"), None)
+def chat_of(template: object, special: Mapping[str, str]) -> "Chat | Sentence":
+    """The chat template of a checkpoint, or why there is none to use.
+
+    template  its text; where there are several, their texts by name, of which "default" is used; None for none
+    special   the special tokens by the names that a template may use, as bos_token
+    """
+    if isinstance(template, Mapping):
+        template = template.get("default")
     if template is None:
-        return None
-    chat = Chat(template, _special(settings))
+        return Sentence(NO_TEMPLATE)
+    if not isinstance(template, str):
+        return Sentence(N_("This checkpoint's chat template is no text, so no conversation can be written with it."))
+    chat = Chat(template, special)
     try:
         chat.written(_CHECK)
-    except TemplateError:
-        return None
+    except Refused as refused:
+        return Sentence(refused.message, **refused.values)
     return chat
 
 
-def _special(settings: Mapping[str, object]) -> dict[str, str]:
-    """bos_token, eos_token and their kin, by name; a token is written as text or as a table with its content."""
-    named = {name: value for name, value in settings.items() if name.endswith("_token")}
-    texts = {name: value["content"] if isinstance(value, dict) else value for name, value in named.items()}
-    return {name: text for name, text in texts.items() if isinstance(text, str)}
-
-
 class Chat:
-    """A chat template, with the special tokens that it may name. It is run in the library's sandbox."""
+    """A chat template, with the special tokens that it may name. It runs within limits (`models.text.rendering`)."""
 
     def __init__(self, template: str, special: Mapping[str, str]) -> None:
         self._template = template
-        self._special: dict[str, Any] = dict(special)
+        self._special = dict(special)
 
     def written(self, text: str) -> Written:
         """An instruction, the text as the user's message, and what makes the model answer. Templates that know no
-        system message get none. jinja2.TemplateError for one that writes no such conversation at all."""
+        system message get none. Refused for a template that writes no such conversation at all, or none within the
+        limits."""
         system, user = {"role": "system", "content": INSTRUCTION}, {"role": "user", "content": text}
-        try:
-            return self._grown([system, user])
-        except TemplateError:
-            return self._grown([user])
+        attempts = ([system, user], [user])
+        chosen, texts = write_out(self._template, self._special, [_growing(messages) for messages in attempts])
+        if any("\ud800" <= character <= "\udfff" for character in texts[-1]):
+            raise Refused(
+                N_("This checkpoint's chat template writes half a character (an unpaired surrogate), which is no text.")
+            )
+        roles = [*(_ROLES[message["role"]] for message in attempts[chosen]), ASSISTANT]
+        return Written(texts[-1], _parts(texts, roles))
 
-    def _grown(self, messages: Sequence[dict[str, str]]) -> Written:
-        """The whole, and what each message and then the prompt to answer add at the end. What is no addition at the
-        end (templates may rewrite what stands before) counts to the part that follows it."""
-        whole = self._render(messages, prompt=True)
-        grown = {_ROLES[message["role"]]: self._render(messages[: i + 1]) for i, message in enumerate(messages)}
-        parts, start = [], 0
-        for role, text in (grown | {ASSISTANT: whole}).items():
-            if whole.startswith(text) and len(text) > start:
-                parts.append((start, role))
-                start = len(text)
-        return Written(whole, tuple(parts))
 
-    def _render(self, messages: Sequence[dict[str, str]], prompt: bool = False) -> str:
-        rendered, _ = render_jinja_template(
-            [list(messages)], chat_template=self._template, add_generation_prompt=prompt, **self._special
-        )
-        return rendered[0]
+def _growing(messages: list[dict[str, str]]) -> list[Conversation]:
+    """The first message, the first two … and all with the prompt to answer."""
+    begun = [Conversation(tuple(messages[: count + 1])) for count in range(len(messages))]
+    return [*begun, Conversation(tuple(messages), prompt=True)]
+
+
+def _parts(texts: list[str], roles: list[int]) -> tuple[tuple[int, int], ...]:
+    """What each message and then the prompt to answer add at the end of the whole, which comes last. What is no
+    addition at the end (templates may rewrite what stands before) counts to the part that follows it."""
+    whole, parts, start = texts[-1], [], 0
+    for role, text in zip(roles, texts, strict=True):
+        if whole.startswith(text) and len(text) > start:
+            parts.append((start, role))
+            start = len(text)
+    return tuple(parts) or ((0, ASSISTANT),)

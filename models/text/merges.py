@@ -30,6 +30,11 @@ class Joined:
     rule: Int[np.ndarray, " byte"]
 
 
+def followed(model: dict[str, Any]) -> bool:
+    """Whether this module follows the merges of the `model` of a tokenizer.json: BPE without further settings."""
+    return model["type"] == "BPE" and not any(model.get(name) for name in _SETTINGS)
+
+
 class Merges:
     """The table of merges of one tokenizer, ready to be followed.
 
@@ -42,10 +47,8 @@ class Merges:
         self._whole = whole
 
     @classmethod
-    def of(cls, model: dict[str, Any]) -> "Merges | None":
-        """The merges of the `model` of a tokenizer.json; None for settings that this module does not follow."""
-        if model["type"] != "BPE" or any(model.get(name) for name in _SETTINGS):
-            return None
+    def of(cls, model: dict[str, Any]) -> "Merges":
+        """The merges of the `model` of a tokenizer.json, one that is `followed` here."""
         rules = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
         return cls(rules, model["vocab"].keys() if model.get("ignore_merges") else frozenset())
 

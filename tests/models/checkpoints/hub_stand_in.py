@@ -23,11 +23,15 @@ class StandIn:
 
 
 @contextmanager
-def hub(repositories: dict[str, Path]) -> Iterator[StandIn]:
-    """Serve folders as repositories ("owner/name" → folder) on the branch `main` until the block ends."""
+def hub(repositories: dict[str, Path], stated: dict[str, dict[str, int]] | None = None) -> Iterator[StandIn]:
+    """Serve folders as repositories ("owner/name" → folder) on the branch `main` until the block ends.
+
+    stated: how many numbers of which kind the hub says that a repository's weights have, where it says it
+    """
 
     class Answers(_Answers):
         folders: ClassVar = repositories
+        numbers: ClassVar = stated or {}
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     stand_in = StandIn(f"http://127.0.0.1:{server.server_port}")
@@ -44,6 +48,7 @@ def hub(repositories: dict[str, Path]) -> Iterator[StandIn]:
 
 class _Answers(BaseHTTPRequestHandler):
     folders: ClassVar[dict[str, Path]]
+    numbers: ClassVar[dict[str, dict[str, int]]]
     served: ClassVar[list[str]]
     protocol_version = "HTTP/1.1"
 
@@ -59,7 +64,11 @@ class _Answers(BaseHTTPRequestHandler):
     def _answer(self, body: bool) -> None:
         parts = unquote(urlsplit(self.path).path).strip("/").split("/")
         asks_about = parts[:2] == ["api", "models"]
-        owner, name, action, revision, *rest = parts[2:] if asks_about else parts
+        asked = parts[2:] if asks_about else parts
+        if len(asked) < 4:
+            self._refuse("EntryNotFound", 404, body)
+            return
+        owner, name, action, revision, *rest = asked
         repository = f"{owner}/{name}"
         if owner == "gated":
             self._refuse("GatedRepo", 403, body)
@@ -75,20 +84,24 @@ class _Answers(BaseHTTPRequestHandler):
     def _facts(self, repository: str, action: str) -> object:
         files = {file.name: file.read_bytes() for file in sorted(self.folders[repository].iterdir())}
         if action == "tree":
-            return [{"type": "file", "path": name, "size": len(raw), "oid": _etag(raw)} for name, raw in files.items()]
-        siblings = [{"rfilename": name, "size": len(raw), "blobId": _etag(raw)} for name, raw in files.items()]
-        return {"id": repository, "sha": COMMIT, "siblings": siblings, "private": False, "tags": []}
+            return [{"type": "file", "path": name, "size": len(raw), "oid": _blob(raw)} for name, raw in files.items()]
+        siblings = [{"rfilename": name, "size": len(raw), "blobId": _blob(raw)} for name, raw in files.items()]
+        facts = {"id": repository, "sha": COMMIT, "siblings": siblings, "private": False, "tags": []}
+        stated = self.numbers.get(repository)
+        return {**facts, "safetensors": {"parameters": stated, "total": sum(stated.values())}} if stated else facts
 
     def _send_file(self, file: Path, body: bool) -> None:
         if body:
             self.served.append(file.name)
-        self._send(file.read_bytes(), body, "application/octet-stream")
+        raw = file.read_bytes()
+        large = file.suffix == ".safetensors"  # Git LFS has them, under their SHA-256
+        self._send(raw, body, "application/octet-stream", hashlib.sha256(raw).hexdigest() if large else _blob(raw))
 
-    def _send(self, raw: bytes, body: bool, kind: str) -> None:
+    def _send(self, raw: bytes, body: bool, kind: str, name: str = "") -> None:
         self.send_response(200)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(raw)))
-        self.send_header("ETag", f'"{_etag(raw)}"')
+        self.send_header("ETag", f'"{name or _blob(raw)}"')
         self.send_header("X-Repo-Commit", COMMIT)
         self.end_headers()
         if body:
@@ -104,5 +117,5 @@ class _Answers(BaseHTTPRequestHandler):
             self.wfile.write(raw)
 
 
-def _etag(raw: bytes) -> str:
+def _blob(raw: bytes) -> str:
     return hashlib.sha1(raw).hexdigest()

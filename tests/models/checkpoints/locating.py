@@ -2,6 +2,7 @@
 
 It writes a JSON line for every new step and one at the end (located or error). At the first step that begins with
 PAUSE it waits for a line on standard input, so that a test can kill it there or let another process run meanwhile.
+Reading a file to check it is a step here, however small the file.
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from models.checkpoints import catalog
+from models.checkpoints import catalog, integrity
 from models.checkpoints.errors import WeightsError
 from models.checkpoints.locate import locate
 from models.engine import Progress
@@ -60,6 +61,7 @@ def outcome(process: subprocess.Popen[str], go_on: str = "") -> dict:
 
 
 def _main(address: str, catalog_file: str, pause: str) -> None:
+    integrity.LARGE = 0
     if catalog_file:
         catalog.FILE = Path(catalog_file)
     seen: list[str] = []

@@ -10,6 +10,7 @@ import pytest
 from models.checkpoints.locate import locate
 from tests.models.checkpoints import locating
 from tests.models.checkpoints.hub_stand_in import COMMIT, StandIn, hub
+from tests.models.checkpoints.spoiling import Spoiler, both, content, setting, shards
 
 pytestmark = pytest.mark.slow
 
@@ -27,8 +28,36 @@ def server(tmp_path: Path, tiny_gguf: Path, own_cache: Path) -> Iterator[StandIn
     pickled.mkdir()
     for name in ("config.json", "tokenizer.json", "pytorch_model.bin"):
         (pickled / name).write_text("{}")
-    with hub({"lab/good": good, "lab/pickled": pickled}) as running:
+    folders = {"lab/good": good, "lab/pickled": pickled}
+    folders |= {name: _variant(good, tmp_path / name, spoil) for name, spoil in VARIANTS.items()}
+    with hub(folders, stated={"lab/int8": {"I8": 900, "F32": 100}, "lab/shards": {"F32": 900, "I64": 8}}) as running:
         yield running
+
+
+def _variant(good: Path, folder: Path, spoil: Spoiler) -> Path:
+    shutil.copytree(good, folder)
+    spoil(folder)
+    return folder
+
+
+def _cut_as_of_old(folder: Path) -> None:
+    """A tokenizer in the files that older programs write."""
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.json").write_text("{}")
+    (folder / "merges.txt").write_text("#version: 0.2")
+
+
+OTHER_NAMES = "model.safetensors-{:05}-of-{:05}.safetensors"
+VARIANTS: dict[str, Spoiler] = {
+    "lab/shards": both(shards(3, pattern=OTHER_NAMES), content("chat_template.jinja", b"{{ messages }}")),
+    "lab/old": _cut_as_of_old,
+    "lab/int8": content("README.md", b""),
+    "lab/gptq": setting(quantization_config={"quant_method": "gptq"}),
+    "lab/page": content("config.json", b"<html></html>"),
+    "lab/lacking": shards(change=lambda index: index["weight_map"].update(a="model-9.safetensors")),
+    "lab/adapted": content("adapter_config.json", b"{}"),
+    "lab/more": both(shards(), content("model-00003-of-00002.safetensors", b"")),
+}
 
 
 @pytest.fixture
@@ -45,7 +74,7 @@ def test_a_repository_is_fetched_and_described(ask: Ask, server: StandIn) -> Non
     assert (found["name"], found["revision"], found["title"]) == ("lab/good", COMMIT[:12], "good")
     assert (found["licence"], found["stored"]) == ("mit", "safetensors, float32")
     assert found["source"] == f"https://huggingface.co/lab/good/tree/{COMMIT}"
-    assert answer["steps"] == ["asking the hub for lab/good", "fetching lab/good"]
+    assert answer["steps"] == ["asking the hub for lab/good", "fetching lab/good", "checking model.safetensors"]
     assert json.loads((Path(found["folder"]) / "config.json").read_text())["model_type"] == "llama"
 
 
@@ -64,6 +93,75 @@ def test_what_was_fetched_once_needs_no_hub(ask: Ask, tmp_path: Path) -> None:
 def test_a_repository_with_a_pickle_only_is_refused(ask: Ask, server: StandIn) -> None:
     assert "lab/pickled cannot be used: its weights are only there as a pickle" in ask("lab/pickled")["error"]
     assert server.served == []
+
+
+def test_files_are_fetched_under_whatever_names_the_index_gives_them(ask: Ask, server: StandIn) -> None:
+    found = ask("lab/shards")["located"]
+    names = {file.name for file in Path(found["folder"]).iterdir()}
+    assert {OTHER_NAMES.format(part, 3) for part in (1, 2, 3)} | {"chat_template.jinja"} <= names
+    assert server.served.index("config.json") < min(server.served.index(name) for name in names if "00" in name)
+
+
+def test_a_tokenizer_in_older_files_is_fetched(ask: Ask) -> None:
+    found = ask("lab/old")["located"]
+    assert {"vocab.json", "merges.txt"} <= {file.name for file in Path(found["folder"]).iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("lab/gptq", "quantized with gptq"),
+        ("lab/int8", "most of its weights are stored as I8: they are quantized"),
+        ("lab/page", "config.json is a web page"),
+        ("lab/lacking", "1 of 3 weight files that its index names are missing (model-9.safetensors)"),
+        ("lab/adapted", "it has an adapter (LoRA, adapter_config.json) beside the model"),
+        ("lab/more", "it has model-00003-of-00002.safetensors, which its index does not name"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_its_weights_are_fetched(
+    ask: Ask, server: StandIn, name: str, sentence: str
+) -> None:
+    assert sentence in ask(name)["error"]
+    assert not [file for file in server.served if file.endswith(".safetensors")]
+
+
+def test_a_model_that_cannot_be_opened_is_refused_by_its_configuration_alone(server: StandIn, tmp_path: Path) -> None:
+    program = (
+        "import json\n"
+        "from anatomy.refused import Refused\n"
+        "from models.checkpoints.locate import locate\n"
+        "def judge(folder):\n"
+        "    kind = json.loads((folder / 'config.json').read_text())['model_type']\n"
+        "    raise Refused('No place for {kind}.', kind=kind)\n"
+        "try: locate('lab/good', judge=judge)\n"
+        "except Refused as error: print(error)"
+    )
+    said = locating.python(program, HF_ENDPOINT=server.endpoint, HF_HOME=tmp_path / "hub", HF_HUB_DISABLE_XET=1)
+    assert said == "No place for llama.\n"
+    assert set(server.served) == {"config.json"}
+
+
+def test_a_file_that_was_cut_off_in_the_hubs_cache_is_fetched_again(ask: Ask, tmp_path: Path) -> None:
+    weights = Path(ask("lab/good")["located"]["folder"]) / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.resolve().write_bytes(whole[:1000])
+    offline = locating.run("lab/good", HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=tmp_path / "hub")
+    assert "model.safetensors is damaged" in offline["error"]
+    ask("lab/good")
+    assert weights.read_bytes() == whole
+
+
+def test_a_bit_that_flipped_in_the_hubs_cache_is_noticed_and_fetched_again(ask: Ask, tmp_path: Path) -> None:
+    weights = Path(ask("lab/good")["located"]["folder"]) / "model.safetensors"
+    whole = weights.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-3] ^= 0x40
+    weights.resolve().write_bytes(flipped)
+    offline = locating.run("lab/good", HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=tmp_path / "hub")
+    assert "model.safetensors is damaged: its SHA-256 is not the one that the hub gave it" in offline["error"]
+    assert "python -m models fetch lab/good" in offline["error"]
+    ask("lab/good")
+    assert weights.read_bytes() == whole
 
 
 def test_a_repository_that_is_not_there_says_so(ask: Ask) -> None:

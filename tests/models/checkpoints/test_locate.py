@@ -151,8 +151,8 @@ def test_a_folder_that_cannot_be_used_says_what_it_lacks(tmp_path: Path, files: 
 
 
 def test_a_missing_shard_is_named(tmp_path: Path) -> None:
-    for name in ("config.json", "tokenizer.json"):
-        (tmp_path / name).touch()
+    (tmp_path / "tokenizer.json").touch()
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(WeightsError, match=r"2 of 2 weight files are missing \(model-1"):

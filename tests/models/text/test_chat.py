@@ -1,16 +1,18 @@
 """A text as a message: the conversation that the library's own tokenizer writes, with its parts told apart."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
+from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from models.checkpoints.locate import Located
-from models.text.chat import ASSISTANT, INSTRUCTION, SYSTEM, USER, Chat, chat_of
+from models.text.chat import ASSISTANT, INSTRUCTION, NO_TEMPLATE, SITES, SYSTEM, USER, Chat, chat_of
 from models.text.tokenizer import load_tokenizer
-from tests.models.toy import TEMPLATE, save
+from tests.models.toy import TEMPLATE, save, toy_tokenizer
 
 IDS, ROLES = Want("chat_ids"), Want("chat_role")
 MESSAGES = [{"role": "system", "content": INSTRUCTION}]
@@ -66,17 +68,64 @@ def test_the_tokens_of_the_default_model_are_those_of_the_library(smollm2: Locat
 
 
 def test_a_template_in_a_file_of_its_own_is_read(tmp_path: Path) -> None:
+    save(tmp_path, "{{ raise_exception('not this one') }}")
     (tmp_path / "chat_template.jinja").write_text(TEMPLATE, "utf-8")
-    assert parts(chat_of(tmp_path), "hi")[1][0] == USER
+    assert not load_tokenizer(tmp_path).missing.keys() & SITES
 
 
-@pytest.mark.parametrize("template", ["{% for %}", "{{ raise_exception('never') }}"])
-def test_a_template_that_cannot_be_used_is_none(template: str, tmp_path: Path) -> None:
+def test_of_several_templates_the_default_one_is_read(tmp_path: Path) -> None:
+    save(tmp_path)
+    file = tmp_path / "tokenizer_config.json"
+    named = [{"name": "default", "template": TEMPLATE}, {"name": "tool_use", "template": "{{ 1 / 0 }}"}]
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | {"chat_template": named}), "utf-8")
+    assert not load_tokenizer(tmp_path).missing.keys() & SITES
+    assert str(chat_of({"tool_use": TEMPLATE}, {})) == NO_TEMPLATE
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{% for %}", "Expected an expression"),
+        ("{{ raise_exception('never') }}", "never"),
+        ("{{ messages + 1 }}", "TypeError"),
+        ("{{ messages[7].content.x }}", "has no"),
+        ("{{ '\ud800' }}", "half a character"),
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "is stopped"),
+    ],
+)
+def test_a_template_that_cannot_be_used_says_why_and_the_model_opens(template: str, said: str, tmp_path: Path) -> None:
     save(tmp_path, template)
-    assert chat_of(tmp_path) is None
-    assert "no chat template" in load_tokenizer(tmp_path).missing["chat_ids"]
+    tokenizer = load_tokenizer(tmp_path)
+    assert said in str(tokenizer.missing["chat_ids"])
+    assert tokenizer.tokenize("the")
 
 
-def test_a_folder_without_a_template_has_no_chat(minilm: Located, tmp_path: Path) -> None:
-    assert chat_of(tmp_path) is None
-    assert chat_of(minilm.folder) is None
+@pytest.mark.parametrize("template", [7, {"default": 7}, ["x"], True])
+def test_a_template_that_is_no_text_says_so(template: object) -> None:
+    assert "is no text" in str(chat_of(template, {}))
+
+
+def test_a_text_that_the_template_does_not_take_is_refused() -> None:
+    shy = "{% if 'no' in messages[-1].content %}{{ raise_exception('not that') }}{% endif %}" + TEMPLATE
+    tokenizer = toy_tokenizer(shy)
+    with pytest.raises(Refused, match="not that"):
+        tokenizer.answer(Run("", "no"), [IDS])
+    assert tokenizer.answer(Run("", "yes"), [IDS])
+
+
+def test_special_tokens_are_those_that_the_library_knows(tmp_path: Path) -> None:
+    """Also those of special_tokens_map.json."""
+    save(tmp_path, "{{ bos_token }}" + TEMPLATE)
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps({"bos_token": "<|start|>"}), "utf-8")
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text("utf-8"))
+    settings.pop("added_tokens_decoder", None)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings), "utf-8")
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    assert theirs.bos_token == "<|start|>"
+    asked = theirs.apply_chat_template([*MESSAGES, {"role": "user", "content": "hi"}], add_generation_prompt=True)
+    assert load_tokenizer(tmp_path).answer(Run("", "hi"), [IDS])[IDS].tolist() == asked["input_ids"]
+
+
+def test_a_folder_without_a_template_has_no_chat(minilm: Located) -> None:
+    assert str(load_tokenizer(minilm.folder).missing["chat_ids"]) == NO_TEMPLATE
+    assert str(chat_of(None, {})) == NO_TEMPLATE

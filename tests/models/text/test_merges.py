@@ -1,5 +1,6 @@
 """The merges of a word: as a plain loop over the table finds them, and arriving where the library's tokens are."""
 
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from anatomy.request import Run, Want
 from models.checkpoints.locate import Located
-from models.text.merges import APART, NEW_WORD, WHOLE, Merges
+from models.text.merges import APART, NEW_WORD, WHOLE, Merges, followed
 from models.text.tokenizer import Tokenizer, load_tokenizer
 from tests.models.toy import RULES, backend, toy_tokenizer
 
@@ -132,7 +133,18 @@ def test_words_that_are_taken_as_they_stand_are_not_merged() -> None:
     [{"type": "WordPiece"}, {"dropout": 0.1}, {"end_of_word_suffix": "</w>"}, {"continuing_subword_prefix": "#"}],
 )
 def test_other_ways_of_cutting_have_no_merges(change: dict) -> None:
-    assert Merges.of({"type": "BPE", "merges": [], "vocab": {}} | change) is None
+    assert followed({"type": "BPE", "merges": [], "vocab": {}})
+    assert not followed({"type": "BPE", "merges": [], "vocab": {}} | change)
+
+
+def test_an_unknown_letter_is_a_token_and_no_part_of_a_merge() -> None:
+    """Bytes without an entry stand for themselves, whatever the entry for unknown ones is called."""
+    made = backend()
+    facts = json.loads(made.to_str())
+    facts["model"]["unk_token"] = "a"
+    tokenizer = Tokenizer(json.dumps(facts))
+    steps, _ = joined(tokenizer, "the \x13 the")
+    assert sum(len(token.bytes) for token in tokenizer.tokenize("the \x13 the")) == len(steps)
 
 
 def test_a_tokenizer_without_merges_says_so(minilm: Located) -> None:
