@@ -26,6 +26,7 @@ class Fault:
 _READING = ("tests/models/reading", "tests/models/local/test_long.py")
 _MEASURES = ("tests/models/measures", "tests/models/local/test_parity.py")
 _DESCRIPTIONS = ("tests/viz/test_descriptions.py",)
+_FACTS = ("tests/models/identities/test_facts.py",)
 _VERDICTS = ("tests/articles/test_arithmetic.py", "tests/articles/test_verdicts.py")
 
 FAULTS = (
@@ -40,8 +41,8 @@ FAULTS = (
     Fault(
         "a scale of the model's own is overlooked",
         "models/reading/attended.py",
-        "query.shape[-1] ** -0.5 if self.scaling is None else self.scaling",
-        "query.shape[-1] ** -0.5",
+        "self.query.shape[-1] ** -0.5 if self.scaling is None else self.scaling",
+        "self.query.shape[-1] ** -0.5",
         _READING,
     ),
     Fault("a token sees the next one", "models/reading/attended.py", ".triu_(1)", ".triu_(2)", _READING),
@@ -278,8 +279,8 @@ FAULTS = (
     Fault(
         "the cache without its values",
         "anatomy/memory.py",
-        "return 2 * model.layers *",
-        "return model.layers *",
+        "return 2 * (model.n_kv",
+        "return (model.n_kv",
         ("tests/anatomy", "tests/panels/output", "tests/panels/scale"),
     ),
     Fault(
@@ -431,5 +432,105 @@ FAULTS = (
         "text.answer(read.caption)",
         "text.answer(PanelAnswer.of(panel, trace, view).caption)",
         ("tests/ui/test_question.py",),
+    ),
+    # What is checked when a model is opened
+    Fault("the turn does not stretch", "anatomy/rotary.py", "a, b = stretch * in_pairs", "a, b = in_pairs", _FACTS),
+    Fault(
+        "a long text turns like a short one",
+        "anatomy/spec.py",
+        "replace(self, frequencies=self.beyond) if longer else self",
+        "self",
+        _FACTS,
+    ),
+    Fault(
+        "a program's angles are those of a short text",
+        "models/local/engine.py",
+        "return self.spec.on(1 + int(interventions.places(tokens).max()))",
+        "return self.spec.on(1)",
+        _FACTS,
+    ),
+    Fault(
+        "every layer scales as the first",
+        "anatomy/spec.py",
+        "return self.scales[layer] if self.scales",
+        "return self.scales[0] if self.scales",
+        _FACTS,
+    ),
+    Fault(
+        "the window is tried on a text that it holds",
+        "models/identities/facts.py",
+        "NARROW = 4  #",
+        "NARROW = 400  #",
+        _FACTS,
+    ),
+    Fault(
+        "angles are tried at short places alone",
+        "models/identities/facts.py",
+        "sorted(place for place in doubling | around | {longest - 1} if 0 <= place < longest)",
+        "[0, 1]",
+        _FACTS,
+    ),
+    Fault(
+        "differences below 1 count by themselves",
+        "models/identities/identity.py",
+        "shares = differences / sizes",
+        "shares = differences / sizes.clamp(min=1.0)",
+        _FACTS,
+    ),
+    Fault(
+        "a score's rounding has the size of the score",
+        "models/reading/attended.py",
+        "sums = self.query.abs() @ of_head",
+        "sums = self.query @ of_head",
+        _FACTS,
+    ),
+    Fault(
+        "a cache forgets what Llama still sees",
+        "models/loaded/generate.py",
+        "if loaded.spec.windows else DynamicCache()",
+        "if True else DynamicCache()",
+        _FACTS,
+    ),
+    Fault(
+        "keys of a short text stay in the cache of a long one",
+        "models/loaded/generate.py",
+        "if loaded.spec.on(len(given)).position != loaded.spec.on(len(given) + 1).position:",
+        "if False:",
+        _FACTS,
+    ),
+    Fault(
+        "a doubt closes nothing",
+        "panels/panel.py",
+        "return self.applies(spec) or (None if doubt is None else str(doubt))",
+        "return self.applies(spec)",
+        _FACTS,
+    ),
+    Fault(
+        "tensors without a place are dropped",
+        "models/loaded/judged.py",
+        "        if strays:\n            template",
+        "        if False:\n            template",
+        ("tests/models/loaded/test_judged.py",),
+    ),
+    Fault(
+        "a file of the right size passes unread",
+        "models/checkpoints/integrity.py",
+        "return digest == sha256",
+        "return True",
+        ("tests/models/checkpoints/test_integrity.py", "tests/models/checkpoints/test_damage.py"),
+    ),
+    Fault(
+        "a file that changed since counts as unchanged",
+        "models/checkpoints/integrity.py",
+        "return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino",
+        "return facts.st_size, 0, 0, 0",
+        ("tests/models/checkpoints/test_integrity.py", "tests/models/checkpoints/test_damage.py"),
+    ),
+    Fault(
+        "a panic of a library passes the boundary",
+        "models/checkpoints/outside.py",
+        '_PANICS = "pyo3_runtime"',
+        '_PANICS = "nothing"',
+        ("tests/models/checkpoints/test_outside.py",),
     ),
 )

@@ -137,7 +137,7 @@ class _Header:
         if version and version & 0xFFFF == 0:
             self.odd(N_("it is made for machines with the other byte order"))
         if version not in VERSIONS:
-            known = " and ".join(str(known) for known in VERSIONS)
+            known = ", ".join(str(known) for known in VERSIONS)
             self.odd(N_("it is of version {version}, and {known} are known here"), version=version, known=known)
         return self._number(GGUFValueType.UINT64), self._number(GGUFValueType.UINT64)
 

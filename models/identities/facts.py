@@ -8,6 +8,7 @@ window that is narrower than this text, turns at places up to the end of the lon
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from anatomy import facts
 from anatomy.language import N_
-from anatomy.spec import ModelSpec, RelativeBias, Rope
+from anatomy.spec import RelativeBias, Rope
 from models.identities.identity import LOGIT_TOLERANCE, TOLERANCE, Identity, Sides, worst
 from models.identities.law import Law
 from models.loaded.generate import new_cache, step
@@ -25,13 +26,13 @@ from models.reading.layer_inputs import LayerInputs
 from models.reading.recorder import ATTENDED, Sites
 
 NARROW = 4  # tokens in the window that is tried: less than the text has
-_STEPS = 3  # tokens computed one by one over the cache
+_STEPS = 2  # tokens computed one by one over the cache
 
 
 def check(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> tuple[Identity, ...]:
     """The facts that take passes of their own, on one short text."""
     with torch.inference_mode():
-        found = [_windows(loaded, ids)]
+        found = [_windows(loaded, ids)] if _naming_a_window(loaded) else []
         if isinstance(loaded.spec.position, Rope):
             found.append(_angles(loaded, loaded.spec.position))
         if loaded.spec.head == "causal":
@@ -39,13 +40,14 @@ def check(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> tuple[Identity, 
     return tuple(found)
 
 
-def laws(spec: ModelSpec) -> tuple[Law, ...]:
-    """The facts that hold, or not, within each layer."""
-    return (_BIASED if isinstance(spec.position, RelativeBias) else _SCORES, *((_TURNS,) if _rotates(spec) else ()))
-
-
-def _rotates(spec: ModelSpec) -> bool:
-    return isinstance(spec.position, Rope)
+def laws(loaded: LoadedModel) -> tuple[Law, ...]:
+    """The facts that hold, or not, within each layer of one plain pass."""
+    position = loaded.spec.position
+    return (
+        _BIASED if isinstance(position, RelativeBias) else _SCORES,
+        *((_TURNS,) if isinstance(position, Rope) else ()),
+        *(() if _naming_a_window(loaded) else (_SEEN,)),
+    )
 
 
 def entering(loaded: LoadedModel, ids: Int[np.ndarray, " pos"], inputs: LayerInputs) -> Identity:
@@ -83,21 +85,31 @@ _SCORES = Law(
 _BIASED = replace(_SCORES, name=N_("q·k × the stated factor + bias = score"), reads=_SCORES.reads | {"pos_bias"})
 
 
+def _seen_sides(loaded: LoadedModel, layer: int, sites: Sites) -> Sides:
+    """Which pairs of tokens a layer lets look, 1, and which not, 0: by its scores, and by the stated windows."""
+    seen = torch.isfinite(sites.attended.scored).float()  # [head pos src]
+    windows, causal = loaded.spec.windows, loaded.spec.stack().causal
+    window = NARROW if windows and windows[layer] is not None else None
+    stated = _visible(seen.shape[-1], causal, window).float().expand_as(seen)
+    return Sides(seen, stated, torch.ones_like(seen))
+
+
+_SEEN = Law(
+    N_("pairs of tokens that a layer sees = those within the stated windows"),
+    reads=frozenset({ATTENDED}),
+    vouches=frozenset(),
+    sides=_seen_sides,
+    facts=frozenset({facts.WINDOW}),
+)
+
+
 def _windows(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> Identity:
-    """How many pairs of tokens a layer sees or bars otherwise than the stated windows say; the worst layer."""
-    n, causal = len(ids), loaded.spec.stack().causal
-    wrong: list[float] = []
-
-    def visit(layer: int, sites: Sites) -> None:
-        windows = loaded.spec.windows
-        window = NARROW if windows and windows[layer] is not None else None
-        seen = torch.isfinite(sites.attended.scored)  # [head pos src]
-        wrong.append(float((seen != _visible(n, causal, window)).sum((1, 2)).max()))
-
+    """The same law under a window that the text does not fit in."""
+    errors: list[float] = []
+    wanted = dict.fromkeys(range(loaded.spec.layers), _SEEN.reads)
     with _narrowed(loaded):
-        loaded.record(ids, dict.fromkeys(range(loaded.spec.layers), frozenset({ATTENDED})), visit)
-    name = N_("pairs of tokens that a layer sees = those within the stated windows")
-    return Identity(name, frozenset(), worst(wrong), 0.0, frozenset({facts.WINDOW}))
+        loaded.record(ids, wanted, lambda layer, sites: errors.append(_seen_sides(loaded, layer, sites).off))
+    return Identity(_SEEN.name, _SEEN.vouches, worst(errors), TOLERANCE, _SEEN.facts)
 
 
 def _visible(n: int, causal: bool, window: int | None) -> Tensor:
@@ -110,8 +122,7 @@ def _visible(n: int, causal: bool, window: int | None) -> Tensor:
 @contextmanager
 def _narrowed(loaded: LoadedModel) -> Iterator[None]:
     """While this is open, the window that the configuration names is NARROW, so that a short text passes its edge."""
-    configs = {id(config): config for config in (loaded.model.config, loaded.model.base_model.config)}.values()
-    named = [vars(config) for config in configs if getattr(config, "sliding_window", None) is not None]
+    named = _naming_a_window(loaded)
     before = [config["sliding_window"] for config in named]
     try:
         for config in named:
@@ -120,6 +131,13 @@ def _narrowed(loaded: LoadedModel) -> Iterator[None]:
     finally:
         for config, window in zip(named, before, strict=True):
             config["sliding_window"] = window
+
+
+def _naming_a_window(loaded: LoadedModel) -> list[dict[str, Any]]:
+    """The fields of the model's configurations that name a window, be it one that its class does not apply. Where none
+    does and one is stated all the same, the text is seen to pass it."""
+    configs = {id(config): config for config in (loaded.model.config, loaded.model.base_model.config)}.values()
+    return [vars(config) for config in configs if getattr(config, "sliding_window", None) is not None]
 
 
 def _angles(loaded: LoadedModel, rope: Rope) -> Identity:

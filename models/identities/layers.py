@@ -119,7 +119,7 @@ def _laws(loaded: LoadedModel) -> tuple[Law, ...]:
         _normalization(norms_of.ATTENTION, ("attn_gain", "attn_norm_bias"), after),
         _normalization(norms_of.FFN, ("ffn_gain", "ffn_norm_bias"), after),
         *((_BIAS,) if isinstance(loaded.spec.position, RelativeBias) else ()),
-        *facts.laws(loaded.spec),
+        *facts.laws(loaded),
     )
 
 

@@ -66,12 +66,16 @@ class Attended:
         return self.mask is None and self.bias is None
 
     @property
+    def factor(self) -> float:
+        """What q·k is multiplied with."""
+        return self.query.shape[-1] ** -0.5 if self.scaling is None else self.scaling
+
+    @property
     def sizes(self) -> Float[Tensor, "head pos 1"]:
         """Of each row of scores, the size of the numbers that its largest is added up of: Σ |q·k| scaled, and |bias|.
         A score of float32 may be off by a share of that."""
         of_head = self.key.abs().repeat_interleave(len(self.query) // len(self.key), 0)  # [head src d_head]
-        scale = self.query.shape[-1] ** -0.5 if self.scaling is None else self.scaling
-        sums = self.query.abs() @ of_head.transpose(1, 2) * abs(scale)  # [head pos src]
+        sums = self.query.abs() @ of_head.transpose(1, 2) * abs(self.factor)  # [head pos src]
         return (sums if self.bias is None else sums + self.bias.abs()).amax(-1, keepdim=True)
 
     def like(self, other: "Attended") -> bool:
@@ -125,10 +129,9 @@ class Attended:
         query = self.query[heads, first:end]
         key = (self.key if head is None else self.key[head // group, None])[:, :width].transpose(1, 2)
         shared = query.unflatten(0, (len(key), -1))  # [kv group row d_head]
-        scale = query.shape[-1] ** -0.5 if self.scaling is None else self.scaling
         zero, rows = query.new_zeros(1, 1, 1), shared.flatten(1, 2)
         out = None if room is None else room[: len(key) * rows.shape[1] * width].view(len(key), -1, width)
-        scores = torch.baddbmm(zero, rows, key, beta=0, alpha=scale, out=out)  # [kv group·row src]
+        scores = torch.baddbmm(zero, rows, key, beta=0, alpha=self.factor, out=out)  # [kv group·row src]
         scores = scores.unflatten(1, shared.shape[1:3]).flatten(0, 1)
         if self.bias is not None:
             scores += self.bias[heads, first:end, :width]
