@@ -13,7 +13,7 @@ from anatomy.view import Fitted, View
 from articles import Article, Claim, Heading
 from articles.verdict import Verdict
 from panels.panel import Panel
-from ui import excerpts, judging, links, polled, session
+from ui import excerpts, judging, links, mishap, polled, session
 from ui.components import claims
 from ui.components.claims import Card, Group, Mark, Tab
 from ui.handed import Handed
@@ -90,24 +90,26 @@ def draw(model: HostedModel, view: Fitted, link: View, panel: Panel, model_verdi
 def _column(model: HostedModel, view: Fitted, link: View, panel: Panel, handed: Handed[ModelVerdicts]) -> None:
     """link: of which the rest of the page was drawn; once it says otherwise, the whole page is drawn again."""
     links.set_locale()
-    model_verdicts, now = handed.take(), link
-    if model_verdicts is None:
-        now = links.read()
-        if _without_settings(now) != _without_settings(link):
-            polled.anew()
-        model_verdicts = verdicts(model, view, panel.stage)
-    _show(model_verdicts, view, now, panel)
+    with mishap.costing("the articles"):
+        model_verdicts, now = handed.take(), link
+        if model_verdicts is None:
+            now = links.read()
+            if _without_settings(now) != _without_settings(link):
+                polled.anew()
+            model_verdicts = verdicts(model, view, panel.stage)
+        _show(model_verdicts, view, now, panel)
 
 
 def _filling(model: HostedModel, view: Fitted, link: View, panel: Panel, handed: Handed[ModelVerdicts]) -> None:
     """The same, looked at again and again; once all is known, the page is drawn anew, and the map counts."""
     links.set_locale()
-    model_verdicts, now = handed.take(), link
-    if model_verdicts is None:
-        model_verdicts, now = verdicts(model, view, panel.stage), links.read()
-        if links.current() and (model_verdicts.done or _without_settings(now) != _without_settings(link)):
-            polled.anew()
-    _show(model_verdicts, view, now, panel)
+    with mishap.costing("the articles"):
+        model_verdicts, now = handed.take(), link
+        if model_verdicts is None:
+            model_verdicts, now = verdicts(model, view, panel.stage), links.read()
+            if links.current() and (model_verdicts.done or _without_settings(now) != _without_settings(link)):
+                polled.anew()
+        _show(model_verdicts, view, now, panel)
 
 
 def _without_settings(view: View) -> View:

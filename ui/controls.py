@@ -11,7 +11,7 @@ from anatomy.language import N_, _
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted, View
 from panels.panel import Panel
-from ui import links
+from ui import links, mishap
 
 MOST_SEGMENTS = 16
 WIDE, NARROW = 90, 26
@@ -53,7 +53,7 @@ def _stepper(key: str, place: str, count: int, view: Fitted) -> None:
 
 
 def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
-    value = view[control]
+    value = _number_of(control, view) if isinstance(control, Slider) else view[control]
     name = hold(key, value)
     changed = writes(key, value, lambda now, setting: now.with_setting(control, setting))
     match control:
@@ -83,12 +83,17 @@ def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
                 _(control.label),
                 control.low,
                 control.high,
-                view[control],
+                _number_of(control, view),
                 step=control.step,
                 key=name,
                 on_change=changed,
                 width=260,
             )
+
+
+def _number_of(slider: Slider, view: Fitted) -> float:
+    """A slider's value: a whole number where its ends are. Streamlit has sliders of these or of others, not of both."""
+    return type(slider.low)(view[slider])
 
 
 def hold(key: str, value: Any) -> str:
@@ -139,6 +144,7 @@ def writes(key: str, shown: Any, change: Callable[[View, Any], View]) -> Callabl
     widget that comes back after it was away for a while reports as new."""
     name = _name(key)
 
+    @mishap.harmless
     def call() -> None:
         if name != _name(key):
             return

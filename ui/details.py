@@ -12,7 +12,7 @@ from anatomy.language import N_, _, get_locale, use_locale
 from anatomy.sites import SITES
 from panels.answer import PanelAnswer
 from panels.panel import Table
-from ui import links, text
+from ui import links, mishap, text
 from viz import export
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def tabs(answer: PanelAnswer) -> None:
     opened = st.tabs(list(bodies), key=f"{answer.panel.id}.tabs", on_change="rerun")
     for tab, body in zip(opened, bodies.values(), strict=True):
         if tab.open:
-            with tab:
+            with tab, mishap.costing(f"a tab of {answer.panel.id}"):
                 body(answer)
 
 

@@ -10,7 +10,7 @@ from anatomy.refused import Refused
 from anatomy.request import Run
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
-from ui import links
+from ui import links, mishap
 from ui.host import HostedModel
 from viz.format import thousands
 
@@ -169,6 +169,7 @@ def offer(model: HostedModel, run: Run, view: Fitted, most: int, chosen: bool, k
             st.button(label, key=f"{key}.{name}", on_click=_take, args=(model, run, most, cut))
 
 
+@mishap.harmless
 def _take(model: HostedModel, run: Run, most: int, cut: Cut) -> None:
     part = fitting(model, run, most, cut)
     links.go(lambda now: replace(now.with_text(part.text), pos=part.pos))

@@ -4,30 +4,46 @@ import gc
 import logging
 import os
 import sys
-from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from copy import copy
 from threading import Event, Lock, Thread
+from time import monotonic
 
 import streamlit as st
 
 from anatomy.language import N_
-from anatomy.refused import Refused
+from anatomy.refused import Refused, Sentence
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import DEFAULT_MODEL
 from models.connect import connect
 from models.engine import Engine, Estimate, Progress, Report
+from models.serving.boundary import short_of_memory
 from models.serving.queue import Queue
 from models.serving.recorded import FIRST_VIEW, NotRecorded
 from models.serving.store import Store, share
 from ui import session
+from ui.addresses import addresses, named
 
 VARIABLE = "STAGELIGHT_MODEL"
 HEAD_START = 4.0  # seconds that a recorded view has at most before the model is loaded: both need the same cores
-DEFAULT_MODELS = (DEFAULT_MODEL, "minilm-l6")  # a decoder, and an encoder to hold claims against
+AGAIN = 15.0  # seconds after which a new visit tries a load again that failed
+_STARTING = N_("starting the model")
+_BROKE = N_(
+    "The model {address} could not be loaded: {error}, at the step “{step}”. Its files may be damaged, cut short or of "
+    "a kind that this program does not know. Fetch or copy them again, then try again; the server's log has the "
+    "traceback."
+)
+_NO_MEMORY = N_(
+    "The model {address} does not fit into the memory that is free ({error}). Close other programs or open a smaller "
+    "model, then try again."
+)
+_ENDED = N_(
+    "Loading the model {address} ended without a result, at the step “{step}”. Try again, or restart the server."
+)
 _LOG = logging.getLogger(__name__)
 
 
@@ -66,8 +82,9 @@ class HostedModel:
         self.address = address
         self._models = of
         self._queue = queue or Queue()
-        self.progress = Progress(N_("starting the model"))
+        self.progress = Progress(_STARTING)
         self._refused: Refused | None = None
+        self._failed_at = 0.0
         self._recorded = recorded
         self._live: Store | None = None
         self._start = Lock()
@@ -76,13 +93,14 @@ class HostedModel:
 
     @property
     def ready(self) -> bool:
-        """The model is loaded, or it never will be."""
+        """The model is loaded, or it could not be."""
         return self._live is not None or self._refused is not None
 
     @property
     def failure(self) -> str | None:
         """Why it did not load, as a sentence in the reader's language; None while it may still."""
-        return None if self._refused is None else str(self._refused)
+        refused = self._refused
+        return None if refused is None else str(refused)
 
     @property
     def live(self) -> bool:
@@ -93,8 +111,28 @@ class HostedModel:
         """Start loading, if nobody has yet."""
         with self._start:
             if self._thread is None:
-                self._thread = Thread(target=self._load, name=f"load {self.address}", daemon=True)
-                self._thread.start()
+                self._launch()
+
+    def visited(self) -> None:
+        """Start loading, for somebody who comes anew: what failed a while ago may have been mended since."""
+        if monotonic() - self._failed_at >= AGAIN:
+            self.again()
+        self.begin()
+
+    def again(self) -> None:
+        """Try again to load what could not be loaded."""
+        with self._start:
+            if self._refused is not None:
+                self._launch()
+
+    def _launch(self) -> None:
+        """A thread that loads. Where there can be none, that is why it could not be loaded."""
+        self._refused, self.progress = None, Progress(_STARTING)
+        self._thread = Thread(target=self._load, name=f"load {self.address}", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._fail(self._broken(error))
 
     def hurry(self) -> None:
         """Load it without further delay, once it has begun: the recorded view is on a screen, or does not do."""
@@ -152,30 +190,51 @@ class HostedModel:
         """The run with tokens that the model goes on with; see `Engine.extend`. Loading: it is not there yet."""
         if self._live is None:
             raise self._absent()
-        return self._live.extend(run, count, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+        watch = None if session.page() is None else _stay
+        return self._live.extend(run, count, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, watch=watch)
 
     def _absent(self) -> Exception:
         """Why nobody can answer now; the model, which could, waits no longer."""
         self.hurry()
-        return Loading() if self._refused is None else self._refused
+        refused = self._refused
+        return Loading() if refused is None else copy(refused)  # raised once for each who asks
 
     def _load(self) -> None:
-        if self._recorded is not None:
-            self._shown_first.wait(HEAD_START)
+        """In a thread of its own. However it ends, there is a model or a sentence."""
+        refused = None
         try:
+            if self._recorded is not None:
+                self._shown_first.wait(HEAD_START)
             self._live = Store(connect(self.address, self._report), share(self._models), self._queue)
-        except Refused as refused:
-            self._refused = refused
-            return
-        except Exception as error:
+        except Refused as error:
+            refused = copy(error)  # without the frames of its traceback, which hold what was loaded so far
+        except BaseException as error:  # a library's panic is no Exception
             _LOG.exception("loading %s failed", self.address)
-            kind = type(error).__name__
-            message = N_("The model {address} could not be loaded ({kind}): see the server's log.")
-            self._refused = Refused(message, address=self.address, kind=kind)
-            return
+            refused = self._broken(error)
+        finally:
+            if self._live is None:
+                self._fail(refused or Refused(_ENDED, address=self.address, step=self._step))
         # What was just loaded stays for good: the collector need not walk it after every rerun.
         gc.collect()
-        gc.freeze()
+        if self._live is not None:
+            gc.freeze()
+
+    def _fail(self, refused: Refused) -> None:
+        self._failed_at, self._refused = monotonic(), refused
+
+    def _broken(self, error: BaseException) -> Refused:
+        """The sentence for an error that no part of the loading has one for."""
+        said = str(error).strip().partition("\n")[0][:200]
+        kind = type(error).__name__
+        about = {"address": self.address, "error": f"{kind}: {said}" if said else kind}
+        if short_of_memory(error):
+            return Refused(_NO_MEMORY, **about)
+        return Refused(_BROKE, **about, step=self._step)
+
+    @property
+    def _step(self) -> Sentence:
+        """What the loading is at, for a sentence that is read later."""
+        return Sentence(self.progress.step, what=self.progress.what)
 
     def _report(self, progress: Progress) -> None:
         self.progress = progress
@@ -183,17 +242,25 @@ class HostedModel:
 
 @st.cache_resource(show_spinner=False)
 def models() -> dict[str, HostedModel]:
-    """This server's models by the name that stands in links; the first one is shown when a link names none."""
-    hosted = {name(address): address for address in addresses(sys.argv[1:], os.environ.get(VARIABLE, ""))}
+    """This server's models by the name that stands in links; the first one is shown when a link names none. Refused
+    where whoever started the server has named none behind `--model`."""
+    hosted = named(addresses(sys.argv[1:], os.environ.get(VARIABLE, "")))
     queue = Queue()
     return {
-        shown: HostedModel(address, _recording() if shown == DEFAULT_MODEL else None, queue, len(hosted))
+        shown: HostedModel(address, _recording() if address == f"local:{DEFAULT_MODEL}" else None, queue, len(hosted))
         for shown, address in hosted.items()
     }
 
 
 def titled(name: str) -> str:
-    """A model of this server as the choice shows it: its title where it is known, else its name in links."""
+    """A model of this server as the choice shows it: its title where it is known, and its name in links where it is
+    not, or another model has the same title."""
+    title = _title(name)
+    same = sum(_title(other) == title for other in models())
+    return title if same < 2 or title == name else f"{title} · {name}"
+
+
+def _title(name: str) -> str:
     try:
         return models()[name].spec().weights.title or name
     except (Loading, Refused):
@@ -206,21 +273,19 @@ def _notify(progress: Progress) -> None:
     session.give_way()
 
 
+def _stay(progress: Progress) -> None:
+    """Tell whoever watches, and leave the line with a session that has ended. What its reader does next comes after
+    this: an action of his is being carried out."""
+    _watch.get()(progress)
+    if session.ended():
+        session.give_way()
+
+
 def _recording() -> Engine | None:
-    """The first view of the default model, as it was recorded; None in a copy of the program without it."""
-    return connect(f"recorded:{FIRST_VIEW}") if FIRST_VIEW.exists() else None
-
-
-def addresses(arguments: list[str], variable: str) -> list[str]:
-    """Where the models come from: `--model ADDRESS` (repeated for several), else the variable (commas between
-    several), else the two that the page is made for. Set by whoever starts the server, never by a link."""
-    parser = ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--model", action="append", default=[])
-    given = parser.parse_known_args(arguments)[0].model
-    given = given or [part.strip() for part in variable.split(",") if part.strip()]
-    return [part if ":" in part else f"local:{part}" for part in given or DEFAULT_MODELS]
-
-
-def name(address: str) -> str:
-    """The name of a model in links: the last part of its address."""
-    return address.partition(":")[2].rstrip("/").rsplit("/", 1)[-1]
+    """The first view of the default model, as it was recorded; None in a copy of the program in which it is not there
+    or damaged: the model does without."""
+    try:
+        return connect(f"recorded:{FIRST_VIEW}") if FIRST_VIEW.exists() else None
+    except Refused as refused:
+        _LOG.warning("%s", refused)
+        return None

@@ -16,7 +16,7 @@ from time import monotonic
 import streamlit as st
 
 import articles
-from anatomy.language import _, use_locale
+from anatomy.language import N_, _, use_locale
 from anatomy.refused import Refused
 from anatomy.stages import STAGES
 from anatomy.view import View
@@ -29,6 +29,10 @@ KEPT = 64  # questions whose verdicts are remembered
 WAITING = 32  # questions that may stand in line; the newest gives way, and is asked for again
 REST = 1.0  # seconds that a question waits for at least: the browser draws the page meanwhile
 GONE = 12.0  # seconds without being asked for after which a question leaves the line
+_BROKEN = N_(
+    "This claim could not be checked, because of an error of the program ({kind}). Others can; what a report of the "
+    "error needs stands in the server's log."
+)
 _LOG = logging.getLogger(__name__)
 
 
@@ -168,9 +172,10 @@ def _verdict(claim: str, job: _Job) -> Verdict:
             return Verdict("unseen", str(refused))
         except Cancelled:
             return Verdict("unseen", _("This was stopped before its end."))
-        except Exception:
+        except BaseException as error:  # it costs this claim, not the thread that judges for all pages
             _LOG.exception("the check of %s failed on %s", claim, question.model)
-            return Verdict("unseen", _("This could not be worked out: see the server's log."))
+            kind = type(error).__name__
+            return Verdict("unseen", _(_BROKEN, kind=kind))
 
 
 def _checks() -> dict:

@@ -31,7 +31,10 @@ PATIENCE = 4.0  # seconds after its last look that a page counts as gone
 FEW, MANY = 8, 32  # positions worked out at a time, in a short text and in a long one
 LONG = 1024  # tokens of a long text: its streams may have to be computed again for every question
 _LOG = logging.getLogger(__name__)
-_BROKEN = N_("The rest could not be worked out: see the server's log.")
+_BROKEN = N_(
+    "The rest of this figure could not be worked out, because of an error of the program ({kind}). What it shows is "
+    "right. Another text or place may do; what a report of the error needs stands in the server's log."
+)
 
 
 class _Gone(Exception):
@@ -124,9 +127,9 @@ class FillingQueue:
             return False
         except Refused as refused:
             filling.refused = refused
-        except Exception:
+        except BaseException as error:  # it costs this filling, not the thread that works for all pages
             _LOG.exception("what fills in a figure of %s failed", filling.run.model)
-            filling.refused = Refused(_BROKEN)
+            filling.refused = Refused(_BROKEN, kind=type(error).__name__)
         return True
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from math import isclose
 from threading import Lock
 from urllib.parse import urlencode
 
 import streamlit as st
 
 import panels
-from anatomy.language import LANGUAGES
+from anatomy.control import Slider
+from anatomy.language import LANGUAGES, N_, _
 from anatomy.language import set_locale as speak_language
 from anatomy.view import View, read_view
 from ui import long_links, session
@@ -19,6 +21,9 @@ _KNOWN = "link"
 # A run that a newer one replaces goes on until it next asks for the session's state, where Streamlit stops it. Between
 # that look and its write the newer one could write, and would be taken back: so one after the other.
 _IN_ORDER = Lock()
+_REPLACED = "\ufffd"
+_HALVES = N_("This link holds halves of characters, which are none: each is read as {mark}.")
+_BETWEEN = N_("The link's {name} is {value}, between two steps: {step} is used.")
 
 
 def arrive() -> tuple[View, tuple[str, ...]]:
@@ -64,7 +69,8 @@ def go(change: Change) -> None:
         known = st.session_state.get(_KNOWN, {})
         ours = {*FIELDS, *long_links.NAMES, *(control.name for control in panels.controls())}
         others = {name: value for name, value in known.items() if name not in ours}
-        st.session_state[_KNOWN] = others | long_links.into(change(_meant(known)[0]).query())
+        written = {name: _whole(value) for name, value in change(_meant(known)[0]).query().items()}
+        st.session_state[_KNOWN] = others | long_links.into(written)
         st.query_params.from_dict(st.session_state[_KNOWN])
 
 
@@ -75,8 +81,36 @@ def current() -> bool:
 
 def _meant(query: Mapping[str, str]) -> tuple[View, tuple[str, ...]]:
     plain, damage = long_links.out_of(query)
-    view, complaints = read_view(plain, panels.load(), panels.controls())
-    return view, (*damage, *complaints)
+    whole = {name: _whole(value) for name, value in plain.items()}
+    halves = () if whole == plain else (_(_HALVES, mark=_REPLACED),)
+    view, complaints = read_view(whole, panels.load(), panels.controls())
+    stepped, moved = _on_steps(view)
+    return stepped, (*damage, *halves, *complaints, *moved)
+
+
+def _whole(text: str) -> str:
+    """A text without halves of characters (unpaired surrogates): no link and no page can hold one."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _on_steps(view: View) -> tuple[View, tuple[str, ...]]:
+    """(the view with every slider at one of its steps, complaints about those that were between two)."""
+    complaints = []
+    for control in panels.controls():
+        if isinstance(control, Slider) and control.name in dict(view.settings):
+            value, step = view[control], _step(control, view[control])
+            if not isclose(value, step, abs_tol=1e-9):
+                complaints.append(_(_BETWEEN, name=control.name, value=f"{value:g}", step=f"{step:g}"))
+            view = view.with_setting(control, step) if value != step else view
+    return view, tuple(complaints)
+
+
+def _step(control: Slider, value: float) -> float:
+    """The step of a slider that is next to a value."""
+    step = control.low + round((value - control.low) / control.step) * control.step
+    return min(round(step, 9), control.high)
 
 
 def query(view: View, **more: str) -> str:
@@ -91,4 +125,4 @@ def address(view: View, **more: str) -> str:
 
 
 def _written(pairs: Mapping[str, str]) -> str:
-    return f"?{urlencode(pairs)}" if pairs else ""
+    return f"?{urlencode(pairs, errors='replace')}" if pairs else ""

@@ -15,7 +15,21 @@ from anatomy.view import Fitted, View
 from panels import stagemap
 from panels.panel import Panel
 from panels.stagemap import Box
-from ui import aside, asking, continuation, figure, host, links, long_links, session, stage, text, top, waiting
+from ui import (
+    aside,
+    asking,
+    continuation,
+    figure,
+    host,
+    links,
+    long_links,
+    mishap,
+    session,
+    stage,
+    text,
+    top,
+    waiting,
+)
 from ui.asking import Halt
 from ui.components import stagemap as drawn_map
 from ui.components import strip
@@ -29,13 +43,20 @@ ICON = Path(__file__).parent.parent / "static" / "icon.svg"
 
 
 def draw() -> None:
-    """One run of the page."""
+    """One run of the page. An error of the program is a sentence at the place where it came up."""
+    with mishap.costing("the page", mishap.PAGE):
+        _draw()
+
+
+def _draw() -> None:
     links.set_locale()
     view, complaints = links.arrive()
     panel = panels.load()[view.panel]
     st.set_page_config(page_title=f"{_(panel.title)} · Stagelight", page_icon=str(ICON), layout="wide")
     st.html(f"<style>{CSS}</style>")
     model, unknown = chosen(view)
+    if session.first_time(model.address):
+        model.visited()
     model.begin()
     embedded = bool(st.context.is_embedded)
     free = st.container() if embedded else top.bar(model, view)
@@ -43,6 +64,7 @@ def draw() -> None:
         top.text_row(view)
     notices = st.container(key="notices")
     with notices:
+        mishap.tell()
         for complaint in (*complaints, *unknown, *aside.complaints(view)):
             text.notice(complaint)
         if long_links.only_here(view.text):
@@ -57,12 +79,14 @@ def draw() -> None:
         waiting.until_loaded(model)
     except Refused as refused:
         text.notice(str(refused), "refused")
+        waiting.offer_again(model)
     else:
         with free:
             waiting.in_the_background(model)
         if model.failure is not None:
             with notices:
                 text.notice(_("What is shown was recorded. {reason}", reason=model.failure), "refused")
+                waiting.offer_again(model)
 
 
 def chosen(view: View) -> tuple[HostedModel, tuple[str, ...]]:
@@ -91,14 +115,14 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
         return
     row = st.container(key="strip_row")
     if isinstance(cut, Trace):
-        with row:
+        with row, mishap.costing("the tokens"):
             tokens_of(cut, fitted)
     answer = _answer(model, cut, fitted, panel, line)
     if isinstance(answer, Halt):
         mapped = cut if answer is cut else _for_the_map(model, run, fitted, answer, line)
     else:
         mapped = answer.trace
-    with row:
+    with row, mishap.costing("the next tokens"):
         if isinstance(mapped, Trace):
             following = continuation.after(model, mapped)
             if following is not None:
@@ -108,12 +132,12 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
     with st.container(key="columns"):
         left, middle, right = st.columns(3, gap="medium")
     verdicts = aside.verdicts(model, fitted, panel.stage, cut if isinstance(cut, Trace) else None)
-    with left:
+    with left, mishap.costing("the map"):
         boxes = stagemap.boxes(mapped, fitted) if isinstance(mapped, Trace) else stagemap.bare(spec)
         map_of(boxes, spec, fitted, view, panel, aside.counted(verdicts))
     with middle:
         _stage(model, fitted, view, answer, run)
-    with right:
+    with right, mishap.costing("the articles"):
         aside.draw(model, fitted, view, panel, verdicts)
 
 
@@ -121,10 +145,22 @@ def _answer(
     model: HostedModel, cut: Trace | Halt, view: Fitted, panel: Panel, line: Line, mapped: bool = True
 ) -> Answer | Halt:
     """The one question of a run of the page: what the stage shows, and with it the map and the next tokens. Before it,
-    what the reader has asked for besides. cut: the text's tokens."""
+    what the reader has asked for besides. cut: the text's tokens. An error in what the panel asks for is its own."""
     extra = asking.asked_extra()
     if isinstance(cut, Halt):
         return cut
+    try:
+        return _asked(model, cut, view, panel, line, mapped, extra)
+    except Loading:
+        raise
+    except Exception as error:
+        return Halt(str(mishap.said(f"the panel {panel.id}", error)))
+
+
+def _asked(
+    model: HostedModel, cut: Trace, view: Fitted, panel: Panel, line: Line, mapped: bool, extra: object
+) -> Answer | Halt:
+    """The same of a text that has tokens. extra: what the reader has asked for besides."""
     figures = stage.shown(model, cut.run, view, panel)
     if figures.chooser is not None and extra == (cut.run, figures.chooser.id):
         besides = asking.ask(model, cut.run, figures.chooser.needs(cut.spec, view), line, once=True)

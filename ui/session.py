@@ -3,8 +3,11 @@
 from urllib.parse import parse_qsl
 
 import streamlit as st
+from streamlit.runtime import exists, get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state.query_params import EMBED_QUERY_PARAMS_KEYS
+
+_SEEN = "seen before"
 
 
 def page() -> str | None:
@@ -29,6 +32,19 @@ def in_part() -> bool:
     """Whether only a part of the page is being drawn."""
     context = get_script_run_ctx(suppress_warning=True)
     return context is not None and bool(context.fragment_ids_this_run)
+
+
+def ended() -> bool:
+    """Whether the browser of this page has gone: its tab was closed, or its connection lost."""
+    return exists() and not get_instance().is_active_session(page() or "")
+
+
+def first_time(what: str) -> bool:
+    """Whether this session has not asked that before."""
+    seen = st.session_state.setdefault(_SEEN, set())
+    new = what not in seen
+    seen.add(what)
+    return new
 
 
 def give_way() -> None:

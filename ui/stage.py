@@ -15,7 +15,7 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted, View
 from panels.answer import PanelAnswer
 from panels.panel import Panel
-from ui import asking, controls, details, excerpts, figure, later, links, polled, text, waiting, withheld
+from ui import asking, controls, details, excerpts, figure, later, links, mishap, polled, text, waiting, withheld
 from ui.asking import Halt
 from ui.handed import Handed
 from ui.host import HostedModel, Loading, models
@@ -54,20 +54,22 @@ def _drawn(model: HostedModel, run: Run, drawn: Fitted, filling: bool, handed: H
     """drawn: what the page was drawn for; filling: it comes back by itself for what fills the figure in; handed: its
     answer within the page's own run."""
     links.set_locale()
-    answer, view = handed.take(), drawn
-    if answer is None:
-        answer, view = _asked_again(model, run, drawn, filling)
+    with mishap.costing("the stage"):
+        answer, view = handed.take(), drawn
+        if answer is None:
+            answer, view = _asked_again(model, run, drawn, filling)
+        _shown(model, run, answer, view)
+
+
+def _shown(model: HostedModel, run: Run, answer: Answer, view: Fitted) -> None:
+    """One panel: an error in it costs its answer and its figures, and leaves the way to the others of its stage."""
     figures, arrival, trace = answer.figures, answer.arrival, answer.arrival.added_to(answer.trace)
-    panel, spec, alone = panels.load()[view.panel], trace.spec, bool(st.context.is_embedded)
+    panel, alone, read = panels.load()[view.panel], bool(st.context.is_embedded), None
     if panel.others:
         trace = replace(trace, of_others=_of_others(model, run))
     text.heading(_(panel.title))
-    reason, read = panel.applies(spec), None
-    if reason is not None:
-        text.notice(reason)
-    else:
-        read = PanelAnswer.of(panel, trace, view)
-        text.answer(read.caption)
+    with mishap.costing(f"the panel {panel.id}"):
+        read = _read(panel, trace, view)
     if not alone:
         _picker(panel)
     if read is not None:
@@ -77,6 +79,17 @@ def _drawn(model: HostedModel, run: Run, drawn: Fitted, filling: bool, handed: H
         polled.slower(later.EVERY, arrival.filling.begun)
     if alone:
         text.elsewhere(_("Open in Stagelight"), links.query(view))
+
+
+def _read(panel: Panel, trace: Trace, view: Fitted) -> PanelAnswer | None:
+    """What the panel read, after its sentence; None where the model has no such part, which is said in its place."""
+    reason = panel.closed(trace.spec)
+    if reason is not None:
+        text.notice(reason)
+        return None
+    read = PanelAnswer.of(panel, trace, view)
+    text.answer(read.caption)
+    return read
 
 
 def _asked_again(model: HostedModel, run: Run, drawn: Fitted, filling: bool) -> tuple[Answer, Fitted]:
@@ -109,6 +122,8 @@ def _of_others(model: HostedModel, run: Run) -> tuple[Trace, ...]:
     for other in others:
         other.begin()
         waiting.in_the_background(other)
+        if other.failure is not None:
+            text.notice(other.failure)
     cut = []
     for other in others:
         if other.live:
@@ -127,7 +142,7 @@ def _figures(figures: Figures, run: Run, trace: Trace, answer: PanelAnswer) -> N
         return
     with st.container(key="two"):
         left, right = st.columns(2, gap="small")
-        with left:
+        with left, mishap.costing("the overview"):
             if figures.chooser is None:
                 _chooser(PanelAnswer.of(choosers[0], trace, answer.view), answer)
             else:
@@ -148,9 +163,10 @@ def _on_request(chooser: Panel, figures: Figures, run: Run) -> None:
 def _card(answer: PanelAnswer) -> None:
     """The figure with its controls above and its tabs below."""
     panel = answer.panel
-    with st.container(border=True, key=f"card-{panel.id}"):
+    with st.container(border=True, key=f"card-{panel.id}"), mishap.costing(f"the panel {panel.id}"):
         controls.row(panel, answer.spec, answer.view)
-        with st.container(key=f"wide-{panel.id}") if panel.wide else nullcontext():
+        wide = st.container(key=f"wide-{panel.id}") if panel.wide else nullcontext()
+        with wide, mishap.costing(f"the figure of {panel.id}"):
             figure.show(answer.description, spaced(answer.caption), f"{panel.id}.figure")
         if not st.context.is_embedded:
             details.tabs(answer)
@@ -160,7 +176,7 @@ def _chooser(answer: PanelAnswer, chosen_for: PanelAnswer) -> None:
     """The overview beside a figure, in which the reader picks what the figure shows. What both can be set to stands at
     the figure alone."""
     panel, drawn = answer.panel, answer.description
-    with st.container(border=True, key=f"chooser-{panel.id}"):
+    with st.container(border=True, key=f"chooser-{panel.id}"), mishap.costing(f"the panel {panel.id}"):
         st.html(f"<h3>{escape(getattr(drawn, 'title', _(panel.name)))}</h3>")
         controls.row(panel, answer.spec, answer.view, controls.NARROW, chosen_for.panel)
         figure.show(drawn, spaced(answer.caption), f"{panel.id}.figure")

@@ -1,8 +1,13 @@
 """What a server does before its first reader comes: it imports the page, then begins with its first model."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from threading import Thread
+
+from anatomy.refused import Refused
+
+_LOG = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -13,7 +18,8 @@ async def ahead(_app: object) -> AsyncIterator[None]:
 
 
 def _prepare() -> None:
-    """The page's imports first: no figure can be drawn without them, but the first is drawn without the model."""
+    """The page's imports first: no figure can be drawn without them, but the first is drawn without the model. What is
+    wrong with how the server was started is said here to whoever did, and on the page to its readers."""
     import articles
     import panels
     import ui.host
@@ -21,4 +27,7 @@ def _prepare() -> None:
 
     panels.load()
     articles.load()
-    next(iter(ui.host.models().values())).begin()
+    try:
+        next(iter(ui.host.models().values())).begin()
+    except Refused as refused:
+        _LOG.error("%s", refused)

@@ -11,7 +11,7 @@ from anatomy.refused import Refused
 from anatomy.spec import ModelSpec
 from anatomy.view import View
 from models.engine import MAX_CHARACTERS
-from ui import controls, links
+from ui import controls, links, mishap
 from ui.components import textbox
 from ui.examples import EXAMPLES
 from ui.host import HostedModel, Loading, models, titled
@@ -102,6 +102,7 @@ def text_row(view: View) -> None:
         st.menu_button(_("Examples"), [_(name) for name in EXAMPLES], key="example", on_click=_on_example)
 
 
+@mishap.harmless
 def _on_example() -> None:
     links.set_locale()  # a callback runs before the page
     shown = st.session_state["example"]

@@ -12,7 +12,7 @@ from anatomy.language import _, ngettext
 from anatomy.memory import gigabytes
 from models.engine import Estimate, Progress
 from models.serving.queue import Place
-from ui import host, links, polled, session, text
+from ui import host, links, mishap, polled, session, text
 from ui.host import HostedModel
 from viz.format import fixed, lasting
 
@@ -33,6 +33,12 @@ def in_the_background(model: HostedModel) -> None:
     """Beside a recorded view: the same line, small. Draws the page again once the model is there."""
     if not model.ready:
         polled.every(EVERY, _line)(model)
+
+
+def offer_again(model: HostedModel) -> None:
+    """Below the sentence that says why a model could not be loaded: a button that tries again."""
+    if model.failure is not None:
+        st.button(_("Try again"), key="again.load", on_click=model.again)
 
 
 class Patience:
@@ -151,6 +157,11 @@ def _capital(sentence: str) -> str:
 
 def _line(model: HostedModel) -> None:
     links.set_locale()
+    with mishap.costing("the progress of the loading"):
+        _progress_of(model)
+
+
+def _progress_of(model: HostedModel) -> None:
     if session.in_part():  # it came back: the page around it is on the screen
         model.hurry()
     # A poll may carry the link from before the reader's last action: drawing that would undo it. The next one will not.

@@ -64,7 +64,7 @@ def had(spec: ModelSpec, panel: Panel) -> tuple[Panel, ...]:
     """The panel, then the one that chooses for it, as far as this model has what they show; none where it lacks what
     the panel itself shows."""
     both = (panel,) if panel.chooser is None else (panel, panels.load()[panel.chooser])
-    shown = tuple(each for each in both if each.applies(spec) is None)
+    shown = tuple(each for each in both if each.closed(spec) is None)
     return shown if panel in shown else ()
 
 

@@ -1,11 +1,15 @@
 """A thread of the server that does one thing after another for readers, and waits where there is nothing to do."""
 
+import logging
 from collections.abc import Callable
 from threading import Condition, Thread
 
+_LOG = logging.getLogger(__name__)
+
 
 class Worker:
-    """Runs jobs, one at a time, in a thread of its own that starts with the first call of `wake`.
+    """Runs jobs, one at a time, in a thread of its own that starts with the first call of `wake`. A job that raises is
+    written to the log, and the next one is run; a thread that has died is replaced at the next call.
 
     lock  held while anybody looks at what there is to do, or changes it
     """
@@ -19,7 +23,7 @@ class Worker:
 
     def wake(self) -> None:
         """There is something to do: to be called with the lock held."""
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._thread = Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
         self.lock.notify()
@@ -29,4 +33,7 @@ class Worker:
             with self.lock:
                 while not callable(job := self._turn()):
                     self.lock.wait(job)
-            job()
+            try:
+                job()
+            except BaseException:  # of a job that has no sentence for it
+                _LOG.exception("a job of the thread %s failed", self._name)

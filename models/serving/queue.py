@@ -5,24 +5,28 @@ go first, then what fills in a figure that a reader sees already (`later`); what
 takes its turn when none of these is left. A page asks several questions about its text: the later ones go before texts
 that came after the first one, or every page of a class would be there only when all are. A question whose askers have
 all gone is not computed, or no further; one that nobody sits waiting for is put off when a reader comes meanwhile.
+
+A second thread watches the worker. A question that gives no sign of life for too long is given up: its askers are told
+so, and it is asked to stop. Where it does not, another worker takes over the line. No thread can be ended from outside:
+the old one stays with what holds it, and whatever it still gives is dropped. Only so many of them may stay.
 """
 
 import atexit
+import logging
 import sys
+import traceback
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
 from concurrent.futures import wait as until_done
 from contextvars import copy_context
-from dataclasses import dataclass, field
-from threading import Condition, Thread
+from threading import Condition, Event, Thread, current_thread
 from time import monotonic
-from typing import TypeVar
 from weakref import WeakSet
 
-from anatomy.language import N_, _
+from anatomy.language import N_
 from anatomy.refused import Refused
 from models.engine import Cancelled, Progress, Report
+from models.serving.job import Answer, Job, Place, Work, unknown
 
 LONGEST = 64  # readers' questions that may wait
 EVERY = 0.15  # seconds between two times that an asker is told its place; further back in the line more
@@ -33,72 +37,50 @@ SLICE = 0.1  # seconds that a question which was put off once may take before it
 SWITCH = 0.0005
 HEAD_START = 20.0  # seconds at most by which a later question about a text goes before others
 REMEMBERED = 256  # texts of which is known when they were first asked about
-Answer = TypeVar("Answer")
-Work = Callable[[Report, Callable[[], bool]], Answer]  # (who is told how far it is, whether to stop) → the answer
-_BEGUN = Progress(N_("computing"))
+TICK = 1.0  # seconds between two looks of the watch
+TO_STOP = 10.0  # seconds that a question which was given up has for stopping, before its worker is replaced
+# While a worker that was replaced lives, it may hold what all runs need. Then a question that has not even begun to
+# report waits at most so long; after one that waited in vain, the next ones less.
+HELD, HELD_AGAIN = 30.0, 5.0
+MOST_HANGING = 3  # workers that were replaced and live on, from which on nothing is begun any more
+ENDING = 30.0  # seconds that the end of the program waits for what is being computed
 _FULL = N_("{count} questions wait for this server's model already, and no more can. Ask again in a minute.")
-
-
-@dataclass(frozen=True)
-class Place(Progress):
-    """Progress of a question that waits. place: 1 is computed next. length: of the line."""
-
-    place: int = 1
-    length: int = 1
-
-    @property
-    def says(self) -> str:
-        """The place in the reader's language."""
-        return _(self.step, place=self.place, length=self.length)
-
-
-@dataclass(eq=False)
-class _Job:
-    """A question that stands in the line or is computed now, how many wait for its answer, and how far it is.
-
-    turn      whose question it is: a reader's, 0; one that fills in what a reader sees, 1; nobody's who sits waiting, 2
-    since     its place in the order: when it was asked, or when something about the same text first was
-    left      all its askers have gone: it is not taken up again, whoever asks the same is a new question
-    begun     when the worker took it up
-    safe      seconds from then on for which it is not put off
-    gave_way  it was asked to stop for a reader
-    """
-
-    about: Hashable
-    parts: frozenset[Hashable]
-    work: Work
-    turn: int
-    since: float
-    answer: Future = field(default_factory=Future)
-    askers: int = 0
-    left: bool = False
-    progress: Progress = _BEGUN
-    begun: float = 0.0
-    safe: float = 0.0
-    gave_way: bool = False
-
-    def report(self, progress: Progress) -> None:
-        """Take down how far it is."""
-        self.progress = progress
+_SILENT = N_(
+    "The model gave no sign of life for {seconds} seconds at this question, and it was given up: others get their turn."
+    " Ask again, or take a shorter text. If it comes again, the server has to be restarted."
+)
+_HELD = N_(
+    "The model still hangs at an earlier question, so nothing can be computed now. Ask again in a minute; if that does "
+    "not help, the server has to be restarted."
+)
+_DIED = N_(
+    "What computes for this server's readers ended at this question and was started again. Ask again, or take a "
+    "shorter text."
+)
+_LOG = logging.getLogger(__name__)
 
 
 class Queue:
     """A bounded line with one worker. Safe to share between threads, and between the stores of several models.
 
     counts  of questions so far: asked · shared: with one in the line or computed at that time · refused: the line was
-            full · left: before their turn · computed · stopped: their askers had gone · put off: for a reader. With
-            " in the background" after it: of those that nobody sits waiting for
+            full · left: before their turn · computed · stopped: their askers had gone · put off: for a reader · given
+            up: they gave no sign of life, or their worker had died. With " in the background" after it: of those that
+            nobody sits waiting for
     """
 
     def __init__(self, longest: int = LONGEST) -> None:
         self.counts: Counter[str] = Counter()
         self._longest = longest
-        self._waiting: list[_Job] = []  # in the order they came
-        self._current: _Job | None = None
+        self._waiting: list[Job] = []  # in the order they came
+        self._current: Job | None = None
         self._first: OrderedDict[Hashable, float] = OrderedDict()  # when each text was first asked about
         self._lock = Condition()
         self._worker: Thread | None = None
-        self._closed = False
+        self._watch: Thread | None = None
+        self._hanging: list[Thread] = []  # workers that were replaced
+        self._held_up = False  # a question has waited in vain since one of these was
+        self._closed, self._ended = False, Event()
         _open.add(self)
 
     def ask(
@@ -110,6 +92,7 @@ class Queue:
         background: bool = False,
         later: bool = False,
         watch: Report | None = None,
+        expected: Callable[[], float] = unknown,
     ) -> Answer:
         """What `work(report, cancelled)` gives, computed by the worker when it is this question's turn.
 
@@ -119,10 +102,13 @@ class Queue:
         later   so does this, but it goes before those: a reader sees already what it fills in
         watch   called in the asker's thread while it waits, with its `Place` in the line, then with what the work
                 reports; what it raises takes the asker out of the line
+        expected  gives the seconds that all of it is said to take; asked only where it is silent for long, and in
+                another thread
 
-        Refused where the line is full. Whatever `work` raises is raised here.
+        Refused where the line is full, where the work hangs, and where its worker ended. Whatever `work` raises is
+        raised here.
         """
-        job = self._enter(about, parts, work, 2 if background else 1 if later else 0)
+        job = self._enter(about, parts, work, 2 if background else 1 if later else 0, expected)
         pause = None if watch is None else EVERY
         try:
             while not until_done([job.answer], pause).done:
@@ -140,15 +126,18 @@ class Queue:
         return len(self._waiting)
 
     def close(self) -> None:
-        """Compute nothing more, stop what is being computed, wait for that. For the end of the program: askers are
-        left."""
+        """Compute nothing more, stop what is being computed, wait for that; not for ever, where it hangs. For the end
+        of the program: askers are left."""
         with self._lock:
             self._closed = True
-            self._lock.notify()
+            self._ended.set()
+            self._lock.notify_all()
         if self._worker is not None:
-            self._worker.join()
+            self._worker.join(ENDING)
 
-    def _enter(self, about: Hashable, parts: frozenset[Hashable], work: Work, turn: int) -> _Job:
+    def _enter(
+        self, about: Hashable, parts: frozenset[Hashable], work: Work, turn: int, expected: Callable[[], float]
+    ) -> Job:
         with self._lock:
             self._count("asked", turn)
             job = self._same(about, parts)
@@ -158,9 +147,12 @@ class Queue:
                 if turn == 0 and sum(job.turn == 0 for job in self._waiting) >= self._longest:
                     self._count("refused", turn)
                     raise Refused(_FULL, count=self._longest)
-                job = _Job(about, parts, _here(work), turn, self._since(about))
-                self._waiting.append(job)
+                if self._full_of_hanging():
+                    self._count("refused", turn)
+                    raise Refused(_HELD)
                 self._start()
+                job = Job(about, parts, _here(work), turn, self._since(about), expected=expected)
+                self._waiting.append(job)
                 self._lock.notify()
             job.turn = min(job.turn, turn)
             job.askers += 1
@@ -175,20 +167,20 @@ class Queue:
             self._first.popitem(last=False)
         return max(first, now - HEAD_START)
 
-    def _same(self, about: Hashable, parts: frozenset[Hashable]) -> _Job | None:
+    def _same(self, about: Hashable, parts: frozenset[Hashable]) -> Job | None:
         """A question in the line, or being computed, whose answer holds these parts."""
         known = [*self._waiting] if self._current is None else [self._current, *self._waiting]
         return next((job for job in known if job.about == about and parts <= job.parts and not job.left), None)
 
-    def _leave(self, job: _Job) -> None:
+    def _leave(self, job: Job) -> None:
         with self._lock:
             job.askers -= 1
-            job.left = job.askers == 0
+            job.left = job.left or job.askers == 0
             if job.left and job in self._waiting:
                 self._waiting.remove(job)
                 self._count("left", job.turn)
 
-    def _progress(self, job: _Job) -> Progress:
+    def _progress(self, job: Job) -> Progress:
         """How far the question is: its place, or that it is being computed."""
         with self._lock:
             line = self._in_order()
@@ -197,44 +189,65 @@ class Queue:
                 return Place(template, place=line.index(job) + 1, length=len(line))
         return job.progress
 
-    def _in_order(self) -> list[_Job]:
+    def _in_order(self) -> list[Job]:
         """Those that wait, the next one first."""
         return sorted(self._waiting, key=lambda job: (job.turn, job.since))
 
     def _start(self) -> None:
-        if self._worker is None:
+        """Have a worker and a watch that live."""
+        if self._worker is None or not self._worker.is_alive():
+            self._bury()
             sys.setswitchinterval(SWITCH)
             self._worker = Thread(target=self._work, name="questions", daemon=True)
             self._worker.start()
+        if self._watch is None or not self._watch.is_alive():
+            self._watch = Thread(target=self._look_on, name="watch over questions", daemon=True)
+            self._watch.start()
+
+    def _bury(self) -> None:
+        """Tell those who waited for what a worker was at that has died."""
+        job, self._current = self._current, None
+        if job is not None:
+            _LOG.error("the worker died at a question: %s", job.progress.step)
+            if not job.given_up:
+                self._tell(job, Refused(_DIED))
 
     def _work(self) -> None:
-        while True:
-            with self._lock:
-                self._lock.wait_for(lambda: self._closed or bool(self._waiting))
-                if self._closed:
-                    return
-                job = self._current = self._in_order()[0]
-                self._waiting.remove(job)
-                job.begun, job.gave_way = monotonic(), False
+        while (job := self._next()) is not None:
             try:
                 answer = job.work(job.report, lambda job=job: job.left or self._closed or self._gives_way(job))
             except BaseException as error:  # it belongs to those who asked; the worker goes on
-                if not self._put_off(job, error):
-                    self._done(job, "stopped" if isinstance(error, Cancelled) else "computed")
+                how = "stopped" if isinstance(error, Cancelled) else "computed"
+                if not self._put_off(job, error) and self._done(job, how):
                     job.answer.set_exception(error)
             else:
-                self._done(job, "computed")
-                job.answer.set_result(answer)
+                if self._done(job, "computed"):
+                    job.answer.set_result(answer)
                 del answer
             del job  # an answer lives as long as its askers hold it, not until the next question
 
-    def _gives_way(self, job: _Job) -> bool:
+    def _next(self) -> Job | None:
+        """Wait for a question and take it up; None where there will be none, or another worker has the line."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._closed or bool(self._waiting) or self._replaced())
+            if self._closed or self._replaced():
+                return None
+            job = self._current = self._in_order()[0]
+            self._waiting.remove(job)
+            job.taken_up()
+            return job
+
+    def _replaced(self) -> bool:
+        """Whether the thread that asks is the worker no more."""
+        return current_thread() is not self._worker
+
+    def _gives_way(self, job: Job) -> bool:
         """Whether what is computed now, and nobody sits waiting for, should stop for a reader who came meanwhile."""
         may = job.turn == 2 and monotonic() - job.begun >= job.safe
         job.gave_way = job.gave_way or (may and any(other.turn == 0 for other in self._waiting))
         return job.gave_way
 
-    def _put_off(self, job: _Job, error: BaseException) -> bool:
+    def _put_off(self, job: Job, error: BaseException) -> bool:
         """Whether what was stopped goes back into the line: somebody still asks for it. Each time it may take longer,
         or readers who come and go would keep it from ever being computed."""
         with self._lock:
@@ -246,10 +259,89 @@ class Queue:
             self._count("put off", job.turn)
             return True
 
-    def _done(self, job: _Job, how: str) -> None:
+    def _done(self, job: Job, how: str) -> bool:
+        """Note that the worker is ready for the next one. Whether somebody still waits for what came out: not of one
+        that was given up."""
         with self._lock:
-            self._current = None
+            if job is self._current:
+                self._current = None
+            if job.given_up:
+                return False
+            self._held_up = False
             self._count(how, job.turn)
+            return True
+
+    def _look_on(self) -> None:
+        """The watch: it ends where there is nothing to look after, and begins with the next question."""
+        last = monotonic()
+        while not self._ended.wait(TICK):
+            # A machine that slept, or a program that was halted, has not hung.
+            passed, last = min(monotonic() - last, 2 * TICK), monotonic()
+            with self._lock:
+                if self._current is None and not self._waiting:
+                    self._watch = None
+                    return
+                self._start()
+                job = self._current
+            if job is not None:
+                job.silent += passed
+                self._look_at(job)
+
+    def _look_at(self, job: Job) -> None:
+        """Give up a question that is silent for too long; replace the worker where that did not stop it."""
+        held = not job.told and self._alive_and_hanging() > 0
+        if job.given_up:
+            if job.silent > TO_STOP:
+                self._replace(job)
+        elif held:
+            if job.silent > (HELD_AGAIN if self._held_up else HELD):
+                self._give_up(job, Refused(_HELD), held)
+        elif job.silent > job.longest_silence():
+            self._give_up(job, Refused(_SILENT, seconds=round(job.silent)), held)
+
+    def _give_up(self, job: Job, why: Refused, held: bool) -> None:
+        """Tell those who ask why no answer comes, and have the work stop. held: an earlier question holds it up."""
+        with self._lock:
+            if job is self._current:
+                at = ": one before it hangs" if held else f", at:\n{self._where()}"
+                _LOG.error("a question gave no sign of life for %.0f s%s", job.silent, at)
+                self._held_up, job.silent = held, 0.0
+                self._tell(job, why)
+
+    def _tell(self, job: Job, why: Refused) -> None:
+        """An end to a question, said to all who wait for it."""
+        job.given_up = job.left = True
+        self._count("given up", job.turn)
+        job.answer.set_exception(why)
+
+    def _replace(self, job: Job) -> None:
+        """Leave the worker with what it hangs at, and begin with another; the line is cleared where too many hang."""
+        with self._lock:
+            if job is not self._current or self._worker is None:
+                return
+            _LOG.error("a question does not stop, its worker is replaced: %s", job.progress.step)
+            self._hanging.append(self._worker)
+            self._current = self._worker = None
+            if not self._full_of_hanging():
+                self._start()
+                return
+            _LOG.error("%d workers hang: nothing is begun until one of them ends", MOST_HANGING)
+            for waiting in self._waiting:
+                self._tell(waiting, Refused(_HELD))
+            self._waiting.clear()
+
+    def _where(self) -> str:
+        """What the worker is at, line by line."""
+        frame = None if self._worker is None else sys._current_frames().get(self._worker.ident or 0)
+        return "".join(traceback.format_stack(frame)) if frame is not None else "nowhere"
+
+    def _alive_and_hanging(self) -> int:
+        """How many workers that were replaced live on."""
+        self._hanging = [worker for worker in self._hanging if worker.is_alive()]
+        return len(self._hanging)
+
+    def _full_of_hanging(self) -> bool:
+        return self._alive_and_hanging() >= MOST_HANGING
 
     def _count(self, what: str, turn: int) -> None:
         self.counts[what if turn < 2 else f"{what} in the background"] += 1

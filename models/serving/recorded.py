@@ -9,10 +9,15 @@ from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
-from anatomy.wire import unpack
+from anatomy.wire import MOST_BYTES, unpack
 from models.engine import Estimate, Report
 
 FIRST_VIEW = Path(__file__).with_name("first_view.npz")
+_NO_FILE = N_("The recording {path} cannot be read: {reason}.")
+_DAMAGED = N_(
+    "The recording {path} cannot be read: {reason}. Copy it again from where it is whole, or make it anew with "
+    "python -m models.record ADDRESS --to {path}"
+)
 
 
 class NotRecorded(Refused):
@@ -27,14 +32,11 @@ class RecordedEngine:
 
     def __init__(self, path: str | Path) -> None:
         try:
-            data = Path(path).read_bytes()
+            self._trace = unpack(_bytes(Path(path)))
         except OSError as error:
-            template = N_("The recording {path} cannot be read: {reason}.")
-            raise Refused(template, path=path, reason=error.strerror) from error
-        try:
-            self._trace = unpack(data)
+            raise Refused(_NO_FILE, path=path, reason=error.strerror) from error
         except ValueError as error:
-            raise Refused(N_("The recording {path} cannot be read: {reason}."), path=path, reason=error) from error
+            raise Refused(_DAMAGED, path=path, reason=str(error)) from error
 
     @property
     def recorded(self) -> Run:
@@ -83,6 +85,12 @@ class RecordedEngine:
     ) -> Run:
         """NotRecorded: only a model goes on with a text."""
         raise NotRecorded(N_("A recording does not go on with its text: open the model for that."))
+
+
+def _bytes(path: Path) -> bytes:
+    """What stands in the file, one byte at most beyond what a recording may have. OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)
 
 
 def _without(absent: Sequence[str]) -> NotRecorded:

@@ -6,18 +6,26 @@ from threading import Lock
 
 import numpy as np
 
+from anatomy.language import N_
 from anatomy.positions import found, mentioned
+from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from models import memory
 from models.engine import Engine, Estimate, Report
 from models.lru import ByteLru
+from models.serving.boundary import answering
 from models.serving.queue import Queue
 
 ARRAYS = 10  # of the memory that the program may use, one in so many is for answers, of all models together
 _BYTES_PER_TOKEN = 500  # a Token and its strings, roughly
 _BYTES_PER_NAME = 100
+LONGEST_CUT = 60.0  # seconds that a text waits for another one that is being cut into tokens
+_CUTTING = N_(
+    "Another text is being cut into tokens for {seconds} seconds already and does not come to an end. Ask again in a "
+    "minute; if that does not help, the server has to be restarted."
+)
 
 
 def share(models: int) -> int:
@@ -29,6 +37,7 @@ class Store:
     """An engine with a memory. Arrays are kept by run and want; those used longest ago go first.
 
     What has to be computed waits in the queue, which several stores may share. Tokens do not: they need no model.
+    Whatever an engine raises beside its refusals becomes one here (`models.serving.boundary`).
     """
 
     def __init__(self, engine: Engine, budget_bytes: int, queue: Queue | None = None) -> None:
@@ -61,7 +70,8 @@ class Store:
             held = {} if known is None else known.arrays
             missing = tuple(want for want in asked if want not in held)
             work = partial(self._compute, run, missing)
-            answer = self._queue.ask(run, frozenset(missing), work, background=background, later=later, watch=watch)
+            how = {"background": background, "later": later, "watch": watch}
+            answer = self._queue.ask(run, frozenset(missing), work, **how, expected=self._expected(run, missing))
             known = answer if known is None else known.plus(answer.arrays, answer.names)
         return _of(known, {want: known.arrays[want] for want in asked})
 
@@ -80,19 +90,31 @@ class Store:
         """What of these wants is not here would cost, queue apart; see `Engine.estimate`."""
         asked = tuple(dict.fromkeys(wants))
         known = self._known(run, asked)
-        return self._engine.estimate(run, [want for want in asked if known is None or want not in known.arrays])
+        missing = [want for want in asked if known is None or want not in known.arrays]
+        return answering(run.model, lambda: self._engine.estimate(run, missing))
 
     def extend(
-        self, run: Run, count: int = 1, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0
+        self,
+        run: Run,
+        count: int = 1,
+        *,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        watch: Report | None = None,
     ) -> Run:
-        """The run with a longer tail, as the engine goes on with it; see `Engine.extend`. It waits in the queue too."""
+        """The run with a longer tail, as the engine goes on with it; see `Engine.extend`. It waits in the queue too;
+        watch: see `Queue.ask`."""
         how = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
         about = ("extend", run, count, *how.values())
 
         def work(report: Report, cancelled: Callable[[], bool]) -> Run:
-            return self._engine.extend(run, count, **how, report=report, cancelled=cancelled)
+            asked = partial(self._engine.extend, run, count, **how, report=report, cancelled=cancelled)
+            return answering(run.model, asked)
 
-        return self._queue.ask(about, frozenset(), work)
+        reading = self._expected(run, (Want("norm_pre"),))  # the whole text, in all layers
+        return self._queue.ask(about, frozenset(), work, watch=watch, expected=reading)
 
     @property
     def nbytes(self) -> int:
@@ -101,9 +123,17 @@ class Store:
 
     def _text(self, run: Run) -> Trace:
         """The run's tokens alone. One text is cut at a time: a class that opens the same one has it cut once."""
-        with self._cutting:
-            text = self._texts.get(run) or self._keep(self._engine.run(run))
+        if not self._cutting.acquire(timeout=LONGEST_CUT):
+            raise Refused(_CUTTING, seconds=round(LONGEST_CUT))
+        try:
+            text = self._texts.get(run) or answering(run.model, lambda: self._keep(self._engine.run(run)))
+        finally:
+            self._cutting.release()
         return Trace(run, text.spec, text.tokens, {})
+
+    def _expected(self, run: Run, wants: tuple[Want, ...]) -> Callable[[], float]:
+        """What gives the seconds that these wants are said to take."""
+        return lambda: self._engine.estimate(run, wants).seconds
 
     def _known(self, run: Run, wants: tuple[Want, ...]) -> Trace | None:
         """What is held of the wanted arrays, with the text and all its names; None where the text is not held."""
@@ -121,7 +151,8 @@ class Store:
         still = tuple(want for want in missing if want not in held)
         if known is not None and not still:
             return known
-        answer = self._engine.run(run, still, report=report, cancelled=cancelled)
+        work = partial(self._engine.run, run, still, report=report, cancelled=cancelled)
+        answer = answering(run.model, work)
         self._keep(answer)
         return answer if known is None else known.plus(answer.arrays, answer.names)
 

@@ -6,10 +6,12 @@ from time import monotonic, sleep
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from models.serving import boundary
 from tests.models.tiny import tiny_engine
 from ui import host, judging
 
 Open = Callable[..., AppTest]
+OF_ERRORS = ("ui.mishap", "models.serving.boundary")  # who writes errors of the program to the log
 
 
 def script() -> None:
@@ -24,6 +26,22 @@ def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Verdicts are worked out and models are loaded at once: here no browser draws the page meanwhile."""
     monkeypatch.setattr(judging, "REST", 0.0)
     monkeypatch.setattr(host, "HEAD_START", 0.0)
+
+
+@pytest.fixture
+def mishaps(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """What the program has said of its own errors so far, for a test that is about one: elsewhere each is a failure."""
+    return lambda: [record.getMessage() for record in caplog.records if record.name in OF_ERRORS]
+
+
+@pytest.fixture(autouse=True)
+def no_mishap(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """An error of the program costs a reader one part of the page, and a test that does not ask for it all of it."""
+    boundary.forget()
+    yield
+    if "mishaps" not in request.fixturenames:
+        said = [*caplog.get_records("setup"), *caplog.get_records("call")]
+        assert not [record.getMessage() for record in said if record.name in OF_ERRORS]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from panels import stagemap
 from tests.anatomy.spec import SPEC
 from tests.ui.conftest import loaded
 from tests.until import until
-from ui import continuation, host, session, withheld
+from ui import addresses, continuation, host, session, withheld
 from ui.host import HostedModel, Loading
 from ui.withheld import Figures
 
@@ -55,8 +55,8 @@ def test_models_are_named_by_whoever_starts_the_server(arguments, variable, expe
 
 
 def test_a_model_is_called_in_links_by_the_end_of_its_address():
-    assert host.name("local:smollm2-135m") == "smollm2-135m"
-    assert host.name("local:models/of mine/tiny/") == "tiny"
+    assert addresses.name("local:smollm2-135m") == "smollm2-135m"
+    assert addresses.name("local:models/of mine/tiny/") == "tiny"
 
 
 def test_the_recording_answers_until_the_model_is_there(monkeypatch):

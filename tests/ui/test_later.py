@@ -155,7 +155,7 @@ def test_a_refusal_is_kept_for_the_page_and_not_asked_for_again(engine, model, c
     assert len(engine.asked) == 1
 
 
-def test_a_mistake_is_reported_and_the_others_are_worked_for(engine, model, courier, monkeypatch, caplog):
+def test_a_mistake_is_reported_and_the_others_are_worked_for(engine, model, courier, monkeypatch, caplog, mishaps):
     broken = courier.ask("page", model, RUN, (Want("no site", pos=1),))
     until(lambda: broken.refused is not None)
     assert "server's log" in str(broken.refused)

@@ -7,6 +7,8 @@ from typing import Any
 import streamlit as st
 from streamlit.components.v2 import component
 
+from ui import mishap
+
 FOLDER = Path(__file__).parent
 Chosen = Callable[[Any], None]
 
@@ -47,6 +49,7 @@ def sent(*files: str) -> str:
 def callback(key: str, event: str, chosen: Chosen) -> Callable[[], None]:
     """A callback that hands what the component sent to `chosen`; nothing where nothing was sent."""
 
+    @mishap.harmless
     def call() -> None:
         value = getattr(st.session_state[key], event)
         if value is not None:

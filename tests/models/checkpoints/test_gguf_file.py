@@ -53,7 +53,7 @@ HEADERS = {
     "a pointer of Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", r"is a Git LFS pointer"),
     "a web page": (b"<!DOCTYPE html><html></html>", r"is a web page"),
     "another kind of file": (b"GGML" + b"\0" * 100, r"\(it does not begin with GGUF\)\. Fetch it again"),
-    "version 1": (_begin(0, 0, version=1), r"it is of version 1, and 2 and 3 are known here"),
+    "version 1": (_begin(0, 0, version=1), r"it is of version 1, and 2, 3 are known here"),
     "a later version": (_begin(0, 0, version=4), r"it is of version 4"),
     "the other byte order": (b"GGUF" + struct.pack(">I", 3), r"the other byte order"),
     "counts cut off": (b"GGUF" + _number("I", 3) + b"\1", r"it ends within its header"),

@@ -184,6 +184,12 @@ def test_longrope_read_once_is_doubted() -> None:
     assert doubted(stated("llama", rope_with(beyond=()), llama(rope_parameters=ROPES["longrope"]))) == {ROTATION}
 
 
+def test_a_pair_too_slow_to_turn_within_the_checks_text_is_tried_at_the_end_of_the_longest() -> None:
+    rope = {"rope_type": "default", "rope_theta": 1e9}
+    model = llama(rope_parameters=rope, max_position_embeddings=4_096)
+    assert doubted(stated("llama", slowest_doubled, model)) == {ROTATION}
+
+
 def test_pairs_of_neighbours_in_place_of_halves_are_doubted() -> None:
     """As Helium turns: the same angles, other components."""
     model = tiny_model("llama")

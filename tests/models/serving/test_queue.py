@@ -307,8 +307,8 @@ def test_what_was_put_off_is_safe_from_readers_for_longer_each_time(monkeypatch:
     now = 0.0
     monkeypatch.setattr(queue, "monotonic", lambda: now)
     line = Queue()
-    verdict = queue._Job("text", NOTHING, lambda *_: None, 2, 0.0)
-    line._waiting.append(queue._Job("other text", NOTHING, lambda *_: None, 0, 0.0))
+    verdict = queue.Job("text", NOTHING, lambda *_: None, 2, 0.0)
+    line._waiting.append(queue.Job("other text", NOTHING, lambda *_: None, 0, 0.0))
     safe = []
     for _time in range(4):
         verdict.begun, verdict.gave_way = now, False

@@ -1,5 +1,6 @@
 """A recording answers what it holds, word for word, and says so of everything else."""
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.trace import Trace
 from anatomy.view import DEFAULT_TEXT, View
-from anatomy.wire import pack
+from anatomy.wire import MOST_BYTES, pack
 from models.connect import connect
 from models.record import first_view, record
 from models.serving.recorded import FIRST_VIEW, NotRecorded, RecordedEngine
+from tests.anatomy.test_wire_from_outside import mutated
 from tests.models.real import real_engine
 from tests.models.tiny import tiny_engine
 
@@ -71,6 +73,36 @@ def test_a_file_that_is_no_recording_is_refused_in_a_sentence(tmp_path: Path) ->
     (tmp_path / "notes.npz").write_text("no recording")
     with pytest.raises(Refused, match=r"notes\.npz cannot be read: not a recorded trace: these bytes are no npz file"):
         connect(f"recorded:{tmp_path / 'notes.npz'}")
+
+
+def test_whatever_happens_to_a_file_it_answers_or_is_refused_in_a_sentence_that_names_it(
+    trace: Trace, tmp_path: Path
+) -> None:
+    dice, good, file = random.Random(3), pack(trace), tmp_path / "some.npz"
+    said = []
+    for _time in range(200):
+        file.write_bytes(mutated(dice, good))
+        try:
+            assert RecordedEngine(file).specs()
+        except Refused as refused:
+            said.append(str(refused))
+    assert len(said) > 100
+    for sentence in said:
+        assert "some.npz cannot be read: not a recorded trace: " in sentence
+        assert sentence.endswith(f"python -m models.record ADDRESS --to {file}")
+
+
+def test_of_a_file_that_is_too_large_no_more_is_read_than_a_recording_may_have(tmp_path: Path) -> None:
+    file = tmp_path / "large.npz"
+    with file.open("wb") as stream:
+        stream.truncate(40 * MOST_BYTES)
+    with pytest.raises(Refused, match=f"{MOST_BYTES + 1} bytes, and {MOST_BYTES} are allowed"):
+        RecordedEngine(file)
+
+
+def test_a_folder_is_no_recording(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="cannot be read: Is a directory"):
+        RecordedEngine(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])

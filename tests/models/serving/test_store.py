@@ -12,9 +12,12 @@ from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
-from models.serving.queue import Queue
+from models.engine import Progress
+from models.serving import store as serving
+from models.serving.queue import Place, Queue
 from models.serving.store import Store, share
 from tests.models.tiny import tiny_engine
+from tests.until import until
 
 
 class Counting:
@@ -205,6 +208,49 @@ def test_tokens_do_not_wait_for_what_is_being_computed(engine: Counting) -> None
         assert not waits.done()
         go.set()
         assert waits.result(20)[PATTERN].shape == (4, 10, 10)
+
+
+def test_who_waits_for_a_token_to_be_drawn_is_told_and_leaves_the_line_when_it_goes(engine: Counting) -> None:
+    class Gone(BaseException):
+        """As a session ends whose tab was closed."""
+
+    def leaves(progress: Progress) -> None:
+        told.append(progress)
+        if gone.is_set():
+            raise Gone
+
+    queue, go, gone, told = Queue(), Event(), Event(), []
+    store = Store(engine, 1 << 20, queue)
+    with ThreadPoolExecutor(2) as pool:
+        held = pool.submit(queue.ask, "something long", frozenset(), lambda report, cancelled: go.wait(20))
+        until(lambda: queue._current is not None)
+        waits = pool.submit(store.extend, RUN, watch=leaves)
+        until(lambda: isinstance(told[-1:] and told[-1], Place))
+        gone.set()
+        assert isinstance(waits.exception(20), Gone)
+        assert queue.length == 0
+        go.set()
+        assert held.result(20)
+
+
+def test_a_text_does_not_wait_for_ever_for_another_that_is_being_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Counting):
+        def run(self, run: Run, wants: Iterable[Want] = (), **how: object) -> Trace:
+            if run.text == "slow":
+                begun.set()
+                go.wait(20)
+            return super().run(run, wants, **how)
+
+    monkeypatch.setattr(serving, "LONGEST_CUT", 0.05)
+    begun, go, store = Event(), Event(), Store(Slow(), 1 << 20)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(store.get, RUN.on("slow"))
+        assert begun.wait(20)
+        with pytest.raises(Refused, match="Another text is being cut"):
+            store.get(RUN)
+        go.set()
+        assert len(slow.result(20).tokens) == 4
+    assert len(store.get(RUN).tokens) == 10
 
 
 def test_stores_that_share_a_queue_compute_one_after_the_other() -> None:

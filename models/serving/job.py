@@ -1,0 +1,85 @@
+"""A question in the line: what is asked, whose turn it is, and how it fares once it is computed."""
+
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TypeVar
+
+from anatomy.language import N_, _
+from models.engine import Progress, Report
+
+# Seconds without a report after which a question is given up. Runs report before every layer and every block of an
+# output layer or a map, which takes seconds; where a whole question is said to take longer, it may be silent that long.
+SILENT = 120.0
+Answer = TypeVar("Answer")
+Work = Callable[[Report, Callable[[], bool]], Answer]  # (who is told how far it is, whether to stop) → the answer
+_BEGUN = Progress(N_("computing"))
+
+
+def unknown() -> float:
+    """Nobody has said how long a question takes."""
+    return 0.0
+
+
+@dataclass(frozen=True)
+class Place(Progress):
+    """Progress of a question that waits. place: 1 is computed next. length: of the line."""
+
+    place: int = 1
+    length: int = 1
+
+    @property
+    def says(self) -> str:
+        """The place in the reader's language."""
+        return _(self.step, place=self.place, length=self.length)
+
+
+@dataclass(eq=False)
+class Job:
+    """A question that stands in the line or is computed now, how many wait for its answer, and how far it is.
+
+    turn      whose question it is: a reader's, 0; one that fills in what a reader sees, 1; nobody's who sits waiting, 2
+    since     its place in the order: when it was asked, or when something about the same text first was
+    left      all its askers have gone: it is not taken up again, whoever asks the same is a new question
+    begun     when the worker took it up
+    safe      seconds from then on for which it is not put off
+    gave_way  it was asked to stop for a reader
+    expected  gives the seconds that all of it is said to take
+    silent    seconds that the watch has looked on without a report; told: it has reported since it was taken up
+    given_up  its askers have been told that no answer comes
+    """
+
+    about: Hashable
+    parts: frozenset[Hashable]
+    work: Work
+    turn: int
+    since: float
+    answer: Future = field(default_factory=Future)
+    askers: int = 0
+    left: bool = False
+    progress: Progress = _BEGUN
+    begun: float = 0.0
+    safe: float = 0.0
+    gave_way: bool = False
+    expected: Callable[[], float] = unknown
+    silent: float = 0.0
+    told: bool = False
+    given_up: bool = False
+
+    def report(self, progress: Progress) -> None:
+        """Take down how far it is."""
+        self.progress, self.silent, self.told = progress, 0.0, True
+
+    def taken_up(self) -> None:
+        """The worker begins with it."""
+        self.begun, self.gave_way, self.silent, self.told = monotonic(), False, 0.0, False
+
+    def longest_silence(self) -> float:
+        """Seconds that it may go on without a report. What cannot be estimated may take the usual time."""
+        if self.silent <= SILENT:
+            return SILENT
+        try:
+            return max(SILENT, self.expected())
+        except Exception:  # the same may be why it hangs
+            return SILENT
