@@ -205,7 +205,7 @@ class HostedModel:
         try:
             if self._recorded is not None:
                 self._shown_first.wait(HEAD_START)
-            self._live = Store(connect(self.address, self._report), share(self._models), self._queue)
+            self._live = Store(connect(self.address, self._report), share(self._models), self._queue, to_readers=True)
         except Refused as error:
             refused = copy(error)  # without the frames of its traceback, which hold what was loaded so far
         except BaseException as error:  # a library's panic is no Exception

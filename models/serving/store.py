@@ -15,7 +15,7 @@ from anatomy.trace import Trace
 from models import memory
 from models.engine import Engine, Estimate, Report
 from models.lru import ByteLru
-from models.serving.boundary import answering
+from models.serving.boundary import Answer, answering
 from models.serving.queue import Queue
 
 ARRAYS = 10  # of the memory that the program may use, one in so many is for answers, of all models together
@@ -33,15 +33,24 @@ def share(models: int) -> int:
     return memory.limit() // ARRAYS // models
 
 
+def _as_it_is(model: str, work: Callable[[], Answer]) -> Answer:
+    """What the work gives, or raises."""
+    return work()
+
+
 class Store:
     """An engine with a memory. Arrays are kept by run and want; those used longest ago go first.
 
     What has to be computed waits in the queue, which several stores may share. Tokens do not: they need no model.
-    Whatever an engine raises beside its refusals becomes one here (`models.serving.boundary`).
     """
 
-    def __init__(self, engine: Engine, budget_bytes: int, queue: Queue | None = None) -> None:
+    def __init__(
+        self, engine: Engine, budget_bytes: int, queue: Queue | None = None, *, to_readers: bool = False
+    ) -> None:
+        """to_readers: whatever the engine raises beside its refusals becomes one (`models.serving.boundary`). Without
+        it, as for whoever asks from Python, an error of the program stays what it is."""
         self._engine = engine
+        self._answering = answering if to_readers else _as_it_is
         self._queue = queue or Queue()
         self._arrays: ByteLru[tuple[Run, Want], np.ndarray] = ByteLru(budget_bytes)
         self._texts: ByteLru[Run, Trace] = ByteLru(max(budget_bytes // 16, 1 << 20))  # tokens and names, no arrays
@@ -91,7 +100,7 @@ class Store:
         asked = tuple(dict.fromkeys(wants))
         known = self._known(run, asked)
         missing = [want for want in asked if known is None or want not in known.arrays]
-        return answering(run.model, lambda: self._engine.estimate(run, missing))
+        return self._answering(run.model, lambda: self._engine.estimate(run, missing))
 
     def extend(
         self,
@@ -111,7 +120,7 @@ class Store:
 
         def work(report: Report, cancelled: Callable[[], bool]) -> Run:
             asked = partial(self._engine.extend, run, count, **how, report=report, cancelled=cancelled)
-            return answering(run.model, asked)
+            return self._answering(run.model, asked)
 
         reading = self._expected(run, (Want("norm_pre"),))  # the whole text, in all layers
         return self._queue.ask(about, frozenset(), work, watch=watch, expected=reading)
@@ -126,7 +135,7 @@ class Store:
         if not self._cutting.acquire(timeout=LONGEST_CUT):
             raise Refused(_CUTTING, seconds=round(LONGEST_CUT))
         try:
-            text = self._texts.get(run) or answering(run.model, lambda: self._keep(self._engine.run(run)))
+            text = self._texts.get(run) or self._answering(run.model, lambda: self._keep(self._engine.run(run)))
         finally:
             self._cutting.release()
         return Trace(run, text.spec, text.tokens, {})
@@ -152,7 +161,7 @@ class Store:
         if known is not None and not still:
             return known
         work = partial(self._engine.run, run, still, report=report, cancelled=cancelled)
-        answer = answering(run.model, work)
+        answer = self._answering(run.model, work)
         self._keep(answer)
         return answer if known is None else known.plus(answer.arrays, answer.names)
 

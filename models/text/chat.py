@@ -28,8 +28,8 @@ class Written:
         return next((role for start, role in reversed(self.parts) if start <= place), self.parts[0][1])
 
 
-def chat_of(template: object, special: Mapping[str, str]) -> "Chat | Sentence":
-    """The chat template of a checkpoint, or why there is none to use.
+def chat_of(template: object, special: Mapping[str, str]) -> "Chat | Sentence | None":
+    """The chat template of a checkpoint; None where it has none, or why the one that it has cannot be used.
 
     template  its text; where there are several, their texts by name, of which "default" is used; None for none
     special   the special tokens by the names that a template may use, as bos_token
@@ -37,7 +37,7 @@ def chat_of(template: object, special: Mapping[str, str]) -> "Chat | Sentence":
     if isinstance(template, Mapping):
         template = template.get("default")
     if template is None:
-        return Sentence(NO_TEMPLATE)
+        return None
     if not isinstance(template, str):
         return Sentence(N_("This checkpoint's chat template is no text, so no conversation can be written with it."))
     chat = Chat(template, special)

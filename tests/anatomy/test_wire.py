@@ -42,7 +42,7 @@ def test_a_trace_of_another_version_is_refused_with_what_to_do(monkeypatch):
     monkeypatch.setattr(wire, "VERSION", 1)
     written = wire.pack(Trace(Run(SPEC.id, "患"), SPEC, TOKENS, {}))
     monkeypatch.undo()
-    with pytest.raises(ValueError, match="written in version 1, this program reads 2: record it again"):
+    with pytest.raises(ValueError, match="written in version 1, this program reads 3: record it again"):
         wire.unpack(written)
 
 

@@ -325,5 +325,5 @@ def test_a_job_without_a_sentence_for_its_error_does_not_end_the_thread_of_all(c
 def tiny_model() -> host.HostedModel:
     """A model of the server with a tiny engine behind it."""
     model = host.HostedModel("local:tiny-llama", None)
-    model._live = Store(tiny_engine(), 1 << 20)
+    model._live = Store(tiny_engine(), 1 << 20, to_readers=True)
     return model

@@ -62,7 +62,7 @@ def test_buckets_that_are_not_the_models_are_noticed(wrong: RelativeBias) -> Non
     family = replace(table, facts=lambda *given: table.facts(*given) | {"position": wrong})
     engine = LocalEngine(tiny_model("t5"), ByteTokenizer(), name="wrong", family=family)
     assert [identity.name for identity in engine.identities if not identity.holds] == [BIAS]
-    assert set(engine.broken) == {"pos_bias"}
+    assert set(engine.broken) == {"pos_bias", "bias_table"}
 
 
 def test_attention_without_the_bias_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

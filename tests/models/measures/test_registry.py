@@ -6,7 +6,7 @@ import pytest
 
 from anatomy.request import Want
 from anatomy.sites import SITES, axes_of
-from models.loaded import norms, readout, sharing, vocabulary
+from models.loaded import norms, readout, relative, sharing, vocabulary
 from models.measures import collect, reductions
 from models.measures.registry import APART, MEASURES, PARTS, basis, with_resting
 from models.reading.recorder import ATTENDED, ORDER
@@ -30,13 +30,13 @@ def test_what_a_measure_rests_on_are_sites() -> None:
 def test_what_needs_no_forward_pass_is_answered_from_parameters() -> None:
     fixed = {site for site, measure in MEASURES.items() if not measure.forward}
     assert fixed == frozenset().union(
-        *(measure.gives for module in (vocabulary, norms, sharing) for measure in module.MEASURES)
+        *(measure.gives for module in (vocabulary, norms, sharing, relative) for measure in module.MEASURES)
     )
     assert fixed <= APART
 
 
 def test_lengths_are_declared_for_the_axes_that_nothing_else_decides() -> None:
-    decided = {"pos", "src"} | tiny_engine().spec.sizes(None).keys()
+    decided = {"pos", "src"} | tiny_engine().spec.sizes(None).keys() | tiny_engine("t5").spec.sizes(None).keys()
     for site, measure in MEASURES.items():
         assert set(SITES[site].axes) <= decided | measure.lengths.keys(), site
         assert measure.lengths.keys() <= set().union(*(SITES[one].axes for one in measure.gives)), site

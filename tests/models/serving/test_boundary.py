@@ -81,7 +81,7 @@ ERRORS: dict[str, tuple[Callable[[], BaseException], str]] = {
 @pytest.mark.parametrize("what", ERRORS)
 def test_every_question_that_breaks_is_a_sentence_and_the_next_one_is_answered(what: str, caplog) -> None:
     error, says = ERRORS[what]
-    store = Store(Breaking(error), 1 << 20)
+    store = Store(Breaking(error), 1 << 20, to_readers=True)
     for ask in (
         partial(store.get, RUN.on("broken"), [ENTROPY]),
         partial(store.get, RUN.on("cannot be cut")),
@@ -101,12 +101,14 @@ def test_every_question_that_breaks_is_a_sentence_and_the_next_one_is_answered(w
 def test_an_engine_by_itself_raises_as_it_is() -> None:
     with pytest.raises(ValueError, match="no site is called"):
         tiny_engine().run(RUN, [Want("nonsense")])
-    with pytest.raises(Refused, match="error of the program"):
+    with pytest.raises(ValueError, match="no site is called"):
         Store(tiny_engine(), 1 << 20).get(RUN, [Want("nonsense")])
+    with pytest.raises(Refused, match="error of the program"):
+        Store(tiny_engine(), 1 << 20, to_readers=True).get(RUN, [Want("nonsense")])
 
 
 def test_all_who_asked_are_told_and_the_log_has_it_once(caplog) -> None:
-    store = Store(Breaking(lambda: ValueError("mistake")), 1 << 20, Queue())
+    store = Store(Breaking(lambda: ValueError("mistake")), 1 << 20, Queue(), to_readers=True)
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(store.get, RUN.on("broken"), [ENTROPY]) for _ in range(8)]
         assert all(isinstance(found.exception(WAIT), Refused) for found in asked)
