@@ -36,9 +36,9 @@ class Doubt:
     @property
     def sentence(self) -> Sentence:
         """What a reader is told in place of what rests on the fact."""
-        return off(self.law, self.error, self.tolerance)
+        return why_closed(self.law, self.error, self.tolerance)
 
 
-def off(law: str, error: float, tolerance: float) -> Sentence:
+def why_closed(law: str, error: float, tolerance: float) -> Sentence:
     """What a reader is told in place of what cannot be trusted."""
     return Sentence(_OFF, name=Sentence(law), error=f"{error:.2g}", tolerance=f"{tolerance:g}")

@@ -195,8 +195,13 @@ class ModelSpec:
 
     @property
     def window(self) -> int | None:
-        """How many tokens every layer may look at, itself included; None where one may look at all, or at others."""
-        return self.windows[0] if len(set(self.windows)) == 1 else None
+        """How many tokens every layer may look at, itself included; None where one may look at all, or they differ."""
+        return self.windows[0] if self.windows and not self.windows_differ else None
+
+    @property
+    def windows_differ(self) -> bool:
+        """Some layers look back farther than others."""
+        return len(set(self.windows)) > 1
 
     def scale(self, layer: int) -> float:
         """What a layer multiplies q·k with: 1 / √d_head (Vaswani et al. 2017, sec. 3.2.1) for most."""

@@ -188,7 +188,9 @@ def _complaint(name: str, text: str, panels: tuple[str, ...]) -> str | None:
     """What is wrong with one field of a link, or None."""
     if name in _NUMBERS and not _whole_number(text):
         return _(
-            "The link's {name} is not a whole number: {value}. The default is used.", name=name, value=_short(text)
+            "The link's {name} is not a whole number of 0 or more: {value}. The default is used.",
+            name=name,
+            value=_short(text),
         )
     if name == "tail" and not all(map(_whole_number, text.split("."))):
         return _(

@@ -8,7 +8,6 @@ and text. Only then is it unpacked.
 import io
 import json
 import zipfile
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -21,7 +20,7 @@ from jaxtyping import Shaped
 from anatomy.positions import mentioned
 from anatomy.request import Run, Want
 from anatomy.sites import SITES, axes_of
-from anatomy.spec import ModelSpec
+from anatomy.spec import ModelSpec, Rope
 from anatomy.trace import Token, Trace
 
 VERSION = 3
@@ -75,11 +74,11 @@ def unpack(data: bytes) -> Trace:
             arrays = {want: _read(file, member, found[want]) for want, member in wanted.items()}
         _judge_ids(header, arrays)
         return Trace(header.run, header.spec, header.tokens, arrays, header.names)
-    except _OtherVersion:
+    except (_OtherVersion, MemoryError):
         raise
     except Exception as problem:  # nothing that stands in a file is a fault of the program
         said = str(problem).strip().partition("\n")[0] or type(problem).__name__
-        raise ValueError(f"not a recorded trace: {said}") from None
+        raise ValueError(f"not a recorded trace: {said}") from problem
 
 
 class _OtherVersion(ValueError):
@@ -149,6 +148,13 @@ def _judge_sizes(spec: ModelSpec) -> None:
         raise ValueError(f"its model has {few} heads and layers")
     if not all(0 <= size <= MOST_LONG for size in many):
         raise ValueError(f"its model has sizes of {many}")
+    for name, listed in (("windows", spec.windows), ("scales", spec.scales)):
+        if len(listed) not in (0, spec.layers):
+            raise ValueError(f"its model has {spec.layers} layers and {len(listed)} {name}")
+    if isinstance(spec.position, Rope):
+        pairs, beyond = len(spec.position.frequencies), len(spec.position.beyond)
+        if not 1 <= pairs <= spec.d_head // 2 or beyond not in (0, pairs):
+            raise ValueError(f"its model turns {pairs} pairs, {beyond} in long texts, of {spec.d_head} components")
 
 
 def _judge_tokens(run: Run, tokens: Iterable[Token]) -> None:
@@ -235,6 +241,6 @@ def _exactly(stream: IO[bytes], size: int) -> bytearray:
 def _judge_ids(header: _Header, arrays: dict[Want, np.ndarray]) -> None:
     """ValueError where the arrays mention a token that the header has no name for."""
     known = {*header.names, *(token.id for token in header.tokens)}
-    nameless = Counter(row for row in mentioned(arrays) if row not in known)
+    nameless = set(mentioned(arrays)) - known
     if nameless:
-        raise ValueError(f"its arrays mention {len(nameless)} tokens without a name, such as {next(iter(nameless))}")
+        raise ValueError(f"its arrays mention {len(nameless)} tokens without a name, such as {min(nameless)}")

@@ -458,14 +458,14 @@ FAULTS = (
     ),
     Fault(
         "the window is tried on a text that it holds",
-        "models/identities/facts.py",
+        "models/identities/fact_laws.py",
         "NARROW = 4  #",
         "NARROW = 400  #",
         _FACTS,
     ),
     Fault(
         "angles are tried at short places alone",
-        "models/identities/facts.py",
+        "models/identities/fact_laws.py",
         "sorted(place for place in doubling | around | {longest - 1} if 0 <= place < longest)",
         "[0, 1]",
         _FACTS,

@@ -12,6 +12,13 @@ VARIABLE = "STAGELIGHT_MEMORY"
 DEFAULT = 4 << 30
 ALWAYS = 256 << 20  # bytes of weights that may be loaded however much the program takes already
 _UNITS = {"": 30, "g": 30, "m": 20}
+_OUT_OF_MEMORY = (  # torch and the system have no error of their own for it on a CPU, only words
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "unable to mmap",
+)
 _WRITTEN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([gm]?)i?b?\s*", re.IGNORECASE)
 
 
@@ -51,6 +58,12 @@ _BEYOND_MACHINE = N_(
     "{name} takes {weights} GB in float32. This program has {taken} GB already and may have {allowed} GB in all "
     "({variable}); the machine has {machine} GB. Choose a smaller checkpoint, or a machine with more memory."
 )
+
+
+def short_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory could not be had: Python's own, or the words that libraries have for it."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in said for words in _OUT_OF_MEMORY)
 
 
 def resident() -> int:

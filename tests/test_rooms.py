@@ -37,12 +37,12 @@ models       |                                                          |
 .text        | .checkpoints                                             | ARRAYS tokenizers transformers jinja2
 .families    |                                                          | TORCH
 .reading     | .families .progress                                      | TORCH
-.loaded      | .measure .reading .families .progress .checkpoints       | TORCH safetensors
+.loaded      | .measure .memory .reading .families .progress .checkpoints | TORCH safetensors
 .measures    | .measure .loaded .reading .progress                      | TORCH
 .identities  | .measure .measures .loaded .reading                      | TORCH
 .serving     | .engine .lru .memory                                     | ARRAYS
 .local       | .engine .measure .progress .lru .memory INSIDE           | TORCH
-.connect     | .engine .serving .local                                  |
+.connect     | .engine .serving .local .checkpoints                     |
 .record      | .measure .checkpoints .measures .serving .local          |
 .__main__    | .checkpoints .loaded .memory                             |
 """

@@ -9,10 +9,10 @@ from pathlib import Path
 from anatomy.language import N_
 from anatomy.refused import Refused
 from anatomy.view import DEFAULT_MODEL
+from models.connect import is_path
 
 DEFAULT_MODELS = (DEFAULT_MODEL, "minilm-l6")  # a decoder, and an encoder to hold claims against
 _KINDS = ("local:", "recorded:")
-_PATH = re.compile(r"[.~/\\]|[A-Za-z]:[/\\]|.*\.gguf$", re.IGNORECASE | re.DOTALL)  # as `models.checkpoints` tells them
 _NO_MODEL = N_(
     "“--model” stands without a model behind it. Start the server with --model ADDRESS: a name of the catalog, the "
     "path of a folder, a repository of the hub as owner/name, or recorded:FILE."
@@ -68,7 +68,7 @@ def _names(address: str) -> list[str]:
     """What an address may be called, the shortest first; the last two are all behind its kind, and all of it."""
     whole = _rest(address)
     path, revision = whole, ""
-    if not _PATH.match(whole):  # of the hub: a revision may have parts, too, and belongs to the last one
+    if not is_path(whole):  # of the hub: a revision may have parts, too, and belongs to the last one
         path, at, revision = whole.partition("@")
         revision = at + revision
     parts = [part for part in re.split(r"[/\\]", path) if part not in ("", ".")]
@@ -85,7 +85,7 @@ def _rest(address: str) -> str:
 def _place(address: str) -> str:
     """The same for every way to write one folder or file."""
     kind, rest = address.partition(":")[::2]
-    if kind != "recorded" and not _PATH.match(rest):
+    if kind != "recorded" and not is_path(rest):
         return f"{kind}:{_rest(address)}"
     with suppress(RuntimeError):  # a home that nobody has, links that go in a ring
         rest = str(Path(rest).expanduser().resolve())

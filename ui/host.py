@@ -254,7 +254,9 @@ def models() -> dict[str, HostedModel]:
 
 def titled(name: str) -> str:
     """A model of this server as the choice shows it: its title where it is known, and its name in links where it is
-    not, or another model has the same title."""
+    not, where it is one of several folders of one name, or with the title where another model has the same."""
+    if "/" in name:
+        return name
     title = _title(name)
     same = sum(_title(other) == title for other in models())
     return title if same < 2 or title == name else f"{title} · {name}"

@@ -76,6 +76,9 @@ def weighs(case: Case) -> Verdict:
     trace = overview(case, _ENTROPY.site)
     entropy, n = trace[_ENTROPY], len(trace.tokens)  # [layer head]
     even = float(np.mean([np.log(visible(case, n, layer)).mean() for layer in range(case.spec.layers)]))
+    if even == 0:
+        sentence = _("Each token of this model may look at itself alone: there is nothing to share out.")
+        return Verdict("unseen", sentence, how=_("Sliding window of the model."), value=1, unit="tokens")
     share = float(entropy.mean()) / even
     layer, head = smallest_place(entropy)
     sentence = _(

@@ -36,13 +36,28 @@ def all_words(case: Case) -> Verdict:
         )
         kind = "holds"
     else:
-        sentence, kind = _says_before(int(visible(case, n, layer).sum()), n), "part"
+        sentence, kind = _seen(case, n), "part"
     return Verdict(kind, sentence, _how_later(), mean, "probability", _NONE, {"layer": layer, "head": head})
 
 
-def _says_before(seen: int, n: int) -> str:
-    """What each of n tokens sees. seen: pairs of tokens; a window keeps the far ones out."""
+def _seen(case: Case, n: int) -> str:
+    """The same of the layer that sees most."""
+    pairs = [int(visible(case, n, layer).sum()) for layer in range(case.spec.layers)]
+    most = max(range(case.spec.layers), key=lambda layer: pairs[layer])
+    return _says_before(pairs[most], n, most, case.spec.windows_differ and min(pairs) < pairs[most])
+
+
+def _says_before(seen: int, n: int, layer: int, differ: bool) -> str:
+    """What each of n tokens sees. seen: pairs of tokens; a window keeps the far ones out. differ: in other layers than
+    this one, more or fewer."""
     counts = {"seen": thousands(seen), "pairs": thousands(n * n)}
+    if differ:
+        return _(
+            "No weight goes to what comes after: each token sees itself and those before it, in layer {layer} {seen} "
+            "of {pairs} pairs; some layers have a window and see fewer. Every word sees every other in BERT.",
+            layer=layer,
+            **counts,
+        )
     if seen < n * (n + 1) // 2:
         return _(
             "No weight goes to what comes after: each token sees itself and the nearest before it, {seen} of {pairs} "

@@ -6,7 +6,7 @@ from anatomy import facts
 from anatomy.language import _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at
-from anatomy.spec import RelativeBias
+from anatomy.spec import ModelSpec, RelativeBias
 from anatomy.trace import Trace
 from articles.checks.overview import overview
 from articles.checks.second_text import own_ids, too_short
@@ -37,23 +37,7 @@ def no_window(case: Case) -> Verdict:
             far=nouns.tokens(furthest),
         ),
     ]
-    if spec.window is not None:
-        sentences.append(
-            ngettext(
-                "Layers look at a window of {count} token and no further.",
-                "Layers look at a window of {count} tokens and no further.",
-                spec.window,
-            )
-        )
-    elif spec.windows:
-        sentences.append(
-            ngettext(
-                "{count} of {layers} layers looks at a sliding window, the others at all that stands before.",
-                "{count} of {layers} layers look at a sliding window, the others at all that stands before.",
-                sum(window is not None for window in spec.windows),
-                layers=spec.layers,
-            )
-        )
+    sentences += _of_windows(spec)
     free = spec.window is None and (spec.position is None or isinstance(spec.position, RelativeBias))
     if free:
         sentences.append(
@@ -83,6 +67,29 @@ def no_window(case: Case) -> Verdict:
         unit="tokens",
         at={"layer": largest_at(reach[:, furthest])},
     )
+
+
+def _of_windows(spec: ModelSpec) -> list[str]:
+    """How far layers may look, where not all of them look at all that stands before."""
+    if not spec.windows:
+        return []
+    bounded = [window for window in spec.windows if window is not None]
+    if len(bounded) == spec.layers:
+        return [
+            ngettext(
+                "Layers look at a window of {count} token and no further.",
+                "Layers look at a window of {count} tokens and no further.",
+                max(bounded),
+            )
+        ]
+    return [
+        ngettext(
+            "{count} of {layers} layers looks at a sliding window, the others at all that stands before.",
+            "{count} of {layers} layers look at a sliding window, the others at all that stands before.",
+            len(bounded),
+            layers=spec.layers,
+        )
+    ]
 
 
 def long_range(case: Case) -> Verdict:

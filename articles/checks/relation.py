@@ -5,7 +5,7 @@ import numpy as np
 from anatomy.language import _, ngettext
 from anatomy.request import Intervention, Want
 from anatomy.rounding import largest_place
-from anatomy.spec import RelativeBias, Rope
+from anatomy.spec import ModelSpec, RelativeBias, Rope
 from articles.checks.position import ALL_AT_FIRST, WEIGHT, answer, how_order, moved, size_of, unit_of
 from articles.checks.second_text import too_short
 from articles.verdict import Case, Verdict
@@ -24,7 +24,7 @@ def relative(case: Case) -> Verdict:
     spec = case.spec
     if isinstance(spec.position, RelativeBias):
         return _by_distance(case)
-    shift = min(_SHIFT, spec.max_pos - len(case.trace().tokens))
+    shift = min(_SHIFT, _turned_alike(spec, len(case.trace().tokens)) - len(case.trace().tokens))
     if shift < 1:
         sentence = _(
             "This text fills every position of the model, so that it cannot be moved on: a shorter one shows it."
@@ -69,6 +69,15 @@ def relative(case: Case) -> Verdict:
         at={"layer": wants[worst].layer or 0, "head": head},
         second=_("The same text was run a second time with {shift} added to every position.", shift=shift),
     )
+
+
+def _turned_alike(spec: ModelSpec, tokens: int) -> int:
+    """Tokens of the longest text that is turned by the same angles as one of so many: some models have others for long
+    texts, where moving on would change more than the places."""
+    rope = spec.position
+    if not isinstance(rope, Rope) or rope.original is None or not rope.beyond or tokens > rope.original:
+        return spec.max_pos
+    return min(spec.max_pos, rope.original)
 
 
 def _unfit(case: Case) -> Verdict | None:

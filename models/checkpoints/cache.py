@@ -8,7 +8,7 @@ made, file by file with the SHA-256, so that damage is seen before it is shown, 
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,10 @@ from anatomy.language import N_
 from anatomy.refused import Refused, Sentence
 from models.checkpoints import integrity
 from models.checkpoints.errors import WeightsError
-from models.checkpoints.manifest import MANIFEST, Card, Manifest, read_manifest, write_manifest
+from models.checkpoints.manifest import LAYOUT, MANIFEST, Card, Manifest, read_manifest, write_manifest
 from models.checkpoints.outside import reason
 from models.engine import Cancelled, Progress, Report, silent
 
-LAYOUT = 1  # raise it when a folder made by an older version must be made anew
 CHECKED = "stagelight.checked.json"  # in a finished folder: which files have passed a check, and what they were then
 
 Build = Callable[[Path, Path, Sentence | None], Card]  # (folder to fill, scratch folder, flaw of the old one) -> card
@@ -35,8 +34,7 @@ class Found:
     """What a look at a folder of the cache gave.
 
     card  what is known of the checkpoint; None where the folder has to be made
-    flaw  what is wrong with the folder that is there: a sentence with the one place {what}; None where there is none,
-          or it is of an older layout
+    flaw  why the folder that is there cannot be used: a sentence with the one place {what}; None where there is none
     """
 
     card: Card | None
@@ -53,12 +51,9 @@ def place(name: str) -> Path:
     return root() / name
 
 
-def look(name: str, known: Mapping[str, str], report: Report = silent) -> Found:
+def look(name: str, report: Report = silent) -> Found:
     """Whether the folder of that name is there and whole. Nothing but a note of what has passed is written.
-    WeightsError where its files may not be read.
-
-    known  SHA-256 by file name, for a folder of the first version, whose manifest has none
-    """
+    WeightsError where its files may not be read."""
     folder = place(name)
     try:
         if not folder.is_dir():
@@ -67,8 +62,8 @@ def look(name: str, known: Mapping[str, str], report: Report = silent) -> Found:
         if manifest is None:
             return Found(None, Sentence(_ODD, what=folder / MANIFEST))
         if manifest.layout != LAYOUT:
-            return Found(None)
-        flaw = _flaw(folder, manifest, manifest.sha256 or known, report)
+            return Found(None, Sentence(_OTHER_LAYOUT, what=folder))
+        flaw = _flaw(folder, manifest, report)
     except PermissionError as error:
         template = N_(
             "{file} cannot be read: {reason}. Ask its owner for the right to read the whole folder, or set "
@@ -78,17 +73,16 @@ def look(name: str, known: Mapping[str, str], report: Report = silent) -> Found:
     return Found(None, flaw) if flaw else Found(manifest.card)
 
 
-def build_once(name: str, build: Build, *, room: int, report: Report, known: Mapping[str, str]) -> Card:
+def build_once(name: str, build: Build, *, room: int, report: Report) -> Card:
     """The card of the folder of that name, built now unless it is whole; of several processes one builds, others wait.
-    A damaged folder is said, and replaced when the new one is whole.
+    A folder that is damaged, or of another layout, is said, and replaced when the new one is whole.
 
-    room   bytes of free disk that building takes; WeightsError where there are fewer, or nothing can be written
-    known  as `look` takes it
+    room  bytes of free disk that building takes; WeightsError where there are fewer, or nothing can be written
     """
     with _said(name):
         root().mkdir(parents=True, exist_ok=True)
         with _lock(name, report):
-            found = look(name, known, report)
+            found = look(name, report)
             if found.card is not None:
                 return found.card
             if found.flaw is None:
@@ -115,10 +109,10 @@ _ODD = N_("{what} has to be made anew: it says what belongs in its folder, and i
 _ABSENT = N_("{what} has to be made anew: it is missing")
 _SIZE = N_("{what} has to be made anew: it is damaged (its size is not the one that it was made with)")
 _CONTENT = N_("{what} has to be made anew: it is damaged (its SHA-256 is not the one that it was made with)")
-_UNPROVEN = N_("{what} has to be made anew: an earlier version made it, and noted no SHA-256 that would show damage")
+_OTHER_LAYOUT = N_("{what} has to be made anew: another version of Stagelight made it, in a layout of its own")
 
 
-def _flaw(folder: Path, manifest: Manifest, sha256: Mapping[str, str], report: Report) -> Sentence | None:
+def _flaw(folder: Path, manifest: Manifest, report: Report) -> Sentence | None:
     """What is wrong with a folder, beginning with what is seen without reading its files; None for a whole one."""
     for file, size in manifest.files.items():
         if not (folder / file).is_file():
@@ -127,9 +121,7 @@ def _flaw(folder: Path, manifest: Manifest, sha256: Mapping[str, str], report: R
             return Sentence(_SIZE, what=folder / file)
         if not os.access(folder / file, os.R_OK):
             raise PermissionError(13, os.strerror(13), str(folder / file))
-    for file in manifest.files.keys() - sha256.keys():
-        return Sentence(_UNPROVEN, what=folder / file)
-    files = {folder / file: sha256[file] for file in manifest.files}
+    files = {folder / file: manifest.sha256[file] for file in manifest.files}
     wrong = integrity.damaged(files, folder / CHECKED, report)
     return Sentence(_CONTENT, what=wrong[0]) if wrong else None
 
@@ -181,7 +173,8 @@ def _lock(name: str, report: Report) -> Iterator[None]:
 
 
 def _repair(name: str, build: Build, flaw: Sentence, room: int, report: Report) -> Card:
-    """Build in place of a damaged folder, which stays until then. Where that fails, the WeightsError tells both."""
+    """Build in place of a folder that cannot be used, which stays until then. Where that fails, the WeightsError tells
+    both."""
     try:
         with _said(name):
             return _build(name, build, flaw, room, report)
@@ -203,7 +196,7 @@ def _build(name: str, build: Build, flaw: Sentence | None, room: int, report: Re
         scratch.mkdir()
         card = build(folder, scratch, flaw)
         _seal(folder, card, report)
-        if os.path.lexists(place(name)):  # damaged, or of an older layout
+        if os.path.lexists(place(name)):  # damaged, or of another layout
             place(name).rename(attempt / "replaced")
         folder.rename(place(name))
     finally:

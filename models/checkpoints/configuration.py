@@ -8,8 +8,7 @@ from typing import Any
 from anatomy.language import N_, Count
 from anatomy.refused import Sentence
 from models.checkpoints.errors import WeightsError
-from models.checkpoints.headers import shown
-from models.checkpoints.outside import read_object
+from models.checkpoints.outside import MARK, read_object, shown
 
 FILE = "config.json"
 # Files of quantizing programs that stand beside config.json, with the method that each belongs to.
@@ -20,17 +19,17 @@ QUANTIZED = {
     "quanto_qmap.json": "Quanto",
 }
 _QUANTIZATION = ("quantization_config", "quantization", "compression_config")  # the second one is MLX's
-_ANY = (1 << 31) - 1  # more rows, columns or positions than any model has
+LARGEST = (1 << 31) - 1  # more rows, columns, heads or positions than any model has
 _LAYERS = 1000  # more than any model has: the library makes lists of them, and builds each
 _LABELS = 1_000_000  # of a classifier: the library makes a list of them
 # Settings that are numbers of something, with the most there may be.
 _SIZES = {
-    **dict.fromkeys(("vocab_size", "hidden_size", "intermediate_size", "head_dim", "type_vocab_size"), _ANY),
-    **dict.fromkeys(("max_position_embeddings", "sliding_window"), _ANY),
-    **dict.fromkeys(("num_attention_heads", "num_key_value_heads"), _ANY),
-    **dict.fromkeys(("n_embd", "n_head", "n_inner", "n_positions", "n_ctx"), _ANY),  # GPT-2
-    **dict.fromkeys(("d_model", "d_ff", "d_kv", "num_heads"), _ANY),  # T5
-    **dict.fromkeys(("relative_attention_num_buckets", "relative_attention_max_distance"), _ANY),
+    **dict.fromkeys(("vocab_size", "hidden_size", "intermediate_size", "head_dim", "type_vocab_size"), LARGEST),
+    **dict.fromkeys(("max_position_embeddings", "sliding_window"), LARGEST),
+    **dict.fromkeys(("num_attention_heads", "num_key_value_heads"), LARGEST),
+    **dict.fromkeys(("n_embd", "n_head", "n_inner", "n_positions", "n_ctx"), LARGEST),  # GPT-2
+    **dict.fromkeys(("d_model", "d_ff", "d_kv", "num_heads"), LARGEST),  # T5
+    **dict.fromkeys(("relative_attention_num_buckets", "relative_attention_max_distance"), LARGEST),
     **dict.fromkeys(("num_hidden_layers", "n_layer", "num_layers", "num_decoder_layers"), _LAYERS),
     "num_labels": _LABELS,
 }
@@ -64,7 +63,7 @@ def settings(file: Path) -> dict[str, Any]:
     """The object in a JSON file that the library itself reads, too. WeightsError where that could not read it."""
     found = read_object(file)
     with file.open("rb") as opened:
-        if opened.read(3) == b"\xef\xbb\xbf":
+        if opened.read(len(MARK)) == MARK:
             template = N_("{file} begins with a byte order mark, which transformers cannot read: save it without one.")
             raise WeightsError(template, file=file)
     try:
@@ -103,14 +102,14 @@ def _check_quantization(file: Path, found: Mapping[str, Any]) -> None:
                 raise WeightsError(template, file=file, method=_method(name, part[name]), name=name)
 
 
-def _method(name: str, stated: Any) -> str:
+def _method(name: str, stated: Any) -> str | Sentence:
     """What the quantization is called, as far as its settings tell."""
     stated = stated if isinstance(stated, dict) else {}
     if isinstance(method := stated.get("quant_method") or stated.get("quant_algo"), str):
         return shown(method)
     if any(key.startswith(("load_in_", "bnb_")) for key in stated):
         return "bitsandbytes"
-    return "MLX" if name == "quantization" else "a method that it does not name"
+    return "MLX" if name == "quantization" else Sentence(N_("a method that it does not name"))
 
 
 def _check_type(file: Path, found: Mapping[str, Any]) -> None:
@@ -124,7 +123,7 @@ def _check_type(file: Path, found: Mapping[str, Any]) -> None:
         raise WeightsError(template, file=file)
     named = found.get("architectures")
     if not isinstance(kind, str) or not _is_names(named):
-        template = N_("{file} gives “{name}” as {value}, which names none: fetch it again.")
+        template = N_("{file} gives “{name}” as {value}, which is not a name: fetch it again.")
         name, value = ("model_type", kind) if not isinstance(kind, str) else ("architectures", named)
         raise WeightsError(template, file=file, name=name, value=shown(value))
 

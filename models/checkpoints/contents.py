@@ -6,17 +6,9 @@ from anatomy.language import N_
 from anatomy.refused import Sentence
 from models.checkpoints.configuration import FILE, NO_CONFIGURATION, quantized_beside
 from models.checkpoints.headers import INDEX, WHOLE
+from models.checkpoints.tokenizer_files import are_enough, other_vocabularies
 
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
-# Any of these sets makes a tokenizer: the library turns the others into the first.
-TOKENIZERS = (
-    ("tokenizer.json",),
-    ("vocab.json", "merges.txt"),
-    ("vocab.txt",),
-    ("tokenizer.model",),
-    ("spiece.model",),
-    ("sentencepiece.bpe.model",),
-)
 _ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin", "adapter_config.json")
 _CONVERTER = "https://huggingface.co/spaces/safetensors/convert"
 # Endings of weights that other programs read, with what these call them.
@@ -41,8 +33,8 @@ def missing(names: Sequence[str]) -> list[Sentence]:
     names: of files, those of inner folders with the folders before them
     """
     lacks = missing_for_a_model(names)
-    if not any(set(files) <= set(names) for files in TOKENIZERS):
-        lacks.append(Sentence(_NO_TOKENIZER))
+    if not are_enough(names):
+        lacks.append(Sentence(_NO_TOKENIZER, known=other_vocabularies()))
     return lacks
 
 
@@ -67,9 +59,8 @@ def missing_for_a_model(names: Sequence[str]) -> list[Sentence]:
 
 
 _NO_TOKENIZER = N_(
-    "it has no tokenizer: neither tokenizer.json nor files that one is made of (vocab.json with merges.txt, vocab.txt, "
-    "tokenizer.model or spiece.model). Copy them from the model that it was trained from, or let "
-    "transformers.AutoTokenizer write them (save_pretrained)."
+    "it has no tokenizer: neither tokenizer.json nor other files that one can be made of ({known}). Copy them from the "
+    "model that it was trained from, or let transformers.AutoTokenizer write them (save_pretrained)."
 )
 
 

@@ -20,10 +20,10 @@ from anatomy.language import N_
 from anatomy.refused import Sentence
 from models.checkpoints.cache import check_room
 from models.checkpoints.errors import WeightsError
-from models.checkpoints.gguf_facts import Facts, odd, shown
+from models.checkpoints.gguf_facts import Facts, odd, stated
 from models.checkpoints.gguf_file import GgufFile, StoredTensor, can_be_read, float32_of, read_gguf
 from models.checkpoints.gguf_tokenizer import tokenizer_files
-from models.checkpoints.outside import reading
+from models.checkpoints.outside import reading, shown
 from models.engine import Progress, Report
 
 
@@ -117,7 +117,7 @@ def config_of(file: GgufFile) -> dict[str, Any]:
             "it holds a {kind} model; Stagelight converts {known}. Use the model's safetensors instead: its original "
             "repository on the hub, or a folder with config.json."
         )
-        raise WeightsError(template, kind=shown(kind), known=", ".join(ARCHITECTURES))
+        raise WeightsError(template, kind=stated(kind), known=", ".join(ARCHITECTURES))
     _check_whole(facts)
     known = {f"{kind}.{key}" for key in _KNOWN_KEYS}
     for key in sorted(key for key in file.fields if key.startswith(f"{kind}.") and key not in known):
@@ -125,7 +125,7 @@ def config_of(file: GgufFile) -> dict[str, Any]:
             "it sets {key} = {value}, which changes the model in a way that Stagelight does not convert. Use the "
             "model's safetensors instead."
         )
-        raise WeightsError(template, key=key, value=shown(file.fields[key]))
+        raise WeightsError(template, key=key, value=stated(file.fields[key]))
     return _config(kind, facts, _rows(file), tied="output.weight" not in file.tensors)
 
 
@@ -286,7 +286,7 @@ def _no_place(name: str, architecture: Architecture) -> WeightsError:
         "it holds the tensor {name}, which has no place in {model}: leaving it out would make a wrong model. Use the "
         "model's safetensors instead."
     )
-    return WeightsError(template, name=shown(name), model=architecture.model_class)
+    return WeightsError(template, name=shown(name, quoted=True), model=architecture.model_class)
 
 
 def _parts(name: str) -> tuple[str, str, str]:

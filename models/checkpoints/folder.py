@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from models.checkpoints import headers
 from models.checkpoints.configuration import configuration, settings
 from models.checkpoints.contents import missing, missing_for_a_model
 from models.checkpoints.errors import WeightsError
-from models.checkpoints.outside import reading
+from models.checkpoints.headers import Stored
+from models.checkpoints.outside import reading, shown
 
 COMPUTED = "float32"
 Judge = Callable[[Path], object]  # (folder with config.json) -> anything; a refusal where its model cannot be opened
@@ -40,21 +41,27 @@ class Located:
     computed: str = COMPUTED
 
 
-def check(folder: Path) -> None:
-    """WeightsError, with what is wrong and what would work, unless the folder holds a checkpoint that can be loaded as
-    far as its small files and the headers of its weights tell."""
+def check(folder: Path) -> dict[str, Stored]:
+    """The tensors of a folder's files by name. WeightsError, with what is wrong and what would work, unless the folder
+    holds a checkpoint that can be loaded as far as its small files and the headers of its weights tell."""
     _refuse(folder, missing(names_in(folder)))
-    check_model(folder)
+    return check_model(folder)
 
 
-def check_model(folder: Path) -> None:
+def check_model(folder: Path) -> dict[str, Stored]:
     """The same without the tokenizer."""
     _refuse(folder, missing_for_a_model(names_in(folder)))
-    configuration(folder)
-    if (folder / "generation_config.json").exists():
-        settings(folder / "generation_config.json")
+    check_settings(folder)
     with reading(folder):
-        headers.tensors(folder)
+        return headers.tensors(folder)
+
+
+def check_settings(folder: Path) -> None:
+    """WeightsError where config.json or generation_config.json is not one that the library could read."""
+    with reading(folder):
+        configuration(folder)
+        if (folder / "generation_config.json").exists():
+            settings(folder / "generation_config.json")
 
 
 def _refuse(folder: Path, lacks: list[Sentence]) -> None:
@@ -63,17 +70,30 @@ def _refuse(folder: Path, lacks: list[Sentence]) -> None:
 
 
 def names_in(folder: Path) -> list[str]:
-    """The names of a folder's files; of those one folder below, the ones that weights may have."""
+    """The names of a folder's files; of those one folder below, the ones that weights may have. WeightsError where one
+    is a pipe or a device: reading it might never end."""
     with reading(folder):
         top = [file.name for file in folder.iterdir()]
+        odd = [name for name in top if _never_ends(folder / name)]
         inner = [*folder.glob(f"*/{headers.WHOLE}"), *folder.glob(f"*/{headers.INDEX}")]
+    if odd:
+        template = N_("{file} is a pipe or a device, not a file: put the file itself in its place.")
+        raise WeightsError(template, file=folder / odd[0])
     return [*top, *(file.relative_to(folder).as_posix() for file in inner)]
 
 
-def described(folder: Path, *, name: str, title: str, source: str, revision: str | None = None) -> Located:
-    """A usable folder with what its own files say of it. WeightsError where a weight file is damaged."""
+def _never_ends(file: Path) -> bool:
+    return file.exists() and not (file.is_file() or file.is_dir())
+
+
+def described(
+    folder: Path, held: Mapping[str, Stored], *, name: str, title: str, source: str, revision: str | None = None
+) -> Located:
+    """A usable folder with what its own files say of it. WeightsError where one of them cannot be read.
+
+    held  the tensors of its weight files, as `check` gives them
+    """
     with reading(folder):
-        held = headers.tensors(folder)
         files = {tensor.file for tensor in held.values()} | {folder / "config.json"}
         changes = fingerprint(sorted(files))
     return Located(
@@ -101,10 +121,10 @@ def _licence(folder: Path) -> str:
     except OSError:
         return "not stated"
     stated = re.search(r"^licen[sc]e:\s*[\"']?([^\s\"'#]+)", head, flags=re.MULTILINE)
-    return headers.shown(stated.group(1)) if stated else "not stated"
+    return shown(stated.group(1)) if stated else "not stated"
 
 
-def _stored(held: dict[str, headers.Stored]) -> str:
+def _stored(held: Mapping[str, Stored]) -> str:
     """The number formats of the weights."""
     formats = {headers.FLOATS[tensor.dtype] for tensor in held.values() if tensor.dtype in headers.FLOATS}
     return "safetensors, " + " and ".join(sorted(formats))

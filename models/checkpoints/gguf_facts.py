@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from anatomy.language import N_
 from anatomy.refused import Sentence
+from models.checkpoints.configuration import LARGEST
 from models.checkpoints.errors import WeightsError
+from models.checkpoints.outside import shown
 
-LARGEST = 1 << 31  # more rows, layers, heads or positions than any model has
-_LONGEST_SHOWN = 80  # characters of a value in a sentence
+_SHOWN = 10  # numbers of a list in a sentence, at most
 
 
 class Facts:
@@ -21,7 +24,7 @@ class Facts:
     def count(self, key: str, default: int | None = None) -> int:
         """A whole number above 0."""
         value = self._stated(key, default)
-        if type(value) is not int or not 0 < value < LARGEST:
+        if type(value) is not int or not 0 < value <= LARGEST:
             raise odd(key, value, N_("a whole number above 0"))
         return value
 
@@ -56,9 +59,9 @@ class Facts:
     def numbers(self, key: str, length: int) -> list[int]:
         """A list of so many whole numbers."""
         value = self._stated(key, None)
-        if not isinstance(value, list) or len(value) != length or not all(type(entry) is int for entry in value):
+        if not (isinstance(value, np.ndarray) and value.dtype.kind in "iu" and len(value) == length):
             raise odd(key, value, N_("a list of {length} whole numbers"), length=length)
-        return value
+        return value.tolist()
 
     def row(self, key: str, rows: int) -> int | None:
         """A row of the vocabulary, which has `rows`; None where nothing is said."""
@@ -84,10 +87,9 @@ def odd(key: str, value: object, wanted: str, **values: object) -> WeightsError:
         "it states {key} = {value}, where {wanted} belongs: it is damaged, or of a kind that Stagelight does not "
         "convert. Fetch it again, or use the model's safetensors instead."
     )
-    return WeightsError(template, key=key, value=shown(value), wanted=Sentence(wanted, **values))
+    return WeightsError(template, key=key, value=stated(value), wanted=Sentence(wanted, **values))
 
 
-def shown(value: object) -> str:
-    """A value for a sentence; a long one is cut."""
-    whole = repr(value[:_LONGEST_SHOWN] if isinstance(value, list | str) else value)
-    return whole if len(whole) <= _LONGEST_SHOWN else whole[:_LONGEST_SHOWN] + "…"
+def stated(value: object) -> str:
+    """A value of the metadata for a sentence: a text in quotes, a list of numbers as one."""
+    return shown(value[:_SHOWN].tolist() if isinstance(value, np.ndarray) else value, quoted=True)

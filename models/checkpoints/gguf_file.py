@@ -16,15 +16,17 @@ import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType
 from jaxtyping import Float32
 
-from anatomy.language import N_
+from anatomy.language import N_, Count
 from anatomy.refused import Sentence
 from models.checkpoints.errors import WeightsError
-from models.checkpoints.outside import seen_in
+from models.checkpoints.outside import seen_in, shown
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 LONGEST_HEADER = 1 << 27  # bytes; a vocabulary of a million pieces takes about 40 MB
 MOST_AXES = 4
+MOST_ENTRIES = 1 << 16  # fields of the metadata, and tensors: models of the largest kind have some thousands
+MOST_TEXTS = 1 << 22  # in all lists together; a vocabulary and its merges have two million at most
 LARGEST = 1 << 48  # numbers in one tensor
 _BOUNDARY = 32  # bytes that tensors are aligned to where a file does not say
 _NUMBERS = {
@@ -66,7 +68,11 @@ class StoredTensor:
 
 @dataclass(frozen=True)
 class GgufFile:
-    """A file whose header was read and fits it. fields: the metadata by key; tensors: by name, in the file's order."""
+    """A file whose header was read and fits it.
+
+    fields   the metadata by key: a list of numbers is an array, one of texts a list
+    tensors  by name, in the file's order
+    """
 
     path: Path
     fields: Mapping[str, Any]
@@ -80,7 +86,7 @@ def read_gguf(path: Path) -> GgufFile:
         header = _Header(path, opened)
         n_tensors, n_fields = header.begin()
         fields = header.fields(n_fields)
-        tensors = [header.tensor() for _ in range(n_tensors)]
+        tensors = header.tensors(n_tensors)
     return GgufFile(path, fields, _placed(header, tensors, _boundary(header, fields)))
 
 
@@ -120,6 +126,7 @@ class _Header:
         self.at = 0
         self.size = path.stat().st_size
         self._opened = opened
+        self._texts = 0  # in lists, so far
 
     def odd(self, template: str, **values: object) -> NoReturn:
         """Refuse the file. WeightsError, always."""
@@ -144,15 +151,23 @@ class _Header:
     def fields(self, count: int) -> dict[str, Any]:
         """The metadata by key."""
         found: dict[str, Any] = {}
-        for _ in range(count):
+        for number in range(1, count + 1):
+            self._check_count(number, MOST_ENTRIES)
             key = self._text()
             if key in found:
                 self.odd(N_("it states {key} twice"), key=key)
             found[key] = self._value(self._kind())
         return found
 
-    def tensor(self) -> StoredTensor:
-        """The next tensor, its place counted from where tensors begin."""
+    def tensors(self, count: int) -> list[StoredTensor]:
+        """The tensors, their places counted from where tensors begin."""
+        found = []
+        for number in range(1, count + 1):
+            self._check_count(number, MOST_ENTRIES)
+            found.append(self._tensor())
+        return found
+
+    def _tensor(self) -> StoredTensor:
         name = self._text()
         n_axes = self._number(GGUFValueType.UINT32)
         if not 0 < n_axes <= MOST_AXES:
@@ -169,10 +184,9 @@ class _Header:
         kind = GGMLQuantizationType(number)
         block, width = GGML_QUANT_SIZES[kind]
         if not 0 < prod(shape) <= LARGEST or shape[-1] % block:
-            shown = " × ".join(str(length) for length in shape)
-            self.odd(
-                N_("{tensor} has the shape {shape}, which {kind} cannot have"), tensor=name, shape=shown, kind=kind.name
-            )
+            lengths = " × ".join(str(length) for length in shape)
+            template = N_("{tensor} has the shape {shape}, which {kind} cannot have")
+            self.odd(template, tensor=name, shape=lengths, kind=kind.name)
         return StoredTensor(name, shape, kind, place, prod(shape) // block * width)
 
     def _value(self, kind: GGUFValueType) -> Any:
@@ -182,14 +196,16 @@ class _Header:
             return self._array(self._kind(), self._number(GGUFValueType.UINT64))
         return self._number(kind)
 
-    def _array(self, kind: GGUFValueType, count: int) -> list:
+    def _array(self, kind: GGUFValueType, count: int) -> list[str] | np.ndarray:
         if kind == GGUFValueType.ARRAY:
             self.odd(N_("its metadata hold lists of lists"))
         if kind == GGUFValueType.STRING:
             self._must_have(8 * count)
+            self._texts += count
+            self._check_count(self._texts, MOST_TEXTS)
             return [self._text() for _ in range(count)]
-        form = _NUMBERS[kind]
-        return list(struct.unpack(f"<{count}{form}", self._take(struct.calcsize(f"<{form}") * count)))
+        form = np.dtype(f"<{_NUMBERS[kind]}")
+        return np.frombuffer(self._take(form.itemsize * count), form)  # a list would take many times the memory
 
     def _kind(self) -> GGUFValueType:
         number = self._number(GGUFValueType.UINT32)
@@ -216,6 +232,11 @@ class _Header:
         self.at += count
         return raw
 
+    def _check_count(self, count: int, most: int) -> None:
+        """Refuse more entries than any header has: each takes many times the memory that its bytes do."""
+        if count > most:
+            self.odd(N_("its header would have more than {limit} entries of one kind"), limit=Count(most))
+
     def _must_have(self, count: int) -> None:
         """Refuse a length that goes beyond the end of the file, or beyond what any header has."""
         if count > self.size - self.at:
@@ -228,7 +249,9 @@ def _boundary(header: _Header, fields: Mapping[str, Any]) -> int:
     """Bytes that the places of tensors are multiples of."""
     stated = fields.get("general.alignment", _BOUNDARY)
     if type(stated) is not int or stated <= 0 or stated & (stated - 1):
-        header.odd(N_("it states general.alignment = {value}, which is no power of two"), value=repr(stated)[:80])
+        header.odd(
+            N_("it states general.alignment = {value}, which is no power of two"), value=shown(stated, quoted=True)
+        )
     return stated
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from anatomy.language import N_
+from anatomy.refused import Refused, Sentence
 from models.checkpoints.errors import WeightsError
-from models.checkpoints.outside import read_object, reading, reason, seen_in
+from models.checkpoints.outside import read_object, reading, reason, seen_in, shown
 
 WHOLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -115,7 +116,8 @@ def header(file: Path) -> dict[str, Stored]:
         nbytes = file.stat().st_size
         written = opened.read(length) if length <= min(_LONGEST, nbytes - 8) else None
     if written is None:
-        raise _damaged(file, f"{nbytes} bytes, header {length}")
+        template = N_("it has {nbytes} bytes, and its header would have {length}")
+        raise _refusal(file, Sentence(template, nbytes=nbytes, length=length))
     entries = _entries(file, written)
     entries.pop("__metadata__", None)
     spans = sorted(_span(file, name, entry) for name, entry in entries.items())
@@ -123,34 +125,30 @@ def header(file: Path) -> dict[str, Stored]:
     return {name: Stored(file, entry["dtype"], tuple(entry["shape"])) for name, entry in entries.items()}
 
 
-def shown(value: object) -> str:
-    """A value out of a file as a sentence can hold it: short, and without characters that no terminal prints."""
-    written = ascii(value) if not isinstance(value, str) or not value.isprintable() else value
-    return written if len(written) <= 80 else written[:80] + "…"
-
-
 def _entries(file: Path, written: bytes) -> dict[str, Any]:
     try:
         found = json.loads(written, object_pairs_hook=_once, parse_constant=_no_number)
+    except Refused as error:
+        raise _refusal(file, Sentence(error.message, **error.values)) from error
     except (ValueError, RecursionError) as error:
-        raise _damaged(file, reason(error)) from error
+        raise _refusal(file, reason(error)) from error
     if not isinstance(found, dict):
-        raise _damaged(file, "no JSON object")
+        raise _refusal(file, Sentence(N_("it is no JSON object")))
     return found
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON; ValueError where a name stands twice in it, or is no text."""
+    """An object of JSON; Refused where a name stands twice in it, ValueError where one is no text."""
     for name, _value in pairs:
         name.encode()
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name stands twice")
+        raise Refused(N_("a name stands twice in it"))
     return found
 
 
 def _no_number(written: str) -> NoReturn:
-    raise ValueError(f"{written} is no number")
+    raise Refused(N_("{value} is no number"), value=written)
 
 
 def _span(file: Path, name: str, entry: Any) -> tuple[int, int]:
@@ -162,7 +160,7 @@ def _span(file: Path, name: str, entry: Any) -> tuple[int, int]:
             and (dtype not in _BYTES or prod(shape) * _BYTES[dtype] == end - begin)
         ):
             return begin, end
-    raise _damaged(file, shown(name))
+    raise _refusal(file, shown(name))
 
 
 def _check_spans(file: Path, spans: list[tuple[int, int]], nbytes: int) -> None:
@@ -170,16 +168,17 @@ def _check_spans(file: Path, spans: list[tuple[int, int]], nbytes: int) -> None:
     at = 0
     for begin, end in spans:
         if begin != at:
-            raise _damaged(file, f"byte {at}")
+            raise _refusal(file, Sentence(N_("its tensors overlap or leave a gap at byte {byte}"), byte=at))
         at = end
     if nbytes < at:
         template = N_("{file} is cut off: {have} of {whole} bytes of its weights are there. Fetch it again.")
         raise WeightsError(template, file=file, have=f"{nbytes:,}", whole=f"{at:,}")
     if nbytes > at:
-        raise _damaged(file, f"{nbytes} bytes, not {at}")
+        template = N_("{have} bytes follow it, and its tensors have {whole}")
+        raise _refusal(file, Sentence(template, have=nbytes, whole=at))
 
 
-def _damaged(file: Path, said: str) -> WeightsError:
+def _refusal(file: Path, said: str | Sentence) -> WeightsError:
     template = N_("{file} is damaged: its header does not say what the file holds ({said}). Fetch it again.")
     seen = seen_in(file)
     return WeightsError(seen) if seen else WeightsError(template, file=file, said=said)

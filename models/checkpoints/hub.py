@@ -10,28 +10,21 @@ from tqdm.asyncio import tqdm_asyncio
 
 from anatomy.language import N_
 from anatomy.refused import Refused, Sentence
-from models.checkpoints import cache, folder, headers, integrity
+from models.checkpoints import cache, folder, headers, integrity, tokenizer_files
 from models.checkpoints.configuration import configuration
 from models.checkpoints.contents import missing
 from models.checkpoints.errors import NotHereYet, WeightsError
 from models.checkpoints.folder import Judge
+from models.checkpoints.headers import Stored
+from models.checkpoints.outside import reading, shown
 from models.engine import Progress, Report
 
-# A few megabytes at most, fetched and judged before the weights are.
+# Some megabytes, fetched before the weights. It is judged before these come whether the settings and the index can be
+# read, whether the model can be opened, and whether each file of the tokenizer is of the kind that its name says.
 SMALL = (
     "config.json",
     "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "vocab.txt",
-    "tokenizer.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "chat_template.jinja",
+    *tokenizer_files.FILES,
     headers.INDEX,
     "README.md",  # states the licence
 )
@@ -51,23 +44,30 @@ class _Repository:
     numbers: dict[str, int]
 
 
-def snapshot(repository: str, revision: str, *, fetch: bool, report: Report, judge: Judge | None = None) -> Path:
-    """The folder of a repository's files; from the cache when it is whole there, else from the hub.
+def snapshot(
+    repository: str, revision: str, *, fetch: bool, report: Report, judge: Judge | None = None
+) -> tuple[Path, dict[str, Stored]]:
+    """The folder of a repository's files, and the tensors in them; from the cache when it is whole there, else from the
+    hub.
 
     judge  is given a folder with config.json before any weights are fetched, and refuses a model that cannot be opened
 
     NotHereYet where it would have to be fetched and `fetch` is not set; WeightsError where it cannot be had or used.
     """
+    wrong: WeightsError | None = None
     kept = _kept(repository, revision)
-    wrong = _wrong(kept, repository, report) if kept is not None else None
-    if kept is not None and wrong is None:
-        return kept
+    if kept is not None:
+        try:
+            return kept, _checked(kept, repository, report)
+        except WeightsError as error:
+            wrong = error
     if not fetch:
         raise wrong or NotHereYet(
             N_("{name} is not on this machine yet. Run: python -m models fetch {name}"), name=repository
         )
     try:
-        return _fetched(repository, revision, report, judge)
+        fetched = _fetched(repository, revision, report, judge)
+        return fetched, folder.check(fetched)
     except Refused:
         raise
     except Exception as error:  # the hub's client raises its own errors, its HTTP library's and the system's
@@ -98,20 +98,20 @@ def _absent(kept: Path) -> list[str]:
         return []
 
 
-def _wrong(kept: Path, repository: str, report: Report) -> WeightsError | None:
-    """Why the files that are here cannot be used."""
-    try:
-        folder.check(kept)
-    except WeightsError as error:
-        return error
-    flawed = _flawed([file for file in kept.iterdir() if file.is_file()], report)
+def _checked(kept: Path, repository: str, report: Report) -> dict[str, Stored]:
+    """The tensors in the files that are here. WeightsError where those that a model is read from cannot be used; what
+    other programs have put beside them is not looked at."""
+    held = folder.check(kept)
+    with reading(kept):
+        small = [kept / name for name in SMALL if (kept / name).exists()]
+        flawed = _flawed([*small, *headers.weight_files(kept)], report)
     if not flawed:
-        return None
+        return held
     template = N_(
         "{file} is damaged: its SHA-256 is not the one that the hub gave it. With the hub in reach this fetches it "
         "again: python -m models fetch {name}"
     )
-    return WeightsError(template, file=flawed[0], name=repository)
+    raise WeightsError(template, file=flawed[0], name=repository)
 
 
 def _flawed(files: Iterable[Path], report: Report) -> list[Path]:
@@ -134,9 +134,9 @@ def _fetched(name: str, revision: str, report: Report, judge: Judge | None) -> P
     if judge is not None:
         judge(kept)
     kept = _download(repository, [small for small in SMALL if small in repository.files], report)
-    kept = _download(repository, _weights(repository, kept), report)
-    folder.check(kept)
-    return kept
+    folder.check_settings(kept)
+    tokenizer_files.check_kinds(kept / name for name in tokenizer_files.FILES if name in repository.files)
+    return _download(repository, _weights(repository, kept), report)
 
 
 def _asked(name: str, revision: str) -> _Repository:
@@ -160,7 +160,7 @@ def _check_listing(repository: _Repository) -> None:
             "most of its weights are stored as {dtype}: they are quantized, and Stagelight reads weights in 16, 32 or "
             "64 bits. Use the repository that it was made from, or a GGUF file of the model."
         )
-        reason = Sentence(quantized, dtype=headers.shown(max(packed, key=lambda dtype: packed[dtype])))
+        reason = Sentence(quantized, dtype=shown(max(packed, key=lambda dtype: packed[dtype])))
         raise WeightsError(template, repository=repository.name, reason=reason)
 
 
@@ -211,7 +211,9 @@ def _download(repository: _Repository, files: Sequence[str], report: Report) -> 
     kept = fetched(files, again=False)
     sizes = {file: repository.files[file] for file in files if repository.files[file]}
     cut = [file for file, size in sizes.items() if (kept / file).stat().st_size != size]
-    wrong = {*cut, *(file.relative_to(kept).as_posix() for file in _flawed([kept / file for file in files], report))}
+    with reading(kept):
+        flawed = _flawed([kept / file for file in files], report)
+    wrong = {*cut, *(file.relative_to(kept).as_posix() for file in flawed)}
     if not wrong:
         return kept
     report(Progress(N_("fetching {what} again: it is damaged"), what=", ".join(sorted(wrong))))

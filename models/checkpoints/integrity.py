@@ -34,12 +34,14 @@ def damaged(files: Mapping[Path, str], remembered: Path, report: Report = silent
     notes = dict(before)
     wrong = []
     for file, sha256 in files.items():
-        if not _unchanged(file, sha256, before.get(_key(file, remembered))):
-            notes.pop(_key(file, remembered), None)
-            if not _holds(file, sha256, report):
-                wrong.append(file)
-        if passed := _passed.get(str(file.absolute())):
-            notes[_key(file, remembered)] = passed
+        name, whole = _key(file, remembered), str(file.absolute())
+        if _unchanged(file, sha256, before.get(name)):
+            continue
+        notes.pop(name, None)
+        if not _unchanged(file, sha256, _passed.get(whole)) and not _holds(file, sha256, report):
+            wrong.append(file)
+        elif passed := _passed.get(whole):
+            notes[name] = passed
     if notes != before:
         _write_notes(notes, remembered)
     return wrong
@@ -67,12 +69,11 @@ def sha256_of(file: Path, report: Report = silent) -> str:
 
 
 def _unchanged(file: Path, sha256: str, note: object) -> bool:
-    """Whether the file is as it was when it passed, here or by the notes."""
+    """Whether the file is as it was when it passed, by a note of that."""
     try:
-        now = [*_stamp(file), sha256]
+        return note == [*_stamp(file), sha256]
     except OSError:
         return False
-    return now in (note, _passed.get(str(file.absolute())))
 
 
 def _holds(file: Path, sha256: str, report: Report) -> bool:
@@ -121,9 +122,9 @@ def _read_notes(remembered: Path) -> dict[str, object]:
 
 def _write_notes(notes: Mapping[str, object], remembered: Path) -> None:
     """Put the notes in place whole, without those on files that are gone; where that cannot be done, there are none."""
-    kept = {name: note for name, note in sorted(notes.items()) if (remembered.parent / name).exists()}
     new = remembered.with_name(f"{remembered.name}.{os.getpid()}-{threading.get_ident()}")
     with contextlib.suppress(OSError):
+        kept = {name: note for name, note in sorted(notes.items()) if (remembered.parent / name).exists()}
         remembered.parent.mkdir(parents=True, exist_ok=True)
         try:
             new.write_text(json.dumps(kept, indent=1), "utf-8")

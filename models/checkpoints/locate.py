@@ -13,6 +13,7 @@ from pathlib import Path
 from anatomy.language import N_
 from anatomy.refused import Sentence
 from models.checkpoints import cache, catalog, folder
+from models.checkpoints.address import is_path
 from models.checkpoints.errors import NotHereYet, WeightsError
 from models.checkpoints.folder import Judge, Located
 from models.checkpoints.outside import reading
@@ -20,7 +21,6 @@ from models.engine import Progress, Report, silent
 
 __all__ = ["Located", "NotHereYet", "Progress", "Report", "WeightsError", "is_ready", "locate"]
 
-_PATH = re.compile(r"[.~/\\]|[A-Za-z]:[/\\]|.*\.gguf$", re.IGNORECASE | re.DOTALL)
 _HUB = re.compile(r"(?P<repository>[\w-][\w.-]*/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 _NAME = re.compile(r"[^/\\@]+")
 
@@ -32,7 +32,7 @@ def locate(address: str, *, progress: Report | None = None, fetch: bool = True, 
     judge  is given a folder with the config.json of a hub repository before its weights are fetched
     """
     report = progress or silent
-    if _PATH.match(address):
+    if is_path(address):
         return _from_path(_path(address), fetch, report)
     if named := _HUB.fullmatch(address):
         return _from_hub(named["repository"], named["revision"] or "main", fetch, report, judge)
@@ -56,7 +56,7 @@ def is_ready(address: str) -> bool:
 
 
 def _from_catalog(entry: catalog.Entry, fetch: bool, report: Report) -> Located:
-    found = cache.look(entry.folder_name, entry.known, report)
+    found = cache.look(entry.folder_name, report)
     if found.card is None:
         if not fetch:
             template = N_("{damage}. Run: python -m models fetch {name}") if found.flaw else _NOT_HERE
@@ -66,7 +66,6 @@ def _from_catalog(entry: catalog.Entry, fetch: bool, report: Report) -> Located:
             lambda made, scratch, flaw: _build_entry(entry, made, scratch, flaw, report),
             room=entry.room,
             report=report,
-            known=entry.known,
         )
     return Located(
         folder=cache.place(entry.folder_name),
@@ -127,19 +126,19 @@ def _from_path(path: Path, fetch: bool, report: Report) -> Located:
             template = N_("{path} holds {count} GGUF files; give the path of one of them, e.g. {first}")
             raise WeightsError(template, path=path, count=len(ggufs), first=ggufs[0])
         return _from_gguf(ggufs[0], fetch, report)
-    folder.check(path)
-    return folder.described(whole, name=str(whole), title=whole.name, source=str(whole))
+    held = folder.check(whole)
+    return folder.described(whole, held, name=str(whole), title=whole.name, source=str(whole))
 
 
 def _from_gguf(file: Path, fetch: bool, report: Report) -> Located:
     """A GGUF of the reader's own, converted once; a changed file is converted anew."""
     revision = folder.fingerprint([file])
     name = f"gguf-{re.sub(r'[^a-zA-Z0-9]+', '-', file.stem)}-{revision}"
-    card = cache.look(name, {}, report).card
+    card = cache.look(name, report).card
     if card is None:
         if not fetch:
             raise NotHereYet(N_("{file} has to be converted first. Run: python -m models fetch {file}"), file=file)
-        card = cache.build_once(name, lambda made, *_: _convert(file, made, report), room=0, report=report, known={})
+        card = cache.build_once(name, lambda made, *_: _convert(file, made, report), room=0, report=report)
     return Located(
         folder=cache.place(name),
         name=str(file.resolve()),
@@ -160,7 +159,7 @@ def _convert(file: Path, made: Path, report: Report) -> cache.Card:
 def _from_hub(repository: str, revision: str, fetch: bool, report: Report, judge: Judge | None) -> Located:
     from models.checkpoints.hub import snapshot
 
-    kept = snapshot(repository, revision, fetch=fetch, report=report, judge=judge)
+    kept, held = snapshot(repository, revision, fetch=fetch, report=report, judge=judge)
     page = f"https://huggingface.co/{repository}/tree/{kept.name}"
     title = repository.partition("/")[2]
-    return folder.described(kept, name=repository, title=title, source=page, revision=kept.name[:12])
+    return folder.described(kept, held, name=repository, title=title, source=page, revision=kept.name[:12])

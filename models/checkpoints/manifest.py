@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 MANIFEST = "stagelight.json"
+LAYOUT = 2  # raise it when a folder made by an older version must be made anew
 _LONGEST = 1 << 20  # bytes of a manifest that is read; ours have about 500
 _LARGEST = 1 << 50  # bytes of a file that anybody has
 
@@ -17,9 +18,9 @@ Card = dict[str, str]  # what is known of a checkpoint that no catalog describes
 class Manifest:
     """What a folder's manifest says.
 
-    layout  the version of what is in the folder
+    layout  the version of what is in the folder; of another one than LAYOUT nothing else is read, and all is empty
     files   bytes of each file, by name
-    sha256  of each file, by name, in hex; empty in a manifest of the first version
+    sha256  of each file, by name, in hex
     """
 
     layout: int
@@ -51,12 +52,14 @@ def _manifest(found: Any) -> Manifest | None:
     """What was read, if each value is of its kind and each file lies in the folder itself."""
     if not isinstance(found, dict):
         return None
-    layout, card, files = found.get("layout"), found.get("card"), found.get("files")
-    sha256 = found.get("sha256", {})
-    if type(layout) is not int or not (_texts(card) and _sizes(files) and _digests(sha256)):
+    layout, card, files, sha256 = (found.get(name) for name in ("layout", "card", "files", "sha256"))
+    if type(layout) is not int:
         return None
-    manifest = Manifest(layout, card, files, sha256)
-    return manifest if not sha256 or sha256.keys() == manifest.files.keys() else None
+    if layout != LAYOUT:
+        return Manifest(layout, {}, {}, {})
+    if not (_texts(card) and _sizes(files) and _digests(sha256)) or sha256.keys() != files.keys():
+        return None
+    return Manifest(layout, card, files, sha256)
 
 
 def _texts(card: Any) -> TypeGuard[Card]:

@@ -15,6 +15,12 @@ from anatomy.language import N_
 from anatomy.refused import Refused
 from anatomy.spec import ModelSpec, Paths, Weights
 
+_UNTURNED = N_("This model does not rotate its queries and keys: they are as the projections give them.")
+NOT_ROTATED: Mapping[str, str] = {
+    "q_unturned": _UNTURNED,
+    "k_unturned": _UNTURNED,
+}  # of families without rotary positions
+
 
 @dataclass(frozen=True)
 class Tap:

@@ -7,7 +7,7 @@ from transformers import GPT2Config
 
 from anatomy.language import N_
 from anatomy.spec import Ffn, LearnedPositions, Norm, Stack
-from models.families import Family, Tap
+from models.families import NOT_ROTATED, Family, Tap
 
 
 def _facts(config: Any, body: nn.Module) -> dict[str, Any]:
@@ -65,8 +65,7 @@ FAMILY = Family(
     ffn=("mlp",),
     missing={
         "gate": N_("This model's feed-forward layers have no gate."),
-        "q_unturned": N_("This model does not rotate its queries and keys: they are as the projections give them."),
-        "k_unturned": N_("This model does not rotate its queries and keys: they are as the projections give them."),
+        **NOT_ROTATED,
     },
     facts=_facts,
     tiny=_tiny,

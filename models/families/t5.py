@@ -13,7 +13,7 @@ from transformers import T5Config
 
 from anatomy.language import N_
 from anatomy.spec import Ffn, Norm, RelativeBias, Stack
-from models.families import Family, Tap
+from models.families import NOT_ROTATED, Family, Tap
 
 _TRAINED_ON = 512  # tokens (Raffel et al. 2020, sec. 3.1.2); the bias itself knows no longest text
 _ENCODER_ALONE = N_(
@@ -95,8 +95,7 @@ FAMILY = Family(
     missing={
         "gate": N_("This model's feed-forward layers have no gate."),
         "pos_embed": N_("This model has no position table: it adds a number to the scores for each distance instead."),
-        "q_unturned": N_("This model does not rotate its queries and keys: they are as the projections give them."),
-        "k_unturned": N_("This model does not rotate its queries and keys: they are as the projections give them."),
+        **NOT_ROTATED,
         "attn_norm_bias": N_("This model's norms have a gain and no bias (RMSNorm)."),
         "ffn_norm_bias": N_("This model's norms have a gain and no bias (RMSNorm)."),
     },

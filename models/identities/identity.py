@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from anatomy.facts import Doubt
-from anatomy.facts import off as refusal
+from anatomy.facts import Doubt, why_closed
 from anatomy.refused import Sentence
 
 TOLERANCE = 1e-5  # float32 sums in another order, as a share of the largest number that is added up
@@ -73,7 +72,7 @@ def broken(identities: Iterable[Identity]) -> dict[str, Sentence]:
     reasons: dict[str, Sentence] = {}
     for identity in identities:
         if not identity.holds:
-            reasons |= dict.fromkeys(identity.sites, refusal(identity.name, identity.error, identity.tolerance))
+            reasons |= dict.fromkeys(identity.sites, why_closed(identity.name, identity.error, identity.tolerance))
     return reasons
 
 

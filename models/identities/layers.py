@@ -15,7 +15,7 @@ from transformers.activations import ACT2FN
 from anatomy.language import N_
 from anatomy.sites import SITES
 from anatomy.spec import RelativeBias
-from models.identities import facts
+from models.identities import fact_laws
 from models.identities.identity import LOGIT_TOLERANCE, TOLERANCE, Identity, Sides, off, worst
 from models.identities.law import Law
 from models.loaded import norms as norms_of
@@ -31,8 +31,10 @@ def check(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> tuple[Identity, 
     """Every identity that one model can be held to by itself, on one short text."""
     with torch.inference_mode():
         inside, inputs = _inside(loaded, ids)
-        entering = facts.entering(loaded, ids, inputs)
-        return (entering, *inside, _replay(loaded, inputs), *_way_out(loaded, ids, inputs))
+        logits = None if loaded.readout is None else loaded.model(input_ids=torch.from_numpy(ids)[None]).logits[0]
+        way_out = [] if logits is None else [_way_out(loaded, inputs, logits)]
+        of_facts = (fact_laws.entering(loaded, ids, inputs), *fact_laws.apart(loaded, ids, logits))
+        return (*of_facts, *inside, _replay(loaded, inputs), *way_out)
 
 
 def _inside(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> tuple[list[Identity], LayerInputs]:
@@ -61,13 +63,11 @@ def _replay(loaded: LoadedModel, inputs: LayerInputs) -> Identity:
     return Identity(N_("a layer run again from its input = its output"), inside, worst(errors), TOLERANCE)
 
 
-def _way_out(loaded: LoadedModel, ids: Int[np.ndarray, " pos"], inputs: LayerInputs) -> list[Identity]:
-    """The lens on the last stream is the model's own prediction, as its own forward pass gives it."""
-    if loaded.readout is None:
-        return []
-    logits = loaded.model(input_ids=torch.from_numpy(ids)[None]).logits[0]
+def _way_out(loaded: LoadedModel, inputs: LayerInputs, logits: Float[Tensor, "pos vocab"]) -> Identity:
+    """The lens on the last stream is the model's own prediction, as its own forward pass gives it: these logits."""
+    assert loaded.readout is not None, f"{loaded.spec.name} gives logits, so it has an output layer"
     error = off(loaded.readout.logits(inputs.stream(loaded.spec.layers)), logits)
-    return [Identity(N_("final norm and head of the last stream = logits"), readout.SITES, error, LOGIT_TOLERANCE)]
+    return Identity(N_("final norm and head of the last stream = logits"), readout.SITES, error, LOGIT_TOLERANCE)
 
 
 def _laws(loaded: LoadedModel) -> tuple[Law, ...]:
@@ -119,7 +119,7 @@ def _laws(loaded: LoadedModel) -> tuple[Law, ...]:
         _normalization(norms_of.ATTENTION, ("attn_gain", "attn_norm_bias"), after),
         _normalization(norms_of.FFN, ("ffn_gain", "ffn_norm_bias"), after),
         *((_BIAS,) if isinstance(loaded.spec.position, RelativeBias) else ()),
-        *facts.laws(loaded),
+        *fact_laws.laws(loaded),
     )
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import torch
@@ -30,15 +31,17 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.auto import modeling_auto
 
 from anatomy.language import N_, Count
+from anatomy.refused import Sentence
 from models.checkpoints import headers
 from models.checkpoints.configuration import FILE, configuration, has_own_code
 from models.checkpoints.errors import WeightsError
 from models.checkpoints.folder import check_model
-from models.checkpoints.headers import Stored, shown
-from models.checkpoints.outside import reading
+from models.checkpoints.headers import Stored
+from models.checkpoints.outside import reading, shown
 from models.families import family_of
 
-Fits = Callable[[object, int], None]  # (name of a checkpoint, bytes of its weights in float32) -> a refusal, or nothing
+# (name of a checkpoint, bytes of its weights in float32) -> nothing; Refused where there is no memory for them
+CheckMemory = Callable[[object, int], None]
 FLOAT = 4  # bytes of a float32
 _KNOWN = (
     (AutoModelForCausalLM, modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES),
@@ -67,28 +70,33 @@ class Judged:
     unused: frozenset[str]
 
 
-def judge(folder: Path, fits: Fits | None = None) -> Judged:
+def judge(folder: Path, fits: CheckMemory | None = None) -> Judged:
     """The checkpoint of a folder, none of its weights read. fits: is asked whether there is memory for them.
 
     Refused, with what is wrong and what would work, where its model cannot be opened rightly.
     """
-    check_model(folder)
+    held = check_model(folder)
     config, auto, model = _configured(folder)
     with reading(folder):
-        unused = _Comparison(folder, model, headers.tensors(folder)).unused()
+        unused = _Comparison(folder, model, held).unused()
     _ask(folder, model, fits)
     return Judged(config, auto, unused)
 
 
-def judge_configuration(folder: Path, fits: Fits | None = None) -> None:
+def judge_configuration(folder: Path, fits: CheckMemory | None = None) -> None:
     """The same by config.json alone, for a checkpoint whose weights are not here yet."""
     _config, _auto, model = _configured(folder)
     _ask(folder, model, fits)
 
 
-def _ask(folder: Path, model: PreTrainedModel, fits: Fits | None) -> None:
+def _ask(folder: Path, model: PreTrainedModel, fits: CheckMemory | None) -> None:
     if fits is not None:
         fits(folder, FLOAT * sum(weight.numel() for weight in model.parameters()))
+
+
+# The library swaps functions of its classes, and of torch, while it builds or loads a model, and puts them back when it
+# is done: two at once leave the wrong ones behind, and models that load later lose what ties their weights.
+ONE_AT_A_TIME = RLock()
 
 
 def _configured(folder: Path) -> tuple[PreTrainedConfig, Any, PreTrainedModel]:
@@ -99,7 +107,7 @@ def _configured(folder: Path) -> tuple[PreTrainedConfig, Any, PreTrainedModel]:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     auto = _auto_class(config, folder)
     _check_words(file, config)
-    with reading(file):
+    with reading(file), ONE_AT_A_TIME:
         _check_heads(file, config)
         _report_nothing(config)
         with torch.device("meta"):
@@ -292,7 +300,7 @@ class _Comparison:
 def lacking(folder: Path, absent: list[str]) -> WeightsError:
     """The refusal where files lack these parameters: the library would fill them with random numbers."""
     template = N_(
-        "The weights in {folder} lack {count} parameters of the model ({named} …), which would be random numbers. "
+        "The weights in {folder} lack parameters of the model ({count}: {named} …), which would be random numbers. "
         "The files and config.json do not belong together; fetch the checkpoint again."
     )
     return WeightsError(template, folder=folder, count=Count(len(absent)), named=_named(absent))
@@ -302,5 +310,5 @@ def _named(names: list[str]) -> str:
     return ", ".join(shown(name) for name in names[:3])
 
 
-def _by(shape: tuple[int, ...]) -> str:
-    return " × ".join(str(size) for size in shape) or "of a single number"
+def _by(shape: tuple[int, ...]) -> str | Sentence:
+    return " × ".join(str(size) for size in shape) or Sentence(N_("of a single number"))

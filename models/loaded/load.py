@@ -11,12 +11,15 @@ import transformers
 from anatomy.language import N_
 from models.checkpoints.errors import WeightsError
 from models.checkpoints.outside import reading
-from models.loaded.judged import Fits, judge, lacking
+from models.loaded.judged import ONE_AT_A_TIME, CheckMemory, judge, lacking
+from models.memory import short_of_memory
 
 _TRIED = 2  # tokens of the text that a model has to run on when it is loaded: the fewest that attend to one another
 
 
-def load_model(folder: Path, *, attn_implementation: str, fits: Fits | None = None) -> transformers.PreTrainedModel:
+def load_model(
+    folder: Path, *, attn_implementation: str, fits: CheckMemory | None = None
+) -> transformers.PreTrainedModel:
     """The model of a folder in float32, for reading only; parameters stay mapped to the file where they are float32.
 
     The library's own loader is used: it builds the model without memory and maps the weights (0.2 s for SmolLM2-135M),
@@ -29,7 +32,7 @@ def load_model(folder: Path, *, attn_implementation: str, fits: Fits | None = No
     """
     judged = judge(folder, fits)
     transformers.utils.logging.disable_progress_bar()  # it would draw a bar for a fraction of a second
-    with reading(folder), _within_memory(folder):
+    with reading(folder), _within_memory(folder), ONE_AT_A_TIME:
         model, report = judged.auto.from_pretrained(
             folder,
             config=judged.config,
@@ -48,20 +51,17 @@ def load_model(folder: Path, *, attn_implementation: str, fits: Fits | None = No
 
 @contextmanager
 def _within_memory(folder: Path) -> Iterator[None]:
-    """Inside a `with`, memory that has run out is told as such: torch has no error of its own for it on a CPU."""
+    """Inside a `with`, memory that has run out is told as such."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not any(word in str(error) for word in _NO_MEMORY):
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not short_of_memory(error):
             raise
         template = N_(
             "There is not enough memory on this machine to load {folder}. End other programs, or choose a smaller "
             "checkpoint."
         )
         raise WeightsError(template, folder=folder) from error
-
-
-_NO_MEMORY = ("not enough memory", "can't allocate memory", "unable to mmap", "Cannot allocate memory")
 
 
 def _check_report(folder: Path, report: Mapping[str, Any], unused: frozenset[str]) -> None:
@@ -81,4 +81,10 @@ def _check_runs(folder: Path, model: transformers.PreTrainedModel) -> None:
         raise WeightsError(template, folder=folder, kinds=", ".join(sorted(others)))
     positions = min(_TRIED, getattr(model.config, "max_position_embeddings", _TRIED))
     with torch.inference_mode():
-        model.base_model(torch.zeros((1, positions), dtype=torch.long), use_cache=False)
+        out = model.base_model(torch.zeros((1, positions), dtype=torch.long), use_cache=False)[0]
+    if not out.isfinite().all():
+        template = N_(
+            "The model in {folder} makes a text of {count} tokens into numbers that are none (NaN or ∞): its weights "
+            "are damaged, or were so when they were written. Fetch the checkpoint again."
+        )
+        raise WeightsError(template, folder=folder, count=positions)

@@ -28,7 +28,7 @@ from models import memory
 from models.checkpoints.locate import locate
 from models.engine import Estimate, Progress, Report, silent
 from models.families import Family, family_of
-from models.identities import facts, layers, sums
+from models.identities import layers, sums
 from models.identities.identity import broken, doubts
 from models.loaded import generate
 from models.loaded.judged import judge_configuration
@@ -46,7 +46,6 @@ from models.measures.context import RunContext
 from models.progress import listening, stop_if_cancelled
 from models.reading import attention_interface, interventions
 from models.reading.layer_inputs import LayerInputs
-from models.text import chat as conversation
 from models.text.tokenizer import load_tokenizer
 
 INPUTS = 5  # of the memory that the program may use, one in so many is for layer inputs
@@ -61,12 +60,13 @@ _WITHOUT_SOURCE = Weights(title="", licence="", source="", stored="", parameters
 class Tokenizer(Protocol):
     """Anything that cuts text into tokens and knows what to call each of its vocabulary: `models.text.tokenizer`.
 
-    missing  what it does not answer, each with a sentence that says why; a `Sentence` where the checkpoint has that
-             part and it cannot be used
+    chat     its files have a chat template, be it one that cannot be used
+    missing  what it does not answer, each with a sentence that says why
     """
 
     kind: str
     special: tuple[str, ...]
+    chat: bool
 
     @property
     def missing(self) -> Mapping[str, str | Sentence]: ...
@@ -126,8 +126,7 @@ class LocalEngine:
         gives. None: it has a budget of its own, `inputs_bytes` or a fifth of the memory."""
         self._loaded = LoadedModel(model, family or family_of(model.config.model_type), name, revision, weights)
         self._tokenizer = tokenizer
-        chat = not any(isinstance(tokenizer.missing.get(site), str) for site in conversation.SITES)
-        self.spec = replace(self._loaded.spec, tokenizer=tokenizer.kind, special=tokenizer.special, chat=chat)
+        self.spec = replace(self._loaded.spec, tokenizer=tokenizer.kind, special=tokenizer.special, chat=tokenizer.chat)
         self.memory_bytes = memory.limit() if memory_bytes is None else memory_bytes
         self._cuts: ByteLru[tuple[str, tuple[int, ...], bool], tuple[Token, ...]] = ByteLru(_CUTS)
         budget = self.memory_bytes // INPUTS if inputs_bytes is None else inputs_bytes
@@ -139,7 +138,7 @@ class LocalEngine:
         # Texts this short gain little by a second thread, and lose much where another program keeps it waiting: a
         # browser that starts.
         with using_threads(None if threads is None else 1):
-            self.identities = tuple(law for kind in (facts, layers, sums) for law in kind.check(self._loaded, ids))
+            self.identities = (*layers.check(self._loaded, ids), *sums.check(self._loaded, ids))
         self.broken = registry.with_resting(broken(self.identities))
         self.spec = replace(self.spec, doubts=doubts(self.identities))
         lacking = {**self._loaded.missing, **registry.missing(self.spec)}

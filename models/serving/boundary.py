@@ -9,7 +9,7 @@ from typing import TypeVar
 from anatomy.language import N_
 from anatomy.refused import Refused
 from models.engine import Cancelled
-from models.memory import VARIABLE
+from models.memory import VARIABLE, short_of_memory
 
 Answer = TypeVar("Answer")
 _LOG = logging.getLogger(__name__)
@@ -24,7 +24,6 @@ _BROKE = N_(
     "The model stopped at this question with an error of the program ({kind}). Other questions are answered as before: "
     "try another text, panel or place. What a report of this error needs stands in the server's log."
 )
-_SHORT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 _ENDS = (KeyboardInterrupt, GeneratorExit)  # of the program, of a generator: not the model's
 _PASS = (Refused, Cancelled, *_ENDS)
 
@@ -67,9 +66,3 @@ def write_down(log: logging.Logger, what: str, error: BaseException) -> None:
 def forget() -> None:
     """From now on every error is written down as a new one."""
     _written.clear()
-
-
-def short_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory could not be had: Python's own, or the words that libraries have for it."""
-    said = str(error).lower()
-    return isinstance(error, MemoryError) or any(words in said for words in _SHORT_OF_MEMORY)

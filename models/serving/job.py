@@ -46,7 +46,8 @@ class Job:
     safe      seconds from then on for which it is not put off
     gave_way  it was asked to stop for a reader
     expected  gives the seconds that all of it is said to take
-    silent    seconds that the watch has looked on without a report; told: it has reported since it was taken up
+    reports   how many it has made since it was taken up; heard: as many as the watch knew of when it last looked
+    silent    seconds that the watch has looked on without a new one
     given_up  its askers have been told that no answer comes
     """
 
@@ -63,17 +64,24 @@ class Job:
     safe: float = 0.0
     gave_way: bool = False
     expected: Callable[[], float] = unknown
+    reports: int = 0
+    heard: int = 0
     silent: float = 0.0
-    told: bool = False
     given_up: bool = False
 
     def report(self, progress: Progress) -> None:
         """Take down how far it is."""
-        self.progress, self.silent, self.told = progress, 0.0, True
+        self.progress = progress
+        self.reports += 1
 
     def taken_up(self) -> None:
         """The worker begins with it."""
-        self.begun, self.gave_way, self.silent, self.told = monotonic(), False, 0.0, False
+        self.begun, self.gave_way, self.silent, self.reports, self.heard = monotonic(), False, 0.0, 0, 0
+
+    def look_on(self, seconds: float) -> None:
+        """The watch has looked on for so long: in silence, or the question has given a sign of life."""
+        self.silent = self.silent + seconds if self.reports == self.heard else 0.0
+        self.heard = self.reports
 
     def longest_silence(self) -> float:
         """Seconds that it may go on without a report. What cannot be estimated may take the usual time."""

@@ -284,12 +284,12 @@ class Queue:
                 self._start()
                 job = self._current
             if job is not None:
-                job.silent += passed
+                job.look_on(passed)
                 self._look_at(job)
 
     def _look_at(self, job: Job) -> None:
         """Give up a question that is silent for too long; replace the worker where that did not stop it."""
-        held = not job.told and self._alive_and_hanging() > 0
+        held = job.reports == 0 and self._alive_and_hanging() > 0
         if job.given_up:
             if job.silent > TO_STOP:
                 self._replace(job)

@@ -23,8 +23,8 @@ _BYTES_PER_TOKEN = 500  # a Token and its strings, roughly
 _BYTES_PER_NAME = 100
 LONGEST_CUT = 60.0  # seconds that a text waits for another one that is being cut into tokens
 _CUTTING = N_(
-    "Another text is being cut into tokens for {seconds} seconds already and does not come to an end. Ask again in a "
-    "minute; if that does not help, the server has to be restarted."
+    "Another text has been in the tokenizer for {seconds} seconds and does not come to an end. Ask again in a minute; "
+    "if that does not help, the server has to be restarted."
 )
 
 
@@ -132,13 +132,17 @@ class Store:
 
     def _text(self, run: Run) -> Trace:
         """The run's tokens alone. One text is cut at a time: a class that opens the same one has it cut once."""
+        text = self._texts.get(run) or self._cut(run)
+        return Trace(run, text.spec, text.tokens, {})
+
+    def _cut(self, run: Run) -> Trace:
+        """A text that is not held, cut when it is its turn; somebody may have had it cut meanwhile."""
         if not self._cutting.acquire(timeout=LONGEST_CUT):
             raise Refused(_CUTTING, seconds=round(LONGEST_CUT))
         try:
-            text = self._texts.get(run) or self._answering(run.model, lambda: self._keep(self._engine.run(run)))
+            return self._texts.get(run) or self._answering(run.model, lambda: self._keep(self._engine.run(run)))
         finally:
             self._cutting.release()
-        return Trace(run, text.spec, text.tokens, {})
 
     def _expected(self, run: Run, wants: tuple[Want, ...]) -> Callable[[], float]:
         """What gives the seconds that these wants are said to take."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from anatomy.language import N_
 from anatomy.refused import Refused, Sentence
+from models.checkpoints.outside import shown
 from models.text.rendering import Conversation, write_out
 
 SITES = frozenset({"chat_ids", "chat_role"})
@@ -29,15 +30,17 @@ class Written:
 
 
 def chat_of(template: object, special: Mapping[str, str]) -> "Chat | Sentence | None":
-    """The chat template of a checkpoint; None where it has none, or why the one that it has cannot be used.
+    """The chat template of a checkpoint; None where it has none, or why none that it has can be used.
 
     template  its text; where there are several, their texts by name, of which "default" is used; None for none
     special   the special tokens by the names that a template may use, as bos_token
     """
-    if isinstance(template, Mapping):
-        template = template.get("default")
-    if template is None:
+    if not template and (template is None or isinstance(template, Mapping)):
         return None
+    if isinstance(template, Mapping):
+        if "default" not in template:
+            return Sentence(_FOR_OTHER_USES, names=", ".join(shown(name) for name in template))
+        template = template["default"]
     if not isinstance(template, str):
         return Sentence(N_("This checkpoint's chat template is no text, so no conversation can be written with it."))
     chat = Chat(template, special)
@@ -46,6 +49,12 @@ def chat_of(template: object, special: Mapping[str, str]) -> "Chat | Sentence | 
     except Refused as refused:
         return Sentence(refused.message, **refused.values)
     return chat
+
+
+_FOR_OTHER_USES = N_(
+    "This checkpoint has chat templates for other uses ({names}) and none that is called “default”, so no conversation "
+    "is shown. Give the one for plain conversations that name in its tokenizer_config.json."
+)
 
 
 class Chat:

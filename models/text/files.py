@@ -17,24 +17,11 @@ import tokenizers
 
 from anatomy.language import N_
 from models.checkpoints.errors import WeightsError
-from models.checkpoints.outside import MARK, of_a_file, read_object, read_text, reading, reason, seen_in
+from models.checkpoints.outside import MARK, of_a_file, read_object, read_text, reading, reason
+from models.checkpoints.tokenizer_files import FILES, OBJECTS, TEXTS, are_enough, check_kinds, other_vocabularies
 
-VOCABULARIES = (  # of `vocab_files_names` of the library's classes
-    "tokenizer.json",
-    "tokenizer.model",
-    "sentencepiece.bpe.model",
-    "sentencepiece.model",
-    "spiece.model",
-    "spm.model",
-    "tekken.json",
-    "tiktoken.model",
-    "vocab.json",
-    "vocab.txt",
-)
-_OBJECTS = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json")
-_TEXTS = ("chat_template.jinja", "merges.txt", "vocab.txt")
-_READ = frozenset({*VOCABULARIES, *_OBJECTS, *_TEXTS, "config.json"})
 _TIKTOKEN = re.compile(rb"[A-Za-z0-9+/]+=* \d+\n")  # first line of a vocabulary as tiktoken writes it
+_LONGEST_LINE = 1 << 12  # bytes that such a line has at most
 _PACKAGES = {"mistral_common": "mistral-common"}  # where package and module have different names
 
 
@@ -57,28 +44,28 @@ class Made:
 def made_of(folder: Path) -> Made:
     """What `transformers.AutoTokenizer` makes of a folder, without network and without running code from it.
     WeightsError, naming the file, where it makes nothing that can be used."""
-    present = sorted(file for file in folder.iterdir() if file.name in _READ)
-    if not any(file.name in VOCABULARIES for file in present):
+    with reading(folder):
+        present = sorted(file for file in folder.iterdir() if file.name in (*FILES, "config.json"))
+    if not are_enough(file.name for file in present):
         template = N_(
             "{folder} has no tokenizer.json, nor another file that a tokenizer can be made of ({known}), so its model "
             "cannot read text. Copy the tokenizer's files next to the weights."
         )
-        raise WeightsError(template, folder=folder, known=", ".join(VOCABULARIES[1:]))
+        raise WeightsError(template, folder=folder, known=other_vocabularies())
+    check_kinds(present)
     for file in present:
-        if seen := seen_in(file):
-            raise WeightsError(seen)
-        if _holds_sentence_pieces(file) and not (folder / "tokenizer.json").exists():
+        if _holds_sentence_pieces(file) and folder / "tokenizer.json" not in present:
             _check_sentence_pieces(file)
     try:
         with _without_marks(folder, present) as readable:
-            return _made(folder, _library_s(readable))
+            return _made(folder, _loaded_by_library(readable))
     except BaseException as error:
         if not of_a_file(error):
             raise
         raise _refusal(folder, present, error) from error
 
 
-def _library_s(folder: Path) -> Any:
+def _loaded_by_library(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
@@ -154,9 +141,9 @@ def _refusal(folder: Path, present: list[Path], error: BaseException) -> Weights
 def _check(present: list[Path]) -> None:
     """WeightsError for the first file that is no JSON object, no UTF-8 or does not define what its name says."""
     for file in present:
-        if file.name in _OBJECTS:
+        if file.name in OBJECTS:
             read_object(file)
-        elif file.name in _TEXTS:
+        elif file.name in TEXTS:
             read_text(file)
     for file in present:
         if file.name == "tokenizer.json":
@@ -166,7 +153,10 @@ def _check(present: list[Path]) -> None:
 
 def _holds_sentence_pieces(file: Path) -> bool:
     """Whether a file ought to be a model of SentencePiece, by its name, and is no vocabulary of tiktoken's."""
-    return file.suffix == ".model" and not _TIKTOKEN.match(file.read_bytes())
+    if file.suffix != ".model":
+        return False
+    with reading(file), file.open("rb") as opened:
+        return not _TIKTOKEN.match(opened.readline(_LONGEST_LINE))
 
 
 def _check_sentence_pieces(file: Path) -> None:

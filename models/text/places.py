@@ -5,8 +5,6 @@ two quotes replaced by one) it names only the first or the last. Here the others
 """
 
 import json
-from collections.abc import Callable
-from functools import cache, partial
 from typing import Any
 from unicodedata import combining
 
@@ -44,9 +42,9 @@ def whole_spans(text: str, spans: list[Span], normalizer: Any) -> list[Span]:
     ascending = _ascending(spans)
     if normalizer is None:
         return ascending
-    begins, ends, join = {}, {}, cache(partial(_join, normalizer))
+    begins, ends = {}, {}
     for first, last in _gaps(len(text), ascending):
-        begun, ended = _divided(text, first, last, join)
+        begun, ended = _divided(text, first, last, normalizer)
         begins[last], ends[first] = begun, ended
     return [(begins.get(start, start), ends.get(end, end)) for start, end in ascending]
 
@@ -70,17 +68,19 @@ def _gaps(length: int, spans: list[Span]) -> list[Span]:
     return found
 
 
-def _divided(text: str, first: int, last: int, join: Callable[[str, str], bool]) -> Span:
+def _divided(text: str, first: int, last: int, normalizer: Any) -> Span:
     """Of an uncovered stretch: where what belongs to the token after it begins, and where what belongs to the token
-    before it ends. What was dropped belongs to neither."""
+    before it ends. What was dropped belongs to neither. No more than _MOST_MARKS characters are compared at once."""
     end = first
     for place in range(first, last) if first else ():
         if place - end > _MOST_MARKS:
             break
-        if join(text[max(first - 1, place - _MOST_MARKS) : place], text[place : _marks(text, place)]):
+        if _join(normalizer, text[max(first - 1, place - _MOST_MARKS) : place], text[place : _marks(text, place)]):
             end = place + 1
     begin = last
-    while last < len(text) and begin > end and join(text[begin - 1], text[begin : last + 1]):
+    while last < len(text) and begin > end:
+        if not _join(normalizer, text[begin - 1], text[begin : min(last + 1, begin + _MOST_MARKS)]):
+            break
         begin -= 1
     return begin, end
 

@@ -150,4 +150,8 @@ def _bound(seconds: float, size: int) -> None:
 if __name__ == "__main__":
     asked = json.load(sys.stdin)
     _bound(asked["seconds"], asked["bytes"])
-    json.dump(answered(asked), sys.stdout)
+    try:
+        said = json.dumps(answered(asked))
+    except MemoryError:
+        said = json.dumps({"limit": True})
+    sys.stdout.write(said)

@@ -42,6 +42,7 @@ class Tokenizer:
 
     kind     "byte-level BPE", "BPE", "WordPiece", "WordLevel" or "Unigram"
     special  its control tokens, in the order of their ids
+    chat     whether its files have a chat template, be it one that cannot be used
     missing  those of SITES that it does not answer, each with a sentence that says why
     vocab_size  entries that it knows, added tokens among them; a model's table may have more rows
     rows     one more than the highest id that it has an entry for: a model needs as many rows
@@ -55,7 +56,7 @@ class Tokenizer:
         backend: tokenizers.Tokenizer | None = None,
     ) -> None:
         """definition    text of a tokenizer.json, as the library writes it
-        conversation  the checkpoint's chat template, or why it has none
+        conversation  the checkpoint's chat template, or why the one that it has cannot be used; None for none
         backend       the library's tokenizer of that definition where there is one already; nobody else may use it on
         """
         facts = json.loads(definition)
@@ -63,6 +64,7 @@ class Tokenizer:
         self._rules: dict[str, Any] | None = facts["model"] if self._spelling is byte_level else None
         self._rules = self._rules if self._rules and merges.followed(self._rules) else None
         self.kind: str = "byte-level BPE" if self._rules else facts["model"]["type"]
+        self.chat = conversation is not None
         self._chat = conversation if isinstance(conversation, Chat) else None
         no_chat = conversation if isinstance(conversation, Sentence) else NO_TEMPLATE
         self._added = {row["id"]: row["content"] for row in facts["added_tokens"]}

@@ -94,7 +94,6 @@ def caption(sharing: Sharing) -> str:
     """Which heads share, the cache per token and at the chosen length, and the ratio to full multi-head."""
     spec = sharing.spec
     sentences = [_shared(sharing), _spared(sharing)] if sharing.share > 1 else [_apart(sharing)]
-    sentences += [sentence for sentence in (bounded(spec),) if sentence]
     if sharing.length > spec.max_pos:
         sentences.append(
             ngettext(
@@ -103,6 +102,7 @@ def caption(sharing: Sharing) -> str:
                 spec.max_pos,
             )
         )
+    sentences += [sentence for sentence in (bounded(spec),) if sentence]
     return " ".join(sentences)
 
 
@@ -182,7 +182,7 @@ def formula(sharing: Sharing) -> str:
 def _own(sharing: Sharing) -> str:
     """What this text takes by the rule, against the chosen layer's own arrays."""
     spec = sharing.spec
-    if spec.windows and spec.window is None:
+    if spec.windows_differ:
         return own_layer(spec, sharing.count, sharing.layer, sharing.held)
     every, by_rule = sharing.held * spec.layers, cache_bytes(spec, sharing.count)
     return ngettext(
@@ -212,7 +212,7 @@ each = [(layer.keys.nbytes + layer.values.nbytes) / layer.keys.shape[-2] for lay
 
 def _program(spec: ModelSpec, tokens: int) -> str:
     """The bytes at that length, from those that each layer takes per token."""
-    if spec.windows and spec.window is None:
+    if spec.windows_differ:
         counts = [kept(spec, tokens, layer) for layer in range(spec.layers)]
         return f"""kept = {counts}  # tokens that each layer keeps
 result = sum(nbytes * count for nbytes, count in zip(each, kept))

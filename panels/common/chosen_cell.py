@@ -75,28 +75,33 @@ class Factor:
     """What a layer multiplies q·k with to give a score.
 
     value  the number itself
-    width  d_head, where the number is 1 / √d_head (Vaswani et al. 2017, sec. 3.2.1); None for another
+    width  d_head, where the number is 1 / √d_head (Vaswani et al. 2017, sec. 3.2.1), or that over `times`; None for
+           another
+    times  what √d_head is multiplied with: the layer's number, from 1 on, in some of GPT-2's kind; else 1
     """
 
     value: float
     width: int | None
+    times: int = 1
 
     @classmethod
     def of(cls, spec: ModelSpec, layer: int) -> "Factor":
         """The factor of one layer."""
         value, usual = spec.scale(layer), 1 / math.sqrt(spec.d_head)
-        return cls(usual, spec.d_head) if math.isclose(value, usual, rel_tol=1e-9) else cls(value, None)
+        times = layer + 1 if math.isclose(value * (layer + 1), usual, rel_tol=1e-9) else 1
+        return cls(value, spec.d_head, times) if math.isclose(value * times, usual, rel_tol=1e-9) else cls(value, None)
 
     def symbols(self, width: str = "") -> str:
         """How a score begins: q·k / √64, q·k, or q·k × 0.0589. width: what stands in place of its number."""
         if self.width is not None:
-            return f"q·k / √{width or self.width}"
+            root = f"√{width or self.width}"
+            return f"q·k / {root}" if self.times == 1 else f"q·k / ({self.times} · {root})"
         return "q·k" if self.value == 1 else f"q·k × {number(self.value)}"
 
     def written(self, dot: float) -> str:
         """The same with a number for q·k: 12.3 / 8.00, 12.3, or 12.3 × 0.0589."""
         if self.width is not None:
-            return f"{number(dot)} / {number(math.sqrt(self.width))}"
+            return f"{number(dot)} / {number(self.times * math.sqrt(self.width))}"
         return number(dot) if self.value == 1 else f"{number(dot)} × {number(self.value)}"
 
 
@@ -160,7 +165,7 @@ def place(trace: Trace, view: Fitted, cell: Cell) -> str:
 def scaled(spec: ModelSpec, layer: int) -> str:
     """What follows q @ k in a program."""
     factor = Factor.of(spec, layer)
-    if factor.width is not None:
+    if factor.width is not None and factor.times == 1:
         return f" / {factor.width} ** 0.5"
     return "" if factor.value == 1 else f" * {factor.value!r}"
 

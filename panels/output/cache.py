@@ -25,6 +25,7 @@ from viz.format import BYTE_UNITS, quoted, rounding, size, thousands
 from viz.scale import clipped, thinned
 
 _ALONE = 512  # tokens of the longest text of which the cache is drawn after every token
+_SAME = 1e-4  # of the largest logit: what the same sums in another order may differ by, with room to spare
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -202,8 +203,16 @@ def _spares(n: int) -> str:
 def _changes(cache: GrowingCache) -> Sequence[str]:
     """How far the logits over the cache lie from those without it, as a sentence, where there are logits."""
     off = cache.off
-    if off is None:
+    if off is None or cache.gap is None or cache.logits is None:
         return ()
+    if cache.gap > _SAME * float(np.abs(cache.logits).max()):
+        return (
+            _(
+                "Computed alone over the cache, {token} gets other logits than without it: they differ by up to {gap}.",
+                token=quoted(cache.tokens[cache.pos].label),
+                gap=off,
+            ),
+        )
     return (
         _(
             "Computed alone over the cache, {token} gets the logits that it has without: the same sums in another "
@@ -260,7 +269,7 @@ def formula(cache: GrowingCache) -> str:
 def _product(spec: ModelSpec, n: int) -> str:
     """Bytes per token × tokens; per layer, where layers keep different numbers of them."""
     each = cache_bytes(spec, 1)
-    if spec.windows and spec.window is None:
+    if spec.windows_differ:
         counts = Counter(kept(spec, n, layer) for layer in range(spec.layers))
         sums = " + ".join(f"{layers} × {thousands(tokens)}" for tokens, layers in sorted(counts.items()))
         return f"{thousands(each // spec.layers)} × ({sums})"
@@ -270,7 +279,7 @@ def _product(spec: ModelSpec, n: int) -> str:
 def _own(cache: GrowingCache) -> str:
     """What the chosen layer's own arrays take, against the rule."""
     spec, held, whole = cache.spec, cache.held, cache.whole
-    if spec.windows and spec.window is None:
+    if spec.windows_differ:
         return own_layer(spec, len(cache.tokens), cache.layer, held)
     return ngettext(
         "layer {layer} holds {held} bytes for this text: × {count} layer = {all}, difference {gap}",

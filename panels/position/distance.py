@@ -12,13 +12,14 @@ from anatomy.control import Choice
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at
-from anatomy.spec import ModelSpec
+from anatomy.spec import ModelSpec, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common import chosen_cell, requires
 from panels.common.columns import ROWS
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
+from panels.position.position_waves import rope_of
 from panels.position.unturned import Unturned, before_turn, unturned, wants
 from viz.curves import Curve, Curves, Mark
 from viz.format import number, quoted, rounding, thousands
@@ -78,9 +79,16 @@ def read(trace: Trace, view: Fitted) -> Fall:
 
 
 def _farthest(spec: ModelSpec, view: Fitted, distance: int) -> int:
-    """The last distance drawn: at least the cell's own, never beyond the model's longest text."""
-    most = spec.max_pos - 1
+    """The last distance drawn: at least the cell's own, never beyond the model's longest text, nor beyond the longest
+    that this text's angles serve."""
+    most = _served(rope_of(spec), spec.max_pos) - 1
     return most if view[REACH] == "far" else min(most, max(_NEAR, distance))
+
+
+def _served(rope: Rope, longest: int) -> int:
+    """Tokens of the longest text that is turned as this one is."""
+    short = rope.original is not None and rope.beyond not in ((), rope.frequencies)
+    return min(longest, rope.original or longest) if short else longest
 
 
 def draw(fall: Fall) -> Curves:
@@ -149,14 +157,19 @@ def formula(fall: Fall) -> str:
         len(fall.given.frequencies),
         factor=_factor(fall.given),
     )
+    lengthened = (
+        ()
+        if fall.given.rope.stretch == 1
+        else (_("{stretch}: by so much the turn also multiplies q and k", stretch=number(fall.given.rope.stretch)),)
+    )
     here = _("d = {distance}: score = {score}", distance=thousands(fall.distance), score=number(fall.here))
-    return "\n".join((fall.given.place, rule, here, _own(fall)))
+    return "\n".join((fall.given.place, rule, *lengthened, here, _own(fall)))
 
 
 def _factor(given: Unturned) -> str:
     """What the sum is multiplied with: / √64, and s² where the turn lengthens by s."""
-    stretch = "" if given.rope.stretch == 1 else f" × {number(given.rope.stretch)}²"
-    return f"{given.factor.symbols().removeprefix('q·k')}{stretch}".strip()
+    stretch = "" if given.rope.stretch == 1 else f"× {number(given.rope.stretch)}²"
+    return f"{stretch}{given.factor.symbols().removeprefix('q·k')}".strip()
 
 
 def _own(fall: Fall) -> str:

@@ -103,12 +103,25 @@ def caption(turning: Turning) -> str:
         fastest=number(float(waves.min())),
         slowest=number(float(waves.max())),
     )
-    return f"{turns} {_full_circles(turning)}"
+    return f"{turns} {_full_circles(turning)}{_changing(turning.rope)}"
+
+
+def _changing(rope: Rope) -> str:
+    """That long texts are turned by other angles, where they are."""
+    if not rope.beyond or rope.original is None:
+        return ""
+    sentence = ngettext(
+        "Texts of more than {count} token are turned by other angles than shorter ones (LongRoPE).",
+        "Texts of more than {count} tokens are turned by other angles than shorter ones (LongRoPE).",
+        rope.original,
+    )
+    return f" {sentence}"
 
 
 def _full_circles(turning: Turning) -> str:
     """How many pairs turn once within the text, and how many not once within the longest."""
-    inside, beyond = int((turning.waves <= turning.tokens).sum()), int((turning.waves > turning.longest).sum())
+    at_most = wavelengths(turning.rope.on(turning.longest))
+    inside, beyond = int((turning.waves <= turning.tokens).sum()), int((at_most > turning.longest).sum())
     places = {"inside": inside, "tokens": nouns.tokens(turning.tokens), "longest": thousands(turning.longest)}
     if inside == 0:
         return ngettext(
@@ -168,15 +181,18 @@ def formula(turning: Turning) -> str:
         for pair in dict.fromkeys((0, count // 2, count - 1))
     )
     turn = _("q and k: each pair (a, b) → (a cos α − b sin α, a sin α + b cos α),   α = position × frequency")
-    return "\n".join((turn, frequency, *angles))
+    stretch = () if rope.stretch == 1 else (_("both numbers × {stretch} as well", stretch=number(rope.stretch)),)
+    return "\n".join((turn, *stretch, frequency, *angles))
 
 
-def frequencies(spec: ModelSpec) -> str:
-    """Python after `opening`: leaves in `rotary` what turns this text, with its frequencies in `inv_freq`."""
+def frequencies(spec: ModelSpec, longest: bool = False) -> str:
+    """Python after `opening`: leaves in `rotary` what turns this text, or the longest, with its frequencies in
+    `inv_freq`."""
     found = 'rotary = next(module for module in model.modules() if hasattr(module, "inv_freq"))\n'
     if not rope_of(spec).beyond:
         return found
-    return f"{found}rotary(torch.zeros(1), torch.arange(len(ids))[None])  # longer texts are turned by other angles\n"
+    last = f"{spec.max_pos - 1}" if longest else "len(ids) - 1"
+    return f"{found}rotary(torch.zeros(1), torch.tensor([[{last}]]))  # longer texts are turned by other angles\n"
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:

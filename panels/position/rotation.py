@@ -20,7 +20,7 @@ from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from panels.position.position_waves import rope_of
 from panels.position.unturned import Unturned, before_turn, unturned, wants
-from viz.format import number, quoted, rounding
+from viz.format import number, quoted, rounding, thousands
 from viz.plane import Planes, Turn
 
 PAIR = Slider("pair", N_("Pair of components"), 0, 63, 1, 8)
@@ -190,7 +190,7 @@ def _lengths(lab: Lab) -> str:
     if lab.given.rope.stretch == 1:
         return _("Their lengths stay {query} and {key}.", query=query, key=key)
     return _(
-        "Their lengths, {query} and {key}, grow {stretch} times: this model's turn stretches as well.",
+        "Their lengths, {query} and {key}, are multiplied by {stretch}: this model's turn changes them as well.",
         query=query,
         key=key,
         stretch=number(lab.given.rope.stretch),
@@ -198,6 +198,20 @@ def _lengths(lab: Lab) -> str:
 
 
 def _moved(lab: Lab) -> str:
+    rope = lab.given.rope
+    if lab.shift and rope.original is not None and rope.beyond not in ((), rope.frequencies):
+        last = max(side.position for side in lab.sides)
+        if last >= rope.original:
+            return ngettext(
+                "Both stand {count} token further on than in the text. A text that long is turned by other angles in "
+                "this model (more than {original} tokens); by those of this one, q·k is {product} (difference {off}).",
+                "Both stand {count} tokens further on than in the text. A text that long is turned by other angles in "
+                "this model (more than {original} tokens); by those of this one, q·k is {product} (difference {off}).",
+                lab.shift,
+                original=thousands(rope.original),
+                product=number(lab.moved),
+                off=lab.difference,
+            )
     if lab.shift:
         return ngettext(
             "Both stand {count} token further on than in the text, and q·k is still {product} (difference {off}).",

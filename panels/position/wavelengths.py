@@ -44,7 +44,7 @@ class Stretch:
     frequencies  radians per token
     waves        tokens until a pair has turned once
     rope         the loaded model's rotary positions
-    own          tokens until one of its pairs has turned once; ∞ for one that does not turn
+    own          tokens until one of its pairs has turned once in its longest texts; ∞ for one that does not turn
     longest      its longest text, in tokens
     """
 
@@ -64,7 +64,8 @@ def read(trace: Trace, view: Fitted) -> Stretch:
     """Llama 3.1's pairs, and the loaded model's. Raises TypeError for a model without rotary positions."""
     plain, rope = plain_frequencies(LLAMA_31_THETA, LLAMA_31_WIDTH), rope_of(trace.spec)
     frequencies = np.stack([plain, rescaled(plain, _RULE)])
-    return Stretch(frequencies, 2 * np.pi / frequencies, rope, wavelengths(rope), trace.spec.max_pos)
+    own = wavelengths(rope.on(trace.spec.max_pos))
+    return Stretch(frequencies, 2 * np.pi / frequencies, rope, own, trace.spec.max_pos)
 
 
 def draw(stretch: Stretch) -> Curves:
@@ -224,7 +225,7 @@ config = LlamaConfig(
 )
 rescaled, _ = ROPE_INIT_FUNCTIONS["llama3"](config, device="cpu")
 plain = theta ** (-torch.arange(0, {LLAMA_31_WIDTH}, 2).double() / {LLAMA_31_WIDTH})
-{frequencies(spec)}frequencies = (rescaled, plain, rotary.inv_freq)
+{frequencies(spec, longest=True)}frequencies = (rescaled, plain, rotary.inv_freq)
 result = [2 * torch.pi / frequency for frequency in frequencies]  # tokens per turn
 print(result)
 """

@@ -1,5 +1,6 @@
 """One text under several tokenizers: how each cuts it, and which words come in other pieces."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,16 +78,22 @@ def holding(tokens: Sequence[Token]) -> dict[int, list[int]]:
 
 def tokenizations(trace: Trace) -> tuple[Tokenization, ...]:
     """The loaded model's, without the tokens that follow the text; then those of the other models at hand."""
-    return tuple(_cutting(one, trace.run.text) for one in (trace, *trace.of_others))
+    several = (trace, *trace.of_others)
+    titles = Counter(_title(one) for one in several)
+    return tuple(_cutting(one, trace.run.text, alone=titles[_title(one)] == 1) for one in several)
 
 
-def _cutting(trace: Trace, text: str) -> Tokenization:
+def _title(trace: Trace) -> str:
+    return trace.spec.weights.title or trace.spec.name
+
+
+def _cutting(trace: Trace, text: str, alone: bool) -> Tokenization:
+    """alone: no other model has its title."""
     tokens = trace.tokens[: len(trace.tokens) - len(trace.run.tail)]
     unknown = [text[token.start : token.end] for token in tokens if token.special and token.end > token.start]
     lost = tuple(dict.fromkeys((*unknown, *trace.lost)))
-    return Tokenization(
-        trace.spec.weights.title or trace.spec.name, trace.spec.tokenizer, trace.spec.vocab, text, tokens, lost
-    )
+    title = _title(trace) if alone else "/".join(trace.spec.name.split("/")[-2:])
+    return Tokenization(title, trace.spec.tokenizer, trace.spec.vocab, text, tokens, lost)
 
 
 def differing(one: Tokenization, other: Tokenization) -> tuple[tuple[int, int], ...]:

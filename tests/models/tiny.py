@@ -32,7 +32,7 @@ STREAMS = (Want("norm_pre"),)  # the least that makes a model run through all it
 class ByteTokenizer:
     """One token per byte of UTF-8: every text has tokens, and characters beyond ASCII come in parts, as in BPE."""
 
-    kind, special = "", ()
+    kind, special, chat = "", (), False
     missing: ClassVar = dict.fromkeys(SITES, "One token per byte: nothing is merged, and nobody chats.")
 
     def answer(self, run: Run, wants: Sequence[Want]) -> dict[Want, np.ndarray]:

@@ -23,7 +23,7 @@ class StandIn:
 
 
 @contextmanager
-def hub(repositories: dict[str, Path], stated: dict[str, dict[str, int]] | None = None) -> Iterator[StandIn]:
+def served(repositories: dict[str, Path], stated: dict[str, dict[str, int]] | None = None) -> Iterator[StandIn]:
     """Serve folders as repositories ("owner/name" → folder) on the branch `main` until the block ends.
 
     stated: how many numbers of which kind the hub says that a repository's weights have, where it says it

@@ -17,7 +17,6 @@ from models.checkpoints import catalog, convert
 from models.checkpoints.errors import WeightsError
 from models.checkpoints.fetch import members_of_wheel
 from models.checkpoints.gguf_file import GgufFile, StoredTensor, float32_of
-from models.checkpoints.integrity import sha256_of
 from models.checkpoints.locate import Located, locate
 from models.engine import silent
 from tests.models.checkpoints.tiny_checkpoints import write_gguf
@@ -45,13 +44,6 @@ def _assert_same_as_transformers(folder: Path, gguf_file: Path) -> None:
         if key not in {"_model_name_or_path", "unk_token_id", "rope_theta"}:
             ours_says, theirs_says = getattr(config, key), getattr(expected, key)
             assert ours_says == (pytest.approx(theirs_says) if isinstance(theirs_says, float) else theirs_says), key
-
-
-@pytest.mark.real
-def test_what_earlier_versions_noted_no_hash_of_is_what_is_made_today(smollm2: Located) -> None:
-    made = {file.name: sha256_of(file) for file in smollm2.folder.iterdir()}
-    pinned = {member.file_name: member.sha256 for member in catalog.entry("smollm2-135m").made}
-    assert {name: made[name] for name in pinned} == pinned
 
 
 def test_the_weights_are_written_as_the_library_writes_them(tiny_gguf: Path, own_cache: Path) -> None:

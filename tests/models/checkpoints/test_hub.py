@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from models.checkpoints import hub, integrity
+from models.checkpoints.errors import WeightsError
 from models.checkpoints.locate import locate
 from tests.models.checkpoints import locating
-from tests.models.checkpoints.hub_stand_in import COMMIT, StandIn, hub
-from tests.models.checkpoints.spoiling import Spoiler, both, content, setting, shards
+from tests.models.checkpoints.hub_stand_in import COMMIT, StandIn, served
+from tests.models.checkpoints.spoiling import POINTER, Spoiler, both, content, setting, shards
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +32,7 @@ def server(tmp_path: Path, tiny_gguf: Path, own_cache: Path) -> Iterator[StandIn
         (pickled / name).write_text("{}")
     folders = {"lab/good": good, "lab/pickled": pickled}
     folders |= {name: _variant(good, tmp_path / name, spoil) for name, spoil in VARIANTS.items()}
-    with hub(folders, stated={"lab/int8": {"I8": 900, "F32": 100}, "lab/shards": {"F32": 900, "I64": 8}}) as running:
+    with served(folders, stated={"lab/int8": {"I8": 900, "F32": 100}, "lab/shards": {"F32": 900, "I64": 8}}) as running:
         yield running
 
 
@@ -56,6 +58,8 @@ VARIANTS: dict[str, Spoiler] = {
     "lab/page": content("config.json", b"<html></html>"),
     "lab/lacking": shards(change=lambda index: index["weight_map"].update(a="model-9.safetensors")),
     "lab/adapted": content("adapter_config.json", b"{}"),
+    "lab/pointer": content("tokenizer_config.json", POINTER),
+    "lab/generation": content("generation_config.json", b"{"),
     "lab/more": both(shards(), content("model-00003-of-00002.safetensors", b"")),
 }
 
@@ -115,6 +119,8 @@ def test_a_tokenizer_in_older_files_is_fetched(ask: Ask) -> None:
         ("lab/page", "config.json is a web page"),
         ("lab/lacking", "1 of 3 weight files that its index names are missing (model-9.safetensors)"),
         ("lab/adapted", "it has an adapter (LoRA, adapter_config.json) beside the model"),
+        ("lab/pointer", "tokenizer_config.json is a Git LFS pointer"),
+        ("lab/generation", "generation_config.json is no valid JSON"),
         ("lab/more", "it has model-00003-of-00002.safetensors, which its index does not name"),
     ],
 )
@@ -162,6 +168,31 @@ def test_a_bit_that_flipped_in_the_hubs_cache_is_noticed_and_fetched_again(ask: 
     assert "python -m models fetch lab/good" in offline["error"]
     ask("lab/good")
     assert weights.read_bytes() == whole
+
+
+def test_what_another_program_left_damaged_beside_a_model_does_not_matter(ask: Ask, tmp_path: Path) -> None:
+    folder = Path(ask("lab/good")["located"]["folder"])
+    blob = folder.parents[1] / "blobs" / ("0" * 64)
+    blob.write_bytes(b"cut off")
+    (folder / "pytorch_model.bin").symlink_to(blob)
+    offline = locating.run("lab/good", HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=tmp_path / "hub")
+    assert offline["located"]["folder"] == str(folder)
+
+
+def test_files_of_the_hubs_cache_that_may_not_be_read_are_told_as_such(
+    tiny_gguf: Path, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Path(shutil.copytree(locate(str(tiny_gguf)).folder, tmp_path / "kept"))
+    blob = (kept / "model.safetensors").rename(tmp_path / ("a" * 64))
+    (kept / "model.safetensors").symlink_to(blob)
+
+    def refuse(file: Path, report: object = None) -> str:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr(hub, "_kept", lambda *_: kept)
+    monkeypatch.setattr(integrity, "sha256_of", refuse)
+    with pytest.raises(WeightsError, match=r"model\.safetensors cannot be read: Permission denied"):
+        locate("lab/good", fetch=False)
 
 
 def test_a_repository_that_is_not_there_says_so(ask: Ask) -> None:

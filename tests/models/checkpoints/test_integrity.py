@@ -110,6 +110,44 @@ def test_what_was_just_made_is_noted(file: Path, reads: list[str], monkeypatch: 
     assert reads == ["numbers.bin"]
 
 
+def test_what_another_process_noted_later_is_not_overwritten(
+    file: Path, tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = tmp_path / "notes.json"
+    integrity.damaged({file: _sha256()}, notes)
+    ours = dict(integrity._passed)
+    os.utime(file, ns=(0, 0))
+    _as_a_new_process(monkeypatch)
+    integrity.damaged({file: _sha256()}, notes)
+    noted = notes.read_bytes()
+    monkeypatch.setattr(integrity, "_passed", ours)
+    for _ in range(2):
+        assert integrity.damaged({file: _sha256()}, notes) == []
+        assert notes.read_bytes() == noted
+        _as_a_new_process(monkeypatch)
+    assert reads == ["numbers.bin", "numbers.bin"]
+
+
+def test_what_only_this_process_knows_is_noted(file: Path, tmp_path: Path, reads: list[str]) -> None:
+    notes = tmp_path / "notes.json"
+    integrity.damaged({file: _sha256()}, notes)
+    noted = notes.read_bytes()
+    notes.unlink()
+    assert integrity.damaged({file: _sha256()}, notes) == []
+    assert notes.read_bytes() == noted
+    assert reads == ["numbers.bin"]
+
+
+def test_notes_that_may_not_be_looked_after_are_not_written(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert integrity.damaged({file: _sha256()}, tmp_path / "notes.json") == []
+
+
 def test_notes_on_files_that_are_gone_are_dropped(file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.bin"
     other.write_bytes(b"other")

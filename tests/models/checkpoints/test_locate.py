@@ -10,6 +10,7 @@ import pytest
 
 from models.__main__ import main
 from models.checkpoints import catalog
+from models.checkpoints.address import is_path
 from models.checkpoints.errors import WeightsError
 from models.checkpoints.locate import NotHereYet, is_ready, locate
 from models.engine import Progress
@@ -178,6 +179,26 @@ def test_the_command_fetches_lists_and_fails_with_a_sentence(
     assert capsys.readouterr().out.splitlines()[1].endswith("yes")
     assert main(["fetch", "tinny"]) == 1
     assert capsys.readouterr().err.startswith("No checkpoint is called 'tinny'. Did you mean 'tiny'?")
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("./my-model", True),
+        ("../my-model", True),
+        ("/models/gpt2", True),
+        ("~/x", True),
+        (r"C:\models\x", True),
+        ("d:/models/x", True),
+        ("x.GGUF", True),
+        ("my\nmodel.gguf", True),
+        ("smollm2-135m", False),
+        ("owner/name@v2", False),
+        ("owner/x.gguf-files", False),
+    ],
+)
+def test_a_path_is_told_from_a_name_by_its_spelling(address: str, path: bool) -> None:
+    assert is_path(address) == path
 
 
 def test_torch_is_not_imported_to_fetch_and_convert(shop: SimpleNamespace) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from anatomy.language import N_
 from anatomy.refused import Refused
+from models.checkpoints import outside
 from models.checkpoints.errors import WeightsError
-from models.checkpoints.outside import POINTER, read_object, read_text, reading, seen_in
+from models.checkpoints.outside import POINTER, check_size, read_object, read_text, reading, seen_in, shown
 
 
 @pytest.fixture
@@ -105,6 +106,52 @@ def test_what_is_no_object_is_said(content: bytes, said: str, file: Path) -> Non
         read_object(file)
     assert said in str(refused.value)
     assert str(file) in str(refused.value)
+
+
+def test_a_file_that_is_far_too_large_is_not_read_to_its_end(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_bytes(b"{}")
+    with file.open("r+b") as opened:
+        opened.truncate(outside.LARGEST_TEXT + 1)  # a hole, which takes no room on the disk
+    for read in (check_size, read_text, read_object):
+        with pytest.raises(
+            WeightsError, match=r"some\.json has more than 256 MB, as no such file of a model has: fetch"
+        ):
+            read(file)
+    monkeypatch.setattr(outside, "LARGEST_TEXT", 2)
+    file.write_bytes(b"{}")
+    check_size(file)
+    assert read_object(file) == {}
+
+
+def test_of_a_folder_the_file_in_it_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"inner\.json cannot be read: Permission denied"), reading(tmp_path):
+        raise PermissionError(13, "Permission denied", str(tmp_path / "inner.json"))
+
+
+@pytest.mark.parametrize(
+    ("value", "quoted", "said"),
+    [
+        ("plain", False, "plain"),
+        ("plain", True, "'plain'"),
+        ("é\n", False, r"'\xe9\n'"),
+        ("é\n", True, r"'é\n'"),
+        ("32", True, "'32'"),
+        (32, True, "32"),
+        (None, False, "None"),
+        ([1, "a"], False, "[1, 'a']"),
+    ],
+)
+def test_a_value_is_shown_as_a_sentence_can_hold_it(value: object, quoted: bool, said: str) -> None:
+    assert shown(value, quoted=quoted) == said
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 10**6, "\n" * 10**6, list(range(10**6)), {"a": "x" * 10**6}, [[[["x" * 10**6]]]], 10**4000]
+)
+def test_a_value_without_end_is_cut(value: object) -> None:
+    for quoted in (True, False):
+        assert len(shown(value, quoted=quoted)) <= 81
+        assert shown(value, quoted=quoted).isprintable()
 
 
 def test_a_file_that_is_not_there_is_said(file: Path) -> None:

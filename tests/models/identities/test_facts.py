@@ -15,6 +15,7 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralForCausalLM,
     PreTrainedModel,
     Qwen2ForCausalLM,
 )
@@ -27,11 +28,13 @@ from anatomy.refused import Refused
 from anatomy.request import Intervention, Run, Want
 from anatomy.spec import Rope
 from anatomy.view import Fitted, View
+from articles.checks import relation
 from articles.verdict import Case, judge
 from models.families import Family, load
 from models.loaded import generate
 from models.local.engine import LocalEngine
 from panels.answer import PanelAnswer
+from panels.position import rotation
 from tests.models.tiny import MODELS, ByteTokenizer, randomize, tiny_config, tiny_engine, tiny_model
 
 THETA = {"rope_theta": 10_000.0}
@@ -217,13 +220,52 @@ def test_positions_that_do_not_begin_with_the_first_row_are_doubted(kind: str) -
 def test_a_cache_that_forgets_is_doubted_and_the_text_does_not_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """A window in the configuration that Llama's class does not apply, and a cache that does."""
     monkeypatch.setattr(generate, "new_cache", lambda loaded: DynamicCache(config=loaded.model.config))
-    monkeypatch.setattr("models.identities.facts.new_cache", generate.new_cache)
+    monkeypatch.setattr("models.identities.fact_laws.new_cache", generate.new_cache)
     engine = opened(llama(sliding_window=4, layer_types=["sliding_attention"] * 3))
     assert doubted(engine) == {CACHE}
     with pytest.raises(Refused, match="“logits over kept keys and values = logits without them” is off by"):
         engine.extend(Run(engine.spec.id, "the cat"), 2)
     with pytest.raises(Refused, match="cannot be trusted"):
         engine.run(Run(engine.spec.id, "the cat"), [Want("cache_gap", pos=3)])
+
+
+def test_a_window_of_one_token_which_the_librarys_cache_does_not_keep_to_is_doubted() -> None:
+    model = drawn(MistralForCausalLM._from_config(tiny_config("mistral"), attn_implementation="eager"))
+    model.config.sliding_window = 1
+    engine = opened(model)
+    assert engine.spec.windows == (1, 1, 1)
+    assert doubted(engine) == {CACHE}
+    _run, view = asked(engine, layer=1, head=2, pos=7)
+    for _article, claim in articles.claims():
+        judge(claim.check, Case(engine.spec, view, lambda run, wants: engine.run(run, wants)))
+
+
+def test_a_text_that_is_moved_on_is_turned_by_the_same_angles() -> None:
+    """LongRoPE: 12 tokens moved on by 16 would be turned by those of long texts, and that is no fault of RoPE."""
+    engine = opened(llama(rope_parameters=ROPES["longrope"]))
+    view = View(text="the cat sat ").fit(engine.spec, engine.run(Run(engine.spec.id, "the cat sat ")).tokens)
+    verdict = judge(relation.relative, Case(engine.spec, view, lambda run, wants: engine.run(run, wants)))
+    assert verdict.kind == "holds"
+    assert "Moved on by 4 tokens" in verdict.says
+
+
+@pytest.mark.parametrize(("text", "farthest"), [("the cat sat ", 15), (LONG, 127)])
+def test_scores_by_distance_end_where_other_angles_begin(text: str, farthest: int) -> None:
+    engine, panel = opened(llama(rope_parameters=ROPES["longrope"])), panels.load()["distance"]
+    run = Run(engine.spec.id, text)
+    view = View(text=text, settings=(("reach", "far"),)).fit(engine.spec, engine.run(run).tokens)
+    assert panel.read(engine.run(run, panel.needs(engine.spec, view)), view).distances[-1] == farthest
+
+
+def test_a_lab_that_moves_a_short_text_beyond_the_switch_says_so() -> None:
+    engine, lab = opened(llama(rope_parameters=ROPES["longrope"])), panels.load()["rotation"]
+    run = Run(engine.spec.id, "the cat sat ")
+    view = View(text=run.text, settings=(("shift", "20"),)).fit(engine.spec, engine.run(run).tokens)
+    answer = PanelAnswer.of(lab, engine.run(run, lab.needs(engine.spec, view)), view)
+    assert "A text that long is turned by other angles in this model (more than 16 tokens)" in answer.caption
+    near = view.with_setting(rotation.SHIFT, 3)
+    answer = PanelAnswer.of(lab, engine.run(run, lab.needs(engine.spec, near)), near)
+    assert "Both stand 3 tokens further on than in the text, and q·k is still" in answer.caption
 
 
 def test_a_window_that_llamas_class_ignores_changes_nothing() -> None:

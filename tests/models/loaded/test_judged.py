@@ -23,8 +23,9 @@ from transformers import (
     utils,
 )
 
-from anatomy.refused import Refused
+from anatomy.refused import Refused, Sentence
 from models import memory
+from models.checkpoints import headers
 from models.checkpoints.errors import WeightsError
 from models.checkpoints.headers import worked_out
 from models.checkpoints.locate import locate
@@ -184,7 +185,10 @@ BEFORE: dict[str, tuple[Spoiler, str]] = {
     "an adapter's settings beside": (content("adapter_config.json", b"{}"), "adapter_config.json.* beside the model"),
     "GPTQ's settings beside": (content("quantize_config.json", b"{}"), "quantized with GPTQ .it has quantize_config"),
     "ModelOpt's settings beside": (content("hf_quant_config.json", b"{}"), "quantized with ModelOpt"),
-    "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer: .*vocab.json with merges"),
+    "no tokenizer": (
+        lambda folder: (folder / "tokenizer.json").unlink(),
+        "has no tokenizer: .*vocab.json \\+ merges.txt, vocab.txt",
+    ),
     "no config.json": (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
     "a broken generation config": (content("generation_config.json", b"{"), "generation_config.json is no valid JSON"),
     # config.json as a file
@@ -234,7 +238,10 @@ BEFORE: dict[str, tuple[Spoiler, str]] = {
     "weights: zeros": (content(WEIGHTS, bytes(100)), "model.safetensors is damaged"),
     "weights: cut off": (changed(WEIGHTS, lambda raw: raw[:-100]), r"is cut off: [\d,]+ of [\d,]+ bytes"),
     "weights: longer": (changed(WEIGHTS, lambda raw: raw + b"12"), "model.safetensors is damaged"),
-    "weights: a long header": (changed(WEIGHTS, _long_header), "model.safetensors is damaged.*header 1099511627776"),
+    "weights: a long header": (
+        changed(WEIGHTS, _long_header),
+        "model.safetensors is damaged.*its header would have 1099511627776",
+    ),
     "weights: one name twice": (changed(WEIGHTS, _named_twice), "is damaged.*a name stands twice"),
     "header: offsets": (header(lambda facts: facts[Q].update(data_offsets=[8, 4])), "is damaged.*q_proj"),
     "header: a shape of text": (header(lambda facts: facts[Q].update(shape="16")), "is damaged.*q_proj"),
@@ -293,7 +300,7 @@ LATER: dict[str, tuple[Spoiler, str]] = {
     "another width": (setting(intermediate_size=32), r"has the shape \d+ × \d+; config.json makes it .*32"),
     "another vocabulary": (setting(vocab_size=10**9), r"has the shape 48 × 16; config.json makes it 1000000000 × 16"),
     "more layers in the file": (setting(num_hidden_layers=1), r"hold 9 tensors .* no place for \(model.layers.1"),
-    "more layers in config.json": (setting(num_hidden_layers=3), "lack 9 parameters of the model .model.layers.2"),
+    "more layers in config.json": (setting(num_hidden_layers=3), r"lack parameters of the model \(9: model\.layers\.2"),
     "norms of queries (Qwen3)": (
         tensors(lambda held: held.update({"model.layers.0.self_attn.q_norm.weight": torch.ones(4)})),
         "no place for .*q_norm.weight",
@@ -315,7 +322,10 @@ LATER: dict[str, tuple[Spoiler, str]] = {
         tensors(lambda held: held.update({"model.layers.0.mlp.up_proj.weight": torch.ones(16, 24)})),
         r"up_proj.weight in .*model.safetensors has the shape 16 × 24; config.json makes it 24 × 16",
     ),
-    "a file without weights": (content(WEIGHTS, (2).to_bytes(8, "little") + b"{}"), "lack 21 parameters"),
+    "a file without weights": (
+        content(WEIGHTS, (2).to_bytes(8, "little") + b"{}"),
+        "lack parameters of the model .21: ",
+    ),
 }
 
 
@@ -463,6 +473,30 @@ def test_only_tables_that_follow_from_the_configuration_count_as_such(
     assert worked_out(name, shape) == follows
 
 
+def test_headers_are_read_once_to_find_a_checkpoint_and_once_to_load_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    whole = headers.header
+
+    def counted(file: Path) -> dict[str, headers.Stored]:
+        read.append(file)
+        return whole(file)
+
+    monkeypatch.setattr(headers, "header", counted)
+    located = locate(str(folder))
+    assert read == [folder / WEIGHTS]
+    judge(located.folder)
+    assert read == [folder / WEIGHTS] * 2
+
+
+def test_a_parameter_of_one_number_is_told_in_the_readers_language(folder: Path) -> None:
+    tensors(lambda held: held.update({"model.norm.weight": torch.tensor(1.0)}))(folder)
+    with pytest.raises(WeightsError, match=r"model\.norm\.weight .* has the shape of a single number") as refused:
+        judge(folder)
+    assert isinstance(refused.value.values["stored"], Sentence)
+
+
 def test_memory_is_asked_for_all_weights_before_any_is_read(folder: Path) -> None:
     asked: list[int] = []
     judge(folder, lambda name, nbytes: asked.append(nbytes))
@@ -492,9 +526,20 @@ def test_errors_that_end_a_program_are_not_turned_into_sentences(folder: Path, m
         _opened(folder)
 
 
-def test_memory_that_runs_out_while_loading_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("unable to mmap 28000000000 bytes from file: Cannot allocate memory (12)"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: NOT ENOUGH MEMORY"),
+        OSError(12, "Cannot allocate memory"),
+        MemoryError(),
+    ],
+)
+def test_memory_that_runs_out_while_loading_is_told(
+    folder: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def too_large(*given: object, **named: object) -> None:
-        raise RuntimeError("unable to mmap 28000000000 bytes from file: Cannot allocate memory (12)")
+        raise error
 
     monkeypatch.setattr(LlamaForCausalLM, "from_pretrained", too_large)
     with pytest.raises(WeightsError, match="not enough memory on this machine to load"):

@@ -1,7 +1,9 @@
 """The loaded model is the library's own, whole, in float32, with nothing left to chance."""
 
 import json
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -95,7 +97,7 @@ def test_absent_parameters_are_an_error_not_random_numbers(tmp_path: Path, tiny_
     tensors = load_file(broken / "model.safetensors")
     del tensors["model.layers.1.mlp.up_proj.weight"]
     save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(WeightsError, match=r"lack 1 parameters .*model\.layers\.1\.mlp\.up_proj\.weight"):
+    with pytest.raises(WeightsError, match=r"lack parameters of the model \(1: model\.layers\.1\.mlp\.up_proj\.weight"):
         load_model(broken, attn_implementation="eager")
 
 
@@ -120,3 +122,44 @@ def test_a_damaged_weight_file_is_an_error(tmp_path: Path, tiny_folder: Path) ->
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(WeightsError, match="is cut off"):
         load_model(broken, attn_implementation="eager")
+
+
+def test_models_that_are_loaded_at_once_are_all_whole(tmp_path: Path) -> None:
+    """The library swaps functions of its classes while it loads: without a turn, weights that are tied come apart."""
+    folders = [tmp_path / str(number) for number in range(6)]
+    for folder in folders:
+        LlamaForCausalLM(tied()).save_pretrained(folder)
+    with ThreadPoolExecutor(len(folders)) as pool:
+        models = [*pool.map(lambda folder: load_model(folder, attn_implementation="eager"), folders)]
+    assert all(model.lm_head.weight is model.model.embed_tokens.weight for model in models)
+
+
+def tied() -> LlamaConfig:
+    return LlamaConfig(
+        vocab_size=128,
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    model = LlamaForCausalLM(tied())
+    model.model.layers[1].mlp.up_proj.weight.data[3, 5] = float("nan")
+    model.save_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match=r"into numbers that are none \(NaN or ∞\): its weights are damaged"):
+        load_model(tmp_path, attn_implementation="eager")
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer_config.json"])
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(tmp_path: Path, file: str) -> None:
+    LlamaForCausalLM(tied()).save_pretrained(tmp_path)
+    (tmp_path / file).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / file)
+    with pytest.raises(WeightsError, match=f"{file} is a pipe or a device, not a file"):
+        load_model(tmp_path, attn_implementation="eager")

@@ -242,12 +242,14 @@ def test_a_text_does_not_wait_for_ever_for_another_that_is_being_cut(monkeypatch
             return super().run(run, wants, **how)
 
     monkeypatch.setattr(serving, "LONGEST_CUT", 0.05)
-    begun, go, store = Event(), Event(), Store(Slow(), 1 << 20)
+    begun, go, store, held = Event(), Event(), Store(Slow(), 1 << 20), RUN.on("held")
+    store.get(held)
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(store.get, RUN.on("slow"))
         assert begun.wait(20)
-        with pytest.raises(Refused, match="Another text is being cut"):
+        with pytest.raises(Refused, match="Another text has been in the tokenizer"):
             store.get(RUN)
+        assert len(store.get(held).tokens) == 4, "a text that is here waits for nobody"
         go.set()
         assert len(slow.result(20).tokens) == 4
     assert len(store.get(RUN).tokens) == 10

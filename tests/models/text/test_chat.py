@@ -11,7 +11,8 @@ from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from models.checkpoints.locate import Located
 from models.text.chat import ASSISTANT, INSTRUCTION, NO_TEMPLATE, SITES, SYSTEM, USER, Chat, chat_of
-from models.text.tokenizer import load_tokenizer
+from models.text.tokenizer import Tokenizer, load_tokenizer
+from tests.models.text.made_checkpoints import byte_level
 from tests.models.toy import TEMPLATE, save, toy_tokenizer
 
 IDS, ROLES = Want("chat_ids"), Want("chat_role")
@@ -79,7 +80,29 @@ def test_of_several_templates_the_default_one_is_read(tmp_path: Path) -> None:
     named = [{"name": "default", "template": TEMPLATE}, {"name": "tool_use", "template": "{{ 1 / 0 }}"}]
     file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | {"chat_template": named}), "utf-8")
     assert not load_tokenizer(tmp_path).missing.keys() & SITES
-    assert chat_of({"tool_use": TEMPLATE}, {}) is None
+
+
+def test_templates_for_other_uses_alone_are_told_as_such(tmp_path: Path) -> None:
+    told = str(chat_of({"tool_use": TEMPLATE, "rag": TEMPLATE}, {}))
+    assert told.startswith("This checkpoint has chat templates for other uses (tool_use, rag) and none that is called")
+    save(tmp_path)
+    file = tmp_path / "tokenizer_config.json"
+    named = [{"name": "tool_use", "template": TEMPLATE}]
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | {"chat_template": named}), "utf-8")
+    tokenizer = load_tokenizer(tmp_path)
+    assert "for other uses (tool_use)" in str(tokenizer.missing["chat_ids"])
+    assert tokenizer.chat
+
+
+@pytest.mark.parametrize(
+    ("template", "chat"),
+    [(TEMPLATE, True), ("{% for %}", True), ({"tool_use": TEMPLATE}, True), ({}, False), (None, False)],
+)
+def test_a_tokenizer_says_whether_there_is_a_template_be_it_one_that_cannot_be_used(
+    template: object, chat: bool
+) -> None:
+    definition = byte_level().to_str()
+    assert Tokenizer(definition, chat_of(template, {})).chat == chat
 
 
 @pytest.mark.parametrize(

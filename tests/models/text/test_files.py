@@ -4,6 +4,7 @@ import json
 import random
 import re
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,12 @@ import tokenizers
 from transformers import AutoTokenizer, GPT2Config, LlamaConfig
 
 from anatomy.refused import Refused
+from models.checkpoints.contents import missing
 from models.checkpoints.errors import WeightsError
-from models.checkpoints.outside import POINTER
+from models.checkpoints.hub import SMALL
+from models.checkpoints.outside import LARGEST_TEXT, POINTER
+from models.checkpoints.tokenizer_files import VOCABULARIES
+from models.text import files
 from models.text.tokenizer import Tokenizer, load_tokenizer
 from tests.models.text.made_checkpoints import CHECKPOINTS, FAST, TEXTS, byte_level, sentence_pieces, write
 
@@ -72,6 +77,46 @@ def test_every_row_is_shown_and_every_span_lies_in_the_text(name: str, folders: 
         assert spans == sorted(spans)
         assert all(0 <= start <= end <= len(text) for start, end in spans)
         assert isinstance(ours.decode(ids(ours, text)), str)
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_what_is_read_is_fetched_and_asked_for(name: str, folders: Callable[[str], Path]) -> None:
+    names = [file.name for file in folders(name).iterdir()]
+    assert not missing([*names, "model.safetensors", "config.json"])
+    assert {*names} <= {*SMALL}
+
+
+@pytest.mark.parametrize("needed", VOCABULARIES)
+def test_every_kind_of_vocabulary_is_accepted_and_fetched(needed: tuple[str, ...], tmp_path: Path) -> None:
+    names = ["model.safetensors", "config.json", *needed]
+    assert not missing(names)
+    assert str(missing(names[:-1])[0]).startswith("it has no tokenizer: neither tokenizer.json nor other files")
+    assert {*needed} <= {*SMALL}
+    for file in needed:
+        (tmp_path / file).write_bytes(POINTER)
+    with pytest.raises(WeightsError, match="is a Git LFS pointer"):
+        load_tokenizer(tmp_path)
+
+
+def test_a_file_that_is_far_too_large_is_not_given_to_the_library(tmp_path: Path) -> None:
+    _good(tmp_path)
+    with (tmp_path / "tokenizer.json").open("r+b") as opened:
+        opened.truncate(LARGEST_TEXT + 1)
+    with pytest.raises(WeightsError, match=r"tokenizer\.json has more than 256 MB"):
+        load_tokenizer(tmp_path)
+
+
+def test_of_a_vocabulary_only_the_beginning_is_read_to_see_its_kind(tmp_path: Path) -> None:
+    file = tmp_path / "tokenizer.model"
+    with file.open("wb") as opened:
+        opened.truncate(1 << 27)
+    tracemalloc.start()
+    assert files._holds_sentence_pieces(file)
+    file.write_bytes(b"IQ== 0\nIg== 1\n")
+    assert not files._holds_sentence_pieces(file)
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 def test_the_tokenizer_that_a_class_builds_anew_is_the_one_that_is_used(tmp_path: Path) -> None:
@@ -171,8 +216,16 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         "has no tokenizer.json, nor another file",
     ),
     "vocab.json that is cut off": (
-        lambda folder: ((folder / "tokenizer.json").unlink(), (folder / "vocab.json").write_text('{"a": 1')),
+        lambda folder: (
+            (folder / "tokenizer.json").unlink(),
+            (folder / "vocab.json").write_text('{"a": 1'),
+            (folder / "merges.txt").write_text("a b\n"),
+        ),
         "no valid JSON",
+    ),
+    "vocab.json without merges.txt": (
+        lambda folder: ((folder / "tokenizer.json").unlink(), (folder / "vocab.json").write_text('{"a": 1}')),
+        r"has no tokenizer.json, nor another file that a tokenizer can be made of (tokenizer.model, ",
     ),
 }
 

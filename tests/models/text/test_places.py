@@ -1,12 +1,15 @@
 """Tokens stand where they were written, whatever a tokenizer does to the text before it cuts it."""
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from models.text import places
+from models.text.places import whole_spans
 from models.text.spelling import BYTE_OF
 from models.text.tokenizer import Tokenizer as Ours
 
@@ -122,3 +125,46 @@ def test_places_of_a_tokenizer_without_settings_for_spaces_are_left_alone() -> N
 def test_a_long_text_of_parted_letters_is_placed_whole() -> None:
     text = "e\u0301" * 5_000 + "\u0301" * 5_000
     assert TOKENIZERS["NFC"].tokenize(text)[-1].end == len(text)
+
+
+LONG = 100_000
+ONE_LETTER = normalizers.Replace(Regex("x+"), "b")
+
+
+@pytest.mark.parametrize(
+    ("normalizer", "text"),
+    [
+        (ONE_LETTER, "x" * LONG + "a"),
+        (ONE_LETTER, "a" + "x" * LONG),
+        (NORMALIZERS["single spaces"], " " * LONG + "a"),
+        (NORMALIZERS["NFC"], "e" + "\u0301" * LONG),
+        (NORMALIZERS["BERT"], "e\u0301" * (LONG // 2)),
+    ],
+)
+def test_a_long_text_is_placed_whole_in_little_time_and_memory(
+    normalizer: normalizers.Normalizer, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+    join = places._join
+
+    def counted(normalizer: object, left: str, right: str) -> bool:
+        compared.append(len(left) + len(right))
+        return join(normalizer, left, right)
+
+    monkeypatch.setattr(places, "_join", counted)
+    spans = by_bytes(normalizer)._encoded(text, False).offsets
+    compared.clear()
+    tracemalloc.start()
+    found = whole_spans(text, spans, normalizer)
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50 << 20
+    assert len(compared) <= 2 * len(text)
+    assert max(compared) <= 2 * places._MOST_MARKS
+    assert [found[0][0], found[-1][1]] == [0, len(text) - text.endswith("e\u0301")]  # BERT leaves accents out
+
+
+@pytest.mark.parametrize("text", ["x" * LONG, "x" * LONG + "a"])
+def test_all_that_became_one_letter_belongs_to_it_however_long(text: str) -> None:
+    first = by_bytes(ONE_LETTER).tokenize(text)[0]
+    assert (first.text, first.start, first.end) == ("b", 0, LONG)

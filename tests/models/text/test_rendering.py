@@ -218,5 +218,36 @@ def test_a_long_text_is_written_whole() -> None:
 
 def test_a_program_that_cannot_be_started_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(rendering.sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(Refused, match="No such file"):
+    with pytest.raises(Refused, match=r"could not be tried: .* broke off \(.*No such file.*\)\. .* may be whole"):
+        write_out(CHATML, {}, [[CONVERSATIONS[0]]])
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("import sys; import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("print('a word too many')", "exit code 0"),
+        ("raise SystemExit(3)", "exit code 3"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "exit code -15"),
+        (r"import os; os.write(2, b'\xff\n'); os._exit(1)", r"\xff"),
+    ],
+)
+def test_a_program_that_breaks_off_is_not_called_a_template_that_takes_too_much(
+    program: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "broken.py").write_text(program)
+    monkeypatch.setattr(rendering, "_PROGRAM", tmp_path / "broken.py")
+    with pytest.raises(Refused, match=r"could not be tried: the program that runs it broke off") as refused:
+        write_out(CHATML, {}, [[CONVERSATIONS[0]]])
+    assert f"({said})" in str(refused.value)
+    assert said in caplog.text
+
+
+@pytest.mark.parametrize("name", ["SIGPROF", "SIGKILL", "SIGSEGV", "SIGABRT"])
+def test_a_program_that_is_ended_at_a_limit_is_told_as_such(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ended.py").write_text(f"import os, signal; os.kill(os.getpid(), signal.{name})")
+    monkeypatch.setattr(rendering, "_PROGRAM", tmp_path / "ended.py")
+    with pytest.raises(Refused, match="is stopped"):
         write_out(CHATML, {}, [[CONVERSATIONS[0]]])

@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tokenizers
 from hypothesis import given, settings
@@ -227,7 +228,7 @@ def test_the_alphabet_of_bytes_is_the_library_s() -> None:
 
 def _metadata(**change: object) -> dict[str, object]:
     """The metadata of the tiny GGUF's tokenizer, with changes."""
-    kinds = [3] * len(SPECIAL) + [1] * (len(PIECES) - len(SPECIAL))
+    kinds = np.array([3] * len(SPECIAL) + [1] * (len(PIECES) - len(SPECIAL)))
     facts = {"model": "gpt2", "pre": "smollm", "tokens": PIECES, "token_type": kinds, "merges": MERGES}
     ends = {"bos_token_id": 1, "eos_token_id": 2}
     return {f"tokenizer.ggml.{key}": value for key, value in {**facts, **ends, **change}.items()}

@@ -128,7 +128,9 @@ def test_a_cache_that_forgets_shows_its_difference(monkeypatch, answered):
     trace, view = answered(PANEL)
     gap = read(trace, view).gap
     assert gap > 1e-3
-    assert once.caption(PANEL, trace, view).endswith(f"(difference {number(gap, 2)}).")
+    assert once.caption(PANEL, trace, view).endswith(
+        f"gets other logits than without it: they differ by up to {number(gap, 2)}."
+    )
 
 
 def test_a_multi_head_model_has_one_curve(answered):

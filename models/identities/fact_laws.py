@@ -29,15 +29,16 @@ NARROW = 4  # tokens in the window that is tried: less than the text has
 _STEPS = 2  # tokens computed one by one over the cache
 
 
-def check(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> tuple[Identity, ...]:
-    """The facts that take passes of their own, on one short text."""
-    with torch.inference_mode():
-        found = [_windows(loaded, ids)] if _naming_a_window(loaded) else []
-        if isinstance(loaded.spec.position, Rope):
-            found.append(_angles(loaded, loaded.spec.position))
-        if loaded.spec.head == "causal":
-            found.append(_cached(loaded, ids))
-    return tuple(found)
+def apart(
+    loaded: LoadedModel, ids: Int[np.ndarray, " pos"], logits: Float[Tensor, "pos vocab"] | None
+) -> list[Identity]:
+    """The facts that take passes of their own, on one short text. logits: of a plain pass over it."""
+    found = [_windows(loaded, ids)] if _naming_a_window(loaded) else []
+    if isinstance(loaded.spec.position, Rope):
+        found.append(_angles(loaded, loaded.spec.position))
+    if logits is not None and loaded.spec.head == "causal":
+        found.append(_cached(loaded, ids, logits))
+    return found
 
 
 def laws(loaded: LoadedModel) -> tuple[Law, ...]:
@@ -88,9 +89,10 @@ _BIASED = replace(_SCORES, name=N_("q·k × the stated factor + bias = score"), 
 def _seen_sides(loaded: LoadedModel, layer: int, sites: Sites) -> Sides:
     """Which pairs of tokens a layer lets look, 1, and which not, 0: by its scores, and by the stated windows."""
     seen = torch.isfinite(sites.attended.scored).float()  # [head pos src]
-    windows, causal = loaded.spec.windows, loaded.spec.stack().causal
-    window = NARROW if windows and windows[layer] is not None else None
-    stated = _visible(seen.shape[-1], causal, window).float().expand_as(seen)
+    window = loaded.spec.windows[layer] if loaded.spec.windows else None
+    if window is not None and _naming_a_window(loaded):
+        window = min(window, NARROW)  # as `_narrowed` has it
+    stated = _visible(seen.shape[-1], loaded.spec.stack().causal, window).float().expand_as(seen)
     return Sides(seen, stated, torch.ones_like(seen))
 
 
@@ -121,12 +123,12 @@ def _visible(n: int, causal: bool, window: int | None) -> Tensor:
 
 @contextmanager
 def _narrowed(loaded: LoadedModel) -> Iterator[None]:
-    """While this is open, the window that the configuration names is NARROW, so that a short text passes its edge."""
+    """While this is open, the window that the configuration names is NARROW at most: a short text passes its edge."""
     named = _naming_a_window(loaded)
     before = [config["sliding_window"] for config in named]
     try:
         for config in named:
-            config["sliding_window"] = NARROW
+            config["sliding_window"] = min(config["sliding_window"], NARROW)
         yield
     finally:
         for config, window in zip(named, before, strict=True):
@@ -134,8 +136,7 @@ def _narrowed(loaded: LoadedModel) -> Iterator[None]:
 
 
 def _naming_a_window(loaded: LoadedModel) -> list[dict[str, Any]]:
-    """The fields of the model's configurations that name a window, be it one that its class does not apply. Where none
-    does and one is stated all the same, the text is seen to pass it."""
+    """The fields of those of the model's configurations that name a window, be it one that its class does not apply."""
     configs = {id(config): config for config in (loaded.model.config, loaded.model.base_model.config)}.values()
     return [vars(config) for config in configs if getattr(config, "sliding_window", None) is not None]
 
@@ -193,16 +194,16 @@ def _turned(
     return torch.cat([a * cosines - b * sines, a * sines + b * cosines, rest], -1)
 
 
-def _cached(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> Identity:
+def _cached(loaded: LoadedModel, ids: Int[np.ndarray, " pos"], logits: Float[Tensor, "pos vocab"]) -> Identity:
     """Logits of tokens computed one by one over kept keys and values are those of a pass over all tokens."""
-    steps = min(_STEPS, len(ids) - 1)
-    given, first = torch.from_numpy(ids), len(ids) - steps
+    given, first = torch.from_numpy(ids), max(0, len(ids) - _STEPS)
     with _narrowed(loaded):
-        plain = loaded.model(input_ids=given[None], use_cache=False).logits[0, first:].float()  # [step vocab]
+        if _naming_a_window(loaded):
+            logits = loaded.model(input_ids=given[None], use_cache=False).logits[0]
         cache = new_cache(loaded)
         if first:
             step(loaded, given[:first], cache)
         cached = torch.cat([step(loaded, given[at, None], cache) for at in range(first, len(ids))])
-    error = Sides(cached, plain).off if steps else 0.0
+    error = Sides(cached, logits[first:].float()).off
     name = N_("logits over kept keys and values = logits without them")
     return Identity(name, frozenset({"cache_gap"}), error, LOGIT_TOLERANCE, frozenset({facts.CACHE}))
