@@ -1,7 +1,8 @@
 """What config.json says, judged without the library: is it a configuration, of weights that can be read as they are?"""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,16 @@ _SIZES = {
     **dict.fromkeys(("num_attention_heads", "num_key_value_heads"), LARGEST),
     **dict.fromkeys(("n_embd", "n_head", "n_inner", "n_positions", "n_ctx"), LARGEST),  # GPT-2
     **dict.fromkeys(("d_model", "d_ff", "d_kv", "num_heads"), LARGEST),  # T5
-    **dict.fromkeys(("relative_attention_num_buckets", "relative_attention_max_distance"), LARGEST),
+    **dict.fromkeys(("relative_attention_num_buckets", "relative_attention_max_distance"), 1 << 20),
     **dict.fromkeys(("num_hidden_layers", "n_layer", "num_layers", "num_decoder_layers"), _LAYERS),
     "num_labels": _LABELS,
 }
-_ELSEWHERE = ("transformers_weights", "fusion_config", "distributed_config")  # would have other things loaded
+_ELSEWHERE = (
+    "transformers_weights",
+    "fusion_config",
+    "distributed_config",
+    "per_layer_config",
+)  # would have other things loaded
 
 
 def configuration(folder: Path) -> dict[str, Any]:
@@ -71,7 +77,23 @@ def settings(file: Path) -> dict[str, Any]:
     except UnicodeEncodeError as error:
         template = N_("{file} holds half of a character (\\ud800 to \\udfff in JSON): fetch it again, or correct it.")
         raise WeightsError(template, file=file) from error
+    endless = next((name for name, value in _numbers(found) if not isfinite(value)), None)
+    if endless is not None:
+        template = N_("{file} gives “{name}” as no number (NaN or Infinity): correct it, or fetch the file again.")
+        raise WeightsError(template, file=file, name=shown(endless))
     return found
+
+
+def _numbers(found: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    """Every number with a point that stands in an object, and the name that it has there."""
+    if isinstance(found, float):
+        yield name, found
+    elif isinstance(found, dict):
+        for key, value in found.items():
+            yield from _numbers(value, key)
+    elif isinstance(found, list):
+        for value in found:
+            yield from _numbers(value, name)
 
 
 def quantized_beside(names: Iterable[str]) -> Sentence | None:
@@ -133,6 +155,9 @@ def _is_names(value: Any) -> bool:
 
 
 def _check_sizes(file: Path, found: Mapping[str, Any]) -> None:
+    if found.get("vocab_size") == 1:
+        template = N_("{file} describes a vocabulary of one token: a model of that kind has nothing to choose from.")
+        raise WeightsError(template, file=file)
     for name, most in _SIZES.items():
         value = found.get(name)
         if value is not None and not (type(value) is int and 0 < value <= most):

@@ -61,7 +61,16 @@ def check_settings(folder: Path) -> None:
     with reading(folder):
         configuration(folder)
         if (folder / "generation_config.json").exists():
-            settings(folder / "generation_config.json")
+            _check_ends(folder / "generation_config.json")
+
+
+def _check_ends(file: Path) -> None:
+    """WeightsError where what ends a text is not a token or several."""
+    ends = settings(file).get("eos_token_id")
+    listed = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    if not all(type(end) is int and end >= 0 for end in listed):
+        template = N_("{file} gives “eos_token_id” as {value}: it has to be a token's number, or several of them.")
+        raise WeightsError(template, file=file, value=shown(ends))
 
 
 def _refuse(folder: Path, lacks: list[Sentence]) -> None:

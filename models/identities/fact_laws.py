@@ -51,6 +51,9 @@ def laws(loaded: LoadedModel) -> tuple[Law, ...]:
     )
 
 
+_ROWS = frozenset({"tok_embed", "pos_embed", "near_ids", "near_cos", "near_rows"})  # what the tables alone give
+
+
 def entering(loaded: LoadedModel, ids: Int[np.ndarray, " pos"], inputs: LayerInputs) -> Identity:
     """What enters layer 0 is what the tables hold, added up as the family says."""
     family, model = loaded.family, loaded.model
@@ -64,7 +67,7 @@ def entering(loaded: LoadedModel, ids: Int[np.ndarray, " pos"], inputs: LayerInp
         if places is None
         else N_("embedding row + position row = stream entering the first layer")
     )
-    return Identity(name, frozenset({"pos_embed"}), sides.off, TOLERANCE, frozenset({facts.EMBEDDING}))
+    return Identity(name, _ROWS, sides.off, TOLERANCE, frozenset({facts.EMBEDDING}))
 
 
 def _score_sides(loaded: LoadedModel, layer: int, sites: Sites) -> Sides:
@@ -196,9 +199,13 @@ def _turned(
 
 def _cached(loaded: LoadedModel, ids: Int[np.ndarray, " pos"], logits: Float[Tensor, "pos vocab"]) -> Identity:
     """Logits of tokens computed one by one over kept keys and values are those of a pass over all tokens."""
+    whole = len(ids)
+    # Where the turns change with the text's length, no cache goes on over that length (`generate.extend`).
+    alike = (n for n in range(whole, _STEPS, -1) if loaded.spec.on(n) == loaded.spec.on(n - _STEPS))
+    ids = ids[: next(alike, whole)]
     given, first = torch.from_numpy(ids), max(0, len(ids) - _STEPS)
     with _narrowed(loaded):
-        if _naming_a_window(loaded):
+        if _naming_a_window(loaded) or len(ids) < whole:
             logits = loaded.model(input_ids=given[None], use_cache=False).logits[0]
         cache = new_cache(loaded)
         if first:

@@ -194,8 +194,22 @@ _ACTIVATIONS = ("hidden_act", "activation_function", "dense_act_fn")
 
 
 def _check_heads(file: Path, config: PreTrainedConfig) -> None:
-    """Query heads share keys evenly. The library looks itself whether the width is cut into heads without a rest, and
-    whether what is rotated has pairs."""
+    """Settings that fit together: BERT's kind of head, T5's buckets, query heads that share keys evenly. The library
+    looks itself whether the width is cut into heads without a rest, and whether what is rotated has pairs."""
+    if config.model_type == "bert" and config.is_decoder and config.architectures == ["BertForMaskedLM"]:
+        template = N_(
+            "{file} makes a model of hidden words (BertForMaskedLM) one that sees no later ones (is_decoder), which "
+            "the library cannot go on with. Take is_decoder out, or name BertLMHeadModel where it was trained so."
+        )
+        raise WeightsError(template, file=file)
+    if config.model_type == "t5":
+        most, buckets = config.relative_attention_max_distance, config.relative_attention_num_buckets
+        if most <= buckets // 4:
+            template = N_(
+                "{file} gives {buckets} buckets for distances up to {most} tokens (relative_attention_max_distance): "
+                "there are too few distances for so many. One of the two is wrong."
+            )
+            raise WeightsError(template, file=file, buckets=buckets, most=most)
     heads = config.num_attention_heads
     shared = getattr(config, "num_key_value_heads", None) or heads
     if heads % shared:
@@ -207,6 +221,8 @@ def _report_nothing(config: PreTrainedConfig) -> None:
     """Settings of what a call returns beside its result, which no number depends on, as the library has them unless a
     configuration says otherwise."""
     config.output_attentions = config.output_hidden_states = False
+    if hasattr(config, "chunk_size_feed_forward"):
+        config.chunk_size_feed_forward = 0  # rows at a time: the same numbers
     config.return_dict = True
 
 

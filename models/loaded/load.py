@@ -79,12 +79,19 @@ def _check_runs(folder: Path, model: transformers.PreTrainedModel) -> None:
     if others:
         template = N_("transformers loads a part of {folder} as {kinds}, not in float32: it cannot be shown rightly.")
         raise WeightsError(template, folder=folder, kinds=", ".join(sorted(others)))
+    _check_finite(folder, model)
     positions = min(_TRIED, getattr(model.config, "max_position_embeddings", _TRIED))
     with torch.inference_mode():
-        out = model.base_model(torch.zeros((1, positions), dtype=torch.long), use_cache=False)[0]
-    if not out.isfinite().all():
+        model.base_model(torch.zeros((1, positions), dtype=torch.long), use_cache=False)
+
+
+def _check_finite(folder: Path, model: transformers.PreTrainedModel) -> None:
+    """No weight may be NaN or infinite: one row of a table shows in the texts that hold its token, and in no others."""
+    with torch.inference_mode():  # a sum of finite numbers is infinite only where they are far too large all the same
+        odd = [name for name, weight in model.named_parameters() if not weight.sum().isfinite()]
+    if odd:
         template = N_(
-            "The model in {folder} makes a text of {count} tokens into numbers that are none (NaN or ∞): its weights "
-            "are damaged, or were so when they were written. Fetch the checkpoint again."
+            "{named} in {folder} holds numbers that are none (NaN or ∞ in float32): the weights are damaged, or were "
+            "when they were written. Fetch the checkpoint again."
         )
-        raise WeightsError(template, folder=folder, count=positions)
+        raise WeightsError(template, named=odd[0], folder=folder)

@@ -52,6 +52,7 @@ INPUTS = 5  # of the memory that the program may use, one in so many is for laye
 LEAST_ROOM = 256 << 20  # bytes that a run may always take, however much the program takes already
 _OF_THE_REST = 2  # of the memory that is left when a model is loaded, one in so many is for copies of its matrices
 _CHECK_TEXT = "The cat sat on the mat, and then the cat sat on the"
+_FEW, _SPREAD = 6, 13  # different tokens that are too few to check with; tokens that are taken in their place
 _CUTS = 1 << 17  # tokens of texts that need not be cut again: the longest text, a token for each character, is one
 _LOOK_UP = 0.2  # seconds between two looks whether a run that waits for its turn is still wanted
 _WITHOUT_SOURCE = Weights(title="", licence="", source="", stored="", parameters=0)
@@ -134,7 +135,7 @@ class LocalEngine:
         self.max_tokens = self.spec.max_pos if max_tokens is None else min(max_tokens, self.spec.max_pos)
         self.packing, self.threads = packing or {}, threads
         self._labels: dict[int, str] = {}
-        ids = self._ids(tokenizer.tokenize(_CHECK_TEXT)[: self.max_tokens])
+        ids = self._checked_on(tokenizer)
         # Texts this short gain little by a second thread, and lose much where another program keeps it waiting: a
         # browser that starts.
         with using_threads(None if threads is None else 1):
@@ -145,6 +146,14 @@ class LocalEngine:
         with using_threads(threads):
             self.speed = speed.measure(self._loaded)
         self.missing = registry.with_resting({**lacking, **tokenizer.missing, **self.broken})
+
+    def _checked_on(self, tokenizer: Tokenizer) -> Int[np.ndarray, " pos"]:
+        """What the model is checked on: a sentence, or where its vocabulary has few pieces of that, tokens of all of
+        it."""
+        text = self._ids(tokenizer.tokenize(_CHECK_TEXT))
+        if len(set(text.tolist())) < _FEW:
+            text = np.linspace(0, self.spec.vocab - 1, _SPREAD).astype(int)
+        return text[: self.max_tokens]
 
     @classmethod
     def load(cls, address: str, report: Report | None = None) -> "LocalEngine":
@@ -304,8 +313,8 @@ class LocalEngine:
 
     def _ids(self, tokens: Sequence[Token]) -> Int[np.ndarray, " pos"]:
         """Rows of the embedding table. Refused for a tokenizer that knows more tokens than the table has rows."""
-        ids = np.array([token.id for token in tokens])
-        if ids.max() >= self.spec.vocab:
+        ids = np.array([token.id for token in tokens], dtype=int)
+        if len(ids) and ids.max() >= self.spec.vocab:
             template = N_(
                 "The tokenizer gives token {token}, the model's table has {rows} rows: the two files do not belong "
                 "together."

@@ -195,6 +195,8 @@ def _prepared(backend: tokenizers.Tokenizer, facts: dict[str, Any]) -> tokenizer
     backend.no_truncation()
     backend.no_padding()
     keep_spaces(backend, facts)
+    if facts["model"].get("dropout"):  # for training: it leaves merges out at random
+        backend.model.dropout = None
     if facts["model"]["type"] == "WordPiece":
         backend.decoder = decoders.WordPiece(facts["model"]["continuing_subword_prefix"], cleanup=False)
     return backend

@@ -27,6 +27,7 @@ from anatomy.facts import CACHE, EMBEDDING, FACTS, ROTATION, SCALE, WINDOW
 from anatomy.refused import Refused
 from anatomy.request import Intervention, Run, Want
 from anatomy.spec import Rope
+from anatomy.trace import Token
 from anatomy.view import Fitted, View
 from articles.checks import relation
 from articles.verdict import Case, judge
@@ -227,6 +228,32 @@ def test_a_cache_that_forgets_is_doubted_and_the_text_does_not_go_on(monkeypatch
         engine.extend(Run(engine.spec.id, "the cat"), 2)
     with pytest.raises(Refused, match="cannot be trusted"):
         engine.run(Run(engine.spec.id, "the cat"), [Want("cache_gap", pos=3)])
+
+
+class Digits(ByteTokenizer):
+    """A vocabulary with next to none of the pieces of an English sentence: it is one unknown token, or none at all."""
+
+    def __init__(self, known: int) -> None:
+        self._known = known
+
+    def tokenize(self, text: str, special_tokens: bool = False) -> tuple[Token, ...]:
+        return super().tokenize(text, special_tokens)[: self._known]
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_a_model_whose_tokenizer_makes_nothing_of_a_sentence_is_checked_all_the_same(known: int) -> None:
+    engine = LocalEngine(tiny_model("mistral"), Digits(known), name="digits")
+    assert engine.spec.doubts == ()
+    wrong = replace(load()["llama"], facts=lambda *given: load()["llama"].facts(*given) | {"windows": ()})
+    engine = LocalEngine(tiny_model("mistral"), Digits(known), name="digits", family=wrong)
+    assert WINDOW in doubted(engine)
+
+
+@pytest.mark.parametrize("original", [2, 12, 49, 50, 51])
+def test_turns_that_change_near_the_end_of_the_checks_text_close_nothing(original: int) -> None:
+    rope = ROPES["longrope"] | {"original_max_position_embeddings": original}
+    engine = opened(llama(rope_parameters=rope))
+    assert (engine.spec.doubts, engine.broken) == ((), {})
 
 
 def test_a_window_of_one_token_which_the_librarys_cache_does_not_keep_to_is_doubted() -> None:

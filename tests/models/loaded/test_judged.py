@@ -19,6 +19,7 @@ from transformers import (
     LlamaForCausalLM,
     PreTrainedModel,
     T5Config,
+    T5EncoderModel,
     T5ForConditionalGeneration,
     utils,
 )
@@ -322,9 +323,19 @@ LATER: dict[str, tuple[Spoiler, str]] = {
         tensors(lambda held: held.update({"model.layers.0.mlp.up_proj.weight": torch.ones(16, 24)})),
         r"up_proj.weight in .*model.safetensors has the shape 16 × 24; config.json makes it 24 × 16",
     ),
+    "a vocabulary of one": (setting(vocab_size=1), "config.json describes a vocabulary of one token"),
+    "a number that is none": (
+        setting(rope_parameters={"rope_type": "default", "rope_theta": float("inf")}),
+        "config.json gives “rope_theta” as no number",
+    ),
+    "layers of their own": (setting(per_layer_config={"1": {"hidden_act": "relu"}}), "setting “per_layer_config”"),
+    "an end that is no token": (
+        content("generation_config.json", b'{"eos_token_id": 1.0}'),
+        "generation_config.json gives “eos_token_id” as 1.0: it has to be a token's number",
+    ),
     "a file without weights": (
         content(WEIGHTS, (2).to_bytes(8, "little") + b"{}"),
-        "lack parameters of the model .21: ",
+        "lack parameters of the model .21",
     ),
 }
 
@@ -583,3 +594,45 @@ def _outcome(folder: Path, file: Path, raw: bytes) -> str:
     with torch.inference_mode():
         assert torch.equal(logits, plain.eval()(IDS, return_dict=True).logits)
     return "opened"
+
+
+def test_bert_of_hidden_words_that_sees_no_later_ones_is_refused(tmp_path: Path) -> None:
+    config = BertConfig(**_BERT, is_decoder=True)
+    BertForMaskedLM(config).save_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match=r"Take is_decoder out, or name BertLMHeadModel"):
+        judge(tmp_path)
+
+
+def test_bert_that_takes_its_rows_in_parts_computes_the_same(tmp_path: Path) -> None:
+    model = BertForMaskedLM(BertConfig(**_BERT, chunk_size_feed_forward=1)).eval()
+    model.save_pretrained(tmp_path)
+    ids = torch.arange(5)[None]
+    with torch.inference_mode():
+        found, plain = load_model(tmp_path, attn_implementation="eager")(ids), model(ids)
+    torch.testing.assert_close(found.logits, plain.logits)
+
+
+_BERT = {
+    "vocab_size": 32,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 16,
+}
+
+
+def test_more_buckets_than_distances_are_refused(tmp_path: Path) -> None:
+    config = T5Config(
+        vocab_size=32,
+        d_model=16,
+        d_kv=8,
+        d_ff=24,
+        num_layers=2,
+        num_heads=2,
+        relative_attention_num_buckets=12,
+        relative_attention_max_distance=3,
+    )
+    T5EncoderModel(config).save_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match="gives 12 buckets for distances up to 3 tokens"):
+        judge(tmp_path)

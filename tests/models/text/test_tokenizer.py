@@ -232,3 +232,16 @@ def _metadata(**change: object) -> dict[str, object]:
     facts = {"model": "gpt2", "pre": "smollm", "tokens": PIECES, "token_type": kinds, "merges": MERGES}
     ends = {"bos_token_id": 1, "eos_token_id": 2}
     return {f"tokenizer.ggml.{key}": value for key, value in {**facts, **ends, **change}.items()}
+
+
+def test_merges_that_are_left_out_at_random_in_training_are_all_made() -> None:
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {piece: row for row, piece in enumerate([*letters, "th", "the"])}
+    made = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=vocabulary, merges=[("t", "h"), ("th", "e")], dropout=0.5))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    drawing = Tokenizer(made.to_str())
+    assert {tuple(token.piece for token in drawing.tokenize("the")) for _ in range(40)} == {("the",)}
+    assert {tuple(token.piece for token in drawing.tokenize("the", special_tokens=True)) for _ in range(40)} == {
+        ("the",)
+    }
