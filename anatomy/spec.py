@@ -42,6 +42,12 @@ class Rope:
         longer = bool(self.beyond) and self.original is not None and tokens > self.original
         return replace(self, frequencies=self.beyond) if longer else self
 
+    def served(self, longest: int) -> int:
+        """Tokens of the longest text that is turned by these angles, of texts of at most so many."""
+        if not self.beyond or self.original is None or self.frequencies == self.beyond:
+            return longest
+        return min(longest, self.original)
+
 
 @dataclass(frozen=True)
 class LearnedPositions:

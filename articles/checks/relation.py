@@ -74,10 +74,8 @@ def relative(case: Case) -> Verdict:
 def _turned_alike(spec: ModelSpec, tokens: int) -> int:
     """Tokens of the longest text that is turned by the same angles as one of so many: some models have others for long
     texts, where moving on would change more than the places."""
-    rope = spec.position
-    if not isinstance(rope, Rope) or rope.original is None or not rope.beyond or tokens > rope.original:
-        return spec.max_pos
-    return min(spec.max_pos, rope.original)
+    position = spec.on(tokens).position
+    return position.served(spec.max_pos) if isinstance(position, Rope) else spec.max_pos
 
 
 def _unfit(case: Case) -> Verdict | None:

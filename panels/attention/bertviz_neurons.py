@@ -173,7 +173,7 @@ def _differs(spec: ModelSpec, factor: Factor) -> str:
     """Where the colour of q·k is not the model's score."""
     if factor.value == 1:
         return _("BertViz colours q·k after a division by √{width}, which this model leaves out.", width=spec.d_head)
-    if factor.width is None or factor.times > 1:
+    if not factor.usual:
         return _(
             "BertViz colours q·k after a division by √{width}; this layer multiplies it with {factor} instead.",
             width=spec.d_head,

@@ -110,7 +110,7 @@ def _says_score(steps: Steps) -> str:
             width,
             **values,
         )
-    if row.factor.width is None or row.factor.times > 1:
+    if not row.factor.usual:
         return ngettext(
             "In layer {layer}, head {head}, {looking} asks and {looked} answers: {count} product adds up to q·k = "
             "{dot}, and {rule} = {score};",

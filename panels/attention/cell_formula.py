@@ -41,7 +41,7 @@ def _product_line(steps: Steps) -> str:
 def _score_line(steps: Steps) -> str:
     """How the product becomes a score."""
     width = len(steps.products)
-    if steps.row.added is not None or steps.row.factor.width is None or steps.row.factor.times > 1:
+    if steps.row.added is not None or not steps.row.factor.usual:
         numbers = steps.row.written(steps.cell.src)
         return _("score: {rule} = {numbers}", rule=steps.row.rule, numbers=numbers)
     return _(

@@ -91,6 +91,11 @@ class Factor:
         times = layer + 1 if math.isclose(value * (layer + 1), usual, rel_tol=1e-9) else 1
         return cls(value, spec.d_head, times) if math.isclose(value * times, usual, rel_tol=1e-9) else cls(value, None)
 
+    @property
+    def usual(self) -> bool:
+        """It is 1 / √d_head and nothing else."""
+        return self.width is not None and self.times == 1
+
     def symbols(self, width: str = "") -> str:
         """How a score begins: q·k / √64, q·k, or q·k × 0.0589. width: what stands in place of its number."""
         if self.width is not None:
@@ -165,7 +170,7 @@ def place(trace: Trace, view: Fitted, cell: Cell) -> str:
 def scaled(spec: ModelSpec, layer: int) -> str:
     """What follows q @ k in a program."""
     factor = Factor.of(spec, layer)
-    if factor.width is not None and factor.times == 1:
+    if factor.usual:
         return f" / {factor.width} ** 0.5"
     return "" if factor.value == 1 else f" * {factor.value!r}"
 

@@ -12,7 +12,7 @@ from anatomy.control import Choice
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at
-from anatomy.spec import ModelSpec, Rope
+from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common import chosen_cell, requires
@@ -81,14 +81,8 @@ def read(trace: Trace, view: Fitted) -> Fall:
 def _farthest(spec: ModelSpec, view: Fitted, distance: int) -> int:
     """The last distance drawn: at least the cell's own, never beyond the model's longest text, nor beyond the longest
     that this text's angles serve."""
-    most = _served(rope_of(spec), spec.max_pos) - 1
+    most = rope_of(spec).served(spec.max_pos) - 1
     return most if view[REACH] == "far" else min(most, max(_NEAR, distance))
-
-
-def _served(rope: Rope, longest: int) -> int:
-    """Tokens of the longest text that is turned as this one is."""
-    short = rope.original is not None and rope.beyond not in ((), rope.frequencies)
-    return min(longest, rope.original or longest) if short else longest
 
 
 def draw(fall: Fall) -> Curves:

@@ -198,20 +198,19 @@ def _lengths(lab: Lab) -> str:
 
 
 def _moved(lab: Lab) -> str:
-    rope = lab.given.rope
-    if lab.shift and rope.original is not None and rope.beyond not in ((), rope.frequencies):
-        last = max(side.position for side in lab.sides)
-        if last >= rope.original:
-            return ngettext(
-                "Both stand {count} token further on than in the text. A text that long is turned by other angles in "
-                "this model (more than {original} tokens); by those of this one, q·k is {product} (difference {off}).",
-                "Both stand {count} tokens further on than in the text. A text that long is turned by other angles in "
-                "this model (more than {original} tokens); by those of this one, q·k is {product} (difference {off}).",
-                lab.shift,
-                original=thousands(rope.original),
-                product=number(lab.moved),
-                off=lab.difference,
-            )
+    further = max(side.position for side in lab.sides) + 1  # tokens of a text that ends there
+    served = lab.given.rope.served(further)
+    if lab.shift and served < further:
+        return ngettext(
+            "Both stand {count} token further on than in the text. A text that long is turned by other angles in "
+            "this model (more than {original} tokens); by those of this one, q·k is {product} (difference {off}).",
+            "Both stand {count} tokens further on than in the text. A text that long is turned by other angles in "
+            "this model (more than {original} tokens); by those of this one, q·k is {product} (difference {off}).",
+            lab.shift,
+            original=thousands(served),
+            product=number(lab.moved),
+            off=lab.difference,
+        )
     if lab.shift:
         return ngettext(
             "Both stand {count} token further on than in the text, and q·k is still {product} (difference {off}).",
