@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int
 
-from anatomy.rounding import largest_at
+from anatomy.rounding import FRACTION, largest_at
 
 Array = np.ndarray
 LOCAL = 4  # tokens away that still count as close by
@@ -106,6 +106,22 @@ def layer_normalized(x: Float[Array, "... d"], eps: float) -> Float[Array, "... 
     """(x − mean) / √(variance + ε), before any gain and bias. LayerNorm (Ba, Kiros and Hinton 2016), eq. 4."""
     centred = x.astype(np.float64) - x.mean(axis=-1, keepdims=True, dtype=np.float64)
     return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + eps)
+
+
+def strongest(contributions: Float[Array, "head pos src"]) -> tuple[Int[Array, " pos"], Int[Array, " pos"]]:
+    """(source, head) of the largest contribution to each token, the first token's and its own left out; −1 where there
+    is none above 0. Equal ones, but for what sums may be off by rounding: the first head, then the first source.
+
+    contributions: lengths of what each head brings each token of each other one, 0 where it may not look (L2 norm).
+    """
+    others = np.nan_to_num(np.array(contributions, np.float64), nan=0.0, posinf=np.inf)
+    others[:, :, 0] = 0.0
+    others[:, range(others.shape[1]), range(others.shape[1])] = 0.0
+    found = others >= others.max(axis=(0, 2), keepdims=True) * (1 - FRACTION)  # [head pos src]
+    places = found.transpose(1, 0, 2).reshape(len(others[0]), -1).argmax(axis=1)  # [pos] the first True of head · src
+    heads, sources = np.unravel_index(places, (len(others), others.shape[2]))
+    there = others.any(axis=(0, 2))
+    return np.where(there, sources, -1), np.where(there, heads, -1)
 
 
 def contributions(parts: Float[Array, "... part d"]) -> Float[Array, "... part"]:

@@ -215,6 +215,10 @@ head_distance     | Of `pattern`.
 head_later        | Of `pattern`.
 head_apart        | Of `pattern`.
 head_reach        | Of `pattern`.
+top_src           | Of `pattern` and `contribution`.
+top_head          | Of `pattern` and `contribution`.
+top_weight        | Of `pattern` and `contribution`.
+top_moved         | Of `contribution`.
 head_maps         | Of `pattern`.
 ffn_sum_gap       | `ffn_out` against `act` × rows of `W_out` (`down_proj`, `c_proj`) and its bias.
 write_ids         | Of `act` and `W_out`; `ActivationCache.get_neuron_results` gives what each neuron writes.

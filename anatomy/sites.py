@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from anatomy.language import N_
 from anatomy.request import Want
 
+# Units that are counted in: arrays of them are of 8-byte integers.
+WHOLE_NUMBERS = frozenset({"token", "neuron", "rank", "part", "merge", "rule", "role", "position", "head"})
 # What the places along an axis are. There is no batch axis.
 AXES = {
     "pos": N_("token looked from"),
@@ -105,7 +107,7 @@ chat_ids   | chat | token | tokens | the text as a user's message, as the checkp
 chat_role  | chat | role  | tokens | whose part each of chat_ids is: 0 system, 1 user, 2 assistant
 """
 
-# The norm_, cos_, act_ and head_ sites cover every layer at once; an engine reduces them while the model runs.
+# The norm_, cos_, act_, head_ and top_ sites cover every layer at once; an engine reduces them while the model runs.
 _WHOLE_MODEL = """
 tok_embed      | pos d_model        | activation  | embedding | rows of the embedding table for the text's tokens
 pos_embed      | pos d_model        | activation  | position  | rows of a learned position table, added to the embedding
@@ -134,6 +136,10 @@ head_later     | layer head         | probability | attention | mean weight on a
 head_apart     | layer head         | nat         | attention | mean Jensen–Shannon divergence from the other heads
 head_reach     | layer src          | probability | attention | share of all weight on tokens this far away, 0 first
 head_maps      | layer head row col | 1/255       | attention | each head's map, max-pooled to ≤ 32 × 32, in 256 steps
+top_src        | layer pos          | position    | attention | who brings it most, the first and itself left out
+top_head       | layer pos          | head        | attention | query head through which it does; both −1 for none
+top_weight     | layer pos          | probability | attention | its attention weight
+top_moved      | layer pos          | L2 norm     | attention | length of weight × value, through the output projection
 lens_ids       | layer pos k        | token       | stack     | tokens the final norm and head name after each layer
 lens_logp      | layer pos k        | nat         | stack     | log probability of each of lens_ids
 lens_kl        | layer pos          | nat         | stack     | KL divergence of the final distribution from each lens

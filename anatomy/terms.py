@@ -98,6 +98,11 @@ TERMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         (),
         N_("The share of its attention that a token gives to another; a token's weights sum to 1."),
     ),
+    (
+        N_("output projection"),
+        (),
+        N_("The matrix of an attention part that makes one vector for the stream of what its heads gathered."),
+    ),
     (N_("causal mask"), (), N_("The rule that a token sees only itself and what stands before it.")),
     (
         N_("multi-head attention"),
@@ -182,6 +187,12 @@ TERMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (N_("encoder"), (), N_("A stack in which every token sees the whole text (BERT).")),
     (N_("decoder"), (), N_("A stack in which every token sees only what stands before it (GPT, Llama).")),
     # output
+    (N_("final norm"), (), N_("The normalization of the stream after the last layer, before the output layer.")),
+    (
+        N_("output layer"),
+        (),
+        N_("A row per token of the vocabulary: multiplied by the stream after the final norm, it gives the logit."),
+    ),
     (N_("logit"), (), N_("The score of a token of the vocabulary before softmax; any real number.")),
     (
         N_("softmax"),

@@ -13,6 +13,7 @@ from anatomy.trace import Token
 DEFAULT_TEXT = "Paris is the capital of France. Berlin is the capital of"
 DEFAULT_MODEL = "smollm2-135m"
 DEFAULT_PANEL = "attention"
+OPENING = "passage"  # the panel of a visit whose link says nothing
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,12 @@ class View:
         return Run(spec.id, self.text, tail=self.tail)
 
     def query(self) -> dict[str, str]:
-        """The view as a link's query: only what differs from the default."""
+        """The view as a link's query: only what differs from the default. The default panel is named where the link
+        would say nothing else, as one that says nothing opens another panel."""
         plain = {name: getattr(self, name) for name in _FIELDS}
         chosen = {name: _in_link(value) for name, value in plain.items() if value != getattr(_DEFAULT, name)}
-        return chosen | dict(self.settings)
+        query = chosen | dict(self.settings)
+        return query if _says_something(query, query) else query | {"panel": self.panel}
 
 
 @dataclass(frozen=True)
@@ -145,17 +148,19 @@ def _last_text_token(tokens: tuple[Token, ...]) -> int:
 
 
 def read_view(
-    query: Mapping[str, str], panels: Iterable[str], controls: Iterable[Control]
+    query: Mapping[str, str], panels: Iterable[str], controls: Iterable[Control], opening: str = DEFAULT_PANEL
 ) -> tuple[View, tuple[str, ...]]:
     """(view, complaints): a bad value falls back by itself, and a sentence says so. Unknown keys are left alone.
 
-    query: of a link; panels: ids of those that there are; controls: of all of them.
+    query: of a link; panels: ids of those that there are; controls: of all of them; opening: the panel of a link that
+    says nothing of what is to be shown.
     """
     known = tuple(panels)
     complaints = {name: _complaint(name, query[name], known) for name in _FIELDS if name in query}
     good = {name: query[name] for name, complaint in complaints.items() if complaint is None}
     settings = {}
-    for control in controls:
+    every = tuple(controls)
+    for control in every:
         text = query.get(control.name)
         if text is not None and control.read(text) is None:
             complaints[control.name] = _(
@@ -164,8 +169,15 @@ def read_view(
         elif text is not None:
             settings[control.name] = text
     fields_read = {name: _from_link(name, text) for name, text in good.items()}
+    if not _says_something(query, (*_FIELDS, *(control.name for control in every))):
+        fields_read["panel"] = opening
     view = replace(_DEFAULT, **fields_read, settings=tuple(sorted(settings.items())))
     return view, tuple(complaint for complaint in complaints.values() if complaint)
+
+
+def _says_something(query: Mapping[str, str], names: Iterable[str]) -> bool:
+    """Whether a link says what is to be shown: anything besides the language and the model. names: those that count."""
+    return any(name in query for name in names if name not in ("lang", "model"))
 
 
 def _in_link(value: str | int | tuple[int, ...]) -> str:

@@ -19,7 +19,7 @@ from jaxtyping import Shaped
 
 from anatomy.positions import mentioned
 from anatomy.request import Run, Want
-from anatomy.sites import SITES, axes_of
+from anatomy.sites import SITES, WHOLE_NUMBERS, axes_of
 from anatomy.spec import ModelSpec, Rope
 from anatomy.trace import Token, Trace
 
@@ -28,7 +28,6 @@ MOST_BYTES = 256 << 20  # of a file, and of the arrays in it: two hundred times 
 MOST_OF_HEADER = 4 << 20  # bytes: eighty times that recording's
 MOST_OF_DIRECTORY = 2 << 20  # bytes: some twenty thousand arrays
 MOST_LAYERS, MOST_LONG = 1 << 12, 1 << 26  # of layers and heads; of every other size that a model has
-_WHOLE = frozenset({"token", "neuron", "rank", "part", "merge", "rule", "role"})  # units that are counted in
 _END, _END_OF_LARGE = b"PK\x05\x06", b"PK\x06\x07"  # of a zip file; of one with more than 65,535 members before that
 _PIECE = 1 << 20  # bytes read at a time
 _JSON = make_converter()  # dataclasses field by field; what is left out takes its default
@@ -189,7 +188,7 @@ def _lengths(header: _Header) -> dict[Want, tuple[int | None, ...]]:
 def _found(file: zipfile.ZipFile, member: zipfile.ZipInfo, want: Want, shape: tuple[int | None, ...]) -> _Array:
     """Which array a member holds. ValueError where it is not the one that answers the want."""
     array = _of_member(file, member)
-    kinds = "iu" if SITES[want.site].unit in _WHOLE else "fiu"
+    kinds = "iu" if SITES[want.site].unit in WHOLE_NUMBERS else "fiu"
     if array.dtype.kind not in kinds or array.dtype.itemsize > 8:
         raise ValueError(f"{want} holds {array.dtype}, which is no number of its unit, {SITES[want.site].unit}")
     if len(array.shape) != len(shape) or any(

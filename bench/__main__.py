@@ -23,8 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             command.add_argument("--tokens", type=int, nargs="+", default=lengths, help="lengths of the texts")
             command.add_argument("--rounds", type=int, default=rounds)
             command.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-        elif name == "start":
-            command.add_argument("--rounds", type=int, default=rounds, help="servers that are started")
+        elif name in ("start", "first"):
+            command.add_argument("--rounds", type=int, default=rounds, help="servers that are started, or visits")
         elif name == "lost":
             command.add_argument("--views", type=int, default=1000, help="of all readers together")
             command.add_argument("--sessions", type=int, default=3)
@@ -132,6 +132,13 @@ def _start(chosen: argparse.Namespace) -> str:
     return start.table(start.measure(chosen.model, chosen.rounds))
 
 
+def _first(chosen: argparse.Namespace) -> str:
+    """the opening beside a plain Streamlit page"""
+    from bench import first
+
+    return first.table(first.measure(chosen.model, chosen.rounds))
+
+
 def _long(chosen: argparse.Namespace) -> str:
     """every group of sites on long texts: seconds, memory, and the estimates"""
     from bench import long
@@ -155,6 +162,7 @@ _COMMANDS = {
     "soak": (_soak, (), 0),
     "lost": (_lost, (), 0),
     "start": (_start, (), 3),
+    "first": (_first, (), 7),
     "mutations": (_mutations, (), 0),
 }
 

@@ -25,6 +25,8 @@ class Fault:
 
 _READING = ("tests/models/reading", "tests/models/local/test_long.py")
 _MEASURES = ("tests/models/measures", "tests/models/local/test_parity.py")
+_MOVED = (*_MEASURES, "tests/models/loaded/test_projections.py")
+_PASSAGE = tuple(f"tests/panels/stack/test_passage{part}.py" for part in ("", "_paths", "_words"))
 _DESCRIPTIONS = ("tests/viz/test_descriptions.py",)
 _FACTS = ("tests/models/identities/test_facts.py",)
 _VERDICTS = ("tests/articles/test_arithmetic.py", "tests/articles/test_verdicts.py")
@@ -90,17 +92,59 @@ FAULTS = (
     ),
     # What is measured in it
     Fault(
-        "values of another group in a pooled contribution",
+        "another head's values in a pooled contribution",
         "models/measures/collect.py",
-        "values[want.head * len(values) // len(sites.attended.query)]",
-        "values[want.head % len(values)]",
+        'self._lengths(want.layer, sites["v"])[want.head]',
+        'self._lengths(want.layer, sites["v"])[0]',
         _READING,
     ),
     Fault(
         "values of another group in a contribution",
         "models/measures/value_weighted.py",
-        "v[head // group]",
-        "v[head % len(v)]",
+        "head_factors(loaded, layer).unflatten(0, (len(values), -1))",
+        "head_factors(loaded, layer).unflatten(0, (-1, len(values))).transpose(0, 1)",
+        _MOVED,
+    ),
+    Fault(
+        "lengths of values by the weights of before",
+        "models/loaded/projections.py",
+        "if factors is None or held != now:",
+        "if factors is None:",
+        _MOVED,
+    ),
+    Fault(
+        "attention that writes nothing moves something",
+        "models/loaded/projections.py",
+        "return interventions.changed(factors, _WRITES[_ATTENTION], layer)",
+        "return factors",
+        _MOVED,
+    ),
+    Fault(
+        "the first token's contribution is an arc",
+        "models/measures/attention_reducers.py",
+        "brought[:, :, 0] = 0.0",
+        "brought[:, :, :0] = 0.0",
+        _MEASURES,
+    ),
+    Fault(
+        "a token's own contribution is an arc of later tiles",
+        "models/measures/attention_reducers.py",
+        "brought.diagonal(tile.first, 1, 2).zero_()",
+        "brought.diagonal(0, 1, 2).zero_()",
+        _MEASURES,
+    ),
+    Fault(
+        "the last bits decide between equal heads",
+        "models/measures/attention_reducers.py",
+        "heads = _first(by_head >= least, 0)",
+        "heads = by_head.argmax(0)",
+        _MEASURES,
+    ),
+    Fault(
+        "the last bits decide between equal sources",
+        "models/measures/attention_reducers.py",
+        "sources = _first(brought[heads, each] >= least[:, None], 1)",
+        "sources = brought[heads, each].argmax(1)",
         _MEASURES,
     ),
     Fault(
@@ -532,5 +576,76 @@ FAULTS = (
         '_PANICS = "pyo3_runtime"',
         '_PANICS = "nothing"',
         ("tests/models/checkpoints/test_outside.py",),
+    ),
+    # What the passage draws and says
+    Fault(
+        "the chosen token's arcs by the others' rule",
+        "panels/stack/passage_paths.py",
+        "least[pos] = CHOSEN",
+        "least[pos] = OTHERS",
+        _PASSAGE,
+    ),
+    Fault(
+        "every token's arcs by the chosen one's rule",
+        "panels/stack/passage_paths.py",
+        "least = np.full(tokens, OTHERS)",
+        "least = np.full(tokens, CHOSEN)",
+        _PASSAGE,
+    ),
+    Fault(
+        "a longer way comes before a shorter one that is as strong",
+        "panels/stack/passage_paths.py",
+        "steps - 1",
+        "steps + 1",
+        _PASSAGE,
+    ),
+    Fault(
+        "a way is made stronger by what comes too late for it",
+        "panels/stack/passage_paths.py",
+        "later = dict(ways)",
+        "later = ways",
+        _PASSAGE,
+    ),
+    Fault(
+        "a way is as strong as the last share on it",
+        "panels/stack/passage_paths.py",
+        "way = min(strength, float(tops.share[layer, place])), steps - 1",
+        "way = float(tops.share[layer, place]), steps - 1",
+        _PASSAGE,
+    ),
+    Fault(
+        "shares of the stream that leaves the layer",
+        "panels/stack/passage_reading.py",
+        "paths=paths(_tops(trace, entering)",
+        "paths=paths(_tops(trace, leaving)",
+        _PASSAGE,
+    ),
+    Fault(
+        "a word that leads for one layer is named",
+        "panels/stack/passage_reading.py",
+        "_LEAST = 2",
+        "_LEAST = 1",
+        _PASSAGE,
+    ),
+    Fault(
+        "the answer leads from the layer where it first led",
+        "panels/stack/passage_reading.py",
+        'leads_from(trace[Want("lens_ids", pos=pos)])',
+        'int((trace[Want("lens_ids", pos=pos)][:, 0] == trace[Want("lens_ids", pos=pos)][-1, 0]).argmax())',
+        _PASSAGE,
+    ),
+    Fault(
+        "arcs from the token beside it are called far",
+        "panels/stack/passage_paths.py",
+        "abs(arc.src - pos) > 1",
+        "abs(arc.src - pos) > 0",
+        _PASSAGE,
+    ),
+    Fault(
+        "a long text counts as whole before its arcs are there",
+        "panels/stack/passage_reading.py",
+        "complete = all(want in trace for want in _slow(trace.spec))",
+        "complete = True",
+        _PASSAGE,
     ),
 )

@@ -1,7 +1,8 @@
 """How soon the page is there, and what it weighs: a real browser, servers of its own, each visit from an empty cache.
 
 A visit's clock starts when the browser asks for the page. Its first figure counts when a canvas of the panel has
-paint on it or plotly has drawn its axes; the model is live when the page no longer says that it is being loaded.
+paint on it, or the passage has a line, or plotly has drawn its axes; the model is live when the page no longer says
+that it is being loaded.
 """
 
 import base64
@@ -32,7 +33,7 @@ QUIET = [
     "--disable-sync",
 ]
 _PATIENCE = 120_000  # milliseconds
-PANELS = {"canvas": "", "Plotly": "?panel=output"}
+PANELS = {"opening": "", "canvas": "?panel=attention", "Plotly": "?panel=output"}
 KINDS = ("Streamlit", "Plotly", "fonts", "ours")
 # Runs in the page from its first moment on, and notes when each of the two came true.
 _CLOCK = """
@@ -50,7 +51,7 @@ _CLOCK = """
   const drawn = () => {
     const stage = document.querySelector(".st-key-stage");
     if (stage) for (const one of every(stage)) {
-      if (one.matches(".js-plotly-plot .xaxislayer-above *")) return true;
+      if (one.matches(".js-plotly-plot .xaxislayer-above *, svg .way")) return true;
       if (one.tagName === "CANVAS" && !one.closest('[data-testid="stDataFrame"]') && painted(one)) return true;
     }
     return false;
@@ -170,8 +171,8 @@ def once(browser: Browser, model: str, proxies: Sequence[Proxy]) -> Round:
         reachable = time() - started
         home = f"http://127.0.0.1:{server.port}/"
         with _reader(browser) as page:
-            visits = {f"canvas, {NEW}": visit(page, home)}
-        live = visits[f"canvas, {NEW}"]
+            visits = {f"opening, {NEW}": visit(page, home)}
+        live = visits[f"opening, {NEW}"]
         for panel, query in PANELS.items():
             with _reader(browser) as page:
                 visits[f"{panel}, {READY}"] = visit(page, home + query)

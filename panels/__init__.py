@@ -27,5 +27,5 @@ def controls() -> tuple[Control, ...]:
 
 
 def of_stage(stage: str) -> tuple[Panel, ...]:
-    """The panels of one stage (a key of `anatomy.stages.STAGES`), in order."""
-    return tuple(panel for panel in load().values() if panel.stage == stage)
+    """The panels of one stage (a key of `anatomy.stages.STAGES`) that stand side by side, in order."""
+    return tuple(panel for panel in load().values() if panel.stage == stage and not panel.whole)

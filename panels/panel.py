@@ -40,10 +40,11 @@ class Panel(Generic[Reading]):
     facts     what of `anatomy.facts` it computes with: where the model does not bear one out, the panel is closed
     chooser   id of the panel that stands beside it and chooses what it shows
     places    which of layer and head the figure depends on: the page shows a stepper for each
+    whole     it is drawn across the page: without the map, the articles and the picker of its stage beside it
     wide      its figure is not legible on a phone: there it is 560 px wide, and moved within its card
     others    it also shows the same text under the other models at hand: `trace.of_others`
     later     (spec, view) → arrays that fill the figure in, in the order in which they are to come, each of one
-              position: it draws with those that are there, and says that the others are not
+              position, or all whole: it draws with those that are there, and says that the others are not
     """
 
     id: str
@@ -64,6 +65,7 @@ class Panel(Generic[Reading]):
     facts: tuple[str, ...] = ()
     chooser: str | None = None
     places: tuple[Literal["layer", "head"], ...] = ()
+    whole: bool = False
     wide: bool = False
     others: bool = False
     later: Callable[[ModelSpec, Fitted], Sequence[Want]] = lambda spec, view: ()

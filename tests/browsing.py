@@ -256,6 +256,15 @@ class Visit:
         assert box is not None, "it is not there to be clicked"
         self.click(what, position={"x": box["width"] - right, "y": top})
 
+    def click_where(self, column: Locator, row: Locator) -> None:
+        """Click where what stands below the middle of one meets what stands beside the middle of the other."""
+        row.scroll_into_view_if_needed()
+        below, beside = column.bounding_box(), row.bounding_box()
+        assert below is not None, "it is not there to be clicked below"
+        assert beside is not None, "it is not there to be clicked beside"
+        self.page.mouse.click(below["x"] + below["width"] / 2, beside["y"] + beside["height"] / 2)
+        self.settled()
+
     def press(self, key: str, at: Locator | None = None) -> None:
         """Press a key, at this element or at what has the focus."""
         if at is None:
@@ -292,7 +301,8 @@ class Visit:
 
     @property
     def tokens(self) -> Locator:
-        return self.page.get_by_role("option")
+        """Those of the row above the page's columns."""
+        return self.page.locator(".st-key-strip").get_by_role("option")
 
     @property
     def stages(self) -> Locator:

@@ -245,7 +245,7 @@ def _card(
         where=" · ".join(f"{article.key} {_passage(each.section)}" for article, each in places) if named else "",
         says=_(claim.says),
         marks=tuple(_mark(name, two, claim, judged) for name, judged in model_verdicts.by_model),
-        href=links.query(target) or "?",
+        href=links.query(target),
         current=claim.id == now.claim,
     )
 

@@ -45,7 +45,11 @@ def _numbers(answer: PanelAnswer) -> None:
     table = answer.table
     rows = min(len(table.rows), 12)
     st.dataframe(
-        frame(table), hide_index=True, height=38 + 35 * rows, alt=_("Numbers: {title}", title=_(answer.panel.title))
+        frame(table),
+        hide_index=True,
+        height=38 + 35 * rows,
+        placeholder="",
+        alt=_("Numbers: {title}", title=_(answer.panel.title)),
     )
     if table.note:
         text.aside(table.note)

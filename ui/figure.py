@@ -9,12 +9,15 @@ from anatomy.view import View
 from panels.panel import Figure
 from ui import links
 from ui.components import chips, grid
+from ui.components import passage as drawn_passage
+from ui.continuation import going_on
 from viz.chips import Chips
 from viz.description import Plotted
 from viz.export import to_frame
 from viz.format import separators
 from viz.grid import Grid
 from viz.heads import Heads
+from viz.passage import Arc, Passage
 
 CLEAR = "rgba(0,0,0,0)"
 _FOLLOW = (Path(__file__).parent / "frame_theme.js").read_text("utf-8")
@@ -26,6 +29,8 @@ def show(figure: Figure, says: str, key: str) -> None:
         grid.show(figure, says, key, lambda cell, how: links.go(lambda view: at_cell(view, figure, cell, how)))
     elif isinstance(figure, Chips):
         chips.show(figure, says, key, lambda chip: links.go(lambda view: at_chip(view, figure, chip)))
+    elif isinstance(figure, Passage):
+        drawn_passage.show(figure, says, key, lambda *act: links.go(lambda view: at_passage(view, figure, *act)))
     elif isinstance(figure, Heads):
         page = to_frame(figure, st.context.theme.type == "dark", (_FOLLOW,))
         st.iframe(page, height=figure.height, alt=says)
@@ -59,6 +64,40 @@ def at_chip(view: View, figure: Chips, chip: int) -> View:
     """The view after a chip was chosen."""
     place = figure.place(chip)
     return view if place is None else at_token(view, place)
+
+
+def at_passage(view: View, figure: Passage, what: str, at: int, to: str) -> View:
+    """The view after something in a passage was chosen or opened; see `ui.components.passage.show`."""
+    chosen = figure.lines[figure.chosen].place
+    match what:
+        case "line":
+            return at_token(view, figure.lines[at].place)
+        case "stream" | "next":
+            opened = replace(at_token(view, figure.lines[at].place), panel=figure.opens[what])
+            return replace(opened, layer=int(to)) if what == "stream" else opened
+        case "arc":
+            return _at_arc(view, figure, figure.arcs[at])
+        case "word":
+            return replace(at_token(view, chosen), panel=figure.opens[what], layer=int(to))
+        case "best":
+            return going_on(view, figure.added, figure.best_ids[at])
+    return _at_panel(view, figure, to)
+
+
+def _at_arc(view: View, figure: Passage, arc: Arc) -> View:
+    pos, src = (figure.lines[line].place for line in (arc.looking, arc.looked))
+    return replace(view, panel=figure.opens["arc"], layer=arc.layer, head=arc.head, pos=pos, src=src)
+
+
+def _at_panel(view: View, figure: Passage, panel: str) -> View:
+    """A panel that a step names: where attention is seen, at the largest arc with words; where words are, at the last
+    of them."""
+    told = [arc for arc in figure.arcs if arc.told]
+    if panel == figure.opens.get("arc") and told:
+        return _at_arc(view, figure, max(told, key=lambda arc: arc.share))
+    if panel == figure.opens.get("word") and figure.words:
+        return replace(view, panel=panel, layer=figure.words[-1].layer)
+    return replace(view, panel=panel)
 
 
 def at_token(view: View, pos: int) -> View:

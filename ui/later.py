@@ -1,4 +1,5 @@
-"""What fills in a figure that is on the page already: worked out a few positions at a time, as long as somebody looks.
+"""What fills in a figure that is on the page already: worked out a few positions at a time, or whole, as long as
+somebody looks.
 
 A panel names it as `later`. The page draws with what is there and asks for the rest; a thread of the server has it
 worked out, behind all that readers sit waiting for. The part of the page with the figure comes back every so often:
@@ -14,7 +15,7 @@ from time import monotonic
 
 import streamlit as st
 
-from anatomy.language import N_, ngettext
+from anatomy.language import N_, _, ngettext
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
@@ -184,14 +185,16 @@ def show(arrival: Arrival) -> None:
     if arrival.refused is not None:
         text.notice(str(arrival.refused))
     elif arrival.filling is not None:
+        step, whole = arrival.filling.progress, positions(arrival.filling.wants) == [None]
+        share = step.done / step.total if whole and step is not None and step.total else arrival.done / arrival.total
         count = ngettext(
             "{done} of {count} position",
             "{done} of {count} positions",
             arrival.total,
             done=arrival.done,
         )
-        step = arrival.filling.progress
-        st.progress(arrival.done / arrival.total, text=count if step is None else f"{count} · {step.says}")
+        words = ["" if whole else count, "" if step is None else step.says]
+        st.progress(min(share, 1.0), text=" · ".join(filter(None, words)) or _("working the rest out"))
 
 
 def positions(wants: Sequence[Want]) -> list[int | None]:

@@ -12,7 +12,7 @@ import panels
 from anatomy.control import Slider
 from anatomy.language import LANGUAGES, N_, _
 from anatomy.language import set_locale as speak_language
-from anatomy.view import View, read_view
+from anatomy.view import DEFAULT_PANEL, OPENING, View, read_view
 from ui import long_links, session
 
 FIELDS = tuple(field.name for field in fields(View) if field.name != "settings")
@@ -83,7 +83,8 @@ def _meant(query: Mapping[str, str]) -> tuple[View, tuple[str, ...]]:
     plain, damage = long_links.out_of(query)
     whole = {name: _whole(value) for name, value in plain.items()}
     halves = () if whole == plain else (_(_HALVES, mark=_REPLACED),)
-    view, complaints = read_view(whole, panels.load(), panels.controls())
+    opening = DEFAULT_PANEL if damage or st.context.is_embedded else OPENING
+    view, complaints = read_view(whole, panels.load(), panels.controls(), opening)
     stepped, moved = _on_steps(view)
     return stepped, (*damage, *halves, *complaints, *moved)
 
@@ -114,8 +115,7 @@ def _step(control: Slider, value: float) -> float:
 
 
 def query(view: View, **more: str) -> str:
-    """The view as it stands behind the page's address in a link on this page: empty for the first view, else with its
-    question mark."""
+    """The view as it stands behind the page's address in a link on this page, with its question mark."""
     return _written(more | long_links.near(view.query()))
 
 

@@ -1,9 +1,10 @@
 """The page: reads the link, asks the model, lays out what it answered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 import panels
 from anatomy.language import _
@@ -36,7 +37,9 @@ from ui.components import strip
 from ui.host import HostedModel, Loading
 from ui.stage import Answer
 from ui.waiting import Line
+from viz.passage import WHOLE
 
+Around = Callable[[ModelSpec, Fitted], list[Want]]
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 MOST_LOST = 24  # characters named one by one
 ICON = Path(__file__).parent.parent / "static" / "icon.svg"
@@ -111,9 +114,12 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
             text.notice(misfit)
     if st.context.is_embedded:
         with st.container(key="alone"):
-            _stage(model, fitted, view, _answer(model, cut, fitted, panel, line, mapped=False), run)
+            _stage(model, fitted, view, _answer(model, cut, fitted, panel, line, _nothing), run)
         return
     row = st.container(key="strip_row")
+    if panel.whole:
+        _across(model, fitted, view, panel, cut, row, line, run)
+        return
     if isinstance(cut, Trace):
         with row, mishap.costing("the tokens"):
             tokens_of(cut, fitted)
@@ -122,13 +128,7 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
         mapped = cut if answer is cut else _for_the_map(model, run, fitted, answer, line)
     else:
         mapped = answer.trace
-    with row, mishap.costing("the next tokens"):
-        if isinstance(mapped, Trace):
-            following = continuation.after(model, mapped)
-            if following is not None:
-                continuation.row(following, view, model)
-        else:
-            continuation.way_back(view)
+    _followed(model, view, mapped, row)
     with st.container(key="columns"):
         left, middle, right = st.columns(3, gap="medium")
     verdicts = aside.verdicts(model, fitted, panel.stage, cut if isinstance(cut, Trace) else None)
@@ -141,16 +141,49 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
         aside.draw(model, fitted, view, panel, verdicts)
 
 
+def _across(
+    model: HostedModel,
+    fitted: Fitted,
+    view: View,
+    panel: Panel,
+    cut: Trace | Halt,
+    row: DeltaGenerator,
+    line: Line,
+    run: Run,
+) -> None:
+    """A panel across the page. Its figure has the tokens of a short text, and what may follow them: they stand in the
+    row above it only of a long text, or where something was added."""
+    inside = isinstance(cut, Trace) and len(cut.tokens) <= WHOLE
+    if isinstance(cut, Trace):
+        with row, mishap.costing("the tokens"):
+            lost(cut) if inside else tokens_of(cut, fitted)
+    answer = _answer(model, cut, fitted, panel, line, _next)
+    if not inside or view.tail:
+        _followed(model, view, answer if isinstance(answer, Halt) else answer.trace, row)
+    with st.container(key="across"):
+        _stage(model, fitted, view, answer, run)
+
+
+def _followed(model: HostedModel, view: View, trace: Trace | Halt, row: DeltaGenerator) -> None:
+    """In the row of the tokens: what may follow them; only the way back where the text was refused."""
+    with row, mishap.costing("the next tokens"):
+        if not isinstance(trace, Trace):
+            continuation.way_back(view)
+        elif (following := continuation.after(model, trace)) is not None:
+            continuation.row(following, view, model)
+
+
 def _answer(
-    model: HostedModel, cut: Trace | Halt, view: Fitted, panel: Panel, line: Line, mapped: bool = True
+    model: HostedModel, cut: Trace | Halt, view: Fitted, panel: Panel, line: Line, around: Around | None = None
 ) -> Answer | Halt:
-    """The one question of a run of the page: what the stage shows, and with it the map and the next tokens. Before it,
-    what the reader has asked for besides. cut: the text's tokens. An error in what the panel asks for is its own."""
+    """The one question of a run of the page: what the stage shows, and with it what stands around it, which is the map
+    and the next tokens if nothing else is said. Before it, what the reader has asked for besides. cut: the text's
+    tokens. An error in what the panel asks for is its own."""
     extra = asking.asked_extra()
     if isinstance(cut, Halt):
         return cut
     try:
-        return _asked(model, cut, view, panel, line, mapped, extra)
+        return _asked(model, cut, view, panel, line, around or _mapped, extra)
     except Loading:
         raise
     except Exception as error:
@@ -158,7 +191,7 @@ def _answer(
 
 
 def _asked(
-    model: HostedModel, cut: Trace, view: Fitted, panel: Panel, line: Line, mapped: bool, extra: object
+    model: HostedModel, cut: Trace, view: Fitted, panel: Panel, line: Line, around: Around, extra: object
 ) -> Answer | Halt:
     """The same of a text that has tokens. extra: what the reader has asked for besides."""
     figures = stage.shown(model, cut.run, view, panel)
@@ -167,7 +200,7 @@ def _asked(
         if isinstance(besides, Halt):
             text.notice(besides.says)
         figures = stage.shown(model, cut.run, view, panel)
-    wants = [*(_mapped(cut.spec, view) if mapped else ()), *figures.needs(cut.spec, view)]
+    wants = [*around(cut.spec, view), *figures.needs(cut.spec, view)]
     trace = asking.ask(model, cut.run, wants, line)
     return trace if isinstance(trace, Halt) else stage.answer(model, figures, trace, view)
 
@@ -180,7 +213,17 @@ def _for_the_map(model: HostedModel, run: Run, view: Fitted, halt: Halt, line: L
 
 def _mapped(spec: ModelSpec, view: Fitted) -> list[Want]:
     """What the map shows, and the row of next tokens above it."""
-    return [*stagemap.needs(spec, view), *continuation.needs(spec, view.length)]
+    return [*stagemap.needs(spec, view), *_next(spec, view)]
+
+
+def _next(spec: ModelSpec, view: Fitted) -> list[Want]:
+    """That row alone."""
+    return list(continuation.needs(spec, view.length))
+
+
+def _nothing(spec: ModelSpec, view: Fitted) -> list[Want]:
+    """Nothing stands around the stage."""
+    return []
 
 
 def _stage(model: HostedModel, fitted: Fitted, view: View, answer: Answer | Halt, run: Run) -> None:
@@ -192,16 +235,22 @@ def _stage(model: HostedModel, fitted: Fitted, view: View, answer: Answer | Halt
 
 
 def tokens_of(trace: Trace, view: Fitted) -> None:
-    """The tokens in a row; below it, which characters of the text none of them covers."""
+    """The tokens in a row; below it, which characters none of them covers."""
     strip.show(trace, view.pos, lambda pos: links.go(lambda now: figure.at_token(now, pos)))
+    lost(trace)
+
+
+def lost(trace: Trace) -> None:
+    """Which characters of the text none of its tokens covers, if there are such."""
     if trace.lost:
         text.aside(unspelled(trace.lost))
 
 
-def unspelled(lost: str) -> str:
+def unspelled(characters: str) -> str:
     """The sentence about characters that the vocabulary has no tokens for."""
-    shown = " ".join(readable(character, character.encode()) for character in lost[:MOST_LOST])
-    more = " " + _("and {count} more", count=len(lost) - MOST_LOST) if len(lost) > MOST_LOST else ""
+    shown = " ".join(readable(character, character.encode()) for character in characters[:MOST_LOST])
+    left = len(characters) - MOST_LOST
+    more = " " + _("and {count} more", count=left) if left > 0 else ""
     return _("The vocabulary cannot spell: {characters}", characters=shown + more)
 
 

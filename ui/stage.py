@@ -15,7 +15,21 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted, View
 from panels.answer import PanelAnswer
 from panels.panel import Panel
-from ui import asking, controls, details, excerpts, figure, later, links, mishap, polled, text, waiting, withheld
+from ui import (
+    asking,
+    controls,
+    details,
+    excerpts,
+    figure,
+    later,
+    links,
+    mishap,
+    opening,
+    polled,
+    text,
+    waiting,
+    withheld,
+)
 from ui.asking import Halt
 from ui.handed import Handed
 from ui.host import HostedModel, Loading, models
@@ -67,10 +81,10 @@ def _shown(model: HostedModel, run: Run, answer: Answer, view: Fitted) -> None:
     panel, alone, read = panels.load()[view.panel], bool(st.context.is_embedded), None
     if panel.others:
         trace = replace(trace, of_others=_of_others(model, run))
-    text.heading(_(panel.title))
+    _heading(panel)
     with mishap.costing(f"the panel {panel.id}"):
         read = _read(panel, trace, view)
-    if not alone:
+    if not alone and not panel.whole:
         _picker(panel)
     if read is not None:
         _figures(figures, run, trace, read)
@@ -79,6 +93,16 @@ def _shown(model: HostedModel, run: Run, answer: Answer, view: Fitted) -> None:
         polled.slower(later.EVERY, arrival.filling.begun)
     if alone:
         text.elsewhere(_("Open in Stagelight"), links.query(view))
+
+
+def _heading(panel: Panel) -> None:
+    """The panel's question; beside that of one across the page, what closes it."""
+    if not panel.whole or st.context.is_embedded:
+        text.heading(_(panel.title))
+        return
+    with st.container(key="heading", horizontal=True, vertical_alignment="center"):
+        text.heading(_(panel.title))
+        opening.close()
 
 
 def _read(panel: Panel, trace: Trace, view: Fitted) -> PanelAnswer | None:
@@ -163,7 +187,7 @@ def _on_request(chooser: Panel, figures: Figures, run: Run) -> None:
 def _card(answer: PanelAnswer) -> None:
     """The figure with its controls above and its tabs below."""
     panel = answer.panel
-    with st.container(border=True, key=f"card-{panel.id}"), mishap.costing(f"the panel {panel.id}"):
+    with st.container(border=not panel.whole, key=f"card-{panel.id}"), mishap.costing(f"the panel {panel.id}"):
         controls.row(panel, answer.spec, answer.view)
         wide = st.container(key=f"wide-{panel.id}") if panel.wide else nullcontext()
         with wide, mishap.costing(f"the figure of {panel.id}"):
@@ -186,8 +210,8 @@ def halted(model: HostedModel, run: Run, view: Fitted, halt: Halt, chosen: bool)
     """The stage of a text that has no answer: why, and what can be done. chosen: the reader has picked a token."""
     panel = panels.load()[view.panel]
     with st.container(key="stage"):
-        text.heading(_(panel.title))
-        if not st.context.is_embedded:
+        _heading(panel)
+        if not st.context.is_embedded and not panel.whole:
             _picker(panel)
         text.notice(halt.says, "quiet" if halt.stopped else "refused")
         if halt.stopped:

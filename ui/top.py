@@ -6,12 +6,13 @@ from html import escape
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+import panels
 from anatomy.language import LANGUAGES, _, get_locale
 from anatomy.refused import Refused
 from anatomy.spec import ModelSpec
 from anatomy.view import View
 from models.engine import MAX_CHARACTERS
-from ui import controls, links, mishap
+from ui import controls, links, mishap, opening
 from ui.components import textbox
 from ui.examples import EXAMPLES
 from ui.host import HostedModel, Loading, models, titled
@@ -27,6 +28,8 @@ def bar(model: HostedModel, view: View) -> DeltaGenerator:
             st.html(f'<p class="model">{described(model.spec(), named=len(models()) == 1)}</p>')
         except (Loading, Refused):
             st.html(f'<p class="model">{escape(model.address)}</p>')
+        if not panels.load()[view.panel].whole:
+            opening.show()
         names = list(models())
         if len(names) > 1:
             _model_choice(names, view)

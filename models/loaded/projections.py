@@ -1,6 +1,7 @@
 """The two matrices of a layer that write into the stream: attention's output and the FFN's down projection."""
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
@@ -12,6 +13,9 @@ from models.reading import interventions
 
 _ATTENTION, _FFN = 0, 1
 _WRITES = ("attn_out", "ffn_out")
+# Of each output projection: where its numbers are and how often they were changed, when the factors were made from
+# them, and the factors.
+_FACTORS: WeakKeyDictionary[nn.Module, tuple[tuple[int, int], Float[Tensor, "head rank d_head"]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,21 @@ class Projection:
 def out_projection(loaded: LoadedModel, layer: int) -> Projection:
     """Attention's output projection, with d_head rows for each query head. TypeError for a kind of module not known."""
     return _projection(loaded, layer, _ATTENTION)
+
+
+def head_factors(loaded: LoadedModel, layer: int) -> Float[Tensor, "head rank d_head"]:
+    """For each query head a small matrix R, so that a vector z of the head becomes as long through its rows W of
+    attention's output projection as ‖R z‖: Wᵀ = Q R with orthonormal columns of Q, and ‖Wᵀ z‖ = ‖R z‖ (QR, Golub and
+    Van Loan 2013, sec. 5.2). float32; made once for each state of the weights."""
+    module = loaded.layers[layer].get_submodule(loaded.family.writes[_ATTENTION])
+    weight = module.get_parameter("weight")
+    now = weight.data_ptr(), weight._version
+    held, factors = _FACTORS.get(module, (None, None))
+    if factors is None or held != now:
+        heads = _rows(module).float().unflatten(0, (loaded.spec.n_heads, loaded.spec.d_head))  # [head d_head d_model]
+        factors = torch.linalg.qr(heads.transpose(1, 2)).R
+        _FACTORS[module] = (now, factors)
+    return interventions.changed(factors, _WRITES[_ATTENTION], layer)
 
 
 def down_projection(loaded: LoadedModel, layer: int) -> Projection:

@@ -11,7 +11,7 @@ from math import prod
 from anatomy.measure import POOLED
 from anatomy.memory import cache_bytes
 from anatomy.request import Want
-from anatomy.sites import SITES, axes_of
+from anatomy.sites import SITES, WHOLE_NUMBERS, axes_of
 from anatomy.spec import ModelSpec, RelativeBias, Rope
 from models.engine import Estimate
 from models.measure import Measure
@@ -26,7 +26,6 @@ FLOAT = 4  # bytes
 _SLACK = 64 << 20  # bytes for what is not counted here
 _POSITION = 8  # bytes of the number of a token's position
 _BUCKETS = 48  # bytes per pair of tokens while the library sorts distances into the buckets of a relative bias
-_WHOLE_NUMBERS = frozenset({"token", "neuron", "rank", "part", "merge", "rule", "role"})  # units: 8 bytes each
 _WRITTEN = {"byte": 1, "chat": 1}  # lengths of what a tokenizer answers: small beside _SLACK
 _LOGIT = 0.7  # a logit put in order
 _BETWEEN = 1.3  # norms, rotation, activation: what a layer takes beside its matrices and attention
@@ -147,7 +146,13 @@ def _nbytes(spec: ModelSpec, tokens: int, wants: tuple[Want, ...], recorded: boo
     swept = any(measure.sweeps(tokens, want) for measure, want in asked)
     read = spec.layers * min(tokens, SPAN) * spec.d_model * FLOAT if swept else 0
     layer = _layer(spec, tokens, texts) + _cache(spec, cached)
-    return _SLACK + 2 * arrays + held + layer + tiles + compared + read
+    return _SLACK + 2 * arrays + held + layer + tiles + compared + read + _factors(spec, asked)
+
+
+def _factors(spec: ModelSpec, asked: Iterable[tuple[Measure, Want]]) -> int:
+    """What tells how long values become through each head's part of the output projection: made once, then held."""
+    moved = any("contribution" in measure.gives or "contribution" in measure.needs for measure, _want in asked)
+    return spec.layers * spec.n_heads * spec.d_head**2 * FLOAT if moved else 0
 
 
 def _cache(spec: ModelSpec, tokens: int) -> int:
@@ -180,7 +185,7 @@ def _array(spec: ModelSpec, tokens: int, want: Want) -> int:
     """Bytes of one answer."""
     declared = MEASURES[want.site].lengths if want.site in MEASURES else _WRITTEN
     sizes = {**spec.sizes(want.stack), "pos": tokens, "src": tokens, **declared}
-    return prod(sizes[axis] for axis in axes_of(want)) * (2 if SITES[want.site].unit in _WHOLE_NUMBERS else 1) * FLOAT
+    return prod(sizes[axis] for axis in axes_of(want)) * (2 if SITES[want.site].unit in WHOLE_NUMBERS else 1) * FLOAT
 
 
 def _reduced(wants: Iterable[Want]) -> list[AttentionReduction]:

@@ -11,11 +11,12 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
 from anatomy.measure import LOCAL, edges
+from anatomy.rounding import FRACTION
 from models.reading.attended import Tile
 
 MAP_SIDE = 32  # cells on a side of a thumbnail of attention
@@ -237,6 +238,50 @@ def _largest(block: Float[Tensor, "map row src"], cut: np.ndarray, axis: int) ->
         length *= 2
     ends = (torch.from_numpy(places) for places in (cut[:-1], cut[1:] - length))
     return torch.maximum(*(block.index_select(axis, places) for places in ends))
+
+
+class Strongest:
+    """`anatomy.measure.strongest` of weight × length of the value through the head's part of the output projection;
+    with it that weight and that length.
+
+    moved: length of what each value adds through each head when its weight is 1 (activation)
+    """
+
+    def __init__(self, text: Text, moved: Float[Tensor, "head src"]) -> None:
+        n = len(text.ids)
+        self._moved = moved.float()
+        self._source, self._head = np.full(n, -1), np.full(n, -1)
+        self._weight, self._length = np.zeros(n, np.float32), np.zeros(n, np.float32)
+
+    def add(self, tile: Tile) -> None:
+        """The strongest of each of these rows."""
+        rows, width = tile.weights.shape[1:]
+        brought = tile.weights * self._moved[:, None, :width]  # [head row src]
+        brought.nan_to_num_(nan=0.0, posinf=torch.inf)  # of a model whose numbers overflow
+        brought[:, :, 0] = 0.0
+        brought.diagonal(tile.first, 1, 2).zero_()
+        by_head = brought.amax(-1)  # [head row]
+        most = by_head.amax(0)  # [row]
+        least = most * (1 - FRACTION)
+        heads = _first(by_head >= least, 0)  # [row]
+        each = torch.arange(rows)
+        sources = _first(brought[heads, each] >= least[:, None], 1)  # [row]
+        there = most > 0
+        own = slice(tile.first, tile.first + rows)
+        self._source[own] = torch.where(there, sources, -1).numpy()
+        self._head[own] = torch.where(there, heads, -1).numpy()
+        self._weight[own] = torch.where(there, tile.weights[heads, each, sources], 0.0).numpy()
+        self._length[own] = torch.where(there, brought[heads, each, sources], 0.0).numpy()
+
+    def done(self) -> tuple[np.ndarray, ...]:
+        """Source, head, weight and length for each token: the sites top_src, top_head, top_weight, top_moved."""
+        return self._source, self._head, self._weight, self._length
+
+
+def _first(found: Bool[Tensor, "..."], axis: int) -> Int[Tensor, "..."]:
+    """Where along an axis the first True stands; one there is."""
+    places = torch.arange(found.shape[axis]).view([-1 if at == axis else 1 for at in range(found.ndim)])
+    return torch.where(found, places, found.shape[axis]).amin(axis)
 
 
 class Thumbnails:

@@ -38,7 +38,7 @@ MEASURES = (
 )
 Kind = TypeVar("Kind", Reduction, AttentionReduction)
 FFN = Callable[[int, Tensor], Tensor]
-Lengths = Callable[[int, int, Tensor], Tensor]
+Lengths = Callable[[int, Tensor], Tensor]
 
 
 class Collection:
@@ -46,7 +46,7 @@ class Collection:
 
     wanted   the sites that each layer has to show, beyond the streams at its ends
     ffn      (layer, rows) → what its FFN makes of them
-    lengths  (layer, head, values) → length of what each value adds through the head's part of the output projection
+    lengths  (layer, values) → length of what each value adds through each head's part of the output projection
     """
 
     def __init__(
@@ -77,28 +77,37 @@ class Collection:
         for reduction in self._reductions:
             self._keep(layer, reduction.gives, reduction.of(seen))
         if self._of_attention:
-            self._reduce(layer, sites.attended)
+            self._reduce(layer, sites)
 
     def _keep(self, layer: int, names: tuple[str, ...], rows: tuple[np.ndarray, ...]) -> None:
         for site, row in zip(names, rows, strict=True):
             self._rows[site][layer] = row
 
-    def _reduce(self, layer: int, attended: Attended) -> None:
+    def _reduce(self, layer: int, sites: Sites) -> None:
         """What is kept of all heads. Layers of a short text wait until their maps are worth a tile: many small steps
         take longer than few large ones."""
+        attended = sites.attended
         if any(not attended.like(other) for other in self._waiting.values()):
             self._reduce_waiting()
         self._waiting[layer] = attended
         cells = len(self._waiting) * len(attended.query) * len(self._text.ids) ** 2
-        if cells >= CELLS or not attended.simple or not all(reduction.by_head for reduction in self._of_attention):
+        if any(reduction.moves for reduction in self._of_attention):
+            self._reduce_waiting(self._moved(layer, sites))
+        elif cells >= CELLS or not attended.simple or not all(reduction.by_head for reduction in self._of_attention):
             self._reduce_waiting()
 
-    def _reduce_waiting(self) -> None:
-        """The tiles of the layers that wait, formed once for all that is kept of them."""
+    def _moved(self, layer: int, sites: Sites) -> Float[Tensor, "head src"]:
+        """Length of what each value adds through each head when its weight is 1."""
+        assert self._lengths is not None, "what values add is wanted: give the collection `lengths`"
+        return self._lengths(layer, sites["v"])
+
+    def _reduce_waiting(self, moved: Float[Tensor, "head src"] | None = None) -> None:
+        """The tiles of the layers that wait, formed once for all that is kept of them. moved: of the one layer that
+        waits."""
         layers, several = tuple(self._waiting), tuple(self._waiting.values())
         self._waiting.clear()
         attended = several[0] if len(several) == 1 else together(several)
-        begun = [reduction.begin(self._text, len(attended.query)) for reduction in self._of_attention]
+        begun = [reduction.begin(self._text, len(attended.query), moved) for reduction in self._of_attention]
         for tile in attended.tiles():
             stop_if_cancelled()
             for reducer in begun:
@@ -123,8 +132,7 @@ class Collection:
         moved = torch.ones(n)
         if want.site in _MOVED:
             assert self._lengths is not None, f"{want} takes what values add: give the collection `lengths`"
-            values = sites["v"]
-            moved = self._lengths(want.layer, want.head, values[want.head * len(values) // len(sites.attended.query)])
+            moved = self._lengths(want.layer, sites["v"])[want.head]
         for tile in sites.attended.tiles(want.head, top, bottom):
             report_progress(N_("reading the head's map"), tile.first - top, bottom - top)
             grid.add(tile.weights * moved[: tile.weights.shape[-1]], tile.first)
@@ -147,6 +155,7 @@ def sites_by_layer(wants: Iterable[Want], layers: int) -> dict[int, frozenset[st
     asked = tuple(wants)
     reductions, tiles, single = _once(REDUCED, asked), _once(ATTENTION_REDUCED, asked), _by_layer(asked)
     everywhere = frozenset({ATTENDED} if tiles else ()).union(*(reduction.needs for reduction in reductions))
+    everywhere |= {"v"} if any(reduction.moves for reduction in tiles) else frozenset()
     visited = range(layers) if reductions or tiles else sorted(single)
     named = {layer: frozenset().union(*map(_needs, mine)) for layer, mine in single.items()}
     return {layer: (everywhere | named.get(layer, frozenset())) - STREAMS for layer in visited}

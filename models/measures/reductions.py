@@ -22,11 +22,13 @@ from models.measures.attention_reducers import (
     HeadScores,
     Reach,
     StreamingReducer,
+    Strongest,
     Text,
     Thumbnails,
 )
 from models.reading.recorder import MOST_PARTS, ORDER
 
+Moved = Float[Tensor, "head src"] | None
 ROWS = 256  # of a layer's numbers, reduced at a time
 
 
@@ -42,12 +44,14 @@ class Seen:
 class AttentionReduction(Measure):
     """Sites that the tiles of one layer's attention give a row of.
 
-    begin    (text, heads) → what takes the tiles
+    begin    (text, heads, moved) → what takes the tiles
+    moves    whether it is given `moved`, the length of what each value adds through each head when its weight is 1
     by_head  each head is looked at by itself, so that those of several layers may go together
     share    spec → seconds beside forming the weights, as a share of what the kinds of heads take with them
     """
 
-    begin: Callable[[Text, int], StreamingReducer]
+    begin: Callable[[Text, int, Moved], StreamingReducer]
+    moves: bool = False
     by_head: bool = True
     share: Callable[[ModelSpec], float]
 
@@ -127,20 +131,44 @@ def _direction(write: str, stream: str) -> Callable[[Seen], tuple[np.ndarray, ..
 FORMING = 0.5  # of what the kinds of heads take: the weights formed, and next to nothing made of them
 _PAIR = 0.3  # the same, for two heads held against each other
 _PATTERN = frozenset({"pattern"})
+
+
+def _of_weights(begin: Callable[[Text, int], StreamingReducer]) -> Callable[[Text, int, Moved], StreamingReducer]:
+    """What takes the tiles alone."""
+    return lambda text, heads, moved: begin(text, heads)
+
+
+def _strongest(text: Text, heads: int, moved: Moved) -> Strongest:
+    assert moved is not None, "it is asked for with `moves`"
+    return Strongest(text, moved)
+
+
 ATTENTION_REDUCTIONS = (
     AttentionReduction(
-        tuple(f"head_{kind}" for kind in KINDS), _PATTERN, begin=HeadScores, share=lambda spec: 1 - FORMING
+        tuple(f"head_{kind}" for kind in KINDS), _PATTERN, begin=_of_weights(HeadScores), share=lambda spec: 1 - FORMING
     ),
     AttentionReduction(
-        ("head_apart",), _PATTERN, begin=Apart, by_head=False, share=lambda spec: _PAIR * (spec.n_heads - 1) / 2
+        ("head_apart",),
+        _PATTERN,
+        begin=_of_weights(Apart),
+        by_head=False,
+        share=lambda spec: _PAIR * (spec.n_heads - 1) / 2,
     ),
-    AttentionReduction(("head_reach",), _PATTERN, begin=Reach, by_head=False, share=lambda spec: 0.25),
+    AttentionReduction(("head_reach",), _PATTERN, begin=_of_weights(Reach), by_head=False, share=lambda spec: 0.25),
     AttentionReduction(
         ("head_maps",),
         _PATTERN,
-        begin=Thumbnails,
+        begin=_of_weights(Thumbnails),
         share=lambda spec: 0.25,
         lengths={"row": MAP_SIDE, "col": MAP_SIDE},
+    ),
+    AttentionReduction(
+        ("top_src", "top_head", "top_weight", "top_moved"),
+        frozenset({"contribution"}),
+        begin=_strongest,
+        moves=True,
+        by_head=False,
+        share=lambda spec: 0.25,
     ),
 )
 REDUCTIONS = (

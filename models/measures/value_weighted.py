@@ -14,7 +14,7 @@ from torch import Tensor
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from models.loaded.model import LoadedModel
-from models.loaded.projections import out_projection
+from models.loaded.projections import head_factors
 from models.measure import Measure
 from models.measures.context import RunContext
 
@@ -36,16 +36,15 @@ def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]
     return {want: _contribution(context, want).numpy() for want in wants}
 
 
-def lengths(loaded: LoadedModel, layer: int, head: int, values: Float[Tensor, "src d_head"]) -> Float[Tensor, " src"]:
-    """Length of what each value adds to the stream through one query head when its weight is 1 (activation)."""
-    rows = out_projection(loaded, layer).rows.unflatten(0, (loaded.spec.n_heads, loaded.spec.d_head))[head]
-    return torch.linalg.vector_norm(values @ rows, dim=-1)
+def lengths(loaded: LoadedModel, layer: int, values: Float[Tensor, "kv src d_head"]) -> Float[Tensor, "head src"]:
+    """Length of what each value adds to the stream through each query head when its weight is 1 (activation)."""
+    factors = head_factors(loaded, layer).unflatten(0, (len(values), -1))  # [kv group rank d_head]
+    return torch.linalg.vector_norm(values.float()[:, None] @ factors.transpose(2, 3), dim=-1).flatten(0, 1)
 
 
 def _contribution(context: RunContext, want: Want) -> Float[Tensor, "head ... src"]:
     assert want.layer is not None, f"{want} has passed axes_of, so it names a layer"
     pattern = context.tensor(Want("pattern", want.layer, pos=want.pos))  # [head (pos) src]
     v = context.tensor(Want("v", want.layer))  # [kv src d_head]
-    group = len(pattern) // len(v)  # query heads that share a key/value head
-    moved = torch.stack([lengths(context.loaded, want.layer, head, v[head // group]) for head in range(len(pattern))])
+    moved = lengths(context.loaded, want.layer, v)  # [head src]
     return pattern * (moved if want.pos is not None else moved[:, None])

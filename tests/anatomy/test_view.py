@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 
 from anatomy.control import Choice, Slider, Switch
 from anatomy.trace import Token
-from anatomy.view import Fitted, View, read_view
+from anatomy.view import DEFAULT_PANEL, OPENING, Fitted, View, read_view
 from tests.anatomy.spec import spec
 
 SCALE = Choice("scale", "Scale", ("linear", "log"), ("%", "log"))
 FIRST = Switch("first", "Leave out the first token")
 TEMPERATURE = Slider("temp", "Temperature", 0.1, 2.0, 0.1, 1.0)
 CONTROLS = (SCALE, FIRST, TEMPERATURE)
-PANELS = ("tokens", "attention")
+PANELS = ("tokens", "attention", OPENING)
 PLAIN = ("panel", "layer", "head", "pos", "src", "tail")
 
 views = st.builds(
@@ -32,7 +32,8 @@ views = st.builds(
 @given(views, st.booleans(), st.sampled_from(SCALE.options), st.integers(1, 20))
 def test_every_view_survives_its_link(view, first, scale, tenths):
     view = view.with_setting(FIRST, first).with_setting(SCALE, scale).with_setting(TEMPERATURE, tenths / 10)
-    assert read_view(view.query(), PANELS, CONTROLS) == (view, ())
+    for opening in (DEFAULT_PANEL, OPENING):
+        assert read_view(view.query(), PANELS, CONTROLS, opening) == (view, ())
 
 
 @given(st.dictionaries(st.sampled_from([*PLAIN, "scale", "first", "temp", "x"]), st.text()))
@@ -74,7 +75,32 @@ def test_a_bad_tail_is_none_and_said(value):
 def test_a_default_leaves_the_link():
     view = View().with_setting(FIRST, True)
     assert view.query() == {"first": "1"}
-    assert view.with_setting(FIRST, False).query() == {}
+    assert "first" not in view.with_setting(FIRST, False).query()
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"lang": "zh"}, {"model": "minilm-l6"}, {"lang": "none", "model": "none"}, {"utm_source": "mail"}]
+)
+def test_a_link_that_says_nothing_of_what_is_shown_opens_the_passage(query):
+    assert read_view(query, PANELS, CONTROLS, OPENING)[0].panel == OPENING
+    assert read_view(query, PANELS, CONTROLS)[0].panel == DEFAULT_PANEL
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("text", "abc"), ("text", ""), ("layer", "3"), ("layer", "abc"), ("pos", "0"), ("tail", "7"), ("scale", "log"),
+     ("first", "0"), ("article", "A1"), ("claim", "c-gqa"), ("beside", "minilm-l6"), ("panel", "attention"),
+     ("panel", "none")],
+)  # fmt: skip
+def test_a_link_that_says_anything_else_means_attention_as_ever(name, value):
+    assert read_view({name: value, "lang": "zh"}, PANELS, CONTROLS, OPENING)[0].panel == DEFAULT_PANEL
+
+
+def test_attention_is_named_where_the_link_would_say_nothing_else():
+    assert View().query() == {"panel": DEFAULT_PANEL}
+    assert View(lang="zh", model="other").query() == {"lang": "zh", "model": "other", "panel": DEFAULT_PANEL}
+    assert View(layer=3).query() == {"layer": "3"}
+    assert View(panel=OPENING).query() == {"panel": OPENING}
 
 
 def test_what_the_model_or_text_does_not_have_is_said():

@@ -53,7 +53,8 @@ class Derived:
         by_id = [Want("dla_parts", pos=self.pos, token=int(self.best[0]))] if self.best.size else []
         gaps = [Want("ffn_sum_gap", self.layer, pos=self.pos), Want("cache_gap", pos=self.pos)]
         lenses = [Want("lens_kl", pos=self.pos), Want("surprisal")]
-        return [*attributed, *by_id, *writes, *watched, *by_layer, *pooled, *gaps, *lenses]
+        strongest = [Want(f"top_{site}") for site in ("src", "head", "weight", "moved")]
+        return [*attributed, *by_id, *writes, *watched, *by_layer, *pooled, *gaps, *lenses, *strongest]
 
     def pairs(self, want: Want, found: np.ndarray, ids: np.ndarray | None) -> Pair:
         """(what the engine gave, what it should have given); ids: of the neurons or tokens that its numbers are of.
@@ -63,7 +64,7 @@ class Derived:
         site = want.site.removeprefix("dla_").removeprefix("write_")
         if want.head is not None:
             return found, self._pooled(want)
-        if site in _PLAIN_NUMBERS or want.site.startswith("watch"):
+        if site in _PLAIN_NUMBERS or want.site.startswith(("watch", "top")):
             return found, self._numbers(want)
         everything = self._everything(want)  # […, all neurons or tokens]
         if ids is not None:
@@ -90,6 +91,8 @@ class Derived:
                 return torch.stack([self._head_writes(n) for n in range(len(self.layers))]).double().numpy() @ self._aim
             case "contribution":
                 return self._contribution(want.layer)
+            case "top_src" | "top_head" | "top_weight" | "top_moved":
+                return np.stack([self._strongest(layer)[want.site] for layer in range(len(self.layers))])
             case "ffn_sum_gap":
                 return self._ffn_sum_gap()
             case "cache_gap":
@@ -205,6 +208,22 @@ class Derived:
                 apart[:, head * width : (head + 1) * width] = pattern[head, pos, :, None] * values
                 found[head, pos] = self._alone(out, apart).norm(dim=-1).numpy()
         return found
+
+    def _strongest(self, layer: int) -> dict[str, Float[np.ndarray, " pos"]]:
+        """Who brings each token most, token by token, head by head: one that brings clearly more takes the place."""
+        brought, pattern = self._contribution(layer), self.layers[layer]["pattern"]
+        found = []
+        for pos in range(brought.shape[1]):
+            cells = {
+                (head, src): brought[head, pos, src] for head, src in np.ndindex(brought.shape[0], brought.shape[2])
+            }
+            others = {place: length for place, length in cells.items() if place[1] not in (0, pos) and length > 0}
+            most = max(others.values(), default=0.0)
+            place = next((place for place, length in others.items() if length >= most * (1 - 1e-5)), None)
+            weight = 0.0 if place is None else float(pattern[place[0], pos, place[1]])
+            head, src = place or (-1, -1)
+            found.append((src, head, weight, others.get((head, src), 0.0)))
+        return dict(zip(("top_src", "top_head", "top_weight", "top_moved"), np.array(found).T, strict=True))
 
 
 def _runs(shown: np.ndarray) -> list[tuple[np.ndarray, int]]:

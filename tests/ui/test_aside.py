@@ -100,7 +100,7 @@ def test_an_unknown_claim_or_article_in_a_link_changes_nothing(open_page):
 
 
 def test_a_second_models_verdicts_stand_beside_the_first(open_page, monkeypatch):
-    app = open_page()
+    app = open_page(panel="attention")
     monkeypatch.setenv(host.VARIABLE, "tiny-llama,tiny-bert-headless")
     host.models.clear()
     judging.verdict_queue.clear()
@@ -158,6 +158,6 @@ def test_a_page_asks_under_its_session_s_name(open_page, monkeypatch):
         return ask(bench, question, model, first, asker)
 
     monkeypatch.setattr(judging.VerdictQueue, "ask", noted)
-    open_page()
+    open_page(panel="attention")
     assert asked
     assert set(asked) == {asked[0]} != {None}

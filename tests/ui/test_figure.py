@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from anatomy.control import Choice
-from anatomy.view import View
-from ui.figure import at_cell, at_chip
+from anatomy.view import OPENING, View
+from ui.figure import at_cell, at_chip, at_passage
 from viz.chips import Chip, Chips
 from viz.grid import Grid, Part
+from viz.passage import Arc, Line, Passage, Step, Word
 
 TEXT = Chips((Chip("a", "1", "61"), Chip("b", "2", "62")), ("kind",), "2 tokens")
 OTHER = Chips(TEXT.chips, TEXT.legend, TEXT.title, of_text=False)
@@ -75,3 +77,58 @@ def test_a_cell_that_stands_for_another_place_chooses_that_one():
     ranked = heads(names=("L7 H1", "L0 H2", ""), places=((7, 1), (0, 2), None))
     assert at_cell(View(), ranked, (0, 0)) == View(layer=7, head=1)
     assert at_cell(View(layer=3), ranked, (0, 2)) == View(layer=3)
+
+
+# Positions 0, 3 and 7 of 8 tokens, the last one chosen and added.
+PASSAGE = Passage(
+    lines=tuple(Line(place, "a", "b", 0.5, place == 7) for place in (0, 3, 7)),
+    lengths=np.ones((3, 5)),
+    arcs=(
+        Arc(0, 1, 1, 0, 0.9, 0.9, False),
+        Arc(1, 2, 2, 0, 0.8, 0.1, True, "layer 1"),
+        Arc(3, 0, 2, 1, 0.6, 0.3, True, "layer 3"),
+    ),
+    words=(Word(1, "c", 0.5, False), Word(2, "b", 0.5, True)),
+    chosen=2,
+    tokens=8,
+    best=(("b", 0.5), ("c", 0.2)),
+    best_ids=(11, 12),
+    added=1,
+    after="after “a”",
+    end="",
+    goes_on=True,
+    steps=(Step("s", "S", "Says.", (), ()),) * 5,
+    notes=(),
+    opens={"arc": "attention", "stream": "residual", "word": "lens", "next": "output"},
+)
+BEFORE = View(panel=OPENING, text="abc", tail=(5,), src=1)
+
+
+@pytest.mark.parametrize(
+    ("act", "expected"),
+    [
+        (("line", 1, ""), {"pos": 3, "src": None}),
+        (("stream", 1, "2"), {"panel": "residual", "layer": 2, "pos": 3, "src": None}),
+        (("arc", 0, "0"), {"panel": "attention", "layer": 0, "head": 1, "pos": 3, "src": 0}),
+        (("word", 0, "1"), {"panel": "lens", "layer": 1, "pos": 7, "src": None}),
+        (("next", 0, ""), {"panel": "output", "pos": 0, "src": None}),
+        (("best", 1, ""), {"tail": (5, 12), "src": None}),
+        (("link", 0, "tokens"), {"panel": "tokens"}),
+        (("step", 2, "attention"), {"panel": "attention", "layer": 3, "head": 0, "pos": 7, "src": 3}),
+        (("link", 3, "lens"), {"panel": "lens", "layer": 2}),
+    ],
+    ids=lambda given: given[0] if isinstance(given, tuple) else "",
+)
+def test_each_part_of_a_passage_opens_its_panel_at_its_place(act, expected):
+    assert at_passage(BEFORE, PASSAGE, *act) == replace(BEFORE, **expected)
+
+
+def test_a_next_token_that_is_sent_twice_is_added_once():
+    once = at_passage(BEFORE, PASSAGE, "best", 0, "")
+    assert at_passage(once, PASSAGE, "best", 0, "") == once
+
+
+def test_where_no_arc_has_words_a_step_leaves_layer_and_head_as_they_are():
+    bare = replace(PASSAGE, arcs=PASSAGE.arcs[:1], words=())
+    for panel in ("attention", "lens"):
+        assert at_passage(BEFORE, bare, "step", 2, panel) == replace(BEFORE, panel=panel)

@@ -14,11 +14,12 @@ from tests.share import share
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 
+ATTENTION = f"?panel={DEFAULT_PANEL}"
 FRANCE = "72.9 %"
 
 
-def test_the_first_view_is_drawn_with_the_models_numbers(reader):
-    reader.open()
+def test_the_first_text_is_drawn_with_the_models_numbers(reader):
+    reader.open(ATTENTION)
     expect(reader.heading).to_have_text(panels.load()[DEFAULT_PANEL].title)
     expect(reader.readout).to_contain_text(FRANCE)
     expect(reader.answer).to_contain_text("“·France”")
@@ -27,7 +28,7 @@ def test_the_first_view_is_drawn_with_the_models_numbers(reader):
 
 
 def test_a_new_text_changes_tokens_map_and_figure(reader):
-    reader.open()
+    reader.open(ATTENTION)
     reader.type("the the the")
     expect(reader.tokens).to_have_count(3)
     expect(reader.stage("tokens")).to_contain_text("3 tokens")
@@ -36,7 +37,7 @@ def test_a_new_text_changes_tokens_map_and_figure(reader):
 
 
 def test_a_token_is_chosen_by_click_and_by_keys_and_every_panel_follows(reader):
-    reader.open()
+    reader.open(ATTENTION)
     reader.click(reader.tokens.nth(5))
     expect(reader.answer).to_contain_text("“·France” gives")
     reader.press("ArrowLeft", reader.tokens.nth(5))
@@ -49,7 +50,7 @@ def test_a_token_is_chosen_by_click_and_by_keys_and_every_panel_follows(reader):
 
 
 def test_a_head_is_chosen_in_the_overview_by_click_and_by_keys(reader):
-    reader.open()
+    reader.open(ATTENTION)
     expect(reader.readout).to_contain_text(FRANCE)
     reader.click_at(reader.canvas("heads"), right=6, top=30)
     expect(reader.answer).to_contain_text("In layer 0, head 8")
@@ -60,7 +61,7 @@ def test_a_head_is_chosen_in_the_overview_by_click_and_by_keys(reader):
 
 
 def test_a_cell_is_chosen_and_read_aloud(reader):
-    reader.open()
+    reader.open(ATTENTION)
     reader.canvas("attention").focus()
     reader.press("ArrowLeft")
     expect(reader.readout).to_contain_text("looked at (key) ·of: 0.00143 %")
@@ -69,7 +70,7 @@ def test_a_cell_is_chosen_and_read_aloud(reader):
 
 
 def test_steppers_and_switches_redraw_the_figure_and_stand_in_the_link(reader):
-    reader.open()
+    reader.open(ATTENTION)
     reader.click(reader.choice("Head", "0"))
     expect(reader.answer).to_contain_text("head 0")
     reader.click(reader.choice("Scale", "log"))
@@ -78,7 +79,7 @@ def test_steppers_and_switches_redraw_the_figure_and_stand_in_the_link(reader):
 
 
 def test_the_map_opens_stages_and_back_returns(reader):
-    reader.open()
+    reader.open(ATTENTION)
     titles = {stage: panels.of_stage(stage)[0].title for stage in ("attention", "output", "tokens")}
     for stage in ("output", "tokens"):
         reader.click(reader.stage(stage))
@@ -93,7 +94,7 @@ def test_the_map_opens_stages_and_back_returns(reader):
 
 
 def test_a_claim_gets_its_verdict_and_opens_the_view_in_which_one_can_see_it(reader):
-    reader.open()
+    reader.open(ATTENTION)
     card = reader.page.locator('[data-claim="c-gqa"]')
     expect(card.locator(".badge")).to_have_text("holds")
     reader.click(card.get_by_role("link"))
@@ -103,7 +104,7 @@ def test_a_claim_gets_its_verdict_and_opens_the_view_in_which_one_can_see_it(rea
 
 
 def test_an_article_is_followed_from_claim_to_claim_and_the_map_counts(reader):
-    reader.open()
+    reader.open(ATTENTION)
     reader.click(reader.page.get_by_role("tab", name="A1", exact=True))
     first, second = articles.load()[0].claims[0], articles.load()[0].claims[6]
     cards = reader.page.locator("[data-claim]")
@@ -134,11 +135,11 @@ def test_the_encoder_is_chosen_on_the_page(reader):
 
 def test_the_page_speaks_the_browsers_language_and_the_one_that_is_chosen(visit):
     reader = visit(locale="zh-CN")
-    reader.open()
+    reader.open(ATTENTION)
     expect(reader.heading).to_have_text("每个词元看向哪里？")
     expect(reader.readout).to_contain_text(FRANCE)
     expect(reader.page.locator("html")).to_have_attribute("lang", "zh")
-    reader.open("?lang=en")
+    reader.open("?lang=en&panel=attention")
     expect(reader.heading).to_have_text(panels.load()[DEFAULT_PANEL].title)
     reader.click(reader.choice("Head", "0"))
     expect(reader.answer).to_contain_text("head 0")
@@ -167,13 +168,13 @@ def test_an_embedded_panel_stands_alone_and_still_works(reader):
 @pytest.mark.parametrize(("scheme", "ground"), [("light", "rgb(251, 251, 249)"), ("dark", "rgb(18, 22, 27)")])
 def test_light_and_dark_follow_the_system(visit, scheme, ground):
     reader = visit(color_scheme=scheme)
-    reader.open()
+    reader.open(ATTENTION)
     expect(reader.readout).to_contain_text(FRANCE)
     expect(reader.page.locator(".stApp")).to_have_css("background-color", ground)
 
 
 def test_the_examples_are_texts_to_begin_with(reader):
-    reader.open()
+    reader.open(ATTENTION)
     reader.click(reader.page.get_by_role("button", name="Examples"))
     reader.click(reader.page.get_by_role("menuitem", name="Code"))
     expect(reader.tokens.first).to_contain_text("def")
@@ -181,7 +182,7 @@ def test_the_examples_are_texts_to_begin_with(reader):
 
 
 def test_the_tabs_hold_numbers_python_and_a_link_that_works(reader):
-    reader.open()
+    reader.open(ATTENTION)
     shown = reader.page.get_by_role("tabpanel").filter(visible=True)
     reader.click(reader.page.get_by_role("tab", name="Numbers"))
     expect(shown.get_by_test_id("stDataFrame")).to_be_visible()
@@ -199,7 +200,7 @@ def test_the_tabs_hold_numbers_python_and_a_link_that_works(reader):
 
 
 def test_two_quick_actions_both_stand(reader):
-    reader.open()
+    reader.open(ATTENTION)
     reader.tokens.nth(3).click()  # and without a wait the next
     reader.click(reader.stage("output"))
     expect(reader.page).to_have_url(re.compile(r"panel=\w+.*pos=3"))
@@ -207,7 +208,7 @@ def test_two_quick_actions_both_stand(reader):
 
 
 def test_the_text_goes_on_token_by_token_and_back(reader):
-    reader.open()
+    reader.open(ATTENTION)
     row = reader.page.get_by_role("group", name="How the model goes on")
     best = row.locator(".chip").first
     expect(best).to_have_accessible_name("Go on with ·Germany 94 %")
@@ -254,7 +255,7 @@ DRAWN = {
 
 @pytest.mark.parametrize("text", share([(text,) for text in DRAWN.values()], 3, [*DRAWN]))
 def test_odd_texts_are_drawn_and_never_run(reader, text):
-    reader.open()
+    reader.open(ATTENTION)
     reader.type(text)
     expect(reader.readout).not_to_contain_text(FRANCE)
     expect(reader.answer).to_be_visible()
@@ -276,14 +277,14 @@ def test_a_label_read_from_right_to_left_keeps_its_place_before_the_number(reade
 
 
 def test_no_text_at_all_is_answered_by_a_sentence(reader):
-    reader.open()
+    reader.open(ATTENTION)
     reader.type("")
     expect(reader.refusal).to_contain_text("no text")
     expect(reader.tokens).to_have_count(0)
 
 
 def test_more_than_a_hundred_thousand_characters_never_leave_the_box(reader):
-    reader.open()
+    reader.open(ATTENTION)
     reader.type("x" * 100_001)
     expect(reader.page.get_by_text("This text has 100,001 characters")).to_be_visible()
     expect(reader.readout).to_contain_text(FRANCE)
@@ -291,7 +292,7 @@ def test_more_than_a_hundred_thousand_characters_never_leave_the_box(reader):
 
 
 def test_six_hundred_tokens_are_drawn_with_the_chosen_one_in_sight(reader):
-    reader.open()
+    reader.open(ATTENTION)
     reader.type("When interest rates rise, the price of a bond usually falls. " * 45)
     expect(reader.stage("tokens")).to_contain_text("586 tokens")
     expect(reader.page.locator(".st-key-attention-figure .notes")).to_contain_text("colours in 255 steps")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 import panels
-from anatomy.view import View, read_view
+from anatomy.view import DEFAULT_PANEL, OPENING, View, read_view
 from ui import details, figure, links, text
 from viz.grid import Grid
 
@@ -29,11 +29,14 @@ VIEWS = st.builds(
 @given(VIEWS)
 def test_a_view_comes_back_from_its_link(view):
     query = dict(parse_qsl(links.query(view).removeprefix("?"), keep_blank_values=True))
-    assert read_view(query, panels.load(), panels.controls()) == (view, ())
+    for opening in (DEFAULT_PANEL, OPENING):
+        assert read_view(query, panels.load(), panels.controls(), opening) == (view, ())
 
 
-def test_the_first_view_has_a_bare_link():
-    assert links.query(View()) == ""
+def test_a_link_names_its_panel_where_it_would_say_nothing_else():
+    assert links.query(View()) == f"?panel={DEFAULT_PANEL}"
+    assert links.query(View(panel=OPENING)) == f"?panel={OPENING}"
+    assert links.query(View(layer=3)) == "?layer=3"
 
 
 def test_an_embedding_keeps_the_whole_link_inside_one_attribute():

@@ -10,6 +10,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.real]
 
 WIDTHS = [1440, 1280, 1024, 390]
 TOP = {"Stagelight", "source", "Model", "Language", "Main menu"}
+ATTENTION = "?panel=attention"
 TABS = {"This stage", "A1", "A5"}
 
 
@@ -17,7 +18,7 @@ TABS = {"This stage", "A1", "A5"}
 def sized(visit, request) -> Visit:
     """A reader whose window has this width."""
     reader = visit(viewport={"width": request.param, "height": 900})
-    reader.open()
+    reader.open(ATTENTION)
     return reader
 
 
@@ -54,7 +55,7 @@ def test_the_top_of_the_page_answers_to_the_mouse_and_an_articles_tab_once_it_is
 
 def test_wheel_and_keys_scroll_the_page_and_nothing_sticks_out(visit):
     reader = visit(viewport={"width": 800, "height": 900})
-    reader.open()
+    reader.open(ATTENTION)
     expect(reader.page.get_by_role("tab", name="A5")).to_be_attached()
     expect_of(reader.page, f"() => {SCROLLER}.scrollWidth <= innerWidth", True)
     reader.page.mouse.move(700, 500)

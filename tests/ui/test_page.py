@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 import articles
 import panels
 from anatomy.stages import STAGES
-from anatomy.view import DEFAULT_PANEL, DEFAULT_TEXT, View
+from anatomy.view import DEFAULT_PANEL, DEFAULT_TEXT, OPENING, View
 from tests.share import diagonal
 from tests.ui.conftest import loaded
 from ui import host, links
@@ -39,8 +39,18 @@ def drawn(app: AppTest) -> bool:
     return bool(figures or app.get("plotly_chart") or app.get("iframe"))
 
 
-def test_the_first_view_shows_text_tokens_map_figure_and_articles(open_page):
+def test_a_visit_without_a_link_shows_the_passage_across_the_page(open_page):
     app = open_page()
+    assert not app.exception
+    assert app.query_params == {}
+    assert component(app, "textbox")["text"] == DEFAULT_TEXT
+    assert panels.load()[OPENING].title in words(app)
+    assert {"passage.figure", "whole_way"} <= keys(app)
+    assert not keys(app) & {"stagemap", "claims", "heads.figure"}
+
+
+def test_a_panel_shows_text_tokens_map_figure_and_articles(open_page):
+    app = open_page(panel="attention")
     assert not app.exception
     assert component(app, "textbox")["text"] == DEFAULT_TEXT
     assert len(component(app, "strip")["labels"]) == len(DEFAULT_TEXT)
@@ -109,7 +119,7 @@ def test_a_widget_writes_to_the_link_and_only_what_differs_from_the_default(open
 
 
 def test_an_action_that_comes_with_an_older_link_keeps_the_action_before_it(open_page):
-    app = open_page()
+    app = open_page(panel=DEFAULT_PANEL)
     app.session_state["link"] = {"text": "abcabc", "utm": "kept"}  # known here, not yet in the browser
     app.get_by_key("attention.head").set_value(1).run()
     assert dict(app.query_params) == {"text": "abcabc", "head": "1", "utm": "kept"}
@@ -132,7 +142,7 @@ def test_what_a_browser_reports_from_before_it_heard_of_a_change_is_nobodys_choi
 
 
 def test_another_panel_of_the_stage_is_one_choice_away(open_page):
-    app = open_page()
+    app = open_page(panel="attention")
     app.get_by_key("picker").set_value("heads").run()
     assert app.query_params["panel"] == "heads"
     assert panels.load()["heads"].title in words(app)
@@ -211,7 +221,7 @@ def test_an_embedded_panel_stands_alone(open_page):
 
 
 def test_only_the_open_tabs_body_runs(open_page, monkeypatch):
-    app = open_page()
+    app = open_page(panel="attention")
     assert '<pre class="formula">' in words(app)
     assert not app.dataframe
     assert not app.code

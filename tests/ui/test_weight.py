@@ -51,17 +51,29 @@ import sys
 from streamlit.testing.v1 import AppTest
 from ui import host
 host.HEAD_START = 60.0  # nobody's browser says that the page is there: the model is not loaded meanwhile
-app = AppTest.from_file("page.py", default_timeout=30).run()
+app = AppTest.from_file("page.py", default_timeout=30)
+for panel in sys.argv[1:]:
+    app.query_params["panel"] = panel
+app.run()
 assert not app.exception
 print("drawn:", *(element.key for element in app.get("bidi_component")))
 print(*sys.modules)
 """
 
 
-def test_the_first_page_is_drawn_without_the_libraries_that_models_need_and_without_pandas():
-    done = subprocess.run([sys.executable, "-c", FIRST_PAGE], cwd=ROOT, capture_output=True, text=True, check=True)
+@pytest.mark.parametrize(
+    ("link", "shows"),
+    [
+        ((), {"textbox", "whole_way", "passage.figure"}),
+        (("attention",), {"textbox", "strip", "stagemap", "attention.figure", "heads.figure", "claims"}),
+    ],
+    ids=["first visit", "attention"],
+)
+def test_the_first_page_is_drawn_without_the_libraries_that_models_need_and_without_pandas(link, shows):
+    command = [sys.executable, "-c", FIRST_PAGE, *link]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     drawn, imported = (set(line.split()) for line in done.stdout.splitlines())
-    assert {"textbox", "strip", "stagemap", "attention.figure", "heads.figure", "claims"} <= drawn
+    assert shows <= drawn
     assert "ui.page" in imported
     unneeded = {"torch", "transformers", "tokenizers", "safetensors", "bertviz", "scipy", "matplotlib", "pandas"}
     assert not imported & unneeded
@@ -208,7 +220,7 @@ def test_behind_a_documented_proxy_the_page_works_and_scripts_are_compressed(tin
 
 async def _figures(port: int) -> dict[str, str]:
     async with Session(port) as reader:
-        await reader.go({})
+        await reader.go({"panel": "attention"})
         return reader.figures
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from tests.viz.examples import attention
+from tests.viz.passages import passage
 from viz.activation import Activation
 from viz.arcs import Arcs, Ribbon
 from viz.bars import Bars, Marks
@@ -196,4 +197,5 @@ KINDS: dict[str, tuple[Description, Description, bool]] = {
         False,
     ),
     "activation": (activation(1.0), activation(0.5), False),
+    "passage": (passage("abcd"), passage("abxcd", 3.0), True),
 }

@@ -135,7 +135,7 @@ def test_every_site_that_is_not_missing_is_answered_in_its_shape(kind: str) -> N
     assert kinds <= {"float32", "uint8"}
 
 
-_COUNTED = {"token", "neuron", "rank", "part"}
+_COUNTED = {"token", "neuron", "rank", "part", "position", "head"}
 
 
 @pytest.mark.parametrize("kind", ["llama", "bert"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from anatomy.measure import apart, as_bytes, edges, head_scores, max_pool, reach
+from anatomy.measure import apart, as_bytes, edges, head_scores, max_pool, reach, strongest
 from anatomy.request import Want
 from models.measures import attention_reducers as reducers
 from models.measures.attention_reducers import KINDS, MAP_SIDE, Grid, StreamingReducer, Text
@@ -84,6 +84,50 @@ def test_reach_and_difference_of_heads_equal_those_of_measure(length: int, rows:
     (shares,) = reduced(reducers.Reach(text, 3), pattern, rows, causal)
     np.testing.assert_allclose(shares, reach(pattern), rtol=1e-5, atol=1e-9)
     assert shares.sum() == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("length", LENGTHS)
+def test_the_strongest_contribution_is_that_of_measure(length: int, rows: int, causal: bool) -> None:
+    pattern = attention(length, causal)
+    moved = np.random.default_rng(2).uniform(0.1, 3, (3, length)).astype(np.float32)
+    reducer = reducers.Strongest(Text(np.zeros(length, int)), torch.from_numpy(moved))
+    sources, heads, weights, lengths = reduced(reducer, pattern, rows, causal)
+    brought = pattern * moved[:, None]
+    expected_sources, expected_heads = strongest(brought)
+    np.testing.assert_array_equal(sources, expected_sources)
+    np.testing.assert_array_equal(heads, expected_heads)
+    each, there = np.arange(length), expected_sources >= 0
+    np.testing.assert_allclose(weights[there], pattern[expected_heads, each, expected_sources][there])
+    np.testing.assert_allclose(lengths[there], brought[expected_heads, each, expected_sources][there], rtol=1e-6)
+    assert there.sum() == (max(0, length - 2) if causal else {1: 0, 2: 1}.get(length, length))
+
+
+def test_of_equal_contributions_the_first_heads_first_source_is_named() -> None:
+    """The last token looks at four others; two heads bring it as much, but for the last bits of a float."""
+    pattern = np.zeros((2, 5, 5), np.float32)
+    pattern[0, 4] = [0.2, 0.2, 0.2, 0.2 * (1 + 3e-6), 0.2]
+    pattern[1, 4] = [0.2, 0.1, 0.2 * (1 + 6e-6), 0.2, 0.3]
+    assert pattern[0, 4, 1] < pattern[0, 4, 3] < pattern[1, 4, 2]
+    reducer = reducers.Strongest(Text(np.arange(5)), torch.ones(2, 5))
+    sources, heads, weights, lengths = reduced(reducer, pattern, 2)
+    assert (sources.tolist(), heads.tolist()) == ([-1] * 4 + [1], [-1] * 4 + [0])
+    assert weights.tolist() == lengths.tolist() == [0, 0, 0, 0, pytest.approx(0.2)]
+
+
+def test_contributions_that_overflow_name_a_source_and_none_that_is_no_number() -> None:
+    """As `anatomy.measure.strongest` has it: what is endless is largest, what is no number counts as nothing."""
+    pattern = attention(5)
+    moved = np.array([[1.0, 1.0, np.nan, 1.0, 1.0], [1.0, np.inf, 1.0, 1.0, 1.0], [1.0] * 5], np.float32)
+    found = reduced(reducers.Strongest(Text(np.arange(5)), torch.from_numpy(moved)), pattern, 2)
+    with np.errstate(invalid="ignore"):
+        expected = strongest(pattern * moved[:, None])
+    np.testing.assert_array_equal(found[:2], expected)
+    assert found[0].tolist() == [-1, -1, 1, 1, 1]
+    assert found[1].tolist() == [-1, -1, 1, 1, 1]
+    nothing = reducers.Strongest(Text(np.arange(5)), torch.full((3, 5), torch.nan))
+    assert reduced(nothing, pattern, 2)[0].tolist() == [-1] * 5
 
 
 def test_heads_that_are_equal_are_not_apart_and_those_that_share_no_token_are_as_far_as_can_be() -> None:
@@ -171,4 +215,4 @@ def test_layers_that_differ_in_their_scale_are_reduced_apart() -> None:
 
 def test_every_reduced_site_is_found_under_its_name() -> None:
     assert {site for site, reduction in ATTENTION_REDUCED.items() if site not in reduction.gives} == set()
-    assert len(ATTENTION_REDUCED) == len(KINDS) + 3
+    assert len(ATTENTION_REDUCED) == len(KINDS) + 7

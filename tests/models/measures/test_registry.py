@@ -61,9 +61,8 @@ def test_a_basis_is_shown_by_layers_as_they_run(kind: str) -> None:
 
 def test_what_is_missing_takes_what_rests_on_it_along_however_far() -> None:
     reasons = with_resting({"v": "why", "lens_kl": "another"})
-    assert reasons == dict.fromkeys(("v", "contribution", "contribution_max", "contribution_mean"), "why") | {
-        "lens_kl": "another"
-    }
+    moved = ("contribution", "contribution_max", "contribution_mean", "top_src", "top_head", "top_weight", "top_moved")
+    assert reasons == dict.fromkeys(("v", *moved), "why") | {"lens_kl": "another"}
     assert with_resting({"near_ids": "why"}) == {"near_ids": "why"}
 
 

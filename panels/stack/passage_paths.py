@@ -1,0 +1,97 @@
+"""Which arcs the passage draws, and of a long text which lines: those that the chosen token's answer rests on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from panels.stack.passage_rule import CHOSEN, OTHERS
+from viz.passage import WHOLE
+
+MOST = 16  # lines of a longer text
+
+
+@dataclass(frozen=True)
+class Tops:
+    """For each layer and token the largest contribution of one head, the first token's and its own left out.
+
+    source, head  where it comes from; −1 where there is none
+    weight        attention weight (probability)
+    share         its length over that of the stream that enters the layer
+    """
+
+    source: Int[np.ndarray, "layer pos"]
+    head: Int[np.ndarray, "layer pos"]
+    weight: Float[np.ndarray, "layer pos"]
+    share: Float[np.ndarray, "layer pos"]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One of these that is drawn: what the token at `pos` takes from the one at `src`."""
+
+    layer: int
+    head: int
+    pos: int
+    src: int
+    weight: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Paths:
+    """lines: positions, in the order of the text; taken: arcs between them, by layer and then by position."""
+
+    lines: tuple[int, ...]
+    taken: tuple[Taken, ...]
+
+
+def paths(tops: Tops | None, tokens: int, pos: int) -> Paths:
+    """Lines and arcs for a chosen position. tops: None where they are not there yet, so that only its line is known."""
+    if tops is None:
+        return Paths(tuple(range(tokens)) if tokens <= WHOLE else (pos,), ())
+    least = np.full(tokens, OTHERS)
+    least[pos] = CHOSEN
+    drawn = tops.weight > least  # [layer pos]
+    if tokens <= WHOLE:
+        lines, kept = tuple(range(tokens)), drawn
+    else:
+        lines, kept = _rested_on(tops, drawn, pos)
+    taken = (_taken(tops, layer, place) for layer, place in np.argwhere(kept).tolist())
+    return Paths(lines, tuple(arc for arc in taken if {arc.pos, arc.src} <= set(lines)))
+
+
+def _taken(tops: Tops, layer: int, pos: int) -> Taken:
+    at = layer, pos
+    weight, share = float(tops.weight[at]), float(tops.share[at])
+    return Taken(layer, int(tops.head[at]), pos, int(tops.source[at]), weight, share)
+
+
+def _rested_on(tops: Tops, drawn: np.ndarray, pos: int) -> tuple[tuple[int, ...], np.ndarray]:
+    """(the chosen position and those that it rests on most, which arcs lie on the way to it).
+
+    From the last layer down: what a token has taken in by a layer counts where it is read in a later one. A way is as
+    strong as the smallest share on it; of equally strong ones the shorter comes first, so that none is cut in two.
+    """
+    kept, ways = np.zeros_like(drawn), {pos: (np.inf, 0)}  # of each position: (strength, −arcs on the way)
+    for layer in reversed(range(len(drawn))):
+        later = dict(ways)  # whose streams are read after this layer: what they take in here counts
+        for place in filter(later.__contains__, np.flatnonzero(drawn[layer]).tolist()):
+            source, (strength, steps) = int(tops.source[layer, place]), later[place]
+            kept[layer, place] = True
+            way = min(strength, float(tops.share[layer, place])), steps - 1
+            ways[source] = max(ways.get(source, way), way)
+    strongest = sorted(ways, key=lambda place: (*ways[place], place), reverse=True)
+    return tuple(sorted(strongest[:MOST])), kept
+
+
+def told(taken: Sequence[Taken], pos: int, most: int) -> tuple[Taken, ...]:
+    """The chosen token's arcs that are worth words, in the order of the layers: from tokens that are no neighbours, of
+    each source the largest share, the largest of those."""
+    best: dict[int, Taken] = {}
+    for arc in taken:
+        if arc.pos == pos and abs(arc.src - pos) > 1 and (arc.src not in best or arc.share > best[arc.src].share):
+            best[arc.src] = arc
+    strongest = sorted(best.values(), key=lambda arc: (-arc.share, arc.layer))[:most]
+    return tuple(sorted(strongest, key=lambda arc: arc.layer))
