@@ -35,7 +35,7 @@ from viz.passage_parts import Step as Step
 from viz.passage_parts import Word as Word
 from viz.passage_parts import gaps as gaps
 from viz.passage_parts import widths as widths
-from viz.passage_picture import picture
+from viz.passage_picture import picture, thickness
 from viz.passage_table import table
 from viz.sentences import beneath
 from viz.table import Table
@@ -59,7 +59,7 @@ class Passage(Parts, Plotted):
     def drawn(self) -> go.Figure:
         """The picture without a theme, over the likeliest next tokens and the notes."""
         figure = self.traces()
-        words = " ".join(filter(None, (_leaders(self), *explained(self), self.remark)))
+        words = " ".join(filter(None, (_leaders(self), *explained(self), thickness(self), self.remark)))
         if words:
             beneath(figure, words)
         return figure

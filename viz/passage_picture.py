@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import _
-from viz.format import escaped, number, percent, signed_percent
+from viz.format import escaped, exact_percent, number, percent, signed_percent
 from viz.passage_notes import annotations
 from viz.passage_parts import Arc, Parts, widths
 from viz.passage_place import ABOVE, ROW, Place, begin, margin, pixel, placed
@@ -55,6 +55,19 @@ def picture(given: Parts) -> go.Figure:
     figure.update_layout(height=height, showlegend=False, hovermode="closest", margin=around)
     # All at once: plotly checks the whole list again for each that is added.
     return figure.update_layout(annotations=annotations(given, place))
+
+
+def thickness(given: Parts) -> str:
+    """A sentence on the few widths that arcs have here; "" where there are none."""
+    if not given.arcs:
+        return ""
+    small, middle = (exact_percent(most) for most, _width in _STRENGTHS[:2])
+    return _(
+        "Here the chosen token's arcs have three widths: up to {small}, up to {middle} and more of the stream's "
+        "length; those of other tokens are all alike.",
+        small=small,
+        middle=middle,
+    )
 
 
 def _along(given: Parts) -> Float[np.ndarray, " stream"]:
