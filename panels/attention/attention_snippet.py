@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from anatomy.measure import POOLED
-from anatomy.memory import gigabytes
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
 from panels.attention import attention_long as far
@@ -12,7 +11,7 @@ from panels.common import joined
 from panels.common.attention_row import is_long
 from panels.common.chosen_cell import KEEP
 from panels.common.shared import FIRST, WORDS
-from panels.common.snippet import LAYERS, PATTERNS, opening
+from panels.common.snippet import LAYERS, PATTERNS, held, opening
 
 _SHARES = "result = result / result.sum(dim=-1, keepdim=True)\n"
 _MERGE = """result = torch.stack([result[:, word].sum(dim=1) for word in words], dim=1)  # summed over keys
@@ -26,19 +25,10 @@ def snippet(spec: ModelSpec, view: Fitted) -> str:
     merged = _MERGE if view[WORDS] else ""
     again = "" if view[FIRST] or by_length(view) or far.in_cells(view) else _SHARES
     cells = _lengths(spec, view) if by_length(view) else ""
-    held = _held(spec, view)
     return f"""{opening(spec, view)}
-{held}{PATTERNS}result = attentions[{view.layer}][0, {view.head}].clone()  # [pos, src]
+{held(spec, view)}{PATTERNS}result = attentions[{view.layer}][0, {view.head}].clone()  # [pos, src]
 {cells}{joined.program(view)}{left}{merged}{again}{_part(view)}print(result)
 """
-
-
-def _held(spec: ModelSpec, view: Fitted) -> str:
-    """A comment on what the library's own weights take of a long text."""
-    if not is_long(view):
-        return ""
-    size = gigabytes(4 * spec.layers * spec.n_heads * view.length**2)
-    return f"# The weights of all layers and heads are held at once: {size}.\n"
 
 
 def _part(view: Fitted) -> str:

@@ -1,7 +1,9 @@
 """What the printed Python programs share: loading the model and the text with plain transformers."""
 
+from anatomy.memory import gigabytes
 from anatomy.spec import ModelSpec
-from anatomy.view import View
+from anatomy.view import Fitted, View
+from panels.common.attention_row import is_long
 
 FOLDER = "path/to/model"
 # Leaves the embedding table in `table`, and the model's layers in `layers`, whatever the family calls them.
@@ -42,6 +44,14 @@ with torch.no_grad():
     model(**inputs)
     stream = torch.stack([stream[0, {places}] for stream in streams])  # [layers, {shape}d_model]
 """
+
+
+def held(spec: ModelSpec, view: Fitted) -> str:
+    """A comment on what the library's own weights take of a long text."""
+    if not is_long(view):
+        return ""
+    size = gigabytes(4 * spec.layers * spec.n_heads * view.length**2)
+    return f"# The weights of all layers and heads are held at once: {size}.\n"
 
 
 def _text(view: View) -> str:

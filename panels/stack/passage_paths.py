@@ -1,4 +1,9 @@
-"""Which arcs the passage draws, and of a long text which lines: those that the chosen token's answer rests on."""
+"""Which arcs the passage draws, and of a long text which lines: those that the chosen token's answer rests on.
+
+Of each layer and token only the largest contribution is asked: attention weight × length of the value through the
+output projection (Kobayashi et al. 2020, "Attention is Not Only a Weight", sec. 3), the first token's and the token's
+own apart. It is drawn where it comes of a head that looks mostly at one token.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from panels.stack.passage_rule import CHOSEN, OTHERS
 from viz.passage import WHOLE
 
+CHOSEN = 0.5  # attention weight (probability) over which the chosen token's arcs are drawn
+OTHERS = 0.6  # the same for every other token's, of which there are many
 MOST = 16  # lines of a longer text
 
 

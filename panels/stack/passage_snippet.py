@@ -1,12 +1,10 @@
 """The Python that finds the passage's arcs, words and prediction with plain transformers."""
 
-from anatomy.memory import gigabytes
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
-from panels.common.attention_row import is_long
 from panels.common.chosen_cell import KEEP
-from panels.common.snippet import LAYERS, opening, readout
-from panels.stack.passage_rule import CHOSEN
+from panels.common.snippet import LAYERS, held, opening, readout
+from panels.stack.passage_paths import CHOSEN
 
 _NAMED = 5  # of the likeliest tokens
 
@@ -15,7 +13,7 @@ def snippet(spec: ModelSpec, view: Fitted) -> str:
     """Each layer's largest contribution to each token, the first token's and its own apart: position of its source,
     head, weight (probability) and share of the stream's length, [layers, pos, 4]; −1, −1, 0, 0 where there is none."""
     return f"""{opening(spec, view)}
-{_held(spec, view)}model.set_attn_implementation("eager")
+{held(spec, view)}model.set_attn_implementation("eager")
 with torch.no_grad():
     out = model(**inputs, output_attentions=True, output_hidden_states=True)
 streams = out.hidden_states  # what enters every layer, each [1, pos, d_model]
@@ -50,14 +48,6 @@ for layer, (source, head, weight, share) in enumerate(result[:, pos].tolist()):
         numbers = f"weight {{weight:.4f}}, share {{share:.4f}}"
         print(f"layer {{layer}}, head {{head:.0f}}: from {{source:.0f}} {{token}}, {{numbers}}")
 {_words(spec)}"""
-
-
-def _held(spec: ModelSpec, view: Fitted) -> str:
-    """A comment on what the library's own weights take of a long text."""
-    if not is_long(view):
-        return ""
-    size = gigabytes(4 * spec.layers * spec.n_heads * view.length**2)
-    return f"# The weights of all layers and heads are held at once: {size}.\n"
 
 
 def _words(spec: ModelSpec) -> str:

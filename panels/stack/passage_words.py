@@ -4,9 +4,8 @@ import numpy as np
 
 from anatomy.language import _, ngettext
 from panels.stack.lens import read_stream
-from panels.stack.passage_paths import MOST, Taken
+from panels.stack.passage_paths import CHOSEN, MOST, OTHERS, Taken
 from panels.stack.passage_reading import Way
-from panels.stack.passage_rule import CHOSEN, OTHERS
 from viz.format import exact_percent, listed, number, percent, quoted, thousands
 
 

@@ -8,9 +8,8 @@ from anatomy.request import Want
 from anatomy.spec import ModelSpec, Stack
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.stack.passage_paths import MOST, Tops
+from panels.stack.passage_paths import CHOSEN, MOST, OTHERS, Tops
 from panels.stack.passage_reading import Way, read
-from panels.stack.passage_rule import CHOSEN, OTHERS
 from tests.anatomy.spec import spec
 from tests.panels.made import made
 

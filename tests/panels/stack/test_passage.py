@@ -16,9 +16,8 @@ from models.identities.identity import Identity, broken
 from models.measures.registry import with_resting
 from panels import load
 from panels.stack.passage import PANEL, draw
-from panels.stack.passage_paths import MOST, Tops
+from panels.stack.passage_paths import CHOSEN, MOST, OTHERS, Tops
 from panels.stack.passage_reading import SOON, read
-from panels.stack.passage_rule import CHOSEN, OTHERS
 from panels.stack.passage_steps import steps
 from panels.stack.passage_words import caption, formula, notes
 from tests import once

@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panels.stack.passage import draw
-from panels.stack.passage_paths import MOST, Tops, paths
+from panels.stack.passage_paths import CHOSEN, MOST, OTHERS, Tops, paths
 from panels.stack.passage_reading import read
-from panels.stack.passage_rule import CHOSEN, OTHERS
 from tests.panels.stack.passages import drawn_by_chance, searched, told, way
 from viz.passage import WHOLE
 

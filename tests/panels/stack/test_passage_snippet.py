@@ -19,7 +19,7 @@ from anatomy.view import Fitted
 from models.checkpoints.locate import locate
 from panels.common.snippet import FOLDER
 from panels.stack.lens import PANEL as LENS
-from panels.stack.passage_rule import CHOSEN
+from panels.stack.passage_paths import CHOSEN
 from panels.stack.passage_snippet import snippet
 from tests.models.tiny import HEADLESS, MODELS, tiny_model
 from tests.panels import long_texts

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from anatomy.request import Want
 from anatomy.spec import Norm
 from panels.stack.passage import draw
-from panels.stack.passage_paths import paths
+from panels.stack.passage_paths import CHOSEN, paths
 from panels.stack.passage_reading import read
-from panels.stack.passage_rule import CHOSEN
 from panels.stack.passage_steps import steps
 from panels.stack.passage_words import caption, formula, notes
 from tests.panels.stack.passages import BOTH, NAMES, TOPS, drawn_by_chance, model, scaled, slowly, told, way
