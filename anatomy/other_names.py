@@ -255,6 +255,7 @@ surprisal         | TransformerLens: `return_type="loss"`, `loss_per_token=True`
 half_kl           | Of `logits` of two runs.
 cache_gap         | Of `logits` of two runs: with keys and values kept, and without.
 dla_heads         | `ActivationCache.stack_head_results`, then `logit_attrs`; as `dla_parts`.
+dla_src           | Of `v`, `pattern` and `W_O`, with the final norm's divisor; as `dla_parts`.
 dla_neuron_ids    | `ActivationCache.stack_neuron_results`, then `logit_attrs`; as `dla_parts`.
 dla_neuron_logits | As `dla_neuron_ids`.
 """

@@ -167,6 +167,7 @@ cache_gap  | pos           | logit  | output    | largest difference of its logi
 _FOR_A_TOKEN = """
 dla_parts         | pos part       | logit  | output | what the embedding, each attention and each FFN add to the logit
 dla_heads         | pos layer head | logit  | output | what each head adds through the output projection, its bias apart
+dla_src           | pos src        | logit  | output | what each token's values add through all heads, that bias apart
 dla_neuron_ids    | pos layer k    | neuron | output | each layer's neurons that add most to the logit or take most off
 dla_neuron_logits | pos layer k    | logit  | output | what each of dla_neuron_ids adds to the logit
 """

@@ -9,6 +9,7 @@ from unicodedata import bidirectional
 
 import numpy as np
 
+from anatomy.characters import Covered, Share, begun, covered, parted, stands_alone
 from anatomy.request import Run, Want
 from anatomy.sites import SITES, axes_of
 from anatomy.spec import ModelSpec
@@ -25,6 +26,8 @@ class Token:
     start    first character that it covers, of the text with what the run's tail goes on with
     end      one past the last; start == end for a token that covers no text (added by the model)
     special  added or control token, not text
+    covers   what it covers where it holds a part of a character, in order: characters, and parts of others; set by the
+             trace, which has the tokens beside it
     """
 
     id: int
@@ -34,26 +37,61 @@ class Token:
     start: int
     end: int
     special: bool = False
+    covers: Covered = field(default=(), compare=False)
 
     @property
     def label(self) -> str:
-        """What a figure prints: spaces as ·, newlines as ⏎, part-characters as their bytes (`‹E6 82›`)."""
+        """What a figure prints: spaces as ·, newlines as ⏎, the first of two parts of a character as `‹患 1/2›`.
+
+        A part that can be read by itself stands for itself: the 👩 that begins a family.
+        """
+        if self.covers and not stands_alone(self.text):
+            return "".join(_part(one) if isinstance(one, Share) else readable(one, b"") for one in self.covers)
         return readable(self.piece if self.special else self.text, self.bytes)
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """The characters that it holds a part of, in order."""
+        return tuple(one for one in self.covers if isinstance(one, Share))
+
+
+def _part(share: Share) -> str:
+    return f"‹{readable(share.character, b'').strip('‹›')} {share.part}/{share.of}›"
 
 
 def readable(text: str | None, raw: bytes) -> str:
-    """A label that is never empty and never U+FFFD: visible white space, bytes where no text exists.
+    """A label that is never empty and never U+FFFD: visible white space, bytes where no text exists. Of a character
+    that is only begun, the first and the last that it may become: `‹悀…悿›` for the bytes E6 82.
 
     One in a script that runs from right to left is isolated (Unicode Annex 9), so that marks, quotes and numbers
     beside it keep their order.
     """
-    if text is None or text == "":
-        return "‹" + " ".join(f"{b:02X}" for b in raw) + "›"
+    if text is None:
+        return _unfinished(raw)
+    if text == "":
+        return _in_hex(raw)
     if set(text) <= _JOINERS:  # with nothing to join they would leave the label blank
         return "".join(f"‹U+{ord(c):04X}›" for c in text)
     shown = text.translate(_VISIBLE)
     label = "".join(c if c.isprintable() and c != "\ufffd" else _code_point(c) for c in shown)
     return f"\u2066{label}\u2069" if any(bidirectional(c) in ("R", "AL") for c in text) else label
+
+
+def _unfinished(raw: bytes) -> str:
+    """Bytes that are no text by themselves: whole characters among them as such, the beginning of one by the characters
+    that begin so, all others in hexadecimal."""
+    parts = parted(raw)
+    if parts is None:
+        return _in_hex(raw)
+    may_be = begun(parts.begins)
+    ends = _in_hex(parts.ends) if parts.ends else ""
+    text = readable(parts.text, b"") if parts.text else ""
+    begins = _in_hex(parts.begins) if parts.begins else ""
+    return ends + text + ("‹{}…{}›".format(*(readable(one, b"") for one in may_be)) if may_be else begins)
+
+
+def _in_hex(raw: bytes) -> str:
+    return f"‹{raw.hex(' ').upper()}›"
 
 
 def _code_point(character: str) -> str:
@@ -102,6 +140,7 @@ class Trace:
     def __post_init__(self) -> None:
         lengths = {stack: self._lengths(stack) for stack in {want.stack for want in self.arrays}}
         frozen = {want: _checked(want, array, lengths[want.stack]) for want, array in self.arrays.items()}
+        object.__setattr__(self, "tokens", _with_parts(self.tokens, self.text))
         object.__setattr__(self, "arrays", MappingProxyType(frozen))
         object.__setattr__(self, "names", MappingProxyType(dict(self.names)))
 
@@ -141,8 +180,8 @@ class Trace:
 
     @cached_property
     def _own_names(self) -> dict[int, str]:
-        """Labels of the text's own tokens; of equal ids the first."""
-        return {token.id: token.label for token in reversed(self.tokens)}
+        """Labels of the text's own tokens as those of no text: one part may begin many characters."""
+        return {token.id: replace(token, covers=()).label for token in self.tokens}
 
     @property
     def nbytes(self) -> int:
@@ -157,6 +196,15 @@ class Trace:
         """Length of every axis that the model or the text fixes."""
         of_text = {"pos": len(self.tokens), "src": len(self.tokens), "byte": sum(len(t.bytes) for t in self.tokens)}
         return self.spec.sizes(stack) | of_text
+
+
+def _with_parts(tokens: tuple[Token, ...], text: str) -> tuple[Token, ...]:
+    """The tokens with what those cover that hold parts of characters."""
+    spans = tuple((token.start, token.start if token.special else token.end) for token in tokens)
+    parts = covered(text, spans)
+    if all(own == token.covers for own, token in zip(parts, tokens, strict=True)):
+        return tokens
+    return tuple(replace(token, covers=own) for own, token in zip(parts, tokens, strict=True))
 
 
 def _checked(want: Want, array: np.ndarray, lengths: Mapping[str, int]) -> np.ndarray:

@@ -14,6 +14,7 @@ DEFAULT_TEXT = "Paris is the capital of France. Berlin is the capital of"
 DEFAULT_MODEL = "smollm2-135m"
 DEFAULT_PANEL = "attention"
 OPENING = "passage"  # the panel of a visit whose link says nothing
+COLOURS = ("surprisal", "attention", "contribution")  # what the tokens of the strip can be tinted by
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class View:
     article   key of the article that is read along ("A1"); None for none
     claim     id of the claim that is looked at; None for none
     beside    catalog name of the model whose verdicts stand beside this one's; None for none
+    colour    what the text's tokens are tinted by, one of COLOURS; None for nothing
     settings  the panels' own controls, (name, value as it stands in the link), sorted
     """
 
@@ -47,6 +49,7 @@ class View:
     article: str | None = None
     claim: str | None = None
     beside: str | None = None
+    colour: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
 
     @overload
@@ -214,6 +217,8 @@ def _complaint(name: str, text: str, panels: tuple[str, ...]) -> str | None:
         return _("The link's tail has more than {count} tokens. Nothing follows the text.", count=longest)
     if name == "lang" and text not in LANGUAGES:
         return _("No language is called {value}. The browser's own is used.", value=_short(text))
+    if name == "colour" and text not in COLOURS:
+        return _("The text cannot be coloured by {value}. It stays as it is.", value=_short(text))
     if name == "panel" and text not in panels:
         return _("No panel is called {value}. The first one is shown.", value=_short(text))
     return None

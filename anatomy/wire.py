@@ -14,6 +14,7 @@ from math import prod
 from typing import IO
 
 import numpy as np
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 from cattrs.preconf.json import make_converter
 from jaxtyping import Shaped
 
@@ -31,6 +32,9 @@ MOST_LAYERS, MOST_LONG = 1 << 12, 1 << 26  # of layers and heads; of every other
 _END, _END_OF_LARGE = b"PK\x05\x06", b"PK\x06\x07"  # of a zip file; of one with more than 65,535 members before that
 _PIECE = 1 << 20  # bytes read at a time
 _JSON = make_converter()  # dataclasses field by field; what is left out takes its default
+_FOUND = override(omit=True)  # what the trace finds in the text by itself
+_JSON.register_unstructure_hook(Token, make_dict_unstructure_fn(Token, _JSON, covers=_FOUND))
+_JSON.register_structure_hook(Token, make_dict_structure_fn(Token, _JSON, covers=_FOUND))
 
 
 @dataclass(frozen=True)

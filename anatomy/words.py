@@ -79,7 +79,11 @@ def joined(tokens: Sequence[Token], spans: Sequence[tuple[int, int]]) -> Words:
     for start, end in spans:
         owner[start:end] = [start] * (end - start)
     held = [set() if token.special else set(owner[token.start : token.end]) for token in tokens]
-    starts = (place for place in range(len(tokens)) if place == 0 or not held[place - 1] & held[place])
+    starts = (
+        place
+        for place in range(len(tokens))
+        if place == 0 or not (held[place - 1] & held[place] or _go_on(tokens[place - 1], tokens[place]))
+    )
     return Words(tuple(starts), len(tokens))
 
 
@@ -102,6 +106,12 @@ def attention(pattern: Float[Array, "pos src"], words: Words) -> Float[Array, "w
         return pattern.astype(np.float64)
     over_keys = summed(pattern.T, words)  # [word_src pos]
     return averaged(over_keys.T, words)
+
+
+def _go_on(before: Token, token: Token) -> bool:
+    """Whether a token holds the next part of the character that the one before it holds a part of."""
+    last, first = before.shares[-1:], token.shares[:1]
+    return bool(last and first) and (last[0].character, last[0].part + 1) == (first[0].character, first[0].part)
 
 
 def _label(tokens: Sequence[Token]) -> str:

@@ -16,7 +16,7 @@ DIVIDED = ("models", "panels")  # folders whose own folders and files are rooms 
 # room | rooms that it may import besides itself and `anatomy` | packages beyond the standard library
 # A name that begins with a dot is a room of `models/`; STAGE stands for each stage's room of `panels/`.
 TABLE = """
-anatomy      |                                                          | ARRAYS babel cattrs
+anatomy      |                                                          | ARRAYS babel cattrs regex
 viz          |                                                          | ARRAYS plotly
 panels          | panels.panel                                          |
 panels.panel    | viz                                                   | plotly

@@ -44,7 +44,7 @@ def _heads(context: RunContext, pos: int) -> Identity:
         z = context.tensor(Want("z", layer, pos=pos)).flatten()  # [head·d_head]
         written = context.tensor(Want("attn_out", layer, pos=pos))
         errors.append(off(z @ out.rows + out.bias, written, z.abs() @ out.rows.abs() + out.bias.abs()))
-    vouches = sites_of(value_weighted.MEASURES) | {"dla_heads"}
+    vouches = sites_of(value_weighted.MEASURES) | {"dla_heads", "dla_src"}
     return Identity(N_("heads through the output projection = attention's write"), vouches, worst(errors), TOLERANCE)
 
 

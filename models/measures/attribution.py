@@ -27,6 +27,7 @@ _STRONGEST = ("dla_neuron_ids", "dla_neuron_logits")
 MEASURES = (
     Measure(("dla_parts",), frozenset({"resid_pre", "resid_post", "attn_out", "ffn_out", "logits"}), rows=once),
     Measure(("dla_heads",), frozenset({"resid_post", "z", "logits"}), rows=once),
+    Measure(("dla_src",), frozenset({"resid_post", "pattern", "v", "z", "logits"}), rows=once),
     Measure(
         _STRONGEST,
         frozenset({"resid_post", "act", "logits"}),
@@ -43,8 +44,11 @@ _READS = {
 
 
 def basis(want: Want, spec: ModelSpec) -> list[Want]:
-    """What every layer writes, or what it is written from, at the wanted position."""
-    return [Want(site, layer, pos=want.pos) for site in _READS[want.site] for layer in range(spec.layers)]
+    """What every layer writes, or what it is written from, at the wanted position; the values of all positions."""
+    layers = range(spec.layers)
+    if want.site == "dla_src":
+        return [one for n in layers for one in (Want("pattern", n, pos=want.pos), Want("v", n))]
+    return [Want(site, layer, pos=want.pos) for site in _READS[want.site] for layer in layers]
 
 
 def missing(spec: ModelSpec) -> dict[str, str]:
@@ -108,6 +112,19 @@ def _heads(context: RunContext, want: Want) -> Float[np.ndarray, "layer head"]:
     return torch.stack(rows).float().numpy()
 
 
+def _sources(context: RunContext, want: Want) -> Float[np.ndarray, " src"]:
+    """Weight × value of every head, followed through the output projection to the logit, summed over heads and layers:
+    what `dla_heads` shares out among heads, shared out among the tokens that they look at."""
+    aim, added = _aim(context, want), torch.zeros(len(context.ids), dtype=torch.float64)
+    for layer in range(context.loaded.spec.layers):
+        pattern = context.tensor(Want("pattern", layer, pos=want.pos)).double()  # [head src]
+        v = context.tensor(Want("v", layer)).double()  # [kv src d_head]
+        by_input = out_projection(context.loaded, layer).rows.double() @ aim.direction
+        by_head = by_input.reshape(len(v), -1, v.shape[-1])  # [kv group d_head]
+        added += (pattern * (by_head @ v.transpose(1, 2)).flatten(0, 1)).sum(0)
+    return added.float().numpy()
+
+
 def _neurons(context: RunContext, want: Want) -> tuple[Int[Tensor, "layer k"], Float[Tensor, "layer k"]]:
     """(numbers, logits) of the neurons of each layer that add or take off most."""
     direction, ids, logits = _aim(context, want).direction.float(), [], []
@@ -120,4 +137,4 @@ def _neurons(context: RunContext, want: Want) -> tuple[Int[Tensor, "layer k"], F
     return torch.stack(ids), torch.stack(logits)
 
 
-_WHOLE = {"dla_parts": _parts, "dla_heads": _heads}
+_WHOLE = {"dla_parts": _parts, "dla_heads": _heads, "dla_src": _sources}

@@ -9,6 +9,7 @@ from jaxtyping import Int
 from anatomy.request import Want
 from anatomy.trace import Trace, readable
 from anatomy.view import Fitted
+from viz.tokens import spelled
 
 STEP, RULE = Want("merge_step"), Want("merge_rule")
 MOST_BYTES = 32  # shown of a word
@@ -70,8 +71,9 @@ class Word:
         return self.pieces(len(self.raw))
 
     def label(self, piece: tuple[int, int]) -> str:
-        """A piece as figures print it."""
-        return readable(*_text(self.raw[piece[0] : piece[1]]))
+        """A piece as figures print it; one that holds a part of a character by its bytes, which are what is joined."""
+        text, raw = _text(self.raw[piece[0] : piece[1]])
+        return f"‹{spelled(raw)}›" if text is None else readable(text, raw)
 
     def around(self, place: int) -> "Word":
         """The word; of one of more than MOST_BYTES bytes (fewer where not all are ASCII) the token at this place among

@@ -67,7 +67,7 @@ def test_characters_without_a_token_are_named_once():
         (" capital", b" capital", "·capital"),
         ("\n\n", b"\n\n", "⏎⏎"),
         ("\t", b"\t", "⇥"),
-        (None, b"\xe6\x82", "‹E6 82›"),
+        (None, b"\x82\xa3", "‹82 A3›"),
         ("", b"", "‹›"),
         ("\x00", b"\x00", "‹U+0000›"),
         ("\u202e", "\u202e".encode(), "‹U+202E›"),

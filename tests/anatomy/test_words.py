@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anatomy.trace import Token
+from anatomy.request import Run
+from anatomy.trace import Token, Trace
 from anatomy.words import Words, apart, attention, averaged, joined, summed
+from tests.anatomy.spec import SPEC
 
 RANDOM = np.random.default_rng(0)
 
@@ -118,9 +120,18 @@ def test_characters_of_scripts_without_spaces_stand_alone_and_their_bytes_togeth
     assert words.labels(tokens) == ("北", "京")
 
 
-def test_half_a_character_is_shown_as_its_bytes():
+def test_a_half_character_is_called_by_what_it_may_become():
     tokens = [Token(0, "", None, b"\xe5", 0, 1), Token(1, "", None, b"\x8c", 0, 1)]
-    assert joined(tokens, []).labels(tokens) == ("‹E5 8C›",)
+    assert joined(tokens, []).labels(tokens) == ("‹匀…匿›",)
+
+
+def test_tokens_of_one_character_of_several_code_points_stand_together():
+    family = "👩\u200d👧"
+    pieces = [family[:1], family[1:2], family[2:], "!"]
+    tokens = [Token(i, "x", piece, piece.encode(), i, i + 1) for i, piece in enumerate(pieces)]
+    tokens = Trace(Run(SPEC.id, family + "!"), SPEC, tuple(tokens), {}).tokens
+    words = joined(tokens, [])
+    assert words.labels(tokens) == (family, "!")
 
 
 @pytest.mark.parametrize("starts", [(1, 2), (0, 0), (0, 3), (0, 2, 1)])

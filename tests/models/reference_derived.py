@@ -89,6 +89,8 @@ class Derived:
                 return self._parts(want)
             case "dla_heads":
                 return torch.stack([self._head_writes(n) for n in range(len(self.layers))]).double().numpy() @ self._aim
+            case "dla_src":
+                return sum(self._writes_by_source(n) for n in range(len(self.layers))).double().numpy() @ self._aim
             case "contribution":
                 return self._contribution(want.layer)
             case "top_src" | "top_head" | "top_weight" | "top_moved":
@@ -208,6 +210,13 @@ class Derived:
                 apart[:, head * width : (head + 1) * width] = pattern[head, pos, :, None] * values
                 found[head, pos] = self._alone(out, apart).norm(dim=-1).numpy()
         return found
+
+    def _writes_by_source(self, layer: int) -> Float[Tensor, "src d_model"]:
+        """What every token's values add to the stream at the position, through all heads of a layer."""
+        pattern, v = self.layers[layer]["pattern"][:, self.pos], self.layers[layer]["v"]  # [head src], [kv src d_head]
+        values = v.repeat_interleave(len(pattern) // len(v), dim=0)  # [head src d_head]
+        weighed = (pattern[..., None] * values).transpose(0, 1).flatten(1)  # [src head·d_head]
+        return self._alone(self._projection(layer, 0), weighed)
 
     def _strongest(self, layer: int) -> dict[str, Float[np.ndarray, " pos"]]:
         """Who brings each token most, token by token, head by head: one that brings clearly more takes the place."""

@@ -83,6 +83,14 @@ def test_heads_add_up_to_their_layers_attention_but_for_its_bias(kind: str) -> N
         np.testing.assert_allclose(apart, frozen.numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", PRE_NORM)
+def test_what_tokens_add_through_all_heads_is_what_the_heads_add(kind: str) -> None:
+    heads, sources = (Want(site, pos=POS, token=choice(1)) for site in ("dla_heads", "dla_src"))
+    trace = asked(kind, heads, sources)
+    assert_alike(trace[sources].sum(), trace[heads].sum())
+    assert not trace[sources][POS + 1 :].any()  # nobody sees what comes later
+
+
 def test_all_neurons_of_a_layer_that_has_as_many_as_are_kept_add_up_to_its_ffn(monkeypatch: pytest.MonkeyPatch) -> None:
     from models.measures import attribution
 

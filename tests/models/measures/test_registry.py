@@ -13,6 +13,8 @@ from models.reading.recorder import ATTENDED, ORDER
 from models.text import tokenizer
 from tests.models.tiny import MODELS, tiny_engine
 
+TOP = ("src", "head", "weight", "moved")
+
 
 def test_every_site_is_answered_by_one_measure() -> None:
     of_layers = (*collect.MEASURES, *reductions.REDUCTIONS, *reductions.ATTENTION_REDUCTIONS)
@@ -61,7 +63,7 @@ def test_a_basis_is_shown_by_layers_as_they_run(kind: str) -> None:
 
 def test_what_is_missing_takes_what_rests_on_it_along_however_far() -> None:
     reasons = with_resting({"v": "why", "lens_kl": "another"})
-    moved = ("contribution", "contribution_max", "contribution_mean", "top_src", "top_head", "top_weight", "top_moved")
+    moved = ("contribution", "contribution_max", "contribution_mean", "dla_src", *(f"top_{of}" for of in TOP))
     assert reasons == dict.fromkeys(("v", *moved), "why") | {"lens_kl": "another"}
     assert with_resting({"near_ids": "why"}) == {"near_ids": "why"}
 

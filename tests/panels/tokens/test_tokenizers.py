@@ -151,7 +151,7 @@ def test_an_emoji_has_no_words():
     trace = cut_as("🙂", [raw[:3], raw[3:]])
     other = replace(trace, tokens=(replace(trace.tokens[0], end=1),))
     told = once.caption(PANEL, replace(trace, of_others=(other,)), Fitted(pos=0))
-    assert "cuts 1 character in another way: “🙂” is “‹F0 9F 99›” + “‹82›” here and “‹F0 9F 99›” there." in told
+    assert "cuts 1 character in another way: “🙂” is “‹🙂 1/2›” + “‹🙂 2/2›” here and “‹🙀…🙿›” there." in told
 
 
 def test_a_character_that_is_left_out_is_named():
