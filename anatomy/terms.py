@@ -8,6 +8,14 @@ from anatomy.language import N_
 TERMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     # text
     (N_("token"), (), N_("One piece of the text as the model reads it: a word, a part of one, or a few bytes.")),
+    (
+        N_("part of a character"),
+        (),
+        N_(
+            "A token may end inside a character: ‹患 1/2› is the first of two tokens that hold 患 together, and ‹悀…悿› "
+            "in no text the beginning of a character from 悀 to 悿."
+        ),
+    ),
     (N_("tokenizer"), (), N_("What cuts a text into tokens and gives each its number in the vocabulary.")),
     (
         N_("vocabulary"),

@@ -108,7 +108,7 @@ def related(case: Case) -> Verdict:
 
 def _otherwise(trace: Trace, pos: int) -> int | None:
     """Rank of the nearest row whose letters are not those of the token at `pos`; None where all that are known are."""
-    own = _letters(trace.labels[pos])
+    own = _letters(trace.name(trace.tokens[pos].id))
     names = (trace.name(int(row)) for row in trace[_NEAR_IDS][pos])
     return next((rank for rank, name in enumerate(names) if _letters(name) != own), None)
 
