@@ -40,6 +40,10 @@ def _again(kind: type[Refused], message: str, values: dict[str, object]) -> Refu
     return kind(message, **values)
 
 
+class Settled(Refused):
+    """Refused for something that stays as it is for as long as the program runs: asked again, it is refused again."""
+
+
 class TooLong(Refused):
     """Refused for the length of the text alone: a part of it will do. longest: tokens that it may have, at most."""
 

@@ -1,5 +1,6 @@
 """The answer: tokens and arrays by `Want`, each checked against the table of sites when it is built."""
 
+import re
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -87,7 +88,12 @@ def _unfinished(raw: bytes) -> str:
     ends = _in_hex(parts.ends) if parts.ends else ""
     text = readable(parts.text, b"") if parts.text else ""
     begins = _in_hex(parts.begins) if parts.begins else ""
-    return ends + text + ("‹{}…{}›".format(*(readable(one, b"") for one in may_be)) if may_be else begins)
+    return ends + text + (_between(may_be) if may_be else begins)
+
+
+def _between(ends: tuple[str, str]) -> str:
+    """A character of which only the beginning is known, by the first and the last that it may be."""
+    return "‹{}…{}›".format(*(readable(one, b"") for one in ends))
 
 
 def _in_hex(raw: bytes) -> str:
@@ -100,6 +106,7 @@ def _code_point(character: str) -> str:
 
 
 _VISIBLE = {ord(" "): "·", ord("\n"): "⏎", ord("\t"): "⇥", ord("\r"): "␍", 0xA0: "⍽", 0x3000: "□"}
+_ENDS = re.compile("‹([89AB][0-9A-F](?: [89AB][0-9A-F]){0,2})›")  # a label that ends a character
 _JOINERS = {"\u200c", "\u200d", "\ufe0f"}
 
 
@@ -177,6 +184,34 @@ class Trace:
         if name is None:
             raise KeyError(f"no name for token id {token_id}: the engine has to give one for every id in its arrays")
         return name
+
+    def following(self, token_id: int, pos: int) -> str:
+        """Label of a vocabulary id as what goes on with the text after a token: where a character is not finished
+        there, and these bytes go on with it, the character: `‹患 3/3›` for A3 after E6 and 82. KeyError as `name`."""
+        name = self.name(token_id)
+        ends = _ENDS.match(name)
+        first, count = self._unfinished(pos) if ends else (b"", 0)
+        if ends is None or not first:
+            return name
+        raw = first + bytes.fromhex(ends[1])
+        parts, may_be = parted(raw), begun(raw)
+        if parts is not None and parts.text:
+            return _part(Share(parts.text, count + 1, count + 1)) + name[ends.end() :]
+        return name if may_be is None else _between(may_be)
+
+    def _unfinished(self, pos: int) -> tuple[bytes, int]:
+        """(the bytes of a character that is not finished after a token, how many tokens hold them)."""
+        raw, count = b"", 0
+        if self.spec.head != "causal":
+            return raw, count
+        for token in reversed(self.tokens[max(0, pos - 2) : pos + 1]):
+            if token.special:
+                break
+            raw, count = token.bytes + raw, count + 1
+            parts = parted(raw)
+            if parts is not None and (parts.begins or parts.text):
+                return parts.begins, count
+        return b"", 0
 
     @cached_property
     def _own_names(self) -> dict[int, str]:

@@ -185,13 +185,17 @@ def _stack(trace: Trace, view: Fitted) -> str:
     if trace.spec.head is None:
         return nouns.layers(trace.spec.layers)
     ids = trace[Want("lens_ids", pos=view.pos)]
-    return _("{token} leads from layer {layer}", token=quoted(trace.name(int(ids[-1, 0]))), layer=leads_from(ids))
+    return _(
+        "{token} leads from layer {layer}",
+        token=quoted(trace.following(int(ids[-1, 0]), view.pos)),
+        layer=leads_from(ids),
+    )
 
 
 def _output(trace: Trace, view: Fitted) -> str:
     if trace.spec.head is None:
         return _("vectors, no predictions")
-    best = trace.name(int(trace[Want("next_ids", pos=view.pos)][0]))
+    best = trace.following(int(trace[Want("next_ids", pos=view.pos)][0]), view.pos)
     return f"{quoted(best)} {percent(float(np.exp(trace[Want('next_logp', pos=view.pos)][0])))}"
 
 

@@ -48,7 +48,8 @@ def after(model: HostedModel, trace: Trace) -> Continuation | None:
 def tokens_of(trace: Trace) -> tuple[Next, ...]:
     """The best tokens after the last one of a trace that holds `needs`."""
     ids, logp = (trace[want][:SHOWN].tolist() for want in needs(trace.spec, len(trace.tokens)))
-    return tuple(Next(row, trace.name(row), exp(p)) for row, p in zip(ids, logp, strict=True))
+    last = len(trace.tokens) - 1
+    return tuple(Next(row, trace.following(row, last), exp(p)) for row, p in zip(ids, logp, strict=True))
 
 
 def no_room(model: HostedModel, longer: Run) -> str | None:

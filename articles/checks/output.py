@@ -164,7 +164,7 @@ def generates(case: Case) -> Verdict:
         "It goes on with your text: {token} is the most probable next token ({share}). It is put at the end and the "
         "next one is asked for. How human the result reads and how well it hangs together no forward pass tells; "
         "readers of longer texts would.",
-        token=quoted(trace.name(int(trace[ids][0]))),
+        token=quoted(trace.following(int(trace[ids][0]), pos)),
         share=percent(p),
     )
     how = _("Sites next_ids and next_logp at the last token of the text.")

@@ -169,7 +169,7 @@ def hierarchy(case: Case) -> Verdict:
         late = settled >= spec.layers / 2
         sentence += " " + _(
             "The final answer {answer} leads for good from layer {layer} of {layers} on.",
-            answer=quoted(trace.name(int(ids[-1]))),
+            answer=quoted(trace.following(int(ids[-1]), pos)),
             layer=settled,
             layers=spec.layers,
         )

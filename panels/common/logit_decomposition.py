@@ -95,8 +95,8 @@ def logit_decomposition(trace: Trace, view: Fitted) -> LogitDecomposition:
     best, rank = int(ranked[0]), _RANKS.get(view[RIVAL])
     rival = None if rank is None else int(ranked[rank - 1])
     return LogitDecomposition(
-        best=trace.name(best),
-        rival=None if rival is None else trace.name(rival),
+        best=trace.following(best, view.pos),
+        rival=None if rival is None else trace.following(rival, view.pos),
         enters=float(parts[0]),
         writes=parts[1:-1].reshape(-1, 2).T,  # [2 layer]
         constants=float(parts[-1]),

@@ -5,7 +5,9 @@ from anatomy.spec import ModelSpec
 from anatomy.view import Fitted, View
 from panels.common.attention_row import is_long
 
+# Where the reader puts the folder of the checkpoint, and of another one to compare with.
 FOLDER = "path/to/model"
+OTHER = "path/to/another-model"
 # Leaves the embedding table in `table`, and the model's layers in `layers`, whatever the family calls them.
 TABLE = "table = model.get_input_embeddings().weight.detach()  # [vocab, d_model]\n"
 LAYERS = """from transformers.modeling_layers import GradientCheckpointingLayer

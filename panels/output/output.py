@@ -75,7 +75,7 @@ def read(trace: Trace, view: Fitted) -> Prediction:
         logits=logits,
         probabilities=softmax(logits, heat),
         ids=ids,
-        names=tuple(trace.name(token_id) for token_id in ids),
+        names=tuple(trace.following(token_id, view.pos) for token_id in ids),
     )
 
 

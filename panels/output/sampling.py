@@ -106,7 +106,7 @@ def read(trace: Trace, view: Fitted) -> Sampling:
         settings=settings(view),
         steps=taken,
         ids=ids,
-        labels=tuple(trace.name(row) if row in named else None for row in ids),
+        labels=tuple(trace.following(row, view.pos) if row in named else None for row in ids),
         repeated=ids[0] in before,
     )
 

@@ -83,7 +83,7 @@ def read(trace: Trace, view: Fitted) -> Lens:
     for row, shares in zip(ids.tolist(), probabilities.tolist(), strict=True):
         place = row.index(ids[-1, 0]) if ids[-1, 0] in row else None
         known = (None, None) if place is None else (place + 1, shares[place])
-        steps.append(Step(row[0], trace.name(row[0]), shares[0], *known))
+        steps.append(Step(row[0], trace.following(row[0], view.pos), shares[0], *known))
     return Lens(trace.spec, view.layer, view.pos, tuple(steps), leads_from(ids), ids.shape[-1])
 
 

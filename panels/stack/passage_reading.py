@@ -128,7 +128,7 @@ def read(trace: Trace, view: Fitted) -> Way:
         said=_said(trace, view.pos) if trace.spec.head else (),
         since=_since(trace, view.pos) if trace.spec.head else None,
         leads=_leads(trace),
-        best=tuple(_best(trace, Want("next_ids", pos=view.pos), Want("next_logp", pos=view.pos))),
+        best=tuple(_best(trace, view.pos, Want("next_ids", pos=view.pos), Want("next_logp", pos=view.pos))),
     )
 
 
@@ -147,7 +147,7 @@ def _said(trace: Trace, pos: int) -> tuple[Said, ...]:
     answer, least = int(trace[Want("next_ids", pos=pos)][0]), min(_LEAST, len(ids))
     said: list[Said] = []
     for best, layers in groupby(range(len(ids)), key=lambda layer: int(ids[layer, 0])):
-        run, label = list(layers), trace.name(best)
+        run, label = list(layers), trace.following(best, pos)
         if len(run) >= least and (not said or said[-1].label != label):
             said.append(Said(label, run[0], run[-1], float(np.exp(shares[run[0], 0])), best == answer))
     return tuple(said)
@@ -163,11 +163,13 @@ def _leads(trace: Trace) -> dict[int, tuple[str, float]]:
     if not all(Want(site) in trace for site in _NEXT):
         return {}
     ids, shares = (trace[Want(site)][:, 0].tolist() for site in _NEXT)
-    return {pos: (trace.name(row), float(np.exp(p))) for pos, (row, p) in enumerate(zip(ids, shares, strict=True))}
+    return {
+        pos: (trace.following(row, pos), float(np.exp(p))) for pos, (row, p) in enumerate(zip(ids, shares, strict=True))
+    }
 
 
-def _best(trace: Trace, ids: Want, shares: Want) -> list[tuple[int, str, float]]:
+def _best(trace: Trace, pos: int, ids: Want, shares: Want) -> list[tuple[int, str, float]]:
     if ids not in trace:
         return []
     found = zip(trace[ids][:_NAMED].tolist(), trace[shares][:_NAMED].tolist(), strict=True)
-    return [(row, trace.name(row), float(np.exp(p))) for row, p in found]
+    return [(row, trace.following(row, pos), float(np.exp(p))) for row, p in found]

@@ -85,7 +85,7 @@ def read(trace: Trace, view: Fitted) -> Watched:
         pos=view.pos,
         by_rank=view[MEASURE] == "rank",
         ids=tuple(ids.tolist()),
-        labels=tuple(map(trace.name, ids.tolist())),
+        labels=tuple(trace.following(row, view.pos) for row in ids.tolist()),
         probability=np.exp(logp.astype(np.float64)),
         rank=rank.astype(np.int64),
     )

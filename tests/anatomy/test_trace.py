@@ -1,5 +1,7 @@
 """Trace and Token: arrays are checked when the answer is built, labels are always readable."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -117,3 +119,28 @@ def test_the_text_of_a_trace_goes_on_with_its_tail():
     tokens = (Token(1, "a", "a", b"a", 0, 1), *continued(generated(b"b", b"\xe6"), 1)[0])
     assert Trace(Run(SPEC.id, "a", tail=(0, 1)), SPEC, tokens, {}).text == "ab\ufffd"
     assert Trace(Run(SPEC.id, "a"), SPEC, tokens[:1], {}).text == "a"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "names", "expected"),
+    [
+        (["患".encode()[:2]], {7: "‹A3›"}, "‹患 2/2›"),
+        ([b"a\xe6", b"\x82"], {7: "‹A3›"}, "‹患 3/3›"),
+        ([b"\xe6"], {7: "‹82›"}, "‹悀…悿›"),
+        ([b"\xe6"], {7: "‹82 A3›·b"}, "‹患 2/2›·b"),
+        ([b"a"], {7: "‹A3›"}, "‹A3›"),
+        (["患".encode()], {7: "‹A3›"}, "‹A3›"),
+        ([b"\xc3"], {7: "‹82 A3›"}, "‹82 A3›"),
+        ([b"\xe6"], {7: "‹怀…濿›"}, "‹怀…濿›"),
+    ],
+)
+def test_what_goes_on_with_a_character_is_called_by_it(pieces, names, expected):
+    tokens, text = continued(generated(*pieces), 0)
+    trace = Trace(Run(SPEC.id, text), SPEC, tokens, {}, names)
+    assert trace.following(7, len(tokens) - 1) == expected
+
+
+def test_what_is_hidden_in_a_text_does_not_go_on_with_it():
+    tokens, text = continued(generated(b"\xe6\x82"), 0)
+    trace = Trace(Run(SPEC.id, text), replace(SPEC, head="masked"), tokens, {}, {7: "‹A3›"})
+    assert trace.following(7, 0) == "‹A3›"

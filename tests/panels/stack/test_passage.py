@@ -77,10 +77,10 @@ def test_lengths_and_predictions_are_the_traces(kind, answered):
         assert {line.leads for line in drawn.lines} == {""}
         return
     ids, shares = trace[Want("next_ids")], np.exp(trace[Want("next_logp")])
-    assert [line.leads for line in drawn.lines] == [trace.name(int(row[0])) for row in ids]
+    assert [line.leads for line in drawn.lines] == [trace.following(int(row[0]), pos) for pos, row in enumerate(ids)]
     np.testing.assert_allclose([line.share for line in drawn.lines], shares[:, 0], rtol=1e-4)
     assert drawn.best_ids == tuple(ids[PLACE, :5].tolist())
-    assert [label for label, _ in drawn.best] == [trace.name(row) for row in drawn.best_ids]
+    assert [label for label, _ in drawn.best] == [trace.following(row, PLACE) for row in drawn.best_ids]
     np.testing.assert_allclose([share for _, share in drawn.best], shares[PLACE, :5], rtol=1e-4)
     assert drawn.end == ""
 
@@ -112,7 +112,7 @@ def test_words_are_those_that_lead_the_lens_for_two_layers(kind, answered):
     trace, view = answered(PANEL, kind)
     ids, logp = (trace[Want(site, pos=view.pos)] for site in ("lens_ids", "lens_logp"))
     words = draw(read(trace, view)).words
-    assert [(word.layer, word.label) for word in words] == slowly([trace.name(int(row[0])) for row in ids])
+    assert [(word.layer, word.label) for word in words] == slowly([trace.following(int(row[0]), view.pos) for row in ids])
     np.testing.assert_allclose([word.probability for word in words], np.exp(logp[[word.layer for word in words], 0]))
 
 
