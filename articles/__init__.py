@@ -77,14 +77,19 @@ class Claim:
 
 @dataclass(frozen=True)
 class Article:
-    """key: short name on the page (A1 … A5); language: "en" or "zh"; year: of publication, None if not known.
+    """key: name in links (A1 … A5); language: "en" or "zh"; year: of publication, None if not known.
 
+    title     in the article's own language
+    named     the same title in English, before it is translated into the page's language
+    short     a few words of it, for places that are narrow; likewise
     sections  the places that claims stand at and no heading names: (section, title), in the article's language
     claims    in the order in which the article makes them
     """
 
     key: str
     title: str
+    named: str
+    short: str
     language: str
     year: int | None
     headings: tuple[Heading, ...]

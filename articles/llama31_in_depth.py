@@ -11,6 +11,8 @@ claim = partial(claim_of, about="Llama 3.1")
 ARTICLE = Article(
     key="A2",
     title="深入解析 Llama3.1 的技术架构",
+    named=N_("An In-Depth Analysis of the Technical Architecture of Llama 3.1"),
+    short=N_("Llama 3.1 in depth"),
     language="zh",
     year=None,
     headings=(

@@ -11,6 +11,8 @@ claim = partial(claim_of, about="Llama 3.1")
 ARTICLE = Article(
     key="A1",
     title="Understanding the Architecture of Llama 3.1: A Technical Overview",
+    named=N_("Understanding the Architecture of Llama 3.1: A Technical Overview"),
+    short=N_("Llama 3.1 overview"),
     language="en",
     year=None,
     headings=(

@@ -11,6 +11,8 @@ claim = partial(claim_of, about="Llama 3.1")
 ARTICLE = Article(
     key="A4",
     title="全面解读 Llama 3.1 模型的 92 页论文",
+    named=N_("A Full Reading of the 92-Page Paper on Llama 3.1"),
+    short=N_("Llama 3.1 paper"),
     language="zh",
     year=2024,
     headings=(

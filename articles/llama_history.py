@@ -11,6 +11,8 @@ claim = partial(claim_of, about="Llama 3")
 ARTICLE = Article(
     key="A5",
     title="Llama 3",
+    named=N_("Llama 3"),
+    short=N_("Llama 3"),
     language="en",
     year=2024,
     headings=(

@@ -7,6 +7,8 @@ from articles.measured import claim
 ARTICLE = Article(
     key="A3",
     title="Understanding the Architecture of LLMs: Exploring the Intricacies of Language Model Design",
+    named=N_("Understanding the Architecture of LLMs: Exploring the Intricacies of Language Model Design"),
+    short=N_("LLM architecture"),
     language="en",
     year=None,
     headings=(

@@ -6,7 +6,7 @@ import re
 import psutil
 
 from anatomy.language import N_
-from anatomy.refused import Refused
+from anatomy.refused import Refused, Settled
 
 VARIABLE = "STAGELIGHT_MEMORY"
 DEFAULT = 4 << 30
@@ -23,7 +23,7 @@ _WRITTEN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([gm]?)i?b?\s*", re.IGNORECASE)
 
 
 def limit() -> int:
-    """Bytes that the whole process may take: STAGELIGHT_MEMORY ("4", "2.5 GB", "900 MB"), or 4 GB. Refused for a value
+    """Bytes that the whole process may take: STAGELIGHT_MEMORY ("4", "2.5 GB", "900 MB"), or 4 GB. Settled for a value
     that is none of these."""
     given = os.environ.get(VARIABLE, "")
     if not given.strip():
@@ -33,7 +33,7 @@ def limit() -> int:
         template = N_(
             "{variable} is “{given}”: write a number of gigabytes, such as 4 or 2.5, or one with MB behind it."
         )
-        raise Refused(template, variable=VARIABLE, given=given)
+        raise Settled(template, variable=VARIABLE, given=given)
     return int(float(read[1]) * (1 << _UNITS[read[2].lower()]))
 
 

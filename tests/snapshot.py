@@ -28,7 +28,7 @@ _LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 # Fields that few figures have: where they are not set, they are left out.
 _RARE = ("names", "places", "inside", "rows", "neurons", "part", "measure", "opens", "leaves", "about")
 _HIDDEN = ("template", "uid")
-_NOTE = "note"  # of a table: left out where there is none
+_SELDOM = ("note", "shares")  # of a table, and of a chip: left out where there are none
 
 
 def described(figure: go.Figure | Grid | Chips) -> Any:
@@ -51,7 +51,7 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if hasattr(value, "__dataclass_fields__"):
         told = [(field.name, getattr(value, field.name)) for field in fields(value)]
-        return plain([held for name, held in told if name != _NOTE or held is not None])
+        return plain([held for name, held in told if name not in _SELDOM or held not in (None, ())])
     return _rounded(float(value)) if isinstance(value, float | np.floating) else value
 
 

@@ -15,7 +15,7 @@ from articles.verdict import Verdict
 from panels.panel import Panel
 from ui import excerpts, judging, links, mishap, polled, session
 from ui.components import claims
-from ui.components.claims import Card, Group, Mark, Tab
+from ui.components.claims import Card, Group, Mark, Place, Tab
 from ui.handed import Handed
 from ui.host import HostedModel, models, titled
 from ui.judging import Judged, Question
@@ -127,7 +127,8 @@ def _show(model_verdicts: ModelVerdicts, view: Fitted, now: View, panel: Panel) 
         "beside": _("Beside it:"),
     }
     claims.show(
-        title=_("What the articles say about this stage") if article is None else article.title,
+        title=_("What the articles say about this stage") if article is None else _(article.named),
+        original="" if article is None or _(article.named) == article.title else article.title,
         lang=get_locale() if article is None else article.language,
         note=" · ".join(filter(None, notes)),
         tabs=_tabs(article, panel.stage, model_verdicts),
@@ -176,13 +177,19 @@ def _tabs(article: Article | None, stage: str, model_verdicts: ModelVerdicts) ->
     return [here] + [
         Tab(
             key=each.key,
-            label=each.key,
-            title=each.title,
+            label=_(each.short),
+            title=whole_title(each),
             current=each == article,
             counts=judging.of_article(each, model_verdicts.own.verdicts),
         )
         for each in articles.load()
     ]
+
+
+def whole_title(article: Article) -> str:
+    """An article's title in the page's language; where that is not the article's own, its own behind it."""
+    named = _(article.named)
+    return named if named == article.title else f"{named} ({article.title})"
 
 
 def _of_stage(stage: str, model_verdicts: ModelVerdicts, now: View) -> list[Group]:
@@ -194,7 +201,7 @@ def _of_stage(stage: str, model_verdicts: ModelVerdicts, now: View) -> list[Grou
         by_id = {now.claim: _places(now.claim)} | by_id
     cards = tuple(_card(places, model_verdicts, now) for places in by_id.values() if places)
     named = [_heading(article, place) for article, place in articles.headings(stage)]
-    return [Group("", "", "", get_locale(), "", cards), *named]
+    return [Group(Place(""), "", "", get_locale(), "", cards), *named]
 
 
 def _of_article(article: Article, model_verdicts: ModelVerdicts, now: View) -> list[Group]:
@@ -214,13 +221,19 @@ def _section(article: Article, section: str, cards: tuple[Card, ...]) -> Group:
     terms = [place for place in article.headings if place.section == section]
     standard = " ".join(_(place.standard) for place in terms if place.standard)
     term = " · ".join(place.term for place in terms)
-    return Group(_passage(section), article.title_of(section), term, article.language, standard, cards)
+    return Group(Place(_passage(section)), article.title_of(section), term, article.language, standard, cards)
 
 
 def _heading(article: Article, place: Heading) -> Group:
     """A place that names a stage, and what the field calls the thing."""
     where = f"{_edition(article)} {_passage(place.section)}"
-    return Group(where, place.title, place.term, article.language, _(place.standard) if place.standard else "")
+    return Group(
+        Place(where, whole_title(article)),
+        place.title,
+        place.term,
+        article.language,
+        _(place.standard) if place.standard else "",
+    )
 
 
 def _passage(section: str) -> str:
@@ -229,7 +242,8 @@ def _passage(section: str) -> str:
 
 
 def _edition(article: Article) -> str:
-    return f"{article.key} · {article.year}" if article.year else article.key
+    """The article in a few words, with its year where that is known."""
+    return f"{_(article.short)} · {article.year}" if article.year else _(article.short)
 
 
 def _card(
@@ -242,12 +256,17 @@ def _card(
     target = at_claim(now, claim.id, model_verdicts.own.verdicts.get(claim.id), model_verdicts.spec)
     return Card(
         id=claim.id,
-        where=" · ".join(f"{article.key} {_passage(each.section)}" for article, each in places) if named else "",
+        where=tuple(_place(article, each.section) for article, each in places) if named else (),
         says=_(claim.says),
         marks=tuple(_mark(name, two, claim, judged) for name, judged in model_verdicts.by_model),
         href=links.query(target),
         current=claim.id == now.claim,
     )
+
+
+def _place(article: Article, section: str) -> Place:
+    """A section of an article, by a few words of its title."""
+    return Place(f"{_(article.short)} {_passage(section)}", whole_title(article))
 
 
 def _mark(name: str, two: bool, claim: Claim, judged: Judged) -> Mark:

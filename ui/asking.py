@@ -77,7 +77,12 @@ def _stop(question: Question) -> None:
 
 def run_again() -> None:
     """A button that runs what was stopped."""
-    st.button(_("Run it"), key="again", type="primary", on_click=lambda: st.session_state.pop(_STOPPED, None))
+    st.button(_("Run it"), key="again", type="primary", on_click=resume)
+
+
+def resume() -> None:
+    """Nothing counts as stopped any more."""
+    st.session_state.pop(_STOPPED, None)
 
 
 def extra(key: str, label: str, about: object) -> None:

@@ -14,7 +14,7 @@ from time import monotonic
 import streamlit as st
 
 from anatomy.language import N_
-from anatomy.refused import Refused, Sentence
+from anatomy.refused import Refused, Sentence, Settled
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -101,6 +101,11 @@ class HostedModel:
         """Why it did not load, as a sentence in the reader's language; None while it may still."""
         refused = self._refused
         return None if refused is None else str(refused)
+
+    @property
+    def settled(self) -> bool:
+        """It did not load, and another try would end in the same way."""
+        return isinstance(self._refused, Settled)
 
     @property
     def live(self) -> bool:

@@ -20,8 +20,8 @@ from ui import (
     aside,
     asking,
     continuation,
-    figure,
     host,
+    landing,
     links,
     long_links,
     mishap,
@@ -33,9 +33,9 @@ from ui import (
 )
 from ui.asking import Halt
 from ui.components import stagemap as drawn_map
-from ui.components import strip
 from ui.host import HostedModel, Loading
 from ui.stage import Answer
+from ui.tinting import TokensRow
 from ui.waiting import Line
 from viz.passage import WHOLE
 
@@ -106,6 +106,7 @@ def chosen(view: View) -> tuple[HostedModel, tuple[str, ...]]:
 def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
     """Everything below the text. Loading: the model that could answer is not there yet. Refused: it never will be."""
     spec = model.spec()
+    landing.settle(view, spec)
     run = view.run(spec)
     cut = asking.cut(model, run)
     fitted = view.fit(spec, () if isinstance(cut, Halt) else cut.tokens)
@@ -120,9 +121,7 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
     if panel.whole:
         _across(model, fitted, view, panel, cut, row, line, run)
         return
-    if isinstance(cut, Trace):
-        with row, mishap.costing("the tokens"):
-            tokens_of(cut, fitted)
+    tokens = _tokens(model, cut, fitted, row)
     answer = _answer(model, cut, fitted, panel, line)
     if isinstance(answer, Halt):
         mapped = cut if answer is cut else _for_the_map(model, run, fitted, answer, line)
@@ -139,6 +138,8 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
         _stage(model, fitted, view, answer, run)
     with right, mishap.costing("the articles"):
         aside.draw(model, fitted, view, panel, verdicts)
+    if tokens is not None:
+        tokens.finish(line, answer if isinstance(answer, Halt) else None)
 
 
 def _across(
@@ -154,14 +155,25 @@ def _across(
     """A panel across the page. Its figure has the tokens of a short text, and what may follow them: they stand in the
     row above it only of a long text, or where something was added."""
     inside = isinstance(cut, Trace) and len(cut.tokens) <= WHOLE
-    if isinstance(cut, Trace):
+    tokens = None if inside else _tokens(model, cut, fitted, row)
+    if isinstance(cut, Trace) and inside:
         with row, mishap.costing("the tokens"):
-            lost(cut) if inside else tokens_of(cut, fitted)
+            lost(cut)
     answer = _answer(model, cut, fitted, panel, line, _next)
     if not inside or view.tail:
         _followed(model, view, answer if isinstance(answer, Halt) else answer.trace, row)
     with st.container(key="across"):
         _stage(model, fitted, view, answer, run)
+    if tokens is not None:
+        tokens.finish(line, answer if isinstance(answer, Halt) else None)
+
+
+def _tokens(model: HostedModel, cut: Trace | Halt, fitted: Fitted, row: DeltaGenerator) -> TokensRow | None:
+    """The row of the tokens; None where there is none."""
+    if isinstance(cut, Trace):
+        with row, mishap.costing("the tokens"):
+            return tokens_of(model, cut, fitted)
+    return None
 
 
 def _followed(model: HostedModel, view: View, trace: Trace | Halt, row: DeltaGenerator) -> None:
@@ -234,10 +246,11 @@ def _stage(model: HostedModel, fitted: Fitted, view: View, answer: Answer | Halt
         stage.draw(model, fitted, answer)
 
 
-def tokens_of(trace: Trace, view: Fitted) -> None:
-    """The tokens in a row; below it, which characters none of them covers."""
-    strip.show(trace, view.pos, lambda pos: links.go(lambda now: figure.at_token(now, pos)))
+def tokens_of(model: HostedModel, trace: Trace, view: Fitted) -> TokensRow:
+    """The tokens in a row; below it, which characters none of them covers. trace: of the text, its tokens."""
+    tokens = TokensRow(model, trace, view, st.container(key="strip_tokens"))
     lost(trace)
+    return tokens
 
 
 def lost(trace: Trace) -> None:

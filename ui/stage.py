@@ -10,6 +10,7 @@ import panels
 from anatomy.language import _, spaced
 from anatomy.refused import Refused
 from anatomy.request import Run
+from anatomy.spec import ModelSpec
 from anatomy.stages import STAGES
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
@@ -21,6 +22,8 @@ from ui import (
     details,
     excerpts,
     figure,
+    lacking,
+    landing,
     later,
     links,
     mishap,
@@ -81,11 +84,12 @@ def _shown(model: HostedModel, run: Run, answer: Answer, view: Fitted) -> None:
     panel, alone, read = panels.load()[view.panel], bool(st.context.is_embedded), None
     if panel.others:
         trace = replace(trace, of_others=_of_others(model, run))
+    landing.tell(view, trace.spec)
     _heading(panel)
     with mishap.costing(f"the panel {panel.id}"):
-        read = _read(panel, trace, view)
+        read = _read(model, panel, trace, view)
     if not alone and not panel.whole:
-        _picker(panel)
+        _picker(panel, trace.spec)
     if read is not None:
         _figures(figures, run, trace, read)
     later.show(arrival)
@@ -105,11 +109,13 @@ def _heading(panel: Panel) -> None:
         opening.close()
 
 
-def _read(panel: Panel, trace: Trace, view: Fitted) -> PanelAnswer | None:
-    """What the panel read, after its sentence; None where the model has no such part, which is said in its place."""
+def _read(model: HostedModel, panel: Panel, trace: Trace, view: Fitted) -> PanelAnswer | None:
+    """What the panel read, after its sentence; None where the model has no such part: in its place stands why, and
+    which model has one."""
     reason = panel.closed(trace.spec)
     if reason is not None:
         text.notice(reason)
+        lacking.offer(panel, model)
         return None
     read = PanelAnswer.of(panel, trace, view)
     text.answer(read.caption)
@@ -142,14 +148,15 @@ _filling = st.fragment(_drawn, run_every=later.EVERY)
 
 def _of_others(model: HostedModel, run: Run) -> tuple[Trace, ...]:
     """The same text, cut by every other model of this server; one that is still being loaded joins when it is there."""
-    others = [other for other in models().values() if other is not model]
-    for other in others:
+    others = {name: other for name, other in models().items() if other is not model}
+    for name, other in others.items():
         other.begin()
         waiting.in_the_background(other)
         if other.failure is not None:
             text.notice(other.failure)
+            waiting.offer_again(other, f"again.{name}")
     cut = []
-    for other in others:
+    for other in others.values():
         if other.live:
             try:
                 cut.append(other.run(Run(other.spec().id, run.text)))
@@ -210,18 +217,19 @@ def halted(model: HostedModel, run: Run, view: Fitted, halt: Halt, chosen: bool)
     """The stage of a text that has no answer: why, and what can be done. chosen: the reader has picked a token."""
     panel = panels.load()[view.panel]
     with st.container(key="stage"):
+        landing.tell(view, model.spec())
         _heading(panel)
         if not st.context.is_embedded and not panel.whole:
-            _picker(panel)
+            _picker(panel, model.spec())
         text.notice(halt.says, "quiet" if halt.stopped else "refused")
         if halt.stopped:
             asking.run_again()
         excerpts.offer(model, run, view, halt.longest, chosen, "halted")
 
 
-def _picker(panel: Panel) -> None:
-    """The stage's panels by name, where it has several."""
-    others = {shown.id: _(shown.name) for shown in panels.of_stage(panel.stage)}
+def _picker(panel: Panel, spec: ModelSpec) -> None:
+    """The stage's panels by name, where it has several; those that the model lacks are marked."""
+    others = {shown.id: lacking.label(shown, spec) for shown in panels.of_stage(panel.stage)}
     if len(others) < 2:
         return
     name = controls.hold("picker", panel.id)

@@ -12,15 +12,16 @@ from anatomy.refused import Refused
 from anatomy.spec import ModelSpec
 from anatomy.view import View
 from models.engine import MAX_CHARACTERS
-from ui import controls, links, mishap, opening
-from ui.components import textbox
+from ui import controls, landing, links, mishap, opening
+from ui.components import textbox, theme
 from ui.examples import EXAMPLES
 from ui.host import HostedModel, Loading, models, titled
 from viz import nouns
 
 
 def bar(model: HostedModel, view: View) -> DeltaGenerator:
-    """Wordmark and model; a choice of models where the server has several. Back comes a free place between them."""
+    """Wordmark and model; a choice of models where the server has several; language and theme. Back comes a free place
+    between them."""
     with st.container(key="top", horizontal=True, vertical_alignment="center"):
         st.html('<h1 class="wordmark"><a href="./" target="_self">Stage<i>light</i></a></h1>', width="content")
         free = st.container(key="free", width=220)
@@ -34,6 +35,7 @@ def bar(model: HostedModel, view: View) -> DeltaGenerator:
         if len(names) > 1:
             _model_choice(names, view)
         _language_choice()
+        theme.show()
     return free
 
 
@@ -70,8 +72,8 @@ def _model_choice(names: list[str], view: View) -> None:
 
 
 def on_model(view: View, name: str) -> View:
-    """The view on another model: places belong to the old one and go."""
-    return view.with_model(name)
+    """The view on another model: the same text, and a panel that this one has."""
+    return landing.on_model(view, name)
 
 
 def described(spec: ModelSpec, named: bool = True) -> str:

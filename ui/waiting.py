@@ -35,10 +35,13 @@ def in_the_background(model: HostedModel) -> None:
         polled.every(EVERY, _line)(model)
 
 
-def offer_again(model: HostedModel) -> None:
-    """Below the sentence that says why a model could not be loaded: a button that tries again."""
-    if model.failure is not None:
-        st.button(_("Try again"), key="again.load", on_click=model.again)
+def offer_again(model: HostedModel, key: str = "again.load") -> None:
+    """Below the sentence that says why a model could not be loaded: a button that tries again; where that would end in
+    the same way, what would not."""
+    if model.settled:
+        text.aside(_("This is read when the server starts: put it right there, then start the server again."))
+    elif model.failure is not None:
+        st.button(_("Try again"), key=key, on_click=model.again)
 
 
 class Patience:

@@ -11,8 +11,10 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
+from anatomy.characters import Share
 from anatomy.language import N_, _
 from viz import notebook
+from viz.bracket import short
 from viz.description import Description
 from viz.format import listed, quoted, thousands
 from viz.partners import FIRST, SECOND, Partner, by_name, in_order, label, meet, of_titles
@@ -127,8 +129,10 @@ class Chips(Description):
         tiles = "".join(_row(self, i) + _tile(chip, i == self.focus) for i, chip in enumerate(self.chips))
         tiles += _row(self, len(self.chips))
         names = "".join(f'<li><i class="t{i}"></i>{html.escape(name)}</li>' for i, name in enumerate(self.legend))
-        style = _style(palette(dark), len(self.legend))
-        return f'<style>{style}</style><ol class="chips">{tiles}</ol><ul class="kinds">{names}</ul>'
+        style, parted = _style(palette(dark), len(self.legend)), ""
+        if any(chip.shares for chip in self.chips):
+            style, parted = style + _bracket_style(palette(dark)), " parted"
+        return f'<style>{style}</style><ol class="chips{parted}">{tiles}</ol><ul class="kinds">{names}</ul>'
 
 
 def _by_row(given: Chips) -> list[tuple[str, tuple[Chip, ...]]]:
@@ -152,9 +156,18 @@ def _row(given: Chips, start: int) -> str:
 
 
 def _tile(chip: Chip, chosen: bool) -> str:
-    label, note, detail = (html.escape(text) for text in (chip.label, chip.note, chip.detail))
+    label, note, detail = (html.escape(text) for text in (short(chip.label, chip.shares), chip.note, chip.detail))
     mark = ' aria-current="true"' if chosen else ""
-    return f'<li class="t{chip.tint}"{mark}><b>{label}</b><span>{note}</span><small>{detail}</small></li>'
+    over = f"<div>{''.join(map(_line, chip.shares))}</div>" if chip.shares else ""
+    return f'<li class="t{chip.tint}"{mark}>{over}<b>{label}</b><span>{note}</span><small>{detail}</small></li>'
+
+
+def _line(share: Share) -> str:
+    """The line over one part of a character, which begins and ends with the character, with the character over the
+    first part."""
+    ends = f"{'from' if share.part == 1 else ''} {'to' if share.part == share.of else ''}".strip()
+    character = html.escape(share.character) if share.part == 1 else ""
+    return f'<i class="{ends}">{character}</i>'
 
 
 def _style(colours: Palette, tints: int) -> str:
@@ -177,3 +190,15 @@ def _style(colours: Palette, tints: int) -> str:
 .kinds {{ gap: 4px 16px; }}
 .kinds i {{ display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; }}
 {kinds}"""
+
+
+def _bracket_style(colours: Palette) -> str:
+    """How the characters stand over their tokens."""
+    return f"""
+.parted li {{ position: relative; margin-top: 22px !important; }}
+.chips li > div {{ position: absolute; left: -1px; right: -9px; top: -24px; height: 20px; display: flex; }}
+.chips div i {{ flex: 1; font: 600 15px/17px {MONO}; color: {colours.text}; border: 0 solid {colours.muted}; }}
+.chips div i {{ border-bottom-width: 1.5px; padding-left: 3px; }}
+.chips div .from {{ border-left-width: 1.5px; }}
+.chips div .to {{ border-right-width: 1.5px; margin-right: 8px; }}
+.chips div i {{ border-image: linear-gradient(0deg, {colours.muted} 5px, transparent 5px) 1; }}"""

@@ -1,4 +1,5 @@
-"""Figures and tables as files: a page that needs nothing but itself, JSON, and a table for spreadsheets."""
+"""Figures as files: a page that needs nothing but itself, JSON, what a browser makes a picture of, tables and matrices
+for spreadsheets."""
 
 import base64
 import csv
@@ -6,19 +7,22 @@ import hashlib
 import html
 import io
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import cache
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
 import plotly.io
 from plotly.offline import get_plotlyjs
 
-from anatomy.language import get_locale
+from anatomy.language import _, get_locale
 from viz import notebook
 from viz.chips import Chips
 from viz.description import Description
+from viz.grid import Grid
 from viz.heads import Heads
 from viz.theme import DARK, FONT, LIGHT
 
@@ -128,12 +132,72 @@ def to_json(figure: Figure, dark: bool = False) -> str:
     return str(plotly.io.to_json(figure.plotly(dark), validate=False))
 
 
+def to_picture(figure: Description, dark: bool = False) -> str:
+    """What plotly.js makes a picture of, as JSON, of every kind of description: chips too."""
+    return str(plotly.io.to_json(figure.plotly(dark), validate=False))
+
+
+def to_matrix(grid: Grid) -> str:
+    """A grid's cells as a spreadsheet reads them, a line per row: the first line and the first column name columns and
+    rows, tokens with their places. Numbers with all their digits; empty where a cell is.
+
+    The corner says what stands in rows and columns, the unit, and of a long text which part of it that is (`partial`).
+    ValueError for a grid whose cells have names: it is no matrix.
+    """
+    if grid.names is not None:
+        raise ValueError("cells with names are no matrix: take the table")
+    rows, cols = headers(grid)
+    corner = f"{grid.row_axis} × {grid.col_axis}: {grid.unit}"
+    if (part := partial(grid)) is not None:
+        corner += f" ({part})"
+    cells = (["" if np.isnan(value) else value for value in row] for row in grid.z)
+    return _csv([(corner, *cols), *((name, *row) for name, row in zip(rows, cells, strict=True))])
+
+
+def partial(grid: Grid) -> str | None:
+    """In words, what of the whole matrix of a long text a grid has: a number for several tokens each, or those of a
+    window; None where it is the whole."""
+    if grid.part is None:
+        return grid.measure
+    if any(end - start > 1 for start, end in (*pairwise(grid.part.rows), *pairwise(grid.part.cols))):
+        return grid.measure or _("each cell stands for several tokens")
+    top, bottom, left, right = grid.part.window
+    if bottom - top >= grid.part.length <= right - left:
+        return None
+    return _(
+        "tokens {rows} by {columns} of {count}",
+        rows=f"{top}–{bottom - 1}",
+        columns=f"{left}–{right - 1}",
+        count=grid.part.length,
+    )
+
+
+def headers(grid: Grid) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of rows and of columns: labels, those of tokens behind their places in the text."""
+    if grid.part is not None:
+        return _placed(grid.rows, grid.part.rows), _placed(grid.cols, grid.part.cols)
+    single = grid.places is None  # else they are words, or something else that has places of its own
+    rows = _placed(grid.rows, range(len(grid.rows))) if single and grid.selects in ("cell", "token") else grid.rows
+    cols = _placed(grid.cols, range(len(grid.cols))) if single and grid.selects == "cell" else grid.cols
+    return tuple(rows), tuple(cols)
+
+
+def _placed(labels: Sequence[str], places: Sequence[int]) -> tuple[str, ...]:
+    """Labels behind the places at which they begin, where they do not begin with these."""
+    pairs = zip(labels, places, strict=False)
+    return tuple(label if re.match(rf"{place}( |–|$)", label) else f"{place} {label}" for label, place in pairs)
+
+
 def to_csv(table: Columns) -> str:
     """Comma-separated values as spreadsheets read them: byte order mark (without it they misread “·”), CRLF, empty for
     None, and a ' before text that they would run as a formula. Numbers in full."""
+    return _csv((table.columns, *table.rows))
+
+
+def _csv(rows: Iterable[Sequence[Any]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerows([[_cell(value) for value in row] for row in (table.columns, *table.rows)])
+    writer.writerows([_cell(value) for value in row] for row in rows)
     return "\ufeff" + buffer.getvalue()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from anatomy.language import N_
-from models.checkpoints.errors import WeightsError
+from models.checkpoints.errors import NoSuchName
 
 DEFAULT = "smollm2-135m"
 FILE = Path(__file__).with_name("catalog.toml")
@@ -69,14 +69,14 @@ def entries() -> dict[str, Entry]:
 
 
 def entry(name: str) -> Entry:
-    """The checkpoint of that name. WeightsError, which lists the names there are, for any other."""
+    """The checkpoint of that name. NoSuchName, which lists the names there are, for any other."""
     known = entries()
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
     template = _MEANT if near else _A_FOLDER if Path(name).exists() else _UNKNOWN
     guess = repr(near[0]) if near else ""
-    raise WeightsError(template, name=repr(name), near=guess, known=", ".join(known), bare=name)
+    raise NoSuchName(template, name=repr(name), near=guess, known=", ".join(known), bare=name)
 
 
 _UNKNOWN = N_(

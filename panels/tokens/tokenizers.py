@@ -9,7 +9,7 @@ from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
-from panels.common.snippet import FOLDER
+from panels.common.snippet import FOLDER, OTHER
 from panels.panel import Panel, Table
 from panels.tokens.tokenizations import Tokenization, around, differing, tokenizations, within
 from viz import nouns
@@ -17,7 +17,6 @@ from viz.chips import Chip, Chips
 from viz.format import fixed, listed, quoted, thousands
 from viz.tokens import KINDS
 
-OTHER = "path/to/another-model"
 _MOST = 400  # characters drawn
 _MOST_WRITTEN = 1_024  # tokens in a cell of the table
 _MOST_PIECES, _MOST_LOST = 6, 5  # of a word, and of what is not spelled, in a sentence
@@ -79,7 +78,7 @@ def draw(comparison: Comparison) -> Chips:
     starts = [sum(map(len, shown[:row])) for row in range(len(tokenizers))]
     return Chips(
         tuple(
-            Chip(token.label, str(token.id), "", one.cut.kinds[pos])
+            Chip(token.label, str(token.id), "", one.cut.kinds[pos], token.shares)
             for one, row in zip(tokenizers, shown, strict=True)
             for pos, token in row
         ),

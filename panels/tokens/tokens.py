@@ -67,7 +67,7 @@ def draw(segmentation: Segmentation) -> Chips:
     shown, count = segmentation.shown, len(segmentation.tokens)
     return Chips(
         tuple(
-            Chip(token.label, str(token.id), spelled(token.bytes), kind)
+            Chip(token.label, str(token.id), spelled(token.bytes), kind, token.shares)
             for _pos, token, kind in segmentation.pieces(shown)
         ),
         tuple(_(kind) for kind in KINDS),

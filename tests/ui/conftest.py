@@ -1,16 +1,19 @@
 """The page with a tiny model behind it, for tests without a browser."""
 
 from collections.abc import Callable, Iterator
+from threading import Event
 from time import monotonic, sleep
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from anatomy.refused import Refused
 from models.serving import boundary
 from tests.models.tiny import tiny_engine
 from ui import host, judging
 
 Open = Callable[..., AppTest]
+Serve = Callable[..., Open]
 OF_ERRORS = ("ui.mishap", "models.serving.boundary")  # who writes errors of the program to the log
 
 
@@ -64,6 +67,41 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
 
     yield opened
     host.models.clear()
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """serve(*kinds): a server with a tiny model of each, of which the first is loaded; back comes open(**query).
+    absent: kinds that load once this event is set; broken: kinds whose loading fails the first time."""
+
+    def served(*kinds: str, absent: dict[str, Event] | None = None, broken: tuple[str, ...] = ()):
+        failing = list(broken)
+
+        def connect(address: str, report: object = None) -> object:
+            kind = address.removeprefix("local:tiny-")
+            if kind in (absent or {}):
+                assert (absent or {})[kind].wait(30)
+            if kind in failing:
+                failing.remove(kind)
+                raise Refused(f"The {kind} is cut short.")
+            return tiny_engine(kind)
+
+        host.models.clear()
+        monkeypatch.setattr(host, "connect", connect)
+        monkeypatch.setenv(host.VARIABLE, ",".join(f"tiny-{kind}" for kind in kinds))
+        loaded(host.models()[f"tiny-{kinds[0]}"])
+        return lambda embed=False, **query: _opened(embed, query)
+
+    yield served
+    host.models.clear()
+
+
+def _opened(embed: bool, query: dict[str, str]) -> AppTest:
+    app = AppTest.from_function(script, default_timeout=30)
+    app.context = {"is_embedded": embed}
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
 
 
 def loaded(model: host.HostedModel) -> None:

@@ -233,17 +233,19 @@ def test_a_reason_that_is_no_fault_of_the_loading_has_no_button(page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("memory", "arguments", "says"),
+    ("memory", "arguments", "says", "again"),
     [
-        ("plenty", ["--model", "tiny-llama"], "STAGELIGHT_MEMORY is “plenty”: write a number of gigabytes"),
-        ("", ["--model", "no-such-model"], "no-such-model"),
-        ("", ["--model", "./nowhere"], "There is nothing at nowhere"),
-        ("", ["--model", "recorded:nowhere.npz"], "The recording nowhere.npz cannot be read: No such file"),
-        ("", ["--model", "recorded:app.py"], "not a recorded trace: these bytes are no npz file"),
-        ("", ["--model", "a:b:c"], "a:b:c"),
+        ("plenty", ["--model", "tiny-llama"], "STAGELIGHT_MEMORY is “plenty”: write a number of gigabytes", False),
+        ("", ["--model", "no-such-model"], "no-such-model", False),
+        ("", ["--model", "./nowhere"], "There is nothing at nowhere", True),
+        ("", ["--model", "recorded:nowhere.npz"], "The recording nowhere.npz cannot be read: No such file", True),
+        ("", ["--model", "recorded:app.py"], "not a recorded trace: these bytes are no npz file", True),
+        ("", ["--model", "a:b:c"], "a:b:c", False),
     ],
 )
-def test_whatever_it_is_the_page_says_it(monkeypatch, memory: str, arguments: list[str], says: str) -> None:
+def test_whatever_it_is_the_page_says_it_and_offers_another_try_where_that_may_help(
+    monkeypatch, memory: str, arguments: list[str], says: str, again: bool
+) -> None:
     if "tiny-llama" in arguments:
         monkeypatch.setattr(host, "connect", Loader())
     monkeypatch.setenv("STAGELIGHT_MEMORY", memory)
@@ -255,7 +257,8 @@ def test_whatever_it_is_the_page_says_it(monkeypatch, memory: str, arguments: li
         app = AppTest.from_function(script, default_timeout=30).run()
         assert not app.exception
         assert says in words(app)
-        assert [button for button in app.button if button.label == "Try again"]
+        assert bool([button for button in app.button if button.label == "Try again"]) == again
+        assert ("then start the server again" in words(app)) == (not again)
     finally:
         host.models.clear()
 

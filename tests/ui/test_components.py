@@ -5,13 +5,13 @@ import re
 import pytest
 
 from anatomy.stages import STAGES
-from anatomy.trace import Token
 from panels.stagemap import Block
 from ui import components
-from ui.components import grid, passage, stagemap, strip
+from ui.components import grid, passage, stagemap
+from ui.components.bracket import BRACKET
 
 SCRIPTS = sorted(path.name for path in components.FOLDER.glob("*.js"))
-PARTS = {"grid.js": grid.SCRIPTS, "passage.js": passage.SCRIPTS}
+PARTS = {"grid.js": grid.SCRIPTS, "passage.js": passage.SCRIPTS, "strip.js": BRACKET, "chips.js": BRACKET}
 MOST_BYTES = {"passage.js": 30_000}  # of others 20,000
 
 
@@ -39,7 +39,7 @@ def test_no_text_of_a_script_goes_over_lines_whose_indents_are_not_sent(name):
     assert not re.search(r"^[ \t]|^//", components.sent(name), flags=re.MULTILINE)
 
 
-SHARED = ("shared.js", *grid.SCRIPTS, *passage.SCRIPTS)
+SHARED = ("shared.js", *grid.SCRIPTS, *passage.SCRIPTS, "bracket.js")
 
 
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in SHARED])
@@ -79,8 +79,3 @@ def test_the_block_is_drawn_with_its_norms_where_the_model_has_them(block, expec
 
 def test_stages_outside_the_block_stand_alone():
     assert stagemap.around(BLOCK, INSIDE, "tokens") == ([], [])
-
-
-def test_a_chip_tells_the_bytes_that_its_label_hides():
-    assert strip.in_bytes(Token(1, "é", "é", "é".encode(), 0, 1)) == "bytes C3 A9"
-    assert strip.in_bytes(Token(2, "[CLS]", None, b"", 0, 0, special=True)) == "added by the model"

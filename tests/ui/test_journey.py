@@ -105,7 +105,7 @@ def test_a_claim_gets_its_verdict_and_opens_the_view_in_which_one_can_see_it(rea
 
 def test_an_article_is_followed_from_claim_to_claim_and_the_map_counts(reader):
     reader.open(ATTENTION)
-    reader.click(reader.page.get_by_role("tab", name="A1", exact=True))
+    reader.click(reader.page.get_by_role("tab", name="Llama 3.1 overview", exact=True))
     first, second = articles.load()[0].claims[0], articles.load()[0].claims[6]
     cards = reader.page.locator("[data-claim]")
     expect(cards).to_have_count(len(articles.load()[0].claims))
@@ -126,9 +126,16 @@ def test_an_encoders_verdict_stands_beside_the_decoders(reader):
     expect(badges.nth(1)).to_have_text("holds")
 
 
-def test_the_encoder_is_chosen_on_the_page(reader):
+def test_the_encoder_is_chosen_on_the_page_and_what_it_lacks_is_opened_with_the_decoder(reader):
     reader.open("?model=minilm-l6&panel=output")
     expect(reader.page.locator(".st-key-stage .notice")).to_contain_text("a vector for each token")
+    expect(reader.page.get_by_role("radio", name="not in this model")).to_have_count(5)
+    reader.click(reader.page.get_by_role("button", name="Open it with SmolLM2-135M-Instruct"))
+    expect(reader.answer).to_contain_text("·Germany")
+    reader.click(reader.page.get_by_role("combobox", name="Model"))
+    reader.click(reader.page.get_by_role("option", name="all-MiniLM-L6-v2"))
+    expect(reader.heading).to_have_text(panels.load()["pooled"].title)
+    expect(reader.page.locator(".st-key-stage .notice")).to_contain_text("“Prediction” was open.")
     reader.click(reader.stage("attention"))
     expect(reader.answer).to_contain_text("“[CLS]”")
 
@@ -195,6 +202,13 @@ def test_the_tabs_hold_numbers_python_and_a_link_that_works(reader):
     with reader.page.expect_download() as download:
         reader.page.get_by_role("button", name="Table (CSV)").click()
     assert "·France" in Path(download.value.path()).read_text("utf-8-sig")
+    with reader.page.expect_download() as download:
+        reader.page.get_by_role("button", name="PNG").click()
+    picture = Path(download.value.path()).read_bytes()
+    width, height = (int.from_bytes(picture[place : place + 4], "big") for place in (16, 20))
+    assert picture.startswith(b"\x89PNG")
+    assert min(width, height) > 1000  # twice as many points as the figure is wide
+    expect(shown.get_by_role("status")).to_have_text("Made:")
     reader.open(link)
     expect(reader.readout).to_contain_text(FRANCE)
 

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 import panels
 from anatomy.view import DEFAULT_PANEL, OPENING, View, read_view
-from ui import details, figure, links, text
+from ui import figure, links, take, text
 from viz.grid import Grid
 
 VIEWS = st.builds(
@@ -48,7 +48,7 @@ def test_an_embedding_keeps_the_whole_link_inside_one_attribute():
             tags.append((tag, dict(attributes)))
 
     address = "http://host:1/" + links.query(view, embed="true")
-    Reader().feed(details.embedding(address, 'A "title"'))
+    Reader().feed(take.embedding(address, 'A "title"'))
     ((tag, attributes),) = tags
     assert tag == "iframe"
     assert attributes["title"] == 'A "title"'

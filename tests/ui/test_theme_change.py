@@ -1,6 +1,9 @@
-"""When the reader changes the theme every figure follows, and the page is not run again."""
+"""When the theme changes every figure follows, and the page is not run again; the page's button changes it."""
+
+import re
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browsing import Visit, expect_of
 from viz.theme import DARK, LIGHT
@@ -31,6 +34,7 @@ KINDS = {
         True,
     ),
 }
+DARK_GROUND, LIGHT_GROUND = "rgb(18, 22, 27)", "rgb(251, 251, 249)"
 CHIP = 'find(find(document, ".st-key-tokens-figure"), ".chip")'
 TINT = f'() => {{ {FIND} return {CHIP}.style.getPropertyValue("--tint").trim().toLowerCase(); }}'
 
@@ -61,3 +65,26 @@ def test_the_tints_of_chips_are_those_of_the_new_theme(visit):
     without_runs(reader)
     reader.page.emulate_media(color_scheme="dark")
     expect_of(reader.page, TINT, DARK.categorical[0].lower())
+
+
+BUTTON = "Change between the light and the dark theme"
+
+
+def test_the_button_changes_the_theme_and_the_browser_remembers_it(visit):
+    reader: Visit = visit(color_scheme="light")
+    reader.open("?panel=tokens&pos=3")
+    page, button = reader.page.locator(".stApp"), reader.page.get_by_role("button", name=BUTTON)
+    reader.click(button)
+    expect(page).to_have_css("background-color", DARK_GROUND)
+    expect(page).to_have_css("color-scheme", "dark")
+    expect(button).to_be_focused()
+    expect(reader.page.get_by_test_id("stMainMenuPopover")).to_have_count(0)
+    expect_of(reader.page, TINT, DARK.categorical[0].lower())
+    reader.reload()
+    expect(page).to_have_css("background-color", DARK_GROUND)
+    # Without Streamlit's menu the theme is written where Streamlit reads it, and the link brings the page back.
+    expect_of(reader.page, "() => document.querySelector('[data-testid=stMainMenuButton]')?.remove() ?? true", True)
+    button.click()
+    expect(page).to_have_css("background-color", LIGHT_GROUND)
+    reader.settled()
+    expect(reader.page).to_have_url(re.compile("panel=tokens&pos=3$"))

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from panels.panel import Table
-from tests.viz.examples import CHIPS, attention
+from tests.viz.examples import CHIPS, attention, heads
 from viz.bars import Bars
-from viz.export import to_csv, to_html, to_json
+from viz.export import partial, to_csv, to_html, to_json, to_matrix, to_picture
+from viz.grid import Part
 from viz.rows import Bar
-from viz.theme import DARK
+from viz.theme import DARK, palette
 
 ODD = '</script><script>alert(1)</script><!-- "&'
 
@@ -104,6 +105,49 @@ def test_text_that_a_spreadsheet_would_run_is_guarded(text):
 
 def test_numbers_below_zero_stay_numbers():
     assert rows_of(to_csv(Table(("x",), ((-1.5,),))))[1] == ["-1.5"]
+
+
+def test_a_matrix_has_every_number_with_all_its_digits_and_names_that_tell_equal_tokens_apart():
+    grid = attention(6)
+    grid = replace(grid, z=grid.z.astype(np.float32))
+    header, *lines = rows_of(to_matrix(grid))
+    assert header[0] == "looking (query) × looked at (key): probability"
+    assert header[1:] == [line[0] for line in lines] == [f"{i} {label}" for i, label in enumerate(grid.rows)]
+    found = np.array([[np.nan if cell == "" else float(cell) for cell in line[1:]] for line in lines], np.float32)
+    np.testing.assert_array_equal(found, grid.z)
+
+
+def test_a_matrix_of_layers_and_heads_keeps_their_numbers():
+    header, *lines = rows_of(to_matrix(heads()))
+    assert header[1:] == [str(head) for head in range(9)]
+    assert [line[0] for line in lines] == [str(layer) for layer in range(6)]
+
+
+def test_a_matrix_of_a_long_text_says_which_part_of_it_it_is():
+    names = ("0–1", "2–4", "5")
+    pooled = replace(
+        attention(3), rows=names, cols=names, part=Part((0, 2, 5, 6), (0, 2, 5, 6), None, 6), measure="largest"
+    )
+    window = replace(attention(3), rows=("4 a", "5 b", "6 c"), part=Part((4, 5, 6, 7), (0, 1, 2, 3), None, 90))
+    whole = attention(3, part=Part((0, 1, 2, 3), (0, 1, 2, 3), None, 3))
+    assert [partial(grid) for grid in (attention(3), whole, pooled)] == [None, None, "largest"]
+    assert partial(window) == "tokens 4–6 by 0–2 of 90"
+    header, *lines = rows_of(to_matrix(pooled))
+    assert header == ["looking (query) × looked at (key): probability (largest)", *names]
+    assert [line[0] for line in lines] == list(names)
+    assert rows_of(to_matrix(window))[1][0] == "4 a"
+
+
+def test_cells_with_names_are_no_matrix():
+    with pytest.raises(ValueError, match="no matrix"):
+        to_matrix(attention(2, names=("a", "b", "c", "d")))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_picture_is_made_of_chips_as_of_grids_in_the_theme_s_colours(dark):
+    for figure in (CHIPS, attention(3)):
+        layout = json.loads(to_picture(figure, dark))["layout"]
+        assert layout["template"]["layout"]["paper_bgcolor"] == palette(dark).background
 
 
 def test_the_page_of_a_long_text_stays_small_beside_the_library():

@@ -16,7 +16,8 @@ Chosen = Callable[[Any], None]
 def register(name: str, html: str, *parts: str) -> Callable[..., Any]:
     """A component from `<name>.js` and `<name>.css`, with what all of them share in front; html stands in one root.
 
-    parts  scripts that stand before `<name>.js`, where one file would be too long
+    parts  scripts and styles that stand before `<name>.js` and `<name>.css`: what several components have, or where
+           one file would be too long
 
     Text from readers reaches a component only as data; its JavaScript writes it with textContent or onto a canvas. What
     is not bytes reaches it as the one entry of a list: in a dict Streamlit looks for data frames, and imports pandas
@@ -25,8 +26,8 @@ def register(name: str, html: str, *parts: str) -> Callable[..., Any]:
     mount = component(
         f"stagelight_{name}",
         html=f'<div class="root">\n{html}\n</div>',
-        css=sent("shared.css", f"{name}.css"),
-        js=sent("shared.js", *parts, f"{name}.js"),
+        css=sent("shared.css", *(part for part in parts if part.endswith(".css")), f"{name}.css"),
+        js=sent("shared.js", *(part for part in parts if part.endswith(".js")), f"{name}.js"),
     )
 
     def show(data: Mapping[str, Any] | bytes, **more: Any) -> Any:

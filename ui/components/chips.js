@@ -11,9 +11,16 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     chip.append(document.createElement("span"), document.createElement("small"), document.createElement("small"));
     box.append(chip);
   }
+  const parts = new Map(data.parts.map(([i, ...parted]) => [i, parted]));
+  box.classList.toggle("parted", parts.size > 0);
   data.chips.forEach(([label, note, detail, colour], i) => {
-    const chip = box.children[i], [name, id, bytes] = chip.children;
-    name.textContent = label;
+    const chip = box.children[i], [name, id, bytes] = chip.children, [short, shares] = parts.get(i) ?? [label, []];
+    name.textContent = short;
+    chip.querySelector(".over")?.remove();
+    if (shares.length) {
+      chip.setAttribute("aria-label", [label, note, detail].filter(Boolean).join(" "));
+      chip.append(bracket(shares, i === 0));
+    } else chip.removeAttribute("aria-label");
     id.textContent = note;
     bytes.textContent = detail;
     tint(chip, colour);

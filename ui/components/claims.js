@@ -2,6 +2,16 @@
 const make = (tag, className, text) => Object.assign(document.createElement(tag), { className: className ?? "", textContent: text ?? "" });
 const SEEN = new WeakMap();
 
+// Places one after the other, each with the whole title for the pointer.
+function placed(box, places) {
+  places.forEach((each, i) => {
+    const place = make("span", "place", each.says);
+    if (each.title) place.title = each.title;
+    box.append(...(i ? [" · ", place] : [place]));
+  });
+  return box;
+}
+
 function counts(parent, numbers) {
   const kinds = ["holds", "part", "not"];
   (numbers ?? []).forEach((n, i) => n && parent.append(make("i", `count ${kinds[i]}`, n)));
@@ -38,9 +48,8 @@ function top(place, data, send) {
     }
     place.append(row);
   }
-  const heading = make("h3", "", data.title);
-  heading.lang = data.lang;
-  place.append(heading);
+  place.append(make("h3", "", data.title));
+  if (data.original) place.append(Object.assign(make("p", "original", data.original), { lang: data.lang }));
   const chosen = data.tabs.find((tab) => tab.current);
   if (chosen?.counts) { const row = make("p", "sum"); counts(row, chosen.counts); row.append(make("span", "", data.note)); place.append(row); }
   else if (data.note) place.append(make("p", "sum", data.note));
@@ -75,18 +84,17 @@ function card(data, words, send) {
     e.preventDefault();
     send("claim", data.id);
   };
-  const head = make("div", "line"), [only] = data.marks, alone = data.marks.length === 1;
-  head.append(make("p", "where", data.where));
+  const head = make("div", "head"), [only] = data.marks, alone = data.marks.length === 1;
   if (alone) head.append(badge(only, words));
+  head.append(placed(make("p", "where"), data.where));
   box.append(head, link, ...data.marks.map((mark) => verdict(mark, words, alone)));
   return box;
 }
 
 function group(data, words, send) {
   const box = make("section");
-  if (data.title || data.where) {
-    const head = make("header");
-    head.append(make("span", "at", data.where));
+  if (data.title || data.where.says) {
+    const head = placed(make("header"), [data.where]);
     for (const [name, text] of [["title", data.title], ["term", data.term]]) {
       if (!text || (name === "term" && text === data.title)) continue;
       const line = make("p", name, text);

@@ -28,11 +28,21 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where something stands. says: the article in a few words, and the section; title: the article's whole title, for
+    the pointer; "" for none."""
+
+    says: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
 class Card:
-    """A claim. where: articles and sections that make it; href: the view in which one can see it."""
+    """A claim. where: the places that make it, () where the heading above says it; href: the view in which one can see
+    it."""
 
     id: str
-    where: str
+    where: tuple[Place, ...]
     says: str
     marks: tuple[Mark, ...]
     href: str
@@ -43,7 +53,7 @@ class Card:
 class Group:
     """Cards under one heading. lang: language of heading and term; standard: the field's name, and what to know."""
 
-    where: str
+    where: Place
     title: str
     term: str
     lang: str
@@ -53,7 +63,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Tab:
-    """One thing to read: "" for the stage on view, or an article's key. counts: claims that hold, in part, do not."""
+    """One thing to read: key "" for the stage on view, or an article's key.
+
+    label   a few words
+    title   the whole of it, which the pointer shows and a screen reader says after the label
+    counts  claims that hold, in part, do not
+    """
 
     key: str
     label: str
@@ -64,6 +79,7 @@ class Tab:
 
 def show(
     title: str,
+    original: str,
     lang: str,
     note: str,
     tabs: Sequence[Tab],
@@ -76,14 +92,18 @@ def show(
 ) -> None:
     """The column.
 
-    words   "how", "waiting", "tabs", "beside" in the reader's language
-    others  the other models of the server: name, title, and whether its verdicts stand beside this one's
-    beside  called with the name of one of them when the reader presses it
-    read    called with a tab's key
-    opened  called with a claim's id
+    title     above it, in the reader's language
+    original  an article's own title, in the language `lang`, where that is another; "" for none
+    note      what the counts beside it are
+    words     "how", "waiting", "tabs", "beside" in the reader's language
+    others    the other models of the server: name, title, and whether its verdicts stand beside this one's
+    beside    called with the name of one of them when the reader presses it
+    read      called with a tab's key
+    opened    called with a claim's id
     """
     data = {
         "title": title,
+        "original": original,
         "lang": lang,
         "note": note,
         "tabs": [asdict(tab) for tab in tabs],

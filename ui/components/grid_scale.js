@@ -53,12 +53,6 @@ function short(g, v) {
   return (g.percent ? 100 * v : v).toFixed(decimals).replace("-", "−");
 }
 
-// The theme's scale. Signed: the page's own colour stands in the middle, where zero is.
-function stops(root, signed) {
-  const colours = palette(root, signed ? "--st-chart-diverging-colors" : "--st-chart-sequential-colors"), half = colours.length / 2;
-  return signed ? [...colours.slice(0, half), cssVar(root, "--st-background-color"), ...colours.slice(half)] : colours;
-}
-
 // Whether a cell is one: where cells have names, one without is only there to fill the last row.
 const there = (g, [r, c]) => !g.names || g.names[r * g.shape[1] + c] !== "";
 

@@ -12,6 +12,12 @@ function ramp(stops) {
   });
 }
 
+// The theme's scale. Signed: the page's own colour stands in the middle, where zero is.
+function stops(root, signed) {
+  const colours = palette(root, signed ? "--st-chart-diverging-colors" : "--st-chart-sequential-colors"), half = colours.length / 2;
+  return signed ? [...colours.slice(0, half), cssVar(root, "--st-background-color"), ...colours.slice(half)] : colours;
+}
+
 const bright = ([r, g, b]) => {
   const [x, y, z] = [r, g, b].map((v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
   return 0.2126 * x + 0.7152 * y + 0.0722 * z;

@@ -1,14 +1,17 @@
 // The tokens in a row: the one selector of a position that every figure follows. Of a long text a stretch is here, and
 // places are counted from the text's first token all the same.
 const MEMORY = new WeakMap();
-const ROWS = 3, GAP = 6, EDGE = 3;
+const ROWS = 3, LIFT = 22, FIFTH = 5;
 
 export default function ({ data: [data], parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".root"), list = root.querySelector(".tokens"), hint = root.querySelector(".hint");
-  const memory = MEMORY.get(root) ?? { soon: debounced(180), chosen: 0, awaited: null };
+  const root = parentElement.querySelector(".root"), part = (name) => root.querySelector(name), words = data.words;
+  const list = part(".tokens"), hint = part(".hint");
+  const memory = MEMORY.get(root) ?? { soon: debounced(180), typed: debounced(300), chosen: 0, awaited: null, going: 0 };
   MEMORY.set(root, memory);
-  list.setAttribute("aria-label", data.words.name);
-  const buttons = list.getElementsByClassName("token"), shown = data.labels.length, { start, count } = data;
+  list.setAttribute("aria-label", words.name);
+  const buttons = list.getElementsByClassName("token"), shown = data.labels.length, { start, count, colour } = data;
+  const parts = new Map(data.parts.map(([k, ...parted]) => [k, parted]));
+  const lift = parts.size ? LIFT : 0, [gap, edge] = data.numbered ? [9, 8] : [6, 3]; // as the style has it
   while (buttons.length > shown) buttons[buttons.length - 1].remove();
   while (buttons.length < shown) {
     const button = Object.assign(document.createElement("div"), { className: "token" });
@@ -16,15 +19,22 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     button.append(document.createElement("span"), " ", document.createElement("small"));
     list.append(button);
   }
+  const told = (k) => !colour.steps ? "" : colour.steps[k] < 0 ? colour.none : fill(colour.value, { value: colour.values[k] });
+  const spelled = (hex) => hex ? fill(words.bytes, { bytes: hex.toUpperCase().match(/../g).join(" ") }) : words.special;
+  list.classList.toggle("parted", parts.size > 0);
+  list.classList.toggle("numbered", data.numbered);
   data.labels.forEach((label, k) => {
-    const button = buttons[k], i = start + k;
-    button.firstChild.textContent = label;
-    button.lastChild.textContent = data.ids[k];
-    button.title = data.notes[k];
-    const added = i >= count - data.added;
+    const button = buttons[k], i = start + k, [short, shares] = parts.get(k) ?? [label, []], id = data.ids[k], at = i + data.first;
+    button.firstChild.textContent = short;
+    button.querySelector("small").textContent = id;
+    button.title = [told(k), data.numbered ? at : "", spelled(data.bytes[k])].filter(String).join(" · ");
+    const added = i >= count - data.added, name = fill(added ? words.added : words.token, { label, id, at, count });
     button.classList.toggle("added", added);
-    button.setAttribute("aria-label", fill(added ? data.words.added : data.words.token, { label, id: data.ids[k], at: i + data.first, count }));
+    button.setAttribute("aria-label", [name, told(k)].filter(Boolean).join(", "));
+    if (data.numbered && at % FIFTH === 0) button.dataset.at = at; else delete button.dataset.at;
     button.onclick = () => choose(i, true);
+    button.querySelector(".over")?.remove();
+    if (shares.length) button.append(bracket(shares, k === 0));
   });
 
   const number = (n) => n.toLocaleString("en-GB");
@@ -36,10 +46,11 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
       buttons[k].setAttribute("aria-selected", String(start + k === i));
       buttons[k].tabIndex = start + k === i || (k === 0 && !here(i)) ? 0 : -1;
     }
-    hint.textContent = fill(data.words.chosen, { at: number(i + data.first), count: number(count) });
+    hint.textContent = fill(words.chosen, { at: number(i + data.first), count: number(count) });
+    part(".own").textContent = colour.steps && here(i) ? `${data.labels[i - start]}: ${told(i - start)}` : "";
     const chosen = buttons[i - start];
     if (!scroll || !chosen || list.scrollHeight <= list.clientHeight) return;
-    const row = chosen.offsetHeight + GAP, top = chosen.offsetTop - EDGE;
+    const row = chosen.offsetHeight + gap + lift, top = chosen.offsetTop - edge - lift;
     if (top < list.scrollTop || top + row > list.scrollTop + list.clientHeight) list.scrollTop = top - Math.floor((ROWS - 1) / 2) * row;
   }
 
@@ -68,25 +79,119 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     if (here(to)) buttons[to - start].focus({ preventScroll: true }); else memory.awaited = to;
   };
 
-  const bar = root.querySelector(".stretch"), [earlier, later, back] = bar.querySelectorAll("button");
+  const bar = part(".stretch"), [earlier, later, back] = bar.querySelectorAll("button");
   bar.hidden = data.stretches < 2;
   if (!bar.hidden) {
-    bar.querySelector("span").textContent = fill(data.words.stretch, { first: number(start), last: number(start + shown - 1), count: number(count) });
-    const goes = (button, words, at) => { button.textContent = words; button.disabled = at < 0 || at >= data.stretches; button.onclick = () => turn(at); };
-    goes(earlier, `‹ ${data.words.earlier}`, data.stretch - 1);
-    goes(later, `${data.words.later} ›`, data.stretch + 1);
-    back.textContent = data.words.back;
+    bar.querySelector("span").textContent = fill(words.stretch, { first: number(start), last: number(start + shown - 1), count: number(count) });
+    const goes = (button, says, at) => { button.textContent = says; button.disabled = at < 0 || at >= data.stretches; button.onclick = () => turn(at); };
+    goes(earlier, `‹ ${words.earlier}`, data.stretch - 1);
+    goes(later, `${words.later} ›`, data.stretch + 1);
+    back.textContent = words.back;
     back.hidden = here(data.chosen);
     back.onclick = () => choose(data.chosen, true);
   }
 
-  list.style.maxHeight = `${ROWS * (buttons[0].offsetHeight + GAP) - GAP + 2 * EDGE}px`;
-  list.append(hint);
-  if (list.scrollHeight > list.clientHeight + 1) list.after(hint); // inside, it would be a row of another height
+  offer(part(".switch"), colour, words, (name) => setTriggerValue("colour", name));
+  const scale = part(".scale"), ask = part(".ask");
+  scale.hidden = !colour.says;
+  part(".meaning").textContent = colour.says;
+  part(".ramp").hidden = !colour.steps;
+  ask.hidden = !colour.slow;
+  ask.textContent = words.ask;
+  ask.onclick = () => setTriggerValue("ask", true);
+  paint();
+
+  function paint() {
+    const colours = colour.steps ? stops(root, colour.signed) : [], shades = colour.steps ? ramp(colours) : [];
+    for (let k = 0; k < shown; k++) {
+      const button = buttons[k], step = colour.steps?.[k], shade = shades[Math.round((step * 255) / 254)];
+      button.classList.toggle("tinted", shade !== undefined);
+      button.classList.toggle("blank", step === -1);
+      for (const [name, value] of [["--tint", shade && `rgb(${shade})`], ["--on", shade && (bright(shade) > 0.179 ? "black" : "white")]]) {
+        if (value && button.style.getPropertyValue(name) !== value) button.style.setProperty(name, value); else if (!value) button.style.removeProperty(name);
+      }
+    }
+    if (!colour.steps) return;
+    const [low, ends, high] = part(".ramp").children;
+    [low.textContent, high.textContent] = colour.ends;
+    ends.style.background = `linear-gradient(90deg, ${colours.join(", ")})`;
+  }
+
+  const search = part(".search"), field = search.querySelector("input"), status = search.querySelector("span");
+  const ways = [...search.querySelectorAll("button")], known = () => data.found?.query === field.value ? data.found : null;
+  search.hidden = !data.numbered;
+  if (data.numbered) {
+    field.placeholder = words.seek;
+    field.setAttribute("aria-label", words.seek);
+    field.title = words.how;
+    [words.previous, words.next].forEach((says, k) => { ways[k].title = says; ways[k].setAttribute("aria-label", says); ways[k].onclick = () => step(k ? 1 : -1); });
+    field.oninput = () => { tell(); memory.going = 0; memory.typed(seek); };
+    field.onkeydown = (e) => {
+      if (e.isComposing) return;
+      if (e.key === "Escape" && field.value) { e.preventDefault(); field.value = ""; tell(); memory.typed.stop(); seek(); }
+      if (e.key === "Enter") { e.preventDefault(); step(e.shiftKey ? -1 : 1); }
+    };
+    if (!field.value && data.found && !memory.sought) field.value = data.found.query;
+    if (field.value && !data.found && !memory.typed.pending() && root.getRootNode().activeElement !== field) field.value = "";
+    tell();
+    if (memory.going && known()) step(memory.going);
+  }
+
+  function seek() {
+    memory.sought = true;
+    setTriggerValue("seek", field.value);
+  }
+
+  // The next place that was found after the chosen one, or before it; round the end it goes on at the other.
+  function step(way) {
+    const found = known();
+    if (!field.value) return;
+    if (!found) { memory.going = way; if (memory.typed.pending()) { memory.typed.stop(); seek(); } return; }
+    memory.going = 0;
+    const { at, jump } = found, i = memory.chosen;
+    if (!at.length) return;
+    const next = way > 0 ? at.find((place) => place > i) ?? at[0] : at.findLast((place) => place < i) ?? at.at(-1);
+    const first = jump !== null && memory.jumped !== found.query;
+    memory.jumped = found.query;
+    choose(first ? jump : next, true);
+    tell();
+  }
+
+  function tell() {
+    const found = known(), at = found ? found.at.indexOf(memory.chosen) : -1;
+    for (const way of ways) way.disabled = !found?.at.length;
+    search.classList.toggle("used", field.value !== "");
+    status.textContent = !found ? "" : found.at.length ? fill(words.found, { at: at < 0 ? "–" : number(at + 1), count: number(found.at.length) }) : words.none;
+  }
+
+  list.style.maxHeight = `${ROWS * (buttons[0].offsetHeight + gap + lift) - gap + 2 * edge}px`;
   if (!memory.soon.pending()) mark(data.chosen, true);
+  if (data.numbered) tell();
   if (memory.awaited !== null && here(memory.awaited)) {
     buttons[memory.awaited - start].focus({ preventScroll: true });
     memory.awaited = null;
   }
-  return () => memory.soon.stop();
+  return () => { memory.soon.stop(); memory.typed.stop(); };
+}
+
+// The switch: none, and what the model has. It keeps its elements, and with them the focus.
+function offer(field, colour, words, picked) {
+  const options = [["", words.plain, words.plain], ...colour.options];
+  field.hidden = options.length < 2;
+  field.querySelector("legend").textContent = words.colour;
+  const labels = field.getElementsByTagName("label");
+  while (labels.length > options.length) labels[labels.length - 1].remove();
+  while (labels.length < options.length) {
+    const label = document.createElement("label"), input = Object.assign(document.createElement("input"), { type: "radio", name: "colour" });
+    label.append(input, document.createElement("span"));
+    field.append(label);
+  }
+  options.forEach(([id, name, whole], k) => {
+    const label = labels[k], [input, says] = label.children;
+    says.textContent = name;
+    label.title = whole;
+    input.setAttribute("aria-label", whole);
+    input.checked = id === colour.chosen;
+    input.onchange = () => picked(id);
+  });
 }

@@ -1,24 +1,43 @@
-"""The token strip: the text's tokens in a row, one of them chosen; of a long text, a stretch at a time."""
+"""The token strip: the text's tokens in a row, one of them chosen; of a long text, a stretch at a time.
 
+A switch beside it tints them; in a text of more than NUMBERED tokens some have their positions, and can be searched.
+"""
+
+import math
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import streamlit as st
+from jaxtyping import Float
 
 from anatomy.language import _
-from anatomy.measure import POOLED
 from anatomy.trace import Token, Trace
 from ui.components import Chosen, callback, register
+from ui.components.bracket import BRACKET, parts
 
 WHOLE = 600  # tokens up to which all are shown at once
 STRETCH = 512  # tokens that are shown at once of more than that, at most
-_TURNED = "strip.turned"
+NUMBERED = 48  # tokens up to which one counts the first, the second; of more tokens positions are shown
+STEPS = 254  # of the scale, from one end to the other
+LONGEST = 200  # characters that are searched for, at most
+_TURNED, _SOUGHT = "strip.turned", "strip.sought"
 
 _MOUNT = register(
     "strip",
-    """<div class="tokens" role="listbox" aria-orientation="horizontal">
-<span class="hint" aria-hidden="true"></span></div>
+    """<div class="strip"><div class="tokens" role="listbox" aria-orientation="horizontal"></div>
+<span class="hint" aria-hidden="true"></span>
+<div class="search" role="search"><input type="search" enterkeyhint="search" autocomplete="off" spellcheck="false">
+<button type="button" class="previous">‹</button><button type="button" class="next">›</button>
+<span role="status"></span></div>
+<fieldset class="switch"><legend class="hidden"></legend></fieldset>
+<div class="scale"><span class="ramp" aria-hidden="true"><b></b><i></i><b></b></span><span class="meaning"></span>
+<span class="own" aria-hidden="true"></span><button type="button" class="ask"></button></div>
 <div class="stretch" role="group"><button type="button" class="earlier"></button><span role="status"></span>
-<button type="button" class="later"></button><button type="button" class="back"></button></div>""",
+<button type="button" class="later"></button><button type="button" class="back"></button></div></div>""",
+    *BRACKET,
 )
 
 
@@ -30,6 +49,68 @@ class Stretch:
     stop: int
     at: int
     count: int
+
+
+@dataclass(frozen=True)
+class Tints:
+    """A number for each token of the text, to be shown as its colour.
+
+    values   NaN for a token that has none
+    high     the end of the scale; the other end is 0, or −high where the numbers are signed
+    written  the numbers, as they are read
+    none     why a token has none
+    value    how a number is told, with its unit, in English: "surprisal {value} nats"
+    ends     both ends of the scale in words, the low one first
+    says     what is coloured, as a sentence
+    signed   the scale has two sides
+    """
+
+    values: Float[np.ndarray, " pos"]
+    high: float
+    written: tuple[str, ...]
+    none: str
+    value: str
+    ends: tuple[str, str]
+    says: str
+    signed: bool = False
+
+    def step(self, pos: int) -> int:
+        """Where a token's number stands on the scale: 0 … STEPS; −1 for none."""
+        value = float(self.values[pos])
+        if math.isnan(value):
+            return -1
+        share = (value / self.high + 1) / 2 if self.signed else value / self.high
+        return round(min(max(share, 0.0), 1.0) * STEPS)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One choice of the switch: what the link calls it, what it is called on the switch, and in full."""
+
+    id: str
+    name: str
+    whole: str
+
+
+@dataclass(frozen=True)
+class Coloured:
+    """The switch, and what it has brought.
+
+    chosen  the id of an option, or "" for none
+    tints   None where there are none
+    why     why there are none, as a sentence
+    slow    the reader may ask for them
+    picked  called with what the reader switches to
+    asked   called when the reader asks for what takes long
+    """
+
+    options: tuple[Option, ...]
+    chosen: str
+    tints: Tints | None
+    why: str
+    slow: bool
+    picked: Callable[[str], None]
+    asked: Callable[[], None]
 
 
 def stretch(tokens: int, at: int) -> Stretch:
@@ -49,42 +130,94 @@ def holding(tokens: int, pos: int) -> int:
     return next(at for at in range(stretches(tokens)) if pos < stretch(tokens, at).stop)
 
 
-def show(trace: Trace, pos: int, chosen: Chosen) -> None:
+def show(trace: Trace, pos: int, chosen: Chosen, coloured: Coloured) -> None:
     """The strip. chosen: called with the position that the reader picks. Turning to another stretch picks nothing, and
-    holds until something is picked."""
-    count, added = len(trace.tokens), len(trace.run.tail)
+    holds until something is picked; what is searched for is searched until the text is another one."""
+    count = len(trace.tokens)
     before = (trace.run, pos)
     turned = st.session_state.get(_TURNED)
     at = turned[1] if turned is not None and turned[0] == before else holding(count, pos)
-    shown = stretch(count, at)
-    tokens = trace.tokens[shown.start : shown.stop]
-    far = count > POOLED
     data = {
-        "labels": [token.label for token in tokens],
-        "ids": [token.id for token in tokens],
-        "notes": [in_bytes(token) for token in tokens],
-        "start": shown.start,
-        "count": count,
-        "stretch": shown.at,
-        "stretches": shown.count,
-        "added": added,
+        **_tokens(trace, stretch(count, at)),
         "chosen": pos,
-        "first": 0 if far else 1,
-        "words": {
-            "name": _("Tokens of the text"),
-            **(_at_positions() if far else _counted()),
-            "stretch": _("positions {first} to {last} of {count} tokens"),
-            "earlier": _("Earlier"),
-            "later": _("Later"),
-            "back": _("To the chosen token"),
-        },
+        "found": _found(trace),
+        "colour": _colour(coloured, stretch(count, at)),
+        "words": _words(count),
     }
     _MOUNT(
         key="strip",
         data=data,
         on_token_change=callback("strip", "token", lambda at: _pick(chosen, int(at))),
         on_stretch_change=callback("strip", "stretch", lambda at: _turn(before, int(at))),
+        on_seek_change=callback("strip", "seek", lambda query: _seek(trace.run, str(query))),
+        on_colour_change=callback("strip", "colour", lambda name: coloured.picked(str(name))),
+        on_ask_change=callback("strip", "ask", lambda _asked: coloured.asked()),
     )
+
+
+def _tokens(trace: Trace, shown: Stretch) -> dict[str, Any]:
+    """The tokens of a stretch, and where they stand in the text."""
+    tokens, count = trace.tokens[shown.start : shown.stop], len(trace.tokens)
+    return {
+        "labels": [token.label for token in tokens],
+        "ids": [token.id for token in tokens],
+        "bytes": [token.bytes.hex() for token in tokens],
+        "parts": [(place, *parts(token.label, token.shares)) for place, token in enumerate(tokens) if token.shares],
+        "start": shown.start,
+        "count": count,
+        "stretch": shown.at,
+        "stretches": shown.count,
+        "added": len(trace.run.tail),
+        "first": 0 if count > NUMBERED else 1,
+        "numbered": count > NUMBERED,
+    }
+
+
+def _colour(coloured: Coloured, shown: Stretch) -> dict[str, Any]:
+    """The switch, and the numbers of a stretch."""
+    tints, places = coloured.tints, range(shown.start, shown.stop)
+    data = {
+        "options": [(option.id, option.name, option.whole) for option in coloured.options],
+        "chosen": coloured.chosen,
+        "says": coloured.why if tints is None else tints.says,
+        "slow": coloured.slow,
+    }
+    if tints is None:
+        return data
+    return data | {
+        "steps": [tints.step(place) for place in places],
+        "values": ["" if math.isnan(tints.values[place]) else tints.written[place] for place in places],
+        "none": tints.none,
+        "value": _(tints.value),
+        "ends": tints.ends,
+        "signed": tints.signed,
+    }
+
+
+def _words(count: int) -> dict[str, str]:
+    """What the strip says of a text of so many tokens."""
+    many = {
+        "stretch": _("positions {first} to {last} of {count} tokens"),
+        "earlier": _("Earlier"),
+        "later": _("Later"),
+        "back": _("To the chosen token"),
+        "seek": _("Find a token"),
+        "how": _("Text of a token, or its position. Enter goes to the next one, Shift and Enter to the one before."),
+        "next": _("Next one found"),
+        "previous": _("The one found before"),
+        "found": _("{at} of {count}"),
+        "none": _("not found"),
+    }
+    return {
+        "name": _("Tokens of the text"),
+        "bytes": _("bytes {bytes}"),
+        "special": _("added by the model"),
+        "colour": _("Colour of the tokens"),
+        "plain": _("none"),
+        "ask": _("Work it out"),
+        **(_at_positions() if count > NUMBERED else _counted()),
+        **(many if count > NUMBERED else {}),
+    }
 
 
 def _counted() -> dict[str, str]:
@@ -97,12 +230,46 @@ def _counted() -> dict[str, str]:
 
 
 def _at_positions() -> dict[str, str]:
-    """How a token is named among many: by its position, as the figures of such texts do, from 0 on."""
+    """How a token is named among many: by its position, as the figures do, from 0 on."""
     return {
         "token": _("{label} {id}, position {at} of {count} tokens"),
         "added": _("{label} {id}, position {at} of {count} tokens, added to the text"),
         "chosen": _("chosen: position {at} of {count} tokens, every panel follows it"),
     }
+
+
+def _found(trace: Trace) -> dict[str, Any] | None:
+    """The answer to what is searched for in this text, as the browser gets it; None where nothing is."""
+    run, query = st.session_state.get(_SOUGHT, (None, ""))
+    if run != trace.run or len(trace.tokens) <= NUMBERED:
+        return None
+    at = found(trace.text, trace.tokens, query)
+    number = position(query, len(trace.tokens))
+    places = at if number is None or number in at else sorted((*at, number))
+    return {"query": query, "at": places, "jump": number}
+
+
+def found(text: str, tokens: Sequence[Token], query: str) -> list[int]:
+    """Positions of the tokens that hold what is searched for, or with which it begins where it goes over several; in
+    their labels or in the text, whichever way letters are written. text: what the tokens' places count in."""
+    if not query:
+        return []
+    pattern = re.compile(re.escape(query), re.IGNORECASE)
+    begins = [match.start() for match in pattern.finditer(text)]
+    places, place = [], 0
+    for pos, token in enumerate(tokens):
+        while place < len(begins) and begins[place] < token.start:
+            place += 1
+        inside = place < len(begins) and begins[place] < token.end
+        if inside or pattern.search(token.label):
+            places.append(pos)
+    return places
+
+
+def position(query: str, tokens: int) -> int | None:
+    """The position that is written there, of a text of so many tokens; None for none."""
+    written = query.strip()
+    return int(written) if re.fullmatch(r"[0-9]{1,9}", written) and int(written) < tokens else None
 
 
 def _pick(chosen: Chosen, at: int) -> None:
@@ -114,8 +281,7 @@ def _turn(before: tuple[object, int], at: int) -> None:
     st.session_state[_TURNED] = (before, at)
 
 
-def in_bytes(token: Token) -> str:
-    """A token's bytes in words; what kind it is where it has none."""
-    if not token.bytes:
-        return _("added by the model")
-    return _("bytes {bytes}", bytes=token.bytes.hex(" ").upper())
+def _seek(run: object, query: str) -> None:
+    st.session_state.pop(_SOUGHT, None)
+    if query:
+        st.session_state[_SOUGHT] = (run, query[:LONGEST])

@@ -1,0 +1,147 @@
+"""How to take a figure along: its link, the HTML that embeds it, and files of all of it."""
+
+from collections.abc import Callable
+from functools import partial
+from html import escape
+
+import streamlit as st
+
+from anatomy.language import N_, _, get_locale, use_locale
+from anatomy.request import Run, Want
+from anatomy.trace import Trace
+from anatomy.view import View
+from panels.answer import PanelAnswer
+from ui import arrays_file, links, text
+from ui.components import take
+from ui.components.take import Asked, Picture
+from ui.host import HostedModel, models
+from viz import export
+from viz.description import Description
+from viz.grid import Grid
+
+HEIGHT = 720
+KINDS = ("png", "svg")
+Make = Callable[[PanelAnswer], bytes]
+
+
+def show(answer: PanelAnswer) -> None:
+    """The tab: link, embedding, pictures and files."""
+    text.line(_("A link to this figure, as it stands:"))
+    st.code(links.address(answer.view), language=None, wrap_lines=True)
+    text.line(_("For a page or a slide that shows it alone:"))
+    st.code(
+        embedding(links.address(answer.view, embed="true"), _(answer.panel.title)), language="html", wrap_lines=True
+    )
+    _pictures(answer)
+    text.line(_("Files that need nothing but themselves:"))
+    with st.container(key=f"{answer.panel.id}-files", horizontal=True, gap="small"):
+        for label, ending, mime, make in FILES:
+            _button(label, ending, mime, partial(_made, make, get_locale(), answer), answer)
+        matrix = _matrix_of(answer)
+        if matrix is not None:
+            _button(_MATRIX, "matrix.csv", "text/csv", partial(_made, _matrix, get_locale(), answer), answer)
+        _button(_ARRAYS, "npz", "application/octet-stream", _arrays(answer), answer)
+    part = None if matrix is None else export.partial(matrix)
+    if part is not None:
+        text.aside(_("The matrix is that of the figure, a part of the whole one of this text: {part}.", part=part))
+
+
+def hosted(view: View) -> HostedModel:
+    """The model of this server that a figure is of: the one that its view names, else the first."""
+    return models().get(view.model) or next(iter(models().values()))
+
+
+def embedding(address: str, title: str) -> str:
+    """The HTML that shows one panel in another page."""
+    return (
+        f'<iframe src="{escape(address)}" title="{escape(title)}"\n'
+        f'  width="100%" height="{HEIGHT}" loading="lazy" style="border:0"></iframe>'
+    )
+
+
+def _pictures(answer: PanelAnswer) -> None:
+    """The figure as a picture, in the theme that it is seen in; or why there is none."""
+    if not isinstance(answer.description, Description):
+        text.line(_("BertViz draws this view by scripts of its own, which make no picture: take the page (HTML)."))
+        return
+    text.line(_("A picture in the theme on screen, for a slide or a paper:"))
+    key = f"{answer.panel.id}.take"
+    take.show(key, KINDS, _named(answer), partial(_ask, key), _picture(answer, key))
+
+
+def _ask(key: str, asked: Asked) -> None:
+    """Note what the reader wants, and of which view."""
+    st.session_state[f"{key}.asked"] = asked, links.query(links.known())
+
+
+def _picture(answer: PanelAnswer, key: str) -> Picture | None:
+    """What the picture is made of that the reader has asked for; None without one, and once he has gone on."""
+    asked, of = st.session_state.get(f"{key}.asked", (None, None))
+    if asked is None or of != links.query(links.known()) or not isinstance(answer.description, Description):
+        return None
+    return Picture(asked, export.to_picture(answer.description, asked.dark), _(answer.panel.title), answer.caption)
+
+
+def _named(answer: PanelAnswer) -> str:
+    """The name of the files, without an ending."""
+    return f"stagelight-{answer.panel.id}"
+
+
+def _button(label: str, ending: str, mime: str, make: Callable[[], bytes], answer: PanelAnswer) -> None:
+    """A file that is made when the reader asks for it, not before."""
+    st.download_button(
+        _(label), make, f"{_named(answer)}.{ending}", mime, key=f"{answer.panel.id}.{ending}", on_click="ignore"
+    )
+
+
+def _made(make: Make, language: str, answer: PanelAnswer) -> bytes:
+    """A file in the reader's language; it is made after the page's run, outside of its context."""
+    with use_locale(language):
+        return make(answer)
+
+
+def _page(answer: PanelAnswer) -> bytes:
+    return export.to_html(answer.description, _(answer.panel.title), answer.caption).encode()
+
+
+def _figure(answer: PanelAnswer) -> bytes:
+    return export.to_json(answer.description).encode()
+
+
+def _table(answer: PanelAnswer) -> bytes:
+    return export.to_csv(answer.table).encode()
+
+
+def _matrix_of(answer: PanelAnswer) -> Grid | None:
+    """The figure where it is a matrix: a grid whose cells have no names of their own."""
+    figure = answer.description
+    return figure if isinstance(figure, Grid) and figure.names is None else None
+
+
+def _matrix(answer: PanelAnswer) -> bytes:
+    """ValueError for a figure that is no matrix."""
+    matrix = _matrix_of(answer)
+    if matrix is None:
+        raise ValueError(f"the figure of {answer.panel.id} is no matrix")
+    return export.to_matrix(matrix).encode()
+
+
+def _arrays(answer: PanelAnswer) -> Callable[[], bytes]:
+    """What makes the file of the arrays: it asks for them again, so that no page holds them until somebody wants the
+    file."""
+    spec, view = answer.spec, answer.view
+    wants = (*answer.panel.needs(spec, view), *answer.panel.later(spec, view))
+    return partial(_packed, hosted(view).run, view.run(spec), wants)
+
+
+def _packed(ask: Callable[[Run, tuple[Want, ...]], Trace], run: Run, wants: tuple[Want, ...]) -> bytes:
+    return arrays_file.packed(ask(run, wants), wants)
+
+
+FILES: tuple[tuple[str, str, str, Make], ...] = (
+    (N_("Page (HTML)"), "html", "text/html", _page),
+    (N_("Figure (JSON)"), "json", "application/json", _figure),
+    (N_("Table (CSV)"), "csv", "text/csv", _table),
+)
+_MATRIX = N_("Matrix (CSV)")
+_ARRAYS = N_("Arrays (NumPy)")

@@ -1,0 +1,13 @@
+"""Brackets: tokens that hold a character together stand under the character, and say which part of it they are."""
+
+from collections.abc import Sequence
+
+from anatomy.characters import Share
+
+
+def short(label: str, shares: Sequence[Share]) -> str:
+    """A token's label where brackets with its characters stand over it: "1/2" in place of "‹患 1/2›"."""
+    for share in shares:
+        part = f"{share.part}/{share.of}"
+        label = label.replace(f"‹{share.character} {part}›", f" {part} ", 1)
+    return " ".join(label.split()) if shares else label
