@@ -8,7 +8,7 @@ import streamlit as st
 from anatomy.view import View
 from panels.panel import Figure
 from ui import links
-from ui.components import chips, grid
+from ui.components import chips, grid, marks
 from ui.components import passage as drawn_passage
 from ui.continuation import going_on
 from viz.chips import Chips
@@ -35,8 +35,15 @@ def show(figure: Figure, says: str, key: str) -> None:
         page = to_frame(figure, st.context.theme.type == "dark", (_FOLLOW,))
         st.iframe(page, height=figure.height, alt=says)
     elif isinstance(figure, Plotted):
-        on_card = figure.drawn().update_layout(separators(), paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
+        _show_plotted(figure, says, key)
+
+
+def _show_plotted(figure: Plotted, says: str, key: str) -> None:
+    """A figure by plotly, and what makes its marks answer to mouse, touch and keys alike."""
+    on_card = figure.drawn().update_layout(separators(), paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, dragmode=False)
+    with st.container(gap=None):
         st.plotly_chart(on_card, key=key, theme="streamlit", config={"displayModeBar": False}, alt=says)
+        marks.show(figure, key, lambda *mark: links.go(lambda view: at_mark(view, figure, *mark)))
 
 
 def at_cell(view: View, figure: Grid, cell: tuple[int, int], how: grid.Action = "choose") -> View:
@@ -58,6 +65,14 @@ def at_cell(view: View, figure: Grid, cell: tuple[int, int], how: grid.Action = 
         case "token":
             return at_token(view, row)
     return view
+
+
+def at_mark(view: View, figure: Plotted, trace: int, point: int) -> View:
+    """The view after a point of a trace was chosen, as plotly counts them: another token's looks at nothing yet."""
+    meant = figure.meant(trace, point)
+    if meant.get("pos", view.pos) != view.pos:
+        view = replace(view, src=None)
+    return replace(view, **meant)
 
 
 def at_chip(view: View, figure: Chips, chip: int) -> View:

@@ -20,6 +20,7 @@ _ROW, _AROUND = 22, 48
 _LETTER = 7.6
 _THICK = 0.8  # of a row, at weight 1
 _FAINT = 0.28
+_ENDS = 2  # the trace of the points where ribbons end, after two of ribbons
 _LEAST = (0.03, 0.1, 0.3)  # of ribbons in lighter figures
 _BEND = (1 - np.cos(np.linspace(0.0, np.pi, 17))) / 2  # [step] how far across a ribbon has come
 _ACROSS = np.linspace(0.0, 1.0, 17)
@@ -41,6 +42,7 @@ class Arcs(Plotted):
 
     least   smaller weights have no ribbon
     signed  the weights are differences: those above 0 are in the accent, those below in the second colour
+    stands  of each row on the left, then of each on the right; for the labels as well as for the chosen one's ribbons
     """
 
     kind: ClassVar[str] = N_("Ribbons between tokens")
@@ -63,6 +65,8 @@ class Arcs(Plotted):
             ]
             figure.add_trace(_signed(self, group, first) if self.signed else _ribbons(self, group, first))
         figure.add_trace(_ends(self))
+        if not self.signed:
+            figure.add_trace(_begins(self))
         rows = max(len(self.left), len(self.right))
         figure.update_xaxes(visible=False, range=[0, 1], fixedrange=True)
         figure.update_yaxes(visible=False, range=[rows - 0.4, -1.6], fixedrange=True)
@@ -71,6 +75,13 @@ class Arcs(Plotted):
             figure.update_layout(showlegend=True, legend=LEGEND, margin_t=36, height=_AROUND + _ROW * (rows + 1) + 28)
         # All at once: plotly checks the whole list again for each that is added (1.4 s for 56 tokens).
         return figure.update_layout(annotations=_labels(self, rows))
+
+    def place(self, trace: int, point: int) -> tuple[int, int | None] | None:
+        """Both rows of a ribbon of the chosen one, by its end; the row on the left alone, by its label."""
+        if trace == _ENDS:
+            own = [ribbon.looked for ribbon in self.ribbons if ribbon.chosen]
+            return (self.chosen, own[point]) if 0 <= point < len(own) else None
+        return (point, None) if trace == _ENDS + 1 and 0 <= point < len(self.left) else None
 
     @property
     def axes(self) -> str:
@@ -122,6 +133,7 @@ class Arcs(Plotted):
             least=least,
             signed=True,
             remark=" ".join(filter(None, remarks)),
+            stands=(),
         )
 
     def lighter(self) -> Iterator["Arcs"]:
@@ -213,6 +225,28 @@ def _ends(given: Arcs) -> go.Scatter:
         hovertemplate="%{hovertext}<extra></extra>",
         showlegend=False if given.signed else None,
     )
+
+
+def _begins(given: Arcs) -> go.Scatter:
+    """Points on the left where ribbons begin, with the largest weight of each to read."""
+    rows = max(len(given.left), len(given.right))
+    return go.Scatter(
+        x=[0.0] * len(given.left),
+        y=[_height(row, len(given.left), rows) for row in range(len(given.left))],
+        mode="markers",
+        marker={"size": 12, "color": NEUTRAL, "opacity": 0},
+        hovertext=[escaped(_largest(given, row)) for row in range(len(given.left))],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _largest(given: Arcs, row: int) -> str:
+    """A token on the left with the largest of its ribbons; the token alone where it has none."""
+    own = [ribbon for ribbon in given.ribbons if ribbon.looking == row]
+    if not own:
+        return given.left[row]
+    most = max(own, key=lambda ribbon: ribbon.weight)
+    return f"{given.left[row]} → {given.right[most.looked]}: {percent(most.weight)}"
 
 
 def _label(x: int, y: float, label: str, bold: bool) -> dict:

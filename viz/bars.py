@@ -12,6 +12,7 @@ from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped
 from viz.level import Level
+from viz.marks import nth
 from viz.partners import FIRST, SECOND, Partner, by_name, common, largest, marked, meet, of_axis, signed
 from viz.rows import (
     LAYOUT,
@@ -51,6 +52,7 @@ class Bars(Plotted):
     marks       diamonds over the bars
     level       a value to hold the bars against: a dashed line across, its words above
     ordered     the rows stand in an order of their own, such as layers: not the largest first
+    stands      of each bar, from the top
     """
 
     kind: ClassVar[str] = N_("Bar chart")
@@ -91,6 +93,11 @@ class Bars(Plotted):
         if above:
             figure.update_layout(margin_t=12 + above, height=height(places, self.row) + above)
         return figure
+
+    def place(self, trace: int, point: int) -> tuple[int] | None:
+        """The bar: those in the accent are drawn first."""
+        group = [i for i, bar in enumerate(self.bars) if bar.accent is (trace == 0)]
+        return nth(group, point) if trace in (0, 1) else None
 
     @property
     def axes(self) -> str:

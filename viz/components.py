@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from anatomy.language import N_, _
 from viz.description import Plotted
-from viz.format import escaped, listed, number
+from viz.format import escaped, in_template, listed, number
 from viz.partners import largest, meet, of_axis, of_titles
 from viz.scale import thinned
 from viz.table import Table
@@ -121,7 +121,7 @@ def _points(strip: Strip) -> dict:
 
 
 def _hover(strip: Strip, axis: str) -> str:
-    return f"{escaped(axis)} %{{x}}<br>{escaped(strip.title)}: %{{y:,.4~g}}<extra></extra>"
+    return f"{in_template(axis)} %{{x}}<br>{in_template(strip.title)}: %{{y:,.4~g}}<extra></extra>"
 
 
 def _end(strip: Strip) -> dict:

@@ -11,9 +11,10 @@ from jaxtyping import Float
 
 from anatomy.language import N_, _
 from viz.description import OnAxes
-from viz.format import escaped, number
+from viz.format import escaped, in_template, number
 from viz.level import Level
 from viz.lines import log_ticks
+from viz.marks import nth
 from viz.partners import UNITS, Unlike, alone, by_name, common, largest, meet, of_axis, ratio
 from viz.scale import columns
 from viz.table import Table
@@ -60,6 +61,7 @@ class Curves(OnAxes):
     logarithmic     the y axis follows log10(y)
     band            a ground of its own under part of the x axis
     x_ends, y_ends  of the axes, and where ticks stand; from the values where None
+    stands          of each point along any of the curves
 
     ValueError for more curves than can be told apart.
     """
@@ -110,6 +112,10 @@ class Curves(OnAxes):
             figure.update_yaxes(range=list(self.y_ends))
         return figure
 
+    def place(self, trace: int, point: int) -> tuple[int] | None:
+        """The point along its curve; marked points have none."""
+        return nth(range(len(self.curves[trace].x)), point) if 0 <= trace < len(self.curves) else None
+
     def numbers(self) -> Float[np.ndarray, " number"]:
         """Curve after curve."""
         return np.concatenate([curve.y for curve in self.curves])
@@ -153,6 +159,7 @@ class Curves(OnAxes):
             x_ends=self.x_ends if self.x_ends == other.x_ends else None,
             y_ends=(-end, end),
             remark=alone((pairs, names, theirs)),
+            stands=(),
         )
 
 
@@ -178,7 +185,7 @@ def _ground(figure: go.Figure, band: Band) -> None:
 
 
 def _line(given: Curves, curve: Curve, look: dict) -> go.Scatter:
-    axes = f"{escaped(given.x_axis)} %{{x:,}}<br>{escaped(given.y_axis)} %{{y:,.5~g}}"
+    axes = f"{in_template(given.x_axis)} %{{x:,}}<br>{in_template(given.y_axis)} %{{y:,.5~g}}"
     return go.Scatter(
         x=curve.x.astype(np.float32),
         y=curve.y.astype(np.float32),

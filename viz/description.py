@@ -13,6 +13,7 @@ from jaxtyping import Float
 from anatomy.language import _, ngettext
 from viz import notebook
 from viz.format import number, thousands
+from viz.marks import Choice, Stands, chosen
 from viz.sentences import beneath
 from viz.table import Table
 from viz.theme import dress
@@ -107,13 +108,27 @@ class Plotted(Description):
     """A kind that the page too shows through plotly, in the theme that the page has.
 
     remark  a sentence that stands beneath the figure; "" for none
+    stands  what its marks stand for along each direction that the kind has, None along one that means nothing; empty
+            where none does
     """
 
     remark: str = field(default="", kw_only=True)
+    stands: tuple[Stands | None, ...] = field(default=(), kw_only=True)
 
     @abstractmethod
     def traces(self) -> go.Figure:
         """The picture without theme and remark: its own colours can be read on light and dark."""
+
+    def place(self, trace: int, point: int) -> tuple[int | None, ...] | None:
+        """Where a point of a trace of `traces` stands along each direction of `stands`; None for one without a place.
+
+        trace, point  counted from 0, as plotly counts them
+        """
+        return None
+
+    def meant(self, trace: int, point: int) -> dict[Choice, int]:
+        """What choosing a point of a trace means; empty for nothing. trace, point: as in `place`."""
+        return chosen(self.stands, self.place(trace, point)) if self.stands else {}
 
     def drawn(self) -> go.Figure:
         """The picture without a theme, as the page dresses it."""

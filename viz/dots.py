@@ -14,6 +14,7 @@ from viz.description import OnAxes
 from viz.format import escaped, number
 from viz.level import Level
 from viz.lines import log_ticks
+from viz.marks import nth
 from viz.partners import UNITS, alone, by_name, common, largest, meet, of_axis, ratio
 from viz.table import Table
 from viz.theme import FOCUS, NEUTRAL
@@ -28,6 +29,7 @@ class Dots(OnAxes):
     logarithmic  the y axis follows log10(y); else it begins at 0
     reach        where a y axis ends that is as long below 0 as above; None for any other
     above        the points in the accent lie over the others
+    stands       of each point
     """
 
     kind: ClassVar[str] = N_("Points")
@@ -67,6 +69,11 @@ class Dots(OnAxes):
         figure.update_layout(height=_HEIGHT, showlegend=False, margin={"l": 72, "r": 16, "t": 12, "b": 52})
         return figure
 
+    def place(self, trace: int, point: int) -> tuple[int] | None:
+        """The point: those in the accent are drawn first."""
+        group = [i for i, accent in enumerate(self.accent) if accent is (trace == 0)]
+        return nth(group, point) if trace in (0, 1) else None
+
     def numbers(self) -> Float[np.ndarray, " number"]:
         """The points' heights."""
         return np.asarray(self.y, np.float64)
@@ -99,6 +106,7 @@ class Dots(OnAxes):
             logarithmic=False,
             reach=largest(apart, *compared),
             remark=alone((pairs, places, theirs)),
+            stands=(),
         )
 
 

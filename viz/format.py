@@ -134,6 +134,11 @@ def escaped(label: str) -> str:
     return html.escape(label, quote=False)
 
 
+def in_template(label: str) -> str:
+    """A reader's text as a part of a plotly template, which shows it unchanged: no place in it is filled."""
+    return escaped(label).replace("%{", "&#37;{")
+
+
 def size(count: float) -> str:
     """Bytes in the unit that leaves the fewest digits: 46.1 kB."""
     for unit, scale in BYTE_UNITS:

@@ -13,6 +13,7 @@ from anatomy.language import N_, _
 from viz.bars import Bars
 from viz.description import Plotted
 from viz.format import escaped
+from viz.marks import nth
 from viz.partners import meet
 from viz.rows import Bar
 from viz.scale import thinned
@@ -23,6 +24,7 @@ _DIAGRAM, _ROW, _AROUND = 170, 46, 96
 _UPPER, _LOWER = 1.0, 0.0
 _THICK = 0.45  # of a bar's row: the rest holds its label
 _MOST_NUMBERS = 24
+_KV_TRACE, _QUERY_TRACE = 2, 3  # after the links of the chosen group and of the others
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Groups(Plotted):
     """queries query heads share kvs key/value heads evenly; chosen: the query head in the accent, with its group.
 
     bars   sizes to compare, the first in the accent; axis: their title with unit
+    stands of each query head; a key/value head stands for the first query head that reads it
     """
 
     kind: ClassVar[str] = N_("Shared heads")
@@ -68,6 +71,12 @@ class Groups(Plotted):
         height = _AROUND + _DIAGRAM + _ROW * len(self.bars)
         figure.update_layout(height=height, showlegend=False, margin={"l": 8, "r": 16, "t": 12, "b": 52})
         return figure
+
+    def place(self, trace: int, point: int) -> tuple[int] | None:
+        """The query head; of a key/value head the first that reads it."""
+        if trace == _KV_TRACE:
+            return nth(range(0, self.queries, self.share), point)
+        return nth(range(self.queries), point) if trace == _QUERY_TRACE else None
 
     @property
     def axes(self) -> str:

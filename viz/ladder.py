@@ -11,6 +11,7 @@ from jaxtyping import Float
 from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped
+from viz.marks import nth
 from viz.partners import FIRST, SECOND, by_name, marked, meet
 from viz.scale import columns, thinned
 from viz.table import Table
@@ -38,6 +39,8 @@ class Block:
 @dataclass(frozen=True)
 class Ladder(OnAxes):
     """Rows of blocks from the top, each with a name; names of the axes, and of new blocks and the others.
+
+    stands  of each block, row after row
 
     ValueError where there are not as many names as rows.
     """
@@ -82,6 +85,11 @@ class Ladder(OnAxes):
             margin={"l": 8, "r": 16, "t": 36, "b": 48},
         )
         return figure
+
+    def place(self, trace: int, point: int) -> tuple[int] | None:
+        """The block's number among all, row after row: the new ones are drawn first."""
+        blocks = [block for row in self.rows for block in row]
+        return nth((i for i, block in enumerate(blocks) if block.new is (trace == 0)), point) if trace < 2 else None
 
     def numbers(self) -> Float[np.ndarray, " number"]:
         """None: blocks have labels."""
@@ -131,6 +139,7 @@ class Ladder(OnAxes):
             names=tuple(names),
             kinds=(_("in one alone"), _("in both")),
             remark=marked(name[0] in (FIRST, SECOND) for name in names),
+            stands=(),
         )
 
 

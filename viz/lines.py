@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from anatomy.language import N_, _
 from viz.description import OnAxes
-from viz.format import escaped, number, thousands
+from viz.format import escaped, in_template, number, thousands
 from viz.partners import UNITS, alone, by_name_or_order, common, in_order, largest, meet, of_axis, ratio
 from viz.scale import clipped, columns, decades, thinned
 from viz.table import Table
@@ -25,6 +25,7 @@ _HEIGHT = 380
 _FAINT = 0.45
 _END = 10  # character cells of a name at the end of its line
 _DASHES = ("dot", "dashdot", "longdash")
+_BANDS = 3  # traces of the range and the median of many lines
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Lines(OnAxes):
     logarithmic    y follows log10(values); values that are not above 0 are left out
     reach          where a y axis ends that is as long below 0 as above; None for any other
     listed         few lines that are all to be told apart: each in a look of its own, named in a legend
+    stands         of each line, then of each place
 
     ValueError where the names do not fit the values, or more lines are listed than have looks.
     """
@@ -93,6 +95,15 @@ class Lines(OnAxes):
             figure.update_layout(height=round(_HEIGHT + 20 * rows), showlegend=True, legend=LEGEND)
         return figure
 
+    def place(self, trace: int, point: int) -> tuple[int | None, int] | None:
+        """The line and the place; no line for the range and the median of many."""
+        named = [self.chosen, *([] if self.marked in (None, self.chosen) else [self.marked])]
+        if self.listed or not banded(len(self.names)):
+            named += self.others
+        elif len(named) <= trace < len(named) + _BANDS:
+            return None, point
+        return (named[trace], point) if 0 <= trace < len(named) else None
+
     def numbers(self) -> Float[np.ndarray, " number"]:
         """Line after line."""
         return self.values.ravel()
@@ -127,6 +138,7 @@ class Lines(OnAxes):
             logarithmic=False,
             reach=largest(values, *((UNITS,) if self.logarithmic else (one, two))),
             remark=alone((lines, self.names, other.names), (places, self.places, other.places)),
+            stands=(),
         )
 
 
@@ -158,7 +170,8 @@ def _line(given: Lines, i: int, line: dict, order: int, opacity: float = 1.0) ->
 
 
 def _hover(given: Lines, name: str) -> str:
-    return f"{name}<br>{escaped(given.x_axis)} %{{customdata}}<br>{escaped(given.y_axis)} %{{y:,.5~g}}<extra></extra>"
+    x, y = in_template(given.x_axis), in_template(given.y_axis)
+    return f"{name}<br>{x} %{{customdata}}<br>{y} %{{y:,.5~g}}<extra></extra>"
 
 
 def _faint(given: Lines) -> list[go.Scatter]:

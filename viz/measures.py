@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped, listed
+from viz.marks import nth
 from viz.partners import alone, by_name, common, difference, labels, largest, marked, meet, of_axis, signed
 from viz.rows import LAYOUT, LETTER, ROW, WIDTH, Bar, bar_trace, ends_of, height, row_axis, row_label, with_room
 from viz.sentences import wrapped
@@ -34,6 +35,7 @@ class Measures(Plotted):
     """The same rows, named by labels, under several measures side by side.
 
     signed  each axis is as long below 0 as above
+    stands  of each row
     """
 
     kind: ClassVar[str] = N_("Bar charts")
@@ -65,6 +67,10 @@ class Measures(Plotted):
                 height=height(places, ROW) + _LINE * lines, margin_b=LAYOUT["margin"]["b"] + _LINE * lines
             )
         return figure
+
+    def place(self, trace: int, point: int) -> tuple[int] | None:
+        """The row, under any of the measures."""
+        return nth(range(len(self.labels)), point) if 0 <= trace < len(self.measures) else None
 
     @property
     def axes(self) -> str:

@@ -10,10 +10,12 @@ from jaxtyping import Float
 from anatomy.language import N_
 from viz.description import OnAxes
 from viz.format import escaped
+from viz.marks import nth
 from viz.partners import common, difference, in_order, labels, largest, marked, meet, of_axis, place_of, signed
 from viz.scale import thinned
 from viz.table import Table
 from viz.theme import CALM, FOCUS, LEGEND, NEUTRAL
+from viz.whole import Whole, below
 
 _MOST_TICKS = 16
 
@@ -40,6 +42,8 @@ class Pairs(OnAxes):
     lead     an amount before the first place
     ends     of the y axis; from the values where None
     places   what stands under the places where it is not their number
+    whole    the places are a part of a long text: what stands below them is all of it, on an axis of its own
+    stands   of each place, then of each column of the whole; a lead stands for nothing
     """
 
     kind: ClassVar[str] = N_("Paired bars")
@@ -53,6 +57,7 @@ class Pairs(OnAxes):
     lead: Lead | None = None
     ends: tuple[float, float] | None = None
     places: tuple[str, ...] | None = None
+    whole: Whole | None = None
 
     def traces(self) -> go.Figure:
         """Upright bars: the first amount in the accent, the second grey; the chosen place framed."""
@@ -94,7 +99,16 @@ class Pairs(OnAxes):
             legend=LEGEND,
             margin={"l": 64, "r": 16, "t": 36, "b": 52},
         )
+        if self.whole is not None:
+            below(figure, self.whole)
         return figure
+
+    def place(self, trace: int, point: int) -> tuple[int] | None:
+        """The place of either amount, or the column of the whole, counted after the places; the lead has none."""
+        count = self.values.shape[1]
+        if self.whole is not None and trace == (2 if self.lead is None else 3):
+            return nth(range(count, count + len(self.whole.values)), point)
+        return nth(range(count), point) if trace in (0, 1) else None
 
     @property
     def _labels(self) -> tuple[str, ...]:
@@ -142,7 +156,9 @@ class Pairs(OnAxes):
             lead=lead,
             ends=(-end, end),
             places=None if self.places is None and places == self._labels else places,
+            whole=self.whole and other.whole and self.whole.minus(other.whole),
             remark=marked(None in pair for pair in pairs),
+            stands=(),
         )
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped
+from viz.marks import nth
 from viz.partners import alone, by_name, common, meet, of_axis
 from viz.scale import clipped, columns
 from viz.table import Table
@@ -29,6 +30,7 @@ _SIZES: dict[Rank, int] = {"chosen": 13, "near": 9, "text": 8, "faint": 4}
 _SYMBOLS: dict[Rank, str] = {"chosen": "circle", "near": "circle-open", "text": "circle", "faint": "circle"}
 _OPACITY: dict[Rank, float] = {"chosen": 1.0, "near": 1.0, "text": 0.9, "faint": 0.45}
 _ORDER: tuple[Rank, ...] = ("chosen", "near", "text", "faint")
+_GROUPS: tuple[tuple[Rank, ...], ...] = (("chosen", "near"), ("text",), ("faint",))  # drawn together
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Scatter(OnAxes):
-    """Points on a plane; titles of the axes, with units; signed: each axis is as long below 0 as above."""
+    """Points on a plane; titles of the axes, with units.
+
+    signed  each axis is as long below 0 as above
+    stands  of each point
+    """
 
     kind: ClassVar[str] = N_("Points on a plane")
     points: Sequence[Point]
@@ -69,11 +75,12 @@ class Scatter(OnAxes):
     def traces(self) -> go.Figure:
         """The points on axes of one scale, so that distances can be compared in every direction."""
         figure = go.Figure()
-        for ranks, colour, name, order in (
-            (("chosen", "near"), None, _("chosen and its neighbours"), 3),
-            (("text",), NEUTRAL, _("tokens of the text"), 2),
-            (("faint",), NEUTRAL, _("other neighbours"), 1),
-        ):
+        looks = (
+            (None, _("chosen and its neighbours"), 3),
+            (NEUTRAL, _("tokens of the text"), 2),
+            (NEUTRAL, _("other neighbours"), 1),
+        )
+        for ranks, (colour, name, order) in zip(_GROUPS, looks, strict=True):
             figure.add_trace(_trace([point for point in self.points if point.rank in ranks], colour, name, order))
         places = zip(self.points, label_places(self.points), strict=True)
         figure.update_layout(annotations=[_label(point, place) for point, place in places if place is not None])
@@ -86,6 +93,12 @@ class Scatter(OnAxes):
         )
         figure.update_layout(height=_HEIGHT + 90, showlegend=False, margin={"l": 56, "r": 16, "t": 12, "b": 52})
         return figure
+
+    def place(self, trace: int, point: int) -> tuple[int] | None:
+        """The point: they are drawn by their ranks."""
+        if not 0 <= trace < len(_GROUPS):
+            return None
+        return nth([i for i, each in enumerate(self.points) if each.rank in _GROUPS[trace]], point)
 
     def numbers(self) -> Float[np.ndarray, " number"]:
         """x of every point, then y."""

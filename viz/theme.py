@@ -115,7 +115,11 @@ def _template(dark: bool) -> go.layout.Template:
                 "sequentialminus": colorscale(dark, signed=False),
                 "diverging": colorscale(dark, signed=True),
             },
-            "hoverlabel": {"bgcolor": colours.soft, "bordercolor": colours.border, "font": {"color": colours.text}},
+            "hoverlabel": {
+                "bgcolor": colours.soft,
+                "bordercolor": colours.border,
+                "font": {"family": FONT, "size": 12, "color": colours.text},
+            },
             "xaxis": axis,
             "yaxis": axis,
         }

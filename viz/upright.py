@@ -6,40 +6,21 @@ from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped
 from viz.level import Level
+from viz.marks import nth
 from viz.partners import common, difference, in_order, labels, largest, marked, meet, of_axis, place_of, signed
 from viz.scale import clipped, columns, thinned
 from viz.table import Table
 from viz.theme import CALM, FOCUS, MONO, NEUTRAL
+from viz.whole import Whole, below
 
 _HEIGHT, _MOST_TICKS = 380, 40
-_BENEATH, _GAP = 110, 96  # pixels: the whole below a part, and what lies between
 _LABEL = 12  # character cells of a label under its bar
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A long text in columns that hold several tokens each; NaN where there is no number.
-
-    middles, widths  where each column stands on an axis of positions, and how many of them it covers
-    notes            words for the hover box
-    focus            the column of the chosen token
-    reach            where a y axis ends that is as long below 0 as above; None for any other
-    """
-
-    values: Float[np.ndarray, " column"]
-    middles: Float[np.ndarray, " column"]
-    widths: Int[np.ndarray, " column"]
-    notes: tuple[str, ...]
-    x_axis: str
-    y_axis: str
-    focus: int
-    reach: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +33,7 @@ class Upright(OnAxes):
     level   the mean, as a line across
     reach   where a y axis ends that is as long below 0 as above; None for any other
     whole   the values are a part of a long text: what stands below them is all of it, on an axis of its own
+    stands  of each bar, then of each column of the whole
 
     ValueError where values, labels and notes are not equally many.
     """
@@ -112,8 +94,15 @@ class Upright(OnAxes):
             height=_HEIGHT, showlegend=False, barmode="overlay", margin={"l": 64, "r": _right(self), "t": 24, "b": 64}
         )
         if self.whole is not None:
-            _below(figure, self.whole)
+            below(figure, self.whole)
         return figure
+
+    def place(self, trace: int, point: int) -> tuple[int] | None:
+        """The bar, or the column of the whole, counted after the bars."""
+        count, there = len(self.values), np.flatnonzero(np.isfinite(self.values))
+        columns = 0 if self.whole is None else len(self.whole.values)
+        groups = (there[there == self.focus], there[there != self.focus], range(count, count + columns))
+        return nth(map(int, groups[trace]), point) if 0 <= trace < len(groups) else None
 
     def numbers(self) -> Float[np.ndarray, " number"]:
         """A number per bar."""
@@ -143,57 +132,11 @@ class Upright(OnAxes):
             y_axis=of_axis(self.y_axis),
             focus=place_of(pairs, self.focus) or 0,
             level=None if level is None else Level(level, _("mean {value}", value=signed(level))),
-            whole=self.whole and other.whole and _whole_less(self.whole, other.whole),
+            whole=self.whole and other.whole and self.whole.minus(other.whole),
             reach=largest(np.append(values, level or 0.0), self.values, other.values),
             remark=marked(None in pair for pair in pairs),
+            stands=(),
         )
-
-
-def _whole_less(first: Whole, second: Whole) -> Whole | None:
-    """The difference of two wholes of the same columns; None for others."""
-    if first.middles.tolist() != second.middles.tolist():
-        return None
-    values = first.values.astype(np.float64) - second.values
-    reach = largest(values, first.values, second.values)
-    notes = (f"{one} − {two}" for one, two in zip(first.notes, second.notes, strict=True))
-    return replace(first, values=values, notes=tuple(notes), y_axis=of_axis(first.y_axis), reach=reach)
-
-
-def _below(figure: go.Figure, whole: Whole) -> None:
-    """The whole of a long text below the bars of a part."""
-    chosen = np.arange(len(whole.values)) == whole.focus
-    figure.add_bar(
-        x=whole.middles.astype(np.float32),
-        y=whole.values.astype(np.float32),
-        width=whole.widths.astype(np.float32),
-        marker={
-            "color": np.where(chosen, FOCUS, NEUTRAL).tolist(),
-            "opacity": np.where(chosen, 1.0, CALM).astype(np.float32),
-            "line": {"width": 0},
-        },
-        hovertext=[escaped(note) for note in whole.notes],
-        hovertemplate="%{hovertext}<extra></extra>",
-        xaxis="x2",
-        yaxis="y2",
-    )
-    plot = _HEIGHT - 88 + _GAP + _BENEATH  # pixels between the upper and the lower margin
-    half = float(whole.widths.max()) / 2
-    figure.update_layout(
-        height=plot + 88,
-        yaxis_domain=[(_BENEATH + _GAP) / plot, 1],
-        yaxis2={"domain": [0, _BENEATH / plot], "title_text": escaped(whole.y_axis), "rangemode": "tozero"},
-        xaxis2={
-            "anchor": "y2",
-            "title_text": escaped(whole.x_axis),
-            "range": [float(whole.middles[0]) - half, float(whole.middles[-1]) + half],
-            "tickformat": ",",
-            "showgrid": False,
-            "zeroline": False,
-        },
-    )
-    figure.update_yaxes(tickformat=",.6~g")
-    if whole.reach is not None:
-        figure.update_layout(yaxis2_range=[-1.06 * whole.reach, 1.06 * whole.reach])
 
 
 def _words(level: Level) -> dict:

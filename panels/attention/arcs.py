@@ -23,6 +23,7 @@ from panels.common.shared import FIRST
 from panels.panel import Panel, Table
 from viz.arcs import Arcs, Ribbon
 from viz.format import exact_percent, number, percent, quoted
+from viz.marks import Stands
 
 _MOST_TOKENS, _STRONGEST = 60, 20
 _LISTED = 4  # terms that the formula writes out
@@ -107,6 +108,7 @@ def draw(looks: Looks) -> Arcs:
         chosen=left.index(row.pos),
         looked=right.index(row.src) if row.src in right else None,
         least=_LEAST,
+        stands=(Stands("pos", tuple(left)), Stands("src", tuple(right))),
     )
 
 

@@ -18,6 +18,7 @@ from panels.common.columns import most_note, most_weight
 from panels.panel import Panel, Table
 from viz.components import Components, Strip
 from viz.format import number, percent, rounding, thousands
+from viz.marks import Stands
 from viz.measures import Column, Measures
 
 
@@ -60,6 +61,7 @@ def _draw_row(steps: Steps) -> Measures:
             Column(_("weight (probability)"), weights, tuple(percent(float(weight)) for weight in weights)),
             Column(_("score (logit)"), scores, tuple(number(float(score)) for score in scores)),
         ),
+        stands=(Stands("src", tuple(map(int, steps.shown))),),
     )
 
 

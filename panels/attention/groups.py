@@ -16,6 +16,7 @@ from panels.panel import Panel, Table
 from viz import nouns
 from viz.format import BYTE_UNITS, listed, size, thousands
 from viz.groups import Groups, Sizes
+from viz.marks import Stands
 
 LENGTH = Slider("length", N_("Length of the text: 2ⁿ tokens, n ="), 0, 17, 1, 13)
 
@@ -87,6 +88,7 @@ def draw(sharing: Sharing) -> Groups:
             unit=unit,
             precision=spec.dtype,
         ),
+        stands=(Stands.each("head", spec.n_heads),),
     )
 
 

@@ -55,6 +55,11 @@ class Columns:
         """Where each column stands on an axis of positions: its own position, or the middle of several."""
         return np.array(self.edges[:-1]) + (self.sizes - 1) / 2
 
+    @property
+    def firsts(self) -> tuple[int, ...]:
+        """The first token of each column."""
+        return self.edges[:-1]
+
     def of(self, pos: int) -> int:
         """The column that holds a token."""
         return int(np.searchsorted(self.edges, pos, side="right")) - 1

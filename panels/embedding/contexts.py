@@ -17,6 +17,7 @@ from panels.common.snippet import LAYERS, TABLE, opening
 from panels.panel import Panel, Table
 from viz.format import fixed, number, quoted
 from viz.lines import Lines, banded
+from viz.marks import Stands
 
 _ENTERING = Want("resid_pre", 0)
 _BEFORE = """layers[0].register_forward_pre_hook(
@@ -120,6 +121,7 @@ def draw(paths: Paths) -> Lines:
         x_axis=axis,
         y_axis=_("cosine"),
         lead=True,
+        stands=(Stands("src", paths.others), Stands.each("layer", paths.last + 1, before=1 + paths.entering)),
     )
 
 

@@ -19,6 +19,7 @@ from panels.common.snippet import TABLE, opening
 from panels.panel import Panel, Table
 from viz import nouns
 from viz.format import cosine, number, percent, quoted, thousands
+from viz.marks import Stands
 from viz.scatter import Point, Rank, Scatter
 
 NEAR = Slider("near", N_("Neighbours per token"), 0, 8, 1, 3)
@@ -61,6 +62,7 @@ class Plane:
     labels     what each is called
     ranks      how much each matters in the figure
     times      how often each stands in the text
+    places     where each stands in the text, first; None for one that does not
     flat       coordinates (activation)
     cosines    with the chosen token's row
     shares     of the variance, on each axis
@@ -77,6 +79,7 @@ class Plane:
     labels: tuple[str, ...]
     ranks: tuple[Rank, ...]
     times: tuple[int, ...]
+    places: tuple[int | None, ...]
     flat: Float[np.ndarray, "row 2"]
     cosines: Float[np.ndarray, " row"]
     shares: tuple[float, float]
@@ -98,6 +101,7 @@ def read(trace: Trace, view: Fitted) -> Plane:
     crowded = len(trace.tokens) > POOLED or len(times) > MOST_WITH_NEIGHBOURS
     rows = _rows(trace, view, _most_frequent(times, token.id), crowded)
     points = np.stack(list(rows.values()))
+    first = {each.id: place for place, each in reversed(list(enumerate(trace.tokens)))} | {token.id: view.pos}
     flat, shares = principal_plane(points)
     near_ids, near_rows = _neighbours(trace, view, view.pos)
     near = near_ids[: int(view[NEAR])].tolist()
@@ -113,6 +117,7 @@ def read(trace: Trace, view: Fitted) -> Plane:
         labels=tuple(trace.name(token_id) for token_id in rows),
         ranks=tuple(_rank(token_id, token.id, near, times) for token_id in rows),
         times=tuple(times[token_id] for token_id in rows),
+        places=tuple(first.get(token_id) for token_id in rows),
         flat=flat,
         cosines=cosines(points, row[None, :]),
         shares=shares,
@@ -164,7 +169,7 @@ def draw(plane: Plane) -> Scatter:
     ]
     x_share, y_share = (percent(share) for share in plane.shares)
     axes = (_("PC 1 · {share} of the variance", share=x_share), _("PC 2 · {share} of the variance", share=y_share))
-    return Scatter(points, *axes)
+    return Scatter(points, *axes, stands=(Stands("pos", plane.places),))
 
 
 def caption(plane: Plane) -> str:

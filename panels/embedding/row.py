@@ -24,6 +24,7 @@ from viz.dots import Dots
 from viz.format import number, percent, quoted, thousands
 from viz.grid import Grid
 from viz.level import Level
+from viz.marks import Stands
 from viz.scale import ceiling
 
 SHOWN = Choice("row", N_("Show"), ("values", "lengths"), (N_("its numbers"), N_("lengths of all rows")))
@@ -142,6 +143,7 @@ def _lengths(row: Row) -> Dots:
         levels=[Level(float(np.median(row.lengths)), _("median of the text"))],
         logarithmic=False,
         above=columns.pooled,
+        stands=(Stands("pos", (*columns.firsts, *([row.pos] if columns.pooled else []))),),
     )
 
 

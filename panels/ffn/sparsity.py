@@ -18,6 +18,7 @@ from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.format import exact_percent, number, percent, quoted, rounding, thousands
 from viz.lines import MOST_LINES, Lines
+from viz.marks import Stands
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -71,6 +72,10 @@ def draw(idle: Idle) -> Lines:
         marked=idle.marked,
         x_axis=_("layer"),
         y_axis=_("neurons next to zero (%)"),
+        stands=(
+            Stands("pos", tuple(range(idle.first, len(idle.labels)))),
+            Stands.each("layer", len(idle.share)),
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from panels.panel import Panel, Table
 from viz.bars import Bars
 from viz.format import number, quoted, rounding
 from viz.grid import Grid
+from viz.marks import Stands
 from viz.pairs import Lead, Pairs
 from viz.scale import ceiling
 
@@ -46,6 +47,7 @@ def _parts(attribution: Attribution) -> Pairs:
         y_axis=_("added to {quantity} (logit)", quantity=decomposition.quantity),
         focus=attribution.layer,
         lead=lead,
+        stands=(Stands.each("layer", decomposition.writes.shape[1]),),
     )
 
 

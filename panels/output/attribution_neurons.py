@@ -15,6 +15,7 @@ from panels.panel import Table
 from viz import nouns
 from viz.bars import Bars
 from viz.format import bracketed, listed, number
+from viz.marks import Stands
 from viz.rows import Bar
 
 _MOST = 20
@@ -95,7 +96,8 @@ def draw(moving: Movers, quantity: str, layer: int) -> Bars:
         for i, value in enumerate(moving.logits.tolist())
     ]
     axis = _("added to {quantity} (logit)", quantity=quantity)
-    return Bars(bars, axis, names=(_("pushes for it"), _("holds it back")))
+    names = (_("pushes for it"), _("holds it back"))
+    return Bars(bars, axis, names=names, stands=(Stands("layer", tuple(moving.layers.tolist())),))
 
 
 def _note(moving: Movers, i: int) -> str:

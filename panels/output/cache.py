@@ -22,6 +22,7 @@ from panels.panel import Panel, Table
 from viz import nouns
 from viz.curves import Band, Curve, Curves, Mark
 from viz.format import BYTE_UNITS, quoted, rounding, size, thousands
+from viz.marks import Stands
 from viz.scale import clipped, thinned
 
 _ALONE = 512  # tokens of the longest text of which the cache is drawn after every token
@@ -107,6 +108,7 @@ def draw(cache: GrowingCache) -> Curves:
         x_ends=(0.5, n + 0.5),
         x_ticks=[1 + place for place in thinned(n, 16)],
         y_ends=(0, 1.12 * float(grown[-1].y[-1])),
+        stands=(Stands("pos", tuple(place - 1 if place <= n else None for place in places)),),
     )
 
 

@@ -19,6 +19,7 @@ from panels.panel import Panel, Table
 from viz import nouns
 from viz.bars import Bars
 from viz.format import cosine, number, quoted, rounding, signed_percent, thousands
+from viz.marks import Stands
 from viz.rows import Bar
 
 _MOST = 24  # tokens drawn one by one
@@ -92,7 +93,8 @@ def draw(text: TextVector) -> Bars:
     if len(rest):
         others = float(text.share[rest].sum())
         bars.append(Bar(nouns.other_tokens(len(rest)), 100 * others, signed_percent(others), apart=True))
-    return Bars(bars, _("share in the text's vector (%)"), _("token"))
+    stands = (Stands("pos", tuple(drawn)),)
+    return Bars(bars, _("share in the text's vector (%)"), _("token"), stands=stands)
 
 
 def _drawn(text: TextVector) -> list[int]:

@@ -17,7 +17,8 @@ from panels.output.surprisals import SURPRISAL, Surprisals, read
 from panels.panel import Panel, Table
 from viz.format import number, percent, quoted, thousands
 from viz.level import Level
-from viz.upright import Upright, Whole
+from viz.marks import Stands
+from viz.upright import Upright
 
 
 def applies(spec: ModelSpec) -> str | None:
@@ -37,7 +38,8 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 def draw(surprisals: Surprisals) -> Upright:
     """A bar per token or word, the mean as a line, in nats; of a long text those around the chosen, above the whole."""
-    near, average = surprisals.near, surprisals.mean
+    row, average = surprisals.row, surprisals.mean
+    near = row.near
     return Upright(
         values=surprisals.values[near.start : near.stop],
         labels=tuple(surprisals.label(place) for place in near),
@@ -46,25 +48,21 @@ def draw(surprisals: Surprisals) -> Upright:
         y_axis=_("surprisal (nats)"),
         focus=surprisals.chosen - near.start,
         level=None if math.isnan(average) else Level(average, _("mean {value}", value=number(average))),
-        whole=_whole(surprisals) if surprisals.columns.pooled else None,
-    )
-
-
-def _whole(surprisals: Surprisals) -> Whole:
-    """The mean of each column of a long text."""
-    columns, means = surprisals.columns, surprisals.columns.mean(surprisals.values)
-    return Whole(
-        values=means,
-        middles=columns.middles,
-        widths=columns.sizes,
-        notes=tuple(
-            _("{places}: mean {value} nats", places=columns.span(place), value=number(mean))
-            for place, mean in enumerate(means.tolist())
+        whole=row.whole(
+            surprisals.values,
+            _column,
+            _("place of the word") if surprisals.as_words else _("position"),
+            _("nats"),
         ),
-        x_axis=_("place of the word") if surprisals.as_words else _("position"),
-        y_axis=_("mean"),
-        focus=columns.of(surprisals.chosen),
+        stands=(Stands("pos", tuple(surprisals.words.starts[place] for place in row.places)),),
     )
+
+
+def _column(places: str, value: float) -> str:
+    """What the hover box of a column of the whole says."""
+    if "–" in places:
+        return _("{places}: mean {value} nats", places=places, value=number(value))
+    return _("{place}: {value} nats", place=places, value=number(value))
 
 
 def _note(surprisals: Surprisals, place: int) -> str:
@@ -92,33 +90,8 @@ def caption(surprisals: Surprisals) -> str:
         share=percent(math.exp(-top)),
         value=number(top),
     )
-    sentences = (_chosen(surprisals), most, _perplexity(surprisals), _joined(surprisals), _pooled(surprisals))
-    return " ".join(sentence for sentence in sentences if sentence)
-
-
-def _pooled(surprisals: Surprisals) -> str:
-    """Which part of a long text is drawn one by one, and what became of the whole."""
-    if not surprisals.columns.pooled:
-        return ""
-    near, most = surprisals.near, int(surprisals.columns.sizes.max())
-    values = {"first": thousands(near[0]), "last": thousands(near[-1]), "all": thousands(len(surprisals.values))}
-    if surprisals.as_words:
-        return ngettext(
-            "Above stand the words {first} to {last}, around the chosen one; below, all {all}: each column is the "
-            "mean of up to {count} word.",
-            "Above stand the words {first} to {last}, around the chosen one; below, all {all}: each column is the "
-            "mean of up to {count} words.",
-            most,
-            **values,
-        )
-    return ngettext(
-        "Above stand the tokens at {first} to {last}, around the chosen one; below, all {all}: each column is the "
-        "mean of up to {count} token.",
-        "Above stand the tokens at {first} to {last}, around the chosen one; below, all {all}: each column is the "
-        "mean of up to {count} tokens.",
-        most,
-        **values,
-    )
+    sentences = (_chosen(surprisals), most, _perplexity(surprisals), _joined(surprisals))
+    return " ".join(part for part in (*sentences, surprisals.row.caption(surprisals.as_words)) if part)
 
 
 def _name(surprisals: Surprisals) -> str:

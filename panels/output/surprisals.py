@@ -11,13 +11,11 @@ from anatomy.request import Want
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
 from anatomy.words import Words, summed
-from panels.common.columns import Columns, around, columns_of
+from panels.common.bars import Row
 from panels.common.joined import words_of
 from panels.common.shared import WORDS
 
 SURPRISAL = Want("surprisal")
-_ALONE = 1_024  # tokens or words of the longest text in which each has a bar of its own
-_NEAR = 40  # of a longer one: those around the chosen one that have
 _MOST_NATS = 700.0  # that e can be raised to
 
 
@@ -50,14 +48,9 @@ class Surprisals:
         return float(self.values[self.chosen])
 
     @cached_property
-    def columns(self) -> Columns:
-        """Columns of the whole text: one for each token or word; in a long text one for several."""
-        return columns_of(len(self.values), alone=_ALONE)
-
-    @property
-    def near(self) -> range:
-        """Places of the tokens or words that have a bar of their own."""
-        return around(len(self.values), self.chosen, _NEAR if self.columns.pooled else len(self.values))
+    def row(self) -> Row:
+        """Which tokens or words have a bar of their own."""
+        return Row(len(self.values), self.chosen)
 
     @cached_property
     def known(self) -> Float[np.ndarray, " known"]:

@@ -24,6 +24,7 @@ from panels.position.unturned import Unturned, before_turn, unturned, wants
 from viz.curves import Curve, Curves, Mark
 from viz.format import number, quoted, rounding, thousands
 from viz.level import Level
+from viz.marks import Stands
 
 REACH = Choice("reach", N_("Distances"), ("near", "far"), (N_("to 256 tokens"), N_("to the longest text")))
 _NEAR = 256
@@ -43,6 +44,7 @@ class Fall:
     scores     at each of them
     distance   how far apart they are in the text; negative where the key stands later
     here       the formula's score at that distance
+    tokens     how many the text has
     """
 
     given: Unturned
@@ -50,6 +52,7 @@ class Fall:
     scores: Float[np.ndarray, " distance"]
     distance: int
     here: float
+    tokens: int
 
     @cached_property
     def mean(self) -> float:
@@ -75,7 +78,7 @@ def read(trace: Trace, view: Fitted) -> Fall:
     distances = np.arange(_farthest(trace.spec, view, distance) + 1, dtype=np.float64)
     places, rope = np.append(distances, distance), given.rope
     scores = rotary.dots_by_distance(given.q, given.k, given.frequencies, places, rope.stretch) * given.factor.value
-    return Fall(given, distances, scores[:-1], distance, float(scores[-1]))
+    return Fall(given, distances, scores[:-1], distance, float(scores[-1]), len(trace.tokens))
 
 
 def _farthest(spec: ModelSpec, view: Fitted, distance: int) -> int:
@@ -97,7 +100,15 @@ def draw(fall: Fall) -> Curves:
         y_axis=_("score (logit)"),
         marks=marks,
         levels=[Level(fall.mean, _("mean {value}", value=number(fall.mean)))],
+        stands=(Stands("src", _looked(fall)),),
     )
+
+
+def _looked(fall: Fall) -> tuple[int | None, ...]:
+    """The key at each distance before the query, None before the text begins; behind it where the chosen key is."""
+    pos, way = fall.given.cell.pos, -1 if fall.distance < 0 else 1
+    places = (pos - way * distance for distance in range(len(fall.distances)))
+    return tuple(place if 0 <= place < fall.tokens else None for place in places)
 
 
 def caption(fall: Fall) -> str:

@@ -13,13 +13,14 @@ from anatomy.request import Want
 from anatomy.spec import LearnedPositions, ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.columns import Columns, columns_of, table_note, table_rows
+from panels.common.bars import Row
+from panels.common.columns import table_note, table_rows
 from panels.common.snippet import TABLE, opening
 from panels.panel import Panel, Table
 from viz.format import cosine, number, quoted
+from viz.marks import Stands
 from viz.pairs import Pairs
 
-_ALONE = 1_024  # positions that have bars of their own; more stand together in columns
 _TOKENS, _PLACES = Want("tok_embed"), Want("pos_embed")
 
 
@@ -53,9 +54,9 @@ class Lengths:
     norm: Float[np.ndarray, "2 pos"]
 
     @cached_property
-    def columns(self) -> Columns:
-        """The positions as the figure has room for them."""
-        return columns_of(len(self.labels), alone=_ALONE)
+    def row(self) -> Row:
+        """Which positions have bars of their own."""
+        return Row(len(self.labels), self.pos)
 
     @property
     def chosen(self) -> tuple[Float[np.ndarray, " d_model"], Float[np.ndarray, " d_model"]]:
@@ -74,19 +75,20 @@ def sizes(trace: Trace) -> Float[np.ndarray, "2 pos"]:
 
 
 def draw(lengths: Lengths) -> Pairs:
-    """Two bars per position; in a long text the means of several side by side."""
-    columns = lengths.columns
-    values = columns.mean(lengths.norm)
-    names = (_("row of the token"), _("row of the position"))
-    labels = columns.labels([f"{pos} {label}" for pos, label in enumerate(lengths.labels)])
+    """Two bars per position; in a long text those around the chosen one, above the tokens' rows of all."""
+    row, names = lengths.row, (_("row of the token"), _("row of the position"))
+    near = slice(row.near.start, row.near.stop)
+    values, labels = lengths.norm[:, near], [f"{pos} {lengths.labels[pos]}" for pos in row.near]
     return Pairs(
         values=values.astype(np.float32),
         names=names,
-        notes=_means(labels, values) if columns.pooled else _lengths(labels, names, values),
+        notes=_lengths(labels, names, values),
         x_axis=_("position"),
         y_axis=_("length (L2 norm)"),
-        focus=columns.of(lengths.pos),
-        places=_ticks(columns),
+        focus=lengths.pos - row.near.start,
+        places=tuple(map(str, row.near)) if row.long else None,
+        whole=row.whole(lengths.norm[0], _column, _("position"), names[0]),
+        stands=(Stands("pos", row.places),),
     )
 
 
@@ -101,24 +103,11 @@ def _lengths(
     return token, place
 
 
-def _means(places: Sequence[str], values: Float[np.ndarray, "2 column"]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What they say of several side by side."""
-    tokens, rows = ([number(float(mean)) for mean in row] for row in values)
-    return (
-        tuple(
-            _("positions {places}: mean length of the tokens' rows {length}", places=where, length=mean)
-            for where, mean in zip(places, tokens, strict=True)
-        ),
-        tuple(
-            _("positions {places}: mean length of the positions' rows {length}", places=where, length=mean)
-            for where, mean in zip(places, rows, strict=True)
-        ),
-    )
-
-
-def _ticks(columns: Columns) -> tuple[str, ...] | None:
-    """What the places are called where they are not counted one by one."""
-    return tuple(map(str, columns.edges[:-1])) if columns.pooled else None
+def _column(places: str, length: float) -> str:
+    """What the hover box of a column of the whole says."""
+    if "–" in places:
+        return _("positions {places}: mean length of the tokens' rows {length}", places=places, length=number(length))
+    return _("position {place}: length of the token's row {length}", place=places, length=number(length))
 
 
 def caption(lengths: Lengths) -> str:
@@ -135,7 +124,7 @@ def caption(lengths: Lengths) -> str:
         mean_own=number(float(means[0])),
         mean_added=number(float(means[1])),
     )
-    return " ".join(sentence for sentence in (here, lengths.columns.caption()) if sentence)
+    return " ".join(sentence for sentence in (here, lengths.row.caption()) if sentence)
 
 
 def table(lengths: Lengths) -> Table:

@@ -18,6 +18,7 @@ from panels.common.residual_decomposition import ResidualDecomposition, entrance
 from panels.panel import Panel, Table
 from panels.residual.balance_snippet import through_layers, within_layers
 from viz.format import number, quoted, rounding, signed_percent
+from viz.marks import Stands
 from viz.pairs import Lead, Pairs
 
 _PARTS = (N_("attention"), N_("FFN"))
@@ -76,6 +77,7 @@ def draw(sheet: Sheet) -> Pairs:
         else _("share of each sum's squared length (%)"),
         focus=sheet.layer,
         lead=_lead(sheet),
+        stands=(Stands.each("layer", sheet.entries.shares.shape[1]),),
     )
 
 

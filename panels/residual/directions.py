@@ -19,6 +19,7 @@ from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz import nouns
 from viz.format import cosine, number, quoted, rounding
+from viz.marks import Stands
 from viz.pairs import Pairs
 
 TOWARD = Choice("toward", N_("Compare with"), ("stream", "write"), (N_("the stream"), N_("the write before it")))
@@ -86,6 +87,7 @@ def draw(directions: Directions) -> Pairs:
         y_axis=_("cosine with {other}", other=directions.other),
         focus=directions.layer,
         ends=(-1.0, 1.0),
+        stands=(Stands.each("layer", directions.cosine.shape[1]),),
     )
 
 

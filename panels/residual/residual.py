@@ -21,6 +21,7 @@ from panels.panel import Panel, Table
 from viz import nouns
 from viz.format import number, quoted
 from viz.lines import Lines, banded
+from viz.marks import Stands
 
 _PRE, _POST = Want("norm_pre"), Want("norm_post")
 _LISTED = 4  # terms of a mean that the formula writes out
@@ -62,6 +63,7 @@ class Streams:
 
     norm         L2 norm as each line enters layer 0, then as it leaves each layer
     labels       one per line
+    begins       the token of the text that each line begins with; of the chosen line the chosen token
     chosen       the line of the chosen token
     parts        the same of each token of the chosen line
     first        whether the text's first token is on line 0
@@ -73,6 +75,7 @@ class Streams:
 
     norm: Float[np.ndarray, "line place"]
     labels: tuple[str, ...]
+    begins: tuple[int, ...]
     chosen: int
     parts: Float[np.ndarray, "token place"]
     first: bool
@@ -104,10 +107,11 @@ def read(trace: Trace, view: Fitted) -> Streams:
     lines = averaged(norm, words)
     start = 0 if view[FIRST] or view.pos == 0 else 1
     drawn = words_of(trace, view, start) if start else words
-    chosen = drawn.of(view.pos - start)
+    chosen, labels = drawn.of(view.pos - start), drawn.labels(trace.tokens[start:])
     return Streams(
         norm=averaged(norm[start:], drawn) if start else lines,
-        labels=drawn.labels(trace.tokens[start:]),
+        labels=labels,
+        begins=tuple(view.pos if i == chosen else start + first for i, first in enumerate(drawn.starts)),
         chosen=chosen,
         parts=norm[start:][list(drawn.tokens(chosen))],
         first=start == 0,
@@ -131,6 +135,7 @@ def draw(streams: Streams) -> Lines:
         y_axis=_("length of the stream (L2 norm, log scale)") if logarithmic else _("length of the stream (L2 norm)"),
         lead=True,
         logarithmic=logarithmic,
+        stands=(Stands("pos", streams.begins), Stands.each("layer", streams.layers, before=1)),
     )
 
 

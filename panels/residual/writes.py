@@ -16,6 +16,7 @@ from anatomy.view import Fitted
 from panels.common.snippet import LAYERS, opening
 from panels.panel import Panel, Table
 from viz.format import cosine, number, percent, quoted
+from viz.marks import Stands
 from viz.pairs import Pairs
 
 AMOUNT = Choice("writes", N_("Show"), ("share", "length"), (N_("share"), N_("length")))
@@ -81,6 +82,7 @@ def draw(writes: Writes) -> Pairs:
         y_axis=_("share of the two lengths (%)") if writes.as_share else _("length of what is added (L2 norm)"),
         focus=writes.layer,
         stacked=writes.as_share,
+        stands=(Stands.each("layer", writes.norm.shape[1]),),
     )
 
 

@@ -19,6 +19,7 @@ from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
 from viz.bars import Bars, Marks
 from viz.format import number, percent, quoted
+from viz.marks import Stands
 from viz.rows import Bar
 
 _ROW = 16  # pixels of one layer
@@ -113,6 +114,7 @@ def draw(lens: Lens) -> Bars:
         names=(_("{token} leads", token=name), _("another token leads")),
         marks=marks,
         ordered=True,
+        stands=(Stands.each("layer", len(bars)),),
     )
 
 

@@ -25,6 +25,7 @@ from panels.stack.lens import LIMITS, read_stream
 from viz.curves import Curve, Curves, Mark
 from viz.format import number, quoted, thousands
 from viz.level import Level
+from viz.marks import Stands
 from viz.scale import thinned
 
 _SETTLED = 1.0  # nat
@@ -88,6 +89,7 @@ def draw(distances: Distances) -> Curves:
         [Mark(layer, distances.here, here)],
         x_ends=(-0.4, layers - 0.6),
         x_ticks=thinned(layers, 16),
+        stands=(Stands.each("layer", layers),),
     )
 
 

@@ -24,6 +24,7 @@ from panels.panel import Panel, Table
 from panels.stack.lens import LIMITS, over_the_vocabulary
 from viz.format import listed, number, percent, quoted, thousands
 from viz.lines import Lines
+from viz.marks import Stands
 
 MEASURE = Choice("watched", N_("Show"), ("probability", "rank"), (N_("probability"), N_("rank")))
 _ANSWER = 0  # the final answer's column: the engine puts it first
@@ -104,6 +105,7 @@ def draw(watched: Watched) -> Lines:
         y_axis=_("rank (1 is the best, log scale)") if by_rank else _("probability (log scale)"),
         logarithmic=True,
         listed=True,
+        stands=(None, Stands.each("layer", len(watched.rank))),
     )
 
 

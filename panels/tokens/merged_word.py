@@ -70,6 +70,10 @@ class Word:
         """(first byte, end) of each piece that is left when no rule joins any more."""
         return self.pieces(len(self.raw))
 
+    def token(self, byte: int) -> int:
+        """Position in the text of the token that a byte is in."""
+        return self.first + next(i for i, (_begin, end) in enumerate(self.tokens) if byte < end)
+
     def label(self, piece: tuple[int, int]) -> str:
         """A piece as figures print it; one that holds a part of a character by its bytes, which are what is joined."""
         text, raw = _text(self.raw[piece[0] : piece[1]])
@@ -85,7 +89,7 @@ class Word:
             fitting = [(a, b) for a, b in wider if self.tokens[b][1] - self.tokens[a][0] <= most]
             if not fitting:
                 first, end = self.tokens[low][0], self.tokens[high][1]
-                return Word(self.raw[first:end], self.step[first:end], self.rule[first:end], self.first)
+                return Word(self.raw[first:end], self.step[first:end], self.rule[first:end], self.first + low)
             low, high = fitting[0]
 
 

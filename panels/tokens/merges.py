@@ -16,6 +16,7 @@ from panels.tokens.merged_word import MOST_BYTES, RULE, STEP, Merge, Word, word_
 from viz import nouns
 from viz.format import quoted, thousands
 from viz.ladder import Block, Ladder
+from viz.marks import Stands
 from viz.tokens import spelled
 
 _MOST_ROWS, _MOST_LINES = 24, 12
@@ -89,6 +90,7 @@ def draw(merged: MergedWord) -> Ladder:
         x_axis=_("byte of the word"),
         y_axis=_("step: rule"),
         kinds=(_("joined in this step"), _("as before")),
+        stands=(Stands("pos", tuple(word.token(block.start) for row in rows for block in row)),),
     )
 
 

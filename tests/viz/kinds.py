@@ -25,7 +25,8 @@ from viz.plane import Planes, Turn
 from viz.rows import Bar
 from viz.scatter import Point, Scatter
 from viz.sidebyside import Amounts, Series, Shares
-from viz.upright import Upright, Whole
+from viz.upright import Upright
+from viz.whole import Whole
 
 ODD = "<b>&</b>"  # a reader's text
 

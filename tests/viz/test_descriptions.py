@@ -24,7 +24,8 @@ from viz.partners import FIRST, SECOND, Unlike, by_name, in_order, largest, rati
 from viz.rows import Bar
 from viz.table import Table
 from viz.theme import DARK, LIGHT
-from viz.upright import Upright, Whole
+from viz.upright import Upright
+from viz.whole import Whole
 
 WORDLESS = (Chips, Ladder)  # kinds whose difference is in marks, not in numbers
 CASES = pytest.mark.parametrize("name", KINDS)

@@ -8,7 +8,8 @@ import pytest
 
 from tests.snapshot import described
 from viz.level import Level
-from viz.upright import Upright, Whole
+from viz.upright import Upright
+from viz.whole import Whole
 
 
 def bars(count: int, **changes) -> Upright:

@@ -1,0 +1,36 @@
+"""What makes the bars, lines and dots of a figure answer: a click or tap chooses, arrow keys walk from one to the next.
+
+Plotly's own selection, which Streamlit offers, is not used: it never selects a point of a line without markers, it
+sends nothing where the same mark is chosen again after another choice elsewhere, and it fades all other marks. What
+plotly says of a click is told to the page by this component, and the keys end in the same message.
+"""
+
+from collections.abc import Callable
+from zlib import crc32
+
+from anatomy.language import N_, _
+from ui.components import callback, register
+from viz.description import Plotted
+
+HTML = """<div class="walk" tabindex="0" role="application"></div>
+<p class="says" aria-live="polite"></p><i class="ring" hidden></i>"""
+_MOUNT = register("marks", HTML)
+_CHOOSES = N_("Marks of the figure: arrow keys walk, Enter chooses")
+_READS = N_("Marks of the figure: arrow keys walk")
+
+
+def show(figure: Plotted, key: str, chosen: Callable[[int, int], None]) -> None:
+    """Belongs to the figure that plotly draws under this key. chosen: called with the trace and its point."""
+    of = identity(figure)
+    data = {"figure": key, "of": of, "chooses": bool(figure.stands), "name": _(_CHOOSES if figure.stands else _READS)}
+
+    def call(mark: dict) -> None:
+        if mark.get("of") == of:
+            chosen(int(mark["trace"]), int(mark["point"]))
+
+    _MOUNT(key=f"{key}.marks", data=data, on_mark_change=callback(f"{key}.marks", "mark", call))
+
+
+def identity(figure: Plotted) -> int:
+    """A number that is another one where the marks mean something else: a click may have been on its way meanwhile."""
+    return crc32(repr((type(figure).__name__, figure.stands)).encode())

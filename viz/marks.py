@@ -1,0 +1,50 @@
+"""Marks: what the bars, points and lines of a figure stand for among the reader's choices."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Choice = Literal["pos", "src", "layer", "head"]
+
+
+@dataclass(frozen=True)
+class Stands:
+    """What the marks along one direction of a figure stand for.
+
+    choice   the reader's choice that a mark makes: a token of the text ("pos"), a token looked at ("src"), a layer, a
+             head
+    numbers  which one each mark stands for, counted from 0; None for none
+    """
+
+    choice: Choice
+    numbers: tuple[int | None, ...]
+
+    @classmethod
+    def each(cls, choice: Choice, count: int, before: int = 0) -> "Stands":
+        """One mark for each of so many, in order, after so many that stand for none."""
+        return cls(choice, (*[None] * before, *range(count)))
+
+    def number(self, place: int) -> int | None:
+        """Which one the mark at a place stands for; None for none, and where there is no such place."""
+        return self.numbers[place] if 0 <= place < len(self.numbers) else None
+
+
+def chosen(stands: Sequence[Stands | None], place: Sequence[int | None] | None) -> dict[Choice, int]:
+    """What choosing the mark at this place along each direction means; empty for nothing.
+
+    place  None for a mark that has no place, and None along a direction in which it stands for none
+    """
+    meant: dict[Choice, int] = {}
+    for direction, at in zip(stands, place or (), strict=False):
+        if direction is not None and at is not None and (number := direction.number(at)) is not None:
+            meant[direction.choice] = number
+    return meant
+
+
+def nth(group: Iterable[int], point: int) -> tuple[int] | None:
+    """The place of a trace's point, where the trace draws these of a figure's marks; None where it has no such point.
+
+    group  the marks that the trace draws, in its order
+    """
+    drawn = tuple(group)
+    return (drawn[point],) if 0 <= point < len(drawn) else None
