@@ -13,7 +13,7 @@ from viz.format import thousands
 from viz.whole import Whole
 
 MOST = 120  # bars in a row that a reader can tell apart and hit
-NEAR = 40  # of a longer text: the chosen one and those around it
+NEAR = 24  # of a longer text: the chosen one and those around it
 
 
 @dataclass(frozen=True)

@@ -144,15 +144,17 @@ def test_the_cells_of_a_long_position_table_are_mean_cosines():
     )
 
 
-def test_the_bars_of_long_tables_are_means():
+def test_the_bars_of_long_tables_stand_around_the_chosen_position_above_means():
     trace, view = answer(position_sizes, "gpt2")
-    figure, sizes = once.figure(position_sizes.PANEL, trace, view), position_sizes.sizes(trace)
-    for bars, values in zip(figure.data, sizes, strict=True):
-        assert len(bars.y) == 256
-        np.testing.assert_allclose(bars.y[0], values[:8].mean(), rtol=1e-5)
-    told = [f"positions 0–7: mean length of the {which} rows" for which in ("tokens'", "positions'")]
-    assert [bars.hovertext[0].rpartition(" ")[0] for bars in figure.data] == told
-    assert "8 to 9 tokens: their mean." in once.caption(position_sizes.PANEL, trace, view)
+    *bars, whole = once.figure(position_sizes.PANEL, trace, view).data
+    sizes = position_sizes.sizes(trace)
+    for drawn, values in zip(bars, sizes, strict=True):
+        np.testing.assert_allclose(drawn.y, values[POS - 12 : POS + 12], rtol=1e-6)
+        assert drawn.hovertext[12].startswith(f"{POS} ")
+    assert len(whole.y) == 256
+    np.testing.assert_allclose(whole.y[0], sizes[0, :8].mean(), rtol=1e-5)
+    assert whole.hovertext[0].startswith("positions 0–7: mean length of the tokens' rows ")
+    assert "below, all" in once.caption(position_sizes.PANEL, trace, view)
 
 
 def test_a_long_texts_distances_come_from_the_table_and_one_row_of_the_bias():

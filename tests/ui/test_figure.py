@@ -7,9 +7,11 @@ import pytest
 
 from anatomy.control import Choice
 from anatomy.view import OPENING, View
-from ui.figure import at_cell, at_chip, at_passage
+from ui.figure import at_cell, at_chip, at_mark, at_passage
 from viz.chips import Chip, Chips
 from viz.grid import Grid, Part
+from viz.lines import Lines
+from viz.marks import Stands
 from viz.passage import Arc, Line, Passage, Step, Word
 
 TEXT = Chips((Chip("a", "1", "61"), Chip("b", "2", "62")), ("kind",), "2 tokens")
@@ -132,3 +134,29 @@ def test_where_no_arc_has_words_a_step_leaves_layer_and_head_as_they_are():
     bare = replace(PASSAGE, arcs=PASSAGE.arcs[:1], words=())
     for panel in ("attention", "lens"):
         assert at_passage(BEFORE, bare, "step", 2, panel) == replace(BEFORE, panel=panel)
+
+
+LINES = Lines(
+    np.ones((2, 3)),
+    ("a", "b"),
+    ("in", "0", "1"),
+    0,
+    "layer",
+    "length",
+    stands=(Stands("pos", (4, 6)), Stands.each("layer", 2, before=1)),
+)
+
+
+def test_a_point_of_a_line_chooses_its_token_and_its_layer():
+    assert at_mark(View(pos=4, src=2), LINES, 1, 2) == View(pos=6, layer=1)
+
+
+def test_what_the_chosen_token_looks_at_stays_while_it_is_chosen():
+    once = at_mark(View(pos=4, src=2), LINES, 0, 1)
+    assert once == View(pos=4, src=2, layer=0)
+    assert at_mark(once, LINES, 0, 1) == once, "a second click changes nothing"
+
+
+def test_a_mark_that_stands_for_nothing_and_one_that_is_not_there_change_nothing():
+    assert at_mark(View(src=1), replace(LINES, stands=()), 0, 1) == View(src=1)
+    assert at_mark(View(src=1), LINES, 7, 1) == View(src=1)

@@ -49,6 +49,26 @@ def test_a_token_is_chosen_by_click_and_by_keys_and_every_panel_follows(reader):
     expect(reader.page).to_have_url(re.compile("pos=0"))
 
 
+def test_the_bars_of_a_figure_are_chosen_by_click_and_by_keys_and_say_what_they_are(reader):
+    reader.open("?panel=writes")
+    figure = reader.page.locator(".st-key-writes-figure")
+    layer, share = figure.locator(".xtick").get_by_text("6", exact=True), figure.locator(".ytick").get_by_text("20")
+    reader.click_where(layer, share)
+    expect(reader.answer).to_contain_text("In layer 6")
+    reader.click_where(layer, share)
+    expect(reader.page).to_have_url(re.compile("layer=6"))
+    marks = reader.page.get_by_role("application", name="Marks of the figure: arrow keys walk, Enter chooses")
+    reader.press("ArrowRight", marks)
+    told = reader.page.locator(".st-key-writes-figure-marks .told")
+    expect(told).to_have_text(re.compile("^layer 1: attention adds length 29.3"))
+    reader.press("Enter")
+    expect(reader.answer).to_contain_text("In layer 1")
+    expect(marks).to_be_focused()
+    reader.back()
+    reader.click_where(layer, share)
+    expect(reader.answer).to_contain_text("In layer 6")
+
+
 def test_a_head_is_chosen_in_the_overview_by_click_and_by_keys(reader):
     reader.open(ATTENTION)
     expect(reader.readout).to_contain_text(FRANCE)

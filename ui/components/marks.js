@@ -12,7 +12,7 @@ function written(value, how) {
   const digits = /\.(\d+)/.exec(how)?.[1];
   const round = digits ? Number(value.toPrecision(Number(digits))) : value;
   const far = round !== 0 && (Math.abs(round) < 1e-4 || Math.abs(round) >= 1e15);
-  return far ? String(round) : round.toLocaleString("en-GB", { maximumFractionDigits: 20, useGrouping: how.includes(",") });
+  return (far ? String(round) : round.toLocaleString("en-GB", { maximumFractionDigits: 20, useGrouping: how.includes(",") })).replace("-", "−");
 }
 
 function words(trace, i) {
@@ -23,7 +23,7 @@ function words(trace, i) {
 
 // Every mark that says something, with its place in pixels of the figure. along: the direction in which the marks stand.
 function marksOf(plot) {
-  const found = [];
+  const found = [], parts = [];
   for (const points of plot?.calcdata ?? []) {
     const trace = points[0]?.trace;
     if (!trace || trace.visible !== true || trace.hoverinfo === "skip") continue;
@@ -32,10 +32,12 @@ function marksOf(plot) {
     points.forEach((point, i) => {
       const x = xs._offset + xs.c2p(point.x), y = ys._offset + ys.c2p(point.y), says = words(trace, i);
       if (!Number.isFinite(x) || !Number.isFinite(y) || !says.trim()) return;
-      found.push({ trace: trace.index, point: i, x, y, says, at: `${xs._id}${ys._id}`, along: flat ? y : x, beside: flat ? x : y, flat, line: trace.type === "scatter" && trace.mode.includes("lines") });
+      const id = `${xs._id}${ys._id}`;
+      if (!parts.includes(id)) parts.push(id);
+      found.push({ trace: trace.index, point: i, x, y, says, at: parts.indexOf(id), along: flat ? y : x, beside: flat ? x : y, flat, line: trace.type === "scatter" && trace.mode.includes("lines") });
     });
   }
-  return found.sort((a, b) => a.at.localeCompare(b.at) || a.along - b.along || a.trace - b.trace);
+  return found.sort((a, b) => a.at - b.at || a.along - b.along || a.trace - b.trace);
 }
 
 // The mark to which a key leads from another one; itself where it leads nowhere.
@@ -54,8 +56,7 @@ function next(all, here, key) {
     const there = ahead.filter((mark) => Math.abs(mark.along - edge) <= 0.5), far = (mark) => Math.abs(mark.beside - here.beside);
     return there.find((mark) => mark.trace === here.trace) ?? there.sort((a, b) => far(a) - far(b))[0];
   }
-  const parts = [...new Set(all.map((mark) => mark.at))], part = parts[parts.indexOf(here.at) + (forth ? 1 : -1)];
-  const beyond = here.line ? [] : all.filter((mark) => mark.at === part);
+  const beyond = here.line ? [] : all.filter((mark) => mark.at === here.at + (forth ? 1 : -1));
   return (forth ? beyond[0] : beyond[beyond.length - 1]) ?? here;
 }
 
@@ -71,7 +72,7 @@ function others(all, here) {
 }
 
 export default function ({ data: [data], parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".root"), walk = root.querySelector(".walk"), says = root.querySelector(".says"), ring = root.querySelector(".ring");
+  const root = parentElement.querySelector(".root"), walk = root.querySelector(".walk"), told = root.querySelector(".told"), ring = root.querySelector(".ring");
   const memory = MEMORY.get(root) ?? { here: null };
   MEMORY.set(root, memory);
   const card = () => document.querySelector(`.st-key-${data.figure.replace(/[^\w-]/g, "-")}`);
@@ -81,7 +82,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
 
   function mark(to) {
     memory.here = { trace: to.trace, point: to.point };
-    says.textContent = to.says;
+    told.textContent = to.says;
     const from = plot().getBoundingClientRect(), base = root.getBoundingClientRect();
     ring.style.left = `${from.left - base.left + to.x}px`;
     ring.style.top = `${from.top - base.top + to.y}px`;
@@ -108,7 +109,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     const drawn = card()?.contains(target) && plot();
     if (!drawn?.on || HEARD.has(drawn)) return;
     HEARD.add(drawn);
-    for (const event of Object.keys(memory.heard)) drawn.on(event, (told) => memory.heard[event](told));
+    for (const event of Object.keys(memory.heard)) drawn.on(event, (what) => memory.heard[event](what));
   };
   const stop = new AbortController();
   for (const event of ["pointerover", "pointerdown"]) document.addEventListener(event, attend, { capture: true, signal: stop.signal });

@@ -13,7 +13,7 @@ from ui.components import callback, register
 from viz.description import Plotted
 
 HTML = """<div class="walk" tabindex="0" role="application"></div>
-<p class="says" aria-live="polite"></p><i class="ring" hidden></i>"""
+<p class="told" aria-live="polite"></p><i class="ring" hidden></i>"""
 _MOUNT = register("marks", HTML)
 _CHOOSES = N_("Marks of the figure: arrow keys walk, Enter chooses")
 _READS = N_("Marks of the figure: arrow keys walk")

@@ -129,10 +129,30 @@ def long(count: int, values=None):
     return made(" ".join(f"w{i}" for i in range(count)), {Want("surprisal"): [math.nan, *nats[1:]]})
 
 
-def test_up_to_a_thousand_tokens_each_has_its_bar():
-    figure = once.figure(PANEL, long(1_024), Fitted(pos=700))
-    assert sum(len(trace.x) for trace in figure.data) == 1_023
-    assert "each column" not in once.caption(PANEL, long(1_024), Fitted(pos=700))
+def test_up_to_120_tokens_each_has_its_bar_in_one_row():
+    figure = once.figure(PANEL, long(120), Fitted(pos=70))
+    assert sum(len(trace.x) for trace in figure.data) == 119
+    assert "Above stand" not in once.caption(PANEL, long(120), Fitted(pos=70))
+
+
+@pytest.mark.parametrize(("settings", "kind"), [((), "tokens at"), (JOINED, "words")])
+def test_of_more_those_around_the_chosen_one_stand_above_a_bar_for_each(settings, kind):
+    trace, view = long(250), Fitted(pos=70, settings=settings)
+    *near, whole = once.figure(PANEL, trace, view).data
+    assert sum(len(bars.x) for bars in near) == 24
+    np.testing.assert_array_equal(whole.y[1:], np.arange(1, 250) % 7)
+    assert whole.hovertext[8] == "8: 1.00 nats"
+    assert once.caption(PANEL, trace, view).endswith(
+        f"Above stand the {kind} 58 to 81, around the chosen one; below, all 250."
+    )
+
+
+def test_a_bar_and_a_column_choose_their_tokens():
+    drawn = once.described(PANEL, long(2_048), Fitted(pos=700))
+    assert drawn.meant(0, 0) == {"pos": 700}
+    assert drawn.meant(1, 0) == {"pos": 688}
+    assert drawn.meant(2, 3) == {"pos": 24}
+    assert drawn.meant(2, 87) == {"pos": 700}, "the chosen one's column keeps it"
 
 
 @pytest.mark.parametrize("pos", [0, 1, 700, 2_047])
@@ -141,16 +161,16 @@ def test_of_a_long_text_the_chosen_token_stands_among_its_neighbours_above_the_w
     trace, view = long(2_048), Fitted(pos=pos, settings=settings)
     chosen, others, whole = once.figure(PANEL, trace, view).data
     labels = once.figure(PANEL, trace, view).layout.xaxis.ticktext
-    assert len(labels) == 40
+    assert len(labels) == 24
     assert [label for label in labels if label.startswith("<b>")] == [f"<b>w{pos}</b>"]
-    assert len(chosen.x) + len(others.x) == (39 if pos < 20 else 40), "the first token has no surprisal"
+    assert len(chosen.x) + len(others.x) == (23 if pos < 12 else 24), "the first token has no surprisal"
     assert len(whole.x) == 256
     np.testing.assert_allclose(whole.y[1:], (np.arange(2_048) % 7.0).reshape(256, 8).mean(axis=1)[1:], rtol=1e-6)
     assert whole.y[0] == pytest.approx(np.mean([1, 2, 3, 4, 5, 6, 0]))
     assert whole.marker.opacity[pos // 8] == 1
-    kind, at, start = *(("words", "") if settings else ("tokens", "at ")), max(0, min(pos - 20, 2_008))
+    kind, at, start = *(("words", "") if settings else ("tokens", "at ")), max(0, min(pos - 12, 2_024))
     assert once.caption(PANEL, trace, view).endswith(
-        f"Above stand the {kind} {at}{start:,} to {start + 39:,}, around the chosen one; below, all 2,048: each column "
+        f"Above stand the {kind} {at}{start:,} to {start + 23:,}, around the chosen one; below, all 2,048: each column "
         f"is the mean of up to 8 {kind}."
     )
 
