@@ -28,6 +28,28 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Place(Choice):
+    """Where something lies, as whole numbers with dots between; "", its only option, where nobody has moved it. It is
+    moved in the figure itself: no widget shows it."""
+
+    count: int = 1
+
+    def read(self, text: str | None) -> str | None:
+        """The text where it names a place, or none; None else."""
+        return text if text == "" or self.numbers(text or "") is not None else None
+
+    def numbers(self, text: str) -> tuple[int, ...] | None:
+        """The numbers of a place; None where the text is none."""
+        parts = text.split(".")
+        good = len(parts) == self.count and all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts)
+        return tuple(map(int, parts)) if good else None
+
+    def at(self, *numbers: int) -> str:
+        """The place as it stands in a link."""
+        return ".".join(map(str, numbers))
+
+
+@dataclass(frozen=True)
 class Switch:
     """On or off; `1` and `0` in the link."""
 

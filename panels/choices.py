@@ -58,7 +58,7 @@ def place(name: str, value: Any, length: int, error: type[Exception]) -> int:
 def _setting(control: Control, value: Any) -> str | bool | float:
     """A control's value, if it takes it."""
     match control:
-        case Choice() if isinstance(value, str) and value in control.options:
+        case Choice() if isinstance(value, str) and control.read(value) is not None:
             return value
         case Switch() if isinstance(value, bool | np.bool_):
             return bool(value)

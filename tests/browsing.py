@@ -314,7 +314,7 @@ class Visit:
         return self.page.locator(".st-key-attention-figure .readout")
 
     def canvas(self, panel: str) -> Locator:
-        return self.page.locator(f".st-key-{panel}-figure canvas")
+        return self.page.locator(f".st-key-{panel}-figure canvas.cells")
 
     def choice(self, group: str, option: str) -> Locator:
         """One option of a control."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from anatomy.control import Choice, Control, Slider, Switch
+from anatomy.control import Choice, Control, Place, Slider, Switch
 from anatomy.language import N_, _
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted, View
@@ -26,8 +26,8 @@ def row(panel: Panel, spec: ModelSpec, view: Fitted, letters: int = WIDE, chosen
     """
     theirs = (chosen_for.places, chosen_for.controls) if chosen_for else ((), ())
     places = [place for place in panel.places if _count(spec, place) > 1 and place not in theirs[0]]
-    idle = panel.idle(spec, view)
-    own = [control for control in panel.controls if control not in theirs[1] and control not in idle]
+    left_out = (*theirs[1], *panel.idle(spec, view))
+    own = [control for control in panel.controls if control not in left_out and not isinstance(control, Place)]
     if not places and not own:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key=f"{panel.id}.controls"):

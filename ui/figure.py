@@ -15,7 +15,7 @@ from viz.chips import Chips
 from viz.description import Plotted
 from viz.export import to_frame
 from viz.format import separators
-from viz.grid import Grid
+from viz.grid import Grid, Setting
 from viz.heads import Heads
 from viz.passage import Arc, Passage
 
@@ -26,7 +26,7 @@ _FOLLOW = (Path(__file__).parent / "frame_theme.js").read_text("utf-8")
 def show(figure: Figure, says: str, key: str) -> None:
     """The figure, with its sentence as the alternative text."""
     if isinstance(figure, Grid):
-        grid.show(figure, says, key, lambda cell, how: links.go(lambda view: at_cell(view, figure, cell, how)))
+        grid.show(figure, says, key, lambda *act: links.go(lambda view: at_cell(view, figure, *act)))
     elif isinstance(figure, Chips):
         chips.show(figure, says, key, lambda chip: links.go(lambda view: at_chip(view, figure, chip)))
     elif isinstance(figure, Passage):
@@ -46,14 +46,43 @@ def _show_plotted(figure: Plotted, says: str, key: str) -> None:
         marks.show(figure, key, lambda *mark: links.go(lambda view: at_mark(view, figure, *mark)))
 
 
-def at_cell(view: View, figure: Grid, cell: tuple[int, int], how: grid.Action = "choose") -> View:
-    """The view after a cell of a grid was chosen, and opened perhaps; or after its window was left, or moved to two
-    tokens of the whole text."""
-    if how == "leave":
-        return view if figure.leaves is None else view.with_setting(*figure.leaves)
-    if how == "open" and figure.opens is not None:
-        return at_cell(view.with_setting(*figure.opens), figure, cell)
-    place = cell if how == "place" else figure.place(cell)
+def at_cell(view: View, figure: Grid, cell: tuple[int, int], how: grid.Action = "choose", level: int = 0) -> View:
+    """The view after a cell of a grid was chosen, and opened perhaps; or after its window was left, or moved.
+
+    cell   (row, column); of a move the tokens of the whole text that are to be in the middle
+    level  how near, as in `viz.sight.Sight`: of a move alone
+    """
+    match how:
+        case "leave":
+            return view if figure.leaves is None else _followed(view.with_setting(*figure.leaves), figure)
+        case "move":
+            return _with(view, *figure.sight.moved(cell, level)) if figure.sight else view
+        case "open" if figure.opens is not None:
+            return _chosen(_followed(view.with_setting(*figure.opens), figure), figure, cell)
+    return _held(_chosen(view, figure, cell), figure)
+
+
+def _with(view: View, *settings: Setting) -> View:
+    for setting in settings:
+        view = view.with_setting(*setting)
+    return view
+
+
+def _followed(view: View, figure: Grid) -> View:
+    """A window that was moved follows the chosen tokens again."""
+    return view if figure.sight is None else view.with_setting(figure.sight.place, figure.sight.place.default)
+
+
+def _held(view: View, figure: Grid) -> View:
+    """A window that was moved stays where it is while tokens are chosen in it."""
+    sight, part = figure.sight, figure.part
+    if sight is None or part is None or view.pos is None or not view[sight.place]:
+        return view
+    return view.with_setting(sight.place, sight.place.at(*part.middle, view.pos))
+
+
+def _chosen(view: View, figure: Grid, cell: tuple[int, int]) -> View:
+    place = figure.place(cell)
     if place is None:
         return view
     row, column = place

@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 
 from anatomy.control import Control
 from anatomy.language import _
+from viz.sight import Sight
 
 Setting = tuple[Control, str]
 
@@ -25,6 +26,12 @@ class Part:
     cols: tuple[int, ...]
     chosen: tuple[int, int] | None
     length: int
+
+    @property
+    def middle(self) -> tuple[int, int]:
+        """The tokens in the middle of rows and columns."""
+        top, bottom, left, right = self.window
+        return top + (bottom - top) // 2, left + (right - left) // 2
 
     @property
     def window(self) -> tuple[int, int, int, int]:
@@ -65,6 +72,7 @@ class Cells:
     measure         what the numbers are, where they stand for several: "largest weight"; read out before the number
     opens           the setting that a click or Enter on a cell makes besides choosing it
     leaves          the setting that Escape makes
+    sight           how near it stands to a long text, and where; None where there is nothing to zoom
     about           what the numbers are about besides axes and unit, such as the token whose logit it is: two grids
                     about different things have no difference
 
@@ -95,6 +103,7 @@ class Cells:
     measure: str | None = None
     opens: Setting | None = None
     leaves: Setting | None = None
+    sight: Sight | None = None
     about: str | None = None
 
     def __post_init__(self) -> None:

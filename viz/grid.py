@@ -127,6 +127,7 @@ class Grid(Cells, Description):
             places=None,
             opens=None,
             leaves=None,
+            sight=None,
             **changed,
         )
 
@@ -165,6 +166,9 @@ class Grid(Cells, Description):
             selects="none",
             groups=0,
             places=None,
+            opens=None,
+            leaves=None,
+            sight=None,
             part=part,
         )
 

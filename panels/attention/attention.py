@@ -18,11 +18,13 @@ from panels.attention.attention_formula import formula
 from panels.attention.attention_map import AttentionMap, idle, read, settled
 from panels.attention.attention_shown import MEASURE, ShownRow, by_length
 from panels.attention.head_kinds import KINDS
+from panels.common import zoomed
 from panels.common.attention_row import is_long, wanted
 from panels.common.columns import most_note, most_weight, span
 from panels.common.shared import FIRST, SCALE, WORDS
 from panels.panel import Panel, Table
 from viz.grid import Grid, Part
+from viz.sight import Sight
 
 _MADE_OF = ("q", "z", "scores", "pattern")  # asked for as `wanted` says
 _KEYS = ("k", "v")
@@ -79,6 +81,7 @@ def draw(attention: AttentionMap) -> Grid:
         measure=far.measured(view, by_length(view)) if several else None,
         opens=(far.ZOOM, far.NEAR) if far.in_cells(view) else None,
         leaves=(far.ZOOM, far.WHOLE) if far.is_near(view) else None,
+        sight=_sight(attention) if far.is_far(view) else None,
     )
 
 
@@ -157,6 +160,12 @@ def _part(attention: AttentionMap) -> Part:
     return Part(tuple(cells.rows.tolist()), tuple(cells.cols.tolist()), pair, attention.view.length)
 
 
+def _sight(attention: AttentionMap) -> Sight:
+    """How near the map of a long text stands, and the whole beside a window."""
+    chosen = attention.view.pos, attention.row.words.starts[attention.row.key]
+    return far.nearness(attention.view, chosen, attention.whole)
+
+
 def table(attention: AttentionMap) -> Table:
     """The chosen row: what it gives to every token, or word, that it may see; of very many to those that get most."""
     weights = attention.row.weights
@@ -221,7 +230,7 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     facts=(facts.SCALE, facts.WINDOW),
-    controls=(far.ZOOM, FIRST, SCALE, WORDS, MEASURE, far.CELLS),
+    controls=(*zoomed.settings(), FIRST, SCALE, WORDS, MEASURE, far.CELLS),
     idle=idle,
     chooser="heads",
     places=("layer", "head"),

@@ -187,8 +187,7 @@ def _window(view: Fitted) -> str:
     """Where the window lies."""
     top, bottom, left, right = far.window(view)
     return _(
-        "Shown pair by pair: positions {looking} looking at {looked}, of {tokens} tokens; the window follows the "
-        "chosen cell.",
+        "Shown pair by pair: positions {looking} looking at {looked}, of {tokens} tokens.",
         looking=span(top, bottom),
         looked=span(left, right),
         tokens=thousands(view.length),

@@ -2,7 +2,7 @@
 
 A map of 8,192 tokens has 67 million cells, and a screen shows some hundred thousand. The engine pools it
 (`anatomy.sites`: pattern_max and its kin) into at most POOLED cells a side, or gives a window of no more tokens as it
-is. Where the window lies follows from the chosen cell alone, so that a link brings it back.
+is (`panels.common.zoomed`).
 """
 
 from collections.abc import Sequence
@@ -19,17 +19,16 @@ from anatomy.request import Want
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.attention_row import is_long
+from panels.common import zoomed
 from panels.common.columns import span
 from panels.common.shared import FIRST, WORDS
+from panels.common.zoomed import NEAR, NEARER, WHOLE, ZOOM
+from viz.sight import Sight
 
 LARGEST, MEAN = "max", "mean"
 # What a cell that covers several pairs of tokens shows of them.
 CELLS = Choice("pool", N_("Each cell"), (LARGEST, MEAN), (N_("largest"), N_("mean")))
-WHOLE, NEAR, NEARER = "whole", "256", "64"
-# How much of a long text the map shows: all of it, or so many tokens around the chosen ones, pair by pair.
-ZOOM = Choice("zoom", N_("Zoom"), (WHOLE, NEAR, NEARER), (N_("whole text"), N_("256 tokens"), N_("64 tokens")))
 _NOTHING = 1e-6  # what is left of a row beside the first token below this is the rounding of its weight
-assert int(NEAR) <= POOLED, "a window of more tokens than a map has cells would be pooled"
 
 
 @dataclass(frozen=True)
@@ -75,22 +74,10 @@ def is_mean(view: Fitted) -> bool:
 
 
 def window(view: Fitted) -> tuple[int, int, int, int]:
-    """The tokens on view: (first that looks, one past the last, first looked at, one past the last).
-
-    Each side of a window holds the chosen token, at least a quarter of the side away from an end beyond which the text
-    goes on. It stays where it is while the choice moves within its middle half, then moves on by that half.
-    """
+    """The tokens on view: (first that looks, one past the last, first looked at, one past the last)."""
     if not is_near(view):
-        return 0, view.length, 0 if view[FIRST] else 1, view.length
-    looked = view.pos if view.src is None else view.src
-    return (*_around(view.pos, int(view[ZOOM]), view.length), *_around(looked, int(view[ZOOM]), view.length))
-
-
-def _around(place: int, side: int, length: int) -> tuple[int, int]:
-    half = side // 2
-    start = place // half * half - side // 4
-    start = max(0, min(start, length - side))
-    return start, min(start + side, length)
+        return _all(view)
+    return zoomed.window(view, view.pos if view.src is None else view.src)
 
 
 def borders(view: Fitted) -> tuple[np.ndarray, np.ndarray]:
@@ -100,14 +87,13 @@ def borders(view: Fitted) -> tuple[np.ndarray, np.ndarray]:
 
 
 def wants(view: Fitted, lengths: bool) -> Sequence[Want]:
-    """The map's cells, and what the scale of lengths or shares without the first token take besides. lengths: whether
-    the cells hold lengths instead of weights."""
+    """The map's cells, of a window those of the whole besides, and what shares without the first token take. lengths:
+    whether the cells hold lengths instead of weights."""
     shown = _cells(view, lengths)
     if not is_near(view):
         return (shown,)
-    if lengths:
-        return shown, _largest(view)
-    return (shown,) if view[FIRST] else (shown, _firsts(view))
+    both = (shown, _largest(view, lengths))
+    return both if lengths or view[FIRST] else (*both, _firsts(view))
 
 
 def _cells(view: Fitted, lengths: bool) -> Want:
@@ -116,10 +102,14 @@ def _cells(view: Fitted, lengths: bool) -> Want:
     return Want(f"{site}_{how}", view.layer, head=view.head, window=window(view))
 
 
-def _largest(view: Fitted) -> Want:
-    """The lengths of the whole text: their scale is that of every window."""
-    whole = (0, view.length, 0 if view[FIRST] else 1, view.length)
-    return Want("contribution_max", view.layer, head=view.head, window=whole)
+def _largest(view: Fitted, lengths: bool) -> Want:
+    """The cells of the whole text: their largest length ends the scale of every window."""
+    site = "contribution_max" if lengths else "pattern_max"
+    return Want(site, view.layer, head=view.head, window=_all(view))
+
+
+def _all(view: Fitted) -> zoomed.Window:
+    return 0, view.length, 0 if view[FIRST] else 1, view.length
 
 
 def _firsts(view: Fitted) -> Want:
@@ -137,8 +127,7 @@ def cells_of(trace: Trace, view: Fitted, lengths: bool) -> Cells:
     """The cells on view. Without the first token a window's weights are shares of the rest; cells of many pairs keep
     the model's weights, which no one factor could turn into shares."""
     rows, cols = borders(view)
-    seen = visible(trace.spec.stack().causal, sight(trace, view), rows, cols)
-    values = np.where(seen, trace[_cells(view, lengths)].astype(np.float64), np.nan)
+    values = _unmasked(trace, view, _cells(view, lengths), rows, cols)
     if view[FIRST] or not is_near(view):
         return Cells(values, rows, cols)
     if cols[0] == 0:
@@ -147,6 +136,31 @@ def cells_of(trace: Trace, view: Fitted, lengths: bool) -> Cells:
         left = 1 - trace[_firsts(view)].astype(np.float64)  # [row 1]
         values = np.divide(values, left, out=np.full_like(values, np.nan), where=left > _NOTHING)
     return Cells(values, rows, cols)
+
+
+def whole_of(trace: Trace, view: Fitted, lengths: bool) -> Cells | None:
+    """The cells of the whole text beside a window, the largest of each; None where no window is shown."""
+    if not is_near(view):
+        return None
+    top, bottom, left, right = _all(view)
+    rows, cols = edges(bottom - top, POOLED, top), edges(right - left, POOLED, left)
+    return Cells(_unmasked(trace, view, _largest(view, lengths), rows, cols), rows, cols)
+
+
+def _unmasked(
+    trace: Trace, view: Fitted, want: Want, rows: Int[np.ndarray, " row_edge"], cols: Int[np.ndarray, " col_edge"]
+) -> Float[np.ndarray, "row col"]:
+    """Cells in float64, NaN where the mask lets no pair look."""
+    seen = visible(trace.spec.stack().causal, sight(trace, view), rows, cols)
+    return np.where(seen, trace[want].astype(np.float64), np.nan)
+
+
+def nearness(view: Fitted, chosen: tuple[int, int], whole: Cells | None) -> Sight:
+    """How near the map stands, and where: chosen as in `viz.sight.Sight`, whole as `whole_of` gives it."""
+    if whole is None:
+        return zoomed.sight(view, chosen)
+    small = zoomed.overview(np.fmax, whole.values, whole.rows, whole.cols)
+    return zoomed.sight(view, chosen, small, zoomed.largest_of(whole.rows, whole.cols))
 
 
 def visible(causal: bool, sight: int | None, rows: np.ndarray, cols: np.ndarray) -> Bool[np.ndarray, "row col"]:
@@ -165,7 +179,7 @@ def visible(causal: bool, sight: int | None, rows: np.ndarray, cols: np.ndarray)
 
 def most(trace: Trace, view: Fitted) -> float:
     """The largest length (L2 norm) of the whole map of a view by length."""
-    return float(trace[_largest(view) if is_near(view) else _cells(view, True)].max())
+    return float(trace[_largest(view, True) if is_near(view) else _cells(view, True)].max())
 
 
 def measured(view: Fitted, lengths: bool) -> str | None:

@@ -79,6 +79,7 @@ class AttentionMap:
     row          the chosen row
     cells        what is drawn, as probability or L2 norm of weight × value: a row and a column per token or word; of
                  more than a map has room for a cell for several, or a window
+    whole        beside a window the cells of the whole text; None else
     high         the end of the scale: 1 for weights, else the next round number above all numbers that share the scale
     products     None where words are shown, which have no such numbers
     outstanding  the first score in which this head is among the highest of all, and its place there; None without one
@@ -89,6 +90,7 @@ class AttentionMap:
     view: Fitted
     row: ShownRow
     cells: far.Cells
+    whole: far.Cells | None
     high: float
     products: Products | None
     outstanding: tuple[HeadKind, Standing] | None
@@ -117,6 +119,7 @@ def read(trace: Trace, view: Fitted) -> AttentionMap:
         view=view,
         row=row,
         cells=cells,
+        whole=far.whole_of(trace, view, by_length(view)),
         high=_high(trace, view, row.words, cells),
         products=None if view[WORDS] else _products(trace, view, row),
         outstanding=outstanding(trace, view.layer, view.head),

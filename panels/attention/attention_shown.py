@@ -141,8 +141,11 @@ def _one(values: Float[np.ndarray, "pos src"], words: Words) -> Float[np.ndarray
 
 
 def _on_view(view: Fitted, shown: Float[np.ndarray, " col"]) -> int | None:
-    """The one that gets most of those that the map shows; None where it shows none."""
-    left, right = far.window(view)[2:] if far.is_near(view) else (0, len(shown))
+    """The one that gets most of those that the map shows; None where it shows none. A window that was moved away from
+    the chosen row shows nothing of it: then of all."""
+    top, bottom, left, right = far.window(view)
+    if not far.is_near(view) or not top <= view.pos < bottom:
+        left, right = 0, len(shown)
     on_view = shown[left:right]
     return None if np.isnan(on_view).all() else left + largest_at(on_view)
 

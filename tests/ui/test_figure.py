@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anatomy.control import Choice
+from anatomy.control import Choice, Place
 from anatomy.view import OPENING, View
 from ui.figure import at_cell, at_chip, at_mark, at_passage
 from viz.chips import Chip, Chips
@@ -13,6 +13,7 @@ from viz.grid import Grid, Part
 from viz.lines import Lines
 from viz.marks import Stands
 from viz.passage import Arc, Line, Passage, Step, Word
+from viz.sight import Sight
 
 TEXT = Chips((Chip("a", "1", "61"), Chip("b", "2", "62")), ("kind",), "2 tokens")
 OTHER = Chips(TEXT.chips, TEXT.legend, TEXT.title, of_text=False)
@@ -71,8 +72,43 @@ def test_opening_a_cell_chooses_it_and_shows_its_window_and_leaving_brings_the_w
     assert opened == View(pos=5, src=0).with_setting(ZOOM, "256")
     near = replace(POOLED, opens=None, leaves=(ZOOM, "whole"))
     assert at_cell(opened, near, (0, 0), "leave") == View(pos=5, src=0)
-    assert at_cell(opened, near, (4, 1), "place") == replace(opened, pos=4, src=1)
     assert at_cell(View(), heads(), (0, 1), "leave") == View()
+
+
+MOVED = Place("at", "Place", ("",), count=3)
+# Tokens 2 to 3 looking at tokens 0 to 1, of six; token 3 looking at token 1 is chosen.
+NEAR = replace(
+    POOLED,
+    z=np.zeros((2, 2)),
+    rows=("2", "3"),
+    cols=("0", "1"),
+    focus=(1, 1),
+    part=Part((2, 3, 4), (0, 1, 2), (3, 1), 6),
+    opens=None,
+    leaves=(ZOOM, "whole"),
+    sight=Sight(ZOOM, "256", MOVED, (3, 1), 6),
+)
+
+
+def test_a_window_is_moved_without_another_token_being_chosen():
+    view = View(pos=3, src=1).with_setting(ZOOM, "256")
+    assert at_cell(view, NEAR, (5, 0), "move", 1) == view.with_setting(MOVED, "5.0.3")
+    assert at_cell(view, NEAR, (5, 0), "move", 7) == view.with_setting(MOVED, "5.0.3"), "nearer than all: the nearest"
+
+
+def test_moving_to_the_whole_and_leaving_forget_where_the_window_lay():
+    moved = View(pos=3, src=1).with_setting(ZOOM, "256").with_setting(MOVED, "5.0.3")
+    assert at_cell(moved, NEAR, (0, 0), "move", 0) == View(pos=3, src=1)
+    assert at_cell(moved, NEAR, (0, 0), "leave") == View(pos=3, src=1)
+
+
+def test_a_window_that_was_moved_stays_while_tokens_are_chosen_in_it_and_only_then():
+    moved = View(pos=5, src=5).with_setting(ZOOM, "256").with_setting(MOVED, "3.1.5")
+    assert at_cell(moved, NEAR, (0, 0)) == replace(moved, pos=2, src=0).with_setting(MOVED, "3.1.2")
+    followed = moved.with_setting(MOVED, "")
+    assert at_cell(followed, NEAR, (0, 0)) == replace(followed, pos=2, src=0)
+    whole = replace(POOLED, sight=Sight(ZOOM, "whole", MOVED, (3, 2), 6))
+    assert at_cell(moved, whole, (0, 0), "open") == replace(followed, pos=1, src=0)
 
 
 def test_a_cell_that_stands_for_another_place_chooses_that_one():

@@ -65,7 +65,7 @@ def test_a_text_beyond_the_context_is_refused_with_what_fits_and_comes_back_from
 def test_a_window_that_is_left_stays_left_however_soon_a_key_follows(reader, pause):
     reader.open(f"?text={quote(SENTENCE * 50)}&zoom=64")
     expect(reader.answer).to_contain_text("Shown pair by pair")
-    reader.page.locator(".st-key-card-attention").get_by_role("application").focus()
+    reader.canvas("attention").focus()
     for key in ("ArrowUp", "Escape", "ArrowLeft"):
         reader.page.keyboard.press(key)
         reader.page.wait_for_timeout(pause)

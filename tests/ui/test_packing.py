@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anatomy.control import Choice
+from anatomy.control import Choice, Place
 from tests.browsing import expect_of
 from ui.components import grid, sent, source
 from viz.grid import Grid, Part
+from viz.sight import Sight
 
 
 def made(z: np.ndarray, **more: object) -> Grid:
@@ -91,8 +92,8 @@ def test_a_cell_is_chosen_in_the_grid_that_the_reader_saw_or_not_at_all():
     sent = {"row": 1, "col": 0, "of": unpacked(grid.pack(near, "says"))["cells"]}
     same = replace(near, focus=(1, 1), z=np.ones((2, 2), np.float32))
     for seen in (near, same):
-        assert grid.action_on(seen, sent | {"how": "choose"}) == ((1, 0), "choose")
-        assert grid.action_on(seen, sent | {"how": "open"}) == ((1, 0), "open")
+        assert grid.action_on(seen, sent | {"how": "choose"}) == ((1, 0), "choose", 0)
+        assert grid.action_on(seen, sent | {"how": "open"}) == ((1, 0), "open", 0)
     others = [
         replace(near, part=replace(NEAR, rows=(3, 4, 5))),
         replace(near, part=replace(NEAR, cols=(1, 2, 3))),
@@ -104,21 +105,37 @@ def test_a_cell_is_chosen_in_the_grid_that_the_reader_saw_or_not_at_all():
     for other in others:
         assert grid.action_on(other, sent | {"how": "choose"}) is None
         assert grid.action_on(other, sent | {"how": "open"}) is None
-        assert grid.action_on(other, sent | {"how": "leave"}) == ((1, 0), "leave")
-        assert grid.action_on(other, sent | {"how": "place"}) == ((1, 0), "place")
+        assert grid.action_on(other, sent | {"how": "leave"}) == ((1, 0), "leave", 0)
+        assert grid.action_on(other, sent | {"how": "move", "level": 2}) == ((1, 0), "move", 2)
 
 
-def test_where_a_window_lies_is_sent_in_words_and_places():
-    control = Choice("zoom", "Zoom", ("whole", "near"))
+def test_where_a_window_lies_is_sent_with_a_small_picture_of_the_whole():
+    zoom, place = Choice("zoom", "Zoom", ("whole", "2")), Place("at", "Place", ("",), count=3)
     part = Part((4032, 4033, 4034), (0, 1, 2), (4033, 1), 8192)
-    near = made(np.zeros((2, 2), np.float32), focus=(1, 1), part=part, leaves=(control, "whole"))
+    whole = np.array([[0.5, np.nan], [1.0, 0.0]])
+    sight = Sight(zoom, "2", place, (4033, 1), 8192, whole, "each cell: the largest")
+    near = made(np.zeros((2, 2), np.float32), focus=(1, 1), part=part, leaves=(zoom, "whole"), sight=sight)
     header = unpacked(grid.pack(near, "says"))
-    assert header["part"] == {
-        "window": [4032, 4034, 0, 2],
+    told = {name: header["sight"][name] for name in ("level", "sides", "chosen", "length", "shape", "pooled")}
+    assert header["window"] == [4032, 4034, 0, 2]
+    assert told == {
+        "level": 1,
+        "sides": [8192, 2],
+        "chosen": [4033, 1],
         "length": 8192,
-        "label": "positions 4,032–4,033 looking at 0–1, of 8,192 tokens",
+        "shape": [2, 2],
+        "pooled": "each cell: the largest",
     }
+    assert header["whole"].tolist() == [127, grid.HOLE, 254, 0]
     assert (header["opens"], header["leaves"]) == (False, True)
+
+
+def test_a_map_of_the_whole_sends_no_second_picture_of_it():
+    zoom, place = Choice("zoom", "Zoom", ("whole", "2")), Place("at", "Place", ("",), count=3)
+    sight = Sight(zoom, "whole", place, (1, 0), 300)
+    header = unpacked(grid.pack(made(np.zeros((2, 2), np.float32), sight=sight), "says"))
+    assert (header["sight"]["level"], header["sight"]["shape"]) == (0, None)
+    assert "whole" not in header
 
 
 @pytest.mark.browser

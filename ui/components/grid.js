@@ -2,11 +2,16 @@
 const MEMORY = new WeakMap();
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".root"), canvas = root.querySelector("canvas");
-  const pad = root.querySelector(".pad"), readout = root.querySelector(".readout"), live = root.querySelector(".live");
-  const memory = MEMORY.get(root) ?? { soon: debounced(180), hover: null, focus: null };
+  const root = parentElement.querySelector(".root"), find = (name) => root.querySelector(name);
+  const [canvas, pad, scroller, tip, readout, live] = ["canvas.cells", ".pad", ".scroller", ".tip", ".readout", ".live"].map(find);
+  const memory = MEMORY.get(root) ?? { soon: debounced(180), hover: null, focus: null, to: null, touched: null };
   MEMORY.set(root, memory);
-  if (memory.data !== data) memory.grid = unpack(data);
+  if (memory.data !== data) {
+    const before = memory.grid?.cells;
+    memory.grid = unpack(data);
+    if (!memory.soon.pending()) memory.to = null;
+    if (before !== memory.grid.cells) memory.touched = null;
+  }
   memory.data = data;
   const g = memory.grid, [n, m] = g.shape;
   // Where nothing is chosen by a cell, the reader's own place stays while the same grid fills in.
@@ -24,21 +29,52 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let at = null, sheet = null, drawn = "";
 
   function draw() {
-    const width = Math.floor(pad.clientWidth), scale = window.devicePixelRatio || 1, size = `${width} ${scale} ${document.fonts?.status}`;
+    const width = Math.floor(scroller.clientWidth), scale = window.devicePixelRatio || 1, size = `${width} ${scale} ${document.fonts?.status}`;
     if (!width) return;
     if (drawn !== size) [at, sheet, drawn] = [measure(g, pen, width, look.mono), null, size];
-    canvas.style.width = `${width}px`;
+    canvas.style.width = `${at.width}px`;
     canvas.style.height = `${Math.ceil(at.height)}px`;
-    canvas.width = Math.round(width * scale);
+    canvas.width = Math.round(at.width * scale);
     canvas.height = Math.round(Math.ceil(at.height) * scale);
     pen.setTransform(scale, 0, 0, scale, 0, 0);
+    if (memory.revealed !== given + size) reveal(memory.focus);
+    memory.revealed = given + size;
     if (g.tiles) drawTiles(g, pen, at, look);
     else if (at.air) drawCells(g, pen, at, memory.focus, look);
     else drawSheet(pen, at, sheet ??= sheetOf(g, at, look, scale), look, scale);
-    drawLabels(g, pen, at, memory.focus, look);
     if (memory.hover) outline(pen, at, memory.hover, look.mute, 1.25);
     if (memory.focus) outline(pen, at, memory.focus, look.focus, 2.4);
+    drawLabels(g, pen, at, memory.focus, look, scroller.scrollLeft);
     read(memory.hover ?? memory.focus);
+    edges();
+    point();
+  }
+
+  // Bring a cell of a grid that is wider than its place into sight.
+  function reveal(cell) {
+    if (!cell || at.width <= scroller.clientWidth) return;
+    const from = at.colX(cell[1]), right = scroller.scrollLeft + scroller.clientWidth;
+    if (from - at.left < scroller.scrollLeft) scroller.scrollLeft = from - at.left - at.x;
+    else if (from + at.x > right) scroller.scrollLeft = from + 2 * at.x - scroller.clientWidth;
+  }
+
+  // Shadows at the edges beyond which a grid goes on.
+  function edges() {
+    const left = find(".edge.left"), right = find(".edge.right"), from = scroller.scrollLeft;
+    left.style.left = `${at.left}px`;
+    left.hidden = from < 1;
+    right.hidden = from > at.width - scroller.clientWidth - 1;
+  }
+
+  // What a finger has touched, beside it: the line below may be out of sight.
+  function point() {
+    tip.hidden = !memory.touched || !there(g, memory.touched);
+    if (tip.hidden) return;
+    const [r, c] = memory.touched, [where, value] = sentence(memory.touched), y = at.top + r * at.y;
+    tip.textContent = `${where.map((words) => words.filter(Boolean).join(" ")).join(" · ")}: ${value}`;
+    const x = at.colX(c) + at.x / 2 - scroller.scrollLeft, half = tip.offsetWidth / 2;
+    tip.style.left = `${Math.min(pad.clientWidth - tip.offsetWidth, Math.max(0, x - half))}px`;
+    tip.style.top = `${y > tip.offsetHeight + 10 ? y - tip.offsetHeight - 8 : y + at.y + 8}px`;
   }
 
   function sentence([r, c]) {
@@ -62,6 +98,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (!there(g, cell)) return;
     memory.focus = cell;
     memory.hover = null;
+    if (memory.touched?.join() !== cell.join()) memory.touched = null;
+    reveal(cell);
     const [where, value] = sentence(cell);
     live.textContent = `${where.map((words) => words.filter(Boolean).join(" ")).join(", ")}: ${value}`;
     draw();
@@ -72,32 +110,44 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   // Of two triggers that come while the page is made only the last arrives: opening or leaving a window is asked for
   // again with whatever follows it, until there is another picture.
-  function send([row, col], how) {
+  function send([row, col], how, more) {
     memory.soon.stop();
     memory.hover = null;
-    const done = how === "choose" && memory.asked?.g === g ? memory.asked.done : { row, col, how, of: g.cells };
-    if (how === "open" || how === "leave") memory.asked = { g, done };
+    const done = how === "choose" && memory.asked?.g === g ? memory.asked.done : { row, col, how, of: g.cells, ...more };
+    if (how !== "choose") memory.asked = { g, done };
     setTriggerValue("cell", done);
   }
 
-  function leave() {
-    send([0, 0], "leave");
-    canvas.focus({ preventScroll: true });
-  }
-
-  const under = (e) => { const box = canvas.getBoundingClientRect(); return at?.cell(e.clientX - box.left, e.clientY - box.top); };
-  canvas.onclick = (e) => { const cell = under(e); if (cell) choose(cell, true); };
+  const under = (e) => {
+    const box = canvas.getBoundingClientRect(), x = e.clientX - box.left;
+    return x < scroller.scrollLeft + (at?.left ?? 0) ? null : at?.cell(x, e.clientY - box.top);
+  };
+  // The tokens in the middle of the cell under the pointer.
+  const tokensUnder = (e) => {
+    const cell = under(e), [top, bottom, left, right] = g.window ?? [];
+    return cell && g.window && [top + ((cell[0] + 0.5) / n) * (bottom - top), left + ((cell[1] + 0.5) / m) * (right - left)];
+  };
+  canvas.onclick = (e) => {
+    const cell = under(e);
+    memory.touched = e.pointerType === "touch" ? cell ?? null : null;
+    if (cell) choose(cell, true);
+    else draw();
+  };
   canvas.onpointermove = (e) => {
+    if (e.pointerType === "touch") return; // it may be scrolling the page
     const cell = under(e), old = memory.hover;
     if (cell?.[0] === old?.[0] && cell?.[1] === old?.[1]) return;
     memory.hover = cell;
     canvas.style.cursor = cell && g.selects !== "none" ? "pointer" : "default";
     draw();
   };
+  canvas.onblur = () => { if (memory.touched) { memory.touched = null; draw(); } };
+  scroller.onscroll = draw;
   canvas.onpointerleave = () => { if (memory.hover) { memory.hover = null; draw(); } };
   canvas.onkeydown = (e) => {
     if (e.altKey || e.ctrlKey || e.metaKey) return;
-    if (e.key === "Escape" && g.leaves) { e.preventDefault(); return leave(); }
+    if (e.key === "Escape" && g.leaves && sight) { e.preventDefault(); return sight.leave(); }
+    if (sight?.key(e)) return;
     const [r, c] = memory.focus ?? [0, 0];
     const next = { ArrowUp: [r - 1, c], ArrowDown: [r + 1, c], ArrowLeft: [r, c - 1], ArrowRight: [r, c + 1],
       Home: [r, 0], End: [r, m - 1], PageUp: [0, c], PageDown: [n - 1, c], Enter: [r, c], " ": [r, c] }[e.key];
@@ -117,26 +167,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
   words(".empty", g.empty);
   root.querySelector(".hole").hidden = !g.holes;
 
-  // Where in the whole text a window lies; a click there moves it.
-  const within = root.querySelector(".within"), all = within.querySelector("svg");
-  within.hidden = !g.opens && !(g.part && g.leaves);
-  all.toggleAttribute("hidden", !g.leaves);
-  words(".label", g.opens ? g.hint : g.part?.label ?? "");
-  words(".whole", g.leaves ? g.words.whole : "");
-  if (g.part && g.leaves) {
-    const { window: [top, bottom, left, right], length } = g.part, share = (tokens) => (100 * tokens) / length;
-    const put = (el, values) => Object.entries(values).forEach(([name, value]) => el.setAttribute(name, value));
-    put(all.querySelector(".seen"), { x: share(left), y: share(top), width: Math.max(4, share(right - left)), height: Math.max(4, share(bottom - top)) });
-    within.querySelector(".whole").onclick = leave;
-    all.onclick = (e) => {
-      const box = all.getBoundingClientRect(), token = (x, size) => Math.min(length - 1, Math.max(0, Math.floor((x / size) * length)));
-      send([token(e.clientY - box.top, box.height), token(e.clientX - box.left, box.width)], "place");
-    };
-  }
+  const sight = sightOf(root, g, look, memory, live, send);
+  canvas.onwheel = (e) => sight?.wheel(e, tokensUnder(e));
+  pinched(canvas, sight, tokensUnder);
 
   memory.draw = draw;
   memory.watch ??= new ResizeObserver(() => memory.draw());
-  memory.watch.observe(pad);
+  memory.watch.observe(scroller);
   draw();
   document.fonts?.ready.then(() => memory.draw());
   return () => { memory.soon.stop(); memory.watch.disconnect(); };

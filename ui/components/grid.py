@@ -11,19 +11,24 @@ from jaxtyping import Float, UInt8
 
 from anatomy.language import N_, _
 from ui.components import callback, register
-from viz.format import thousands
-from viz.grid import Grid, Part
+from viz.grid import Grid
+from viz.sight import Sight
 
 EXACT_CELLS = 128 * 128
 HOLE = 255
-SCRIPTS = ("grid_scale.js", "grid_draw.js")
-# What the reader did: chose a cell, chose and opened it, left the window, or chose two tokens by their places.
-Action = Literal["choose", "open", "leave", "place"]
+SCRIPTS = ("grid_scale.js", "grid_draw.js", "grid_sight.js")
+# What the reader did: chose a cell, chose and opened it, left the window, or had another window shown.
+Action = Literal["choose", "open", "leave", "move"]
 _ACTIONS: dict[str, Action] = {how: how for how in get_args(Action)}
 HTML = """<figure>
-<div class="within" hidden><svg viewBox="0 0 100 100" aria-hidden="true"><rect class="seen"></rect></svg>
-<p class="label"></p><button type="button" class="whole"></button></div>
-<div class="pad"><canvas tabindex="0" role="application" aria-roledescription="heat map"></canvas></div>
+<div class="within" hidden>
+<div class="overview" tabindex="0" role="application" hidden><canvas></canvas><i class="seen"></i></div>
+<div class="beside"><p class="label"></p><p class="pooled"></p><div class="zoom">
+<button type="button" class="further">−</button><span class="side"></span><button type="button" class="nearer">+</button>
+<button type="button" class="chosen"></button><button type="button" class="whole"></button></div></div></div>
+<div class="pad"><div class="edge left" aria-hidden="true"></div><div class="edge right" aria-hidden="true"></div>
+<div class="scroller"><canvas class="cells" tabindex="0" role="application" aria-roledescription="heat map"></canvas></div>
+<p class="tip" aria-hidden="true" hidden></p></div>
 <div class="foot"><p class="readout"></p>
 <div class="legend" aria-hidden="true"><span class="low"></span><i class="bar"></i><span class="high"></span>
 <span class="unit"></span><span class="notes"></span>
@@ -32,8 +37,9 @@ HTML = """<figure>
 _MOUNT = register("grid", HTML, *SCRIPTS)
 
 
-def show(grid: Grid, alt: str, key: str, chosen: Callable[[tuple[int, int], Action], None]) -> None:
-    """The grid, as wide as its place. chosen: called with (row, column) and how the reader picked the cell."""
+def show(grid: Grid, alt: str, key: str, chosen: Callable[[tuple[int, int], Action, int], None]) -> None:
+    """The grid, as wide as its place. chosen: called with (row, column), how the reader picked the cell, and the level
+    of nearness that a move asks for; of a move row and column are tokens of the whole text."""
 
     def call(cell: dict) -> None:
         meant = action_on(grid, cell)
@@ -43,13 +49,13 @@ def show(grid: Grid, alt: str, key: str, chosen: Callable[[tuple[int, int], Acti
     _MOUNT(key=key, data=pack(grid, alt), on_cell_change=callback(key, "cell", call))
 
 
-def action_on(grid: Grid, cell: dict) -> tuple[tuple[int, int], Action] | None:
-    """What the reader did to this grid: (row, column) and how. None where it was done to another one, and was on its
-    way when the picture changed."""
+def action_on(grid: Grid, cell: dict) -> tuple[tuple[int, int], Action, int] | None:
+    """What the reader did to this grid: (row, column), how, and how near. None where it was done to another one, and
+    was on its way when the picture changed."""
     how = _ACTIONS.get(str(cell.get("how")), "choose")
     if how in ("choose", "open") and cell.get("of") != identity(grid):
         return None
-    return (max(0, int(cell["row"])), max(0, int(cell["col"]))), how
+    return (max(0, int(cell["row"])), max(0, int(cell["col"]))), how, max(0, int(cell.get("level", 0)))
 
 
 def identity(grid: Grid) -> int:
@@ -83,12 +89,13 @@ def pack(grid: Grid, alt: str) -> bytes:
         "groups": grid.groups,
         "selects": grid.selects,
         "hint": _(HINTS["zoom"]) if grid.opens else _(HINTS[grid.selects]),
-        "words": {"log": _("log scale"), "steps": _("colours in 255 steps"), "whole": _("Whole text (Esc)")},
+        "words": {"log": _("log scale"), "steps": _("colours in 255 steps")},
         "measure": grid.measure,
         "cells": identity(grid),
         "opens": grid.opens is not None,
         "leaves": grid.leaves is not None,
-        "part": None if grid.part is None else _part(grid.part),
+        "window": None if grid.part is None else grid.part.window,
+        "sight": None if grid.sight is None else _sight(grid, grid.sight),
         "alt": f"{grid.title}. {alt}",
         "shape": grid.z.shape,
         "steps": not exact,
@@ -99,22 +106,35 @@ def pack(grid: Grid, alt: str) -> bytes:
     pixels = np.empty(0, np.uint8) if grid.tiles is None else _pixels(grid.tiles, header["triangle"])
     if grid.tiles is not None:
         header["buffers"].append(("pixels", "u1", pixels.size))
+    if grid.sight is not None and grid.sight.whole is not None:
+        header["buffers"].append(("whole", "u1", grid.sight.whole.size))
+        pixels = _places(grid, grid.sight.whole)
     text = json.dumps(header, ensure_ascii=False, allow_nan=False).encode()
     return struct.pack("<I", len(text)) + text + numbers.tobytes() + pixels.tobytes()
 
 
-def _part(part: Part) -> dict[str, object]:
-    """Where in its text a window lies, for eyes and in words."""
-    top, bottom, left, right = part.window
-    label = _(
-        "positions {first}–{last} looking at {from_}–{to}, of {tokens} tokens",
-        first=thousands(top),
-        last=thousands(bottom - 1),
-        from_=thousands(left),
-        to=thousands(right - 1),
-        tokens=thousands(part.length),
-    )
-    return {"window": part.window, "length": part.length, "label": label}
+def _sight(grid: Grid, sight: Sight) -> dict[str, object]:
+    """How near the grid stands and where, and the words for it; a sentence's places are filled in by the browser."""
+    looking = grid.selects == "cell"
+    return {
+        "level": sight.level,
+        "sides": sight.sides,
+        "chosen": sight.chosen,
+        "length": sight.length,
+        "shape": None if sight.whole is None else sight.whole.shape,
+        "pooled": sight.pooled,
+        "words": {
+            "place": _(LOOKING) if looking else _(ALIKE),
+            "side": _("{count} tokens a side"),
+            "all": _("whole text"),
+            "nearer": _("Nearer (+)"),
+            "further": _("Further away (−)"),
+            "chosen": _("To the chosen cell"),
+            "whole": _("Whole text (Esc)"),
+            "overview": _("overview"),
+            "keys": _("Arrow keys move the window, + and − zoom, Escape shows the whole text."),
+        },
+    }
 
 
 def _below(tiles: UInt8[np.ndarray, "row col h w"]) -> bool:
@@ -128,6 +148,8 @@ def _pixels(tiles: UInt8[np.ndarray, "row col h w"], triangle: bool) -> np.ndarr
     return tiles[:, :, np.tri(tiles.shape[2], dtype=bool)] if triangle else np.ascontiguousarray(tiles)
 
 
+LOOKING = N_("positions {first}–{last} looking at {from_}–{to}, of {tokens} tokens")
+ALIKE = N_("positions {first}–{last} beside {from_}–{to}, of {tokens} tokens")
 HINTS = {
     "zoom": N_("Click a cell, or press Enter on it, to see its tokens; arrow keys move."),
     "cell": N_("Click a cell, or move with the arrow keys."),
@@ -145,7 +167,12 @@ def focused(grid: Grid) -> float | None:
 
 def steps(grid: Grid) -> UInt8[np.ndarray, "row col"]:
     """Each cell's place on the colour scale as 0 … 254; 255 where the cell is empty."""
-    z: Float[np.ndarray, "row col"] = grid.z.astype(np.float32)
+    return _places(grid, grid.z)
+
+
+def _places(grid: Grid, values: Float[np.ndarray, "row col"]) -> UInt8[np.ndarray, "row col"]:
+    """Numbers in the grid's unit as places on its scale."""
+    z: Float[np.ndarray, "row col"] = values.astype(np.float32)
     if grid.signed:
         place = (z / grid.high + 1) / 2
     elif grid.logarithmic:

@@ -1,5 +1,6 @@
 // The picture of a grid: sizes and places, labels, cells.
 const MONO = "500 12px ", TURN = (50 * Math.PI) / 180;
+const PHONE = 500, WORD = 34, NAME = 44; // pixels: of a narrow place, and of cells there that hold words or names
 
 // Sizes and places of everything, for a given width.
 function measure(g, pen, width, mono) {
@@ -13,14 +14,16 @@ function measure(g, pen, width, mono) {
   const even = Math.min(cap, (width - left - gaps(m - 1) - 2) / m), flat = rise <= even - 4;
   // Turned labels lean to the right: the cells leave room for the one that reaches furthest.
   const leant = (most, w, c) => Math.min(most, (width - left - gaps(c) - w * Math.cos(TURN) - 4) / (c + 0.5));
-  const x = Math.max(0.5, flat ? even : heads.reduce(leant, even)); // the page measures a width of almost nothing while it opens
+  const least = width < PHONE ? (g.inside ? WORD : g.names ? NAME : 0.5) : 0.5;
+  const x = Math.max(least, flat ? even : heads.reduce(leant, even)); // the page measures a width of almost nothing while it opens
   const y = g.tiles || square ? x : Math.min(x, 30, Math.max(tall / n, 0.5));
   const top = flat ? 18 : rise * Math.sin(TURN) + 12, bottom = top + n * y, colX = (c) => left + c * x + gaps(c);
   const cell = (px, py) => {
     const r = Math.floor((py - top) / y), c = g.cols.findIndex((_, i) => px >= colX(i) && px < colX(i) + x);
     return r >= 0 && r < n && c >= 0 && there(g, [r, c]) ? [r, c] : null;
   };
-  return { n, m, left, top, x, y, flat, labels, rise, colX, cell, bottom, right: colX(m - 1) + x,
+  const right = colX(m - 1) + x, reach = flat ? right : Math.max(...heads.map((w, c) => colX(c) + x / 2 + w * Math.cos(TURN)));
+  return { n, m, left, top, x, y, flat, labels, rise, colX, cell, bottom, right, width: least < 1 || x > least ? width : Math.max(width, Math.ceil(Math.max(right, reach) + 2)),
     air: Math.min(x, y) >= 11 ? 2 : Math.min(x, y) >= 5 ? 1 : 0, height: bottom + (g.col_axis ? 26 : 6) };
 }
 
@@ -33,17 +36,11 @@ function clipped(pen, text, room) {
   return parts.join("") + "…";
 }
 
-function drawLabels(g, pen, at, focus, look) {
+// from: how far a grid that is wider than its place is scrolled; its rows' labels stay in sight.
+function drawLabels(g, pen, at, focus, look, from) {
   pen.textBaseline = "middle";
   const each = stepFor(13, at.y), along = stepFor(at.flat ? at.rise + 6 : 13, at.x);
   const shown = (i, every, chosen) => i === chosen || (i % every === 0 && (every === 1 || chosen === undefined || Math.abs(i - chosen) >= every * 0.7));
-  pen.textAlign = "right";
-  g.rows.forEach((label, r) => {
-    if (!shown(r, each, focus?.[0])) return;
-    pen.font = (r === focus?.[0] ? "700 12px " : MONO) + look.mono;
-    pen.fillStyle = r === focus?.[0] ? look.accent : look.ink;
-    pen.fillText(clipped(pen, label, at.labels + 2), at.left - 8, at.top + (r + 0.5) * at.y);
-  });
   g.cols.forEach((label, c) => {
     if (!shown(c, along, focus?.[1])) return;
     pen.font = (c === focus?.[1] ? "700 12px " : MONO) + look.mono;
@@ -59,9 +56,20 @@ function drawLabels(g, pen, at, focus, look) {
   pen.fillStyle = look.mute;
   pen.textAlign = "center";
   if (g.col_axis) pen.fillText(g.col_axis, (at.left + at.right) / 2, at.bottom + 17);
+  if (from > 0) pen.clearRect(0, 0, from + at.left - 2, at.height);
+  pen.textAlign = "right";
+  g.rows.forEach((label, r) => {
+    if (!shown(r, each, focus?.[0])) return;
+    pen.font = (r === focus?.[0] ? "700 12px " : MONO) + look.mono;
+    pen.fillStyle = r === focus?.[0] ? look.accent : look.ink;
+    pen.fillText(clipped(pen, label, at.labels + 2), from + at.left - 8, at.top + (r + 0.5) * at.y);
+  });
+  pen.font = "400 11.5px " + look.font;
+  pen.fillStyle = look.mute;
+  pen.textAlign = "center";
   if (g.row_axis) {
     pen.save();
-    pen.translate(8, (at.top + at.bottom) / 2);
+    pen.translate(from + 8, (at.top + at.bottom) / 2);
     pen.rotate(-Math.PI / 2);
     pen.fillText(g.row_axis, 0, 0);
     pen.restore();
