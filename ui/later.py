@@ -3,7 +3,8 @@ somebody looks.
 
 A panel names it as `later`. The page draws with what is there and asks for the rest; a thread of the server has it
 worked out, behind all that readers sit waiting for. The part of the page with the figure comes back every so often:
-whoever has not for a while, or shows something else by now, is not worked for.
+whoever has not for a while, or shows something else by now, is not worked for. A reader may stop it and have it go on;
+what has come by then stays.
 """
 
 import logging
@@ -29,8 +30,9 @@ from ui.worker import Worker
 
 EVERY = 0.5  # seconds between two looks of a page at what has come, at first
 PATIENCE = 4.0  # seconds after its last look that a page counts as gone
-FEW, MANY = 8, 32  # positions worked out at a time, in a short text and in a long one
-LONG = 1024  # tokens of a long text: its streams may have to be computed again for every question
+FEW, MANY = 8, 32  # positions worked out at a time: at first, and at most; each time twice as many
+LONG = 1024  # tokens of a long text: its streams may have to be computed again for every question, so MANY at once
+_STOPPED = "stopped filling in"
 _LOG = logging.getLogger(__name__)
 _BROKEN = N_(
     "The rest of this figure could not be worked out, because of an error of the program ({kind}). What it shows is "
@@ -45,7 +47,8 @@ class _Gone(Exception):
 @dataclass(eq=False)
 class Filling:
     """What one page waits for. begun: when it first asked for this; seen: when it looked last. refused: why the rest
-    does not come. progress: of the question that stands in the queue for it."""
+    does not come. progress: of the question that stands in the queue for it. at_once: positions of the next one: what
+    is near comes soon, and what is left does not wait behind others for every few of them."""
 
     model: HostedModel
     run: Run
@@ -54,6 +57,7 @@ class Filling:
     refused: Refused | None = None
     progress: Progress | None = None
     begun: float = field(default_factory=monotonic)
+    at_once: int = FEW
 
     def missing(self) -> tuple[Want, ...]:
         """What is not there yet, in the order in which it was asked for."""
@@ -64,7 +68,8 @@ class Filling:
         """The wants of the next few positions."""
         missing = self.missing()
         tokens = len(self.model.run(self.run).tokens)
-        few = positions(missing)[: MANY if tokens > LONG else FEW]
+        few = positions(missing)[: MANY if tokens > LONG else self.at_once]
+        self.at_once = min(MANY, 2 * self.at_once)
         return tuple(want for want in missing if want.pos in few)
 
 
@@ -141,14 +146,27 @@ def courier() -> FillingQueue:
 
 
 @dataclass(frozen=True)
+class Rest:
+    """What fills one figure in, by which it is known again: its run, and all that was wanted of it."""
+
+    run: Run
+    wants: frozenset[Want]
+
+
+@dataclass(frozen=True)
 class Arrival:
-    """What is there of that which fills a figure in: done of total positions. filling: what brings the rest. trace:
-    None where nothing fills it in."""
+    """What is there of that which fills a figure in: done of total positions.
+
+    trace    None where nothing fills it in
+    filling  what brings the rest
+    stopped  the rest that the reader does not want for now; None where nothing was stopped
+    """
 
     trace: Trace | None = None
     done: int = 0
     total: int = 0
     filling: Filling | None = None
+    stopped: Rest | None = None
 
     @property
     def refused(self) -> Refused | None:
@@ -174,6 +192,10 @@ def arrived(model: HostedModel, run: Run, panels: Sequence[Panel], spec: ModelSp
     missing = tuple(want for want in wants if want not in trace)
     total = len(positions(wants))
     done = total - len(positions(missing))
+    rest = Rest(run, frozenset(wants))
+    if missing and model.live and rest in _stopped(run):
+        courier().leave(session.page() or "")
+        return Arrival(trace, done, total, stopped=rest)
     if missing and model.live:
         return Arrival(trace, done, total, courier().ask(session.page() or "", model, run, wants))
     courier().leave(session.page() or "")
@@ -181,20 +203,47 @@ def arrived(model: HostedModel, run: Run, panels: Sequence[Panel], spec: ModelSp
 
 
 def show(arrival: Arrival) -> None:
-    """How much is there, and what is being done; nothing where nothing is missing."""
+    """How much is there, and what is being done, with a Cancel; nothing where nothing is missing."""
     if arrival.refused is not None:
         text.notice(str(arrival.refused))
     elif arrival.filling is not None:
-        step, whole = arrival.filling.progress, positions(arrival.filling.wants) == [None]
-        share = step.done / step.total if whole and step is not None and step.total else arrival.done / arrival.total
-        count = ngettext(
-            "{done} of {count} position",
-            "{done} of {count} positions",
-            arrival.total,
-            done=arrival.done,
-        )
-        words = ["" if whole else count, "" if step is None else step.says]
+        _coming(arrival, arrival.filling)
+    elif arrival.stopped is not None:
+        _held_up(arrival, arrival.stopped)
+
+
+def _coming(arrival: Arrival, filling: Filling) -> None:
+    step, whole = filling.progress, positions(filling.wants) == [None]
+    share = step.done / step.total if whole and step is not None and step.total else arrival.done / arrival.total
+    words = ["" if whole else _count(arrival), "" if step is None else step.says]
+    with st.container(horizontal=True, vertical_alignment="center", key="later"):
         st.progress(min(share, 1.0), text=" · ".join(filter(None, words)) or _("working the rest out"))
+        rest = Rest(filling.run, frozenset(filling.wants))
+        st.button(_("Cancel"), key="later.cancel", on_click=partial(_stop, rest))
+
+
+def _held_up(arrival: Arrival, rest: Rest) -> None:
+    whole = positions(tuple(rest.wants)) == [None]
+    with st.container(horizontal=True, vertical_alignment="center", key="later"):
+        text.line(_("Stopped.") if whole else _("Stopped: {count} are there.", count=_count(arrival)))
+        st.button(_("Go on"), key="later.on", on_click=partial(_go_on, rest))
+
+
+def _count(arrival: Arrival) -> str:
+    return ngettext("{done} of {count} position", "{done} of {count} positions", arrival.total, done=arrival.done)
+
+
+def _stopped(run: Run) -> set[Rest]:
+    """What the reader has stopped of this run."""
+    return {rest for rest in st.session_state.get(_STOPPED, ()) if rest.run == run}
+
+
+def _stop(rest: Rest) -> None:
+    st.session_state[_STOPPED] = {rest, *_stopped(rest.run)}
+
+
+def _go_on(rest: Rest) -> None:
+    st.session_state[_STOPPED] = _stopped(rest.run) - {rest}
 
 
 def positions(wants: Sequence[Want]) -> list[int | None]:

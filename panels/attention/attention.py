@@ -79,8 +79,8 @@ def draw(attention: AttentionMap) -> Grid:
         places=_places(attention),
         part=_part(attention) if several else None,
         measure=far.measured(view, by_length(view)) if several else None,
-        opens=(far.ZOOM, far.NEAR) if far.in_cells(view) else None,
-        leaves=(far.ZOOM, far.WHOLE) if far.is_near(view) else None,
+        opens=(zoomed.ZOOM, zoomed.NEAR) if far.in_cells(view) else None,
+        leaves=(zoomed.ZOOM, zoomed.WHOLE) if far.is_near(view) else None,
         sight=_sight(attention) if far.is_far(view) else None,
     )
 

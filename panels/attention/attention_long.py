@@ -18,11 +18,11 @@ from anatomy.measure import POOLED, edges
 from anatomy.request import Want
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.attention_row import is_long
 from panels.common import zoomed
+from panels.common.attention_row import is_long
 from panels.common.columns import span
 from panels.common.shared import FIRST, WORDS
-from panels.common.zoomed import NEAR, NEARER, WHOLE, ZOOM
+from panels.common.zoomed import WHOLE, ZOOM
 from viz.sight import Sight
 
 LARGEST, MEAN = "max", "mean"

@@ -17,6 +17,7 @@ from anatomy.words import Words, attention
 from panels.attention import attention_long as far
 from panels.attention.attention_shown import ShownRow, by_length, shown_as, shown_row
 from panels.attention.head_kinds import HeadKind, Standing, outstanding
+from panels.common import zoomed
 from panels.common.attention_row import at, seen
 from panels.common.chosen_cell import Factor, group_of
 from panels.common.columns import Columns, columns_of
@@ -42,9 +43,9 @@ def idle(spec: ModelSpec, view: Fitted) -> Sequence[Choice | Switch]:
     """The controls that change nothing: words in a long text; zoom and cells in a short one, or where words are shown;
     what a cell shows of its pairs where it is a pair."""
     if view.length > most_joined(spec):
-        return (WORDS, far.CELLS) if view[far.ZOOM] != far.WHOLE else (WORDS,)
+        return (WORDS, far.CELLS) if view[zoomed.ZOOM] != zoomed.WHOLE else (WORDS,)
     if not far.is_far(view):
-        return (far.ZOOM, far.CELLS)
+        return (zoomed.ZOOM, far.CELLS)
     return (far.CELLS,) if far.is_near(view) else ()
 
 

@@ -3,8 +3,6 @@
 Where a window lies follows from the chosen tokens, until a reader moves it. Both stand in the link.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -71,18 +69,18 @@ def overview(
 
 
 def largest_of(rows: Int[np.ndarray, " edge"], cols: Int[np.ndarray, " edge"]) -> str:
-    """What a cell of such a picture is, in words."""
-    return _("the whole text; each cell: the largest of up to {rows} × {columns} pairs", **_sizes(rows, cols))
+    """What a cell of a small picture is, in words. rows, cols: borders of the map that it was made of."""
+    cuts = (cut[overview_edges(cut)] for cut in (rows, cols))
+    return _("the whole text; each cell: the largest of up to {rows} × {columns} pairs", **_sizes(*cuts))
 
 
 def mean_of(rows: Int[np.ndarray, " edge"], cols: Int[np.ndarray, " edge"]) -> str:
-    """The same of means."""
+    """The same of a picture of means with these borders."""
     return _("the whole text; each cell: the mean of up to {rows} × {columns} pairs", **_sizes(rows, cols))
 
 
 def _sizes(rows: Int[np.ndarray, " edge"], cols: Int[np.ndarray, " edge"]) -> dict[str, str]:
-    sides = (thousands(int(np.diff(cut[overview_edges(cut)]).max())) for cut in (rows, cols))
-    return dict(zip(("rows", "columns"), sides, strict=True))
+    return {name: thousands(int(np.diff(cut).max())) for name, cut in (("rows", rows), ("columns", cols))}
 
 
 def sight(
@@ -92,6 +90,6 @@ def sight(
     return Sight(ZOOM, view[ZOOM], MOVED, chosen, view.length, whole, pooled)
 
 
-def settings() -> Sequence[Choice]:
+def settings() -> tuple[Choice, Choice]:
     """The controls of a panel whose map can be zoomed."""
     return ZOOM, MOVED

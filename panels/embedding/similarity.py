@@ -6,21 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from anatomy.control import Control
 from anatomy.language import N_, _, ngettext
-from anatomy.measure import cosine_matrix, cosines, norms
+from anatomy.measure import cosines, norms
 from anatomy.request import Want
 from anatomy.rounding import largest_at
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.columns import around, caption_around, table_note, table_rows
+from panels.common import zoomed
+from panels.common.alike import Alike, alike, borders, is_long, program
+from panels.common.columns import table_note, table_rows
 from panels.common.snippet import TABLE, opening
+from panels.common.zoomed import NEAR, WHOLE, ZOOM
 from panels.panel import Panel, Table
 from viz.format import cosine, number, quoted
-from viz.grid import Grid, Part
+from viz.grid import Grid
 
 _ROWS = Want("tok_embed")
-_MOST, _NEAR = 400, 256  # tokens drawn, each with each, and of a longer text those around the chosen one
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -28,9 +31,9 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return (_ROWS,)
 
 
-def drawn(count: int, pos: int) -> range:
-    """The positions in the figure: all, or those around the chosen one in a long text."""
-    return around(count, pos, count if count <= _MOST else _NEAR)
+def idle(spec: ModelSpec, view: Fitted) -> Sequence[Control]:
+    """There is nothing to zoom where every token has a row and a column."""
+    return () if is_long(view.length) else zoomed.settings()
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,10 @@ class Similarity:
 
     pos      the chosen token
     labels   of the text's tokens
-    shown    the positions in the figure
-    matrix   cosine between the rows of every two of these
+    shown    cosines between the rows of every two tokens, as the figure has room for them
     alike    cosine of the chosen token's row with every token's
     nearest  the place most like the chosen one that holds another token; None when there is no other
-    near     the same among those in the figure
+    near     the same among those that have a column in the figure
     pair     the chosen token's row and the nearest one's, or its own again (activation)
     pairs    how many pairs of different tokens there are
     average  mean of their cosines; NaN where there are none
@@ -51,8 +53,7 @@ class Similarity:
 
     pos: int
     labels: tuple[str, ...]
-    shown: range
-    matrix: Float[np.ndarray, "shown shown"]
+    shown: Alike
     alike: Float[np.ndarray, " pos"]
     nearest: int | None
     near: int | None
@@ -64,18 +65,17 @@ class Similarity:
 def read(trace: Trace, view: Fitted) -> Similarity:
     """Cosines of the chosen token with all, and of those in the figure each with each."""
     rows, ids, pos = trace[_ROWS], _ids(trace), view.pos
-    shown, alike = drawn(len(ids), pos), cosines(rows, rows[pos]).astype(np.float32)
+    shown, own = alike(rows, view), cosines(rows, rows[pos]).astype(np.float32)
     others = np.flatnonzero(ids != ids[pos])
-    nearest = _most_alike(alike, others)
+    nearest = _most_alike(own, others)
     pairs, mean = average(trace)
     return Similarity(
         pos=pos,
         labels=trace.labels,
         shown=shown,
-        matrix=cosine_matrix(rows[shown.start : shown.stop]).astype(np.float32),
-        alike=alike,
+        alike=own,
         nearest=nearest,
-        near=_most_alike(alike, others[(others >= shown.start) & (others < shown.stop)]),
+        near=_most_alike(own, others[(others >= shown.columns.start) & (others < shown.columns.stop)]),
         pair=rows[[pos, pos if nearest is None else nearest]],
         pairs=pairs,
         average=mean,
@@ -103,18 +103,15 @@ def average(trace: Trace) -> tuple[int, float]:
 
 
 def draw(similarity: Similarity) -> Grid:
-    """The matrix, on the same scale for every text: −1 opposite, 0 unrelated, 1 the same direction. Of a long text the
-    tokens around the chosen one."""
-    shown, count = similarity.shown, len(similarity.labels)
-    focus = (similarity.pos, similarity.pos if similarity.near is None else similarity.near)
-    labels, part = similarity.labels, None
-    if len(shown) < count:
-        edges = (*shown, shown.stop)
-        labels, part = tuple(f"{pos} {labels[pos]}" for pos in shown), Part(edges, edges, focus, count)
+    """The matrix, on the same scale for every text: −1 opposite, 0 unrelated, 1 the same direction. Of a long text
+    means of many pairs, or a window."""
+    shown, pos = similarity.shown, similarity.pos
+    pair = (pos, pos if similarity.near is None else similarity.near)
+    rows, cols = shown.labels(similarity.labels, lambda place: f"{place} {similarity.labels[place]}")
     return Grid(
-        z=similarity.matrix,
-        rows=labels,
-        cols=labels,
+        z=shown.values,
+        rows=rows,
+        cols=cols,
         row_axis=_("token"),
         col_axis=_("token"),
         unit=_("cosine"),
@@ -122,9 +119,13 @@ def draw(similarity: Similarity) -> Grid:
         low=-1.0,
         high=1.0,
         signed=True,
-        focus=(focus[0] - shown.start, focus[1] - shown.start),
+        focus=shown.focus(pair),
         selects="token",
-        part=part,
+        part=shown.part(pair),
+        measure=_("mean") if shown.pooled else None,
+        opens=(ZOOM, NEAR) if shown.pooled else None,
+        leaves=(ZOOM, WHOLE) if shown.near else None,
+        sight=shown.sight,
     )
 
 
@@ -152,14 +153,15 @@ def caption(similarity: Similarity) -> str:
 
 def _part(similarity: Similarity) -> Iterator[str]:
     """What is drawn of a long text, and what its frame stands on where the most alike token is not there."""
-    near = similarity.near
-    yield caption_around(len(similarity.labels), similarity.shown)
-    if similarity.nearest not in similarity.shown and near is not None:
-        yield _(
-            "Of these the framed one, {token}, is most like it (cosine {cosine}).",
-            token=quoted(similarity.labels[near]),
-            cosine=cosine(float(similarity.alike[near])),
-        )
+    near, shown = similarity.near, similarity.shown
+    yield shown.told
+    if near is None or near == similarity.nearest or shown.focus((similarity.pos, near)) is None:
+        return
+    yield _(
+        "Of these the framed one, {token}, is most like it (cosine {cosine}).",
+        token=quoted(similarity.labels[near]),
+        cosine=cosine(float(similarity.alike[near])),
+    )
 
 
 def table(similarity: Similarity) -> Table:
@@ -191,13 +193,14 @@ def formula(similarity: Similarity) -> str:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """The matrix of the tokens that are drawn."""
-    shown = drawn(view.length, view.pos)
-    part = "" if len(shown) == view.length else f"unit = unit[{shown.start}:{shown.stop}]  # the tokens on view\n"
+    """The matrix that is drawn, and the chosen token's row of it."""
+    count = max(view.length, view.pos + 1)  # nobody may have counted them: then it is a short text
+    rows, _cols = borders(count, view)
+    row = int(np.searchsorted(rows, view.pos, "right")) - 1
+    shown = f"result[{row}]" if 0 <= row < len(rows) - 1 else "result"
     return f"""{opening(spec, view)}
 {TABLE}unit = torch.nn.functional.normalize(table[ids], dim=-1)
-{part}result = unit @ unit.T
-print(result[{view.pos - shown.start}])
+{program(count, view)}print({shown})
 """
 
 
@@ -214,4 +217,6 @@ PANEL = Panel(
     table=table,
     formula=formula,
     snippet=snippet,
+    controls=zoomed.settings(),
+    idle=idle,
 )

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 
 from anatomy import facts
+from anatomy.control import Control
 from anatomy.language import N_, _
 from anatomy.request import Want
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
+from panels.common import zoomed
+from panels.common.alike import is_long
 from panels.panel import Panel, Table
 from panels.position import position_rows, position_waves
 from panels.position.position_rows import Learned
@@ -19,6 +22,11 @@ from viz.grid import Grid
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """The rows of a learned table; nothing for a rotary model, whose frequencies are facts of the model."""
     return (position_rows.TABLE,) if isinstance(spec.position, LearnedPositions) else ()
+
+
+def idle(spec: ModelSpec, view: Fitted) -> Sequence[Control]:
+    """There is nothing to zoom but in the map of many rows of a learned table."""
+    return () if isinstance(spec.position, LearnedPositions) and is_long(view.length) else zoomed.settings()
 
 
 def applies(spec: ModelSpec) -> str | None:
@@ -76,6 +84,8 @@ PANEL = Panel(
     table=table,
     formula=formula,
     snippet=snippet,
+    controls=zoomed.settings(),
+    idle=idle,
     applies=applies,
     facts=(facts.EMBEDDING, facts.ROTATION),
 )

@@ -1,13 +1,16 @@
 """What the figures of long texts show of tokens, embedding and positions: a part, or means, that equal the whole's."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from anatomy.control import Control
-from anatomy.measure import cosine_matrix
+from anatomy.measure import POOLED, cosine_matrix, edges
 from anatomy.request import Want
 from anatomy.trace import Trace
 from anatomy.view import Fitted
+from panels.common.zoomed import MOVED, ZOOM
 from panels.embedding import contexts, embedding, row, similarity
 from panels.position import position, position_sizes, relative_bias
 from panels.tokens import chat, tokens, words
@@ -16,6 +19,7 @@ from tests.models.long import long_engine
 from tests.panels.long_texts import result
 from tests.panels.made import made
 from tests.panels.test_long import LONG, fitted
+from viz.sight import OVERVIEW
 
 POS = 1_500
 
@@ -89,11 +93,11 @@ def test_of_very_many_different_tokens_the_most_frequent_are_drawn(monkeypatch: 
     compile(embedding.PANEL.snippet(trace.spec, view), "embedding", "exec")
 
 
-def test_the_similarity_of_the_tokens_around_is_that_of_the_whole():
-    trace, view = answer(similarity)
+def test_the_similarity_of_a_window_is_that_of_the_whole():
+    trace, view = answer(similarity, control=ZOOM, value="256")
     whole, grid = cosine_matrix(trace[Want("tok_embed")]), once.figure(similarity.PANEL, trace, view)
-    around = slice(POS - 128, POS + 128)
-    np.testing.assert_allclose(grid.z, whole[around, around], atol=1e-6)
+    top, bottom, left, right = grid.part.window
+    np.testing.assert_allclose(grid.z, whole[top:bottom, left:right], atol=1e-6)
     assert grid.rows[grid.focus[0]] == f"{POS} {trace.tokens[POS].label}"
     ids = np.array([token.id for token in trace.tokens])
     others = ids != ids[POS]
@@ -102,7 +106,35 @@ def test_the_similarity_of_the_tokens_around_is_that_of_the_whole():
     counted, mean = similarity.average(trace)
     assert counted == len(pairs)
     np.testing.assert_allclose(mean, pairs.mean(), atol=1e-9)
-    assert "Drawn are 256 of 2,100 tokens" in once.caption(similarity.PANEL, trace, view)
+    told = f"Shown pair by pair: positions {top}–{bottom - 1} beside {left}–{right - 1}, of 2,100 tokens."
+    assert told in once.caption(similarity.PANEL, trace, view)
+
+
+@pytest.mark.parametrize(
+    ("panel", "kind", "site"), [(similarity, "llama", "tok_embed"), (position, "gpt2", "pos_embed")]
+)
+def test_a_window_may_lie_anywhere_and_the_whole_beside_it_is_made_of_means(panel, kind, site, tmp_path):
+    engine, view = long_engine(kind), fitted(kind, LONG, POS)
+    moved = view.with_setting(ZOOM, "64").with_setting(MOVED, f"200.1900.{POS}")
+    assert isinstance(moved, Fitted)
+    trace = engine.run(moved.run(engine.spec), panel.PANEL.needs(engine.spec, moved))
+    grid, whole = once.figure(panel.PANEL, trace, moved), cosine_matrix(trace[Want(site)])
+    assert (grid.part.window, grid.focus) == ((168, 232, 1868, 1932), None)
+    np.testing.assert_allclose(grid.z, whole[168:232, 1868:1932], atol=1e-6)
+    cut = edges(LONG, OVERVIEW)
+    cells = [[whole[a:b, c:d].mean() for c, d in pairwise(cut)] for a, b in pairwise(cut)]
+    np.testing.assert_allclose(grid.sight.whole, cells, atol=1e-5)
+    assert grid.sight.pooled == "the whole text; each cell: the mean of up to 17 × 17 pairs"
+    np.testing.assert_allclose(result(panel.PANEL, kind, trace, moved, tmp_path), grid.z, atol=1e-5)
+
+
+def test_the_cells_of_a_long_texts_similarity_are_mean_cosines():
+    trace, view = answer(similarity)
+    grid, whole = once.figure(similarity.PANEL, trace, view), cosine_matrix(trace[Want("tok_embed")])
+    cut = edges(LONG, POOLED)
+    cells = [[whole[a:b, c:d].mean() for c, d in pairwise(cut)] for a, b in pairwise(cut)]
+    np.testing.assert_allclose(grid.z, cells, atol=1e-5)
+    assert (grid.measure, grid.opens[1]) == ("mean", "256")
 
 
 @pytest.mark.parametrize(("panel", "kind"), [(similarity, "llama"), (position, "gpt2")], ids=["similarity", "position"])
@@ -116,7 +148,7 @@ def test_the_printed_program_finds_the_matrix_that_is_drawn(panel, kind, tmp_pat
 def test_a_frame_on_another_than_the_most_alike_token_is_explained():
     places = {f"w{i}": (1, i / 400) for i in range(420)} | {"w419": (1, 0.001)}
     trace = made(" ".join(places), {Want("tok_embed"): [[*place, 0, 0, 0, 0, 0, 0] for place in places.values()]})
-    told = once.caption(similarity.PANEL, trace, Fitted(pos=0))
+    told = once.caption(similarity.PANEL, trace, Fitted(pos=0, settings=(("zoom", "256"),)))
     assert "“w0” is most like “w419”" in told
     assert "Of these the framed one, “w1”, is most like it (cosine 1.00)." in told
 

@@ -23,7 +23,7 @@ from tests.ui.test_page import words
 from tests.until import until
 from ui import host, judging, later, polled
 from ui.host import HostedModel
-from ui.later import FEW, FillingQueue
+from ui.later import FEW, MANY, FillingQueue
 
 TEXT = "the cat sat on the mat, and then"
 RUN = Run(tiny_engine().spec.id, TEXT)
@@ -83,7 +83,16 @@ def test_what_is_asked_for_comes_a_few_positions_at_a_time_in_its_order(engine, 
     assert {want.pos for want in held.arrays} == set(range(20 - FEW, 20))
     engine.passes = 10
     until(lambda: len(model.held(RUN, WANTS).arrays) == len(WANTS))
-    assert [len(places) for places in engine.asked] == [FEW, FEW, 20 - 2 * FEW]
+    assert [len(places) for places in engine.asked] == [FEW, 20 - FEW]
+
+
+def test_a_few_come_soon_then_ever_more_at_once(engine, model, courier):
+    engine.passes = 100
+    text = RUN.on(TEXT + TEXT[:29])
+    many = tuple(Want(site, pos=pos) for pos in reversed(range(60)) for site in ("lens_ids", "lens_logp"))
+    courier.ask("page", model, text, many)
+    until(lambda: len(model.held(text, many).arrays) == len(many))
+    assert [len(places) for places in engine.asked] == [FEW, 2 * FEW, MANY, 60 - MANY - 3 * FEW]
 
 
 def test_what_has_come_in_parts_is_what_one_question_gives(engine, model, courier):
@@ -229,6 +238,40 @@ def test_a_larger_window_is_filled_in_too(page, engine):
     header = drawn(app.run())[1]
     assert there(header) == [*range(32)]
     assert [place for places in engine.asked for place in places] == [*range(30, -1, -1)], "what was there stays"
+
+
+def test_cancel_stops_it_and_keeps_what_is_there_and_go_on_brings_the_rest(page, engine):
+    app = page()
+    engine.passes = 1
+    until(lambda: len(engine.asked) == 2)
+    app.run()
+    app.get_by_key("later.cancel").click().run()
+    until(lambda: not later.courier()._fillings)
+    until(lambda: next(iter(host.models().values()))._queue._current is None)  # the question it stood in was given up
+    assert there(drawn(app)[1]) == [*range(15 - FEW, 16)]
+    assert "Stopped: 9 of 16 positions are there." in words(app)
+    assert not app.get("progress")
+    engine.passes = 100
+    app.run()
+    assert not later.courier()._fillings, "what was stopped is not asked for again unasked"
+    app.get_by_key("later.on").click().run()
+    until(lambda: not later.courier()._fillings)
+    header = drawn(app.run())[1]
+    assert there(header) == [*range(16)]
+    assert "Stopped" not in words(app)
+    assert not app.exception
+
+
+def test_what_was_stopped_does_not_stop_another_question(page, engine):
+    app = page()
+    until(lambda: len(engine.asked) == 1)
+    app.get_by_key("later.cancel").click().run()
+    app.query_params["pos"] = "5"
+    app.run()
+    assert app.get("progress")
+    del app.query_params["pos"]
+    app.run()
+    assert "Stopped: 1 of 16 positions are there." in words(app)
 
 
 def test_another_panel_lets_the_rest_be(page, engine):

@@ -24,10 +24,12 @@ HTML = """<figure>
 <div class="within" hidden>
 <div class="overview" tabindex="0" role="application" hidden><canvas></canvas><i class="seen"></i></div>
 <div class="beside"><p class="label"></p><p class="pooled"></p><div class="zoom">
-<button type="button" class="further">−</button><span class="side"></span><button type="button" class="nearer">+</button>
+<button type="button" class="further">−</button><span class="side"></span>
+<button type="button" class="nearer">+</button>
 <button type="button" class="chosen"></button><button type="button" class="whole"></button></div></div></div>
 <div class="pad"><div class="edge left" aria-hidden="true"></div><div class="edge right" aria-hidden="true"></div>
-<div class="scroller"><canvas class="cells" tabindex="0" role="application" aria-roledescription="heat map"></canvas></div>
+<div class="scroller">
+<canvas class="cells" tabindex="0" role="application" aria-roledescription="heat map"></canvas></div>
 <p class="tip" aria-hidden="true" hidden></p></div>
 <div class="foot"><p class="readout"></p>
 <div class="legend" aria-hidden="true"><span class="low"></span><i class="bar"></i><span class="high"></span>

@@ -14,11 +14,12 @@ from anatomy.request import Want
 from anatomy.view import Fitted, View
 from models.local.engine import LocalEngine
 from panels.attention.attention import MOST_COMPARED, PANEL
-from panels.attention.attention_long import CELLS, NEAR, NEARER, ZOOM, visible, window
+from panels.attention.attention_long import CELLS, visible, window
 from panels.attention.attention_map import idle, most_joined
 from panels.attention.attention_shown import MEASURE
 from panels.attention.head_kinds import KINDS
 from panels.common.shared import FIRST, WORDS
+from panels.common.zoomed import MOVED, NEAR, NEARER, ZOOM
 from tests import once
 from tests.models.long import LONGEST, long_engine, text_of
 from tests.models.tiny import MODELS, MOST_PARAMETERS, ByteTokenizer, randomize, tiny_config
@@ -27,6 +28,7 @@ from tests.snapshot import described
 from ui.components.grid import pack
 from ui.figure import at_cell
 from viz.heatmap import heatmap
+from viz.sight import OVERVIEW
 
 MODES = {
     "largest": (),
@@ -216,6 +218,47 @@ def test_a_click_on_a_cell_opens_its_window_and_escape_closes_it():
     )
     assert back[ZOOM] == "whole"
     assert once.figure(PANEL, *asked(tokens=1280, pos=back.pos, src=back.src)).focus == (100, 50)
+
+
+@pytest.mark.parametrize("side", [NEAR, NEARER, "32"])
+def test_a_moved_window_stays_until_a_token_is_chosen_that_it_does_not_hold(side):
+    size, settings = int(side), (("at", "2000.900.4000"), ("zoom", side))
+    away = Fitted(length=LONGEST, pos=4000, src=10, settings=settings)
+    lies = (2000 - size // 2, 2000 + size // 2, 900 - size // 2, 900 + size // 2)
+    assert window(away) == lies, "the token is chosen from which it was moved away"
+    assert window(replace(away, pos=2001, src=899)) == lies, "it holds both"
+    follows = replace(away, settings=(("zoom", side),))
+    for pos, src in ((4001, 10), (2001, 10), (4001, 900), (5, None)):
+        assert window(replace(away, pos=pos, src=src)) == window(replace(follows, pos=pos, src=src))
+
+
+@pytest.mark.parametrize("place", ["0.0.5", "8191.0.5", "99999.99999.5"])
+def test_a_window_moved_over_the_end_lies_at_the_end(place):
+    view = Fitted(length=LONGEST, pos=5, settings=(("at", place), ("zoom", NEARER)))
+    top, bottom, left, right = window(view)
+    assert 0 <= top < bottom == top + 64 <= LONGEST
+    assert 0 <= left < right == left + 64 <= LONGEST
+
+
+def test_a_moved_window_holds_the_librarys_weights_and_the_whole_beside_it_the_largest_of_each_cell():
+    trace, view = asked(pos=290, src=20, settings=(("at", "150.100.290"), ("zoom", NEARER)))
+    grid, weights = once.figure(PANEL, trace, view), library("llama")
+    assert grid.part.window == (118, 182, 68, 132)
+    assert (grid.focus, view[MOVED]) == (None, "150.100.290")
+    np.testing.assert_allclose(np.nan_to_num(grid.z), weights[118:182, 68:132], atol=1e-5)
+    assert grid.sight is not None
+    cut = edges(TOKENS, POOLED)[edges(POOLED, OVERVIEW)]
+    cells = [[weights[a:b, c:d].max() for c, d in pairwise(cut)] for a, b in pairwise(cut)]
+    np.testing.assert_allclose(np.nan_to_num(grid.sight.whole), cells, atol=1e-5)
+    assert grid.sight.pooled == "the whole text; each cell: the largest of up to 3 × 3 pairs"
+    assert (grid.sight.level, grid.sight.sides) == (3, (300, 256, 128, 64, 32))
+
+
+def test_a_row_that_a_moved_window_does_not_show_is_told_in_full():
+    near = once.table(PANEL, *asked(pos=290, settings=(("at", "150.100.290"), ("zoom", NEARER))))
+    assert near.rows == once.table(PANEL, *asked(pos=290)).rows
+    told = [once.caption(PANEL, *asked(pos=290, settings=s)) for s in ((), (("at", "150.100.290"), ("zoom", NEARER)))]
+    assert told[0].partition(" The map of")[0] == told[1].partition(" Shown pair by pair")[0]
 
 
 def test_labels_of_cells_are_ranges_and_those_of_windows_tokens_with_their_places():

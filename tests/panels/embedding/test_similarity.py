@@ -32,7 +32,7 @@ def test_the_printed_program_finds_the_same_matrix(kind, answered, program):
 
 
 def test_the_matrix_is_symmetric_with_ones_between_equal_tokens():
-    values = read(small(), Fitted(pos=0)).matrix
+    values = read(small(), Fitted(pos=0)).shown.values
     np.testing.assert_array_equal(values, values.T)
     np.testing.assert_allclose(np.diag(values), 1)
     assert values[0, 2] == 1
