@@ -90,9 +90,12 @@ def _shown(model: HostedModel, run: Run, answer: Answer, view: Fitted) -> None:
         read = _read(model, panel, trace, view)
     if not alone and not panel.whole:
         _picker(panel, trace.spec)
+    if not panel.whole:  # above a tall figure, where it is seen
+        later.show(arrival)
     if read is not None:
         _figures(figures, run, trace, read)
-    later.show(arrival)
+    if panel.whole:
+        later.show(arrival)
     if arrival.filling is not None and arrival.coming:
         polled.slower(later.EVERY, arrival.filling.begun)
     if alone:

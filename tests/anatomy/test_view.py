@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anatomy.control import Choice, Slider, Switch
+from anatomy.control import Choice, Place, Slider, Switch
 from anatomy.trace import Token
 from anatomy.view import DEFAULT_PANEL, OPENING, Fitted, View, read_view
 from tests.anatomy.spec import spec
@@ -141,3 +141,13 @@ def test_the_eye_goes_to_what_the_model_went_on_with_even_where_it_ends_the_text
 def test_another_text_forgets_the_tokens_of_the_old_one():
     view = View(layer=3, head=1, pos=4, src=2, tail=(5,)).with_text("new")
     assert (view.text, view.layer, view.head, view.pos, view.src, view.tail) == ("new", 3, 1, None, None, ())
+
+
+def test_a_place_survives_its_link_and_anything_else_is_said():
+    place = Place("at", "Place", ("",), count=3)
+    moved = View(panel="tokens").with_setting(place, place.at(5, 0, 12))
+    assert read_view(moved.query(), PANELS, (place,)) == (moved, ())
+    assert place.numbers(moved[place]) == (5, 0, 12)
+    for bad in ("5.0", "5.0.12.1", "5.-1.3", "a.b.c", "5..1", "٥.1.2", "1234567890.1.1"):
+        view, complaints = read_view({"panel": "tokens", "at": bad}, PANELS, (place,))
+        assert (view[place], len(complaints)) == ("", 1), bad

@@ -75,6 +75,28 @@ def test_a_window_that_is_left_stays_left_however_soon_a_key_follows(reader, pau
     expect(reader.page).not_to_have_url(re.compile("zoom="))
 
 
+def test_a_window_is_zoomed_and_dragged_through_the_picture_of_the_whole(reader):
+    reader.open(f"?text={quote(SENTENCE * 50)}&zoom=64&pos=300&src=290")
+    card = reader.page.locator(".st-key-card-attention")
+    overview = card.get_by_role("application", name=re.compile("Arrow keys move the window"))
+    expect(card.get_by_text(re.compile("looking at 272–335, of 651 tokens$"))).to_be_visible()
+    card.locator(".seen").drag_to(overview, target_position={"x": 44, "y": 88})
+    expect(reader.page).to_have_url(re.compile(r"at=\d+\.\d+\.300&"))
+    expect(reader.answer).not_to_contain_text("272–335")
+    expect(reader.page).to_have_url(re.compile("pos=300&src=290"))
+    reader.click(card.get_by_role("button", name="To the chosen cell"))
+    expect(reader.answer).to_contain_text("positions 268–331 looking at 258–321, of 651 tokens")
+    reader.press("ArrowLeft", overview)
+    expect(reader.answer).to_contain_text("positions 268–331 looking at 242–305, of 651 tokens")
+    reader.press("+")
+    expect(reader.answer).to_contain_text("positions 284–315 looking at 274–305, of 651 tokens")
+    reader.reload()
+    expect(reader.answer).to_contain_text("positions 284–315 looking at 274–305, of 651 tokens")
+    reader.press("Escape", overview)
+    expect(reader.page).not_to_have_url(re.compile("zoom=|at="))
+    expect(reader.canvas("attention")).to_be_focused()
+
+
 def test_the_strip_of_a_long_text_is_turned_by_buttons_and_keys(reader):
     reader.open("?panel=residual")
     reader.type(SENTENCE * 900)  # refused: only its tokens are shown

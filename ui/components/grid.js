@@ -10,7 +10,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const before = memory.grid?.cells;
     memory.grid = unpack(data);
     if (!memory.soon.pending()) memory.to = null;
-    if (before !== memory.grid.cells) memory.touched = null;
+    if (before !== memory.grid.cells) memory.touched &&= memory.grid.focus; // the same tokens, elsewhere
   }
   memory.data = data;
   const g = memory.grid, [n, m] = g.shape;

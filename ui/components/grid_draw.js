@@ -1,6 +1,6 @@
 // The picture of a grid: sizes and places, labels, cells.
 const MONO = "500 12px ", TURN = (50 * Math.PI) / 180;
-const PHONE = 500, WORD = 34, NAME = 44; // pixels: of a narrow place, and of cells there that hold words or names
+const PHONE = 500, WORD = 34, NAME = 44, LINE = 14; // pixels: a narrow place; cells there with words or names, and how high
 
 // Sizes and places of everything, for a given width.
 function measure(g, pen, width, mono) {
@@ -16,7 +16,7 @@ function measure(g, pen, width, mono) {
   const leant = (most, w, c) => Math.min(most, (width - left - gaps(c) - w * Math.cos(TURN) - 4) / (c + 0.5));
   const least = width < PHONE ? (g.inside ? WORD : g.names ? NAME : 0.5) : 0.5;
   const x = Math.max(least, flat ? even : heads.reduce(leant, even)); // the page measures a width of almost nothing while it opens
-  const y = g.tiles || square ? x : Math.min(x, 30, Math.max(tall / n, 0.5));
+  const y = g.tiles || square ? x : Math.min(x, 30, Math.max(tall / n, least < 1 ? 0.5 : LINE));
   const top = flat ? 18 : rise * Math.sin(TURN) + 12, bottom = top + n * y, colX = (c) => left + c * x + gaps(c);
   const cell = (px, py) => {
     const r = Math.floor((py - top) / y), c = g.cols.findIndex((_, i) => px >= colX(i) && px < colX(i) + x);
