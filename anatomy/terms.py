@@ -12,8 +12,8 @@ TERMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         N_("part of a character"),
         (),
         N_(
-            "A token may end inside a character: ‹患 1/2› is the first of two tokens that hold 患 together, and ‹悀…悿› "
-            "in no text the beginning of a character from 悀 to 悿."
+            "A token may end inside a character: ‹患 1/2› is the first of two tokens that hold 患 together; in no text "
+            "‹悀…悿› is the beginning of a character from 悀 to 悿."
         ),
     ),
     (N_("tokenizer"), (), N_("What cuts a text into tokens and gives each its number in the vocabulary.")),

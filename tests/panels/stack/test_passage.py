@@ -112,7 +112,9 @@ def test_words_are_those_that_lead_the_lens_for_two_layers(kind, answered):
     trace, view = answered(PANEL, kind)
     ids, logp = (trace[Want(site, pos=view.pos)] for site in ("lens_ids", "lens_logp"))
     words = draw(read(trace, view)).words
-    assert [(word.layer, word.label) for word in words] == slowly([trace.following(int(row[0]), view.pos) for row in ids])
+    assert [(word.layer, word.label) for word in words] == slowly(
+        [trace.following(int(row[0]), view.pos) for row in ids]
+    )
     np.testing.assert_allclose([word.probability for word in words], np.exp(logp[[word.layer for word in words], 0]))
 
 
