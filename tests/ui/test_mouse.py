@@ -12,7 +12,7 @@ WIDTHS = [1440, 1280, 1024, 390]
 THEME = "Change between the light and the dark theme"[:40]
 TOP = {"Stagelight", "source", "Model", "Language", THEME, "Main menu"}
 ATTENTION = "?panel=attention"
-TABS = {"This stage", "Llama 3.1 overview", "Llama 3"}
+TABS = {"This stage", "Llama 3.1 overview", "Llama history"}
 
 
 @pytest.fixture(params=WIDTHS)
@@ -45,7 +45,7 @@ def test_the_top_of_the_page_answers_to_the_mouse_and_an_articles_tab_once_it_is
         press(top.get_by_role("combobox", name=name))
         expect(sized.page.get_by_role("option", name=offered)).to_be_visible()
         sized.press("Escape")
-    tab = sized.page.get_by_role("tab", name="Llama 3", exact=True)
+    tab = sized.page.get_by_role("tab", name="Llama history", exact=True)
     to_the_top(tab)
     press(tab)
     expect(tab).to_have_attribute("aria-selected", "true")
@@ -57,7 +57,7 @@ def test_the_top_of_the_page_answers_to_the_mouse_and_an_articles_tab_once_it_is
 def test_wheel_and_keys_scroll_the_page_and_nothing_sticks_out(visit):
     reader = visit(viewport={"width": 800, "height": 900})
     reader.open(ATTENTION)
-    expect(reader.page.get_by_role("tab", name="Llama 3", exact=True)).to_be_attached()
+    expect(reader.page.get_by_role("tab", name="Llama history", exact=True)).to_be_attached()
     expect_of(reader.page, f"() => {SCROLLER}.scrollWidth <= innerWidth", True)
     reader.page.mouse.move(700, 500)
     reader.page.mouse.wheel(0, 200)

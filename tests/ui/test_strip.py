@@ -127,7 +127,7 @@ def test_the_text_is_coloured_by_a_switch_and_searched_with_keys(visit):
     reader = visit(viewport={"width": 390, "height": 900})
     reader.open("?panel=residual")
     switch = reader.page.get_by_role("group", name="Colour of the tokens")
-    expect(switch.get_by_role("radio", name="none")).to_be_checked()
+    expect(switch.get_by_role("radio", name="no colour")).to_be_checked()
     reader.press(" ", switch.get_by_role("radio", name="surprisal of each token"))
     expect(reader.page).to_have_url(re.compile("colour=surprisal"))
     expect(reader.tokens.nth(1)).to_have_accessible_name("·is 314, token 2 of 12, surprisal 3.82 nats")

@@ -213,7 +213,7 @@ def _words(count: int) -> dict[str, str]:
         "bytes": _("bytes {bytes}"),
         "special": _("added by the model"),
         "colour": _("Colour of the tokens"),
-        "plain": _("none"),
+        "plain": _("no colour"),
         "ask": _("Work it out"),
         **(_at_positions() if count > NUMBERED else _counted()),
         **(many if count > NUMBERED else {}),
