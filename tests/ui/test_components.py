@@ -12,7 +12,7 @@ from ui.components.bracket import BRACKET
 
 SCRIPTS = sorted(path.name for path in components.FOLDER.glob("*.js"))
 PARTS = {"grid.js": grid.SCRIPTS, "passage.js": passage.SCRIPTS, "strip.js": BRACKET, "chips.js": BRACKET}
-MOST_BYTES = {"passage.js": 30_000}  # of others 20,000
+MOST_BYTES = {"passage.js": 30_000, "grid.js": 31_000}  # of others 20,000
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -48,8 +48,12 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     }
     hint.textContent = fill(words.chosen, { at: number(i + data.first), count: number(count) });
     part(".own").textContent = colour.steps && here(i) ? `${data.labels[i - start]}: ${told(i - start)}` : "";
+    if (scroll) reach(i);
+  }
+
+  function reach(i) {
     const chosen = buttons[i - start];
-    if (!scroll || !chosen || list.scrollHeight <= list.clientHeight) return;
+    if (!chosen || list.scrollHeight <= list.clientHeight) return;
     const row = chosen.offsetHeight + gap + lift, top = chosen.offsetTop - edge - lift;
     if (top < list.scrollTop || top + row > list.scrollTop + list.clientHeight) list.scrollTop = top - Math.floor((ROWS - 1) / 2) * row;
   }
@@ -166,12 +170,18 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
 
   list.style.maxHeight = `${ROWS * (buttons[0].offsetHeight + gap + lift) - gap + 2 * edge}px`;
   if (!memory.soon.pending()) mark(data.chosen, true);
+  // Where the rows have become narrower or wider, by a scroll bar or a window, the chosen token stands in another one.
+  const wide = new ResizeObserver(() => {
+    if (memory.width !== list.clientWidth) reach(memory.chosen);
+    memory.width = list.clientWidth;
+  });
+  wide.observe(list);
   if (data.numbered) tell();
   if (memory.awaited !== null && here(memory.awaited)) {
     buttons[memory.awaited - start].focus({ preventScroll: true });
     memory.awaited = null;
   }
-  return () => { memory.soon.stop(); memory.typed.stop(); };
+  return () => { wide.disconnect(); memory.soon.stop(); memory.typed.stop(); };
 }
 
 // The switch: none, and what the model has. It keeps its elements, and with them the focus.
