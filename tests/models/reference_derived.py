@@ -240,8 +240,8 @@ def _runs(shown: np.ndarray) -> list[tuple[np.ndarray, int]]:
     return [(np.arange(length), min(length, 256)) for length in shown.shape]
 
 
-_PLAIN_NUMBERS = ("parts", "heads", "contribution", "lens_kl", "surprisal", "ffn_sum_gap", "cache_gap")
-_ATTRIBUTED = ("parts", "heads", "neuron_ids", "neuron_logits")
+_PLAIN_NUMBERS = ("parts", "heads", "src", "contribution", "lens_kl", "surprisal", "ffn_sum_gap", "cache_gap")
+_ATTRIBUTED = ("parts", "heads", "src", "neuron_ids", "neuron_logits")
 _WRITTEN = ("ids", "acts", "norms", "up_ids", "up_logits", "down_ids", "down_logits")
 # Whose ids a site's numbers are of.
 IDS_OF = {

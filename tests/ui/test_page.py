@@ -14,6 +14,7 @@ from anatomy.view import DEFAULT_PANEL, DEFAULT_TEXT, OPENING, View
 from tests.share import diagonal
 from tests.ui.conftest import loaded
 from ui import host, links
+from ui.aside import whole_title
 
 FAMILIES = ("llama", "gpt2", "bert-headless")
 
@@ -59,7 +60,9 @@ def test_a_panel_shows_text_tokens_map_figure_and_articles(open_page):
     assert component(app, "stagemap")["current"] == panels.load()[DEFAULT_PANEL].stage
     assert keys(app) >= {"attention.figure", "heads.figure"}
     assert panels.load()[DEFAULT_PANEL].title in words(app)
-    assert [tab["title"] for tab in component(app, "claims")["tabs"]][1:] == [each.title for each in articles.load()]
+    assert [tab["title"] for tab in component(app, "claims")["tabs"]][1:] == [
+        whole_title(each) for each in articles.load()
+    ]
     headings = [place.title for _article, place in articles.headings("attention")]
     assert [group["title"] for group in component(app, "claims")["groups"]][1:] == headings
 

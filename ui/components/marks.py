@@ -8,27 +8,31 @@ plotly says of a click is told to the page by this component, and the keys end i
 from collections.abc import Callable
 from zlib import crc32
 
-from anatomy.language import N_, _
+from anatomy.language import _
 from ui.components import callback, register
 from viz.description import Plotted
 
 HTML = """<div class="walk" tabindex="0" role="application"></div>
 <p class="told" aria-live="polite"></p><i class="ring" hidden></i>"""
 _MOUNT = register("marks", HTML)
-_CHOOSES = N_("Marks of the figure: arrow keys walk, Enter chooses")
-_READS = N_("Marks of the figure: arrow keys walk")
 
 
 def show(figure: Plotted, key: str, chosen: Callable[[int, int], None]) -> None:
     """Belongs to the figure that plotly draws under this key. chosen: called with the trace and its point."""
     of = identity(figure)
-    data = {"figure": key, "of": of, "chooses": bool(figure.stands), "name": _(_CHOOSES if figure.stands else _READS)}
+    data = {"figure": key, "of": of, "chooses": bool(figure.stands), "name": _name(figure)}
 
     def call(mark: dict) -> None:
         if mark.get("of") == of:
             chosen(int(mark["trace"]), int(mark["point"]))
 
     _MOUNT(key=f"{key}.marks", data=data, on_mark_change=callback(f"{key}.marks", "mark", call))
+
+
+def _name(figure: Plotted) -> str:
+    if figure.stands:
+        return _("Marks of the figure: arrow keys walk, Enter chooses")
+    return _("Marks of the figure: arrow keys walk")
 
 
 def identity(figure: Plotted) -> int:

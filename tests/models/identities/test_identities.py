@@ -190,7 +190,7 @@ def test_an_error_that_is_not_a_number_does_not_hold() -> None:
 
 def test_what_is_reduced_from_a_broken_site_is_broken_too() -> None:
     reasons = with_resting(broken([Identity("x = y", frozenset({"pattern"}), 0.5, 1e-5)]))
-    weighted = {"contribution", "contribution_max", "contribution_mean"}
+    weighted = {"contribution", "contribution_max", "contribution_mean", "dla_src"}
     assert set(reasons) == {"pattern", "pattern_max", "pattern_mean", *weighted, *_KINDS}
     assert "“x = y” is off by 0.5" in str(reasons["head_maps"])
 
