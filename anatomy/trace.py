@@ -47,7 +47,7 @@ class Token:
         A part that can be read by itself stands for itself: the 👩 that begins a family.
         """
         if self.covers and not stands_alone(self.text):
-            return "".join(_part(one) if isinstance(one, Share) else readable(one, b"") for one in self.covers)
+            return "".join(of_part(one) if isinstance(one, Share) else readable(one, b"") for one in self.covers)
         return readable(self.piece if self.special else self.text, self.bytes)
 
     @property
@@ -56,8 +56,15 @@ class Token:
         return tuple(one for one in self.covers if isinstance(one, Share))
 
 
-def _part(share: Share) -> str:
-    return f"‹{readable(share.character, b'').strip('‹›')} {share.part}/{share.of}›"
+def of_part(share: Share) -> str:
+    """What a figure prints for a part of a character: `‹患 1/2›`."""
+    return f"‹{seen(share)} {share.part}/{share.of}›"
+
+
+def seen(share: Share) -> str:
+    """The character of a part as a figure prints it: □ for an ideographic space, U+200B for what cannot be seen."""
+    label = readable(share.character, b"")
+    return label[1:-1] if label.startswith("‹U+") else label
 
 
 def readable(text: str | None, raw: bytes) -> str:
@@ -196,7 +203,7 @@ class Trace:
         raw = first + bytes.fromhex(ends[1])
         parts, may_be = parted(raw), begun(raw)
         if parts is not None and parts.text:
-            return _part(Share(parts.text, count + 1, count + 1)) + name[ends.end() :]
+            return of_part(Share(parts.text, count + 1, count + 1)) + name[ends.end() :]
         return name if may_be is None else _between(may_be)
 
     def _unfinished(self, pos: int) -> tuple[bytes, int]:

@@ -74,6 +74,7 @@ def _attention(trace: Trace, view: Fitted) -> Tints:
         high=high,
         written=tuple(map(percent, weights.tolist())),
         none=_(_LATER),
+        first="" if view[FIRST] else _("the first token is left out"),
         value=N_("attention {value}"),
         ends=("0", percent(high)),
         says=_head_says(trace, view),

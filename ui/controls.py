@@ -142,6 +142,11 @@ def _used(key: str) -> str:
 def writes(key: str, shown: Any, change: Callable[[View, Any], View]) -> Callable[[], None]:
     """A callback that puts the new value of the widget that `hold` has named into the link. shown: its old one, which a
     widget that comes back after it was away for a while reports as new."""
+    return prepared(key, shown, lambda value: lambda view: change(view, value))
+
+
+def prepared(key: str, shown: Any, change: Callable[[Any], Callable[[View], View]]) -> Callable[[], None]:
+    """The same of a change that is made of the new value beforehand: nobody waits while that looks something up."""
     name = _name(key)
 
     @mishap.harmless
@@ -151,6 +156,6 @@ def writes(key: str, shown: Any, change: Callable[[View, Any], View]) -> Callabl
         value = st.session_state[name]
         if value is not None and value != shown:
             st.session_state[_used(key)], st.session_state[_own(key)] = True, value
-            links.go(lambda view: change(view, value))
+            links.go(change(value))
 
     return call

@@ -58,7 +58,7 @@ def at_cell(view: View, figure: Grid, cell: tuple[int, int], how: grid.Action = 
         case "move":
             return _with(view, *figure.sight.moved(cell, level)) if figure.sight else view
         case "open" if figure.opens is not None:
-            return _chosen(_followed(view.with_setting(*figure.opens), figure), figure, cell)
+            return _opened(_chosen(_followed(view.with_setting(*figure.opens), figure), figure, cell), figure, cell)
     return _held(_chosen(view, figure, cell), figure)
 
 
@@ -71,6 +71,14 @@ def _with(view: View, *settings: Setting) -> View:
 def _followed(view: View, figure: Grid) -> View:
     """A window that was moved follows the chosen tokens again."""
     return view if figure.sight is None else view.with_setting(figure.sight.place, figure.sight.place.default)
+
+
+def _opened(view: View, figure: Grid, cell: tuple[int, int]) -> View:
+    """The window lies around the cell, also where that is no choice of two tokens."""
+    place = figure.place(cell)
+    if figure.sight is None or place is None or view.pos is None or figure.selects != "token":
+        return view
+    return view.with_setting(figure.sight.place, figure.sight.place.at(*place, view.pos))
 
 
 def _held(view: View, figure: Grid) -> View:

@@ -1,5 +1,6 @@
 """Panels that the model on view lacks: how the picker marks them, and which models at hand have them."""
 
+import re
 from dataclasses import dataclass
 
 import streamlit as st
@@ -87,4 +88,4 @@ def _open(name: str) -> None:
 
 def _plain(title: str) -> str:
     """A model's title where Streamlit reads Markdown."""
-    return title.replace("_", "\\_")
+    return re.sub(r"([\\`*_\[\]{}()#+!|:$~<>])", r"\\\1", title)

@@ -32,13 +32,18 @@ class Landed:
         return (self.model, self.shown) == (view.model, view.panel)
 
 
-def on_model(view: View, name: str) -> View:
-    """The view on another model of this server: places belong to the old one and go, settings stay. What was open
-    before a panel was shown in its place is what the reader looks for there, too."""
+def to_model(name: str) -> links.Change:
+    """The way to another model of this server."""
+    spec = lacking.known(name)
+    return lambda view: _on_model(view, name, spec)
+
+
+def _on_model(view: View, name: str, spec: ModelSpec | None) -> View:
+    """The view on it: places belong to the old one and go, settings stay. What was open before a panel was shown in its
+    place is what the reader looks for there, too. spec: None where it is not known yet."""
     landed = st.session_state.get(_LANDED)
     sought = landed.before if landed is not None and landed.of(view) else view.panel
     there = replace(view.with_model(name), panel=sought)
-    spec = lacking.known(name)
     if spec is not None:
         return _landed(there, spec)
     st.session_state[_CHOSEN] = (there.model, there.panel)

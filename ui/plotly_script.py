@@ -32,9 +32,11 @@ class PlotlyScript:
         send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
     ) -> None:
         asked = {name.lower(): value for name, value in scope["headers"]}
-        headers, packed = [*_HEADERS, (b"vary", b"Accept-Encoding")], b"gzip" in asked.get(b"accept-encoding", b"")
-        body = await self._compressed() if packed else await to_thread(_script)
-        if packed:
+        headers, packed = [*_HEADERS, (b"vary", b"Accept-Encoding")], _takes_gzip(asked.get(b"accept-encoding", b""))
+        body = await self._compressed()
+        if not packed:  # hardly a browser: from the small one, which is in memory
+            body = await to_thread(gzip.decompress, body)
+        else:
             headers.append((b"content-encoding", b"gzip"))
         headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -46,9 +48,13 @@ class PlotlyScript:
         return self._small
 
 
+def _takes_gzip(header: bytes) -> bool:
+    """Whether a browser takes it, by its Accept-Encoding (RFC 9110, sec. 12.5.3): named, and not with a weight of 0."""
+    named = [part.replace(b" ", b"").partition(b";q=") for part in header.lower().split(b",")]
+    return any(
+        name == b"gzip" and weight.strip(b"0.") != b"" if mark else name == b"gzip" for name, mark, weight in named
+    )
+
+
 def _packed() -> bytes:
-    return gzip.compress(_script(), LEVEL, mtime=0)
-
-
-def _script() -> bytes:
-    return get_plotlyjs().encode()
+    return gzip.compress(get_plotlyjs().encode(), LEVEL, mtime=0)

@@ -8,7 +8,6 @@ import streamlit as st
 
 from anatomy.language import N_, _, get_locale, use_locale
 from anatomy.request import Run, Want
-from anatomy.trace import Trace
 from anatomy.view import View
 from panels.answer import PanelAnswer
 from ui import arrays_file, links, text
@@ -43,7 +42,7 @@ def show(answer: PanelAnswer) -> None:
         _button(_ARRAYS, "npz", "application/octet-stream", _arrays(answer), answer)
     part = None if matrix is None else export.partial(matrix)
     if part is not None:
-        text.aside(_("The matrix is that of the figure, a part of the whole one of this text: {part}.", part=part))
+        text.aside(_("The matrix is that of the figure: {part}.", part=part))
 
 
 def hosted(view: View) -> HostedModel:
@@ -66,7 +65,9 @@ def _pictures(answer: PanelAnswer) -> None:
         return
     text.line(_("A picture in the theme on screen, for a slide or a paper:"))
     key = f"{answer.panel.id}.take"
-    take.show(key, KINDS, _named(answer), partial(_ask, key), _picture(answer, key))
+    picture = _picture(answer, key)
+    last: Asked | None = st.session_state.get(f"{key}.asked", (None, None))[0]
+    take.show(key, KINDS, _named(answer), partial(_ask, key), partial(_have, key), picture, last.number if last else 0)
 
 
 def _ask(key: str, asked: Asked) -> None:
@@ -74,8 +75,15 @@ def _ask(key: str, asked: Asked) -> None:
     st.session_state[f"{key}.asked"] = asked, links.query(links.known())
 
 
+def _have(key: str, number: int) -> None:
+    """The browser has what it asked for: it is not made and sent again."""
+    asked, _of = st.session_state.get(f"{key}.asked", (None, None))
+    if asked is not None and asked.number == number:
+        st.session_state[f"{key}.asked"] = asked, None
+
+
 def _picture(answer: PanelAnswer, key: str) -> Picture | None:
-    """What the picture is made of that the reader has asked for; None without one, and once he has gone on."""
+    """What the picture is made of that the reader has asked for; None without one, and once the view is another."""
     asked, of = st.session_state.get(f"{key}.asked", (None, None))
     if asked is None or of != links.query(links.known()) or not isinstance(answer.description, Description):
         return None
@@ -113,9 +121,10 @@ def _table(answer: PanelAnswer) -> bytes:
 
 
 def _matrix_of(answer: PanelAnswer) -> Grid | None:
-    """The figure where it is a matrix: a grid whose cells have no names of their own."""
+    """The figure where it is a matrix: a grid whose cells have neither names nor words of their own, which the table
+    has."""
     figure = answer.description
-    return figure if isinstance(figure, Grid) and figure.names is None else None
+    return figure if isinstance(figure, Grid) and figure.names is None and figure.inside is None else None
 
 
 def _matrix(answer: PanelAnswer) -> bytes:
@@ -128,14 +137,16 @@ def _matrix(answer: PanelAnswer) -> bytes:
 
 def _arrays(answer: PanelAnswer) -> Callable[[], bytes]:
     """What makes the file of the arrays: it asks for them again, so that no page holds them until somebody wants the
-    file."""
+    file. Of what fills the figure in, the file has what is there by then."""
     spec, view = answer.spec, answer.view
-    wants = (*answer.panel.needs(spec, view), *answer.panel.later(spec, view))
-    return partial(_packed, hosted(view).run, view.run(spec), wants)
+    needs, later = tuple(answer.panel.needs(spec, view)), tuple(answer.panel.later(spec, view))
+    return partial(_packed, hosted(view), view.run(spec), needs, later)
 
 
-def _packed(ask: Callable[[Run, tuple[Want, ...]], Trace], run: Run, wants: tuple[Want, ...]) -> bytes:
-    return arrays_file.packed(ask(run, wants), wants)
+def _packed(model: HostedModel, run: Run, needs: tuple[Want, ...], later: tuple[Want, ...]) -> bytes:
+    held = model.held(run, later) if later else ()
+    wants = (*needs, *(want for want in later if want in held))
+    return arrays_file.packed(model.run(run, wants), wants)
 
 
 FILES: tuple[tuple[str, str, str, Make], ...] = (

@@ -58,7 +58,7 @@ def _language_choice() -> None:
 def _model_choice(names: list[str], view: View) -> None:
     shown = view.model if view.model in names else names[0]
     name = controls.hold("model", shown)
-    changed = controls.writes("model", shown, on_model)
+    changed = controls.prepared("model", shown, landing.to_model)
     st.selectbox(
         _("Model"),
         names,
@@ -69,11 +69,6 @@ def _model_choice(names: list[str], view: View) -> None:
         width=212,
         on_change=changed,
     )
-
-
-def on_model(view: View, name: str) -> View:
-    """The view on another model: the same text, and a panel that this one has."""
-    return landing.on_model(view, name)
 
 
 def described(spec: ModelSpec, named: bool = True) -> str:

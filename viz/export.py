@@ -22,6 +22,7 @@ from anatomy.language import _, get_locale
 from viz import notebook
 from viz.chips import Chips
 from viz.description import Description
+from viz.format import thousands
 from viz.grid import Grid
 from viz.heads import Heads
 from viz.theme import DARK, FONT, LIGHT
@@ -159,8 +160,14 @@ def partial(grid: Grid) -> str | None:
     window; None where it is the whole."""
     if grid.part is None:
         return grid.measure
-    if any(end - start > 1 for start, end in (*pairwise(grid.part.rows), *pairwise(grid.part.cols))):
-        return grid.measure or _("each cell stands for several tokens")
+    rows, columns = (max(end - start for start, end in pairwise(ends)) for ends in (grid.part.rows, grid.part.cols))
+    if max(rows, columns) > 1:
+        sizes = {"rows": thousands(rows), "columns": thousands(columns)}
+        if grid.measure is None:
+            return _("the whole text, each cell for up to {rows} × {columns} pairs", **sizes)
+        return _(
+            "the whole text, each cell for up to {rows} × {columns} pairs: {measure}", **sizes, measure=grid.measure
+        )
     top, bottom, left, right = grid.part.window
     if bottom - top >= grid.part.length <= right - left:
         return None
@@ -184,8 +191,10 @@ def headers(grid: Grid) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _placed(labels: Sequence[str], places: Sequence[int]) -> tuple[str, ...]:
     """Labels behind the places at which they begin, where they do not begin with these."""
+    if any(end - start > 1 for start, end in pairwise(places)):
+        return tuple(labels)  # of several tokens: their places
     pairs = zip(labels, places, strict=False)
-    return tuple(label if re.match(rf"{place}( |–|$)", label) else f"{place} {label}" for label, place in pairs)
+    return tuple(label if re.match(rf"{place} ", label) else f"{place} {label}" for label, place in pairs)
 
 
 def to_csv(table: Columns) -> str:

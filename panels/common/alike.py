@@ -65,6 +65,10 @@ class Alike:
         chosen = None if self.focus(pair) is None else pair
         return Part(tuple(self.rows.tolist()), tuple(self.cols.tolist()), chosen, self.sight.length)
 
+    def seen(self, pair: tuple[int, int]) -> Sight | None:
+        """How near it stands, with the tokens that are chosen: where zooming leads."""
+        return None if self.sight is None else replace(self.sight, chosen=pair)
+
     def labels(self, names: Sequence[str], placed: Callable[[int], str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Labels of rows and columns. names: of the text's tokens; placed: of one of a window."""
         if self.sight is None:

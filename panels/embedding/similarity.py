@@ -125,7 +125,7 @@ def draw(similarity: Similarity) -> Grid:
         measure=_("mean") if shown.pooled else None,
         opens=(ZOOM, NEAR) if shown.pooled else None,
         leaves=(ZOOM, WHOLE) if shown.near else None,
-        sight=shown.sight,
+        sight=shown.seen((pos, pos if similarity.nearest is None else similarity.nearest)),
     )
 
 

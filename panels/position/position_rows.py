@@ -80,7 +80,7 @@ def draw(learned: Learned) -> Grid:
         measure=_("mean") if shown.pooled else None,
         opens=(ZOOM, NEAR) if shown.pooled else None,
         leaves=(ZOOM, WHOLE) if shown.near else None,
-        sight=shown.sight,
+        sight=shown.seen((learned.pos, learned.most_like)),
     )
 
 

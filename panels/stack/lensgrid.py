@@ -4,9 +4,10 @@ The logit lens, drawn as nostalgebraist 2020 does in "interpreting GPT: the logi
 vocabulary once per layer: the chosen one is there at once, the others fill in, the nearest first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -58,7 +59,7 @@ class Lenses:
     labels       of the tokens that stand there
     best         id of the token that each layer would name; NONE where the position has not come yet
     probability  that each layer's lens gives it; NaN where the position has not come yet
-    names        label of every id of `best`; "" for NONE
+    names        [layer][pos] what each of `best` is called there; "" for NONE
     """
 
     spec: ModelSpec
@@ -67,7 +68,7 @@ class Lenses:
     labels: tuple[str, ...]
     best: Int[np.ndarray, "layer pos"]
     probability: Float[np.ndarray, "layer pos"]
-    names: Mapping[int, str]
+    names: tuple[tuple[str, ...], ...]
 
     @cached_property
     def there(self) -> Int[np.ndarray, " there"]:
@@ -89,7 +90,7 @@ class Lenses:
 
     def chosen(self, layer: int) -> tuple[str, float]:
         """(what a layer would name at the chosen position, its probability)."""
-        return self.names[int(self.best[layer, -1])], float(self.probability[layer, -1])
+        return self.names[layer][-1], float(self.probability[layer, -1])
 
 
 def read(trace: Trace, view: Fitted) -> Lenses:
@@ -101,7 +102,10 @@ def read(trace: Trace, view: Fitted) -> Lenses:
         ids, logp = _wants(pos)
         if ids in trace and logp in trace:
             best[:, column], probability[:, column] = trace[ids][:, 0], np.exp(trace[logp][:, 0])
-    names = {token: "" if token == NONE else trace.name(token) for token in np.unique(best).tolist()}
+    names = tuple(
+        tuple("" if row == NONE else trace.following(row, pos) for pos, row in zip(shown, of_layer, strict=True))
+        for of_layer in best.tolist()
+    )
     labels = trace.labels[shown.start : shown.stop]
     return Lenses(trace.spec, view.layer, shown, labels, best, probability, names)
 
@@ -119,7 +123,7 @@ def draw(lenses: Lenses) -> Grid:
         percent=True,
         focus=(lenses.layer, len(lenses.window) - 1),
         empty=_("not computed yet"),
-        inside=tuple(lenses.names[token] for token in lenses.best.ravel().tolist()),
+        inside=tuple(chain.from_iterable(lenses.names)),
     )
 
 
@@ -169,7 +173,7 @@ def table(lenses: Lenses) -> Table:
     return Table(
         (_("after layer"), _("position"), _("token"), _("best token"), _("id"), _("probability")),
         tuple(
-            (layer, lenses.window[i], lenses.labels[i], lenses.names[ids[i]], ids[i], shares[i])
+            (layer, lenses.window[i], lenses.labels[i], lenses.names[layer][i], ids[i], shares[i])
             for layer, (ids, shares) in enumerate(zip(lenses.best.tolist(), lenses.probability.tolist(), strict=True))
             for i in columns
         ),

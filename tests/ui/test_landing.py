@@ -137,7 +137,7 @@ def test_what_the_reader_has_just_gone_to_is_not_changed(monkeypatch):
     monkeypatch.setattr(landing.lacking, "known", lambda name: None)
     monkeypatch.setattr(landing.links, "go", changes.append)
     monkeypatch.setattr(landing.polled, "anew", anew)
-    there = landing.on_model(View(panel="lens"), "other")
+    there = landing.to_model("other")(View(panel="lens"))
     with pytest.raises(Anew):
         landing.settle(there, tiny_engine("bert-headless").spec)
     (change,) = changes
@@ -160,4 +160,4 @@ def test_places_of_the_other_model_go(serve, monkeypatch):
     view = View(
         model="tiny-llama", panel="cell", text="ab", layer=2, head=3, pos=1, src=0, tail=(7,), beside="tiny-gpt2"
     )
-    assert landing.on_model(view, "tiny-gpt2") == View(model="tiny-gpt2", panel="cell", text="ab")
+    assert landing.to_model("tiny-gpt2")(view) == View(model="tiny-gpt2", panel="cell", text="ab")

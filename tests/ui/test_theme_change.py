@@ -27,7 +27,7 @@ const mean = (canvas) => {
 # How bright, from 0 to 255, what is looked at in each kind of figure is; and whether it is bright in the dark theme.
 KINDS = {
     "writes": ('colour(find(document, ".st-key-writes-figure .xtick text"), "fill")', True),
-    "attention": ('mean(find(find(document, ".st-key-attention-figure"), "canvas"))', False),
+    "attention": ('mean(find(find(document, ".st-key-attention-figure"), "canvas.cells"))', False),
     "tokens": ('colour(find(find(document, ".st-key-tokens-figure"), ".chip span"), "color")', True),
     "bertviz": (
         'colour(find(document, ".st-key-stage iframe").contentDocument?.querySelector("#bertviz text"), "fill")',

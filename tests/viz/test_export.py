@@ -130,10 +130,14 @@ def test_a_matrix_of_a_long_text_says_which_part_of_it_it_is():
     )
     window = replace(attention(3), rows=("4 a", "5 b", "6 c"), part=Part((4, 5, 6, 7), (0, 1, 2, 3), None, 90))
     whole = attention(3, part=Part((0, 1, 2, 3), (0, 1, 2, 3), None, 3))
-    assert [partial(grid) for grid in (attention(3), whole, pooled)] == [None, None, "largest"]
+    assert [partial(grid) for grid in (attention(3), whole, pooled)] == [
+        None,
+        None,
+        "the whole text, each cell for up to 3 × 3 pairs: largest",
+    ]
     assert partial(window) == "tokens 4–6 by 0–2 of 90"
     header, *lines = rows_of(to_matrix(pooled))
-    assert header == ["looking (query) × looked at (key): probability (largest)", *names]
+    assert header == [f"looking (query) × looked at (key): probability ({partial(pooled)})", *names]
     assert [line[0] for line in lines] == list(names)
     assert rows_of(to_matrix(window))[1][0] == "4 a"
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from anatomy.characters import Share
+from anatomy.trace import seen
 from viz.bracket import short
 
 BRACKET = ("bracket.css", "bracket.js")  # what a component needs that draws brackets
@@ -11,4 +12,4 @@ BRACKET = ("bracket.css", "bracket.js")  # what a component needs that draws bra
 def parts(label: str, shares: Sequence[Share]) -> tuple[str, list[tuple[str, int, int]]]:
     """As the browser gets a token that holds parts of characters: (its label beneath them, the parts: each the
     character, which part, of how many)."""
-    return short(label, shares), [(share.character, share.part, share.of) for share in shares]
+    return short(label, shares), [(seen(share), share.part, share.of) for share in shares]

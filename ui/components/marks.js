@@ -1,6 +1,6 @@
 // The marks of a figure that plotly draws in the same card: a click chooses one, arrow keys walk over them. All is read off
 // the drawn figure when it is needed, so that nothing is sent twice.
-const MEMORY = new WeakMap(), HEARD = new WeakSet();
+const MEMORY = new WeakMap(), HEARD = new WeakMap();
 
 // Hover texts are plotly's pseudo-HTML: breaks, bold, and a few characters by their codes.
 const CODES = { "&lt;": "<", "&gt;": ">", "&amp;": "&", "&#37;": "%" };
@@ -107,11 +107,14 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   memory.heard = { plotly_click: ({ points: [point] }) => choose(point.curveNumber, point.pointNumber), plotly_hover: () => aim(data.chooses ? "pointer" : ""), plotly_unhover: () => aim("") };
   const attend = ({ target }) => {
     const drawn = card()?.contains(target) && plot();
-    if (!drawn?.on || HEARD.has(drawn)) return;
-    HEARD.add(drawn);
-    for (const event of Object.keys(memory.heard)) drawn.on(event, (what) => memory.heard[event](what));
+    if (!drawn?.on || HEARD.get(drawn) === memory) return;
+    HEARD.set(drawn, memory); // an earlier one, of a component that is gone, hears no more
+    for (const event of Object.keys(memory.heard)) drawn.on(event, (what) => { if (HEARD.get(drawn) === memory) memory.heard[event](what); });
   };
-  const stop = new AbortController();
-  for (const event of ["pointerover", "pointerdown"]) document.addEventListener(event, attend, { capture: true, signal: stop.signal });
-  return () => stop.abort();
+  memory.stop?.abort(); // of the last data: Streamlit calls what is returned below only in the end
+  memory.stop = new AbortController();
+  for (const event of ["pointerover", "pointerdown"]) {
+    document.addEventListener(event, (e) => { if (root.isConnected) attend(e); else memory.stop.abort(); }, { capture: true, signal: memory.stop.signal });
+  }
+  return () => memory.stop.abort();
 }

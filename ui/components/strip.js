@@ -19,7 +19,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     button.append(document.createElement("span"), " ", document.createElement("small"));
     list.append(button);
   }
-  const told = (k) => !colour.steps ? "" : colour.steps[k] < 0 ? colour.none : fill(colour.value, { value: colour.values[k] });
+  const told = (k) => !colour.steps ? "" : colour.steps[k] < 0 ? (start + k ? colour.none : colour.unlike) : fill(colour.value, { value: colour.values[k] });
   const spelled = (hex) => hex ? fill(words.bytes, { bytes: hex.toUpperCase().match(/../g).join(" ") }) : words.special;
   list.classList.toggle("parted", parts.size > 0);
   list.classList.toggle("numbered", data.numbered);
@@ -171,17 +171,18 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   list.style.maxHeight = `${ROWS * (buttons[0].offsetHeight + gap + lift) - gap + 2 * edge}px`;
   if (!memory.soon.pending()) mark(data.chosen, true);
   // Where the rows have become narrower or wider, by a scroll bar or a window, the chosen token stands in another one.
-  const wide = new ResizeObserver(() => {
-    if (memory.width !== list.clientWidth) reach(memory.chosen);
+  memory.reach = reach;
+  memory.wide ??= new ResizeObserver(() => {
+    if (memory.width !== list.clientWidth) memory.reach(memory.chosen);
     memory.width = list.clientWidth;
   });
-  wide.observe(list);
+  memory.wide.observe(list);
   if (data.numbered) tell();
   if (memory.awaited !== null && here(memory.awaited)) {
     buttons[memory.awaited - start].focus({ preventScroll: true });
     memory.awaited = null;
   }
-  return () => { wide.disconnect(); memory.soon.stop(); memory.typed.stop(); };
+  return () => { memory.wide.disconnect(); memory.soon.stop(); memory.typed.stop(); };
 }
 
 // The switch: none, and what the model has. It keeps its elements, and with them the focus.

@@ -29,7 +29,8 @@ _MOUNT = register(
     "strip",
     """<div class="strip"><div class="tokens" role="listbox" aria-orientation="horizontal"></div>
 <span class="hint" aria-hidden="true"></span>
-<div class="search" role="search"><input type="search" enterkeyhint="search" autocomplete="off" spellcheck="false">
+<div class="search" role="search"><input type="search" maxlength="200"
+enterkeyhint="search" autocomplete="off" spellcheck="false">
 <button type="button" class="previous">‹</button><button type="button" class="next">›</button>
 <span role="status"></span></div>
 <fieldset class="switch"><legend class="hidden"></legend></fieldset>
@@ -59,6 +60,7 @@ class Tints:
     high     the end of the scale; the other end is 0, or −high where the numbers are signed
     written  the numbers, as they are read
     none     why a token has none
+    first    why the first token has none, where that is another reason
     value    how a number is told, with its unit, in English: "surprisal {value} nats"
     ends     both ends of the scale in words, the low one first
     says     what is coloured, as a sentence
@@ -73,6 +75,7 @@ class Tints:
     ends: tuple[str, str]
     says: str
     signed: bool = False
+    first: str = ""
 
     def step(self, pos: int) -> int:
         """Where a token's number stands on the scale: 0 … STEPS; −1 for none."""
@@ -188,6 +191,7 @@ def _colour(coloured: Coloured, shown: Stretch) -> dict[str, Any]:
         "steps": [tints.step(place) for place in places],
         "values": ["" if math.isnan(tints.values[place]) else tints.written[place] for place in places],
         "none": tints.none,
+        "unlike": tints.first or tints.none,
         "value": _(tints.value),
         "ends": tints.ends,
         "signed": tints.signed,

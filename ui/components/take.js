@@ -116,8 +116,10 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     };
   });
   const picture = data.picture;
+  if (!picture && data.last === memory.waits) { memory.waits = null; tell(""); } // the figure has become another one
   if (!picture || picture.asked.number !== memory.waits) return;
   memory.waits = null;
+  setTriggerValue("had", picture.asked.number);
   const offer = (file) => {
     if (memory.file) URL.revokeObjectURL(memory.file);
     memory.file = URL.createObjectURL(file);

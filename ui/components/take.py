@@ -33,18 +33,29 @@ class Picture:
     caption: str
 
 
-def show(key: str, kinds: Sequence[str], file: str, asked: Chosen, picture: Picture | None = None) -> None:
+def show(
+    key: str,
+    kinds: Sequence[str],
+    file: str,
+    asked: Chosen,
+    had: Chosen,
+    picture: Picture | None = None,
+    last: int = 0,
+) -> None:
     """The buttons.
 
     kinds    of files, one button each: "png", "svg"
     file     the name of what is saved, without its ending
     asked    called with an `Asked` when the reader presses one
+    had      called with the number of a question once the browser has its answer
     picture  what a picture that was asked for is made of
+    last     number of the last question that was heard: without a picture it gets no answer any more
     """
     data = {
         "kinds": list(kinds),
         "file": file,
         "script": NAME,
+        "last": last,
         "picture": None if picture is None else asdict(picture),
         "words": {
             "name": _("Save the figure as a picture"),
@@ -55,7 +66,12 @@ def show(key: str, kinds: Sequence[str], file: str, asked: Chosen, picture: Pict
             "failed": _("The picture could not be made ({error}). Take the page (HTML) instead."),
         },
     }
-    _MOUNT(key=key, data=data, on_ask_change=callback(key, "ask", lambda sent: asked(_read(sent))))
+    _MOUNT(
+        key=key,
+        data=data,
+        on_ask_change=callback(key, "ask", lambda sent: asked(_read(sent))),
+        on_had_change=callback(key, "had", lambda number: had(int(number))),
+    )
 
 
 def _read(sent: Sequence[object]) -> Asked:

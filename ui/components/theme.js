@@ -1,6 +1,7 @@
 // Changes the theme through Streamlit's own menu, which remembers it and redraws everything at once. Where the menu has no
 // such entry the theme is written where Streamlit keeps it, and the page is loaded anew: its link holds all else.
 const KEPT = () => `stActiveTheme-${location.pathname}-v2`, PATIENCE = 600, STEP = 20;
+const PRINTED = new WeakMap();
 const PAPER = 680; // pixels between the margins of a page
 const isDark = (root) => bright(rgb(cssVar(root, "--st-background-color"))) < 0.18;
 const part = (name) => document.querySelector(`[data-testid="${name}"]`);
@@ -41,6 +42,7 @@ function written(theme) {
 
 // For paper (ui/page.css says how): whether figures were drawn for the dark theme, and by how much each has to be smaller.
 function forPaper(root) {
+  if (PRINTED.has(root)) return PRINTED.get(root); // with data that came later: Streamlit ends it only once
   const mark = (dark) => document.documentElement.classList.toggle("printed-dark", dark);
   const before = () => {
     mark(isDark(root));
@@ -51,7 +53,8 @@ function forPaper(root) {
   const after = () => mark(false);
   addEventListener("beforeprint", before);
   addEventListener("afterprint", after);
-  return () => { removeEventListener("beforeprint", before); removeEventListener("afterprint", after); after(); };
+  PRINTED.set(root, () => { removeEventListener("beforeprint", before); removeEventListener("afterprint", after); after(); });
+  return PRINTED.get(root);
 }
 
 export default function ({ data: [data], parentElement }) {
