@@ -57,7 +57,7 @@ tests: $(VENV)/.installed-test
 
 # Whatever is compared with numbers that one processor found has to hold on every other.
 arithmetic: $(VENV)/.installed-test
-	$(OTHERWISE) $(PYTEST) $(SPREAD) -m "not browser and not slow and not wide" tests/models tests/viz tests/panels tests/articles
+	$(OTHERWISE) $(PYTEST) $(SPREAD) -m "not browser and not slow and not wide" tests/models tests/panels tests/articles
 
 browser: $(VENV)/.installed-test
 	$(PYTEST) -m "browser and not wide" --junitxml=build/browser.xml

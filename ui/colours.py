@@ -77,18 +77,27 @@ def _attention(trace: Trace, view: Fitted) -> Tints:
         first="" if view[FIRST] else _("the first token is left out"),
         value=N_("attention {value}"),
         ends=("0", percent(high)),
-        says=_head_says(trace, view),
+        says=_head_says(trace, view, weights),
     )
 
 
-def _head_says(trace: Trace, view: Fitted) -> str:
+def _head_says(trace: Trace, view: Fitted, weights: Float[np.ndarray, " pos"]) -> str:
     values = {"head": view.head, "layer": view.layer, "token": quoted(trace.labels[view.pos])}
     if view[FIRST]:
-        return _("What head {head} of layer {layer} looks at from {token}: shares of its attention.", **values)
-    return _(
-        "What head {head} of layer {layer} looks at from {token}, the first token left out: shares of the rest.",
-        **values,
-    )
+        said = _("What head {head} of layer {layer} looks at from {token}: shares of its attention.", **values)
+    else:
+        said = _(
+            "What head {head} of layer {layer} looks at from {token}, the first token left out: shares of the rest.",
+            **values,
+        )
+    return said if np.isnan(weights).all() else f"{said} {_most(trace, weights)}"
+
+
+def _most(trace: Trace, weights: Float[np.ndarray, " pos"]) -> str:
+    """Where most of it goes: in a long text that token may be far away."""
+    pos = int(np.nanargmax(weights))
+    share = percent(float(weights[pos]))
+    return _("Most goes to {token} at {pos}: {share}.", token=quoted(trace.labels[pos]), pos=pos, share=share)
 
 
 def _added(spec: ModelSpec, view: Fitted) -> Sequence[Want]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from models.connect import is_path
 from panels.common.snippet import FOLDER, OTHER
 
-_LOCATES = "from models.checkpoints.locate import locate  # Stagelight's own: run this where it is installed\n"
+_LOCATES = "from models.checkpoints.locate import locate  # of Stagelight: run this in its folder\n"
 
 
 def filled(code: str, address: str, others: Iterable[str] = ()) -> str:

@@ -165,8 +165,15 @@ def _line(given: Lines, i: int, line: dict, order: int, opacity: float = 1.0) ->
         opacity=opacity,
         zorder=order,
         customdata=[escaped(place) for place in given.places],
-        hovertemplate=_hover(given, "<b>%{fullData.name}</b>"),
+        hovertemplate=_hover(given, f"<b>%{{fullData.name}}</b>{_which(given, i)}"),
     )
+
+
+def _which(given: Lines, i: int) -> str:
+    """The place of what a line stands for, where others have its name."""
+    stands = given.stands[0] if given.stands else None
+    number = None if stands is None or given.names.count(given.names[i]) < 2 else stands.number(i)
+    return "" if number is None else f" ({number})"
 
 
 def _hover(given: Lines, name: str) -> str:

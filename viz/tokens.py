@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+from anatomy.characters import clusters
 from anatomy.language import N_
 
 WHOLE, PART, CHARACTER, BYTES, BETWEEN, SPECIAL = range(6)
@@ -57,7 +58,7 @@ class Cut:
     """How a text was cut: a kind (index into KINDS) per token, the words as (start, end), and its characters.
 
     words        runs of letters, digits and marks in scripts with spaces; an apostrophe inside does not end one
-    characters   how many characters are not white space
+    characters   how many characters, as a reader counts them, are not white space
     unspaced     how many of those belong to a script that does not put spaces between words
     """
 
@@ -74,8 +75,8 @@ def cut(text: str, tokens: Sequence[Piece]) -> Cut:
     return Cut(
         kinds=tuple(_kind(text, token, spans, ends) for token in tokens),
         words=spans,
-        characters=sum(not c.isspace() for c in text),
-        unspaced=sum(c.isalnum() and _is_unspaced(c) for c in text),
+        characters=sum(not text[start:end].isspace() for start, end in clusters(text)),
+        unspaced=sum(text[start].isalnum() and _is_unspaced(text[start]) for start, _end in clusters(text)),
     )
 
 

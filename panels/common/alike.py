@@ -17,7 +17,7 @@ from viz.cells import Part
 from viz.format import thousands
 from viz.sight import OVERVIEW, Sight
 
-ALONE = 400  # tokens that are drawn each with each; more stand together in cells, or some of them in a window
+ALONE = POOLED  # tokens that are drawn each with each; more stand together in cells, or some of them in a window
 
 
 @dataclass(frozen=True)

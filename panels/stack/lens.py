@@ -120,15 +120,20 @@ def draw(lens: Lens) -> Bars:
 
 def _note(lens: Lens, layer: int, step: Step) -> str:
     """What a bar's hover box says: the layer's best token, and where the final answer stands."""
-    values = {"layer": layer, "probability": percent(step.probability), "answer": quoted(lens.last.name)}
+    values = {
+        "best": quoted(step.name),
+        "layer": layer,
+        "probability": percent(step.probability),
+        "answer": quoted(lens.last.name),
+    }
     if step.rank is None or step.answer is None:
         return _(
-            "best after layer {layer}, {probability}; {answer} is not among the {count} best",
+            "{best} is best after layer {layer}, {probability}; {answer} is not among the {count} best",
             count=lens.count,
             **values,
         )
     return _(
-        "best after layer {layer}, {probability}; {answer} has rank {rank} ({share})",
+        "{best} is best after layer {layer}, {probability}; {answer} has rank {rank} ({share})",
         rank=step.rank,
         share=percent(step.answer),
         **values,

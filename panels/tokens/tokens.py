@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from anatomy.characters import clusters
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -157,11 +158,11 @@ def _lost(lost: str) -> str:
 
 
 def table(segmentation: Segmentation) -> Table:
-    """One row per token. Characters are counted from 0; the end is one past the last."""
+    """One row per token. Code points are counted from 0; the end is one past the last."""
     count = len(segmentation.tokens)
     rows = table_rows(count, segmentation.pos)
     return Table(
-        (_("position"), _("token"), _("id"), _("bytes (hexadecimal)"), _("first character"), _("end"), _("kind")),
+        (_("position"), _("token"), _("id"), _("bytes (hexadecimal)"), _("first code point"), _("end"), _("kind")),
         tuple(
             (pos, token.label, token.id, spelled(token.bytes), token.start, token.end, _(KINDS[kind]))
             for pos, token, kind in segmentation.pieces(rows)
@@ -180,7 +181,7 @@ def formula(segmentation: Segmentation) -> str:
             _("→ row {row} of {rows}", row=thousands(token.id), rows=thousands(segmentation.vocab)),
             _(
                 "the whole text: {characters} with white space, {bytes} bytes of UTF-8 → {tokens}",
-                characters=nouns.characters(len(text)),
+                characters=nouns.characters(len(clusters(text))),
                 bytes=thousands(len(text.encode())),
                 tokens=nouns.tokens(len(segmentation.tokens)),
             ),
@@ -194,7 +195,7 @@ def _where(token: Token, pos: int) -> str:
     if token.start == token.end:
         return _("position {pos}: {token}, stands for no characters of the text", pos=pos, token=name)
     return _(
-        "position {pos}: {token}, characters {first} to {last} of the text",
+        "position {pos}: {token}, code points {first} to {last} of the text",
         pos=pos,
         token=name,
         first=token.start,

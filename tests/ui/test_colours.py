@@ -24,7 +24,8 @@ DRAWN = """([packed, html, colours, places]) => {
     set("font", "sans-serif");
     SCRIPT
     component({ data: new Uint8Array(packed), parentElement: document.body, setTriggerValue: () => {} });
-    const canvas = root.querySelector("canvas.cells"), pen = canvas.getContext("2d"), width = parseFloat(canvas.style.width);
+    const canvas = root.querySelector("canvas.cells"), pen = canvas.getContext("2d");
+    const width = parseFloat(canvas.style.width);
     const at = measure(unpack(new Uint8Array(packed)), pen, width, "monospace"), scale = canvas.width / width;
     const colour = (share) => {
         const x = at.left + share * (at.right - at.left), y = at.top + (at.bottom - at.top) / 4;

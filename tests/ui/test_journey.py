@@ -69,6 +69,21 @@ def test_the_bars_of_a_figure_are_chosen_by_click_and_by_keys_and_say_what_they_
     expect(reader.answer).to_contain_text("In layer 6")
 
 
+@pytest.mark.wide
+def test_marks_answer_after_their_figure_came_and_went_with_other_texts(reader):
+    reader.open("?panel=surprisal")
+    for text in ("one two three", "four five six", "seven eight nine"):
+        reader.type(text)
+        expect(reader.tokens).to_have_count(3)
+    reader.pick("Prediction")
+    reader.type("ten eleven twelve thirteen")
+    expect(reader.tokens).to_have_count(4)
+    reader.pick("Surprisal")
+    figure = reader.page.locator(".st-key-surprisal-figure")
+    reader.click_where(figure.locator(".xtick").get_by_text("eleven"), figure.locator(".ytick").nth(0))
+    expect(reader.page).to_have_url(re.compile("pos=1"))
+
+
 def test_a_head_is_chosen_in_the_overview_by_click_and_by_keys(reader):
     reader.open(ATTENTION)
     expect(reader.readout).to_contain_text(FRANCE)

@@ -61,7 +61,7 @@ def test_a_text_beyond_the_context_is_refused_with_what_fits_and_comes_back_from
     expect(reader.box).to_have_value(text)
 
 
-@pytest.mark.parametrize("pause", share([(0,), (120,), (250,), (600,)], 2, ["0", "120", "250", "600"]))
+@pytest.mark.parametrize("pause", share([(0,), (120,), (250,), (600,)], 4, ["0", "120", "250", "600"]))
 def test_a_window_that_is_left_stays_left_however_soon_a_key_follows(reader, pause):
     reader.open(f"?text={quote(SENTENCE * 50)}&zoom=64")
     expect(reader.answer).to_contain_text("Shown pair by pair")

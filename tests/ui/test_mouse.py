@@ -8,7 +8,7 @@ from tests.mouse import SCROLLER, clicked, covered, press, scroll, to_the_top
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 
-WIDTHS = [1440, 1280, 1024, 390]
+WIDTHS = [1440, 1280, pytest.param(1024, marks=pytest.mark.wide), 390]
 THEME = "Change between the light and the dark theme"[:40]
 TOP = {"Stagelight", "source", "Model", "Language", THEME, "Main menu"}
 ATTENTION = "?panel=attention"

@@ -1,4 +1,6 @@
 // Tokens as tiles with what their labels hide: id and bytes. A click chooses the token.
+const RESIZED = new WeakMap();
+
 export default function ({ data: [data], parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root"), box = root.querySelector(".chips"), legend = root.querySelector(".legend");
   const tints = palette(root, "--st-chart-categorical-colors");
@@ -19,7 +21,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     chip.querySelector(".over")?.remove();
     if (shares.length) {
       chip.setAttribute("aria-label", [label, note, detail].filter(Boolean).join(" "));
-      chip.append(bracket(shares, i === 0));
+      chip.append(bracket(shares));
     } else chip.removeAttribute("aria-label");
     id.textContent = note;
     bytes.textContent = detail;
@@ -38,4 +40,9 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     return row;
   }));
   legend.hidden = !data.legend.length;
+  repeatedIn(box);
+  const wide = RESIZED.get(root) ?? new ResizeObserver(() => repeatedIn(box));
+  RESIZED.set(root, wide);
+  wide.observe(box);
+  return () => wide.disconnect();
 }

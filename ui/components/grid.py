@@ -22,11 +22,11 @@ Action = Literal["choose", "open", "leave", "move"]
 _ACTIONS: dict[str, Action] = {how: how for how in get_args(Action)}
 HTML = """<figure>
 <div class="within" hidden>
-<div class="overview" tabindex="0" role="application" hidden><canvas></canvas><i class="seen"></i></div>
-<div class="beside"><p class="label"></p><p class="pooled"></p><div class="zoom">
-<button type="button" class="further">−</button><span class="side"></span>
+<div class="zoom"><button type="button" class="further">−</button><span class="side"></span>
 <button type="button" class="nearer">+</button>
-<button type="button" class="chosen"></button><button type="button" class="whole"></button></div></div></div>
+<button type="button" class="chosen"></button><button type="button" class="whole"></button></div>
+<div class="overview" tabindex="0" role="application" hidden><canvas></canvas><i class="seen"></i></div>
+<div class="beside"><p class="label"></p><p class="pooled"></p></div></div>
 <div class="pad"><div class="edge left" aria-hidden="true"></div><div class="edge right" aria-hidden="true"></div>
 <div class="scroller">
 <canvas class="cells" tabindex="0" role="application" aria-roledescription="heat map"></canvas></div>

@@ -28,13 +28,13 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     button.firstChild.textContent = short;
     button.querySelector("small").textContent = id;
     button.title = [told(k), data.numbered ? at : "", spelled(data.bytes[k])].filter(String).join(" · ");
-    const added = i >= count - data.added, name = fill(added ? words.added : words.token, { label, id, at, count });
+    const added = i >= count - data.added, name = fill(added ? words.added : words.token, { label, id, at, count, last: count - 1 });
     button.classList.toggle("added", added);
     button.setAttribute("aria-label", [name, told(k)].filter(Boolean).join(", "));
     if (data.numbered && at % FIFTH === 0) button.dataset.at = at; else delete button.dataset.at;
     button.onclick = () => choose(i, true);
     button.querySelector(".over")?.remove();
-    if (shares.length) button.append(bracket(shares, k === 0));
+    if (shares.length) button.append(bracket(shares));
   });
 
   const number = (n) => n.toLocaleString("en-GB");
@@ -46,7 +46,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
       buttons[k].setAttribute("aria-selected", String(start + k === i));
       buttons[k].tabIndex = start + k === i || (k === 0 && !here(i)) ? 0 : -1;
     }
-    hint.textContent = fill(words.chosen, { at: number(i + data.first), count: number(count) });
+    hint.textContent = fill(words.chosen, { at: number(i + data.first), count: number(count), last: number(count - 1) });
     part(".own").textContent = colour.steps && here(i) ? `${data.labels[i - start]}: ${told(i - start)}` : "";
     if (scroll) reach(i);
   }
@@ -169,11 +169,12 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   }
 
   list.style.maxHeight = `${ROWS * (buttons[0].offsetHeight + gap + lift) - gap + 2 * edge}px`;
+  repeatedIn(list);
   if (!memory.soon.pending()) mark(data.chosen, true);
   // Where the rows have become narrower or wider, by a scroll bar or a window, the chosen token stands in another one.
   memory.reach = reach;
   memory.wide ??= new ResizeObserver(() => {
-    if (memory.width !== list.clientWidth) memory.reach(memory.chosen);
+    if (memory.width !== list.clientWidth) { repeatedIn(list); memory.reach(memory.chosen); }
     memory.width = list.clientWidth;
   });
   memory.wide.observe(list);

@@ -236,9 +236,9 @@ def _counted() -> dict[str, str]:
 def _at_positions() -> dict[str, str]:
     """How a token is named among many: by its position, as the figures do, from 0 on."""
     return {
-        "token": _("{label} {id}, position {at} of {count} tokens"),
-        "added": _("{label} {id}, position {at} of {count} tokens, added to the text"),
-        "chosen": _("chosen: position {at} of {count} tokens, every panel follows it"),
+        "token": _("{label} {id}, position {at} of 0 to {last}"),
+        "added": _("{label} {id}, position {at} of 0 to {last}, added to the text"),
+        "chosen": _("chosen: position {at} of 0 to {last}, every panel follows it"),
     }
 
 

@@ -2,7 +2,7 @@
 // such entry the theme is written where Streamlit keeps it, and the page is loaded anew: its link holds all else.
 const KEPT = () => `stActiveTheme-${location.pathname}-v2`, PATIENCE = 600, STEP = 20;
 const PRINTED = new WeakMap();
-const PAPER = 680; // pixels between the margins of a page
+const PAPER = 680, REST = 500; // pixels between the margins of a page, and below its text, tokens and sentence
 const isDark = (root) => bright(rgb(cssVar(root, "--st-background-color"))) < 0.18;
 const part = (name) => document.querySelector(`[data-testid="${name}"]`);
 
@@ -47,7 +47,8 @@ function forPaper(root) {
   const before = () => {
     mark(isDark(root));
     for (const figure of document.querySelectorAll('[class*="-figure"], .stApp iframe')) {
-      figure.style.setProperty("--on-paper", Math.min(1, PAPER / figure.offsetWidth).toFixed(4));
+      const fits = Math.min(1, PAPER / figure.offsetWidth), low = Math.min(fits, REST / figure.offsetHeight);
+      figure.style.setProperty("--on-paper", (low > fits / 2 ? low : fits).toFixed(4)); // else a page of its own
     }
   };
   const after = () => mark(false);

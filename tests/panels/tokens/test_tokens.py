@@ -101,7 +101,7 @@ def test_characters_without_a_token_are_named():
 
 def test_the_formula_goes_from_characters_to_the_row_of_the_vocabulary():
     lines = once.formula(PANEL, cut_as("the cat", [b"the", b" cat"]), Fitted(pos=1)).splitlines()
-    assert lines[0] == "position 1: “·cat”, characters 3 to 6 of the text"
+    assert lines[0] == "position 1: “·cat”, code points 3 to 6 of the text"
     assert lines[1].endswith("bytes 20 63 61 74")
     assert lines[2] == "→ row 1 of 50"
 
