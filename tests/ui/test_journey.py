@@ -75,10 +75,10 @@ def test_marks_answer_after_their_figure_came_and_went_with_other_texts(reader):
     for text in ("one two three", "four five six", "seven eight nine"):
         reader.type(text)
         expect(reader.tokens).to_have_count(3)
-    reader.pick("Prediction")
+    reader.click(reader.page.get_by_role("radio", name="Prediction", exact=True))
     reader.type("ten eleven twelve thirteen")
     expect(reader.tokens).to_have_count(4)
-    reader.pick("Surprisal")
+    reader.click(reader.page.get_by_role("radio", name="Surprisal", exact=True))
     figure = reader.page.locator(".st-key-surprisal-figure")
     reader.click_where(figure.locator(".xtick").get_by_text("eleven"), figure.locator(".ytick").nth(0))
     expect(reader.page).to_have_url(re.compile("pos=1"))
