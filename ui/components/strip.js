@@ -27,8 +27,8 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     const button = buttons[k], i = start + k, [short, shares] = parts.get(k) ?? [label, []], id = data.ids[k], at = i + data.first;
     button.firstChild.textContent = short;
     button.querySelector("small").textContent = id;
-    button.title = [told(k), data.numbered ? at : "", spelled(data.bytes[k])].filter(String).join(" · ");
     const added = i >= count - data.added, name = fill(added ? words.added : words.token, { label, id, at, count, last: count - 1 });
+    button.title = [told(k), data.numbered ? name : "", spelled(data.bytes[k])].filter(String).join(" · ");
     button.classList.toggle("added", added);
     button.setAttribute("aria-label", [name, told(k)].filter(Boolean).join(", "));
     if (data.numbered && at % FIFTH === 0) button.dataset.at = at; else delete button.dataset.at;
