@@ -111,6 +111,12 @@ def test_a_window_that_was_moved_stays_while_tokens_are_chosen_in_it_and_only_th
     assert at_cell(moved, whole, (0, 0), "open") == replace(followed, pos=1, src=0)
 
 
+def test_a_window_of_single_tokens_opens_around_the_cell_that_was_opened():
+    alike = replace(POOLED, selects="token", sight=Sight(ZOOM, "whole", MOVED, (3, 3), 6))
+    opened = View(pos=1).with_setting(ZOOM, "256").with_setting(MOVED, "1.4.1")
+    assert at_cell(View(pos=3), alike, (0, 2), "open") == opened
+
+
 def test_a_cell_that_stands_for_another_place_chooses_that_one():
     ranked = heads(names=("L7 H1", "L0 H2", ""), places=((7, 1), (0, 2), None))
     assert at_cell(View(), ranked, (0, 0)) == View(layer=7, head=1)

@@ -16,7 +16,7 @@ from tests.ui.test_page import component, drawn
 from ui import asking, colours, tinting
 from ui.asking import Halt
 from ui.components.strip import STEPS, Tints
-from viz.format import number
+from viz.format import number, percent
 
 TEXT, PANEL = "abcabcab", "residual"
 
@@ -59,13 +59,17 @@ def test_attention_is_the_chosen_heads_from_the_chosen_token(open_page):
     assert np.argmax(found["steps"]) == np.argmax(pattern)
     assert found["steps"][5:] == [-1, -1, -1]
     assert all(value.endswith("%") for value in found["values"][:5])
-    assert found["says"].startswith("What head 2 of layer 1 looks at from “b”: shares of its attention. Most goes to “")
+    most = int(np.argmax(pattern))
+    told = f"Most goes to “{TEXT[most]}” at {most}: {percent(float(pattern[most]))}."
+    assert found["says"] == f"What head 2 of layer 1 looks at from “b”: shares of its attention. {told}"
 
 
 def test_attention_follows_the_switch_of_the_first_token(open_page):
     found = coloured(open_page(text=TEXT, panel=PANEL, colour="attention", pos="4", first="0"))
     assert found["steps"][0] == -1
     assert "the first token left out: shares of the rest" in found["says"]
+    assert found["unlike"] == "the first token is left out"
+    assert found["none"] == "it is not looked at from the chosen token"
 
 
 def test_contributions_are_signed_and_those_of_the_best_token(open_page):
