@@ -57,6 +57,13 @@ def test_styles_take_colours_from_the_theme():
         assert not re.findall(r"#[0-9a-fA-F]{3,8}\b", bare), path.name
 
 
+def test_styles_say_one_by_one_how_a_line_under_words_looks():
+    """WebKit draws no line at all where its style, colour or width stand in `text-decoration`."""
+    for path in (components.FOLDER.parent / "page.css", *components.FOLDER.glob("*.css")):
+        for value in re.findall(r"text-decoration:([^;}]*)", path.read_text("utf-8")):
+            assert value.strip() in ("none", "underline"), path.name
+
+
 BLOCK = Block(line="one block, 3 times", norm_before="RMSNorm", norm_after="")
 INSIDE = [stage.id for stage in STAGES.values() if stage.in_block]
 
