@@ -1,8 +1,9 @@
-# make run     set everything up and open the page
-# make test    set everything up and run all that judges a change
-# make fast    the tests that need neither a checkpoint nor a browser nor a server
-# make full    make test, the wide sweeps of which that takes a share, a search for new cases, and make stress
-# make stress  the browser's journey three times beside two busy processes
+# make run       set everything up and open the page
+# make test      set everything up and run all that judges a change
+# make fast      the tests that need neither a checkpoint nor a browser nor a server
+# make browsers  the heart of the browser's journey in Chromium, Firefox and WebKit: those that are installed
+# make full      make test, the wide sweeps of which that takes a share, a search for new cases, and make stress
+# make stress    the browser's journey three times beside two busy processes
 # All start from a fresh clone, can be called again at any time, and are quick the second time.
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ SPREAD := -n auto --dist worksteal
 # The same numbers by other instructions: no vectors of the processor's own, sums in another order, two threads.
 OTHERWISE := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=2
 
-.PHONY: run test fast full stress lint types models tests arithmetic browser sweeps fuzz snapshots api example clean
+.PHONY: run test fast full stress lint types models tests arithmetic browser browsers sweeps fuzz snapshots api example clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -27,7 +28,7 @@ run: $(VENV)/.installed
 # The parts one after the other, each of which can be called by itself.
 test:
 	@mkdir -p build && rm -f build/parts.txt
-	@for part in lint types models tests arithmetic browser; do \
+	@for part in lint types models tests arithmetic browser browsers; do \
 	    .ci/part $$part $(MAKE) --no-print-directory $$part || exit 1; \
 	done
 
@@ -60,7 +61,11 @@ arithmetic: $(VENV)/.installed-test
 	$(OTHERWISE) $(PYTEST) $(SPREAD) -m "not browser and not slow and not wide" tests/models tests/panels tests/articles
 
 browser: $(VENV)/.installed-test
-	$(PYTEST) -m "browser and not wide" --junitxml=build/browser.xml
+	$(PYTEST) -m "browser and not engines and not wide" --junitxml=build/browser.xml
+
+# Each engine that is not installed is named at the end, with what would install it.
+browsers: $(VENV)/.installed-test models
+	$(PYTEST) -m engines --junitxml=build/engines.xml tests/engines
 
 # What `make test` leaves out: every panel with every kind of model, theme and language, and on the longest texts.
 sweeps: $(VENV)/.installed-test models

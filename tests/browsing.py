@@ -190,7 +190,7 @@ def _folder(test: pytest.Item) -> Path:
 
 
 # Idle, nothing greyed out, a few looks one after the other: a run may follow a run.
-_CALM = """([looks]) => {
+CALM = """([looks]) => {
     const app = document.querySelector("[data-testid=stApp]");
     const calm = app?.dataset.testScriptState === "notRunning" && app.dataset.testConnectionState === "CONNECTED"
         && !document.querySelector("[data-stale=true], [data-testid=stSkeleton]");
@@ -214,7 +214,7 @@ class Visit:
 
     def settled(self) -> None:
         """Wait until nothing runs and nothing is left of the page before."""
-        self.page.wait_for_function(_CALM, arg=[4], polling=50, timeout=LIMIT)
+        self.page.wait_for_function(CALM, arg=[4], polling=50, timeout=LIMIT)
 
     def ended(self) -> None:
         """What has to be true at the end of every visit."""
