@@ -79,3 +79,11 @@ def test_the_heart_of_the_journey_by_mouse(hand):
     hand.click("[role=radiogroup][aria-label=Head] [role=radio]", number=1)
     hand.sees(".says", "In layer 17, head 1")
     hand.counts("[data-testid=stException]", 0)
+
+
+def test_an_engine_that_is_not_installed_is_left_out_with_what_brings_it_in():
+    here, absent = Program(("python3",), "python3"), Program(("no-such-program",), "its-package")
+    assert lacking("Engine", (here,)) is None
+    assert lacking("Engine", (here, absent)) == (
+        "Engine is left out: apt-get install --no-install-recommends its-package"
+    )
