@@ -140,7 +140,7 @@ def _show(model_verdicts: ModelVerdicts, view: Fitted, now: View, panel: Panel) 
             (name, titled(name), name == view.beside) for name in models() if name != model_verdicts.by_model[0][0]
         ],
         beside=lambda name: links.go(lambda now: replace(now, beside=None if now.beside == name else name)),
-        read=lambda key: links.go(lambda now: reading(now, key, model_verdicts.spec)),
+        read=lambda key: links.go(lambda now: reading(now, key)),
         opened=lambda claim: links.go(
             lambda now: at_claim(now, claim, model_verdicts.own.verdicts.get(claim), model_verdicts.spec)
         ),
@@ -197,8 +197,8 @@ def _of_stage(stage: str, model_verdicts: ModelVerdicts, now: View) -> list[Grou
     by_id: dict[str, list[tuple[Article, Claim]]] = {}
     for article, claim in articles.claims(stage):
         by_id.setdefault(claim.id, []).append((article, claim))
-    if now.claim and now.claim not in by_id:  # one that is seen in a panel of another stage stays on view
-        by_id = {now.claim: _places(now.claim)} | by_id
+    if now.claim and now.claim not in by_id and _is_seen(now, model_verdicts.spec):
+        by_id = {now.claim: _places(now.claim)} | by_id  # one of another stage, for which this panel was opened
     cards = tuple(_card(places, model_verdicts, now) for places in by_id.values() if places)
     named = [_heading(article, place) for article, place in articles.headings(stage)]
     return [Group(Place(""), "", "", get_locale(), "", cards), *named]
@@ -295,13 +295,10 @@ def label(verdict: Verdict) -> str:
     }[verdict.kind]
 
 
-def reading(view: View, key: str, spec: ModelSpec) -> View:
-    """The view with an article to read along, from its first claim on; "" goes back to the stage on view."""
-    article = next((article for article in articles.load() if article.key == key), None)
-    if article is None:
-        return replace(view, article=None, claim=None)
-    first = article.claims[0].id if article.claims else None
-    return replace(at_claim(view, first, None, spec) if first else view, article=key)
+def reading(view: View, key: str) -> View:
+    """The view with an article to read beside the panel that is open; "" for what all of them say about its stage. The
+    panel stays: another one is opened by a claim."""
+    return replace(view, article=key if any(article.key == key for article in articles.load()) else None)
 
 
 def at_claim(view: View, claim: str, verdict: Verdict | None, spec: ModelSpec) -> View:
@@ -315,6 +312,12 @@ def at_claim(view: View, claim: str, verdict: Verdict | None, spec: ModelSpec) -
     settings = tuple(sorted((kept | dict(stated.sets)).items()))
     places = {} if verdict is None else dict(verdict.at)
     return replace(view, panel=stated.panel_for(spec), settings=settings, claim=claim, **places)
+
+
+def _is_seen(view: View, spec: ModelSpec) -> bool:
+    """Whether the panel that is open is the one in which the link's claim can be seen."""
+    stated = _stated(view.claim or "", articles.claims())
+    return stated is not None and stated.panel_for(spec) == view.panel
 
 
 def _places(claim: str) -> list[tuple[Article, Claim]]:

@@ -1,6 +1,7 @@
 """Beside the figure: the claims on a stage or of an article, what a click does, and a second model's verdicts."""
 
 import json
+from dataclasses import replace
 from time import monotonic, sleep
 
 import pytest
@@ -74,15 +75,34 @@ def test_an_article_is_read_from_top_to_bottom(open_page, article):
     }
 
 
-def test_the_page_follows_the_reader_through_an_article():
-    view = aside.reading(View(text="abc"), "A1", SPEC)
-    first = articles.load()[0].claims[0]
-    assert (view.article, view.claim, view.panel, view.text) == ("A1", first.id, first.panel, "abc")
+@pytest.mark.parametrize("panel", panels.load())
+def test_an_articles_tab_changes_what_is_read_and_nothing_else(panel):
+    view = View(panel=panel, text="abc", layer=2, pos=1, settings=(("show", "maps"),))
+    for article in articles.load():
+        reading = aside.reading(view, article.key)
+        assert reading == replace(view, article=article.key)
+        assert aside.reading(reading, "") == view
+
+
+def test_a_claim_of_an_article_opens_the_panel_in_which_it_is_seen_and_the_article_stays():
     later = articles.load()[0].claims[-1]
+    view = aside.reading(View(panel="sampling"), "A1")
     moved = aside.at_claim(view, later.id, Verdict("holds", "yes", at={"layer": 2, "pos": 1}), SPEC)
     assert (moved.article, moved.claim, moved.panel) == ("A1", later.id, later.panel)
     assert (moved.layer, moved.pos) == (2, 1)
-    assert aside.reading(moved, "", SPEC).article is None
+    back = aside.reading(moved, "")
+    assert (back.article, back.panel) == (None, later.panel)
+
+
+@pytest.mark.parametrize("panel", panels.load())
+def test_this_stage_is_that_of_the_open_panel_whatever_was_read_in_between(panel):
+    stage, verdicts = panels.load()[panel].stage, by_model(judging.Judged(done=True))
+    own = list(dict.fromkeys(claim.id for _article, claim in articles.claims(stage)))
+    for claim in CLAIMS.values():
+        view = aside.reading(aside.reading(View(panel=panel, claim=claim.id), "A1"), "")
+        here = [card.id for group in aside._of_stage(stage, verdicts, view) for card in group.cards]
+        opened_for_it = claim.panel_for(SPEC) == panel and claim.id not in own
+        assert here == ([claim.id, *own] if opened_for_it else own)
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
