@@ -16,8 +16,8 @@ from anatomy.view import Fitted
 from panels import of_stage
 from panels.common.names import ffn_name
 from viz import nouns
-from viz.format import counted, fixed, number, percent, quoted, size, thousands
-from viz.tokens import SPECIAL, cut
+from viz.format import counted, number, percent, quoted, size, thousands
+from viz.tokens import cut, rated
 
 _NORMS = {"rms": "RMSNorm", "layer": "LayerNorm"}
 
@@ -114,21 +114,20 @@ def _first_panel(stage: str, spec: ModelSpec) -> str | None:
 
 def _tokens(trace: Trace, view: Fitted) -> str:
     segmentation = cut(trace.text, trace.tokens)
-    own = sum(kind != SPECIAL for kind in segmentation.kinds)
     count = len(trace.tokens)
-    if segmentation.words and not segmentation.unspaced:
+    if segmentation.per_word is not None:
         return ngettext(
             "{count} token · {share} per word",
             "{count} tokens · {share} per word",
             count,
-            share=fixed(own / len(segmentation.words), 1),
+            share=rated(segmentation.per_word),
         )
-    if segmentation.characters:
+    if segmentation.per_character is not None:
         return ngettext(
             "{count} token · {share} per character",
             "{count} tokens · {share} per character",
             count,
-            share=fixed(own / segmentation.characters, 1),
+            share=rated(segmentation.per_character),
         )
     return nouns.tokens(count)
 

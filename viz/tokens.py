@@ -9,6 +9,7 @@ from typing import Protocol
 
 from anatomy.characters import clusters
 from anatomy.language import N_
+from viz.format import fixed
 
 WHOLE, PART, CHARACTER, BYTES, BETWEEN, SPECIAL = range(6)
 KINDS = (
@@ -57,15 +58,32 @@ class Piece(Protocol):
 class Cut:
     """How a text was cut: a kind (index into KINDS) per token, the words as (start, end), and its characters.
 
+    own          tokens that stand for some of the text: all but those that the model adds
     words        runs of letters, digits and marks in scripts with spaces; an apostrophe inside does not end one
     characters   how many characters, as a reader counts them, are not white space
     unspaced     how many of those belong to a script that does not put spaces between words
     """
 
     kinds: tuple[int, ...]
+    own: int
     words: tuple[tuple[int, int], ...]
     characters: int
     unspaced: int
+
+    @property
+    def per_word(self) -> float | None:
+        """Tokens per word; None for a text with words that are not set apart, or with none."""
+        return self.own / len(self.words) if self.words and not self.unspaced else None
+
+    @property
+    def per_character(self) -> float | None:
+        """Tokens per character that is not white space; None where there is none."""
+        return self.own / self.characters if self.characters else None
+
+
+def rated(rate: float) -> str:
+    """How many tokens a word or a character takes, as every panel writes it."""
+    return fixed(rate, 2)
 
 
 def cut(text: str, tokens: Sequence[Piece]) -> Cut:
@@ -74,6 +92,7 @@ def cut(text: str, tokens: Sequence[Piece]) -> Cut:
     ends = [end for _start, end in spans]
     return Cut(
         kinds=tuple(_kind(text, token, spans, ends) for token in tokens),
+        own=sum(token.end > token.start for token in tokens),
         words=spans,
         characters=sum(not text[start:end].isspace() for start, end in clusters(text)),
         unspaced=sum(text[start].isalnum() and _is_unspaced(text[start]) for start, _end in clusters(text)),

@@ -32,21 +32,6 @@ class Tokenization:
         """What kind of piece of the text each token is."""
         return cut(self.text, self.tokens)
 
-    @cached_property
-    def own(self) -> int:
-        """Tokens that stand for text: without those that the model adds."""
-        return sum(token.end > token.start for token in self.tokens)
-
-    @property
-    def per_word(self) -> float | None:
-        """Tokens per word; None for a text with words that are not set apart, or with none."""
-        return self.own / len(self.cut.words) if self.cut.words and not self.cut.unspaced else None
-
-    @property
-    def per_character(self) -> float | None:
-        """Tokens per character that is not white space; None where there is none."""
-        return self.own / self.cut.characters if self.cut.characters else None
-
     def pieces(self, unit: tuple[int, int]) -> tuple[Token, ...]:
         """The tokens that hold any character of a word, in order. unit: (start, end) of the word in the text."""
         positions = {pos for place in range(*unit) for pos in self._holding.get(place, ())}

@@ -14,8 +14,8 @@ from panels.panel import Panel, Table
 from panels.tokens.tokenizations import Tokenization, around, differing, tokenizations, within
 from viz import nouns
 from viz.chips import Chip, Chips
-from viz.format import fixed, listed, quoted, thousands
-from viz.tokens import KINDS
+from viz.format import listed, quoted, thousands
+from viz.tokens import KINDS, rated
 
 _MOST = 400  # characters drawn
 _MOST_WRITTEN = 1_024  # tokens in a cell of the table
@@ -98,18 +98,18 @@ def _heading(one: Tokenization) -> str:
         "entries": thousands(one.vocab),
         "tokens": _tokens(one),
     }
-    if one.per_word is not None:
-        rate = fixed(one.per_word, 2)
+    if one.cut.per_word is not None:
+        rate = rated(one.cut.per_word)
         return _("{model}: {kind}, {entries} entries → {tokens}, {rate} per word", rate=rate, **values)
-    if one.per_character is not None:
-        rate = fixed(one.per_character, 2)
+    if one.cut.per_character is not None:
+        rate = rated(one.cut.per_character)
         return _("{model}: {kind}, {entries} entries → {tokens}, {rate} per character", rate=rate, **values)
     return _("{model}: {kind}, {entries} entries → {tokens}", **values)
 
 
 def _tokens(one: Tokenization) -> str:
     """How many there are, and how many of them stand for no text."""
-    added = len(one.tokens) - one.own
+    added = len(one.tokens) - one.cut.own
     if not added:
         return nouns.tokens(len(one.tokens))
     return ngettext(
@@ -213,9 +213,9 @@ def table(comparison: Comparison) -> Table:
         (_("tokenizer"), map(_kind, every)),
         (_("entries"), [one.vocab for one in every]),
         (_("tokens"), [len(one.tokens) for one in every]),
-        (_("of them added"), [len(one.tokens) - one.own for one in every]),
-        (_("tokens per word"), [one.per_word for one in every]),
-        (_("tokens per character"), [one.per_character for one in every]),
+        (_("of them added"), [len(one.tokens) - one.cut.own for one in every]),
+        (_("tokens per word"), [one.cut.per_word for one in every]),
+        (_("tokens per character"), [one.cut.per_character for one in every]),
         (_("not spelled"), [" ".join(one.lost) for one in every]),
         (_("cut"), [" | ".join(token.label for token in row) for row in cuts]),
         note=_("The cut is that of the characters drawn.") if part else None,
@@ -237,22 +237,22 @@ def formula(comparison: Comparison) -> str:
 
 def _rates(one: Tokenization) -> Iterator[str]:
     """Tokens by words and by characters, without those that the model adds."""
-    values = {"model": one.name, "tokens": nouns.tokens(one.own)}
-    if one.per_word is not None:
+    values = {"model": one.name, "tokens": nouns.tokens(one.cut.own)}
+    if one.cut.per_word is not None:
         words = nouns.words(len(one.cut.words))
-        yield _("{model}: {tokens} / {words} = {rate} per word", words=words, rate=fixed(one.per_word, 3), **values)
-    if one.per_character is not None:
+        yield _("{model}: {tokens} / {words} = {rate} per word", words=words, rate=rated(one.cut.per_word), **values)
+    if one.cut.per_character is not None:
         yield _(
             "{model}: {tokens} / {characters} without white space = {rate} per character",
             characters=nouns.characters(one.cut.characters),
-            rate=fixed(one.per_character, 3),
+            rate=rated(one.cut.per_character),
             **values,
         )
     else:
         yield ngettext(
             "{model}: {count} token, and no character but white space",
             "{model}: {count} tokens, and no character but white space",
-            one.own,
+            one.cut.own,
             model=one.name,
         )
 

@@ -14,8 +14,8 @@ from panels.common.snippet import FOLDER
 from panels.panel import Panel, Table
 from viz import nouns
 from viz.chips import Chip, Chips
-from viz.format import fixed, listed, quoted, thousands
-from viz.tokens import BYTES, KINDS, PART, SPECIAL, Cut, cut, spelled
+from viz.format import listed, quoted, thousands
+from viz.tokens import BYTES, KINDS, PART, Cut, cut, rated, spelled
 
 _MOST, _NEAR = 1_024, 256  # tokens drawn, and of a longer text those around the chosen one
 _MOST_LOST = 24  # characters named that are not spelled
@@ -92,19 +92,18 @@ def caption(segmentation: Segmentation) -> str:
 
 def _rate(cut: Cut) -> str:
     """How many tokens stand for text, and for how much of it each."""
-    own = sum(kind != SPECIAL for kind in cut.kinds)
-    tokens = nouns.tokens(own)
-    if cut.words and not cut.unspaced:
-        words, rate = nouns.words(len(cut.words)), fixed(own / len(cut.words), 1)
+    tokens = nouns.tokens(cut.own)
+    if cut.per_word is not None:
+        words, rate = nouns.words(len(cut.words)), rated(cut.per_word)
         return _("{tokens} for {words}: {rate} per word.", tokens=tokens, words=words, rate=rate)
-    if cut.characters:
-        characters, rate = nouns.characters(cut.characters), fixed(own / cut.characters, 1)
+    if cut.per_character is not None:
+        characters, rate = nouns.characters(cut.characters), rated(cut.per_character)
         return _("{tokens} for {characters}: {rate} per character.", tokens=tokens, characters=characters, rate=rate)
-    if own:
+    if cut.own:
         return ngettext(
             "{count} token, with nothing but white space in it.",
             "{count} tokens, with nothing but white space in them.",
-            own,
+            cut.own,
         )
     return _("The text has no token of its own.")
 
@@ -135,12 +134,19 @@ def _pieces(cut: Cut) -> str:
 
 
 def _added(segmentation: Segmentation) -> str:
-    """Special tokens, which stand for no text."""
-    every = zip(segmentation.tokens, segmentation.cut.kinds, strict=True)
-    special = [quoted(token.label) for token, kind in every if kind == SPECIAL]
-    if not special:
-        return ""
-    return _("Special tokens besides: {tokens}.", tokens=listed(dict.fromkeys(special)))
+    """Special tokens: those that stand for some of the text, as for an unknown word, and those that stand for none."""
+    special = [token for token in segmentation.tokens if token.special or token.start == token.end]
+    within, besides = ([token for token in special if (token.end > token.start) == inside] for inside in (True, False))
+    sentences = (
+        _("Special tokens in place of text: {tokens}.", tokens=_each(within)) if within else "",
+        _("Special tokens besides: {tokens}.", tokens=_each(besides)) if besides else "",
+    )
+    return " ".join(filter(None, sentences))
+
+
+def _each(tokens: Sequence[Token]) -> str:
+    """They by name, each once."""
+    return listed(dict.fromkeys(quoted(token.label) for token in tokens))
 
 
 def _lost(lost: str) -> str:

@@ -17,7 +17,7 @@ from viz import nouns
 from viz.bars import Bars
 from viz.format import fixed, listed, percent, quoted, thousands
 from viz.rows import Bar
-from viz.tokens import KINDS, cut, units, words
+from viz.tokens import KINDS, Cut, cut, rated, units, words
 
 _MOST_NAMED, _MOST_ROWS = 5, 200
 
@@ -52,9 +52,19 @@ class WordCuts:
     special: tuple[str, ...]
 
     @cached_property
+    def cut(self) -> Cut:
+        """What kind of piece of the text each token is."""
+        return cut(self.text, self.tokens)
+
+    @property
     def own(self) -> int:
         """How many tokens stand for text."""
-        return sum(not token.special for token in self.tokens)
+        return self.cut.own
+
+    @property
+    def mean(self) -> float:
+        """Tokens that a unit takes on average; only where there are units."""
+        return self.taken / len(self.units)
 
     @cached_property
     def taken(self) -> int:
@@ -126,7 +136,7 @@ def _named(group: Sequence[Unit]) -> str:
 
 def caption(cuts: WordCuts) -> str:
     """How many words are whole tokens, the most cut one, and what a token holds on average."""
-    sentences = (_whole(cuts), _most_cut(cuts), _rates(cuts), _vocabulary(cuts))
+    sentences = (_whole(cuts), _in_all(cuts), _most_cut(cuts), _rates(cuts), _vocabulary(cuts))
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -143,8 +153,20 @@ def _whole(cuts: WordCuts) -> str:
         count=thousands(single),
         units=every,
         unit=one,
-        mean=fixed(cuts.taken / count, 2),
+        mean=rated(cuts.mean),
     )
+
+
+def _in_all(cuts: WordCuts) -> str:
+    """Tokens over words, as the other panels have it, where it is not that average: of tokens outside of words."""
+    if not cuts.units:
+        return ""
+    tokens, average, cut = nouns.tokens(cuts.own), rated(cuts.mean), cuts.cut
+    if cut.per_word is not None and (rate := rated(cut.per_word)) != average:
+        return _("In all, the text takes {tokens}, {rate} per word.", tokens=tokens, rate=rate)
+    if cut.per_word is None and cut.per_character is not None and (rate := rated(cut.per_character)) != average:
+        return _("In all, the text takes {tokens}, {rate} per character.", tokens=tokens, rate=rate)
+    return ""
 
 
 def _most_cut(cuts: WordCuts) -> str:
@@ -220,7 +242,7 @@ def _lines(cuts: WordCuts) -> Iterator[str]:
     if cuts.own:
         yield _("characters / tokens = {ratio}", ratio=_ratio(len(cuts.text), cuts.own))
         yield _("bytes / tokens = {ratio}", ratio=_ratio(cuts.bytes, cuts.own))
-    kinds = Counter(cut(cuts.text, cuts.tokens).kinds)
+    kinds = Counter(cuts.cut.kinds)
     yield from (f"{_(KINDS[kind])}: {nouns.tokens(count)}" for kind, count in sorted(kinds.items()))
     if cuts.special:
         yield _("special tokens of the vocabulary: {tokens}", tokens=" ".join(cuts.special))

@@ -69,7 +69,7 @@ def test_every_box_opens_a_panel_of_its_stage_that_applies_where_one_does(kind):
 
 def test_a_box_is_plain_values():
     box = boxes(small(), VIEW)[0]
-    assert box == Box("tokens", 1, "Tokens", "2 tokens · 1.0 per word", None, False, "tokens")
+    assert box == Box("tokens", 1, "Tokens", "2 tokens · 1.00 per word", None, False, "tokens")
 
 
 def test_the_embedding_says_whether_the_output_is_tied():

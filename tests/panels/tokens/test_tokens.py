@@ -44,7 +44,7 @@ def test_tokens_need_no_forward_pass(answered):
 def test_a_word_in_one_piece_and_a_word_in_two():
     trace = cut_as("the cats, too", [b"the", b" cat", b"s", b",", b" too"])
     assert kinds(trace) == [WHOLE, PART, PART, BETWEEN, WHOLE]
-    assert once.caption(PANEL, trace, VIEW) == "5 tokens for 3 words: 1.7 per word. 2 hold only part of a word."
+    assert once.caption(PANEL, trace, VIEW) == "5 tokens for 3 words: 1.67 per word. 2 hold only part of a word."
 
 
 def test_words_with_apostrophes_digits_underscores_and_marks_are_words():
@@ -55,7 +55,7 @@ def test_words_with_apostrophes_digits_underscores_and_marks_are_words():
 
 def test_a_text_of_whole_words_says_so():
     trace = cut_as("one two", [b"one", b" two"])
-    assert once.caption(PANEL, trace, VIEW) == "2 tokens for 2 words: 1.0 per word. No word is cut."
+    assert once.caption(PANEL, trace, VIEW) == "2 tokens for 2 words: 1.00 per word. No word is cut."
 
 
 def test_chinese_is_counted_in_characters():
@@ -63,7 +63,7 @@ def test_chinese_is_counted_in_characters():
     assert kinds(trace) == [CHARACTER, BYTES, BYTES]
     assert (
         once.caption(PANEL, trace, VIEW)
-        == "3 tokens for 3 characters: 1.0 per character. 2 hold only part of a character."
+        == "3 tokens for 3 characters: 1.00 per character. 2 hold only part of a character."
     )
 
 
@@ -72,7 +72,7 @@ def test_an_emoji_in_pieces_has_no_words_and_readable_bytes():
     trace = cut_as("🙂", [raw[:3], raw[3:]])
     assert (
         once.caption(PANEL, trace, VIEW)
-        == "2 tokens for 1 character: 2.0 per character. 2 hold only part of a character."
+        == "2 tokens for 1 character: 2.00 per character. 2 hold only part of a character."
     )
     assert once.figure(PANEL, trace, VIEW).chips[0].detail == "F0 9F 99"
     assert "\ufffd" not in once.figure(PANEL, trace, VIEW).chips[0].label
@@ -89,7 +89,17 @@ def test_special_tokens_are_named_and_not_counted():
     assert kinds(trace) == [WHOLE, SPECIAL]
     assert (
         once.caption(PANEL, trace, VIEW)
-        == "1 token for 1 word: 1.0 per word. No word is cut. Special tokens besides: “[SEP]”."
+        == "1 token for 1 word: 1.00 per word. No word is cut. Special tokens besides: “[SEP]”."
+    )
+
+
+def test_an_unknown_word_takes_one_token_which_is_named():
+    trace = cut_as("the zzz", [b"the", b" zzz"])
+    unknown = replace(trace.tokens[1], piece="[UNK]", special=True)
+    trace = replace(trace, tokens=(trace.tokens[0], unknown))
+    assert (
+        once.caption(PANEL, trace, VIEW)
+        == "2 tokens for 2 words: 1.00 per word. No word is cut. Special tokens in place of text: “[UNK]”."
     )
 
 

@@ -1,10 +1,15 @@
 """The panel of words: tokens per word, characters of scripts without spaces, and what is special in a vocabulary."""
 
+import re
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anatomy.view import Fitted
+from panels import stagemap
+from panels.tokens import tokenizers, tokens
 from panels.tokens.words import PANEL, read
 from tests import once
 from tests.anatomy.spec import spec
@@ -40,9 +45,25 @@ def test_every_word_takes_the_tokens_that_hold_its_characters():
 
 def test_the_caption_counts_words_and_names_the_most_cut():
     assert once.caption(PANEL, CATS, VIEW) == (
-        "2 of 3 words lie within one token; on average a word takes 1.33. The most cut is “cats”: 2 tokens, “·cat” "
+        "2 of 3 words lie within one token; on average a word takes 1.33. In all, the text takes 5 tokens, 1.67 per "
+        "word. The most cut is “cats”: 2 tokens, “·cat” "
         "“s”. A token holds 2.60 characters, 2.60 bytes, white space counted."
     )
+
+
+@given(st.lists(st.sampled_from([b"the", b" cat", b"s", b",", b" ", "你".encode(), "é".encode()]), min_size=1))
+def test_all_panels_tell_one_rate_of_a_text(pieces):
+    text = b"".join(pieces).decode()
+    trace = cut_as(text, pieces, special=("[SEP]",))
+    rate = re.compile(r"(\d+\.\d+) per (?:word|character)\b")
+    (own,) = rate.findall(once.caption(tokens.PANEL, trace, VIEW)) or [None]
+    assert rate.findall(stagemap._tokens(trace, VIEW)) == [own] * (own is not None)
+    ((_start, above),) = once.figure(tokenizers.PANEL, trace, VIEW).rows
+    assert rate.findall(above) == [own] * (own is not None)
+    told = once.caption(PANEL, trace, VIEW)
+    average = re.search(r"on average a [a-z ]+ takes (\d+\.\d+)", told)
+    if own is not None and average is not None and own != average[1]:
+        assert rate.findall(told) == [own]
 
 
 def test_characters_of_scripts_without_spaces_count_one_by_one():
