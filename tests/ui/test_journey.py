@@ -141,15 +141,20 @@ def test_a_claim_gets_its_verdict_and_opens_the_view_in_which_one_can_see_it(rea
 def test_an_article_is_followed_from_claim_to_claim_and_the_map_counts(reader):
     reader.open(ATTENTION)
     reader.click(reader.page.get_by_role("tab", name="Llama 3.1 overview", exact=True))
-    first, second = articles.load()[0].claims[0], articles.load()[0].claims[6]
+    chosen = articles.load()[0].claims[6]
     cards = reader.page.locator("[data-claim]")
     expect(cards).to_have_count(len(articles.load()[0].claims))
-    expect(reader.heading).to_have_text(panels.load()[first.panel].title)
-    reader.click(reader.page.locator(f'[data-claim="{second.id}"]').get_by_role("link"))
-    expect(reader.heading).to_have_text(panels.load()[second.panel].title)
-    expect(reader.page).to_have_url(re.compile(f"article=A1.*claim={second.id}|claim={second.id}.*article=A1"))
+    expect(reader.heading).to_have_text(panels.load()["attention"].title)
+    reader.click(reader.page.locator(f'[data-claim="{chosen.id}"]').get_by_role("link"))
+    expect(reader.heading).to_have_text(panels.load()[chosen.panel].title)
+    expect(reader.page).to_have_url(re.compile(f"article=A1.*claim={chosen.id}|claim={chosen.id}.*article=A1"))
     counted = reader.page.locator("a[data-stage=attention] u i")
     expect(counted.first).to_be_visible()
+    reader.click(reader.page.get_by_role("tab", name="This stage", exact=True))
+    own = articles.claims(panels.load()[chosen.panel].stage)
+    expect(cards.nth(0)).to_have_attribute("data-claim", chosen.id)
+    expect(cards.nth(1)).to_have_attribute("data-claim", own[0][1].id)
+    expect(reader.heading).to_have_text(panels.load()[chosen.panel].title)
 
 
 def test_an_encoders_verdict_stands_beside_the_decoders(reader):
@@ -263,7 +268,7 @@ def test_the_text_goes_on_token_by_token_and_back(reader):
     expect(best).to_have_accessible_name("Go on with ·Germany 94 %")
     reader.click(best)
     expect(reader.tokens).to_have_count(13)
-    expect(reader.tokens.last).to_have_accessible_name("·Germany 4521, token 13 of 13, added to the text")
+    expect(reader.tokens.last).to_have_accessible_name("·Germany 4521, position 12 of 0 to 12, added to the text")
     expect(reader.tokens.last).to_have_attribute("aria-selected", "true")
     expect(reader.answer).to_contain_text("“·Germany” gives")
     expect(reader.page).to_have_url(re.compile(r"\?tail=4521$"))

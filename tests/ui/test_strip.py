@@ -19,12 +19,14 @@ SENTENCE = "The cat sat on the mat by the door of the capital of France. "
 TOKENS = cut_as("the cat, The (CAT)", [b"the", b" c", b"at", b",", b" The", b" (", b"C", b"AT", b")"])
 
 
-def test_a_few_tokens_are_counted_and_many_have_positions_and_a_search(open_page):
-    few, many = (component(open_page(text="x" * count, panel=PANEL), "strip") for count in (48, 49))
-    assert (few["first"], few["numbered"]) == (1, False)
-    assert (many["first"], many["numbered"]) == (0, True)
-    assert "token {at} of" in few["words"]["token"]
-    assert "position {at} of" in many["words"]["token"]
+def test_tokens_are_named_by_their_positions_and_many_have_them_in_sight_and_a_search(open_page):
+    one, few, many = (component(open_page(text="x" * count, panel=PANEL), "strip") for count in (1, 48, 49))
+    assert (one["numbered"], few["numbered"], many["numbered"]) == (False, False, True)
+    for name in ("token", "added", "chosen"):
+        assert "position {at}" in one["words"][name]
+        assert "{last}" not in one["words"][name]
+        assert "position {at} of 0 to {last}" in few["words"][name]
+        assert few["words"][name] == many["words"][name]
     assert "seek" not in few["words"]
     assert many["words"]["seek"] == "Find a token"
 
@@ -130,9 +132,9 @@ def test_the_text_is_coloured_by_a_switch_and_searched_with_keys(visit):
     expect(switch.get_by_role("radio", name="no colour")).to_be_checked()
     reader.press(" ", switch.get_by_role("radio", name="surprisal of each token"))
     expect(reader.page).to_have_url(re.compile("colour=surprisal"))
-    expect(reader.tokens.nth(1)).to_have_accessible_name("·is 314, token 2 of 12, surprisal 3.82 nats")
+    expect(reader.tokens.nth(1)).to_have_accessible_name("·is 314, position 1 of 0 to 11, surprisal 3.82 nats")
     expect(reader.tokens.first).to_have_accessible_name(
-        "Paris 38634, token 1 of 12, nothing comes before it, so nothing predicts it"
+        "Paris 38634, position 0 of 0 to 11, nothing comes before it, so nothing predicts it"
     )
     expect_of(reader.page, RATIO, True)
     reader.page.emulate_media(color_scheme="dark")
@@ -141,7 +143,7 @@ def test_the_text_is_coloured_by_a_switch_and_searched_with_keys(visit):
     expect(switch.get_by_role("radio", name="attention of the chosen head")).to_be_focused()
     expect(reader.page.get_by_text("What head 5 of layer 17 looks at from “·of”")).to_be_visible()
     reader.press("ArrowRight")
-    expect(reader.tokens.last).to_have_accessible_name("·of 282, token 12 of 12, contribution 5.43 (logit)")
+    expect(reader.tokens.last).to_have_accessible_name("·of 282, position 11 of 0 to 11, contribution 5.43 (logit)")
     expect(reader.page.get_by_role("searchbox", name="Find a token")).to_have_count(0)
     reader.type(SENTENCE * 6)
     field = reader.page.get_by_role("searchbox", name="Find a token")

@@ -147,7 +147,7 @@ export default function ({ data: [d], parentElement, setTriggerValue }) {
       el.setAttribute("role", "option");
       el.className = line[4] ? "token added" : "token";
       el.textContent = el.title = line[0];
-      el.setAttribute("aria-label", fill(say.token, { label: line[0], at: line[1] + d.first, count: d.count }));
+      el.setAttribute("aria-label", fill(say.token, { label: line[0], at: line[1], last: d.last }));
       el.onclick = () => choose(i, true);
       if (p.up) put(el, p.across[i] - thick() / 2, 0, thick(), p.chip); else put(el, 0, p.across[i] - thick() / 2, p.chip, thick());
     });

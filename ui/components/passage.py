@@ -9,7 +9,6 @@ from zlib import crc32
 import numpy as np
 
 from anatomy.language import _, spaced
-from anatomy.measure import POOLED
 from ui.components import callback, register
 from viz import nouns
 from viz.format import number, percent, quoted, signed_percent, thousands
@@ -111,7 +110,6 @@ def identity(passage: Passage) -> int:
 
 def pack(passage: Passage, alt: str) -> dict[str, Any]:
     """What passage.js draws, without objects; numbers that are read are words already."""
-    far = passage.tokens > POOLED
     return {
         "of": identity(passage),
         "same": of_lines(passage),
@@ -140,9 +138,8 @@ def pack(passage: Passage, alt: str) -> dict[str, Any]:
             (step.over, step.title, pieces(spaced(step.says), step.strong), step.links) for step in passage.steps
         ],
         "notes": [spaced(note) for note in explained(passage)],
-        "first": 0 if far else 1,
-        "count": thousands(passage.tokens),
-        "say": _sentences(far),
+        "last": thousands(passage.tokens - 1),
+        "say": _sentences(passage.tokens),
     }
 
 
@@ -172,8 +169,8 @@ def pieces(says: str, strong: tuple[str, ...]) -> list[tuple[str, int]]:
     return [piece for piece in [*found, (says[at:], 0)] if piece[0]]
 
 
-def _sentences(far: bool) -> dict[str, str]:
-    """What passage.js says, with places that it fills. far: tokens are named by their positions."""
+def _sentences(tokens: int) -> dict[str, str]:
+    """What passage.js says of a text of so many tokens, with places that it fills."""
     return {
         "kind": _("picture with marks"),
         "hint": _(
@@ -184,7 +181,7 @@ def _sentences(far: bool) -> dict[str, str]:
         "notes": _("What is drawn, and what is left out"),
         "layer": _("layer"),
         "tokens": _("Tokens of the text"),
-        "token": _("{label}, position {at} of {count} tokens") if far else _("{label}, token {at} of {count}"),
+        "token": _("{label}, position {at}") if tokens == 1 else _("{label}, position {at} of 0 to {last}"),
         "stream": _("The line of {token} leaves layer {layer} with a length of {length}."),
         "arc": _(
             "Layer {layer}, head {head}: {token} gives {weight} of its attention to {other}; what it takes from there "

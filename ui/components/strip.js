@@ -24,14 +24,14 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   list.classList.toggle("parted", parts.size > 0);
   list.classList.toggle("numbered", data.numbered);
   data.labels.forEach((label, k) => {
-    const button = buttons[k], i = start + k, [short, shares] = parts.get(k) ?? [label, []], id = data.ids[k], at = i + data.first;
+    const button = buttons[k], i = start + k, [short, shares] = parts.get(k) ?? [label, []], id = data.ids[k];
     button.firstChild.textContent = short;
     button.querySelector("small").textContent = id;
-    const added = i >= count - data.added, name = fill(added ? words.added : words.token, { label, id, at, count, last: count - 1 });
+    const added = i >= count - data.added, name = fill(added ? words.added : words.token, { label, id, at: i, last: count - 1 });
     button.title = [told(k), data.numbered ? name : "", spelled(data.bytes[k])].filter(String).join(" · ");
     button.classList.toggle("added", added);
     button.setAttribute("aria-label", [name, told(k)].filter(Boolean).join(", "));
-    if (data.numbered && at % FIFTH === 0) button.dataset.at = at; else delete button.dataset.at;
+    if (data.numbered && i % FIFTH === 0) button.dataset.at = i; else delete button.dataset.at;
     button.onclick = () => choose(i, true);
     button.querySelector(".over")?.remove();
     if (shares.length) button.append(bracket(shares));
@@ -46,7 +46,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
       buttons[k].setAttribute("aria-selected", String(start + k === i));
       buttons[k].tabIndex = start + k === i || (k === 0 && !here(i)) ? 0 : -1;
     }
-    hint.textContent = fill(words.chosen, { at: number(i + data.first), count: number(count), last: number(count - 1) });
+    hint.textContent = fill(words.chosen, { at: number(i), last: number(count - 1) });
     part(".own").textContent = colour.steps && here(i) ? `${data.labels[i - start]}: ${told(i - start)}` : "";
     if (scroll) reach(i);
   }

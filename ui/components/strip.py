@@ -20,7 +20,7 @@ from ui.components.bracket import BRACKET, parts
 
 WHOLE = 600  # tokens up to which all are shown at once
 STRETCH = 512  # tokens that are shown at once of more than that, at most
-NUMBERED = 48  # tokens up to which one counts the first, the second; of more tokens positions are shown
+NUMBERED = 48  # tokens up to which a reader sees at a glance which one it is; of more some positions are shown
 STEPS = 254  # of the scale, from one end to the other
 LONGEST = 200  # characters that are searched for, at most
 _TURNED, _SOUGHT = "strip.turned", "strip.sought"
@@ -171,7 +171,6 @@ def _tokens(trace: Trace, shown: Stretch) -> dict[str, Any]:
         "stretch": shown.at,
         "stretches": shown.count,
         "added": len(trace.run.tail),
-        "first": 0 if count > NUMBERED else 1,
         "numbered": count > NUMBERED,
     }
 
@@ -219,22 +218,19 @@ def _words(count: int) -> dict[str, str]:
         "colour": _("Colour of the tokens"),
         "plain": _("no colour"),
         "ask": _("Work it out"),
-        **(_at_positions() if count > NUMBERED else _counted()),
+        **_places(count),
         **(many if count > NUMBERED else {}),
     }
 
 
-def _counted() -> dict[str, str]:
-    """How a token is named among a few: the first, the second."""
-    return {
-        "token": _("{label} {id}, token {at} of {count}"),
-        "added": _("{label} {id}, token {at} of {count}, added to the text"),
-        "chosen": _("chosen: token {at} of {count}, every panel follows it"),
-    }
-
-
-def _at_positions() -> dict[str, str]:
-    """How a token is named among many: by its position, as the figures do, from 0 on."""
+def _places(count: int) -> dict[str, str]:
+    """How a token is named: by its position, as figures and links do, from 0 on."""
+    if count == 1:
+        return {
+            "token": _("{label} {id}, position {at}"),
+            "added": _("{label} {id}, position {at}, added to the text"),
+            "chosen": _("chosen: position {at}, every panel follows it"),
+        }
     return {
         "token": _("{label} {id}, position {at} of 0 to {last}"),
         "added": _("{label} {id}, position {at} of 0 to {last}, added to the text"),
