@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from math import isclose
 from threading import Lock
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import streamlit as st
 
@@ -67,11 +67,35 @@ def go(change: Change) -> None:
     """
     with _IN_ORDER:
         known = st.session_state.get(_KNOWN, {})
-        ours = {*FIELDS, *long_links.NAMES, *(control.name for control in panels.controls())}
-        others = {name: value for name, value in known.items() if name not in ours}
         written = {name: _whole(value) for name, value in change(_meant(known)[0]).query().items()}
-        st.session_state[_KNOWN] = others | long_links.into(written)
+        st.session_state[_KNOWN] = ended(long_links.into(written, _others(known)))
         st.query_params.from_dict(st.session_state[_KNOWN])
+
+
+def _others(query: Mapping[str, str]) -> dict[str, str]:
+    """What stands in a link that is none of ours."""
+    ours = {*FIELDS, *long_links.NAMES, *(control.name for control in panels.controls())}
+    return {name: value for name, value in query.items() if name not in ours}
+
+
+def only_here(view: View) -> bool:
+    """Whether the page's address holds only the name of the view's text, which this server keeps."""
+    return "kept" in long_links.into(view.query(), _others(session.query()))
+
+
+def ended(query: Mapping[str, str]) -> dict[str, str]:
+    """The same query, not with the text at its end where that ends like a sentence (". ~ _ -"): programs that find
+    addresses in a message leave such an end out of them."""
+    *_rest, last = query or [""]
+    if last not in ("text", "packed") or not query[last] or _quoted_end(query[last]).isalnum():
+        return dict(query)
+    rest = {name: value for name, value in query.items() if name != last}
+    return {last: query[last]} | (rest or {"panel": DEFAULT_PANEL})
+
+
+def _quoted_end(text: str) -> str:
+    """The last letter of a text in a link."""
+    return quote_plus(text[-1:], errors="replace")[-1]
 
 
 def current() -> bool:
@@ -121,8 +145,8 @@ def query(view: View, **more: str) -> str:
 
 def address(view: View, **more: str) -> str:
     """The full link to a view on this server, as the reader's browser reaches it."""
-    return (st.context.url or "").rstrip("/") + "/" + _written(more | long_links.into(view.query()))
+    return (st.context.url or "").rstrip("/") + "/" + _written(long_links.into(view.query(), more))
 
 
 def _written(pairs: Mapping[str, str]) -> str:
-    return f"?{urlencode(pairs, errors='replace')}" if pairs else ""
+    return f"?{urlencode(ended(pairs), errors='replace')}" if pairs else ""

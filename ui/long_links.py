@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from threading import Lock
-from urllib.parse import quote_plus
+from types import MappingProxyType
+from urllib.parse import quote_plus, urlencode
 from zlib import compress, decompressobj
 from zlib import error as ZlibError
 
@@ -21,7 +22,7 @@ from anatomy.language import _
 from models.engine import MAX_CHARACTERS
 
 PLAIN = 4_000  # characters of a link that a text may take as it is
-PACKED = 60_000  # the same of a packed text: servers refuse requests from 64 KB on
+WHOLE = 60_000  # characters of a link, whatever is in it: servers refuse requests from 64 KB on
 KEPT = 128  # texts that the server keeps
 NAMES = ("packed", "kept")
 _MOST_BYTES = 4 * MAX_CHARACTERS
@@ -55,12 +56,19 @@ def shelf() -> Shelf:
     return Shelf()
 
 
-def into(query: Mapping[str, str]) -> dict[str, str]:
-    """A view's query as the link has it: complete in itself, as far as it can be."""
+def into(query: Mapping[str, str], others: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """A view's query as the link has it, complete in itself as far as it can be, and short enough for a server to read.
+    others: what else stands in the link, for as long as there is room for it."""
     packed = _packed(query.get("text", ""))
-    if packed is None:
-        return dict(query)
-    return _replaced(query, "packed", packed) if len(packed) <= PACKED else near(query)
+    own = dict(query) if packed is None else _replaced(query, "packed", packed)
+    if _fits({**others, **own}):
+        return {**others, **own}
+    own = own if packed is None or _fits(own) else near(query)
+    return {**others, **own} if _fits({**others, **own}) else own
+
+
+def _fits(query: Mapping[str, str]) -> bool:
+    return len(urlencode(query, errors="replace")) <= WHOLE
 
 
 def near(query: Mapping[str, str]) -> dict[str, str]:
@@ -80,12 +88,6 @@ def out_of(query: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
     else:
         return rest, ()
     return (rest, (complaint,)) if text is None else (rest | {"text": text}, ())
-
-
-def only_here(text: str) -> bool:
-    """Whether every link holds only the name of this text."""
-    packed = _packed(text)
-    return packed is not None and len(packed) > PACKED
 
 
 def _replaced(query: Mapping[str, str], name: str, value: str) -> dict[str, str]:

@@ -23,7 +23,6 @@ from ui import (
     host,
     landing,
     links,
-    long_links,
     mishap,
     session,
     stage,
@@ -70,7 +69,7 @@ def _draw() -> None:
         mishap.tell()
         for complaint in (*complaints, *unknown, *aside.complaints(view)):
             text.notice(complaint)
-        if long_links.only_here(view.text):
+        if links.only_here(view):
             text.notice(
                 _("This text is too long for a link: the server keeps it for now, and the link works only here.")
             )

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
@@ -31,6 +31,26 @@ def test_a_view_comes_back_from_its_link(view):
     query = dict(parse_qsl(links.query(view).removeprefix("?"), keep_blank_values=True))
     for opening in (DEFAULT_PANEL, OPENING):
         assert read_view(query, panels.load(), panels.controls(), opening) == (view, ())
+
+
+@given(VIEWS, st.text(".,;:!?'\"()[]{}<>*_~-+ ", max_size=3), st.sampled_from([{}, {"embed": "true"}]))
+def test_no_link_ends_in_what_programs_leave_out_of_an_address(view, end, more):
+    view = replace(view, text=view.text + end)
+    assume(view.text)
+    for link in (links.query(view, **more), links.address(view, **more)):
+        assert link[-1].isalnum()
+        query = dict(parse_qsl(link.partition("?")[2], keep_blank_values=True))
+        plain = {name: value for name, value in query.items() if name not in more}
+        assert read_view(plain, panels.load(), panels.controls()) == (view, ())
+
+
+def test_the_pages_own_address_ends_like_its_links():
+    text = links.ended({"panel": "lens", "text": "Water boils."})
+    assert list(text.items()) == [("text", "Water boils."), ("panel", "lens")]
+    assert list(links.ended({"text": "..."})) == ["text", "panel"]
+    assert list(links.ended({"packed": "AB_"})) == ["packed", "panel"]
+    assert list(links.ended({"panel": "lens", "text": "a"})) == ["panel", "text"]
+    assert links.ended({}) == {}
 
 
 def test_a_link_names_its_panel_where_it_would_say_nothing_else():

@@ -4,6 +4,8 @@ import random
 from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anatomy.view import View
 from models.engine import MAX_CHARACTERS
@@ -38,14 +40,27 @@ def test_a_page_names_a_long_text_in_its_own_links():
     link = long_links.near(query(LONG[1]))
     assert len(urlencode(link)) < 100
     assert long_links.out_of(link) == (query(LONG[1]), ())
-    assert not long_links.only_here(LONG[1])
+    assert "packed" in long_links.into(query(LONG[1]))
 
 
 def test_a_text_that_no_link_holds_is_kept_by_the_server():
     link = long_links.into(query(HUGE))
     assert set(link) == {"panel", "pos", "kept"}
     assert long_links.out_of(link) == (query(HUGE), ())
-    assert long_links.only_here(HUGE)
+
+
+@given(
+    text=st.integers(0, MAX_CHARACTERS).map(lambda count: HUGE[:count]) | st.integers(0, 3000).map("猫 ".__mul__),
+    tail=st.integers(0, 1024),
+    others=st.dictionaries(st.sampled_from(["utm_source", "ref"]), st.integers(0, 70_000).map("x".__mul__)),
+)
+def test_no_link_is_longer_than_a_server_reads_and_each_gives_its_text_back(text, tail, others):
+    whole = query(text) | {"tail": ".".join(["100000"] * tail)}
+    link = long_links.into(whole, others)
+    assert len(urlencode(link)) <= long_links.WHOLE < 1 << 16
+    back, complaints = long_links.out_of(link)
+    assert {name: back[name] for name in whole} == whole
+    assert not complaints
 
 
 def test_a_text_that_was_kept_and_is_gone_is_said_and_another_one_shown():

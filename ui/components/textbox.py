@@ -17,7 +17,10 @@ def show(text: str, limit: int, chosen: Chosen) -> None:
         "lang": get_locale(),
         "label": _("Your text"),
         "run": _("Run"),
-        "over": _("This text has {count} characters. The page takes up to {limit}: shorten it."),
+        "over": _(
+            "This text has {count} characters. The page takes up to {limit}: shorten it. Until then only this box has "
+            "it: reloading the page loses it."
+        ),
         "keys": _("Enter runs it · Shift + Enter starts a new line"),
     }
     data = {"text": text, "limit": limit, "words": words}
