@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 
 from anatomy.language import N_, Count
 from anatomy.positions import mentioned
-from anatomy.refused import Refused, Sentence
+from anatomy.refused import Refused, Sentence, TooLong
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec, Weights
 from anatomy.trace import Token, Trace, continued
@@ -227,10 +227,30 @@ class LocalEngine:
         return self._cost(run, len(tokens), asked)
 
     def _unanswerable(self, run: Run, wants: Sequence[Want], tokens: int) -> None:
-        """Refused for what this model has no answer to on a text of so many tokens; TooLong for the length alone."""
-        refuse.check_length(tokens, self.max_tokens)
-        interventions.check(run.interventions, self.spec, tokens)
-        refuse.check_wants(wants, self.spec, tokens, self.missing)
+        """Refused for what this model has no answer to on a text of so many tokens; TooLong for the length alone: of
+        several limits with the lowest, or a part that keeps one would be refused for the next."""
+        limits: list[TooLong] = []
+        with _noted(limits):
+            refuse.check_length(tokens, self.max_tokens)
+        if not limits:
+            interventions.check(run.interventions, self.spec, tokens)
+        with _noted(limits):
+            refuse.check_wants(wants, self.spec, tokens, self.missing)
+        if limits:
+            with _noted(limits):
+                self._check_room(run, tokens, wants)
+            raise min(limits, key=lambda refused: refused.longest)
+
+    def _check_room(self, run: Run, tokens: int, wants: Sequence[Want]) -> None:
+        """TooLong for a run that takes more memory than there would be. Nothing is let go of."""
+        room = self._room(run)
+        cost = self._cost(run, tokens, wants)
+        if cost.nbytes > room:
+            refuse.too_large(cost, room, self.memory_bytes, self._fitting(tokens, wants, room))
+
+    def _room(self, run: Run) -> int:
+        """Bytes that a run may take, layer inputs of other runs let go of."""
+        return max(LEAST_ROOM, self.memory_bytes - memory.resident() + self._inputs.of_other_runs(run))
 
     def _fit(self, run: Run, cost: Estimate, fitting: Callable[[int], int]) -> None:
         """Let go of layer inputs of other runs until there is as much memory as this one takes. Refused, and none let
@@ -239,7 +259,7 @@ class LocalEngine:
         fitting  room → how many tokens would do
         """
         left = self.memory_bytes - memory.resident()
-        room = max(LEAST_ROOM, left + self._inputs.of_other_runs(run))
+        room = self._room(run)
         if cost.nbytes > room:
             refuse.too_large(cost, room, self.memory_bytes, fitting(room))
         self._inputs.free(cost.nbytes - left, keep=run)
@@ -358,3 +378,12 @@ class LocalEngine:
         inputs = self._loaded.record(ids, collection.wanted, collection.visit, every)
         self._inputs.put(run, inputs, max(most, inputs.nbytes))
         return inputs
+
+
+@contextmanager
+def _noted(limits: list[TooLong]) -> Iterator[None]:
+    """Inside a `with`, a refusal for the length alone is put down with the others."""
+    try:
+        yield
+    except TooLong as refused:
+        limits.append(refused)

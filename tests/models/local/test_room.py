@@ -5,6 +5,8 @@ from threading import Event, Thread
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from anatomy.refused import Refused, TooLong
 from anatomy.request import Want
@@ -79,6 +81,26 @@ def test_a_run_that_does_not_fit_is_refused_with_the_figures_and_what_would(monk
     told = r"43 tokens would take about 2\d\.\d GB .* 2\.0 GB \(STAGELIGHT_MEMORY\) and has 1\.0 GB .* about 1\."
     with pytest.raises(Refused, match=told):
         engine.run(run_of(engine), STREAMS)
+
+
+@settings(max_examples=30)
+@given(context=st.integers(1, 60), lens_fits=st.integers(1, 60), memory_fits=st.integers(1, 60))
+def test_of_several_limits_the_one_that_has_to_be_kept_is_told(context: int, lens_fits: int, memory_fits: int) -> None:
+    engine, wants = new_tiny_engine(max_tokens=context, memory_bytes=1 << 30), [Want("lens_kl")]
+    each = engine.spec.layers * engine.spec.vocab * engine.spec.d_model
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refuse, "PRODUCTS", lens_fits * each)
+        room = engine._cost(run_of(engine), memory_fits, wants).nbytes
+        patch.setattr(local, "LEAST_ROOM", 1)
+        patch.setattr(memory, "resident", lambda: (1 << 30) - room)
+        least = min(context, lens_fits, memory_fits)
+        if least >= 43:
+            engine.run(run_of(engine), wants)
+            return
+        with pytest.raises(TooLong) as told:
+            engine.run(run_of(engine), wants)
+        assert told.value.longest == least
+        engine.run(run_of(engine, "x" * least), wants)
 
 
 def tapes_of(engine: LocalEngine, *texts: str) -> list[bool]:
