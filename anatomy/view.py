@@ -134,12 +134,12 @@ class Fitted(View):
 # The first view opens on a head worth seeing: in the default model layer 17 of 30, head 5, which copies.
 _FIRST_LAYER, _FIRST_HEAD = 57, 5
 _FIELDS = tuple(field.name for field in fields(View) if field.name != "settings")
-_NO_TOKEN = N_("There is no token {chosen} here: {shown}, the last one, is shown.")
+_NO_POSITION = N_("There is no position {chosen} here: {shown}, the last one, is shown.")
 _NUMBERS = {
     "layer": N_("There is no layer {chosen} here: {shown}, the last one, is shown."),
     "head": N_("There is no head {chosen} here: {shown}, the last one, is shown."),
-    "pos": _NO_TOKEN,
-    "src": _NO_TOKEN,
+    "pos": _NO_POSITION,
+    "src": _NO_POSITION,
 }
 _LONGEST_TAIL = 1024
 _DEFAULT = View()
@@ -216,11 +216,14 @@ def _complaint(name: str, text: str, panels: tuple[str, ...]) -> str | None:
         longest = Count(_LONGEST_TAIL)
         return _("The link's tail has more than {count} tokens. Nothing follows the text.", count=longest)
     if name == "lang" and text not in LANGUAGES:
-        return _("No language is called {value}. The browser's own is used.", value=_short(text))
+        return _(
+            "No language is called {value}. The browser's own is used where the page speaks it, else English.",
+            value=_short(text),
+        )
     if name == "colour" and text not in COLOURS:
         return _("The text cannot be coloured by {value}. It stays as it is.", value=_short(text))
     if name == "panel" and text not in panels:
-        return _("No panel is called {value}. The first one is shown.", value=_short(text))
+        return _("No panel is called {value}. {shown} is shown.", value=_short(text), shown=_short(DEFAULT_PANEL))
     return None
 
 

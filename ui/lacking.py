@@ -64,14 +64,18 @@ def offer(panel: Panel, model: HostedModel) -> None:
         text.line(_("Whether another model of this server has it is known once that model is loaded."))
         _buttons({name: _("Try it with {model}", model=_plain(titled(name))) for name in found.unknown})
     else:
-        command = f"{VARIABLE}={DEFAULT_MODEL},owner/name streamlit run app.py"
         text.line(
             _(
-                "No other model of this server has it. Whoever starts the server can add one by its address, with a "
-                "comma between two: {command}",
-                command=command,
+                "No other model that this server could open has it. Whoever starts the server can add one by its "
+                "address, with a comma between two: {command}",
+                command=command(),
             )
         )
+
+
+def command() -> str:
+    """How a server with two models is started."""
+    return f"{VARIABLE}={DEFAULT_MODEL},owner/name streamlit run app.py"
 
 
 def _buttons(labels: dict[str, str]) -> None:

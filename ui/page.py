@@ -263,7 +263,7 @@ def unspelled(characters: str) -> str:
     shown = " ".join(readable(character, character.encode()) for character in characters[:MOST_LOST])
     left = len(characters) - MOST_LOST
     more = " " + _("and {count} more", count=left) if left > 0 else ""
-    return _("The vocabulary cannot spell: {characters}", characters=shown + more)
+    return _("The tokenizer leaves out: {characters}", characters=shown + more)
 
 
 def map_of(

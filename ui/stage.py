@@ -35,7 +35,7 @@ from ui import (
 )
 from ui.asking import Halt
 from ui.handed import Handed
-from ui.host import HostedModel, Loading, models
+from ui.host import HostedModel, Loading, models, titled
 from ui.later import Arrival
 from ui.withheld import Figures
 
@@ -152,8 +152,18 @@ _filling = st.fragment(_drawn, run_every=later.EVERY)
 def _of_others(model: HostedModel, run: Run) -> tuple[Trace, ...]:
     """The same text, cut by every other model of this server; one that is still being loaded joins when it is there."""
     others = {name: other for name, other in models().items() if other is not model}
+    if not others:
+        text.aside(
+            _(
+                "This server has no other model whose tokenizer could stand beside this one. Whoever starts the server "
+                "can add one by its address, with a comma between two: {command}",
+                command=lacking.command(),
+            )
+        )
     for name, other in others.items():
         other.begin()
+        if not other.ready:
+            text.aside(_("{model} is still being loaded: its row joins when it is there.", model=titled(name)))
         waiting.in_the_background(other)
         if other.failure is not None:
             text.notice(other.failure)

@@ -25,7 +25,7 @@ def until_loaded(model: HostedModel) -> None:
     """In place of the figures: what is being done. Draws the page again once the model is there."""
     with st.container(key="waiting"):
         text.heading(_("One moment: the model is being loaded"))
-        text.answer(_("It is fetched once and kept. After that it starts in seconds, without a network."))
+        text.answer(_("One that has to be fetched is kept: after that it starts in seconds, without a network."))
         polled.every(EVERY, _line)(model)
 
 

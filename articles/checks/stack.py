@@ -168,10 +168,10 @@ def hierarchy(case: Case) -> Verdict:
         settled = leads_from(trace[lens[0]])
         late = settled >= spec.layers / 2
         sentence += " " + _(
-            "The final answer {answer} leads for good from layer {layer} of {layers} on.",
+            "The final answer {answer} leads for good from layer {layer} of 0 to {last} on.",
             answer=quoted(trace.following(int(ids[-1]), pos)),
             layer=settled,
-            layers=spec.layers,
+            last=spec.layers - 1,
         )
     rest = _("Whether low layers hold simple features and high ones abstract ones, these numbers do not tell.")
     return Verdict(

@@ -130,13 +130,6 @@ def caption(comparison: Comparison) -> str:
     sentences = [_counts(comparison.every)]
     sentences += [_difference(own, other, apart) for other, apart in zip(others, comparison.apart, strict=True)]
     sentences += [_unspelled(one) for one in comparison.every if one.lost]
-    if not others:
-        sentences.append(
-            _(
-                "No other tokenizer cuts this text here. Where none is at hand, `python -m models fetch minilm-l6` "
-                "brings one."
-            )
-        )
     if comparison.added_to:
         sentences.append(_("What was added to the text is left out here."))
     start, end = comparison.span

@@ -156,11 +156,11 @@ def _lost(lost: str) -> str:
     characters, more = listed(map(quoted, lost[:_MOST_LOST])), len(lost) - _MOST_LOST
     if more > 0:
         return _(
-            "The vocabulary cannot spell {characters} and {count} more: the model does not see them.",
+            "The tokenizer leaves out {characters} and {count} more: the model does not see them.",
             characters=characters,
             count=thousands(more),
         )
-    return _("The vocabulary cannot spell {characters}: the model does not see it.", characters=characters)
+    return _("The tokenizer leaves out {characters}: the model does not see it.", characters=characters)
 
 
 def table(segmentation: Segmentation) -> Table:

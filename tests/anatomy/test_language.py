@@ -190,6 +190,14 @@ def test_no_noun_is_made_plural_by_an_s_on_the_spot():
     assert not found, f"say it with ngettext: {found}"
 
 
+def test_what_is_numbered_from_0_is_never_said_to_be_one_of_so_many():
+    """“token 12 of 12” beside “position 11”; “position 11 of 0 to 11” contradicts nothing."""
+    counted = re.compile(r"\b(token|position|layer|head) \{\w+\} of \{")
+    assert counted.search("token {at} of {count}")
+    assert len(ids()) > 1000
+    assert [said for said in ids() if counted.search(said)] == []
+
+
 def _adds_s(text: ast.JoinedStr) -> bool:
     return any(
         isinstance(before, ast.FormattedValue)

@@ -107,7 +107,7 @@ def test_what_the_model_or_text_does_not_have_is_said():
     view = View(layer=99, head=1, pos=500)
     assert view.misfits(view.fit(spec(), tokens(False, False))) == (
         "There is no layer 99 here: 2, the last one, is shown.",
-        "There is no token 500 here: 1, the last one, is shown.",
+        "There is no position 500 here: 1, the last one, is shown.",
     )
     assert View().misfits(View().fit(spec(), tokens(False))) == ()
 

@@ -1,5 +1,7 @@
 """Panels that the model on view lacks: marked in the picker, and offered with a model at hand that has them."""
 
+from threading import Event
+
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import ButtonGroup
@@ -101,7 +103,7 @@ def test_a_model_that_could_not_be_loaded_is_not_offered(serve):
     loaded(host.models()["tiny-llama"])
     app = opened(model="tiny-bert-headless", panel="lens")
     assert not buttons(app)
-    assert "No other model of this server has it." in words(app)
+    assert "No other model that this server could open has it." in words(app)
 
 
 @pytest.mark.parametrize("others", [(), ("t5",)])
@@ -163,3 +165,21 @@ def test_another_model_that_failed_is_tried_again_where_the_text_is_cut_by_all_m
     app.run()
     assert "The gpt2 is cut short." not in words(app)
     assert [button.key for button in app.button if button.label == "Try again"] == ["again.tiny-t5"]
+
+
+def test_a_tokenizer_that_is_still_being_loaded_is_no_missing_one(serve):
+    ready = Event()
+    opened = serve("llama", "gpt2", absent={"gpt2": ready})
+    app = opened(panel="tokenizers")
+    assert "tiny-gpt2 is still being loaded: its row joins when it is there." in words(app)
+    assert "no other model" not in words(app).lower()
+    ready.set()
+    until(lambda: host.models()["tiny-gpt2"].live)
+    app.run()
+    assert "still being loaded" not in words(app)
+
+
+def test_a_server_with_one_model_says_how_another_tokenizer_comes_to_it(open_page):
+    app = open_page(panel="tokenizers")
+    assert "This server has no other model whose tokenizer could stand beside this one." in words(app)
+    assert lacking.command() in words(app)

@@ -106,7 +106,7 @@ def test_an_unknown_word_takes_one_token_which_is_named():
 def test_characters_without_a_token_are_named():
     trace = cut_as("a b", [b"a", b" b"])
     lost = replace(trace, tokens=trace.tokens[:1])
-    assert once.caption(PANEL, lost, VIEW).endswith("The vocabulary cannot spell “b”: the model does not see it.")
+    assert once.caption(PANEL, lost, VIEW).endswith("The tokenizer leaves out “b”: the model does not see it.")
 
 
 def test_the_formula_goes_from_characters_to_the_row_of_the_vocabulary():
