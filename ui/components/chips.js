@@ -2,7 +2,7 @@
 const RESIZED = new WeakMap();
 
 export default function ({ data: [data], parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".root"), box = root.querySelector(".chips"), legend = root.querySelector(".legend");
+  const root = rootOf(parentElement), box = root.querySelector(".chips"), legend = root.querySelector(".legend");
   const tints = palette(root, "--st-chart-categorical-colors");
   const tint = (el, i) => el.style.setProperty("--tint", tints[i % tints.length]);
   box.setAttribute("aria-label", data.alt);

@@ -109,7 +109,7 @@ function group(data, words, send) {
 }
 
 export default function ({ data: [data], parentElement, setTriggerValue }) {
-  const aside = parentElement.querySelector("aside"), list = aside.querySelector(".list"), seen = SEEN.get(aside) ?? {};
+  const aside = rootOf(parentElement).querySelector("aside"), list = aside.querySelector(".list"), seen = SEEN.get(aside) ?? {};
   SEEN.set(aside, seen);
   const send = (name, value) => setTriggerValue(name, value);
   const active = parentElement.getRootNode().activeElement ?? document.activeElement;

@@ -1,7 +1,7 @@
 const FEW = 5, OPENED = new WeakMap();
 // How the text may go on: a click adds a token. Back takes the last one off, Clear all of them.
 export default function ({ data: [data], parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".root"), chips = root.querySelector(".chips"), taken = root.querySelector(".taken");
+  const root = rootOf(parentElement), chips = root.querySelector(".chips"), taken = root.querySelector(".taken");
   const back = root.querySelector(".back"), clear = root.querySelector(".clear"), focused = root.getRootNode().activeElement;
   while (chips.children.length > data.chips.length) chips.lastChild.remove();
   while (chips.children.length < data.chips.length) {

@@ -2,7 +2,7 @@
 const MEMORY = new WeakMap();
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".root"), find = (name) => root.querySelector(name);
+  const root = rootOf(parentElement), find = (name) => root.querySelector(name);
   const [canvas, pad, scroller, tip, readout, live] = ["canvas.cells", ".pad", ".scroller", ".tip", ".readout", ".live"].map(find);
   const memory = MEMORY.get(root) ?? { soon: debounced(180), hover: null, focus: null, to: null, touched: null };
   MEMORY.set(root, memory);

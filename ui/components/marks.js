@@ -72,7 +72,7 @@ function others(all, here) {
 }
 
 export default function ({ data: [data], parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".root"), walk = root.querySelector(".walk"), told = root.querySelector(".told"), ring = root.querySelector(".ring");
+  const root = rootOf(parentElement), walk = root.querySelector(".walk"), told = root.querySelector(".told"), ring = root.querySelector(".ring");
   const memory = MEMORY.get(root) ?? { here: null };
   MEMORY.set(root, memory);
   const card = () => document.querySelector(`.st-key-${data.figure.replace(/[^\w-]/g, "-")}`);

@@ -10,7 +10,7 @@ function many(box, things, tag, dress) {
 }
 
 export default function ({ data: [d], parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".root"), find = (name) => root.querySelector(name);
+  const root = rootOf(parentElement), find = (name) => root.querySelector(name);
   const [stage, svg, list, over, labels, best] = [".stage", "svg", ".tokens", ".overs", ".marks", ".best"].map(find);
   const memory = MEMORY.get(root) ?? { soon: debounced(180) };
   MEMORY.set(root, memory);

@@ -1,4 +1,11 @@
 // What several components share: theme colours, keyboard steps, a delay that a newer call replaces.
+// A component's own element, from its script's first line on visible: what stands in it has its names once that is over.
+const rootOf = (parentElement) => {
+  const root = parentElement.querySelector(".root");
+  root.classList.add("named");
+  return root;
+};
+
 const cssVar = (el, name) => getComputedStyle(el).getPropertyValue(name).trim();
 const palette = (el, name) => cssVar(el, name).split(",").map((c) => c.trim()).filter(Boolean);
 const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));

@@ -41,7 +41,7 @@ function spark(link, values) {
 }
 
 export default function ({ data: [data], parentElement, setTriggerValue }) {
-  const nav = parentElement.querySelector("nav"), shape = JSON.stringify([data.boxes.map((b) => [b.stage, b.in_block]), data.before, data.after]);
+  const nav = rootOf(parentElement).querySelector("nav"), shape = JSON.stringify([data.boxes.map((b) => [b.stage, b.in_block]), data.before, data.after]);
   nav.setAttribute("aria-label", data.words.name);
   if (nav.dataset.shape !== shape) { build(nav, data); nav.dataset.shape = shape; }
   const times = nav.querySelector(".times");

@@ -4,7 +4,7 @@ const MEMORY = new WeakMap();
 const ROWS = 3, LIFT = 22, FIFTH = 5;
 
 export default function ({ data: [data], parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".root"), part = (name) => root.querySelector(name), words = data.words;
+  const root = rootOf(parentElement), part = (name) => root.querySelector(name), words = data.words;
   const list = part(".tokens"), hint = part(".hint");
   const memory = MEMORY.get(root) ?? { soon: debounced(180), typed: debounced(300), chosen: 0, awaited: null, going: 0 };
   MEMORY.set(root, memory);

@@ -101,7 +101,7 @@ async function made(picture, data) {
 }
 
 export default function ({ data: [data], parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".root"), row = root.querySelector(".row"), link = root.querySelector("a");
+  const root = rootOf(parentElement), row = root.querySelector(".row"), link = root.querySelector("a");
   const told = root.querySelector("[role=status]"), memory = MEMORY.get(root) ?? {};
   MEMORY.set(root, memory);
   const tell = (text) => { told.textContent = text; link.hidden = true; };

@@ -2,7 +2,7 @@
 const MEMORY = new WeakMap();
 
 export default function ({ data: [data], parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".root"), area = root.querySelector("textarea"), run = root.querySelector("button"), note = root.querySelector(".note");
+  const root = rootOf(parentElement), area = root.querySelector("textarea"), run = root.querySelector("button"), note = root.querySelector(".note");
   const memory = MEMORY.get(root) ?? { shown: null };
   MEMORY.set(root, memory);
   if (memory.shown !== data.text) { area.value = data.text; memory.shown = data.text; }

@@ -59,7 +59,7 @@ function forPaper(root) {
 }
 
 export default function ({ data: [data], parentElement }) {
-  const root = parentElement.querySelector(".root"), button = root.querySelector("button");
+  const root = rootOf(parentElement), button = root.querySelector("button");
   button.title = data.label;
   button.setAttribute("aria-label", data.label);
   button.onclick = async () => {

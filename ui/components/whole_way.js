@@ -4,7 +4,7 @@ const writes = (el) => el?.isContentEditable || /^(TEXTAREA|SELECT)$/.test(el?.t
 let held = false; // the button that went away had the focus: the one that stands for it now takes it
 
 export default function ({ data: [data], parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".root"), button = root.querySelector("button"), begun = MEMORY.has(root);
+  const root = rootOf(parentElement), button = root.querySelector("button"), begun = MEMORY.has(root);
   const memory = MEMORY.get(root) ?? {};
   MEMORY.set(root, memory);
   memory.turn = () => {
