@@ -138,10 +138,10 @@ class Heads:
     def _selects(self) -> str:
         """What the script fills with the numbers to choose from."""
         if self.view == "head":
-            return f'{html.escape(_("Layer:"))} <select id="layer"></select>'
+            return f'<label>{html.escape(_("Layer:"))} <select id="layer"></select></label>'
         if self.view == "neuron":  # the script counts the layers that it is given from 0: none to choose
             layer = html.escape(_("Layer {layer}", layer=self.layers[0]))
-            return f'{layer} · {html.escape(_("Head:"))} <select id="att_head"></select>'
+            return f'{layer} · <label>{html.escape(_("Head:"))} <select id="att_head"></select></label>'
         return ""
 
     def _numbers(self) -> dict:
