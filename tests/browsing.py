@@ -49,9 +49,10 @@ class Served:
     log: Path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The app, started as the README says, on a port of its own; its model answers."""
+    """The app, started as the README says, on a port of its own; its model answers. One for all tests: a start takes
+    longer than most of them."""
     port = free_port()
     log = tmp_path_factory.mktemp("server") / "log.txt"
     options = ["--server.port", str(port), "--server.address", "127.0.0.1"]
@@ -156,6 +157,7 @@ def visit(browser: Browser, server: Served, request: pytest.FixtureRequest) -> I
         yield begun
         for each in visits:
             each.ended()
+        assert not _faults(server.log), server.log.read_text("utf-8")
 
 
 @pytest.fixture

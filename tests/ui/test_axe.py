@@ -13,7 +13,7 @@ from models.serving.recorded import FIRST_VIEW, RecordedEngine
 from tests.axe import faults, rules
 from tests.browsing import Visit, expect_of
 from tests.share import share
-from tests.ui.test_theme import MODES
+from tests.ui.test_sweep import GROUNDS
 from ui import components
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
@@ -47,16 +47,11 @@ def lacks(panel: str) -> bool:
 def has_no_fault_in_either_theme(visit: Callable[..., Visit], query: str, width: int) -> None:
     reader = visit(color_scheme="light", viewport={"width": width, "height": 900})
     reader.open(query)
-    for scheme, colours in MODES.items():
+    for scheme in ("light", "dark"):
         reader.page.emulate_media(color_scheme=scheme)
-        expect(reader.page.locator(".stApp")).to_have_css("background-color", rgb(colours.background))
+        expect(reader.page.locator(".stApp")).to_have_css("background-color", GROUNDS[scheme])
         reader.settled()
         assert faults(reader.page) == [], scheme
-
-
-def rgb(colour: str) -> str:
-    """As a browser writes it."""
-    return f"rgb({', '.join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))})"
 
 
 @pytest.mark.parametrize(

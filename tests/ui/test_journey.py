@@ -212,6 +212,7 @@ def test_an_embedded_panel_stands_alone_and_still_works(reader):
     expect(reader.answer).to_contain_text("head 1")
 
 
+@pytest.mark.wide  # test_sweep.py opens pages in both
 @pytest.mark.parametrize(("scheme", "ground"), [("light", "rgb(251, 251, 249)"), ("dark", "rgb(18, 22, 27)")])
 def test_light_and_dark_follow_the_system(visit, scheme, ground):
     reader = visit(color_scheme=scheme)

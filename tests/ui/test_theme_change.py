@@ -28,7 +28,6 @@ const mean = (canvas) => {
 KINDS = {
     "writes": ('colour(find(document, ".st-key-writes-figure .xtick text"), "fill")', True),
     "attention": ('mean(find(find(document, ".st-key-attention-figure"), "canvas.cells"))', False),
-    "tokens": ('colour(find(find(document, ".st-key-tokens-figure"), ".chip span"), "color")', True),
     "bertviz": (
         'colour(find(document, ".st-key-stage iframe").contentDocument?.querySelector("#bertviz text"), "fill")',
         True,
@@ -37,6 +36,7 @@ KINDS = {
 DARK_GROUND, LIGHT_GROUND = "rgb(18, 22, 27)", "rgb(251, 251, 249)"
 CHIP = 'find(find(document, ".st-key-tokens-figure"), ".chip")'
 TINT = f'() => {{ {FIND} return {CHIP}.style.getPropertyValue("--tint").trim().toLowerCase(); }}'
+WORDS = f'() => {{ {FIND} return colour({CHIP}.querySelector("span"), "color") > 128; }}'  # whether they are bright
 
 
 def without_runs(reader: Visit) -> None:
@@ -58,13 +58,16 @@ def test_a_figure_follows_the_theme_without_a_run_of_the_page(visit, panel):
         expect_of(reader.page, looked, expected)
 
 
-def test_the_tints_of_chips_are_those_of_the_new_theme(visit):
+def test_the_tints_and_words_of_chips_are_those_of_the_new_theme(visit):
     reader: Visit = visit(color_scheme="light")
     reader.open("?panel=tokens")
     expect_of(reader.page, TINT, LIGHT.categorical[0].lower())
+    expect_of(reader.page, WORDS, False)
     without_runs(reader)
-    reader.page.emulate_media(color_scheme="dark")
-    expect_of(reader.page, TINT, DARK.categorical[0].lower())
+    for scheme, theme in (("dark", DARK), ("light", LIGHT)):
+        reader.page.emulate_media(color_scheme=scheme)
+        expect_of(reader.page, TINT, theme.categorical[0].lower())
+        expect_of(reader.page, WORDS, scheme == "dark")
 
 
 BUTTON = "Change between the light and the dark theme"

@@ -8,11 +8,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browsing import Window, point_at
+from tests.share import diagonal
 from tests.viz.examples import CHIPS, attention, heads, tiled
 from viz.export import to_html
 
 pytestmark = pytest.mark.browser
 ODD = "</script><script>document.title = 'run'</script><img src=x onerror=\"document.title = 'run'\">"
+
+GRIDS = {"attention": attention(5), "heads": heads(), "tiles": tiled()}
 
 
 def opened(window: Window, folder: Path, html: str) -> Page:
@@ -22,10 +25,9 @@ def opened(window: Window, folder: Path, html: str) -> Page:
     return window.page
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("grid", [attention(5), heads(), tiled()], ids=["attention", "heads", "tiles"])
-def test_a_figure_draws_alone(grid, dark, window, tmp_path):
-    alone = window()
+@pytest.mark.parametrize(("kind", "dark"), diagonal(list(GRIDS), [False, True]))
+def test_a_figure_draws_alone(kind, dark, window, tmp_path):
+    alone, grid = window(), GRIDS[kind]
     page = opened(alone, tmp_path, to_html(grid, "Title", "Caption.", dark))
     expect(page.locator(".heatmaplayer image").first).to_be_visible()
     expect(page.locator(".xtick")).to_have_count(len(grid.cols))
