@@ -89,7 +89,7 @@ UNSCRIPTED = """<!doctype html><html lang="en"><title>Components</title><main><h
     place.attachShadow({ mode: "open" }).innerHTML = `${html}<style>${css}</style>`;
 }</script>"""
 SCRIPTED = """() => document.querySelectorAll("main > div").forEach((place) => {
-    place.shadowRoot.querySelector(".root").classList.add("named");
+    place.shadowRoot.querySelector(".root").style.visibility = "";
 })"""
 
 

@@ -47,6 +47,7 @@ def test_each_component_has_its_style_and_stays_small_enough_to_travel_with_a_me
     style = name.replace(".js", ".css")
     sent = components.sent("shared.js", *PARTS.get(name, ()), name, "shared.css", style)
     assert "export default function" in sent
+    assert "rootOf(parentElement)" in sent, "it stays hidden"
     assert len(sent.encode()) < MOST_BYTES.get(name, 20_000)
 
 

@@ -14,7 +14,8 @@ Chosen = Callable[[Any], None]
 
 
 def register(name: str, html: str, *parts: str) -> Callable[..., Any]:
-    """A component from `<name>.js` and `<name>.css`, with what all of them share in front; html stands in one root.
+    """A component from `<name>.js` and `<name>.css`, with what all of them share in front; html stands in one root. It
+    is hidden until the script takes it (`rootOf`): before, nothing in it has a name.
 
     parts  scripts and styles that stand before `<name>.js` and `<name>.css`: what several components have, or where
            one file would be too long
@@ -25,7 +26,7 @@ def register(name: str, html: str, *parts: str) -> Callable[..., Any]:
     """
     mount = component(
         f"stagelight_{name}",
-        html=f'<div class="root">\n{html}\n</div>',
+        html=f'<div class="root" style="visibility: hidden">\n{html}\n</div>',
         css=sent("shared.css", *(part for part in parts if part.endswith(".css")), f"{name}.css"),
         js=sent("shared.js", *(part for part in parts if part.endswith(".js")), f"{name}.js"),
     )

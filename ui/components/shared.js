@@ -1,10 +1,11 @@
 // What several components share: theme colours, keyboard steps, a delay that a newer call replaces.
-// A component's own element, from its script's first line on visible: what stands in it has its names once that is over.
-const rootOf = (parentElement) => {
-  const root = parentElement.querySelector(".root");
-  root.classList.add("named");
+// A component's own element, from its script's first line on visible: before, what can be pressed or written in it has no
+// name.
+function rootOf(parent) {
+  const root = parent.querySelector(".root");
+  root.style.visibility = "";
   return root;
-};
+}
 
 const cssVar = (el, name) => getComputedStyle(el).getPropertyValue(name).trim();
 const palette = (el, name) => cssVar(el, name).split(",").map((c) => c.trim()).filter(Boolean);
