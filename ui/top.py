@@ -26,7 +26,7 @@ def bar(model: HostedModel, view: View) -> DeltaGenerator:
         st.html('<h1 class="wordmark"><a href="./" target="_self">Stage<i>light</i></a></h1>', width="content")
         free = st.container(key="free", width=220)
         try:
-            st.html(f'<p class="model">{described(model.spec(), named=len(models()) == 1)}</p>')
+            st.html(_model_line(model.spec(), named=len(models()) == 1))
         except (Loading, Refused):
             st.html(f'<p class="model">{escape(model.address)}</p>')
         if not panels.load()[view.panel].whole:
@@ -69,6 +69,13 @@ def _model_choice(names: list[str], view: View) -> None:
         width=212,
         on_change=changed,
     )
+
+
+def _model_line(spec: ModelSpec, named: bool) -> str:
+    """The model in one line; of which a phone shows the name alone, or what opens it."""
+    line = described(spec, named)
+    short = escape(spec.weights.title or spec.name) if named else escape(_("About the model"))
+    return f'<p class="model">{line}</p><details class="model"><summary>{short}</summary><p>{line}</p></details>'
 
 
 def described(spec: ModelSpec, named: bool = True) -> str:

@@ -139,6 +139,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     const link = box.querySelector("a");
     if (on) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
   });
+  edges(list);
   const chosen = current && list.querySelector(`[data-claim="${CSS.escape(current)}"]`);
   if (chosen && current !== seen.current && list.scrollHeight > list.clientHeight) {
     const from = list.getBoundingClientRect(), at = chosen.getBoundingClientRect();

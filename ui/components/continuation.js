@@ -27,6 +27,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     more.setAttribute("aria-expanded", String(all));
   };
   more.hidden = data.chips.length <= FEW;
+  edges(chips);
   more.onclick = () => { OPENED.set(root, !OPENED.get(root)); show(); };
   show();
   draw.hidden = !data.chips.length || data.full !== null;

@@ -71,6 +71,12 @@ function others(all, here) {
   return [...near.values()];
 }
 
+// A figure wider than its card: the keyboard reaches and moves it, too. name: null where it is not wider.
+function movable(wide, name) {
+  const says = { tabindex: "0", role: "group", "aria-label": name };
+  for (const [key, value] of Object.entries(says)) if (name) wide.setAttribute(key, value); else wide.removeAttribute(key);
+}
+
 export default function ({ data: [data], parentElement, setTriggerValue }) {
   const root = rootOf(parentElement), walk = root.querySelector(".walk"), told = root.querySelector(".told"), ring = root.querySelector(".ring");
   const memory = MEMORY.get(root) ?? { here: null };
@@ -79,6 +85,8 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   const plot = () => card()?.querySelector(".js-plotly-plot");
   const choose = (trace, point) => { if (data.chooses) setTriggerValue("mark", { trace, point, of: data.of }); };
   walk.setAttribute("aria-label", data.name);
+  const wide = root.getRootNode().host?.closest("[class*=st-key-wide-]");
+  if (wide) edges(wide, (far) => movable(wide, far && data.moves));
 
   function mark(to) {
     memory.here = { trace: to.trace, point: to.point };

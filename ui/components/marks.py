@@ -21,6 +21,7 @@ def show(figure: Plotted, key: str, chosen: Callable[[int, int], None]) -> None:
     """Belongs to the figure that plotly draws under this key. chosen: called with the trace and its point."""
     of = identity(figure)
     data = {"figure": key, "of": of, "chooses": bool(figure.stands), "name": _name(figure)}
+    data["moves"] = _("A figure wider than its card: arrow keys move it sideways")
 
     def call(mark: dict) -> None:
         if mark.get("of") == of:

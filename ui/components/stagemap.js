@@ -67,6 +67,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
       if (box.panel !== null) setTriggerValue("panel", box.panel);
     };
   });
+  edges(nav);
   const current = nav.querySelector('[aria-current="page"]');
   if (current && nav.scrollWidth > nav.clientWidth) nav.scrollLeft = current.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
 }

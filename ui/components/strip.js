@@ -1,7 +1,7 @@
 // The tokens in a row: the one selector of a position that every figure follows. Of a long text a stretch is here, and
 // places are counted from the text's first token all the same.
 const MEMORY = new WeakMap();
-const ROWS = 3, LIFT = 22, FIFTH = 5;
+const LIFT = 22, FIFTH = 5;
 
 export default function ({ data: [data], parentElement, setTriggerValue }) {
   const root = rootOf(parentElement), part = (name) => root.querySelector(name), words = data.words;
@@ -37,6 +37,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     if (shares.length) button.append(bracket(shares));
   });
 
+  const rows = () => (matchMedia("(max-width: 700px), (max-height: 600px)").matches ? 2 : 3);
   const number = (n) => n.toLocaleString("en-GB");
   const here = (i) => i >= start && i < start + shown;
 
@@ -55,7 +56,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     const chosen = buttons[i - start];
     if (!chosen || list.scrollHeight <= list.clientHeight) return;
     const row = chosen.offsetHeight + gap + lift, top = chosen.offsetTop - edge - lift;
-    if (top < list.scrollTop || top + row > list.scrollTop + list.clientHeight) list.scrollTop = top - Math.floor((ROWS - 1) / 2) * row;
+    if (top < list.scrollTop || top + row > list.scrollTop + list.clientHeight) list.scrollTop = top - Math.floor((rows() - 1) / 2) * row;
   }
 
   function choose(i, now) {
@@ -98,6 +99,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   offer(part(".switch"), colour, words, (name) => setTriggerValue("colour", name));
   const scale = part(".scale"), ask = part(".ask");
   scale.hidden = !colour.says;
+  scale.classList.toggle("line", Boolean(colour.steps));
   part(".meaning").textContent = colour.says;
   part(".ramp").hidden = !colour.steps;
   ask.hidden = !colour.slow;
@@ -168,13 +170,16 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     status.textContent = !found ? "" : found.at.length ? fill(words.found, { at: at < 0 ? "–" : number(at + 1), count: number(found.at.length) }) : words.none;
   }
 
-  list.style.maxHeight = `${ROWS * (buttons[0].offsetHeight + gap + lift) - gap + 2 * edge}px`;
+  const fit = () => { list.style.maxHeight = `${rows() * (buttons[0].offsetHeight + gap + lift) - gap + 2 * edge}px`; };
+  fit();
+  edges(list);
+  edges(scale);
   repeatedIn(list);
   if (!memory.soon.pending()) mark(data.chosen, true);
   // Where the rows have become narrower or wider, by a scroll bar or a window, the chosen token stands in another one.
-  memory.reach = reach;
+  Object.assign(memory, { reach, fit });
   memory.wide ??= new ResizeObserver(() => {
-    if (memory.width !== list.clientWidth) { repeatedIn(list); memory.reach(memory.chosen); }
+    if (memory.width !== list.clientWidth) { memory.fit(); repeatedIn(list); memory.reach(memory.chosen); }
     memory.width = list.clientWidth;
   });
   memory.wide.observe(list);
