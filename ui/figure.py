@@ -3,9 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+import plotly.graph_objects as go
 import streamlit as st
 
-from anatomy.view import View
+from anatomy.view import Fitted, View
 from panels.panel import Figure
 from ui import links
 from ui.components import chips, grid, marks
@@ -23,8 +24,8 @@ CLEAR = "rgba(0,0,0,0)"
 _FOLLOW = (Path(__file__).parent / "frame_theme.js").read_text("utf-8")
 
 
-def show(figure: Figure, says: str, key: str) -> None:
-    """The figure, with its sentence as the alternative text."""
+def show(figure: Figure, says: str, key: str, view: Fitted) -> None:
+    """The figure, with its sentence as the alternative text. view: what is chosen."""
     if isinstance(figure, Grid):
         grid.show(figure, says, key, lambda *act: links.go(lambda view: at_cell(view, figure, *act)))
     elif isinstance(figure, Chips):
@@ -35,15 +36,16 @@ def show(figure: Figure, says: str, key: str) -> None:
         page = to_frame(figure, st.context.theme.type == "dark", (_FOLLOW,))
         st.iframe(page, height=figure.height, alt=says)
     elif isinstance(figure, Plotted):
-        _show_plotted(figure, says, key)
+        _show_plotted(figure, says, key, view)
 
 
-def _show_plotted(figure: Plotted, says: str, key: str) -> None:
+def _show_plotted(figure: Plotted, says: str, key: str, view: Fitted) -> None:
     """A figure by plotly, and what makes its marks answer to mouse, touch and keys alike."""
     on_card = figure.drawn().update_layout(separators(), paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, dragmode=False)
     with st.container(gap=None):
         st.plotly_chart(on_card, key=key, theme="streamlit", config={"displayModeBar": False}, alt=says)
-        marks.show(figure, key, lambda *mark: links.go(lambda view: at_mark(view, figure, *mark)))
+        first = begins(figure, on_card, view)
+        marks.show(figure, key, first, lambda *mark: links.go(lambda now: at_mark(now, figure, *mark)))
 
 
 def at_cell(view: View, figure: Grid, cell: tuple[int, int], how: grid.Action = "choose", level: int = 0) -> View:
@@ -102,6 +104,19 @@ def _chosen(view: View, figure: Grid, cell: tuple[int, int]) -> View:
         case "token":
             return at_token(view, row)
     return view
+
+
+def begins(figure: Plotted, drawn: go.Figure, view: Fitted) -> tuple[int, int] | None:
+    """(trace, point) at which a walk over the marks begins: the one that stands for most of what is chosen; None where
+    none does. drawn: the figure as plotly has it."""
+    best, most = None, 0
+    for i, trace in enumerate(drawn.data if figure.stands else ()):
+        points = getattr(trace, "x", None)
+        for point in range(0 if points is None else len(points)):
+            meant = figure.meant(i, point)
+            if len(meant) > most and all(getattr(view, choice) == number for choice, number in meant.items()):
+                best, most = (i, point), len(meant)
+    return best
 
 
 def at_mark(view: View, figure: Plotted, trace: int, point: int) -> View:

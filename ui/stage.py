@@ -211,7 +211,7 @@ def _card(answer: PanelAnswer) -> None:
         controls.row(panel, answer.spec, answer.view)
         wide = st.container(key=f"wide-{panel.id}") if panel.wide else nullcontext()
         with wide, mishap.costing(f"the figure of {panel.id}"):
-            figure.show(answer.description, spaced(answer.caption), f"{panel.id}.figure")
+            figure.show(answer.description, spaced(answer.caption), f"{panel.id}.figure", answer.view)
         if not st.context.is_embedded:
             details.tabs(answer)
 
@@ -223,7 +223,7 @@ def _chooser(answer: PanelAnswer, chosen_for: PanelAnswer) -> None:
     with st.container(border=True, key=f"chooser-{panel.id}"), mishap.costing(f"the panel {panel.id}"):
         st.html(f"<h3>{escape(getattr(drawn, 'title', _(panel.name)))}</h3>")
         controls.row(panel, answer.spec, answer.view, controls.NARROW, chosen_for.panel)
-        figure.show(drawn, spaced(answer.caption), f"{panel.id}.figure")
+        figure.show(drawn, spaced(answer.caption), f"{panel.id}.figure", answer.view)
 
 
 def halted(model: HostedModel, run: Run, view: Fitted, halt: Halt, chosen: bool) -> None:

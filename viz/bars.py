@@ -21,6 +21,7 @@ from viz.rows import (
     WIDTH,
     Bar,
     bar_trace,
+    beyond,
     ends_of,
     height,
     places_of,
@@ -75,16 +76,18 @@ class Bars(Plotted):
             trace = bar_trace(self.bars, places, [bar.accent is chosen for bar in self.bars], chosen)
             figure.add_trace(trace.update(name=escaped(self.names[i])) if self.names else trace)
         ends = ends_of(self.bars, self.low, self.high)
-        room = with_room(self.bars, *ends)
-        if self.marks is not None:
+        room = [with_room(self.bars, *ends)[0], ends[1]]
+        begins = None if self.marks is None else _begins(self.bars, self.marks, room)
+        if self.marks is not None and begins is not None:
             figure.update_traces(text=None).add_traces(
-                [_numbers(self.bars, self.marks, places, room), _diamonds(self.marks, places)]
+                [_numbers(self.bars, begins, places), _diamonds(self.marks, places)]
             )
         figure.update_xaxes(title_text=escaped(self.axis), zeroline=True, range=room, tickvals=steps(*ends))
         figure.update_yaxes(
             title_text=escaped(self.rows), **row_axis([row_label(bar.label, bar.focus) for bar in self.bars], places)
         )
         figure.update_layout(height=height(places, self.row), **LAYOUT)
+        figure.update_layout(margin_r=LAYOUT["margin"]["r"] + beyond(self.bars, room, begins))
         above = 24 if self.names or self.level else 0  # pixels
         if self.names:
             figure.update_layout(showlegend=True, legend=LEGEND)
@@ -188,16 +191,21 @@ def _across(figure: go.Figure, level: Level) -> None:
     )
 
 
-def _numbers(bars: Sequence[Bar], marks: Marks, places: Float[np.ndarray, " bar"], room: Sequence[float]) -> go.Scatter:
-    """The printed numbers of bars with marks: behind the diamond where it would stand on the number."""
+def _begins(bars: Sequence[Bar], marks: Marks, room: Sequence[float]) -> list[float]:
+    """Where the printed numbers of bars with marks begin: behind the diamond where it would stand on the number."""
     letter = LETTER / WIDTH * (room[1] - room[0])
-    sides = ["middle left" if bar.value < 0 else "middle right" for bar in bars]
     begins = []
     for bar, mark in zip(bars, marks.values, strict=True):
         way = -1 if bar.value < 0 else 1
         ahead = None if mark is None else way * (mark - bar.value)  # how far the diamond stands beyond the bar's end
         meets = ahead is not None and -letter < ahead < (len(bar.text) + 2) * letter
         begins.append(bar.value + way * max(0.0, ahead + 0.5 * letter) if ahead is not None and meets else bar.value)
+    return begins
+
+
+def _numbers(bars: Sequence[Bar], begins: Sequence[float], places: Float[np.ndarray, " bar"]) -> go.Scatter:
+    """The printed numbers of bars with marks, from where they begin."""
+    sides = ["middle left" if bar.value < 0 else "middle right" for bar in bars]
     return go.Scatter(
         x=np.array(begins, np.float32),
         y=places,

@@ -8,12 +8,13 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from viz.format import escaped
-from viz.scale import clipped
+from viz.scale import clipped, columns
 from viz.theme import CALM, MONO, NEUTRAL
 
 ROW, _AROUND = 22, 66
 WIDTH, LETTER = 560, 7.4  # pixels of the bars together, and of a printed character
 LAYOUT = {"showlegend": False, "barmode": "overlay", "margin": {"l": 8, "r": 16, "t": 12, "b": 48}}
+NARROW = 120  # pixels that the bars have on a phone, beside long labels
 _THICK = 0.72  # of a row
 
 
@@ -92,6 +93,22 @@ def ends_of(bars: Sequence[Bar], low: float | None = None, high: float | None = 
     lowest = min(0.0, *(bar.value for bar in bars)) if low is None else low
     highest = max(0.0, *(bar.value for bar in bars)) if high is None else high
     return lowest, highest if highest > lowest else lowest + 1.0
+
+
+def beyond(bars: Sequence[Bar], ends: Sequence[float], begins: Sequence[float] | None = None) -> int:
+    """Pixels that the printed numbers to the right of the bars take beyond the upper end of the axis, where the bars
+    have no more than NARROW pixels: as many as the figure leaves free at its right, so that no phone cuts them.
+
+    begins  where the numbers begin; None for the ends of the bars
+    """
+    scale = NARROW / (ends[1] - ends[0])
+    starts = [bar.value for bar in bars] if begins is None else begins
+    over = [
+        (columns(bar.text) + 2) * LETTER - (ends[1] - start) * scale
+        for bar, start in zip(bars, starts, strict=True)
+        if bar.value >= 0 and bar.text
+    ]
+    return max(0, *(round(pixels) for pixels in over)) if over else 0
 
 
 def with_room(bars: Sequence[Bar], lowest: float, highest: float, parts: int = 1) -> list[float]:

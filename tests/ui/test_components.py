@@ -9,9 +9,16 @@ from panels.stagemap import Block
 from ui import components
 from ui.components import grid, passage, stagemap
 from ui.components.bracket import BRACKET
+from ui.components.edges import EDGES
 
 SCRIPTS = sorted(path.name for path in components.FOLDER.glob("*.js"))
-PARTS = {"grid.js": grid.SCRIPTS, "passage.js": passage.SCRIPTS, "strip.js": BRACKET, "chips.js": BRACKET}
+PARTS = {
+    "grid.js": grid.SCRIPTS,
+    "passage.js": passage.SCRIPTS,
+    "strip.js": (*BRACKET, *EDGES),
+    "chips.js": BRACKET,
+    **dict.fromkeys(("claims.js", "stagemap.js", "marks.js", "continuation.js"), EDGES),
+}
 MOST_BYTES = {"passage.js": 30_000, "grid.js": 31_000}  # of others 20,000
 
 
@@ -39,7 +46,7 @@ def test_no_text_of_a_script_goes_over_lines_whose_indents_are_not_sent(name):
     assert not re.search(r"^[ \t]|^//", components.sent(name), flags=re.MULTILINE)
 
 
-SHARED = ("shared.js", *grid.SCRIPTS, *passage.SCRIPTS, "bracket.js")
+SHARED = ("shared.js", *grid.SCRIPTS, *passage.SCRIPTS, "bracket.js", "edges.js")
 
 
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in SHARED])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from anatomy.control import Choice, Place
-from anatomy.view import OPENING, View
-from ui.figure import at_cell, at_chip, at_mark, at_passage
+from anatomy.view import OPENING, Fitted, View
+from ui.figure import at_cell, at_chip, at_mark, at_passage, begins
 from viz.chips import Chip, Chips
 from viz.grid import Grid, Part
 from viz.lines import Lines
@@ -191,6 +191,13 @@ LINES = Lines(
 
 def test_a_point_of_a_line_chooses_its_token_and_its_layer():
     assert at_mark(View(pos=4, src=2), LINES, 1, 2) == View(pos=6, layer=1)
+
+
+@pytest.mark.parametrize(("pos", "layer", "first"), [(4, 0, (0, 1)), (6, 1, (1, 2)), (5, 0, None)])
+def test_a_walk_over_the_marks_begins_at_what_is_chosen(pos, layer, first):
+    view = Fitted(length=8, pos=pos, src=0, layer=layer, head=0)
+    assert begins(LINES, LINES.drawn(), view) == first
+    assert begins(replace(LINES, stands=()), LINES.drawn(), view) is None
 
 
 def test_what_the_chosen_token_looks_at_stays_while_it_is_chosen():

@@ -9,6 +9,7 @@ import panels
 from anatomy.language import LANGUAGES, _, use_locale
 from models.serving.recorded import FIRST_VIEW, RecordedEngine
 from tests.browsing import expect_of
+from tests.edges import UNTOLD
 from tests.mouse import SCROLLER, covered
 from tests.share import share
 
@@ -16,13 +17,17 @@ pytestmark = [pytest.mark.browser, pytest.mark.real]
 
 GROUNDS = {"light": "rgb(251, 251, 249)", "dark": "rgb(18, 22, 27)"}
 EVERY = 91  # of these pages stay in `make test`: the first, and one in the other theme and language
-WIDTHS = (1440, 390, 1280, 1024)
+WIDTHS = (1440, 1280, 1024, 720, 390)  # 720: 1,440 at 200 %
+PHONE = (390, 844)
 SWEEP = [
     (panel, theme, language, WIDTHS[(i + j + k) % len(WIDTHS)])
     for i, panel in enumerate(panels.load())
     for j, theme in enumerate(GROUNDS)
     for k, language in enumerate(LANGUAGES)
 ]
+
+# whether the figure begins on the first screen of a phone
+TOP = "([figure, height]) => document.querySelector(figure).getBoundingClientRect().top < height"
 
 
 def _reason(panel: str, language: str) -> str | None:
@@ -41,14 +46,16 @@ def test_a_panel_is_whole_in_every_theme_and_language(visit, panel, theme, langu
         title = _(panels.load()[panel].title)
     expect(reader.heading).to_have_text(title)
     expect(reader.page.locator(".stApp")).to_have_css("background-color", GROUNDS[theme])
-    reason = _reason(panel, language)
+    reason, figures = _reason(panel, language), f".st-key-{panel}-figure, .st-key-stage :is(.stPlotlyChart, iframe)"
     if reason is None:
         expect(reader.answer.first).to_have_text(re.compile(r"[.。]\s*$"))
-        figures = f".st-key-{panel}-figure, .st-key-stage :is(.stPlotlyChart, iframe)"
         expect(reader.page.locator(figures).first).to_be_visible()
     else:
         expect(reader.page.locator(".st-key-stage .notice")).to_have_text(reason)
     expect_of(reader.page, f"(width) => {SCROLLER}.scrollWidth <= width", True, width)
+    expect_of(reader.page, UNTOLD, [])
+    if width == PHONE[0] and reason is None:
+        expect_of(reader.page, TOP, True, (figures, PHONE[1]))
     seen, under = covered(reader.page)
     assert not under
     assert len(seen) > 20

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.snapshot import described
 from viz.bars import Bars, Marks
 from viz.measures import Column, Measures
-from viz.rows import Bar
+from viz.rows import NARROW, Bar, beyond, ends_of
 from viz.theme import NEUTRAL
 
 
@@ -67,13 +69,30 @@ def test_a_sum_stands_apart_and_is_hatched():
     assert figure.data[1].marker.pattern.shape[-1] == "/"
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_the_printed_numbers_have_room(sign):
-    bars = [Bar("a", sign * 100.0, "a number of many letters"), Bar("b", sign * 1.0, "1")]
+def test_the_printed_numbers_of_negative_bars_have_room():
+    bars = [Bar("a", -100.0, "a number of many letters"), Bar("b", -1.0, "1")]
     low, high = Bars(bars, "x (unit)").drawn().layout.xaxis.range
-    letters = (abs(low + 0.0) if sign < 0 else high) - 100
-    assert letters / (high - low) * 560 >= 7 * len(bars[0].text)
-    assert (low == 0) == (sign > 0)
+    assert (abs(low) - 100) / (high - low) * 560 >= 7 * len(bars[0].text)
+
+
+@given(
+    rows=st.lists(st.tuples(st.floats(0.001, 1000), st.integers(0, 28)), min_size=1, max_size=6),
+    width=st.integers(NARROW, 900),
+)
+def test_no_width_cuts_the_number_at_the_end_of_a_bar(rows, width):
+    """Also the longest bar's on a phone, where the number stood half outside the figure."""
+    bars = [Bar(f"row {i}", value, "m" * letters) for i, (value, letters) in enumerate(rows)]
+    low, high = ends_of(bars)
+    free = beyond(bars, (low, high))
+    for value, letters in rows:
+        assert (value - low) / (high - low) * width + 7 * letters <= width + free
+
+
+def test_a_figure_leaves_that_room_at_its_right():
+    bars = [Bar("a", 100.0, "a number of many letters"), Bar("b", 1.0, "1")]
+    layout = Bars(bars, "x (unit)").drawn().layout
+    assert tuple(layout.xaxis.range) == (0.0, 100.0)
+    assert layout.margin.r >= beyond(bars, (0.0, 100.0)) > 7 * 24
 
 
 def test_no_tick_stands_beyond_the_values():

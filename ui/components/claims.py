@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ui.components import Chosen, callback, register
+from ui.components.edges import EDGES
 
-_MOUNT = register("claims", '<aside><div class="top"></div><div class="list"></div></aside>')
+_MOUNT = register("claims", '<aside><div class="top"></div><div class="list"></div></aside>', *EDGES)
 Counts = tuple[int, int, int]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from anatomy.language import _, ngettext
 from ui.components import callback, register
+from ui.components.edges import EDGES
 from viz.format import percent
 
 _MOUNT = register(
@@ -18,6 +19,7 @@ _MOUNT = register(
 <button type="button" class="back"><i aria-hidden="true">←</i> <span></span></button>
 <button type="button" class="clear"></button></span>
 </div>""",
+    *EDGES,
 )
 
 

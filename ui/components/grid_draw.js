@@ -80,7 +80,7 @@ function drawCells(g, pen, at, focus, look) {
   const inner = Math.min(at.x, at.y) - at.air, round = Math.min(4, inner / 5);
   pen.textAlign = "center";
   pen.textBaseline = "middle";
-  pen.font = `560 ${Math.min(12, Math.max(9.5, at.y * 0.42))}px ` + look.font;
+  pen.font = `560 ${Math.min(12, Math.max(11, at.y * 0.42))}px ` + look.font;
   const least = 0.095 * g.high;
   const longest = g.names ?? [g.signed ? -g.high : g.low, g.high].map((v) => short(g, v));
   const widest = Math.max(...longest.map((words) => pen.measureText(words).width));

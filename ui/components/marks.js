@@ -97,7 +97,9 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     ring.hidden = false;
   }
 
-  const where = (all) => all.find((each) => each.trace === memory.here?.trace && each.point === memory.here.point) ?? all[0];
+  const first = data.first && { trace: data.first[0], point: data.first[1] };
+  const at = (all, place) => all.find((each) => each.trace === place?.trace && each.point === place.point);
+  const where = (all) => at(all, memory.here) ?? at(all, first) ?? all[0];
   walk.onfocus = () => { const all = marksOf(plot()); if (all.length) mark(where(all)); };
   walk.onkeydown = (e) => {
     if (e.altKey || e.ctrlKey || e.metaKey) return;

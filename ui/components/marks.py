@@ -10,17 +10,22 @@ from zlib import crc32
 
 from anatomy.language import _
 from ui.components import callback, register
+from ui.components.edges import EDGES
 from viz.description import Plotted
 
 HTML = """<div class="walk" tabindex="0" role="application"></div>
 <p class="told" aria-live="polite"></p><i class="ring" hidden></i>"""
-_MOUNT = register("marks", HTML)
+_MOUNT = register("marks", HTML, *EDGES)
 
 
-def show(figure: Plotted, key: str, chosen: Callable[[int, int], None]) -> None:
-    """Belongs to the figure that plotly draws under this key. chosen: called with the trace and its point."""
+def show(figure: Plotted, key: str, first: tuple[int, int] | None, chosen: Callable[[int, int], None]) -> None:
+    """Belongs to the figure that plotly draws under this key.
+
+    first   the trace and its point at which a walk begins; None for the first mark
+    chosen  called with the trace and its point
+    """
     of = identity(figure)
-    data = {"figure": key, "of": of, "chooses": bool(figure.stands), "name": _name(figure)}
+    data = {"figure": key, "of": of, "chooses": bool(figure.stands), "name": _name(figure), "first": first}
     data["moves"] = _("A figure wider than its card: arrow keys move it sideways")
 
     def call(mark: dict) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from anatomy.language import _
 from panels.stagemap import Block, Box
 from ui.components import Chosen, callback, register
+from ui.components.edges import EDGES
 
-_MOUNT = register("stagemap", "<nav></nav>")
+_MOUNT = register("stagemap", "<nav></nav>", *EDGES)
 Around = tuple[list[str], list[str]]
 
 

@@ -17,6 +17,7 @@ from anatomy.language import _
 from anatomy.trace import Token, Trace
 from ui.components import Chosen, callback, register
 from ui.components.bracket import BRACKET, parts
+from ui.components.edges import EDGES
 
 WHOLE = 600  # tokens up to which all are shown at once
 STRETCH = 512  # tokens that are shown at once of more than that, at most
@@ -39,6 +40,7 @@ enterkeyhint="search" autocomplete="off" spellcheck="false">
 <div class="stretch" role="group"><button type="button" class="earlier"></button><span role="status"></span>
 <button type="button" class="later"></button><button type="button" class="back"></button></div></div>""",
     *BRACKET,
+    *EDGES,
 )
 
 
