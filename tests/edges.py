@@ -1,4 +1,4 @@
-"""Whether a page hides anything beyond an edge without a word: cut off, or in a list that does not say that it goes on."""
+"""Whether a page hides anything beyond an edge: cut off, or in a list that does not say that it goes on."""
 
 # What is cut, and each list that goes on beyond its edges without fading there, a shadow or an arrow, or that the
 # keyboard does not reach. The page's own lines go over its sides: they are cut, and hold nothing.
@@ -6,13 +6,14 @@ UNTOLD = """() => {
     const found = [], hidden = ["hidden", "clip"], moved = ["auto", "scroll"];
     const reached = (box) => box.tabIndex >= 0 || [...box.querySelectorAll("*")].some((e) =>
         e.tabIndex >= 0 || (e.shadowRoot && reached(e.shadowRoot)));
-    const told = (box) => box.dataset.more || box.getAttribute("role") === "tablist" || box.querySelector("[role=tablist]")
-        || [...box.parentElement.querySelectorAll(":scope > .edge")].some((edge) => edge.checkVisibility());
+    const shaded = (box) => [...box.parentElement.querySelectorAll(":scope > .edge")].some((e) => e.checkVisibility());
+    const told = (box) => box.dataset.more || box.matches("[role=tablist], :has([role=tablist])") || shaded(box);
     const within = (root) => {
         for (const box of root.querySelectorAll("*")) {
             if (box.shadowRoot) within(box.shadowRoot);
             if (box instanceof SVGElement || box.matches("input, textarea, .stMainBlockContainer")) continue;
-            if (box.clientWidth <= 2 || !box.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+            const seen = box.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+            if (box.clientWidth <= 2 || !seen) continue;
             const { overflowX, overflowY } = getComputedStyle(box), wide = box.scrollWidth > box.clientWidth + 1;
             const page = box.querySelector(".stMain"), high = box.scrollHeight > box.clientHeight + 1 && !page;
             const name = `${box.tagName} ${box.className} ${box.textContent.trim().slice(0, 30)}`;
