@@ -99,7 +99,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   offer(part(".switch"), colour, words, (name) => setTriggerValue("colour", name));
   const scale = part(".scale"), ask = part(".ask");
   scale.hidden = !colour.says;
-  scale.classList.toggle("line", Boolean(colour.steps));
+  scale.classList.toggle("single", Boolean(colour.steps));
   part(".meaning").textContent = colour.says;
   part(".ramp").hidden = !colour.steps;
   ask.hidden = !colour.slow;
