@@ -1,7 +1,11 @@
-"""A panel's own controls as plain values: each reads its setting from a link and falls back, never raises."""
+"""A panel's own controls as plain values: each reads its setting from a link and falls back, never raises.
+
+Each says in a sentence or two what changes on the figure when it moves, and what its ends mean: the page shows that as
+the control's help.
+"""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -12,6 +16,7 @@ class Choice:
     label: str
     options: tuple[str, ...]
     labels: tuple[str, ...] = ()
+    says: str = field(kw_only=True)
 
     @property
     def default(self) -> str:
@@ -33,6 +38,7 @@ class Place(Choice):
     moved in the figure itself: no widget shows it."""
 
     count: int = 1
+    says: str = field(default="", kw_only=True)
 
     def read(self, text: str | None) -> str | None:
         """The text where it names a place, or none; None else."""
@@ -56,6 +62,7 @@ class Switch:
     name: str
     label: str
     default: bool = False
+    says: str = field(kw_only=True)
 
     def read(self, text: str | None) -> bool | None:
         """On or off as the text says, or None."""
@@ -72,6 +79,7 @@ class Slider:
     high: float
     step: float
     default: float
+    says: str = field(kw_only=True)
 
     def read(self, text: str | None) -> float | None:
         """The number that the text spells, or None where it is none from low to high."""

@@ -16,6 +16,13 @@ from ui import links, mishap
 MOST_SEGMENTS = 16
 WIDE, NARROW = 90, 26
 PLACES = {"layer": N_("Layer"), "head": N_("Head")}
+# What each of the steppers does: a control says it of itself.
+SAYS = {
+    "layer": N_(
+        "Which layer the figure shows: 0 is the first, next to the embedding; the highest is next to the output."
+    ),
+    "head": N_("Which of the heads of a layer the figure shows: they work side by side, and their numbers start at 0."),
+}
 
 
 def row(panel: Panel, spec: ModelSpec, view: Fitted, letters: int = WIDE, chosen_for: Panel | None = None) -> None:
@@ -43,19 +50,20 @@ def _count(spec: ModelSpec, place: str) -> int:
 
 def _stepper(key: str, place: str, count: int, view: Fitted) -> None:
     """Which layer or which head: all of them in a row where they fit, else a number with − and +."""
-    value = getattr(view, place)
+    value, label, says = getattr(view, place), _(PLACES[place]), _(SAYS[place])
     name = hold(key, value)
     changed = writes(key, value, lambda now, number: replace(now, **{place: int(number)}))
     if count <= MOST_SEGMENTS:
-        st.segmented_control(_(PLACES[place]), range(count), default=value, key=name, required=True, on_change=changed)
+        st.segmented_control(label, range(count), default=value, key=name, required=True, on_change=changed, help=says)
     else:
-        st.number_input(_(PLACES[place]), 0, count - 1, value, step=1, key=name, on_change=changed, width=140)
+        st.number_input(label, 0, count - 1, value, step=1, key=name, on_change=changed, help=says, width=140)
 
 
 def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
     value = _number_of(control, view) if isinstance(control, Slider) else view[control]
     name = hold(key, value)
     changed = writes(key, value, lambda now, setting: now.with_setting(control, setting))
+    says = _(control.says)
     match control:
         case Choice() if sum(len(_(control.shown(option))) + 3 for option in control.options) > letters:
             st.selectbox(
@@ -65,6 +73,7 @@ def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
                 format_func=lambda option: _(control.shown(option)),
                 key=name,
                 on_change=changed,
+                help=says,
             )
         case Choice():
             st.segmented_control(
@@ -75,9 +84,10 @@ def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
                 key=name,
                 required=True,
                 on_change=changed,
+                help=says,
             )
         case Switch():
-            st.toggle(_(control.label), view[control], key=name, on_change=changed)
+            st.toggle(_(control.label), view[control], key=name, on_change=changed, help=says)
         case Slider():
             st.slider(
                 _(control.label),
@@ -87,6 +97,7 @@ def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
                 step=control.step,
                 key=name,
                 on_change=changed,
+                help=says,
                 width=260,
             )
 

@@ -27,7 +27,16 @@ from viz.sight import Sight
 
 LARGEST, MEAN = "max", "mean"
 # What a cell that covers several pairs of tokens shows of them.
-CELLS = Choice("pool", N_("Each cell"), (LARGEST, MEAN), (N_("largest"), N_("mean")))
+CELLS = Choice(
+    "pool",
+    N_("Each cell"),
+    (LARGEST, MEAN),
+    (N_("largest"), N_("mean")),
+    says=N_(
+        "What a cell shows that stands for many pairs of tokens: the largest of their values, or the mean of all of "
+        "them."
+    ),
+)
 _NOTHING = 1e-6  # what is left of a row beside the first token below this is the rounding of its weight
 
 

@@ -24,7 +24,16 @@ from viz.format import quoted, thousands
 
 WEIGHT, LENGTH = "weight", "value"
 # What the cells of the map hold.
-MEASURE = Choice("measure", N_("Cells"), (WEIGHT, LENGTH), (N_("weight"), N_("weight × value")))
+MEASURE = Choice(
+    "measure",
+    N_("Cells"),
+    (WEIGHT, LENGTH),
+    (N_("weight"), N_("weight × value")),
+    says=N_(
+        "Weight: the share of its attention that a token gives to another. Weight × value: the length of what it gets "
+        "from there, which is small where the value is small."
+    ),
+)
 Merge = Callable[[np.ndarray, Words], np.ndarray]
 
 

@@ -24,7 +24,16 @@ from viz.format import number, percent, quoted, thousands
 from viz.heads import Heads, missing
 
 NEURON = "neuron"
-VIEW = Choice("bertviz", N_("View"), ("head", "model", NEURON), (N_("head view"), N_("model view"), N_("neuron view")))
+VIEW = Choice(
+    "bertviz",
+    N_("View"),
+    ("head", "model", NEURON),
+    (N_("head view"), N_("model view"), N_("neuron view")),
+    says=N_(
+        "Head view: all heads of a layer as lines between tokens. Model view: a small picture per layer and head. "
+        "Neuron view: the query, the key and their products, dimension by dimension."
+    ),
+)
 _SHOWN: dict[str, Literal["head", "model", "neuron"]] = {"head": "head", "model": "model", NEURON: "neuron"}
 _MOST_TOKENS, _AROUND = 48, 1
 

@@ -8,7 +8,14 @@ from panels.common import chosen_cell
 from panels.common.snippet import opening
 
 STEP = Choice(
-    "step", N_("Step"), ("product", "softmax", "value"), ("q·k", N_("scale, mask, softmax"), N_("weight × value"))
+    "step",
+    N_("Step"),
+    ("product", "softmax", "value"),
+    ("q·k", N_("scale, mask, softmax"), N_("weight × value")),
+    says=N_(
+        "Which part of the computation is drawn: the product of query and key, the way from its sum to a weight, or "
+        "what the weight takes from the value."
+    ),
 )
 
 

@@ -18,7 +18,18 @@ from viz.format import BYTE_UNITS, listed, size, thousands
 from viz.groups import Groups, Sizes
 from viz.marks import Stands
 
-LENGTH = Slider("length", N_("Length of the text: 2ⁿ tokens, n ="), 0, 17, 1, 13)
+LENGTH = Slider(
+    "length",
+    N_("Length of the text: 2ⁿ tokens, n ="),
+    0,
+    17,
+    1,
+    13,
+    says=N_(
+        "The key/value cache is drawn for a text of this length. Each step doubles it: 0 is 1 token, 10 is 1,024, 13 "
+        "is 8,192 and 17 is 131,072."
+    ),
+)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,17 @@ KINDS = {
 
 MAPS = "maps"
 # What the overview of all heads shows: one of the scores, or a small map per head.
-SHOW = Choice("show", N_("Show"), (*KINDS, MAPS), (*(kind.name for kind in KINDS.values()), N_("maps")))
+SHOW = Choice(
+    "show",
+    N_("Show"),
+    (*KINDS, MAPS),
+    (*(kind.name for kind in KINDS.values()), N_("maps")),
+    says=N_(
+        "What the colour of a head means. Copying: attention to what followed an earlier copy of the token; local: to "
+        "what is close by; entropy: how widely it is spread, in nats; distance: how far back it goes. Maps: the "
+        "attention of each head as a small picture."
+    ),
+)
 
 
 @dataclass(frozen=True)

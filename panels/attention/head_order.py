@@ -12,7 +12,16 @@ from anatomy.rounding import largest_first
 from viz.grid import Grid
 
 LAYER, SCORE = "layer", "score"
-ORDER = Choice("order", N_("Order"), (LAYER, SCORE), (N_("by layer"), N_("strongest first")))
+ORDER = Choice(
+    "order",
+    N_("Order"),
+    (LAYER, SCORE),
+    (N_("by layer"), N_("strongest first")),
+    says=N_(
+        "By layer: a row per layer, the first on top. Strongest first: the heads with the highest scores come first, "
+        "whatever their layer."
+    ),
+)
 _MOST = 300  # cells: more are too small to be named
 _NAMED, _WIDE = 12, 10  # heads in a row: a layer's number up to the first, else the second
 

@@ -20,9 +20,22 @@ RIVAL = Choice(
     N_("Against"),
     ("none", "second", "third"),
     (N_("no other token"), N_("the second best"), N_("the third best")),
+    says=N_(
+        "No other token: what each part adds to the logit of the best token. Else what each part adds to its lead: to "
+        "its logit less that of the second or third best."
+    ),
 )
 _RANKS = {"second": 2, "third": 3}
-BY = Choice("by", N_("Show"), ("parts", "heads", "neurons"), (N_("attention and FFN"), N_("heads"), N_("neurons")))
+BY = Choice(
+    "by",
+    N_("Show"),
+    ("parts", "heads", "neurons"),
+    (N_("attention and FFN"), N_("heads"), N_("neurons")),
+    says=N_(
+        "Into what the logit is taken apart: the two parts of every layer, every single head, or the neurons that add "
+        "most."
+    ),
+)
 PARTS = (N_("attention"), N_("FFN"))
 NEURON_SITES = ("dla_neuron_ids", "dla_neuron_logits")
 

@@ -15,7 +15,16 @@ from viz.sight import OVERVIEW, Sight
 
 WHOLE, NEAR, NEARER = "whole", "256", "64"
 # How much of a long text a map shows: all of it, or so many tokens of it, one by one.
-ZOOM = Choice("zoom", N_("Zoom (tokens)"), (WHOLE, NEAR, "128", NEARER, "32"), (N_("whole text"),))
+ZOOM = Choice(
+    "zoom",
+    N_("Zoom (tokens)"),
+    (WHOLE, NEAR, "128", NEARER, "32"),
+    (N_("whole text"),),
+    says=N_(
+        "How much of a long text the map shows: all of it, many tokens to a cell, or a window of so many tokens "
+        "around the chosen ones, a cell for each pair."
+    ),
+)
 # Where the reader has moved the window: the tokens in the middle of its rows and columns, and the one then chosen.
 MOVED = Place("at", N_("Place of the window"), ("",), count=3)
 Window = tuple[int, int, int, int]

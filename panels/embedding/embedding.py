@@ -22,7 +22,18 @@ from viz.format import cosine, number, percent, quoted, thousands
 from viz.marks import Stands
 from viz.scatter import Point, Rank, Scatter
 
-NEAR = Slider("near", N_("Neighbours per token"), 0, 8, 1, 3)
+NEAR = Slider(
+    "near",
+    N_("Neighbours per token"),
+    0,
+    8,
+    1,
+    3,
+    says=N_(
+        "How many of the tokens nearest by cosine, out of the whole vocabulary, are drawn beside each token: 0 is the "
+        "text alone."
+    ),
+)
 # With more different tokens than this, only the chosen one's neighbours are drawn: the others would hide the text. In a
 # text of more than POOLED tokens, too, and no others are asked for.
 MOST_WITH_NEIGHBOURS = 60

@@ -27,7 +27,16 @@ from viz.level import Level
 from viz.marks import Stands
 from viz.scale import ceiling
 
-SHOWN = Choice("row", N_("Show"), ("values", "lengths"), (N_("its numbers"), N_("lengths of all rows")))
+SHOWN = Choice(
+    "row",
+    N_("Show"),
+    ("values", "lengths"),
+    (N_("its numbers"), N_("lengths of all rows")),
+    says=N_(
+        "Its numbers: the chosen token's row of the embedding table. Lengths of all rows: how long that of every "
+        "token in the text is."
+    ),
+)
 _ROWS = Want("tok_embed")
 _NARROW, _WIDE = 32, 64  # numbers in a line of the strip, and where there are many
 _MANY = 1024

@@ -26,7 +26,15 @@ from viz.format import number, quoted, rounding, thousands
 from viz.level import Level
 from viz.marks import Stands
 
-REACH = Choice("reach", N_("Distances"), ("near", "far"), (N_("to 256 tokens"), N_("to the longest text")))
+REACH = Choice(
+    "reach",
+    N_("Distances"),
+    ("near", "far"),
+    (N_("to 256 tokens"), N_("to the longest text")),
+    says=N_(
+        "How far apart query and key are drawn: up to 256 tokens, or up to the longest text that the model is made for."
+    ),
+)
 _NEAR = 256
 
 

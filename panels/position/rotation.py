@@ -23,8 +23,27 @@ from panels.position.unturned import Unturned, before_turn, unturned, wants
 from viz.format import number, quoted, rounding, thousands
 from viz.plane import Planes, Turn
 
-PAIR = Slider("pair", N_("Pair of components"), 0, 63, 1, 8)
-SHIFT = Slider("shift", N_("Move both tokens on by"), 0, 512, 1, 0)
+PAIR = Slider(
+    "pair",
+    N_("Pair of components"),
+    0,
+    63,
+    1,
+    8,
+    says=N_(
+        "Which two dimensions of query and key are drawn as an arrow: pair 0 turns fastest with the position, the "
+        "last one most slowly."
+    ),
+)
+SHIFT = Slider(
+    "shift",
+    N_("Move both tokens on by"),
+    0,
+    512,
+    1,
+    0,
+    says=N_("By how many positions both tokens move on together: both arrows turn, and their score stays the same."),
+)
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:

@@ -22,7 +22,16 @@ from viz.format import cosine, number, quoted, rounding
 from viz.marks import Stands
 from viz.pairs import Pairs
 
-TOWARD = Choice("toward", N_("Compare with"), ("stream", "write"), (N_("the stream"), N_("the write before it")))
+TOWARD = Choice(
+    "toward",
+    N_("Compare with"),
+    ("stream", "write"),
+    (N_("the stream"), N_("the write before it")),
+    says=N_(
+        "What the direction of each write is compared with: the stream that it is added to, or what the part before "
+        "it wrote."
+    ),
+)
 _PARTS = (N_("attention"), N_("FFN"))
 _REDUCED = (Want("cos_attn"), Want("cos_ffn"))
 _STREAMS = ("resid_pre", "resid_mid")  # what attention's write and the FFN's are added to

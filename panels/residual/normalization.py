@@ -21,7 +21,13 @@ from panels.panel import Panel, Table
 from viz.format import number, quoted, rounding
 from viz.measures import Column, Measures
 
-WHICH = Choice("norm", N_("Norm"), ("attention", "ffn"), (N_("attention's"), N_("the FFN's")))
+WHICH = Choice(
+    "norm",
+    N_("Norm"),
+    ("attention", "ffn"),
+    (N_("attention's"), N_("the FFN's")),
+    says=N_("Which of the layer's two norms is drawn: the one of attention or the one of the FFN."),
+)
 SHOWN = 12
 _KINDS = {"rms": N_("an RMSNorm"), "layer": N_("a LayerNorm")}
 _PARTS = (N_("attention"), N_("the FFN"))

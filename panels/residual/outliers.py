@@ -21,7 +21,16 @@ from viz.format import listed, number, percent, quoted, thousands
 from viz.grid import Grid
 from viz.measures import Column, Measures
 
-OVER = Choice("outliers", N_("Show"), ("layer", "layers"), (N_("one layer"), N_("all layers")))
+OVER = Choice(
+    "outliers",
+    N_("Show"),
+    ("layer", "layers"),
+    (N_("one layer"), N_("all layers")),
+    says=N_(
+        "One layer: the largest dimensions of the stream after the chosen layer. All layers: how the same dimensions "
+        "grow from layer to layer."
+    ),
+)
 SHOWN = 14
 
 

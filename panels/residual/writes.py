@@ -19,7 +19,16 @@ from viz.format import cosine, number, percent, quoted
 from viz.marks import Stands
 from viz.pairs import Pairs
 
-AMOUNT = Choice("writes", N_("Show"), ("share", "length"), (N_("share"), N_("length")))
+AMOUNT = Choice(
+    "writes",
+    N_("Show"),
+    ("share", "length"),
+    (N_("share"), N_("length")),
+    says=N_(
+        "How much attention and FFN write into the stream. Length: the L2 norm of each; share: the part of the two "
+        "lengths together that each has."
+    ),
+)
 _NORMS = (Want("norm_attn"), Want("norm_ffn"))
 _COSINES = (Want("cos_attn"), Want("cos_ffn"))
 

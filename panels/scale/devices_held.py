@@ -18,9 +18,30 @@ WHOSE = Choice(
     N_("Model"),
     ("loaded", *_SIZES),
     (N_("the loaded one"), *(published.configuration.name for published in _SIZES.values())),
+    says=N_(
+        "The weights of which model are split: of the one on this page, or of a Llama 3.1 by its published "
+        "configuration."
+    ),
 )
-WAY = Choice("split", N_("Split by"), ("rows", "layers"), (N_("rows of each matrix"), N_("layers")))
-COUNT = Slider("devices", N_("Devices: 2ⁿ, n ="), 0, 5, 1, 3)
+WAY = Choice(
+    "split",
+    N_("Split by"),
+    ("rows", "layers"),
+    (N_("rows of each matrix"), N_("layers")),
+    says=N_(
+        "Rows of each matrix: every device holds a part of every layer (tensor parallelism). Layers: every device "
+        "holds some whole layers (pipeline parallelism)."
+    ),
+)
+COUNT = Slider(
+    "devices",
+    N_("Devices: 2ⁿ, n ="),
+    0,
+    5,
+    1,
+    3,
+    says=N_("Over how many devices the model is split. Each step doubles them: 0 is one device, 3 is 8 and 5 is 32."),
+)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,10 @@ CHARTED = Choice(
     N_("Show"),
     ("parts", "weights", "cache", "arithmetic"),
     (N_("parameters by part"), N_("weights in bytes"), N_("cache in bytes"), N_("arithmetic per token")),
+    says=N_(
+        "What is compared with Llama 3.1: the parameters in each kind of part, the memory that the weights take, the "
+        "memory of the key/value cache, or the operations for one token."
+    ),
 )
 
 

@@ -26,7 +26,12 @@ from panels.stack.lens import LIMITS, read_stream
 from viz.format import number, percent, quoted
 from viz.grid import Grid
 
-WINDOW = Choice("lens_window", N_("Tokens up to the chosen one"), ("16", "32", "64"))
+WINDOW = Choice(
+    "lens_window",
+    N_("Tokens up to the chosen one"),
+    ("16", "32", "64"),
+    says=N_("How many tokens have a column: the chosen one is the last of them."),
+)
 NONE = -1  # in place of a token's id: this position has not come yet
 
 

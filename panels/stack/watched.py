@@ -26,7 +26,16 @@ from viz.format import listed, number, percent, quoted, thousands
 from viz.lines import Lines
 from viz.marks import Stands
 
-MEASURE = Choice("watched", N_("Show"), ("probability", "rank"), (N_("probability"), N_("rank")))
+MEASURE = Choice(
+    "watched",
+    N_("Show"),
+    ("probability", "rank"),
+    (N_("probability"), N_("rank")),
+    says=N_(
+        "Probability: the share that a token would have after each layer. Rank: its place among all tokens of the "
+        "vocabulary, 1 the most probable."
+    ),
+)
 _ANSWER = 0  # the final answer's column: the engine puts it first
 _NAMED = 4  # spells in the lead that the caption names one by one
 
