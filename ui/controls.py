@@ -56,7 +56,7 @@ def _stepper(key: str, place: str, count: int, view: Fitted) -> None:
     if count <= MOST_SEGMENTS:
         st.segmented_control(label, range(count), default=value, key=name, required=True, on_change=changed, help=says)
     else:
-        st.number_input(label, 0, count - 1, value, step=1, key=name, on_change=changed, help=says, width=140)
+        st.number_input(label, 0, count - 1, value, step=1, key=name, on_change=changed, help=says, width=156)
 
 
 def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
@@ -87,7 +87,9 @@ def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
                 help=says,
             )
         case Switch():
-            st.toggle(_(control.label), view[control], key=name, on_change=changed, help=says)
+            with st.container(horizontal=True, vertical_alignment="center", width="content", key=f"{key}.pair"):
+                st.toggle(_(control.label), view[control], key=name, on_change=changed, width="content")
+                st.markdown("", help=says, width="content")  # in the switch's own label its help would turn it
         case Slider():
             st.slider(
                 _(control.label),

@@ -21,6 +21,24 @@ def answer(sentence: str) -> None:
     st.html(f'<p class="says">{marked(sentence)}</p>')
 
 
+def pieces(sentence: str) -> list[tuple[str, str]]:
+    """A sentence in pieces, one after the other: words with "", and each term where it first stands with what it is."""
+    found, known = [], set()
+    for i, part in enumerate(re.split(r"(“[^”]+”)", sentence)):  # outside, quoted, outside, …
+        found += [(part, "")] if i % 2 else _pieces(part, known)
+    return [piece for piece in found if piece[0]]
+
+
+def _pieces(words: str, known: set[str]) -> list[tuple[str, str]]:
+    found, done = [], 0
+    for place in glossary.places(words):
+        if place.entry.name not in known:
+            known.add(place.entry.name)
+            found += [(words[done : place.start], ""), (words[place.start : place.end], place.entry.explained)]
+            done = place.end
+    return [*found, (words[done:], "")]
+
+
 def marked(sentence: str) -> str:
     """A sentence as HTML: its “quoted labels” marked, its terms explained where they first stand. All is escaped."""
     parts, known = [], set()
@@ -31,16 +49,13 @@ def marked(sentence: str) -> str:
 
 def explained(sentence: str, known: set[str]) -> str:
     """A sentence as HTML, each term that is not yet known with its explanation behind it; known: grows by them."""
-    parts, done = [], 0
-    for place in glossary.places(sentence):
-        if place.entry.name in known:
-            continue
-        known.add(place.entry.name)
-        word, says = sentence[place.start : place.end], escape(place.entry.explained)
-        parts += [escape(sentence[done : place.start], quote=False)]
-        parts += [f'<dfn class="term" tabindex="0" data-says="{says}" aria-description="{says}">{escape(word)}</dfn>']
-        done = place.end
-    return "".join(parts) + escape(sentence[done:], quote=False)
+    return "".join(_term(words, escape(says)) for words, says in _pieces(sentence, known))
+
+
+def _term(words: str, says: str) -> str:
+    if not says:
+        return escape(words, quote=False)
+    return f'<dfn class="term" tabindex="0" data-says="{says}" aria-description="{says}">{escape(words)}</dfn>'
 
 
 def notice(sentence: str, kind: str = "quiet") -> None:

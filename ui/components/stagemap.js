@@ -23,7 +23,14 @@ function build(nav, data) {
     const sign = (name) => make("div", name === "⊕" ? "plus" : "norm", name);
     (block ?? nav).append(...data.before[i].map(sign), link, ...data.after[i].map(sign));
   });
+  nav.append(make("p", "key"));
   nav.querySelectorAll(".plus").forEach((plus) => plus.setAttribute("aria-hidden", "true"));
+}
+
+// What the three counts of a stage are: their sentence, with a colour in the place of each number.
+function explain(key, sentence, counted) {
+  const parts = counted ? sentence.split(/\{(\w+)\}/) : [];
+  key.replaceChildren(...parts.map((part, i) => (i % 2 ? make("i", part) : part)));
 }
 
 function spark(link, values) {
@@ -68,6 +75,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     };
   });
   edges(nav);
+  explain(nav.querySelector(".key"), data.words.key, data.boxes.some((box) => box.marks.some(Boolean)));
   const current = nav.querySelector('[aria-current="page"]');
   if (current && nav.scrollWidth > nav.clientWidth) nav.scrollLeft = current.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
 }

@@ -38,6 +38,7 @@ def show(
         "words": {
             "name": _("Stages of the model"),
             "marks": _("Claims of the articles: {holds} hold, {part} hold in part, {not} do not"),
+            "key": _("The articles' claims: {holds} hold · {part} in part · {not} do not"),
         },
     }
     _MOUNT(key="stagemap", data=data, on_panel_change=callback("stagemap", "panel", lambda panel: chosen(str(panel))))

@@ -100,7 +100,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   const scale = part(".scale"), ask = part(".ask");
   scale.hidden = !colour.says;
   scale.classList.toggle("single", Boolean(colour.steps));
-  part(".meaning").textContent = colour.says;
+  part(".meaning").replaceChildren(...colour.told.map(worded));
   part(".ramp").hidden = !colour.steps;
   ask.hidden = !colour.slow;
   ask.textContent = words.ask;
@@ -189,6 +189,15 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     memory.awaited = null;
   }
   return () => { memory.wide.disconnect(); memory.soon.stop(); memory.typed.stop(); };
+}
+
+// A piece of a sentence: a term with what it means, or other words.
+function worded([words, says]) {
+  if (!says) return words;
+  const term = Object.assign(document.createElement("dfn"), { className: "term", tabIndex: 0, textContent: words });
+  term.dataset.says = says;
+  term.setAttribute("aria-description", says);
+  return term;
 }
 
 // The switch: none, and what the model has. It keeps its elements, and with them the focus.

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from anatomy.language import _
 from anatomy.trace import Token, Trace
+from ui import text
 from ui.components import Chosen, callback, register
 from ui.components.bracket import BRACKET, parts
 from ui.components.edges import EDGES
@@ -180,10 +181,12 @@ def _tokens(trace: Trace, shown: Stretch) -> dict[str, Any]:
 def _colour(coloured: Coloured, shown: Stretch) -> dict[str, Any]:
     """The switch, and the numbers of a stretch."""
     tints, places = coloured.tints, range(shown.start, shown.stop)
+    says = coloured.why if tints is None else tints.says
     data = {
         "options": [(option.id, option.name, option.whole) for option in coloured.options],
         "chosen": coloured.chosen,
-        "says": coloured.why if tints is None else tints.says,
+        "says": says,
+        "told": text.pieces(says),
         "slow": coloured.slow,
     }
     if tints is None:
