@@ -33,7 +33,7 @@ def show(figure: Figure, says: str, key: str, view: Fitted) -> None:
     elif isinstance(figure, Passage):
         drawn_passage.show(figure, says, key, lambda *act: links.go(lambda view: at_passage(view, figure, *act)))
     elif isinstance(figure, Heads):
-        page = to_frame(figure, st.context.theme.type == "dark", (_FOLLOW,))
+        page = to_frame(figure, st.context.theme.type == "dark", (_FOLLOW,), driven=True)
         st.iframe(page, height=figure.height, alt=says)
     elif isinstance(figure, Plotted):
         _show_plotted(figure, says, key, view)

@@ -8,6 +8,12 @@ const theme = () => {
 try {
   const { app, dark } = theme();
   document.documentElement.classList.toggle("dark", dark);
+  for (let around = window.frameElement; around; around = around.parentElement) {
+    const colour = window.parent.getComputedStyle(around).backgroundColor; // of the card that the frame stands in
+    if (colour === "transparent" || /, 0\)$/.test(colour)) continue;
+    document.documentElement.style.setProperty("--background", colour);
+    break;
+  }
   const watch = new MutationObserver(() => theme().dark === dark || location.reload());
   watch.observe(app, { attributes: true, attributeFilter: ["class", "style"] });
   addEventListener("pagehide", () => watch.disconnect());

@@ -42,6 +42,9 @@ _ROOTS = "\n".join(
 )
 
 
+_FRAMED = "body { margin: 0; max-width: none; padding: 2px; }"
+
+
 class Columns(Protocol):
     """What is read of a table: `panels.Table` has it."""
 
@@ -66,10 +69,11 @@ def to_html(figure: Figure, title: str, caption: str, dark: bool = False) -> str
     return _page(title, caption, body, (_library(), _START), dark)
 
 
-def to_frame(figure: Heads, dark: bool = False, before: Sequence[str] = ()) -> str:
+def to_frame(figure: Heads, dark: bool = False, before: Sequence[str] = (), driven: bool = False) -> str:
     """The same page without heading and caption, to stand in a frame of a page that has both. before: scripts that run
-    ahead of its own, and may set the class of its root to "dark"."""
-    return _page(figure.title, "", figure.body(), (*before, *figure.scripts()), dark)
+    ahead of its own, and may set the class of its root to "dark"; driven: the page has the choice of the head, too."""
+    body = f"<style>{_FRAMED}</style>{figure.body(driven)}"
+    return _page(figure.title, "", body, (*before, *figure.scripts()), dark)
 
 
 def _page(title: str, caption: str, body: str, scripts: Sequence[str], dark: bool) -> str:

@@ -1,62 +1,60 @@
-"""BertViz's own head view, model view and neuron view (Vig 2019), as a page that loads nothing.
-
-Its scripts, and the two libraries they call, are read from installed packages when a page is made: d3 5 from mpld3,
-jQuery from XStatic-jQuery. BertViz itself is not imported: that would start torch and IPython.
-"""
+"""BertViz's own head view, model view and neuron view (Vig 2019), as a page that loads nothing."""
 
 import html
 import json
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import numpy as np
 from jaxtyping import Float
 
-from anatomy.language import _
+from anatomy.language import N_, _
+from viz import heads_scripts
+from viz.heads_scripts import IN_A_ROW, SQUARE, View
 from viz.partners import Unlike
-from viz.theme import FONT
+from viz.theme import DARK, FONT, LIGHT, Palette
 
-_FILES = {
-    "d3": ("mpld3", "mpld3/js/d3.v5.min.js"),
-    "jquery": ("XStatic-jQuery", "xstatic/pkg/jquery/data/jquery.min.js"),
-    "head": ("bertviz", "bertviz/head_view.js"),
-    "model": ("bertviz", "bertviz/model_view.js"),
-    "neuron": ("bertviz", "bertviz/neuron_view.js"),
-}
-# BertViz asks require.js for its libraries; here they are already there.
-_REQUIRE = "function requirejs(names, start) { start(window.jQuery, window.d3); }\n"
-# Where each view asks for its numbers.
-_ASKS = {"head": "PYTHON_PARAMS;", "model": "PYTHON_PARAMS;", "neuron": "window.bertviz_params\n"}
-_NUMBERS = 'JSON.parse(document.getElementById("numbers").textContent)'
-# The page's theme is the class of its root, which another script may have set before.
-_THEMED = f"""Object.assign({_NUMBERS}, {{
-  display_mode: document.documentElement.classList.contains("dark") ? "dark" : "light",
-}})"""
-# The neuron view wants keys for every query head: here each key/value head's stand under the heads that share it.
-_SHARE = """const shared = (given) => {
-  const {queries, keys} = given.attention.all, share = queries[0].length / keys[0].length;
-  given.attention.all.keys = keys.map((heads) => queries[0].map((_, head) => heads[Math.floor(head / share)]));
-  return given;
-};
-"""
-# The neuron view opens folded up, with no token chosen: the pointer goes where a reader's would.
-_OPEN = f"""const pos = {_NUMBERS}.pos, row = document.querySelectorAll("#collapsed #leftText > g")[pos];
-row?.dispatchEvent(new MouseEvent("mouseover"));
-row?.querySelectorAll("rect")[1]?.dispatchEvent(new MouseEvent("click"));
-"""
 _ROOT = "bertviz"
-_HEAD_ROW, _MODEL_ROW, _NEURON_ROW, _AROUND = 22.5, 18, 26, 90  # pixels of a token in each view, and beside them
+_HEAD_ROW, _MODEL_ROW, _NEURON_ROW = 22.5, 18, 26  # pixels of a token in each view
+_EDGE = 40  # for the sentence above a view that is wider than its place, and for its scroll bar
+_WIDER = N_("The picture is wider than its place: scroll it sideways.")
+
+
+def _colours(root: str, colours: Palette) -> str:
+    """The theme's colours by name: those of numbers lie within the scales, whose ends are near black."""
+    named = {
+        "soft": colours.soft,
+        "mute": colours.muted,
+        "line": colours.border,
+        "accent": colours.accent,
+        "below": colours.diverging[1],
+        "above": colours.diverging[-2],
+        "amount": colours.sequential[3],
+        "kinds": " ".join(colours.categorical),
+    }
+    return f"{root} {{ {' '.join(f'--{name}: {value};' for name, value in named.items())} }}"
+
+
 # BertViz writes its labels in black, whatever the background, which its neuron view makes black or white.
 _STYLE = f"""
+{_colours(":root", LIGHT)}
+{_colours(":root.dark", DARK)}
 #{_ROOT} {{ font: 14px {FONT}; color: var(--text); overflow-x: auto; }}
 #{_ROOT} text {{ fill: var(--text); }}
-#{_ROOT} svg {{ overflow: visible; }}
+#{_ROOT} svg {{ overflow: visible; display: block; }}
 #{_ROOT}#{_ROOT} {{ background: transparent !important; }}
+#{_ROOT} :is(#heading text, #heading tspan, #vis > svg > text:not(.detail)) {{
+  fill: var(--mute) !important; font: 13px {FONT} !important;
+}}
+#{_ROOT} .background {{ fill: var(--soft); }}
+#{_ROOT} [role="checkbox"] {{ cursor: pointer; stroke: var(--background); stroke-width: 2; }}
+#{_ROOT} [role="checkbox"]:focus-visible {{ outline: 2px solid var(--accent); outline-offset: -1px; }}
+#{_ROOT} [role="checkbox"] ~ text {{ font-size: 12px; text-anchor: middle; pointer-events: none; }}
+#{_ROOT} .attn_background.chosen {{ stroke: var(--accent); stroke-opacity: 0.8; }}
+#{_ROOT} .detail {{ cursor: pointer; }}
+#{_ROOT} .hint {{ position: sticky; left: 0; margin: 0 0 4px; font-size: 12.5px; color: var(--mute); }}
 """
-_WIDE = f"#{_ROOT} #vis {{ min-width: 1010px; }}"  # the neuron view, from its first word to its last
+_WIDE = f"#{_ROOT} #vis {{ min-width: 672px; }}"  # the neuron view, from its first word to its last
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,8 @@ class Heads:
     layers  their numbers in the model
     view    "head": all heads of one layer on each other; "model": a small picture per layer and head; "neuron": q, k
             and their products, component by component, of one head at a time
-    head    the one switched on when the view opens
+    head    the one switched on when the view opens, or marked
+    layer   the one whose head is marked in the model view; None marks none
     title   of the figure
     neurons what the neuron view shows besides
 
@@ -93,10 +92,11 @@ class Heads:
     weights: Float[np.ndarray, "layer head pos src"]
     labels: tuple[str, ...]
     layers: tuple[int, ...]
-    view: Literal["head", "model", "neuron"]
+    view: View
     head: int
     title: str
     neurons: Vectors | None = None
+    layer: int | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.layers), self.weights.shape[1], len(self.labels), len(self.labels))
@@ -110,39 +110,53 @@ class Heads:
         """Pixels that the view takes."""
         n, heads = len(self.labels), self.weights.shape[1]
         if self.view == "head":
-            return round(_AROUND + _HEAD_ROW * n)
+            return round(16 + SQUARE * -(-heads // IN_A_ROW) + 14 + _HEAD_ROW * n)
         if self.view == "neuron":
-            return 2 * _AROUND + 10 + _NEURON_ROW * n
+            return _EDGE + 50 + _NEURON_ROW * n
         small = len(self.layers) * (n * 7 * 12 / heads + 10)
-        return round(_AROUND + max(small, _MODEL_ROW * n + 55))
+        return round(_EDGE + max(small + 45, _MODEL_ROW * n + 55))
 
     def minus(self, other: object) -> NoReturn:
         """Unlike: what a script draws of each has no difference."""
         raise Unlike("BertViz's pages have no difference: take the panel attention, heads or cell")
 
-    def body(self) -> str:
-        """The elements that the scripts fill, and the numbers as data that cannot end their element."""
+    def body(self, driven: bool = False) -> str:
+        """The elements that the scripts fill, and the numbers as data that cannot end their element.
+
+        driven: the page around it has the choice of the head, which else the neuron view has itself.
+        """
         numbers = json.dumps(self._numbers(), ensure_ascii=False).replace("<", "\\u003c")
         return (
             f"<style>{_STYLE}{_WIDE if self.view == 'neuron' else ''}</style>"
             f'<div id="{_ROOT}" role="figure" aria-label="{html.escape(self.title, quote=True)}">'
-            f'<span>{self._selects()}</span><div id="vis"></div></div>'
+            f'{"" if driven else self._select()}<p class="hint" hidden>{html.escape(_(_WIDER))}</p>'
+            f'<div id="vis"></div></div>'
             f'<script type="application/json" id="numbers">{numbers}</script>'
         )
 
     def scripts(self) -> tuple[str, ...]:
         """What runs, in order; the same for every text."""
-        before, after = ((_SHARE,), (_OPEN,)) if self.view == "neuron" else ((), ())
-        return (_read("d3"), _read("jquery"), _REQUIRE, *before, _view(self.view), *after)
+        return heads_scripts.scripts(self.view)
 
-    def _selects(self) -> str:
-        """What the script fills with the numbers to choose from."""
-        if self.view == "head":
-            return f'<label>{html.escape(_("Layer:"))} <select id="layer"></select></label>'
-        if self.view == "neuron":  # the script counts the layers that it is given from 0: none to choose
-            layer = html.escape(_("Layer {layer}", layer=self.layers[0]))
-            return f'{layer} · <label>{html.escape(_("Head:"))} <select id="att_head"></select></label>'
-        return ""
+    def _select(self) -> str:
+        """What the script of the neuron view fills with the heads. No view has a choice of layers: it gets its own."""
+        if self.view != "neuron":
+            return ""
+        layer = html.escape(_("Layer {layer}", layer=self.layers[0]))
+        return f'<span>{layer} · <label>{html.escape(_("Head:"))} <select id="att_head"></select></label></span>'
+
+    def _words(self) -> dict[str, str]:
+        """What BertViz says in English."""
+        return {
+            "head": _("head {head}"),
+            "heads": _("head"),
+            "layers": _("layer"),
+            "one": _("layer {layer}, head {head}"),
+            "query": _("query"),
+            "key": _("key"),
+            "weight": _("weight"),
+            "none": _("No token is chosen"),
+        }
 
     def _numbers(self) -> dict:
         rounded = np.round(self.weights.astype(np.float64), 3).tolist()
@@ -157,6 +171,8 @@ class Heads:
             "include_layers": self.layers,
             "include_heads": list(range(self.weights.shape[1])),
             "total_heads": self.weights.shape[1],
+            "chosen": None if self.layer is None else [self.layers.index(self.layer), self.head],
+            "words": self._words(),
         }
 
     def _neuron_numbers(self, rounded: list, given: Vectors) -> dict:
@@ -171,42 +187,5 @@ class Heads:
             "layer": 0,
             "head": self.head,
             "pos": given.pos,
+            "words": self._words(),
         }
-
-
-def missing() -> str | None:
-    """Which packages to install for these views, as a sentence; None when all are there."""
-    absent = sorted({package for package, _file in _FILES.values() if not _installed(package)})
-    if not absent:
-        return None
-    return _(
-        "The scripts of these views come from packages that are not installed: pip install {packages}.",
-        packages=" ".join(absent),
-    )
-
-
-def _installed(package: str) -> bool:
-    try:
-        distribution(package)
-    except PackageNotFoundError:
-        return False
-    return True
-
-
-@cache
-def _read(name: str) -> str:
-    """A script of an installed package, with the two sequences that end or confuse a script element broken up."""
-    package, path = _FILES[name]
-    script = Path(str(distribution(package).locate_file(path))).read_text(encoding="utf-8")
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-
-
-@cache
-def _view(name: Literal["head", "model", "neuron"]) -> str:
-    """BertViz's script without the addresses of its libraries, its data taken from the page."""
-    script, asks = _read(name), _ASKS[name]
-    start, end = script.find("require.config("), script.find("requirejs(")
-    if not 0 <= start < end or script.count(asks) != 1:
-        version = distribution("bertviz").version
-        raise ValueError(f"bertviz {version} lays its scripts out differently: viz/heads.py was written for 1.4")
-    return script[end:].replace(asks, f"shared({_THEMED});" if name == "neuron" else f"{_THEMED};")

@@ -21,7 +21,8 @@ from panels.common.chosen_cell import rule
 from panels.common.snippet import PATTERNS, opening
 from panels.panel import Panel, Table
 from viz.format import number, percent, quoted, thousands
-from viz.heads import Heads, missing
+from viz.heads import Heads
+from viz.heads_scripts import missing
 
 NEURON = "neuron"
 VIEW = Choice(
@@ -142,6 +143,7 @@ def draw(links: Links) -> Heads:
         layers=links.layers,
         view=_SHOWN[links.shown],
         head=links.head,
+        layer=links.layer if links.shown == "model" else None,
         title=_title(links),
         neurons=None if links.asked is None else neurons.vectors(links.asked),
     )

@@ -201,7 +201,7 @@ def formula(asked: Asked) -> str:
     scores = row.values
     lines = [
         _(
-            "opacity of a component = tanh(|value| / 4), of the box q∙k = tanh(|q·k / √d| / 4); blue above 0, orange "
+            "opacity of a component = tanh(|value| / 4), of the box q∙k = tanh(|q·k / √d| / 4); orange above 0, blue "
             "below"
         ),
         _(

@@ -9,9 +9,9 @@ from anatomy.trace import Token
 from anatomy.view import DEFAULT_PANEL, OPENING, Fitted, View, read_view
 from tests.anatomy.spec import spec
 
-SCALE = Choice("scale", "Scale", ("linear", "log"), ("%", "log"))
-FIRST = Switch("first", "Leave out the first token")
-TEMPERATURE = Slider("temp", "Temperature", 0.1, 2.0, 0.1, 1.0)
+SCALE = Choice("scale", "Scale", ("linear", "log"), ("%", "log"), says="")
+FIRST = Switch("first", "Leave out the first token", says="")
+TEMPERATURE = Slider("temp", "Temperature", 0.1, 2.0, 0.1, 1.0, says="")
 CONTROLS = (SCALE, FIRST, TEMPERATURE)
 PANELS = ("tokens", "attention", OPENING)
 PLAIN = ("panel", "layer", "head", "pos", "src", "tail")

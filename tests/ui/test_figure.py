@@ -41,7 +41,7 @@ def test_a_head_is_chosen_by_the_place_of_its_cell():
     assert at_cell(View(), heads(), (0, 2)) == View(layer=0, head=2)
 
 
-ZOOM = Choice("zoom", "Zoom", ("whole", "256"))
+ZOOM = Choice("zoom", "Zoom", ("whole", "256"), says="")
 # Three rows and columns of two tokens each; token 3 looking at token 2 is chosen.
 POOLED = Grid(
     np.zeros((3, 3)),

@@ -87,7 +87,7 @@ NEAR = Part((4, 5, 6), (0, 1, 2), (5, 1), 9)
 
 
 def test_a_cell_is_chosen_in_the_grid_that_the_reader_saw_or_not_at_all():
-    zoom = (Choice("zoom", "Zoom", ("whole", "near")), "near")
+    zoom = (Choice("zoom", "Zoom", ("whole", "near"), says=""), "near")
     near = made(np.zeros((2, 2), np.float32), focus=(0, 0), part=NEAR, selects="cell")
     sent = {"row": 1, "col": 0, "of": unpacked(grid.pack(near, "says"))["cells"]}
     same = replace(near, focus=(1, 1), z=np.ones((2, 2), np.float32))
@@ -110,7 +110,7 @@ def test_a_cell_is_chosen_in_the_grid_that_the_reader_saw_or_not_at_all():
 
 
 def test_where_a_window_lies_is_sent_with_a_small_picture_of_the_whole():
-    zoom, place = Choice("zoom", "Zoom", ("whole", "2")), Place("at", "Place", ("",), count=3)
+    zoom, place = Choice("zoom", "Zoom", ("whole", "2"), says=""), Place("at", "Place", ("",), count=3)
     part = Part((4032, 4033, 4034), (0, 1, 2), (4033, 1), 8192)
     whole = np.array([[0.5, np.nan], [1.0, 0.0]])
     sight = Sight(zoom, "2", place, (4033, 1), 8192, whole, "each cell: the largest")
@@ -131,7 +131,7 @@ def test_where_a_window_lies_is_sent_with_a_small_picture_of_the_whole():
 
 
 def test_a_map_of_the_whole_sends_no_second_picture_of_it():
-    zoom, place = Choice("zoom", "Zoom", ("whole", "2")), Place("at", "Place", ("",), count=3)
+    zoom, place = Choice("zoom", "Zoom", ("whole", "2"), says=""), Place("at", "Place", ("",), count=3)
     sight = Sight(zoom, "whole", place, (1, 0), 300)
     header = unpacked(grid.pack(made(np.zeros((2, 2), np.float32), sight=sight), "says"))
     assert (header["sight"]["level"], header["sight"]["shape"]) == (0, None)

@@ -69,6 +69,15 @@ def test_close_leads_from_a_first_visit_to_attention_and_the_key_back(reader):
     expect(reader.heading).to_have_text(TITLE)
     reader.press("?")
     expect(reader.heading).to_have_text(ATTENTION)
+    reader.press("?")
+    key = reader.page.get_by_role("checkbox", name="the key ? opens and closes this")
+    key.uncheck()  # WCAG 2.1.4; the browser remembers it
+    reader.reload()
+    expect(key).not_to_be_checked()
+    reader.press("?")
+    reader.click(way(reader, "Close"))
+    expect(reader.heading).to_have_text(ATTENTION)
+    expect(way(reader, "How it works").locator("kbd")).to_be_hidden()
 
 
 def test_close_leads_back_to_the_panel_that_one_came_from_and_so_does_the_browsers_back(reader):
