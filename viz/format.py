@@ -3,7 +3,7 @@ place that decides on digits."""
 
 import html
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -74,6 +74,18 @@ def number(value: float, digits: int = 3) -> str:
     if power < -4 or power > 4:
         return f"{_here().written(mantissa)}·10{str(power).translate(_RAISED)}"
     return _here().written(f"{value:,.{max(0, digits - 1 - power)}f}")
+
+
+def change(before: float, after: float, written: Callable[[float], str] = number) -> str:
+    """What a number does, as the verb of a sentence: "goes from 94 % to 98 %". Two that read the same are not told
+    apart: "stays at 94 %" where they are one number, "stays at about 94 %" where more digits would differ.
+
+    written: how the numbers are printed, with their unit
+    """
+    first, last = written(before), written(after)
+    if first != last:
+        return _("goes from {before} to {after}", before=first, after=last)
+    return _("stays at {value}", value=first) if before == after else _("stays at about {value}", value=first)
 
 
 def rounding(difference: float, *compared: float | np.ndarray, digits: int = 2) -> str:

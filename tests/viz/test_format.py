@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from anatomy.language import use_locale
 from viz import nouns
-from viz.format import cosine, counted, escaped, number, percent, quoted, rounding, signed_percent, thousands
+from viz.format import change, cosine, counted, escaped, number, percent, quoted, rounding, signed_percent, thousands
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,11 @@ def test_labels_are_quoted_and_escaped():
 )
 def test_shares_that_may_lie_outside_of_0_and_1(share, text):
     assert signed_percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [(0.94, 0.98, "goes from 94 % to 98 %"), (0.941, 0.942, "stays at about 94 %"), (0.94, 0.94, "stays at 94 %")],
+)
+def test_a_number_is_never_said_to_go_from_one_to_the_same(before, after, text):
+    assert change(before, after, percent) == text
