@@ -87,9 +87,11 @@ def _step(name: str, scores: Float[Array, " vocab"], removed: float) -> Step:
 
 def penalized(scores: Float[Array, " vocab"], ids: Int[Array, " distinct"], penalty: float) -> Float[Array, " vocab"]:
     """Scores of the text's tokens divided by the penalty where above 0, multiplied where below. Keskar et al. 2019
-    (CTRL), sec. 4.1, with the library's sign rule. ValueError for a penalty that is not above 0."""
+    (CTRL), sec. 4.1, with the library's sign rule; 1 for none. ValueError for a penalty that is not above 0."""
     if penalty <= 0:
         raise ValueError(f"the repetition penalty is {penalty}: it has to be above 0")
+    if penalty == 1:
+        return scores
     result = scores.copy()
     own = scores[ids]
     result[ids] = np.where(own < 0, own * np.float32(penalty), own / np.float32(penalty))

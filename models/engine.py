@@ -87,6 +87,8 @@ class Engine(Protocol):
         temperature: float = 0.0,
         top_k: int = 0,
         top_p: float = 1.0,
+        min_p: float = 0.0,
+        penalty: float = 1.0,
         seed: int = 0,
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -96,7 +98,7 @@ class Engine(Protocol):
         Fewer than `count` where the model ends its text. Refused: with a sentence; TooLong where that many tokens take
         more memory than there is.
 
-        temperature, top_k, top_p, seed  as in `models.loaded.generate.Sampling`
+        temperature, top_k, top_p, min_p, penalty, seed  as in `models.loaded.generate.Sampling`
         report, cancelled  as in `run`: layer by layer of the text, then token by token
         """
         ...

@@ -14,6 +14,8 @@ from viz.heads import Heads
 from viz.table import Table as Table
 
 Figure = Description | Heads
+Place = Literal["layer", "head"]
+Idle = Control | Place
 Reading = TypeVar("Reading")
 
 
@@ -35,7 +37,8 @@ class Panel(Generic[Reading]):
     formula   reading → lines of plain text with the real numbers put in
     snippet   (spec, view) → Python that computes the figure's numbers with plain transformers
     controls  the panel's own switches
-    idle      (spec, view) → those of its controls that change nothing for this text: the page leaves them out
+    idle      (spec, view) → those of its controls and places that change nothing for this text, or as it is set: the
+              page leaves them out
     applies   spec → None, or why this model has no such part
     facts     what of `anatomy.facts` it computes with: where the model does not bear one out, the panel is closed
     chooser   id of the panel that stands beside it and chooses what it shows
@@ -60,11 +63,11 @@ class Panel(Generic[Reading]):
     formula: Callable[[Reading], str]
     snippet: Callable[[ModelSpec, Fitted], str]
     controls: tuple[Control, ...] = ()
-    idle: Callable[[ModelSpec, Fitted], Sequence[Control]] = lambda spec, view: ()
+    idle: Callable[[ModelSpec, Fitted], Sequence[Idle]] = lambda spec, view: ()
     applies: Callable[[ModelSpec], str | None] = lambda spec: None
     facts: tuple[str, ...] = ()
     chooser: str | None = None
-    places: tuple[Literal["layer", "head"], ...] = ()
+    places: tuple[Place, ...] = ()
     whole: bool = False
     wide: bool = False
     others: bool = False

@@ -12,7 +12,7 @@ from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import View
-from panels.common.shared import TEMPERATURE, TOP_K, TOP_P
+from panels.common.sampled import settings
 from ui import links
 from ui.components import continuation
 from ui.components.continuation import Next
@@ -84,19 +84,24 @@ def _draw(model: HostedModel) -> None:
 
 def said(view: View) -> str:
     """By which settings a token is drawn."""
-    return _(
-        "Draw a token at temperature {temperature}, top-k {top_k}, top-p {top_p}, as the output's panels are set",
-        temperature=exact(view[TEMPERATURE]),
-        top_k=exact(view[TOP_K]),
-        top_p=exact(view[TOP_P]),
+    how = settings(view)
+    said = _(
+        "Draw a token at temperature {temperature}, top-k {top_k}, top-p {top_p}",
+        temperature=exact(how.temperature),
+        top_k=exact(how.top_k),
+        top_p=exact(how.top_p),
     )
+    if how.min_p:
+        said = _("{settings}, min-p {min_p}", settings=said, min_p=exact(how.min_p))
+    if how.penalty != 1:
+        said = _("{settings}, repetition penalty {penalty}", settings=said, penalty=exact(how.penalty))
+    return _("{settings}, as the output's panels are set", settings=said)
 
 
 def drawn(view: View, model: HostedModel, seed: int) -> View:
     """The view with a token more, drawn by the settings on the page; the same view where none can be drawn."""
-    how = {"temperature": view[TEMPERATURE], "top_k": int(view[TOP_K]), "top_p": view[TOP_P]}
     with suppress(Refused, Loading):
-        longer = model.extend(view.run(model.spec()), 1, **how, seed=seed)
+        longer = model.extend(view.run(model.spec()), 1, settings(view), seed)
         return replace(view, tail=longer.tail, pos=None, src=None)
     return view
 

@@ -32,8 +32,8 @@ def row(panel: Panel, spec: ModelSpec, view: Fitted, letters: int = WIDE, chosen
     letters  about how many stand in a row
     """
     theirs = (chosen_for.places, chosen_for.controls) if chosen_for else ((), ())
-    places = [place for place in panel.places if _count(spec, place) > 1 and place not in theirs[0]]
-    left_out = (*theirs[1], *panel.idle(spec, view))
+    left_out = (*theirs[0], *theirs[1], *panel.idle(spec, view))
+    places = [place for place in panel.places if _count(spec, place) > 1 and place not in left_out]
     own = [control for control in panel.controls if control not in left_out and not isinstance(control, Place)]
     if not places and not own:
         return

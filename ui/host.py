@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from copy import copy
+from dataclasses import asdict
 from threading import Event, Lock, Thread
 from time import monotonic
 
@@ -16,6 +17,7 @@ import streamlit as st
 from anatomy.language import N_
 from anatomy.refused import Refused, Sentence, Settled
 from anatomy.request import Run, Want
+from anatomy.sampling import Settings
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import DEFAULT_MODEL
@@ -191,12 +193,12 @@ class HostedModel:
             raise self._absent()
         self._live.get(run, wants, later=True, watch=watch)
 
-    def extend(self, run: Run, count: int, *, temperature: float, top_k: int, top_p: float, seed: int) -> Run:
+    def extend(self, run: Run, count: int, how: Settings, seed: int) -> Run:
         """The run with tokens that the model goes on with; see `Engine.extend`. Loading: it is not there yet."""
         if self._live is None:
             raise self._absent()
         watch = None if session.page() is None else _stay
-        return self._live.extend(run, count, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, watch=watch)
+        return self._live.extend(run, count, **asdict(how), seed=seed, watch=watch)
 
     def _absent(self) -> Exception:
         """Why nobody can answer now; the model, which could, waits no longer."""

@@ -136,6 +136,17 @@ def listed(parts: Iterable[str]) -> str:
     return _(", ").join(parts)
 
 
+def spans(places: Iterable[int]) -> str:
+    """Whole numbers in rising order, those in a row as their ends: 3, 24–27."""
+    runs: list[list[int]] = []
+    for place in places:
+        if runs and place == runs[-1][-1] + 1:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    return listed(thousands(run[0]) if len(run) == 1 else f"{thousands(run[0])}–{thousands(run[-1])}" for run in runs)
+
+
 def quoted(label: str) -> str:
     """A token's label as a sentence quotes it."""
     return _("“{label}”", label=label)

@@ -1,26 +1,20 @@
 """A text going on: one token after the other, with the library's own cache of keys and values.
 
-The token is the best one, or drawn from the distribution as the library's own logits processors leave it.
+The token is the best one, or drawn from the distribution that `anatomy.sampling` leaves: that of the sampling panel.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import DynamicCache
-from transformers.generation.logits_process import (
-    LogitsProcessorList,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
 
 from anatomy import facts
 from anatomy.language import N_, Count
 from anatomy.refused import Refused
+from anatomy.sampling import Settings, steps
 from anatomy.spec import ModelSpec
 from models.loaded.model import LoadedModel
 from models.loaded.ranked import largest_at
@@ -36,6 +30,8 @@ class Sampling:
     temperature  0 takes the best; above, logits are divided by it and one is drawn
     top_k        drawn from the k best alone; 0: from all
     top_p        drawn from the fewest best that hold this probability (Holtzman et al. 2019, sec. 3.1); 1: from all
+    min_p        not drawn are tokens below this share of the best one's probability; 0: from all
+    penalty      logits of tokens that stand in the text are divided by it, or multiplied below 0; 1: none
     seed         same seed, text and settings: same tokens, in one go or one by one
 
     ValueError for a number out of these ranges.
@@ -44,29 +40,30 @@ class Sampling:
     temperature: float = 0.0
     top_k: int = 0
     top_p: float = 1.0
+    min_p: float = 0.0
+    penalty: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.temperature < 0 or self.top_k < 0 or not 0 < self.top_p <= 1 or self.seed < 0:
             raise ValueError(f"{self}: temperature, top_k and seed are 0 or more, top_p is above 0 and at most 1")
+        if not 0 <= self.min_p <= 1 or self.penalty <= 0:
+            raise ValueError(f"{self}: min_p is 0 or more and at most 1, penalty is above 0")
 
     def token(self, logits: Float[Tensor, " vocab"], ids: Int[Tensor, " pos"]) -> int:
         """The id of the token that follows these."""
         if self.temperature == 0:
             return int(largest_at(logits[None]))
-        p = self.distribution(logits, ids).numpy()
+        p = self.distribution(logits, ids)
         running = np.cumsum(p)
         drawn = np.random.default_rng((self.seed, len(ids))).random()  # a place of its own for every step
         return int(np.searchsorted(running, drawn * running[-1], side="right"))
 
-    def distribution(self, logits: Float[Tensor, " vocab"], ids: Int[Tensor, " pos"]) -> Float[Tensor, " vocab"]:
-        """What a token is drawn from when the temperature is above 0: temperature, then top-k, then top-p."""
-        steps = LogitsProcessorList([TemperatureLogitsWarper(float(self.temperature))])
-        if self.top_k:
-            steps.append(TopKLogitsWarper(min(self.top_k, len(logits))))
-        if self.top_p < 1:
-            steps.append(TopPLogitsWarper(float(self.top_p)))
-        return steps(cast(torch.LongTensor, ids[None]), logits[None].double())[0].softmax(-1)
+    def distribution(self, logits: Float[Tensor, " vocab"], ids: Int[Tensor, " pos"]) -> Float[np.ndarray, " vocab"]:
+        """What a token is drawn from when the temperature is above 0: the last of the steps that the sampling panel
+        shows, each of which gives what the library's own logits processor does."""
+        chosen = Settings(self.penalty, self.temperature, self.top_k, self.top_p, self.min_p)
+        return steps(logits.float().numpy(), ids.tolist(), chosen)[-1].probabilities
 
 
 def fit(spec: ModelSpec, tokens: int, count: int, limit: int) -> None:

@@ -284,6 +284,8 @@ class LocalEngine:
         temperature: float = 0.0,
         top_k: int = 0,
         top_p: float = 1.0,
+        min_p: float = 0.0,
+        penalty: float = 1.0,
         seed: int = 0,
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -292,7 +294,7 @@ class LocalEngine:
         ids = self._ids(self._tokens(run))
         generate.fit(self.spec, len(ids), count, self.max_tokens)
         interventions.check(run.interventions, self.spec, len(ids) + count)
-        how = generate.Sampling(temperature, top_k, top_p, seed)
+        how = generate.Sampling(temperature, top_k, top_p, min_p, penalty, seed)
         with (
             listening(report, cancelled),
             self._its_turn(),

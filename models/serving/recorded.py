@@ -79,6 +79,8 @@ class RecordedEngine:
         temperature: float = 0.0,
         top_k: int = 0,
         top_p: float = 1.0,
+        min_p: float = 0.0,
+        penalty: float = 1.0,
         seed: int = 0,
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,

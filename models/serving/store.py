@@ -110,12 +110,15 @@ class Store:
         temperature: float = 0.0,
         top_k: int = 0,
         top_p: float = 1.0,
+        min_p: float = 0.0,
+        penalty: float = 1.0,
         seed: int = 0,
         watch: Report | None = None,
     ) -> Run:
         """The run with a longer tail, as the engine goes on with it; see `Engine.extend`. It waits in the queue too;
         watch: see `Queue.ask`."""
-        how = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        how = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        how |= {"min_p": min_p, "penalty": penalty, "seed": seed}
         about = ("extend", run, count, *how.values())
 
         def work(report: Report, cancelled: Callable[[], bool]) -> Run:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from anatomy.control import Choice
 from anatomy.language import N_, _
 from anatomy.request import Want, choice
+from anatomy.rounding import bound
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -78,6 +79,11 @@ class LogitDecomposition:
         return np.array([self.enters, *self.writes.ravel(), self.constants])
 
     @property
+    def level(self) -> bool:
+        """Whether the rival's logit is the best token's, but for rounding."""
+        return self.rival is not None and abs(self.own) <= bound(float(np.abs(self.terms).max()))
+
+    @property
     def quantity(self) -> str:
         """What is shared out, in words."""
         if self.rival is None:
@@ -89,13 +95,19 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """The parts and heads, neurons where they are shown, and what the parts have to add up to."""
     sites = ("dla_parts", "dla_heads", *(NEURON_SITES if view[BY] == "neurons" else ()))
     here = (Want(site, pos=view.pos) for site in ("logits", "next_ids"))
-    return (*(wanted(site, view) for site in sites), *here, Want("resid_post", spec.layers - 1, pos=view.pos))
+    return (*(wanted(site, spec, view) for site in sites), *here, Want("resid_post", spec.layers - 1, pos=view.pos))
 
 
-def wanted(site: str, view: Fitted) -> Want:
+def rank(spec: ModelSpec, view: Fitted) -> int | None:
+    """The rival's place among all tokens: the last where there are fewer; None where there is no rival."""
+    named = _RANKS.get(view[RIVAL])
+    return None if named is None or spec.vocab == 1 else min(named, spec.vocab)
+
+
+def wanted(site: str, spec: ModelSpec, view: Fitted) -> Want:
     """One of these sites for the best token at the chosen position, or for its lead over the rival."""
-    rank = _RANKS.get(view[RIVAL])
-    return Want(site, pos=view.pos, token=choice(1), against=None if rank is None else choice(rank))
+    against = rank(spec, view)
+    return Want(site, pos=view.pos, token=choice(1), against=None if against is None else choice(against))
 
 
 def logit_decomposition(trace: Trace, view: Fitted) -> LogitDecomposition:
@@ -103,10 +115,10 @@ def logit_decomposition(trace: Trace, view: Fitted) -> LogitDecomposition:
 
     Direct logit attribution (Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits").
     """
-    parts, heads = (trace[wanted(site, view)].astype(np.float64) for site in ("dla_parts", "dla_heads"))
+    parts, heads = (trace[wanted(site, trace.spec, view)].astype(np.float64) for site in ("dla_parts", "dla_heads"))
     ranked, logits = trace[Want("next_ids", pos=view.pos)], trace[Want("logits", pos=view.pos)].astype(np.float64)
-    best, rank = int(ranked[0]), _RANKS.get(view[RIVAL])
-    rival = None if rank is None else int(ranked[rank - 1])
+    best, against = int(ranked[0]), rank(trace.spec, view)
+    rival = None if against is None else int(ranked[against - 1])
     return LogitDecomposition(
         best=trace.following(best, view.pos),
         rival=None if rival is None else trace.following(rival, view.pos),

@@ -73,3 +73,27 @@ TOP_P = Slider(
         "of them."
     ),
 )
+MIN_P = Slider(
+    "minp",
+    N_("Min-p (0: all)"),
+    0.0,
+    0.5,
+    0.01,
+    0.0,
+    says=N_(
+        "Only tokens with at least this share of the best one's probability may be drawn: 0 is all of them, 0.5 those "
+        "at least half as probable."
+    ),
+)
+PENALTY = Slider(
+    "penalty",
+    N_("Repetition penalty (1: none)"),
+    1.0,
+    2.0,
+    0.05,
+    1.0,
+    says=N_(
+        "Makes tokens that stand in the text less probable: their logits are divided by this number, or multiplied "
+        "where they are below 0. 1 changes nothing."
+    ),
+)

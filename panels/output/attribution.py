@@ -3,19 +3,21 @@
 Direct logit attribution (Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits").
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from anatomy.language import N_, _, ngettext
 from anatomy.rounding import largest_place, smallest_place
+from anatomy.spec import ModelSpec
+from anatomy.view import Fitted
 from panels.common.logit_decomposition import BY, PARTS, RIVAL, applies, needs
 from panels.common.residual_decomposition import entrance
 from panels.output import attribution_neurons as neurons
 from panels.output.attribution_formula import formula
 from panels.output.attribution_snippet import snippet
 from panels.output.attributions import Attribution, read
-from panels.panel import Panel, Table
+from panels.panel import Idle, Panel, Table
 from viz.bars import Bars
 from viz.format import number, quoted, rounding
 from viz.grid import Grid
@@ -84,6 +86,12 @@ def _heads(attribution: Attribution) -> Grid:
     )
 
 
+def idle(spec: ModelSpec, view: Fitted) -> Sequence[Idle]:
+    """The head, where no heads are shown; and the rival of a model that knows one token alone."""
+    rival = (RIVAL,) if spec.vocab == 1 else ()
+    return rival if view[BY] == "heads" else ("head", *rival)
+
+
 def caption(attribution: Attribution) -> str:
     """Who adds most and who takes off most, and what it adds up to."""
     decomposition, label = attribution.decomposition, quoted(attribution.token)
@@ -93,6 +101,13 @@ def caption(attribution: Attribution) -> str:
             label=label,
             best=quoted(decomposition.best),
             logit=number(decomposition.own),
+        )
+    elif decomposition.level:
+        best = _(
+            "After {label} the best tokens, {best} and {rival}, have the same logit.",
+            label=label,
+            best=quoted(decomposition.best),
+            rival=quoted(decomposition.rival),
         )
     else:
         best = _(
@@ -114,9 +129,12 @@ def _who(attribution: Attribution) -> str:
 
 def _who_of_parts(attribution: Attribution) -> str:
     decomposition = attribution.decomposition
-    extremes = _extremes(decomposition.writes, _part)
+    enters = entrance(attribution.spec)
+    layers = range(attribution.spec.layers)
+    names = (enters, *(_part(which, layer) for which in range(len(PARTS)) for layer in layers))
+    extremes = _extremes(decomposition.terms[:-1], lambda at: names[at[0]])
     values = {
-        "enters": _upper(entrance(attribution.spec)),
+        "enters": _upper(enters),
         "total": number(decomposition.total),
         "difference": rounding(decomposition.off, decomposition.terms),
     }
@@ -141,7 +159,9 @@ def _extremes(values: np.ndarray, named: Callable[[tuple[int, ...]], str]) -> st
     """Who adds most and who takes off most, where anybody does."""
     most, least = largest_place(values), smallest_place(values)
     said = {"value": number(float(values[most])), "less": number(-float(values[least]))}
-    if values[most] < 0:
+    if not values.any():
+        return _("No part adds anything or takes anything off.")
+    if values[most] <= 0:
         return _("{least} takes off most ({less}).", least=_upper(named(least)), **said)
     if values[least] >= 0:
         return _("{most} adds {value}, the most.", most=_upper(named(most)), **said)
@@ -153,8 +173,7 @@ def _extremes(values: np.ndarray, named: Callable[[tuple[int, ...]], str]) -> st
     )
 
 
-def _part(at: tuple[int, ...]) -> str:
-    which, layer = at
+def _part(which: int, layer: int) -> str:
     return _("the FFN in layer {layer}", layer=layer) if which else _("attention in layer {layer}", layer=layer)
 
 
@@ -226,6 +245,7 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     controls=(BY, RIVAL),
+    idle=idle,
     applies=applies,
     places=("layer", "head"),
 )

@@ -50,19 +50,12 @@ def _rule(attribution: Attribution) -> tuple[str, str]:
 
 def _layer_lines(attribution: Attribution) -> list[str]:
     """The chosen layer's parts, its heads' sum, and what belongs to none of them."""
-    layer, head = attribution.layer, attribution.head
+    layer = attribution.layer
     attention, ffn = attribution.decomposition.writes[:, layer].tolist()
     heads = attribution.decomposition.heads[layer]  # [head]
-    own, together = float(heads[head]), float(heads.sum())
+    together = float(heads.sum())
     lines = [
-        _(
-            "layer {layer}: attention {attention}, of which head {head} {own}; FFN {ffn}",
-            layer=layer,
-            attention=number(attention),
-            head=head,
-            own=number(own),
-            ffn=number(ffn),
-        ),
+        _parts(attribution, number(attention), number(ffn)),
         ngettext(
             "Σ over the {count} head of layer {layer} = {total}",
             "Σ over the {count} heads of layer {layer} = {total}",
@@ -75,3 +68,18 @@ def _layer_lines(attribution: Attribution) -> list[str]:
         rest = number(attention - together)
         lines.append(_("the output projection's bias, which belongs to no head: {value}", value=rest))
     return lines
+
+
+def _parts(attribution: Attribution, attention: str, ffn: str) -> str:
+    """What the chosen layer's attention and FFN add; where heads are shown, the chosen head's part too."""
+    layer, head = attribution.layer, attribution.head
+    if not attribution.as_heads:
+        return _("layer {layer}: attention {attention}, FFN {ffn}", layer=layer, attention=attention, ffn=ffn)
+    return _(
+        "layer {layer}: attention {attention}, of which head {head} {own}; FFN {ffn}",
+        layer=layer,
+        attention=attention,
+        head=head,
+        own=number(float(attribution.decomposition.heads[layer, head])),
+        ffn=ffn,
+    )

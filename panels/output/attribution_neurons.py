@@ -62,7 +62,7 @@ class Movers:
 def movers(trace: Trace, view: Fitted, ffns: Float[np.ndarray, " layer"]) -> Movers:
     """At most 20, for the chosen position. The engine gives a few of each layer, strongest first: the list ends early
     where the next one of some layer may be among those that it keeps back."""
-    ids, logits = (trace[wanted(site, view)] for site in NEURON_SITES)  # [layer k]
+    ids, logits = (trace[wanted(site, trace.spec, view)] for site in NEURON_SITES)  # [layer k]
     kept, strongest = [], largest_first(np.abs(logits).ravel())[:_MOST]
     for place in strongest.tolist():
         kept.append(divmod(place, ids.shape[1]))
@@ -119,7 +119,9 @@ def caption(moving: Movers) -> str:
         "value": number(abs(float(moving.logits[0]))),
     }
     every = len(moving.ffns) * moving.d_ff
-    if moving.logits[0] >= 0:
+    if moving.logits[0] == 0:
+        strongest = ngettext("The {count} neuron does not move it.", "None of the {count} neurons moves it.", every)
+    elif moving.logits[0] > 0:
         strongest = ngettext(
             "Of {count} neuron, neuron {neuron} of layer {layer} moves it most: it adds {value}.",
             "Of {count} neurons, neuron {neuron} of layer {layer} moves it most: it adds {value}.",

@@ -3,10 +3,8 @@ strongest neurons."""
 
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
-from panels.common.logit_decomposition import BY, RIVAL
+from panels.common.logit_decomposition import BY, rank
 from panels.common.snippet import LAYERS, opening
-
-_RIVALS = {"second": 1, "third": 2}
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
@@ -56,7 +54,8 @@ for projection in projections:
 
 def _direction(spec: ModelSpec, view: Fitted) -> str:
     """Leaves `own`, the model's own logit or lead, and `direction`: a write · direction is what it adds to that."""
-    rival = _RIVALS.get(view[RIVAL])
+    against = rank(spec, view)
+    rival = None if against is None else against - 1
     lines = [
         "ranked = logits.argsort(descending=True)",
         "table = model.get_output_embeddings().weight.detach().double()",

@@ -295,20 +295,22 @@ def _own(cache: GrowingCache) -> str:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """Bytes of the library's own cache after each token, and how far its logits lie from those of a pass without it."""
+    """Bytes of the library's own cache after each token, and how far its logits lie from those of a pass without it; of
+    a model that gives no logits, its last vectors."""
+    given, called = ("last_hidden_state", "vectors") if spec.head is None else ("logits", "logits")
     return f"""{opening(spec, view)}
 from transformers import DynamicCache
 
 cache, held, off = DynamicCache({"config=model.config" if spec.windows else ""}), [], 0.0
 with torch.no_grad():
-    whole = model(**inputs, use_cache=False).logits[0]  # [pos, vocab]
+    whole = model(**inputs, use_cache=False).{given}[0]  # [pos, {"d_model" if spec.head is None else "vocab"}]
     for place, token in enumerate(ids):
         step = model(input_ids=torch.tensor([[token]]), past_key_values=cache, use_cache=True)
         held.append(sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers))
-        off = max(off, (step.logits[0, -1] - whole[place]).abs().max().item())
+        off = max(off, (step.{given}[0, -1] - whole[place]).abs().max().item())
 result = held, off
 print(held)
-print("largest difference between logits with and without the cache:", off)
+print("largest difference between {called} with and without the cache:", off)
 """
 
 

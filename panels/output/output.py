@@ -110,8 +110,8 @@ def caption(prediction: Prediction) -> str:
     """The best token, the entropy, and how many tokens hold most of the probability."""
     holding = nucleus(prediction.probabilities, _MASS)
     spread = ngettext(
-        "The entropy is {entropy} nats, and {count} token holds {mass} of the probability, out of {all}.",
-        "The entropy is {entropy} nats, and {count} tokens hold {mass} of the probability, out of {all}.",
+        "The entropy is {entropy} nats, and {count} token holds {mass} of the probability or more, out of {all}.",
+        "The entropy is {entropy} nats, and {count} tokens hold {mass} of the probability or more, out of {all}.",
         holding,
         entropy=number(float(entropy(prediction.probabilities))),
         mass=percent(_MASS),

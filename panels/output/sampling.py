@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from anatomy.control import Slider
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_few
@@ -16,38 +16,16 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common import requires
-from panels.common.shared import TEMPERATURE, TOP_K, TOP_P
+from panels.common.sampled import settings
+from panels.common.shared import MIN_P, PENALTY, TEMPERATURE, TOP_K, TOP_P
 from panels.common.snippet import opening
 from panels.panel import Panel, Table
 from viz.bars import Bars, Marks
-from viz.format import exact, listed, number, percent, quoted, thousands
+from viz.format import change, exact, listed, number, percent, quoted, thousands
 from viz.rows import Bar
 
-MIN_P = Slider(
-    "minp",
-    N_("Min-p (0: all)"),
-    0.0,
-    0.5,
-    0.01,
-    0.0,
-    says=N_(
-        "Only tokens with at least this share of the best one's probability may be drawn: 0 is all of them, 0.5 those "
-        "at least half as probable."
-    ),
-)
-PENALTY = Slider(
-    "penalty",
-    N_("Repetition penalty (1: none)"),
-    1.0,
-    2.0,
-    0.05,
-    1.0,
-    says=N_(
-        "Makes tokens that stand in the text less probable: their logits are divided by this number, or multiplied "
-        "where they are below 0. 1 changes nothing."
-    ),
-)
 SHOWN = 15
+_NEARLY_ALL, _NEXT_TO_NOTHING = 0.9999, 1e-6  # shares that read as no more and no less than they are
 
 
 def applies(spec: ModelSpec) -> str | None:
@@ -62,11 +40,6 @@ def applies(spec: ModelSpec) -> str | None:
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """Every logit at the chosen position; the best ids, for their names."""
     return (Want("logits", pos=view.pos), Want("next_ids", pos=view.pos))
-
-
-def settings(view: Fitted) -> Settings:
-    """What the sliders say."""
-    return Settings(view[PENALTY], view[TEMPERATURE], int(view[TOP_K]), view[TOP_P], view[MIN_P])
 
 
 @dataclass(frozen=True)
@@ -187,25 +160,33 @@ def caption(sampling: Sampling) -> str:
         end.kept,
         here=quoted(sampling.token),
         all=thousands(len(sampling.own)),
-        held=percent(float(sampling.own[~sampling.gone].sum())),
+        held=_held(sampling),
     )
     changed = _(
-        "{best} goes from {before} to {after}, the entropy from {first} to {last} nats.",
+        "{best} {share}, the entropy {entropy}.",
         best=quoted(sampling.names[0]),
-        before=percent(float(sampling.own[best])),
-        after=percent(float(sampling.left[best])),
-        first=number(start.entropy),
-        last=number(end.entropy),
+        share=change(float(sampling.own[best]), float(sampling.left[best]), percent),
+        entropy=change(start.entropy, end.entropy, _nats),
     )
     return " ".join((left, _removals(sampling.steps), changed))
 
 
+def _held(sampling: Sampling) -> str:
+    """What the model gave the tokens that are left: never 100 % where some are gone."""
+    share = float(sampling.own[~sampling.gone].sum())
+    return percent(min(share, _NEARLY_ALL) if sampling.gone.any() else share)
+
+
+def _nats(value: float) -> str:
+    return _("{number} nats", number=number(value))
+
+
 def _removals(taken: Sequence[Step]) -> str:
-    """What each step takes away, those that do."""
+    """What each step takes away, those that take away tokens: those of which too little is left to count, too."""
     cut = [
-        _("{step} removes {share}", step=_(step.name), share=percent(step.removed))
-        for step in taken
-        if step.removed > 0
+        _("{step} removes {share}", step=_(step.name), share=percent(max(step.removed, _NEXT_TO_NOTHING)))
+        for before, step in pairwise(taken)
+        if step.kept < before.kept
     ]
     if not cut:
         return _("No step removes a token.")

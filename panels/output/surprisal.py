@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at
@@ -79,8 +81,12 @@ def caption(surprisals: Surprisals) -> str:
     """The chosen token's probability and surprisal, the most surprising one, the text's perplexity."""
     if not len(surprisals.known):
         return _(
-            "{token} is all of the text: nothing comes before it, so nothing predicts it.", token=_name(surprisals)
+            "{token} is all of the text: nothing comes before it, so the model gives it no probability. Type more "
+            "after it, and every token from the second on has a bar here.",
+            token=_name(surprisals),
         )
+    if len(surprisals.known) == 1:
+        return " ".join(part for part in (_chosen(surprisals), _alone(surprisals), _joined(surprisals)) if part)
     place = largest_at(surprisals.values)
     top = float(surprisals.values[place])
     most = _(
@@ -110,6 +116,21 @@ def _chosen(surprisals: Surprisals) -> str:
             **values,
         )
     return _("Before it was read, {token} had a probability of {share}: a surprisal of {value} nats.", **values)
+
+
+def _alone(surprisals: Surprisals) -> str:
+    """The only one that has a surprisal, where it is not the chosen one."""
+    place = int(np.flatnonzero(~np.isnan(surprisals.values))[0])
+    if place == surprisals.chosen:
+        return ""
+    value = float(surprisals.values[place])
+    return _(
+        "Only {token} at {place} has a surprisal: {share}, {value} nats.",
+        token=quoted(surprisals.label(place)),
+        place=place,
+        share=percent(math.exp(-value)),
+        value=number(value),
+    )
 
 
 def _perplexity(surprisals: Surprisals) -> str:

@@ -116,7 +116,7 @@ def caption(sheet: Sheet) -> str:
             "Here the sheet does not add up over layers: each sum is normalized before the next begins. Within layer "
             "{layer} norm(stream + write) is the stream that follows (largest difference {off}, numbers up to {size}). "
             "Of the sums for {token} attention's write makes up {attention}, the FFN's {ffn}, the stream the rest; the "
-            "largest is {largest}.",
+            "largest write of all layers is {largest}.",
             layer=sheet.layer,
             attention=signed_percent(attention),
             ffn=signed_percent(ffn),
@@ -126,10 +126,10 @@ def caption(sheet: Sheet) -> str:
     summed = ngettext(
         "{enters} and {count} write add up to the final stream of {token} (largest difference {off}, numbers up to "
         "{size}). Of its squared length what enters makes up {share}, attention {attention}, the FFNs {ffn}; the "
-        "largest part is {largest}.",
+        "largest write is {largest}.",
         "{enters} and {count} writes add up to the final stream of {token} (largest difference {off}, numbers up to "
         "{size}). Of its squared length what enters makes up {share}, attention {attention}, the FFNs {ffn}; the "
-        "largest part is {largest}.",
+        "largest write is {largest}.",
         entries.shares.size,
         enters=entrance(sheet.spec).capitalize(),
         share=signed_percent(entries.lead[0]),

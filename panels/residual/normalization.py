@@ -85,6 +85,17 @@ class NormedToken:
         """Root mean square of the numbers before."""
         return _rms(self.steps.before)
 
+    @cached_property
+    def deviation(self) -> float:
+        """Standard deviation of the numbers before."""
+        return float(self.steps.before.astype(np.float64).std())
+
+    @property
+    def divisor(self) -> float:
+        """What each number is divided by: √(size² + ε), or √(deviation² + ε) where the mean is taken off first."""
+        size = self.size if self.spec.norm.kind == "rms" else self.deviation
+        return float(np.sqrt(size**2 + self.spec.norm.eps))
+
 
 def _rms(vector: Float[np.ndarray, " d_model"]) -> float:
     return float(np.sqrt((vector.astype(np.float64) ** 2).mean()))
@@ -134,14 +145,34 @@ def _place(token: NormedToken) -> str:
 
 def _divides(token: NormedToken) -> str:
     name = quoted(token.label)
+    size, epsilon = number(token.size), number(token.spec.norm.eps, 1)
+    if token.spec.norm.kind == "rms" and number(token.divisor) != size:
+        return _(
+            "It divides every number of {token} by {divisor}: their root mean square is {size}, and ε = {epsilon} is "
+            "added to its square.",
+            token=name,
+            divisor=number(token.divisor),
+            size=size,
+            epsilon=epsilon,
+        )
     if token.spec.norm.kind == "rms":
-        size = number(token.size)
         return _("It divides every number of {token} by their root mean square, {size}.", token=name, size=size)
+    mean, deviation = number(token.mean), number(token.deviation)
+    if number(token.divisor) != deviation:
+        return _(
+            "It takes the mean, {mean}, from every number of {token} and divides by {divisor}: their deviation is "
+            "{deviation}, and ε = {epsilon} is added to its square.",
+            mean=mean,
+            token=name,
+            divisor=number(token.divisor),
+            deviation=deviation,
+            epsilon=epsilon,
+        )
     return _(
         "It takes the mean, {mean}, from every number of {token} and divides by their deviation, {deviation}.",
-        mean=number(token.mean),
+        mean=mean,
         token=name,
-        deviation=number(float(token.steps.before.std())),
+        deviation=deviation,
     )
 
 

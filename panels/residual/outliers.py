@@ -143,6 +143,13 @@ def _grid(outliers: Outliers) -> Grid:
 def caption(outliers: Outliers) -> str:
     """The largest dimensions by name, how few hold half, and whether the other tokens have the same."""
     width = len(outliers.vector)
+    if not outliers.shares.any():
+        return _(
+            "After layer {layer}, the stream of {token} has no length: all of its {count} numbers are 0.",
+            layer=outliers.layer,
+            token=quoted(outliers.token),
+            count=thousands(width),
+        )
     first = listed(
         _("dim {dim} ({share})", dim=dim, share=percent(float(outliers.shares[dim])))
         for dim in outliers.top[:3].tolist()
@@ -150,7 +157,8 @@ def caption(outliers: Outliers) -> str:
     half = ngettext(
         "After layer {layer}, a single dimension holds half or more of the squared length of {token}: the largest are "
         "{first}.",
-        "After layer {layer}, {count} dimensions hold half of the squared length of {token}: the largest are {first}.",
+        "After layer {layer}, {count} dimensions hold half or more of the squared length of {token}: the largest are "
+        "{first}.",
         outliers.half,
         layer=outliers.layer,
         token=quoted(outliers.token),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.control import Control
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at, largest_place
@@ -30,6 +31,11 @@ _LISTED = 4  # terms of a mean that the formula writes out
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """Lengths entering and leaving every layer."""
     return (_PRE, _POST)
+
+
+def idle(spec: ModelSpec, view: Fitted) -> Sequence[Control]:
+    """The first token is always drawn where it is chosen; and a token alone is no word of several."""
+    return (FIRST, WORDS) if view.length == 1 else (FIRST,) if view.pos == 0 else ()
 
 
 @dataclass(frozen=True)
@@ -164,6 +170,8 @@ def _longest(longest: Longest | None) -> str:
     if median <= 0:
         return _("The longest is {name} with {top} {where}.", **values)
     times = number(longest.norm / median, 2)
+    if times == number(1.0, 2):
+        return _("The longest is {name} with {top} {where}, hardly longer than the median of the others.", **values)
     return _("The longest is {name} with {top} {where}, {times} × the median of the others.", **values, times=times)
 
 
@@ -290,4 +298,5 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     controls=(FIRST, NORM_SCALE, WORDS),
+    idle=idle,
 )

@@ -18,7 +18,7 @@ from panels.common import requires
 from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
 from viz.bars import Bars, Marks
-from viz.format import number, percent, quoted
+from viz.format import number, percent, quoted, spans
 from viz.marks import Stands
 from viz.rows import Bar
 
@@ -65,6 +65,11 @@ class Lens:
     steps: tuple[Step, ...]
     start: int
     count: int
+
+    @property
+    def before(self) -> tuple[int, ...]:
+        """Layers after which the answer led already and lost the lead again."""
+        return tuple(layer for layer in range(self.start) if self.steps[layer].best == self.last.best)
 
     @property
     def here(self) -> Step:
@@ -141,11 +146,10 @@ def _note(lens: Lens, layer: int, step: Step) -> str:
 
 
 def caption(lens: Lens) -> str:
-    """From which layer the final answer leads, and what the chosen layer would name."""
-    if lens.here.best != lens.last.best:
-        return f"{_since(lens)} {_elsewhere(lens)}"
+    """From which layer the final answer leads, whether it did before, and what the chosen layer would name."""
     own = _("After layer {layer} it has {probability}.", layer=lens.layer, probability=percent(lens.here.probability))
-    return f"{_since(lens)} {own}"
+    here = own if lens.here.best == lens.last.best else _elsewhere(lens)
+    return " ".join(filter(None, (_since(lens), _before(lens), here)))
 
 
 def _since(lens: Lens) -> str:
@@ -153,14 +157,28 @@ def _since(lens: Lens) -> str:
     values = {"token": quoted(lens.last.name), "probability": percent(lens.last.probability)}
     if lens.start == 0:
         return _("{token}, the answer with {probability} in the end, is the best token after every layer.", **values)
-    if lens.start == len(lens.steps) - 1:
+    if lens.start < len(lens.steps) - 1:
         return _(
-            "{token}, the answer with {probability} in the end, is the best token only after the last layer.", **values
+            "{token}, the answer with {probability} in the end, is the best token from layer {layer} on.",
+            layer=lens.start,
+            **values,
         )
+    if lens.before:
+        return _("{token}, the answer with {probability} in the end, is the best token after the last layer.", **values)
     return _(
-        "{token}, the answer with {probability} in the end, is the best token from layer {layer} on.",
-        layer=lens.start,
-        **values,
+        "{token}, the answer with {probability} in the end, is the best token only after the last layer.", **values
+    )
+
+
+def _before(lens: Lens) -> str:
+    """Where the final answer led already, and lost the lead again."""
+    if not lens.before:
+        return ""
+    return ngettext(
+        "It led earlier too, after layer {layers}, and lost the lead again.",
+        "It led earlier too, after {count} layers ({layers}), and lost the lead again.",
+        len(lens.before),
+        layers=spans(lens.before),
     )
 
 

@@ -12,7 +12,7 @@ from itertools import chain
 import numpy as np
 from jaxtyping import Float, Int
 
-from anatomy.control import Choice
+from anatomy.control import Choice, Control
 from anatomy.language import N_, _, ngettext
 from anatomy.measure import leads_from
 from anatomy.request import Want
@@ -38,6 +38,11 @@ NONE = -1  # in place of a token's id: this position has not come yet
 def window(view: Fitted) -> range:
     """The positions shown: the chosen one and those just before it."""
     return range(max(0, view.pos + 1 - int(view[WINDOW])), view.pos + 1)
+
+
+def idle(spec: ModelSpec, view: Fitted) -> Sequence[Control]:
+    """How many tokens are shown, where no more come before the chosen one than the smallest window holds."""
+    return (WINDOW,) if view.pos < int(WINDOW.options[0]) else ()
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
@@ -234,6 +239,7 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     controls=(WINDOW,),
+    idle=idle,
     applies=requires.output_layer,
     places=("layer",),
     later=later,

@@ -41,8 +41,9 @@ class Likeness:
 
     @cached_property
     def far(self) -> int:
-        """The layer whose stream points farthest away from the chosen layer's."""
-        return smallest_at(self.cosine[self.layer])
+        """The other layer whose stream points farthest away from the chosen layer's; of a single layer itself."""
+        row = self.cosine[self.layer].astype(np.float64)
+        return self.layer if len(row) == 1 else smallest_at(np.where(np.arange(len(row)) == self.layer, np.nan, row))
 
     @cached_property
     def largest(self) -> tuple[int, float]:
@@ -83,13 +84,19 @@ def caption(likeness: Likeness) -> str:
             "The model has a single layer: the stream of {token} after it has nothing to be compared with.",
             token=quoted(likeness.token),
         )
-    return " ".join((_steps(likeness), _least(likeness), _caution(likeness)))
+    return " ".join(filter(None, (_steps(likeness), _least(likeness), _caution(likeness))))
 
 
 def _steps(likeness: Likeness) -> str:
     """How alike neighbouring layers are, and where the stream turns most."""
     steps = np.diag(likeness.cosine, 1)
     turn = smallest_at(steps)
+    if cosine(float(steps.min())) == cosine(float(steps.max())):
+        return _(
+            "From each layer to the next the stream of {token} keeps a cosine of {mean}.",
+            token=quoted(likeness.token),
+            mean=cosine(float(steps.mean())),
+        )
     return _(
         "From one layer to the next the stream of {token} keeps a cosine of {mean} on average; it turns most in layer "
         "{layer} ({least} with layer {before}'s).",
@@ -103,6 +110,15 @@ def _steps(likeness: Likeness) -> str:
 
 def _least(likeness: Likeness) -> str:
     """The layer that is least like the chosen one."""
+    if len(likeness.cosine) == 2:  # the one step that there is has been told
+        return ""
+    others = np.delete(likeness.cosine[likeness.layer], likeness.layer)
+    if cosine(float(others.min())) == cosine(float(others.max())):
+        return _(
+            "After layer {layer} it is equally like after every other layer ({cosine}).",
+            layer=likeness.layer,
+            cosine=cosine(float(others.mean())),
+        )
     return _(
         "After layer {layer} it is least like after layer {far} ({cosine}).",
         layer=likeness.layer,
@@ -115,8 +131,8 @@ def _caution(likeness: Likeness) -> str:
     """What a cosine can rest on."""
     dimension, share = likeness.largest
     return _(
-        "Layers add to what is there, so neighbours are alike, and a few large dimensions can decide a cosine: "
-        "dimension {dimension} holds {share} of the squared length after layer {layer}.",
+        "A few large dimensions can decide a cosine: dimension {dimension} holds {share} of the squared length after "
+        "layer {layer}.",
         dimension=dimension,
         share=percent(share),
         layer=likeness.layer,

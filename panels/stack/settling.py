@@ -96,7 +96,7 @@ def draw(distances: Distances) -> Curves:
 def caption(distances: Distances) -> str:
     """The distance at both ends and at the chosen layer, where it settles, and what a raw lens cannot say."""
     worse = int((distances.kl > distances.even).sum())
-    sentences = [_at_the_layer(distances), _settles(distances.kl)]
+    sentences = [_at_the_layer(distances), *([_settles(distances.kl)] if len(distances.kl) > 1 else [])]
     if worse:
         sentences.append(
             ngettext(
@@ -117,6 +117,12 @@ def _at_the_layer(distances: Distances) -> str:
         "token": quoted(distances.token),
         "guess": _nats(distances.even),
     }
+    if values["nats"] == values["guess"]:
+        return _(
+            "After layer {layer} the lens is {nats} from the final answer at {token}, about as far as an even guess "
+            "among all tokens.",
+            **values,
+        )
     if distances.here > distances.even:
         return _(
             "After layer {layer} the lens is {nats} from the final answer at {token}, farther than an even guess among "
@@ -133,6 +139,8 @@ def _at_the_layer(distances: Distances) -> str:
 def _settles(kl: Float[np.ndarray, " layer"]) -> str:
     """From which layer on the distance stays small."""
     start, level = settled_from(kl, _SETTLED), number(_SETTLED, 1)
+    if start == 0:
+        return _("It is within {level} nat after every layer.", level=level)
     if start == len(kl) - 1:
         return _("It stays within {level} nat only after the last layer.", level=level)
     return _("It stays within {level} nat from layer {layer} on.", level=level, layer=start)
@@ -176,7 +184,7 @@ def formula(distances: Distances) -> str:
             nats=_nats(distances.even),
         ),
     ]
-    if len(kl) > 1:
+    if (np.diff(kl) < 0).any():
         layer = smallest_at(np.diff(kl)) + 1
         before, after = map(number, kl[layer - 1 : layer + 1].tolist())
         lines.append(

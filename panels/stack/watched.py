@@ -47,7 +47,8 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 @dataclass(frozen=True)
 class Spell:
-    """A token's time in the lead: its column (None for a token that is not among the watched), first and last layer."""
+    """A token's time in the lead: its column (None for tokens that are not among the watched, one or several), first
+    and last layer."""
 
     column: int | None
     first: int
@@ -169,6 +170,8 @@ def _lead(watched: Watched) -> str:
 
 def _first(watched: Watched, spell: Spell) -> str:
     """Who leads at first, as the beginning of a sentence."""
+    if spell.column is None and spell.first < spell.last:
+        return _("Up to layer {layer} lead tokens that are not drawn", layer=spell.last)
     who = _("A token that is not drawn") if spell.column is None else _who(watched, spell)
     if spell.first == spell.last:
         return _("{token} leads after layer {layer}", token=who, layer=spell.first)
@@ -177,14 +180,25 @@ def _first(watched: Watched, spell: Spell) -> str:
 
 def _then(watched: Watched, spell: Spell) -> str:
     """Who leads after that."""
+    if spell.column is None and spell.first < spell.last:
+        return _("then tokens that are not drawn up to layer {layer}", layer=spell.last)
     if spell.first == spell.last:
         return _("then {token} after layer {layer}", token=_who(watched, spell), layer=spell.first)
     return _("then {token} up to layer {layer}", token=_who(watched, spell), layer=spell.last)
 
 
 def _changes(watched: Watched, between: Sequence[Spell]) -> str:
-    """How often the lead changes before the final answer takes it, and who has it last."""
+    """How often the lead changes before the final answer takes it, and who has it last. Among tokens that are not drawn
+    it may change more often than is seen."""
     spell, token = between[-1], _who(watched, between[-1])
+    if any(each.column is None and each.first < each.last for each in between):
+        return ngettext(
+            "then the lead changes {count} time or more (the last time to {token}, up to layer {layer})",
+            "then the lead changes {count} times or more (the last time to {token}, up to layer {layer})",
+            len(between),
+            layer=spell.last,
+            token=token,
+        )
     if spell.first == spell.last:
         return ngettext(
             "then the lead changes {count} time (the last time to {token}, after layer {layer})",

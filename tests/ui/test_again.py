@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from anatomy.refused import Refused
 from anatomy.request import Run
+from anatomy.sampling import Settings
 from bench.server import serving
 from models.engine import Progress
 from tests.anatomy.spec import SPEC
@@ -306,10 +307,9 @@ def test_who_waits_for_a_token_to_be_drawn_stays_for_his_next_click_and_leaves_w
 def test_a_token_is_drawn_with_that_watch_on_a_page_and_without_one_elsewhere(hosted, monkeypatch) -> None:
     model, watches = hosted(), []
     monkeypatch.setattr(model._live, "extend", lambda run, count, **how: watches.append(how["watch"]) or run)
-    how = {"temperature": 0.0, "top_k": 0, "top_p": 1.0, "seed": 0}
-    model.extend(RUN, 1, **how)
+    model.extend(RUN, 1, Settings(), 0)
     monkeypatch.setattr(session, "page", lambda: "a reader")
-    model.extend(RUN, 1, **how)
+    model.extend(RUN, 1, Settings(), 0)
     assert watches == [None, host._stay]
 
 

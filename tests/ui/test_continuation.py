@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from anatomy.request import Run
+from anatomy.sampling import Settings
 from anatomy.trace import readable
 from anatomy.view import View
 from models.serving.recorded import FIRST_VIEW, RecordedEngine
 from models.serving.store import Store
-from panels.common.shared import TEMPERATURE
+from panels.common.shared import MIN_P, PENALTY, TEMPERATURE, TOP_K, TOP_P
 from tests.models.tiny import tiny_engine
 from tests.ui.test_page import component, drawn, words
 from ui import continuation, host, links, page
@@ -157,11 +158,28 @@ def test_a_token_is_drawn_by_the_settings_of_the_page():
     assert len(again.tail) == 2
 
 
+def test_it_is_drawn_by_every_setting_of_the_sampling_panel_and_the_button_names_them(monkeypatch):
+    model, view, asked = loaded_model("llama"), View(text=TEXT), []
+    for control, value in {TEMPERATURE: 0.7, TOP_K: 20, TOP_P: 0.9, MIN_P: 0.1, PENALTY: 1.3}.items():
+        view = view.with_setting(control, value)
+    monkeypatch.setattr(model, "extend", lambda run, count, how, seed: asked.append((run, how)) or run)
+    continuation.drawn(view, model, 3)
+    assert asked == [(view.run(model.spec()), Settings(1.3, 0.7, 20, 0.9, 0.1))]
+    assert continuation.said(view) == (
+        "Draw a token at temperature 0.7, top-k 20, top-p 0.9, min-p 0.1, repetition penalty 1.3, as the output's "
+        "panels are set"
+    )
+
+
+def test_the_row_says_that_it_goes_on_after_the_last_token_whichever_is_chosen(open_page):
+    assert row(open_page(text=TEXT, pos="1"))["words"]["lead"] == "after the last token"
+
+
 def test_nobody_waits_for_a_token_that_another_reader_has_drawn(monkeypatch):
     """The model may take long; what all readers share, the order of changes to links, is free meanwhile."""
     model, view, locked, changes = loaded_model("llama"), View(text=TEXT), [], []
 
-    def extend(run, count, **how):
+    def extend(run, count, how, seed):
         locked.append(links._IN_ORDER.locked())
         return replace(run, tail=(5,))
 

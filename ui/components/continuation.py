@@ -56,8 +56,8 @@ def show(
         "count": ngettext("{count} token added", "{count} tokens added", tail) if tail else "",
         "full": full,
         "words": {
-            "name": _("How the model goes on"),
-            "lead": _("goes on with"),
+            "name": _("How the model goes on after the last token"),
+            "lead": _("after the last token"),
             "add": _("add this token (id {id})"),
             "go": _("Go on with {label} {percent}"),
             "more": _("more"),

@@ -1,13 +1,18 @@
 """A text going on: the library's own continuation, the same in one go and step by step, cached and not."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import DynamicCache
 
 from anatomy.memory import cache_bytes
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
+from anatomy.sampling import Settings, steps
 from models.loaded.generate import Sampling, end_tokens
 from models.local.engine import LocalEngine
 from models.serving.recorded import RecordedEngine
@@ -135,6 +140,33 @@ def test_the_distribution_is_cut_before_a_token_is_drawn(how: Sampling, expected
     np.testing.assert_allclose(found, expected, atol=1e-7)
 
 
+@given(
+    seed=st.integers(0, 1000),
+    chosen=st.builds(
+        Settings,
+        penalty=st.floats(1, 2),
+        temperature=st.floats(0.1, 2),
+        top_k=st.integers(0, 60),
+        top_p=st.floats(0.05, 1),
+        min_p=st.floats(0, 0.5),
+    ),
+)
+def test_a_token_is_drawn_from_the_distribution_that_the_sampling_panel_shows(seed: int, chosen: Settings) -> None:
+    logits = np.random.default_rng(seed).normal(0, 3, 50).astype(np.float32)
+    how, ids = Sampling(**asdict(chosen), seed=seed), torch.tensor([3, 7, 3])
+    shown = steps(logits, ids.tolist(), chosen)[-1].probabilities
+    np.testing.assert_array_equal(how.distribution(torch.from_numpy(logits), ids), shown)
+    assert shown[how.token(torch.from_numpy(logits), ids)] > 0
+
+
+def test_min_p_leaves_the_best_and_a_penalty_moves_what_stands_in_the_text() -> None:
+    logits = torch.log(torch.tensor([0.5, 0.3, 0.2])) + 2
+    assert Sampling(1.0, min_p=0.7).distribution(logits, torch.arange(1)).tolist() == [1, 0, 0]
+    plain, moved = (Sampling(1.0, penalty=r).distribution(logits, torch.arange(1)) for r in (1.0, 2.0))
+    assert moved[0] < plain[0]
+    assert moved[1] > plain[1]
+
+
 def test_the_text_ends_where_the_model_ends_it() -> None:
     engine = new_tiny_engine("llama")
     assert end_tokens(engine._loaded) == frozenset()
@@ -158,10 +190,13 @@ def test_what_cannot_go_on_is_refused_in_a_sentence(kind: str, text: str, count:
         engine.extend(run_of(engine, text), count)
 
 
-@pytest.mark.parametrize("how", [{"temperature": -1}, {"top_p": 0}, {"top_p": 1.1}, {"top_k": -1}, {"count": 0}])
+@pytest.mark.parametrize(
+    "how",
+    [{"temperature": -1}, {"top_p": 0}, {"top_p": 1.1}, {"top_k": -1}, {"min_p": 2}, {"penalty": 0}, {"count": 0}],
+)
 def test_settings_that_mean_nothing_are_a_mistake_of_the_asker(how: dict) -> None:
     engine = tiny_engine()
-    with pytest.raises(ValueError, match=r"0 or more|1 or more"):
+    with pytest.raises(ValueError, match=r"0 or more|1 or more|above 0"):
         engine.extend(run_of(engine), **how)
 
 
