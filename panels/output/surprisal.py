@@ -1,6 +1,7 @@
 """How surprising each token of the text was to the model that had read those before it; perplexity of the whole."""
 
 import math
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -71,7 +72,7 @@ def _note(surprisals: Surprisals, place: int) -> str:
     label, value = surprisals.label(place), float(surprisals.values[place])
     if math.isnan(value):
         return _("{place} {token}: nothing comes before it", place=place, token=label)
-    values = {"place": place, "token": label, "share": percent(math.exp(-value)), "value": number(value)}
+    values = {"place": place, "token": label, "share": _share(value), "value": number(value)}
     if surprisals.in_part(place):
         return _("{place} {token}, after its first token: −log {share} = {value} nats", **values)
     return _("{place} {token}: −log {share} = {value} nats", **values)
@@ -86,18 +87,24 @@ def caption(surprisals: Surprisals) -> str:
             token=_name(surprisals),
         )
     if len(surprisals.known) == 1:
-        return " ".join(part for part in (_chosen(surprisals), _alone(surprisals), _joined(surprisals)) if part)
+        sentences = (_chosen(surprisals), _alone(surprisals), _perplexity(surprisals))
+        return " ".join(part for part in (*sentences, _joined(surprisals)) if part)
     place = largest_at(surprisals.values)
     top = float(surprisals.values[place])
     most = _(
         "The most surprising is {token} at {place}: {share}, {value} nats.",
         token=quoted(surprisals.label(place)),
         place=place,
-        share=percent(math.exp(-top)),
+        share=_share(top),
         value=number(top),
     )
     sentences = (_chosen(surprisals), most, _perplexity(surprisals), _joined(surprisals))
     return " ".join(part for part in (*sentences, surprisals.row.caption(surprisals.as_words)) if part)
+
+
+def _share(nats: float) -> str:
+    """The probability of which this is the surprisal: never 0 %, however small."""
+    return percent(max(math.exp(-nats), sys.float_info.min))
 
 
 def _name(surprisals: Surprisals) -> str:
@@ -108,7 +115,7 @@ def _chosen(surprisals: Surprisals) -> str:
     name, value = _name(surprisals), surprisals.own
     if math.isnan(value):
         return _("{token} is the first token: nothing predicts it.", token=name)
-    values = {"token": name, "share": percent(math.exp(-value)), "value": number(value)}
+    values = {"token": name, "share": _share(value), "value": number(value)}
     if surprisals.in_part(surprisals.chosen):
         return _(
             "After its first token was read, which nothing predicts, the rest of {token} had a probability of {share}: "
@@ -128,7 +135,7 @@ def _alone(surprisals: Surprisals) -> str:
         "Only {token} at {place} has a surprisal: {share}, {value} nats.",
         token=quoted(surprisals.label(place)),
         place=place,
-        share=percent(math.exp(-value)),
+        share=_share(value),
         value=number(value),
     )
 

@@ -34,8 +34,8 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 
 def idle(spec: ModelSpec, view: Fitted) -> Sequence[Control]:
-    """The first token is always drawn where it is chosen; and a token alone is no word of several."""
-    return (FIRST, WORDS) if view.length == 1 else (FIRST,) if view.pos == 0 else ()
+    """The first token is always drawn where it is chosen."""
+    return (FIRST,) if view.pos == 0 else ()
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,16 @@ def test_what_a_panel_and_its_chooser_share_stands_at_the_panel_alone(open_page)
     assert "In layer 2" in words(app)
 
 
+def test_a_stepper_that_moves_nothing_as_the_panel_is_set_is_left_out(open_page):
+    app = open_page(panel="attribution", text=TEXT, by="heads")
+    assert app.get_by_key("attribution.head").value is not None
+    for shown in ("parts", "neurons"):
+        app = open_page(panel="attribution", text=TEXT, by=shown)
+        assert app.get_by_key("attribution.layer").value is not None
+        with pytest.raises(KeyError):
+            app.get_by_key("attribution.head")
+
+
 def test_a_token_is_drawn_by_the_settings_of_the_page():
     model = loaded_model("llama")
     view = View(text=TEXT).with_setting(TEMPERATURE, 2.0)

@@ -221,13 +221,14 @@ def test_the_table_holds_the_numbers_of_the_figure():
 
 
 def test_the_formula_writes_the_sum_out_with_its_error():
-    lines = once.formula(PANEL, small(), VIEW).splitlines()
+    lines = once.formula(PANEL, small(), HEADS).splitlines()
     assert lines[2].startswith("divisor = root mean square of the final stream = 2.000")
     assert lines[3] == (
         "embedding 0.500 + Σ attention (−0.750) + Σ FFN 7.00 = 6.750; the model's own: 6.750, difference below 10⁻⁴"
     )
     assert lines[4] == "layer 1: attention −2.00, of which head 2 0.125; FFN 0"
     assert lines[-1] == "the output projection's bias, which belongs to no head: −2.12"
+    assert "layer 1: attention −2.00, FFN 0" in once.formula(PANEL, small(), VIEW).splitlines()
 
 
 def test_layernorm_is_said_to_take_the_mean_off():
@@ -264,3 +265,25 @@ def test_the_strongest_neurons_of_the_default_model_are_listed_with_their_layers
     moving = read(trace, view).movers
     assert 10 <= len(moving.ids) <= 20
     assert "Of 46,080 neurons" in once.caption(PANEL, trace, view)
+
+
+def test_of_two_tokens_the_third_best_is_the_second():
+    asked = {"pos": 1, "token": choice(1), "against": choice(2)}
+    arrays = {Want("dla_parts", **asked): np.ones(8), Want("dla_heads", **asked): np.zeros((3, 4))}
+    arrays |= {Want("logits", pos=1): [8.0, 0.0], Want("next_ids", pos=1): [0, 1]}
+    two = spec(vocab=2)
+    trace = made("a b", arrays | {Want("resid_post", 2, pos=1): np.ones(8)}, two, {0: "<0>", 1: "<1>"})
+    view = VIEW.with_setting(RIVAL, "third")
+    assert set(PANEL.needs(two, view)) == set(trace.arrays)
+    assert "the best token, “<0>”, leads “<1>” by 8.00 logits." in once.caption(PANEL, trace, view)
+    assert "ranked[1]" in PANEL.snippet(two, view)
+    alone = spec(vocab=1)
+    assert RIVAL in PANEL.idle(alone, view)
+    assert all(want.against is None for want in PANEL.needs(alone, view))
+
+
+def test_the_embedding_is_named_where_it_adds_most():
+    trace = small()
+    parts = Want("dla_parts", pos=1, token=choice(1))
+    told = once.caption(PANEL, trace.plus({parts: np.array([9.0, 1, 3, -2, 0, 0.25, 4, 0], np.float32)}), VIEW)
+    assert "Embedding adds 9.00, the most; attention in layer 1 takes off most (2.00)." in told

@@ -5,16 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from transformers import DynamicCache
+from transformers import AutoModel, DynamicCache
 
 from anatomy.memory import cache_bytes
 from anatomy.request import Want
 from anatomy.view import Fitted
+from models.local.engine import LocalEngine
+from panels.common.snippet import FOLDER
 from panels.output.cache import PANEL, read
 from tests import once
 from tests.alike import assert_rounding
 from tests.anatomy.spec import SPEC
-from tests.models.tiny import tiny_engine, tiny_model
+from tests.models.tiny import ByteTokenizer, tiny_config, tiny_engine, tiny_model
+from tests.panels.conftest import byte_tokenizer
 from tests.panels.made import made
 from tests.snapshot import described
 from viz.format import number
@@ -158,3 +161,18 @@ def test_the_table_of_a_long_text_lists_those_around_the_chosen_token():
 
 def test_a_bidirectional_model_keeps_no_cache():
     assert "keeps no keys and values" in PANEL.applies(tiny_engine("bert").spec)
+
+
+def test_the_program_of_a_model_without_an_output_layer_compares_its_vectors(tmp_path):
+    """A Llama without its head, as the library's AutoModel opens it."""
+    model = AutoModel.from_config(tiny_config("llama"))
+    engine = LocalEngine(model.eval(), ByteTokenizer(), name="tiny-llama-headless")
+    view = Fitted(text="the cat", pos=6, length=7)
+    trace = engine.run(view.run(engine.spec), PANEL.needs(engine.spec, view))
+    model.save_pretrained(tmp_path)
+    byte_tokenizer().save_pretrained(tmp_path)
+    names: dict = {}
+    exec(PANEL.snippet(trace.spec, view).replace(FOLDER, tmp_path.as_posix()), names)
+    held, off = names["result"]
+    assert held == bytes_after(trace, view)
+    assert off < 1e-5

@@ -184,6 +184,7 @@ def test_the_table_of_a_long_text_lists_those_around_the_chosen_one(settings, ki
 
 def test_a_text_of_one_endless_word_has_a_perplexity_beyond_all_numbers():
     trace = made("a b", {Want("surprisal"): [math.nan, 5_000.0]})
+    assert "a probability of < 0.01 %" in once.caption(PANEL, trace, VIEW)
     assert "a perplexity of ∞" in once.caption(PANEL, trace, VIEW)
     assert "perplexity = e^5,000 = ∞" in once.formula(PANEL, trace, VIEW)
 

@@ -100,7 +100,9 @@ def test_the_caption_names_the_largest_part_and_what_points_away():
     assert told.startswith(
         "Embedding and 6 writes add up to the final stream of “a” (largest difference below 10⁻⁴, numbers up to 4"
     )
-    assert "what enters makes up 36 %, attention 0 %, the FFNs 64 %; the largest part is FFN in layer 2 (64 %)." in told
+    assert (
+        "what enters makes up 36 %, attention 0 %, the FFNs 64 %; the largest write is FFN in layer 2 (64 %)." in told
+    )
     assert "away" not in told
     assert once.caption(PANEL, small(last=(-1.0, 1.0)), VIEW).endswith(" 1 write points away from it: −20 %.")
 

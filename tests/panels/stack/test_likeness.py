@@ -61,9 +61,8 @@ def test_the_focus_is_the_chosen_layer_and_the_one_least_like_it():
 def test_the_caption_names_the_sharpest_turn_and_how_much_one_dimension_decides():
     assert once.caption(PANEL, TURNING, Fitted(layer=1, pos=1)) == (
         "From one layer to the next the stream of “<b>” keeps a cosine of 0.10 on average; it turns most in layer 2 "
-        "(−0.60 with layer 1's). After layer 1 it is least like after layer 2 (−0.60). Layers add to what is there, "
-        "so neighbours are alike, and a few large dimensions can decide a cosine: dimension 0 holds 64 % of the "
-        "squared length after layer 1."
+        "(−0.60 with layer 1's). After layer 1 it is least like after layer 2 (−0.60). A few large dimensions can "
+        "decide a cosine: dimension 0 holds 64 % of the squared length after layer 1."
     )
 
 
