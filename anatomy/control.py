@@ -5,23 +5,29 @@ the control's help.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few named options. `name` is the key in the link; options are the slugs that stand there."""
+    """One of a few named options. `name` is the key in the link; options are the slugs that stand there. opens: the
+    one that is shown where the link names none; None for the first."""
 
     name: str
     label: str
     options: tuple[str, ...]
     labels: tuple[str, ...] = ()
+    opens: str | None = None
     says: str = field(kw_only=True)
 
     @property
     def default(self) -> str:
-        """The first option."""
-        return self.options[0]
+        """The option of a link that names none."""
+        return self.options[0] if self.opens is None else self.opens
+
+    def opening(self, option: str) -> "Choice":
+        """The same choice with this default."""
+        return replace(self, opens=option)
 
     def read(self, text: str | None) -> str | None:
         """The option that the text names, or None."""
@@ -71,7 +77,8 @@ class Switch:
 
 @dataclass(frozen=True)
 class Slider:
-    """A number between low and high, in steps."""
+    """A number between low and high, in steps. powers: the number n stands for 2ⁿ, which is what the page prints.
+    beyond: up to where a link may go; what is above `high` counts as that. None: `high` itself."""
 
     name: str
     label: str
@@ -79,15 +86,24 @@ class Slider:
     high: float
     step: float
     default: float
+    powers: bool = False
+    beyond: float | None = None
     says: str = field(kw_only=True)
 
     def read(self, text: str | None) -> float | None:
-        """The number that the text spells, or None where it is none from low to high."""
+        """The number that the text spells, or None where it is none that a link may have."""
         try:
             value = float(text or "")
         except ValueError:
             return None
-        return value if math.isfinite(value) and self.low <= value <= self.high else None
+        most = self.high if self.beyond is None else self.beyond
+        return min(value, self.high) if math.isfinite(value) and self.low <= value <= most else None
+
+    def up_to(self, high: float) -> "Slider":
+        """The same slider where there is nothing above this number, for links that were made where there was."""
+        most = self.high if self.beyond is None else self.beyond
+        high = max(self.low, min(high, self.high))
+        return replace(self, high=high, default=min(self.default, high), beyond=most)
 
 
 Control = Choice | Switch | Slider

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import overload
 
 from anatomy.control import Choice, Control, Slider, Switch, written
@@ -89,6 +90,7 @@ class View:
             "pos": min(pos, len(tokens) - 1),
             "src": None if self.src is None else min(self.src, len(tokens) - 1),
             "length": len(tokens),
+            "again": _comes_again(tokens),
         }
         return Fitted(**vars(self) | fitted)
 
@@ -123,12 +125,14 @@ class Fitted(View):
     """A view in which layer, head and pos are chosen and inside the model and the text: what panels are given.
 
     length  tokens of the text; 0 where nobody has counted them: taken for a short one
+    again   whether a token comes again after another one, which is what heads that copy need; True where nobody looked
     """
 
     layer: int = 0
     head: int = 0
     pos: int = 0
     length: int = 0
+    again: bool = True
 
 
 # The first view opens on a head worth seeing: in the default model layer 17 of 30, head 5, which copies.
@@ -143,6 +147,15 @@ _NUMBERS = {
 }
 _LONGEST_TAIL = 1024
 _DEFAULT = View()
+
+
+def _comes_again(tokens: tuple[Token, ...]) -> bool:
+    met = set()
+    for before, token in pairwise(tokens):
+        met.add(before.id)
+        if token.id != before.id and token.id in met:
+            return True
+    return False
 
 
 def _last_text_token(tokens: tuple[Token, ...]) -> int:

@@ -18,7 +18,8 @@ _PLACES = ("layer", "head", "pos", "src")
 def chosen(panel: Panel, view: View, choices: Mapping[str, Any], spec: ModelSpec, tokens: tuple[Token, ...]) -> Fitted:
     """The view with these choices (layer, head, pos, src and the panel's own controls), each inside the model and the
     text. ValueError for one that the panel does not have or take."""
-    controls = {control.name: control for control in panel.controls}
+    offered = panel.controls if panel.closed(spec) else panel.fitted(spec, view.fit(spec, tokens))
+    controls = {control.name: control for control in offered}
     unknown = next((name for name in choices if name not in (*_PLACES, *controls)), None)
     if unknown is not None:
         known = "; ".join((", ".join(_PLACES), *map(_of_control, controls.values())))

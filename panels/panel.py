@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from anatomy.control import Control
+from anatomy.control import Control, Slider
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
@@ -37,6 +37,7 @@ class Panel(Generic[Reading]):
     formula   reading → lines of plain text with the real numbers put in
     snippet   (spec, view) → Python that computes the figure's numbers with plain transformers
     controls  the panel's own switches
+    fitting   (spec, view, control) → the control as it is for this model and text: with an end or a default of its own
     idle      (spec, view) → those of its controls and places that change nothing for this text, or as it is set: the
               page leaves them out
     applies   spec → None, or why this model has no such part
@@ -63,6 +64,7 @@ class Panel(Generic[Reading]):
     formula: Callable[[Reading], str]
     snippet: Callable[[ModelSpec, Fitted], str]
     controls: tuple[Control, ...] = ()
+    fitting: Callable[[ModelSpec, Fitted, Control], Control] = lambda spec, view, control: control
     idle: Callable[[ModelSpec, Fitted], Sequence[Idle]] = lambda spec, view: ()
     applies: Callable[[ModelSpec], str | None] = lambda spec: None
     facts: tuple[str, ...] = ()
@@ -72,6 +74,17 @@ class Panel(Generic[Reading]):
     wide: bool = False
     others: bool = False
     later: Callable[[ModelSpec, Fitted], Sequence[Want]] = lambda spec, view: ()
+
+    def offered(self, spec: ModelSpec, view: Fitted) -> tuple[Control, ...]:
+        """Its controls that change something here, as they are for this model and text. A slider with one number
+        changes nothing."""
+        idle = {left_out.name for left_out in self.idle(spec, view) if not isinstance(left_out, str)}
+        there = (control for control in self.fitted(spec, view) if control.name not in idle)
+        return tuple(control for control in there if not (isinstance(control, Slider) and control.low == control.high))
+
+    def fitted(self, spec: ModelSpec, view: Fitted) -> tuple[Control, ...]:
+        """All of its controls as they are for this model and text."""
+        return tuple(self.fitting(spec, view, control) for control in self.controls)
 
     def closed(self, spec: ModelSpec) -> str | None:
         """Why it shows nothing of this model, as a sentence; None where it does."""

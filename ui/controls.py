@@ -12,6 +12,7 @@ from anatomy.spec import ModelSpec
 from anatomy.view import Fitted, View
 from panels.panel import Panel
 from ui import links, mishap
+from viz.format import thousands
 
 MOST_SEGMENTS = 16
 WIDE, NARROW = 90, 26
@@ -32,9 +33,11 @@ def row(panel: Panel, spec: ModelSpec, view: Fitted, letters: int = WIDE, chosen
     letters  about how many stand in a row
     """
     theirs = (chosen_for.places, chosen_for.controls) if chosen_for else ((), ())
-    left_out = (*theirs[0], *theirs[1], *panel.idle(spec, view))
-    places = [place for place in panel.places if _count(spec, place) > 1 and place not in left_out]
-    own = [control for control in panel.controls if control not in left_out and not isinstance(control, Place)]
+    left = panel.idle(spec, view)
+    places = [place for place in panel.places if _count(spec, place) > 1 and place not in (*theirs[0], *left)]
+    left_out = {control.name for control in theirs[1]}
+    offered = [control for control in panel.offered(spec, view) if control.name not in left_out]
+    own = [control for control in offered if not isinstance(control, Place)]
     if not places and not own:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key=f"{panel.id}.controls"):
@@ -90,6 +93,17 @@ def _control(key: str, control: Control, view: Fitted, letters: int) -> None:
             with st.container(horizontal=True, vertical_alignment="center", width="content", key=f"{key}.pair"):
                 st.toggle(_(control.label), view[control], key=name, on_change=changed, width="content")
                 st.markdown("", help=says, width="content")  # in the switch's own label its help would turn it
+        case Slider(powers=True):
+            st.select_slider(
+                _(control.label),
+                range(int(control.low), int(control.high) + 1),
+                int(view[control]),
+                format_func=lambda power: thousands(2**power),
+                key=name,
+                on_change=changed,
+                help=says,
+                width=260,
+            )
         case Slider():
             st.slider(
                 _(control.label),

@@ -39,7 +39,7 @@ class Point:
 
     chosen, near   in the accent, labelled first (full and open circle)
     text           labelled while there is room
-    faint          a small dot without a label
+    faint          a small dot, labelled last and smaller
     """
 
     x: float
@@ -159,6 +159,7 @@ def _label(point: Point, place: Place) -> dict:
         "ax": place.right,
         "ay": -place.up,
         "text": f"<b>{text}</b>" if point.rank == "chosen" else text,
+        "font": {"size": 11} if point.rank == "faint" else None,
         "borderpad": 0,
         "arrowhead": 0,
         "arrowwidth": 1,
@@ -170,14 +171,18 @@ def _label(point: Point, place: Place) -> dict:
 def label_places(points: Sequence[Point]) -> list[Place | None]:
     """Where each point's label stands, or None where it would lie on another or is not wanted.
 
-    Greedy, the chosen point first, then its neighbours, which may stand farther off, then the text in order.
+    Greedy, the chosen point first, then its neighbours, which may stand farther off, then the text in order, at last
+    the faint ones where their label lies on no point at all.
     """
     scale = _pixels_per_unit(points)
     marks = [_box(point.x * scale, point.y * scale, *(2 * (0.4 * _SIZES[point.rank],))) for point in points]
     taken = [mark for mark, point in zip(marks, points, strict=True) if point.rank != "faint"]
     places: list[Place | None] = [None] * len(points)
+    faint = [mark for mark, point in zip(marks, points, strict=True) if point.rank == "faint"]
     for i in sorted(range(len(points)), key=lambda i: _ORDER.index(points[i].rank)):
         half = _half_width(points[i])
+        if points[i].rank == "faint":
+            taken, faint = [*taken, *faint], []
         for place in _candidates(points[i], half):
             box = _label_box(points[i], place, half, scale)
             if not any(_overlap(box, other) for other in taken):
@@ -189,8 +194,6 @@ def label_places(points: Sequence[Point]) -> list[Place | None]:
 
 def _candidates(point: Point, half: float) -> Iterator[Place]:
     """Places for a label, best first: beside the point and, for what matters most, farther off. half: of its width."""
-    if point.rank == "faint":
-        return
     rim = _SIZES[point.rank] / 2
     for distance in (_CLOSE, *(_FAR if point.rank in ("chosen", "near") else ())):
         for right, up in _WAYS:

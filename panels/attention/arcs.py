@@ -130,6 +130,8 @@ def caption(looks: Looks) -> str:
             head=looks.head,
             looking=looks.looking,
         )
+    if float(row.weights[row.strongest]) < _LEAST:
+        return f"{_all_thin(looks, row.strongest)} {_half(row.weights)}"
     thickest = _(
         "In layer {layer}, head {head}, the thickest ribbon of {looking} goes to {looked}: {weight}, {relation}.",
         layer=looks.layer,
@@ -140,6 +142,20 @@ def caption(looks: Looks) -> str:
         relation=relation(looks.tokens, row.pos, row.strongest),
     )
     return f"{thickest} {_half(row.weights)} {_drawn(looks)}"
+
+
+def _all_thin(looks: Looks, strongest: int) -> str:
+    """That nothing is drawn for the chosen token, as no weight is large enough."""
+    return _(
+        "In layer {layer}, head {head}, {looking} spreads its attention so thinly that it has no ribbon: none of its "
+        "weights reaches {least}. {looked} gets most ({weight}).",
+        layer=looks.layer,
+        head=looks.head,
+        looking=looks.looking,
+        least=exact_percent(_LEAST),
+        looked=quoted(looks.tokens[strongest].label),
+        weight=percent(float(looks.row.weights[strongest])),
+    )
 
 
 def _half(row: Float[np.ndarray, " src"]) -> str:

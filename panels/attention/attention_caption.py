@@ -37,7 +37,11 @@ def _gives(attention: AttentionMap) -> str:
     if np.isnan(weight):
         return f"{_unseen(attention, row.looked)} {best}"
     chosen = _gives_chosen(attention, row.looked, weight)
-    return f"{chosen} {best}" if weight < most else chosen
+    if row.is_level(row.looked):
+        return chosen
+    if percent(weight) == percent(most):
+        best = _("{best} gets slightly more.", best=row.named(row.strongest))
+    return f"{chosen} {best}"
 
 
 def _nothing(attention: AttentionMap) -> str:
@@ -106,7 +110,7 @@ def _first(row: ShownRow) -> str:
 def _rank(attention: AttentionMap) -> str:
     """The first score in which this head is among the highest of all, if there is one; of a long text only where all
     heads are on the page, too."""
-    if attention.outstanding is None:
+    if attention.outstanding is None or attention.outstanding[1].value <= 0:
         return ""
     kind, place = attention.outstanding
     value = number(place.value, 2)
@@ -146,7 +150,11 @@ def _takes(attention: AttentionMap) -> str:
         share=percent(row.share(length)),
         weight=percent(row.weight(row.looked)),
     )
-    return f"{chosen} {best}" if length < most else chosen
+    if row.is_level(row.looked):
+        return chosen
+    if number(length) == number(most):
+        best = _("{best} gets slightly more.", best=row.named(row.strongest))
+    return f"{chosen} {best}"
 
 
 def _first_length(row: ShownRow) -> str:

@@ -79,6 +79,10 @@ class ShownRow:
         """The one looked at; the one that looks where there is none."""
         return self.looking if self.looked is None else self.looked
 
+    def is_level(self, place: int) -> bool:
+        """Whether this one gets most, or differs from the one that does by no more than rounding."""
+        return self.strongest is not None and largest_at(self.shown[[place, self.strongest]]) == 0
+
     def label(self, place: int) -> str:
         """A word or token as figures print it."""
         return self.words.label(self.tokens, place)

@@ -20,15 +20,13 @@ from viz.marks import Stands
 
 LENGTH = Slider(
     "length",
-    N_("Length of the text: 2ⁿ tokens, n ="),
+    N_("Length of the text (tokens)"),
     0,
     17,
     1,
     13,
-    says=N_(
-        "The key/value cache is drawn for a text of this length. Each step doubles it: 0 is 1 token, 10 is 1,024, 13 "
-        "is 8,192 and 17 is 131,072."
-    ),
+    powers=True,
+    says=N_("The key/value cache is drawn for a text of this length: each step doubles it."),
 )
 
 
@@ -249,5 +247,5 @@ PANEL = Panel(
     controls=(LENGTH,),
     applies=requires.cache,
     facts=(facts.WINDOW,),
-    places=("layer", "head"),
+    places=("head",),
 )

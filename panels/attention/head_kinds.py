@@ -12,6 +12,7 @@ from anatomy.request import Want
 from anatomy.rounding import largest_place, nearness
 from anatomy.sites import SITES
 from anatomy.trace import Trace
+from anatomy.view import Fitted
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,19 @@ SHOW = Choice(
         "attention of each head as a small picture."
     ),
 )
+
+
+def opening_show(view: Fitted) -> Choice:
+    """What is shown, which opens with something that this text has: copying, else the token just before; the maps where
+    there is no other token."""
+    if view.length == 1:
+        return SHOW.opening(MAPS)
+    return SHOW if view.again else SHOW.opening("previous")
+
+
+def shown(view: Fitted) -> str:
+    """The slug of the score that is shown, or MAPS."""
+    return view[opening_show(view)]
 
 
 @dataclass(frozen=True)

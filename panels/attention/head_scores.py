@@ -12,7 +12,7 @@ from anatomy.measure import max_pool
 from anatomy.request import Want
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
-from panels.attention.head_kinds import KINDS, MAPS, SHOW, HeadKind
+from panels.attention.head_kinds import KINDS, MAPS, HeadKind, opening_show, shown
 from panels.attention.head_order import ORDER, SCORE, Ranking
 from panels.common.attention_row import at, is_long, wanted
 from viz.scale import ceiling
@@ -26,6 +26,7 @@ class HeadScores:
     """The scores of every head on the text, and the chosen head's own weights.
 
     kind         the score on the cells; for the small maps the one that explains most of what they show
+    instead      whether this opens instead of copying, of which the text has no case
     every        each kind's scores, by its slug; NaN where the text offers no case
     maps         a small map of each head's weights, 255 = 1; None where scores are shown
     in_order     whether the heads stand in the order of that score instead of by layer
@@ -37,6 +38,7 @@ class HeadScores:
     """
 
     kind: HeadKind
+    instead: bool
     every: Mapping[str, Float[np.ndarray, "layer head"]]
     maps: UInt8[np.ndarray, "layer head row col"] | None
     in_order: bool
@@ -73,10 +75,11 @@ class HeadScores:
 
 def read(trace: Trace, view: Fitted) -> HeadScores:
     """Every kind's scores, the small maps where they are shown, and the weights of the chosen head."""
-    maps, alone = view[SHOW] == MAPS, is_long(view)
+    maps, alone = shown(view) == MAPS, is_long(view)
     return HeadScores(
-        kind=KINDS["first" if maps else view[SHOW]],
+        kind=KINDS["first" if maps else shown(view)],
         every={slug: trace[kind.want] for slug, kind in KINDS.items()},
+        instead=shown(view) == opening_show(view).opens,
         maps=_small(trace) if maps else None,
         in_order=view[ORDER] == SCORE,
         sharing=trace.spec.n_heads // trace.spec.n_kv,

@@ -4,11 +4,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from anatomy.control import Control
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
-from panels.attention.head_kinds import KINDS, MAPS, SHOW, HeadKind, missing, own, rows, standing, top
+from panels.attention.head_kinds import (
+    KINDS,
+    MAPS,
+    SHOW,
+    HeadKind,
+    Standing,
+    missing,
+    opening_show,
+    own,
+    rows,
+    shown,
+    standing,
+    top,
+)
 from panels.attention.head_order import ORDER, ranked
 from panels.attention.head_scores import SMALL_MAPS, HeadScores, read
 from panels.attention.heads_snippet import snippet
@@ -23,8 +37,13 @@ _LISTED = 8  # terms of a mean that the formula writes out
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """Every head's scores, the small maps where they are shown, and for the formula the chosen layer's weights, of a
     long text the chosen token's."""
-    maps = (SMALL_MAPS,) if view[SHOW] == MAPS else ()
+    maps = (SMALL_MAPS,) if shown(view) == MAPS else ()
     return (*(kind.want for kind in KINDS.values()), wanted(view, "pattern"), *maps)
+
+
+def fitting(spec: ModelSpec, view: Fitted, control: Control) -> Control:
+    """What is shown opens with something that the text has."""
+    return opening_show(view) if control == SHOW else control
 
 
 def draw(scores: HeadScores) -> Grid:
@@ -58,16 +77,29 @@ def _title(scores: HeadScores) -> str:
 
 
 def caption(scores: HeadScores) -> str:
-    """Which head does it most, where the chosen one stands, and in which order they are shown."""
+    """Which head does it most, where the chosen one stands, in which order they are shown, and why it is not copying
+    that is shown first."""
+    if scores.maps is not None and len(scores.tokens) == 1:
+        return _(
+            "One small map per head. The text is one token, which gives itself all of its attention in every head: "
+            "with a few more words the heads differ."
+        )
     if np.isnan(scores.values).all():
         return _("{why}: no head has this score.", why=missing(scores.kind, scores.ids))
-    sentences = _says_best(scores) if scores.maps is None else _says_maps(scores, scores.maps.shape[-1])
-    return f"{sentences} {_ordered(scores)}" if scores.in_order else sentences
+    sentences = [_says_best(scores) if scores.maps is None else _says_maps(scores, scores.maps.shape[-1])]
+    sentences += [_ordered(scores)] if scores.in_order else []
+    if scores.instead:
+        why = missing(KINDS["induction"], scores.ids)
+        sentences.append(_("{why}: no head has a score for copying.", why=why))
+    return " ".join(sentences)
 
 
 def _says_best(scores: HeadScores) -> str:
     """The head with the highest score, and the chosen one's place."""
-    layer, head = top(scores.values)
+    (layer, head), high = top(scores.values), exact(scores.high)
+    best = standing(scores.values, layer, head)
+    if best.rank > 1:
+        return _says_level(scores, best, (layer, head), high)
     highest = ngettext(
         "Of {count} head, layer {layer}, head {head} {does}: {measured}.",
         "Of {count} heads, layer {layer}, head {head} {does}: {measured}.",
@@ -75,9 +107,8 @@ def _says_best(scores: HeadScores) -> str:
         layer=layer,
         head=head,
         does=_(scores.kind.does),
-        measured=_measured(scores.kind, float(scores.values[layer, head])),
+        measured=_measured(scores.kind, best.value),
     )
-    high = exact(scores.high)
     if (layer, head) == (scores.layer, scores.head):
         return f"{highest} {_('It is the chosen one; colours run from 0 to {high}.', high=high)}"
     chosen = standing(scores.values, scores.layer, scores.head)
@@ -90,6 +121,38 @@ def _says_best(scores: HeadScores) -> str:
         high=high,
     )
     return f"{highest} {own}"
+
+
+def _says_level(scores: HeadScores, best: Standing, first: tuple[int, int], high: str) -> str:
+    """The same where several heads have the highest score."""
+    measured, colours = _measured(scores.kind, best.value), _("Colours run from 0 to {high}.", high=high)
+    if best.rank == best.heads:
+        level = _(
+            "Every one of the {count} heads has the same score: {measured}.",
+            count=thousands(best.heads),
+            measured=measured,
+        )
+        return f"{level} {colours}"
+    level = _(
+        "{count} of {heads} heads share the highest score, the first of them layer {layer}, head {head}: {measured}.",
+        count=thousands(best.rank),
+        heads=thousands(best.heads),
+        layer=first[0],
+        head=first[1],
+        measured=measured,
+    )
+    chosen = standing(scores.values, scores.layer, scores.head)
+    if chosen.rank == best.rank:
+        own = _("The chosen one, layer {layer}, head {head}, is one of them.", layer=scores.layer, head=scores.head)
+    else:
+        own = _(
+            "The chosen one, layer {layer}, head {head}, is number {rank} ({value}).",
+            layer=scores.layer,
+            head=scores.head,
+            rank=chosen.rank,
+            value=number(chosen.value, 2),
+        )
+    return f"{level} {own} {colours}"
 
 
 def _measured(kind: HeadKind, value: float) -> str:
@@ -233,4 +296,5 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     controls=(SHOW, ORDER),
+    fitting=fitting,
 )

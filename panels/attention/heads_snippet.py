@@ -3,7 +3,7 @@
 from anatomy.measure import LOCAL
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
-from panels.attention.head_kinds import MAPS, SHOW
+from panels.attention.head_kinds import MAPS, shown
 from panels.attention.head_order import ORDER, SCORE
 from panels.common.snippet import PATTERNS, opening
 
@@ -47,5 +47,5 @@ result = torch.stack([layer, head, result.flatten()[order]], dim=-1)  # [head of
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """The chosen score of every head: [layer, head], or a row for each from the highest score on."""
-    ordered = _SORTED if view[ORDER] == SCORE and view[SHOW] != MAPS else ""
-    return f"{opening(spec, view)}\n{PATTERNS}{_SHARED}{_PROGRAMS[view[SHOW]]}{ordered}print(result)\n"
+    ordered = _SORTED if view[ORDER] == SCORE and shown(view) != MAPS else ""
+    return f"{opening(spec, view)}\n{PATTERNS}{_SHARED}{_PROGRAMS[shown(view)]}{ordered}print(result)\n"

@@ -134,13 +134,22 @@ def caption(paths: Paths) -> str:
             token=quoted(paths.token),
             moved=_moved(paths, paths.own),
         )
-    parted = _(
-        "With the layers the two vectors become those of two contexts: {parted}. With its own row the one at {pos} has "
-        "{own}.",
-        parted=_moved(paths, paths.same[0]),
-        pos=paths.pos,
-        own=_("cosine {end} after layer {last}", end=_three(paths.own[-1]), last=paths.last),
-    )
+    values = {
+        "parted": _moved(paths, paths.same[0]),
+        "pos": paths.pos,
+        "own": _("cosine {end} after layer {last}", end=_three(paths.own[-1]), last=paths.last),
+    }
+    if _three(paths.same[0].min()) == _three(1.0):
+        parted = _(
+            "The two vectors stay the same: {parted}. With its own row the one at {pos} has {own}.",
+            **values,
+        )
+    else:
+        parted = _(
+            "With the layers the two vectors become those of two contexts: {parted}. With its own row the one at {pos} "
+            "has {own}.",
+            **values,
+        )
     return " ".join(sentence for sentence in (_same(paths), parted, _band(len(paths.others))) if sentence)
 
 
@@ -177,11 +186,11 @@ def _moved(paths: Paths, path: Float[np.ndarray, " place"]) -> str:
     """The cosine at the end, and where it is smallest."""
     place = smallest_at(path)
     values = {"end": _three(path[-1]), "last": paths.last}
-    if place == len(path) - 1:
+    if _three(path[place]) == _three(path.max()):
+        return _("cosine {end} all the way to layer {last}", **values)
+    if _three(path[place]) == values["end"]:
         return _("cosine {end} after layer {last}, the least of all", **values)
     values["least"] = _three(path[place])
-    if place == 0:
-        return _("cosine {end} after layer {last}, the least {least} in the table", **values)
     layer = place - 1 - paths.entering
     if layer < 0:
         return _("cosine {end} after layer {last}, the least {least} before layer 0", **values)

@@ -194,8 +194,14 @@ def caption(plane: Plane) -> str:
         nearest=quoted(plane.nearest),
         cosine=cosine(plane.nearness),
     )
+    if len(plane.ids) == 1:
+        alone = _(
+            "It is drawn alone: with neighbours, or another word in the text, there is something to compare it with."
+        )
+        return f"{row} {alone}"
     drawn = _(
-        "Drawn are {drawn}, each once; the plane holds {share} of their variance.",
+        "Drawn are {drawn}, each once. A flat map shows {share} of the variance of their rows; what differs in other "
+        "directions does not show.",
         drawn=_drawn(plane),
         share=percent(sum(plane.shares)),
     )
@@ -212,11 +218,15 @@ def _drawn(plane: Plane) -> str:
     tokens, neighbours = nouns.tokens(different), nouns.neighbours(outside)
     if plane.crowded:
         return _(
-            "{tokens} of the text and {neighbours} of the chosen one from outside of it",
+            "{tokens} of the text and {neighbours} of the chosen one from the rest of the vocabulary",
             tokens=tokens,
             neighbours=neighbours,
         )
-    return _("{tokens} of the text and {neighbours} from outside of it", tokens=tokens, neighbours=neighbours)
+    return _(
+        "{tokens} of the text and {neighbours} of theirs from the rest of the vocabulary",
+        tokens=tokens,
+        neighbours=neighbours,
+    )
 
 
 def _drawn_of_many(shown: str, different: int, outside: int) -> str:
@@ -230,9 +240,9 @@ def _drawn_of_many(shown: str, different: int, outside: int) -> str:
         )
     return ngettext(
         "{shown} of {tokens} of the text, the chosen and the most frequent, with {count} neighbour of the chosen one "
-        "from outside of it",
+        "from the rest of the vocabulary",
         "{shown} of {tokens} of the text, the chosen and the most frequent, with {count} neighbours of the chosen one "
-        "from outside of it",
+        "from the rest of the vocabulary",
         outside,
         shown=shown,
         tokens=nouns.tokens(different),

@@ -81,6 +81,16 @@ class Row:
         return largest_at(np.abs(self.numbers))
 
     @cached_property
+    def different(self) -> dict[int, float]:
+        """Length of each different token's row, by its id."""
+        return dict(zip((token.id for token in self.tokens), self.lengths.tolist(), strict=True))
+
+    @property
+    def median(self) -> float:
+        """Of these lengths."""
+        return float(np.median(list(self.different.values())))
+
+    @cached_property
     def columns(self) -> Columns:
         """What has a dot: each token, or several side by side in a long text."""
         return columns_of(len(self.tokens), alone=_ALONE)
@@ -149,7 +159,7 @@ def _lengths(row: Row) -> Dots:
         accent=accent,
         x_axis=_("position in the text"),
         y_axis=_("length of the row (L2 norm)"),
-        levels=[Level(float(np.median(row.lengths)), _("median of the text"))],
+        levels=[Level(row.median, _("median of the different tokens"))],
         logarithmic=False,
         above=columns.pooled,
         stands=(Stands("pos", (*columns.firsts, *([row.pos] if columns.pooled else []))),),
@@ -201,12 +211,12 @@ def _enters(row: Row) -> str:
 
 def _ranked(row: Row) -> str:
     """The row's length among those of the text's different tokens."""
-    by_id = dict(zip((token.id for token in row.tokens), row.lengths.tolist(), strict=True))
+    by_id = row.different
     own = by_id[row.token.id]
     if len(by_id) == 1:
         return _("The row's length is {length}.", length=number(own))
     rank = 1 + sum(length > own for length in by_id.values())
-    different, values = len(by_id), {"length": number(own), "median": number(float(np.median(list(by_id.values()))))}
+    different, values = len(by_id), {"length": number(own), "median": number(row.median)}
     if rank == 1:
         return ngettext(
             "The row's length is {length}, the longest of the text's {count} different token; its median is {median}.",

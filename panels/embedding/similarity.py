@@ -134,7 +134,8 @@ def caption(similarity: Similarity) -> str:
     name, other = quoted(similarity.labels[similarity.pos]), similarity.nearest
     if other is None:
         return _(
-            "The text holds no token but {token}: its row has cosine 1 with itself and nothing to compare it with.",
+            "The text holds no token but {token}: its row has cosine 1 with itself and nothing to compare it with. "
+            "With another word in the text this shows how alike they are.",
             token=name,
         )
     alike = ngettext(

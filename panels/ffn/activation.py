@@ -1,5 +1,6 @@
 """The activation function of the FFN, with the inputs that it gets in one layer."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -149,7 +150,7 @@ def _below(inputs: Inputs) -> str:
         "In layer {layer}, {share} of all {count} inputs are below 0, where {function} gives no less than {lowest}; "
         "for {token} {own}.",
         inputs.all.size,
-        lowest=number(lowest),
+        lowest=number(math.floor(1_000 * lowest) / 1_000),
         **values,
     )
 

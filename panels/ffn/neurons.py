@@ -123,10 +123,10 @@ def caption(neurons: Neurons) -> str:
         activation=number(float(act[top[0]])),
     )
     hold = ngettext(
-        "The {count} neuron shown, of {all}, holds {share} of the squared length of what enters the down projection; "
-        "{positive} are above 0.",
-        "The {count} neurons shown, of {all}, hold {share} of the squared length of what enters the down projection; "
-        "{positive} are above 0.",
+        "The {count} neuron shown, of {all}, holds {share} of the squared length of what enters the down projection. "
+        "Of all, {positive} are above 0.",
+        "The {count} neurons shown, of {all}, hold {share} of the squared length of what enters the down projection. "
+        "Of all, {positive} are above 0.",
         len(top),
         all=thousands(len(act)),
         share=percent(share),

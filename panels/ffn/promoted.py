@@ -35,7 +35,7 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 @dataclass(frozen=True)
 class Neuron:
     """One neuron's write: its number, its value (activation), the length of what it writes (L2 norm), and (name, logits
-    added) of the tokens that it raises and lowers most."""
+    added) of the tokens that it raises and lowers most; none where it only lowers, or only raises."""
 
     number: int
     act: float
@@ -65,19 +65,21 @@ def read(trace: Trace, view: Fitted) -> Writers:
     """The neurons that write most, with the names of what they raise and lower."""
     columns = [trace[want] for want in needs(trace.spec, view)]
     neurons = tuple(
-        Neuron(int(i), float(act), float(length), _named(trace, up, ups), _named(trace, down, downs))
+        Neuron(int(i), float(act), float(length), _named(trace, up, ups, 1), _named(trace, down, downs, -1))
         for i, act, length, up, ups, down, downs in zip(*columns, strict=True)
     )
     spec, token = trace.spec, trace.tokens[view.pos].label
     return Writers(view.layer, token, spec.d_ff, spec.norm.kind == "layer", neurons)
 
 
-def _named(trace: Trace, ids: np.ndarray, logits: np.ndarray) -> tuple[tuple[str, float], ...]:
-    return tuple((trace.name(int(i)), float(value)) for i, value in zip(ids, logits, strict=True))
+def _named(trace: Trace, ids: np.ndarray, logits: np.ndarray, sign: int) -> tuple[tuple[str, float], ...]:
+    """Those of this sign: a neuron may raise even the tokens that it raises least."""
+    pairs = zip(ids.tolist(), logits.tolist(), strict=True)
+    return tuple((trace.name(row), value) for row, value in pairs if sign * value > 0)
 
 
 def _spoken(tokens: tuple[tuple[str, float], ...], count: int = _NAMED) -> str:
-    return " ".join(clipped(name, _WIDEST) for name, _logit in tokens[:count])
+    return " ".join(clipped(name, _WIDEST) for name, _logit in tokens[:count]) or "–"
 
 
 def draw(writers: Writers) -> Bars:
@@ -102,7 +104,7 @@ def draw(writers: Writers) -> Bars:
 
 
 def _with_logits(tokens: tuple[tuple[str, float], ...]) -> str:
-    return listed(f"{quoted(name)} {_signed(value)}" for name, value in tokens)
+    return listed(f"{quoted(name)} {_signed(value)}" for name, value in tokens) or _("no token")
 
 
 def _signed(value: float) -> str:
@@ -114,21 +116,31 @@ def caption(writers: Writers) -> str:
     first = writers.neurons[0]
     return ngettext(
         "In layer {layer} neuron {neuron} writes most to {token}: its value, {value}, times its row has length "
-        "{length}. By itself that raises {up} most and lowers {down}, with the final norm's divisor kept as it was in "
-        "this run. Shown is {count} neuron of {every}.",
+        "{length}. By itself that {does}, with the final norm's divisor kept as it was in this run. Shown is {count} "
+        "neuron of {every}.",
         "In layer {layer} neuron {neuron} writes most to {token}: its value, {value}, times its row has length "
-        "{length}. By itself that raises {up} most and lowers {down}, with the final norm's divisor kept as it was in "
-        "this run. Shown are {count} neurons of {every}.",
+        "{length}. By itself that {does}, with the final norm's divisor kept as it was in this run. Shown are {count} "
+        "neurons of {every}.",
         len(writers.neurons),
         layer=writers.layer,
         neuron=first.number,
         token=quoted(writers.token),
         value=number(first.act),
         length=number(first.length),
-        up=_first(first.up),
-        down=_first(first.down),
+        does=_does(first),
         every=thousands(writers.d_ff),
     )
+
+
+def _does(neuron: Neuron) -> str:
+    """Which token it raises most and which it lowers most, of those that it raises or lowers at all."""
+    if neuron.up and neuron.down:
+        return _("raises {up} most and lowers {down} most", up=_first(neuron.up), down=_first(neuron.down))
+    if neuron.up:
+        return _("raises {up} most and lowers no token", up=_first(neuron.up))
+    if neuron.down:
+        return _("lowers {down} most and raises no token", down=_first(neuron.down))
+    return _("raises and lowers no token")
 
 
 def _first(tokens: tuple[tuple[str, float], ...]) -> str:
@@ -152,7 +164,6 @@ def formula(writers: Writers) -> str:
     """The first neuron's write, its length, and what it adds to one logit."""
     first = writers.neurons[0]
     row = first.length / abs(first.act) if first.act else 0.0
-    name, value = first.up[0]
     return "\n".join(
         (
             _(
@@ -169,12 +180,7 @@ def formula(writers: Writers) -> str:
                 length=number(first.length),
             ),
             _logits(writers),
-            _(
-                "most for {up}: {value}; least for {down}",
-                up=quoted(name),
-                value=_signed(value),
-                down=_first(first.down),
-            ),
+            _("by itself it {does}", does=_does(first)),
             _("Later layers read the write too: this is its direct way to the output alone."),
         )
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.control import Control
 from anatomy.language import N_, _, ngettext
 from anatomy.measure import NEAR_ZERO
 from anatomy.request import Want
@@ -24,6 +25,11 @@ from viz.marks import Stands
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """The share of idle neurons of every layer and token, and the chosen one's neurons."""
     return (Want("act_small"), Want("act", view.layer, pos=view.pos))
+
+
+def idle(spec: ModelSpec, view: Fitted) -> Sequence[Control]:
+    """The first token is never left out where it is the chosen one."""
+    return (FIRST,) if view.pos == 0 else ()
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,10 @@ class Idle:
         """The chosen token's label, quoted."""
         return quoted(self.labels[self.pos])
 
+    def named(self, pos: int) -> str:
+        """A token as the legend names it: many are a comma or a space."""
+        return f"{quoted(self.labels[pos])} ({pos})"
+
     @property
     def marked(self) -> int | None:
         """The line of the text's first token, where it is drawn beside the chosen one's."""
@@ -66,7 +76,7 @@ def draw(idle: Idle) -> Lines:
     """The share (%) next to zero: a line per token over the layers; for long texts the others' range and median."""
     return Lines(
         values=100 * idle.share.T[idle.first :],
-        names=idle.labels[idle.first :],
+        names=tuple(map(idle.named, range(idle.first, len(idle.labels)))),
         places=tuple(map(str, range(len(idle.share)))),
         chosen=idle.pos - idle.first,
         marked=idle.marked,
@@ -82,33 +92,48 @@ def draw(idle: Idle) -> Lines:
 def caption(idle: Idle) -> str:
     """The chosen layer's share and what counts as next to zero; where most and fewest are idle."""
     own = idle.share[:, idle.pos]
-    most, least = largest_at(own), smallest_at(own)
     stay = ngettext(
         "For {token} {share} of the {count} neuron of layer {layer} stays next to zero: at most {limit} of the size "
-        "of its strongest neuron there. Most do in layer {most} ({largest}), fewest in layer {least} ({smallest}). A "
-        "single very strong neuron makes all others count as next to zero.",
+        "of its strongest neuron there.",
         "For {token} {share} of the {count} neurons of layer {layer} stay next to zero: at most {limit} of the size "
-        "of its strongest neuron there. Most do in layer {most} ({largest}), fewest in layer {least} ({smallest}). A "
-        "single very strong neuron makes all others count as next to zero.",
+        "of its strongest neuron there.",
         len(idle.act),
         token=idle.token,
         share=percent(float(own[idle.layer])),
         layer=idle.layer,
         limit=exact_percent(NEAR_ZERO),
-        most=most,
-        largest=percent(float(own[most])),
-        least=least,
-        smallest=percent(float(own[least])),
     )
+    strong = _("A single very strong neuron makes all others count as next to zero.")
+    return " ".join(sentence for sentence in (stay, _ends(own), strong, _band(idle)) if sentence)
+
+
+def _ends(own: Float[np.ndarray, " layer"]) -> str:
+    """In which layers most and fewest are next to zero, where that differs."""
+    if len(own) == 1:
+        return ""
+    most, least = largest_at(own), smallest_at(own)
+    largest, smallest = percent(float(own[most])), percent(float(own[least]))
+    if largest == smallest:
+        return _("It is about {share} in every layer.", share=largest)
+    return _(
+        "Most do in layer {most} ({largest}), fewest in layer {least} ({smallest}).",
+        most=most,
+        largest=largest,
+        least=least,
+        smallest=smallest,
+    )
+
+
+def _band(idle: Idle) -> str:
+    """How many other tokens are drawn, where they are too many for a line each."""
     lines = len(idle.labels) - idle.first
     if lines <= MOST_LINES:
-        return stay
-    band = ngettext(
+        return ""
+    return ngettext(
         "The {count} other token is drawn as its range and median.",
         "The {count} other tokens are drawn as their range and median.",
         lines - (1 if idle.marked is None else 2),
     )
-    return f"{stay} {band}"
 
 
 def table(idle: Idle) -> Table:
@@ -182,5 +207,6 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     controls=(FIRST,),
+    idle=idle,
     places=("layer",),
 )

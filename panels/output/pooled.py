@@ -59,13 +59,18 @@ class TextVector:
 
     @cached_property
     def share(self) -> Float[np.ndarray, " pos"]:
-        """What each token adds to the squared length of the mean, as a share of it: x · mean / (n ‖mean‖²). Sum: 1."""
-        return self.product / (len(self.tokens) * self.squared)
+        """What each token adds to the squared length of the mean, as a share of it: x · mean / (n ‖mean‖²). Sum: 1; all
+        0 of a mean that is 0."""
+        return self._over(np.full_like(self.product, len(self.tokens) * self.squared))
 
     @cached_property
     def cosine(self) -> Float[np.ndarray, " pos"]:
-        """Cosine of each token's vector with the mean."""
-        return self.product / (self.length * self.size)
+        """Cosine of each token's vector with the mean; 0 where one of them is 0."""
+        return self._over(self.length * self.size)
+
+    def _over(self, sizes: Float[np.ndarray, " pos"]) -> Float[np.ndarray, " pos"]:
+        """x · mean over these, 0 where that is nothing over nothing."""
+        return np.divide(self.product, sizes, out=np.zeros_like(self.product), where=sizes > 0)
 
 
 def read(trace: Trace, view: Fitted) -> TextVector:
@@ -105,6 +110,13 @@ def _drawn(text: TextVector) -> list[int]:
 
 def caption(text: TextVector) -> str:
     """What comes out, which token decides most of it, and where the chosen one stands."""
+    if text.size == 0:
+        return _(
+            "No token is predicted: each of the {tokens} comes out as {numbers}, and their mean, the vector of the "
+            "text, is 0: no token has a share in it.",
+            tokens=nouns.tokens(len(text.tokens)),
+            numbers=nouns.numbers(len(text.mean)),
+        )
     most = largest_at(text.share)
     return _(
         "No token is predicted: each of the {tokens} comes out as {numbers}, and their mean is the vector of the text, "

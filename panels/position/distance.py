@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from anatomy import facts, rotary
-from anatomy.control import Choice
+from anatomy.control import Choice, Control
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.rounding import largest_at
-from anatomy.spec import ModelSpec
+from anatomy.spec import ModelSpec, Rope
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common import chosen_cell, requires
@@ -41,6 +41,12 @@ _NEAR = 256
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """The layer's queries and keys before the turn; its scores, for the model's own."""
     return wants(view)
+
+
+def idle(spec: ModelSpec, view: Fitted) -> Sequence[Control]:
+    """There is no farther distance where the longest text is a near one."""
+    near = not isinstance(spec.position, Rope) or rope_of(spec).served(spec.max_pos) - 1 <= _NEAR
+    return (REACH,) if near else ()
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def draw(fall: Fall) -> Curves:
     """The score over the distance, the text's own distance marked."""
     marks = []
     if not fall.given.masked:
-        note = ngettext("in this text: {count} token apart", "in this text: {count} tokens apart", fall.distance)
+        note = ngettext("in this text: {count} token apart", "in this text: {count} tokens apart", abs(fall.distance))
         marks = [Mark(fall.distance, fall.here, note)]
     return Curves(
         curves=[Curve(_("score"), fall.distances, fall.scores)],
@@ -144,7 +150,7 @@ def _here(fall: Fall) -> str:
     return ngettext(
         "In this text they stand {count} token apart: {score}, the model's own score (difference {off}).",
         "In this text they stand {count} tokens apart: {score}, the model's own score (difference {off}).",
-        fall.distance,
+        abs(fall.distance),
         score=number(fall.here),
         off=fall.difference,
     )
@@ -226,6 +232,7 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     controls=(REACH,),
+    idle=idle,
     applies=requires.rotation,
     facts=(facts.ROTATION, facts.SCALE),
     places=("layer", "head"),

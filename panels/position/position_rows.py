@@ -87,7 +87,8 @@ def draw(learned: Learned) -> Grid:
 def caption(learned: Learned) -> str:
     """How many rows the text uses, which is most like the chosen one, and what a cell is."""
     used = _(
-        "Each position has a trained row of {width} numbers, added to the embedding: this text uses {used} of {rows}.",
+        "The model knows the order by a vector for each position: a trained row of {width} numbers, added to the "
+        "embedding of the token that stands there. This text uses {used} of {rows} rows.",
         width=thousands(learned.rows.shape[1]),
         used=thousands(len(learned.rows)),
         rows=thousands(learned.trained),

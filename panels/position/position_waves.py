@@ -91,19 +91,31 @@ def _angle(turning: Turning, pair: int) -> str:
 
 
 def caption(turning: Turning) -> str:
-    """Base, the fastest and the slowest pair, and how many come full circle."""
-    waves = turning.waves
-    turns = ngettext(
-        "Queries and keys are turned by position × frequency, base θ = {theta}: the fastest of {count} pair turns "
-        "once in {fastest} tokens, the slowest once in {slowest}.",
-        "Queries and keys are turned by position × frequency, base θ = {theta}: the fastest of {count} pairs turns "
-        "once in {fastest} tokens, the slowest once in {slowest}.",
+    """How the rotation tells the order, the fastest and the slowest pair, and how many come full circle."""
+    how = _(
+        "Queries and keys are rotated, each pair of their components by an angle that grows with the position: so the "
+        "score of two tokens tells how far apart they stand."
+    )
+    return f"{how} {_speeds(turning)} {_full_circles(turning)}{_changing(turning.rope)}"
+
+
+def _speeds(turning: Turning) -> str:
+    """The fastest and the slowest pair, and how many do not turn."""
+    waves = turning.waves[np.isfinite(turning.waves)]
+    speeds = ngettext(
+        "The fastest of {count} pair turns once in {fastest} tokens, the slowest once in {slowest} (base θ = {theta}).",
+        "The fastest of {count} pairs turns once in {fastest} tokens, the slowest once in {slowest} (base θ = "
+        "{theta}).",
         len(waves),
         theta=thousands(round(turning.rope.theta)),
         fastest=number(float(waves.min())),
         slowest=number(float(waves.max())),
     )
-    return f"{turns} {_full_circles(turning)}{_changing(turning.rope)}"
+    still = len(turning.waves) - len(waves)
+    if not still:
+        return speeds
+    others = ngettext("{count} more does not turn at all.", "{count} more do not turn at all.", still)
+    return f"{speeds} {others}"
 
 
 def _changing(rope: Rope) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from anatomy import facts, rotary
-from anatomy.control import Slider
+from anatomy.control import Control, Slider
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -27,7 +27,7 @@ PAIR = Slider(
     "pair",
     N_("Pair of components"),
     0,
-    63,
+    255,
     1,
     8,
     says=N_(
@@ -50,6 +50,15 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """The layer's queries and keys, before the turn and after it; its weights, for the key that gets most where none
     is chosen."""
     return wants(view)
+
+
+def fitting(spec: ModelSpec, view: Fitted, control: Control) -> Control:
+    """The pairs that the model has."""
+    return _pairs(spec) if control == PAIR else control
+
+
+def _pairs(spec: ModelSpec) -> Slider:
+    return PAIR.up_to(len(rope_of(spec).frequencies) - 1)
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,7 @@ class Lab:
     """The chosen query and key on the table.
 
     given   before the turn, as the projections give them, and as the model turned them
-    pair    the pair shown: the chosen one, or the model's last
+    pair    the pair shown
     shift   by how many tokens both were moved
     sides   query and key, turned to their positions + shift
     moved   q·k there, all pairs together
@@ -140,7 +149,7 @@ def read(trace: Trace, view: Fitted) -> Lab:
     given, shift = unturned(trace, view), int(view[SHIFT])
     query = _side(given, given.q, given.cell.pos + shift, given.cell.q)
     key = _side(given, given.k, given.cell.src + shift, given.cell.k)
-    pair = min(int(view[PAIR]), len(given.frequencies) - 1)
+    pair = int(view[_pairs(trace.spec)])
     return Lab(given, pair, shift, (query, key), float(query.turned @ key.turned))
 
 
@@ -345,7 +354,7 @@ def _score(lab: Lab) -> str:
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """The pair of q and of k, before and after: [q or k, before or after, 2]."""
-    pair = min(int(view[PAIR]), len(rope_of(spec).frequencies) - 1)
+    pair = int(view[_pairs(spec)])
     return f"""{opening(spec, view)}
 {before_turn(spec, view)}pair, shift = {pair}, {int(view[SHIFT])}
 
@@ -380,6 +389,7 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     controls=(PAIR, SHIFT),
+    fitting=fitting,
     applies=requires.rotation,
     facts=(facts.ROTATION, facts.SCALE),
     places=("layer", "head"),

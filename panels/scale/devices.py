@@ -14,7 +14,7 @@ from anatomy.view import Fitted
 from panels.panel import Panel, Table
 from panels.scale.compared import applies
 from panels.scale.devices_caption import caption
-from panels.scale.devices_held import COUNT, WAY, WHOSE, Split, cached, is_large, span, split_model
+from panels.scale.devices_held import COUNT, WAY, WHOSE, Split, cached, fitting, is_large, span, split_model
 from panels.scale.devices_snippet import program
 from viz.bars import Bars
 from viz.format import BYTE_UNITS, size, thousands
@@ -153,6 +153,7 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     controls=(WHOSE, WAY, COUNT),
+    fitting=fitting,
     applies=applies,
     facts=(facts.WINDOW,),
     wide=True,

@@ -4,15 +4,17 @@ from anatomy.language import _, ngettext
 from anatomy.published import DEVICE_BYTES
 from panels.scale.devices_held import Split, is_large
 from viz import nouns
-from viz.format import size, thousands
+from viz.format import size
 
 
 def caption(split: Split) -> str:
     """What each device holds, whether it fits, what is sent for a token, and what bounds the number of devices."""
     if len(split.devices) == 1:
-        return _whole(split)
-    holds = _says_rows(split) if split.way == "rows" else _says_layers(split)
-    return " ".join(sentence for sentence in (holds, _fits(split), _sent(split), _bound(split)) if sentence)
+        said = (_whole(split), _fits(split), _bound(split))
+    else:
+        holds = _says_rows(split) if split.way == "rows" else _says_layers(split)
+        said = (holds, _fits(split), _sent(split), _bound(split))
+    return " ".join(sentence for sentence in said if sentence)
 
 
 def _whole(split: Split) -> str:
@@ -53,26 +55,30 @@ def _says_layers(split: Split) -> str:
         "most": most,
         "layers": split.model.layers,
         "model": split.model.name,
-        "smallest": size(min(split.held)),
-        "largest": size(max(split.held)),
+        "size": _between(size(min(split.held)), size(max(split.held))),
     }
     if fewest == most:
         return ngettext(
-            "Split by layers over {count} device, each holds {most} of the {layers} layers of {model}: {smallest} to "
-            "{largest} in bfloat16.",
-            "Split by layers over {count} devices, each holds {most} of the {layers} layers of {model}: {smallest} to "
-            "{largest} in bfloat16.",
+            "Split by layers over {count} device, each holds {most} of the {layers} layers of {model}: {size} in "
+            "bfloat16.",
+            "Split by layers over {count} devices, each holds {most} of the {layers} layers of {model}: {size} in "
+            "bfloat16.",
             len(devices),
             **values,
         )
     return ngettext(
         "Split by layers over {count} device, each holds {fewest} to {most} of the {layers} layers of {model}: "
-        "{smallest} to {largest} in bfloat16.",
+        "{size} in bfloat16.",
         "Split by layers over {count} devices, each holds {fewest} to {most} of the {layers} layers of {model}: "
-        "{smallest} to {largest} in bfloat16.",
+        "{size} in bfloat16.",
         len(devices),
         **values,
     )
+
+
+def _between(smallest: str, largest: str) -> str:
+    """Both ends, or one where they read the same."""
+    return largest if smallest == largest else _("{smallest} to {largest}", smallest=smallest, largest=largest)
 
 
 def _fits(split: Split) -> str:
@@ -103,10 +109,17 @@ def _sent(split: Split) -> str:
 
 
 def _bound(split: Split) -> str:
-    """Where more devices were asked for than there is something to hold."""
-    if split.asked <= split.most:
+    """Why there are no more devices to choose, where there are none."""
+    if split.most >= 2 * len(split.devices):
         return ""
-    most = thousands(split.most)
     if split.way == "layers":
-        return _("More than {most} devices would leave some without a layer.", most=most)
-    return _("More than {most} devices would leave some without a query head.", most=most)
+        return ngettext(
+            "More than {count} device would leave some without a layer.",
+            "More than {count} devices would leave some without a layer.",
+            split.most,
+        )
+    return ngettext(
+        "More than {count} device would leave some without a query head.",
+        "More than {count} devices would leave some without a query head.",
+        split.most,
+    )

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from anatomy import costs, split
-from anatomy.control import Choice, Slider
+from anatomy.control import Choice, Control, Slider
 from anatomy.costs import SHORT, Configuration
 from anatomy.language import N_
 from anatomy.published import DEVICE_BYTES, LLAMA_31
 from anatomy.spec import ModelSpec
 from anatomy.split import Device, Way
-from anatomy.view import Fitted
+from anatomy.view import Fitted, View
 
 _SIZES = {"405b": LLAMA_31[2], "70b": LLAMA_31[1], "8b": LLAMA_31[0]}
 WHOSE = Choice(
@@ -35,12 +35,13 @@ WAY = Choice(
 )
 COUNT = Slider(
     "devices",
-    N_("Devices: 2ⁿ, n ="),
+    N_("Devices"),
     0,
     5,
     1,
     3,
-    says=N_("Over how many devices the model is split. Each step doubles them: 0 is one device, 3 is 8 and 5 is 32."),
+    powers=True,
+    says=N_("Over how many devices the model is split: each step doubles them."),
 )
 
 
@@ -50,13 +51,11 @@ class Split:
 
     model    its configuration
     way      how it is split
-    asked    how many devices were asked for
-    devices  as many, or as many as this model can be split over
+    devices  a power of two, at most as many as this model can be split over
     """
 
     model: Configuration
     way: Way
-    asked: int
     devices: tuple[Device, ...]
 
     @cached_property
@@ -75,12 +74,27 @@ class Split:
         return split.most(self.model, self.way)
 
 
+def fitting(spec: ModelSpec, view: View, control: Control) -> Control:
+    """As many devices, in powers of two, as the chosen model can be split over."""
+    return _count(_configuration(spec, view), _way(view)) if control == COUNT else control
+
+
+def _count(model: Configuration, way: Way) -> Slider:
+    return COUNT.up_to(split.most(model, way).bit_length() - 1)
+
+
+def _configuration(spec: ModelSpec, view: View) -> Configuration:
+    return costs.configuration(spec) if view[WHOSE] == "loaded" else _SIZES[view[WHOSE]].configuration
+
+
+def _way(view: View) -> Way:
+    return "layers" if view[WAY] == "layers" else "rows"
+
+
 def split_model(spec: ModelSpec, view: Fitted) -> Split:
     """The loaded model or a Llama 3.1, split as chosen. ValueError for a loaded model of several stacks."""
-    model = costs.configuration(spec) if view[WHOSE] == "loaded" else _SIZES[view[WHOSE]].configuration
-    way: Way = "layers" if view[WAY] == "layers" else "rows"
-    asked = 2 ** int(view[COUNT])
-    return Split(model, way, asked, split.devices(model, min(asked, split.most(model, way)), way))
+    model, way = _configuration(spec, view), _way(view)
+    return Split(model, way, split.devices(model, 2 ** int(view[_count(model, way)]), way))
 
 
 def cached(model: Configuration, device: Device) -> int | None:

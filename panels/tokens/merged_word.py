@@ -44,6 +44,8 @@ class Word:
 
     def pieces(self, done: int) -> list[tuple[int, int]]:
         """(first byte, end) of every piece after so many steps."""
+        if not self.raw:
+            return [(0, 0)]
         cuts = [i for i, step in enumerate(self.step.tolist()) if step < 0 or step > done]
         return list(zip(cuts, [*cuts[1:], len(self.raw)], strict=True))
 
@@ -72,7 +74,7 @@ class Word:
 
     def token(self, byte: int) -> int:
         """Position in the text of the token that a byte is in."""
-        return self.first + next(i for i, (_begin, end) in enumerate(self.tokens) if byte < end)
+        return self.first + next((i for i, (_begin, end) in enumerate(self.tokens) if byte < end), 0)
 
     def label(self, piece: tuple[int, int]) -> str:
         """A piece as figures print it; one that holds a part of a character by its bytes, which are what is joined."""
@@ -101,7 +103,10 @@ def _text(raw: bytes) -> tuple[str | None, bytes]:
 
 
 def word_of(trace: Trace, view: Fitted) -> Word:
-    """The word that the chosen token belongs to."""
+    """The word that the chosen token belongs to; of no bytes for a token without spelling, as rows of the vocabulary
+    that no text is cut into."""
+    if not trace.tokens[view.pos].bytes:
+        return Word(b"", np.zeros(0, int), np.zeros(0, int), view.pos)
     lengths = [len(token.bytes) for token in trace.tokens]
     begins = np.cumsum([0, *lengths]).tolist()
     steps = trace[STEP]

@@ -14,8 +14,8 @@ from panels.panel import Panel, Table
 from panels.tokens.tokenizations import Tokenization, around, differing, tokenizations, within
 from viz import nouns
 from viz.chips import Chip, Chips
-from viz.format import listed, quoted, thousands
-from viz.tokens import KINDS, rated
+from viz.format import fixed, listed, quoted, thousands
+from viz.tokens import KINDS, rated, units
 
 _MOST = 400  # characters drawn
 _MOST_WRITTEN = 1_024  # tokens in a cell of the table
@@ -156,7 +156,7 @@ def _counts(tokenizers: Sequence[Tokenization]) -> str:
 def _difference(own: Tokenization, other: Tokenization, apart: Sequence[tuple[int, int]]) -> str:
     """How many words come in other pieces, and the first of them."""
     if not apart:
-        return _("{model} cuts every word at the same places.", model=other.name)
+        return _same_cuts(own, other)
     first = apart[0]
     return _(
         "{model} cuts {words} in another way: {word} is {here} here and {there} there.",
@@ -166,6 +166,17 @@ def _difference(own: Tokenization, other: Tokenization, apart: Sequence[tuple[in
         here=_pieces(own, first),
         there=_pieces(other, first),
     )
+
+
+def _same_cuts(own: Tokenization, other: Tokenization) -> str:
+    """That it cuts what the text is compared by, words or characters, as the loaded model's does."""
+    if not units(own.text):
+        return _("{model} finds nothing but white space to cut, too.", model=other.name)
+    if own.cut.words and own.cut.unspaced:
+        return _("{model} cuts every word and character at the same places.", model=other.name)
+    if own.cut.words:
+        return _("{model} cuts every word at the same places.", model=other.name)
+    return _("{model} cuts every character at the same places.", model=other.name)
 
 
 def _units(own: Tokenization, count: int) -> str:
