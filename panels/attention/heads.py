@@ -81,8 +81,8 @@ def caption(scores: HeadScores) -> str:
     that is shown first."""
     if scores.maps is not None and len(scores.tokens) == 1:
         return _(
-            "One small map per head. The text is one token, which gives itself all of its attention in every head: "
-            "with a few more words the heads differ."
+            "The text is one token, which gives itself all of its attention in every head: with a few more words the "
+            "maps differ."
         )
     if np.isnan(scores.values).all():
         return _("{why}: no head has this score.", why=missing(scores.kind, scores.ids))

@@ -94,7 +94,7 @@ def caption(turning: Turning) -> str:
     """How the rotation tells the order, the fastest and the slowest pair, and how many come full circle."""
     how = _(
         "Queries and keys are rotated, each pair of their components by an angle that grows with the position: so the "
-        "score of two tokens tells how far apart they stand."
+        "score of two tokens depends on how far apart they stand."
     )
     return f"{how} {_speeds(turning)} {_full_circles(turning)}{_changing(turning.rope)}"
 

@@ -1,7 +1,7 @@
 """Captions say what was measured: each sentence that compares is held against the numbers, on many random traces.
 
-Every rule is a sentence as a pattern and what it claims of the trace. Traces come from tiny models on short texts of few
-letters, so that tokens repeat, and are then made coarse (ties) or 0 (nothing happens).
+Every rule is a sentence as a pattern and what it claims of the trace. Traces come from tiny models on short texts of
+few letters, so that tokens repeat, and are then made coarse (ties) or 0 (nothing happens).
 """
 
 import re
@@ -667,6 +667,7 @@ def _coarse(array: np.ndarray) -> np.ndarray:
 SOUGHT: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "attention": [
         ("mistral", {"text": "the cat sat", "pos": 9, "src": 1}),
+        ("llama", {"text": "the cat", "pos": 1, "src": 4}),
         ("llama", {"text": "the cat", "pos": 0, "settings": (("first", "0"),)}),
         ("llama", {"text": "a", "settings": (("first", "0"), ("measure", "value"))}),
     ],
@@ -692,7 +693,8 @@ def test_every_comparison_of_a_caption_is_true_of_its_numbers(panel):
         met.update(checked(case))
 
     for kind, chosen in SOUGHT.get(panel.id, ()):
-        met.update(checked(Case(panel, *answered(panel, tiny_engine(kind), View(**{"text": "the cat"} | chosen)))))
+        seen = View(**{"text": "the cat", **chosen})
+        met.update(checked(Case(panel, *answered(panel, tiny_engine(kind), seen))))
     check()
     assert not {sentence for sentence, _claim in RULES[panel.id]} - met.keys() - BY_HAND, "no case has these sentences"
 

@@ -53,11 +53,14 @@ def test_the_chosen_point_and_its_neighbours_are_labelled_even_in_a_crowd():
     assert isinstance(found[-1], Place)
 
 
-def test_faint_points_have_no_label():
-    given = points(10)
-    assert [point.rank for point, place in zip(given, label_places(given), strict=True) if place is None] == [
-        "faint"
-    ] * 3
+def test_faint_points_are_labelled_last_and_smaller_where_their_label_lies_on_no_point():
+    given = [Point(0, 0, "·here", "", "chosen"), *(Point(9, i * 0.001, f"·n{i}", "", "faint") for i in range(40))]
+    places = label_places(given)
+    assert isinstance(places[0], Place)
+    assert 0 < sum(place is not None for place in places[1:]) < 40
+    sizes = {note.text: note.font.size for note in Scatter(given, "x", "y").drawn().layout.annotations}
+    assert sizes.pop("<b>·here</b>") is None
+    assert set(sizes.values()) == {11}
 
 
 def test_a_label_far_off_has_a_line_to_its_point():

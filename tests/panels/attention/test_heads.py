@@ -1,5 +1,7 @@
 """The overview of all heads: scores as the library's weights give them, the best head named, no case said so."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from anatomy.request import Want
 from anatomy.rounding import NEAR
 from anatomy.spec import Stack
 from anatomy.trace import Trace
-from anatomy.view import Fitted
+from anatomy.view import Fitted, View
 from panels.attention.head_kinds import KINDS, MAPS, SHOW
 from panels.attention.head_order import ORDER, SCORE, Ranking, name
 from panels.attention.heads import PANEL
@@ -15,7 +17,7 @@ from tests import once
 from tests.alike import assert_rounding
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS
-from tests.panels.handmade import attending, even
+from tests.panels.handmade import attending, even, tokens
 from tests.snapshot import described
 from viz.heatmap import heatmap
 
@@ -277,3 +279,39 @@ REPEATED = (
     " lamp seven orbit cheese under violin rapid stone fog ladder blue eleven carpet sign ocean fork tidy maple"
     " rocket thin glove market sudden owl paper" * 2
 )
+
+
+def chosen_for(text: str) -> Fitted:
+    found = tokens(text)
+    return View(text=text).fit(spec(n_heads=2, n_kv=1), found)
+
+
+@pytest.mark.parametrize(
+    ("text", "opens", "why"),
+    [
+        ("a b a c", "induction", ""),
+        (
+            "the the the",
+            "previous",
+            "Equal tokens stand only side by side, so nothing can be copied: no head has a score",
+        ),
+        ("a b c", "previous", "No token occurs twice, so nothing can be copied: no head has a score for copying."),
+        ("a", MAPS, "The text is one token, which gives itself all of its attention in every head"),
+    ],
+)
+def test_what_opens_has_something_to_show_and_says_why_it_is_not_copying(text, opens, why):
+    view, trace = chosen_for(text), attending(text, even(len(text.split())))
+    control = next(control for control in PANEL.offered(trace.spec, view) if control.name == "show")
+    grid = once.figure(PANEL, trace, view)
+    assert control.default == opens
+    assert why in once.caption(PANEL, trace, view)
+    assert not np.isnan(grid.z).all() or (grid.tiles == 255).all()
+
+
+def test_copying_can_be_asked_for_where_something_else_opens():
+    view, trace = chosen_for("a b c"), attending("a b c", even(3))
+    control = next(control for control in PANEL.offered(trace.spec, view) if control.name == "show")
+    asked = replace(view, settings=view.with_setting(control, "induction").settings)
+    assert dict(asked.settings) == {"show": "induction"}
+    assert np.isnan(once.figure(PANEL, trace, asked).z).all()
+    assert not view.with_setting(control, "previous").settings

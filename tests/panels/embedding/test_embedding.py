@@ -92,7 +92,7 @@ def test_the_caption_names_the_nearest_row_and_counts_what_is_drawn():
     assert told.startswith(
         "“a” is row 0 of 50; the row that points most nearly its way is that of “near-a” (cosine 1.00)"
     )
-    assert "2 tokens of the text and 3 neighbours from outside of it" in told
+    assert "2 tokens of the text and 3 neighbours of theirs from the rest of the vocabulary" in told
     assert "2 tokens of the text, each once" in once.caption(PANEL, small(), showing(0))
 
 
@@ -110,7 +110,7 @@ def test_in_a_long_text_only_the_chosen_tokens_neighbours_are_drawn():
     crowd = made(" ".join(words), arrays, names={int(row): f"n{row}" for row in near.ravel()})
     assert read(crowd, VIEW).ids[-2:] == (104, 105)
     assert len(read(crowd, VIEW).ids) == len(words) + 2
-    assert "61 tokens of the text and 2 neighbours of the chosen one from outside of it" in once.caption(
+    assert "61 tokens of the text and 2 neighbours of the chosen one from the rest of the vocabulary" in once.caption(
         PANEL, crowd, VIEW
     )
 

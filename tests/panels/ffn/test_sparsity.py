@@ -57,7 +57,7 @@ def test_the_caption_follows_the_layer_and_names_the_ends():
 
 def test_the_first_token_can_be_left_out():
     assert len(once.figure(PANEL, small(), VIEW).data) == 3
-    assert [line.name for line in once.figure(PANEL, small(), WITHOUT_FIRST).data] == ["b", "c"]
+    assert [line.name for line in once.figure(PANEL, small(), WITHOUT_FIRST).data] == ["“b” (1)", "“c” (2)"]
 
 
 def test_many_tokens_become_a_band():

@@ -78,3 +78,11 @@ def test_the_table_of_a_long_text_lists_those_around_the_chosen_token():
     assert table.note == "Listed are 2,000 of 3,000 tokens, those around the chosen one."
     assert [row[0] for row in table.rows] == [*range(1_000, 3_000)]
     assert len(once.figure(PANEL, trace, Fitted(pos=2_500)).data[0].y) <= 26
+
+
+def test_vectors_that_are_zero_or_cancel_out_have_no_share_and_the_caption_says_so():
+    for rows in ([[0.0], [0.0]], [[1.0], [-1.0]]):
+        trace = vectors(rows, "a b")
+        np.testing.assert_array_equal(read(trace, Fitted(pos=0)).share, [0, 0])
+        assert "is 0: no token has a share in it." in once.caption(PANEL, trace, Fitted(pos=0))
+        assert once.figure(PANEL, trace, Fitted(pos=0)).data

@@ -78,7 +78,7 @@ def test_a_pair_that_does_not_turn_is_left_out_of_the_figure():
 
 def test_the_caption_counts_full_circles():
     told = once.caption(PANEL, made("a b c", {}, ROTARY), VIEW)
-    assert "θ = 10,000: the fastest of 3 pairs turns once in 6.28 tokens, the slowest once in 628." in told
+    assert "The fastest of 3 pairs turns once in 6.28 tokens, the slowest once in 628 (base θ = 10,000)." in told
     assert "None of them comes full circle within this text of 3 tokens; 1 pair turns less than once" in told
     assert "One of them comes" in once.caption(PANEL, made("a b c d e f g", {}, ROTARY), VIEW)
 
@@ -88,10 +88,10 @@ def test_learned_rows_are_compared():
     assert isinstance(grid, Grid)
     assert grid.focus == (1, 2)
     assert once.caption(PANEL, learned(), VIEW) == (
-        "Each position has a trained row of 8 numbers, added to the embedding: this text uses 3 of 512. "
-        "Row 1 is most like row 2 (cosine 0.96)."
+        "The model knows the order by a vector for each position: a trained row of 8 numbers, added to the embedding "
+        "of the token that stands there. This text uses 3 of 512 rows. Row 1 is most like row 2 (cosine 0.96)."
     )
-    assert once.caption(PANEL, learned("a"), Fitted(pos=0)).endswith("this text uses 1 of 512.")
+    assert once.caption(PANEL, learned("a"), Fitted(pos=0)).endswith("This text uses 1 of 512 rows.")
 
 
 def test_the_tables_hold_the_numbers_of_the_figures():

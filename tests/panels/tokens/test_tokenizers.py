@@ -101,6 +101,20 @@ def test_the_same_cut_is_said_to_be_the_same():
     assert "cuts every word at the same places." in once.caption(PANEL, same, view)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("北京", "cuts every character at the same places."),
+        ("?!", "cuts every character at the same places."),
+        ("a 北京", "cuts every word and character at the same places."),
+        (" ", "finds nothing but white space to cut, too."),
+    ],
+)
+def test_what_is_cut_alike_is_named_as_what_the_text_has(text, said, answered):
+    trace, view = answered(PANEL, text=text)
+    assert said in once.caption(PANEL, replace(trace, of_others=(trace,)), view)
+
+
 def test_choosing_a_token_of_another_row_chooses_the_one_that_holds_its_first_character():
     trace, view = compared()
     chips, own = once.figure(PANEL, trace, view), len(trace.tokens)
