@@ -14,7 +14,7 @@ from panels.panel import Panel, Table
 from panels.tokens.tokenizations import Tokenization, around, differing, tokenizations, within
 from viz import nouns
 from viz.chips import Chip, Chips
-from viz.format import fixed, listed, quoted, thousands
+from viz.format import listed, quoted, thousands
 from viz.tokens import KINDS, rated, units
 
 _MOST = 400  # characters drawn
