@@ -18,6 +18,17 @@ _ROOT = "bertviz"
 _HEAD_ROW, _MODEL_ROW, _NEURON_ROW = 22.5, 18, 26  # pixels of a token in each view
 _EDGE = 40  # for the sentence above a view that is wider than its place, and for its scroll bar
 _WIDER = N_("The picture is wider than its place: scroll it sideways.")
+# What BertViz says in English: the scripts fill the places.
+_WORDS = {
+    "head": N_("head {head}"),
+    "heads": N_("head"),
+    "layers": N_("layer"),
+    "one": N_("layer {layer}, head {head}"),
+    "query": N_("query"),
+    "key": N_("key"),
+    "weight": N_("weight"),
+    "none": N_("No token is chosen"),
+}
 
 
 def _colours(root: str, colours: Palette) -> str:
@@ -145,19 +156,6 @@ class Heads:
         layer = html.escape(_("Layer {layer}", layer=self.layers[0]))
         return f'<span>{layer} · <label>{html.escape(_("Head:"))} <select id="att_head"></select></label></span>'
 
-    def _words(self) -> dict[str, str]:
-        """What BertViz says in English."""
-        return {
-            "head": _("head {head}"),
-            "heads": _("head"),
-            "layers": _("layer"),
-            "one": _("layer {layer}, head {head}"),
-            "query": _("query"),
-            "key": _("key"),
-            "weight": _("weight"),
-            "none": _("No token is chosen"),
-        }
-
     def _numbers(self) -> dict:
         rounded = np.round(self.weights.astype(np.float64), 3).tolist()
         if self.neurons is not None:
@@ -172,7 +170,7 @@ class Heads:
             "include_heads": list(range(self.weights.shape[1])),
             "total_heads": self.weights.shape[1],
             "chosen": None if self.layer is None else [self.layers.index(self.layer), self.head],
-            "words": self._words(),
+            "words": {name: _(word) for name, word in _WORDS.items()},
         }
 
     def _neuron_numbers(self, rounded: list, given: Vectors) -> dict:
@@ -187,5 +185,5 @@ class Heads:
             "layer": 0,
             "head": self.head,
             "pos": given.pos,
-            "words": self._words(),
+            "words": {name: _(word) for name, word in _WORDS.items()},
         }
