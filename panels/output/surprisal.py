@@ -16,8 +16,8 @@ from panels.common.columns import table_note, table_rows
 from panels.common.joined import note
 from panels.common.shared import WORDS
 from panels.common.snippet import opening
-from panels.output.surprisals import SURPRISAL, Surprisals, read
-from panels.panel import Panel, Table
+from panels.output.surprisals import AHEAD, SURPRISAL, Surprisals, read, wants_ahead
+from panels.panel import Idle, Panel, Table
 from viz.format import number, percent, quoted, thousands
 from viz.level import Level
 from viz.marks import Stands
@@ -35,12 +35,22 @@ def applies(spec: ModelSpec) -> str | None:
 
 
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
-    """−log p of every token, in nats."""
-    return (SURPRISAL,)
+    """−log p of every token, in nats; of one token, which has none, what may come next."""
+    return (SURPRISAL, *wants_ahead(view))
+
+
+def idle(spec: ModelSpec, view: Fitted) -> Sequence[Idle]:
+    """One token is one word."""
+    return (WORDS,) if view.length == 1 else ()
 
 
 def draw(surprisals: Surprisals) -> Upright:
-    """A bar per token or word, the mean as a line, in nats; of a long text those around the chosen, above the whole."""
+    """A bar per token or word, the mean as a line, in nats; of a long text those around the chosen, above the whole.
+
+    Where the text is one token, bars of those that may come next.
+    """
+    if surprisals.ahead:
+        return _draw_ahead(surprisals)
     row, average = surprisals.row, surprisals.mean
     near = row.near
     return Upright(
@@ -58,6 +68,22 @@ def draw(surprisals: Surprisals) -> Upright:
             _("nats"),
         ),
         stands=(Stands("pos", tuple(surprisals.words.starts[place] for place in row.places)),),
+    )
+
+
+def _draw_ahead(surprisals: Surprisals) -> Upright:
+    """A bar per token that may come after the only one, the likeliest first."""
+    names, nats = zip(*surprisals.ahead, strict=True)
+    return Upright(
+        values=np.array(nats),
+        labels=names,
+        notes=tuple(
+            _("{token}: −log {share} = {value} nats", token=name, share=_share(value), value=number(value))
+            for name, value in surprisals.ahead
+        ),
+        x_axis=_("token that may come next"),
+        y_axis=_("surprisal (nats)"),
+        focus=0,
     )
 
 
@@ -81,11 +107,12 @@ def _note(surprisals: Surprisals, place: int) -> str:
 def caption(surprisals: Surprisals) -> str:
     """The chosen token's probability and surprisal, the most surprising one, the text's perplexity."""
     if not len(surprisals.known):
-        return _(
+        only = _(
             "{token} is all of the text: nothing comes before it, so the model gives it no probability. Type more "
             "after it, and every token from the second on has a bar here.",
             token=_name(surprisals),
         )
+        return " ".join((only, *_best_ahead(surprisals)))
     if len(surprisals.known) == 1:
         sentences = (_chosen(surprisals), _alone(surprisals), _perplexity(surprisals))
         return " ".join(part for part in (*sentences, _joined(surprisals)) if part)
@@ -100,6 +127,20 @@ def caption(surprisals: Surprisals) -> str:
     )
     sentences = (_chosen(surprisals), most, _perplexity(surprisals), _joined(surprisals))
     return " ".join(part for part in (*sentences, surprisals.row.caption(surprisals.as_words)) if part)
+
+
+def _best_ahead(surprisals: Surprisals) -> list[str]:
+    """The likeliest of the tokens that may come next; nothing where none is shown."""
+    return [
+        _(
+            "Until then the bars are those of the tokens likeliest to come next: {token} would surprise least, with "
+            "{value} nats ({share}).",
+            token=quoted(name),
+            value=number(value),
+            share=_share(value),
+        )
+        for name, value in surprisals.ahead[:1]
+    ]
 
 
 def _share(nats: float) -> str:
@@ -171,12 +212,16 @@ def _joined(surprisals: Surprisals) -> str:
 
 
 def table(surprisals: Surprisals) -> Table:
-    """One row per token or word."""
+    """One row per token or word; of a text of one token a row per token that may come next."""
+    measures = (_("probability"), _("surprisal (nats)"), _("surprisal (bits)"))
+    if surprisals.ahead:
+        rows = tuple((name, *_numbers(value)) for name, value in surprisals.ahead)
+        return Table((_("token that may come next"), *measures), rows)
     names = (_("place"), _("word"), _("tokens")) if surprisals.as_words else (_("position"), _("token"))
     shown = table_rows(len(surprisals.values), surprisals.chosen)
     sizes, values = surprisals.words.sizes.tolist(), surprisals.values.tolist()
     return Table(
-        (*names, _("probability"), _("surprisal (nats)"), _("surprisal (bits)")),
+        (*names, *measures),
         tuple(
             (place, surprisals.label(place), *([sizes[place]] if surprisals.as_words else []), *_numbers(values[place]))
             for place in shown
@@ -217,12 +262,22 @@ def formula(surprisals: Surprisals) -> str:
                 bits=number(own / math.log(2)),
             )
         )
+    for name, value in surprisals.ahead[:1]:
+        lines.append(
+            _(
+                "{token}: −log {probability} = {nats} nats = {bits} bits",
+                token=quoted(name),
+                probability=number(math.exp(-value)),
+                nats=number(value),
+                bits=number(value / math.log(2)),
+            )
+        )
     return "\n".join((*lines, *_mean_lines(surprisals)))
 
 
 def _sum_lines(surprisals: Surprisals) -> list[str]:
     """The chosen word as the sum of its tokens; nothing where tokens are shown."""
-    if not surprisals.as_words:
+    if not surprisals.as_words or surprisals.ahead:
         return []
     own = surprisals.words.tokens(surprisals.chosen)
     parts = [f"{quoted(surprisals.tokens[pos].label)} {number(float(surprisals.of_token[pos]))}" for pos in own]
@@ -251,7 +306,16 @@ def _mean_lines(surprisals: Surprisals) -> list[str]:
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """The surprisal of every token but the first, or of every word; the perplexity of either."""
+    """The surprisal of every token but the first, or of every word; the perplexity of either. After a text of one token
+    the surprisals of what may come next."""
+    if view.length == 1:
+        return f"""{opening(spec, view)}
+with torch.no_grad():
+    logits = model(**inputs).logits[0].double()
+best = torch.log_softmax(logits[-1], dim=-1).topk({AHEAD})
+result = -best.values  # [next]
+print(result, tokenizer.convert_ids_to_tokens(best.indices.tolist()))
+"""
     return f"""{opening(spec, view)}
 with torch.no_grad():
     logits = model(**inputs).logits[0].double()
@@ -287,4 +351,5 @@ PANEL = Panel(
     snippet=snippet,
     applies=applies,
     controls=(WORDS,),
+    idle=idle,
 )

@@ -1,12 +1,15 @@
-"""Surprisals of the tokens or words of a text, and which of them are drawn one by one."""
+"""Surprisals of the tokens or words of a text, and which of them are drawn one by one; where the text is one token, of
+those that may come next."""
 
 import math
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.measure import softmax
 from anatomy.request import Want
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
@@ -16,6 +19,7 @@ from panels.common.joined import words_of
 from panels.common.shared import WORDS
 
 SURPRISAL = Want("surprisal")
+AHEAD = 10  # tokens that may come after the only one
 _MOST_NATS = 700.0  # that e can be raised to
 
 
@@ -29,6 +33,7 @@ class Surprisals:
     chosen    place of the token or word that the view chooses
     of_token  in nats, of each token; NaN for the first, which nothing precedes
     values    in nats, of what is shown; NaN where nothing is predicted
+    ahead     name and nats of the tokens likeliest to come next, after a text of one token; of others none
     """
 
     tokens: tuple[Token, ...]
@@ -37,6 +42,7 @@ class Surprisals:
     chosen: int
     of_token: Float[np.ndarray, " pos"]
     values: Float[np.ndarray, " word"]
+    ahead: tuple[tuple[str, float], ...] = ()
 
     def label(self, place: int) -> str:
         """What a figure prints for a token or word."""
@@ -75,4 +81,20 @@ class Surprisals:
 def read(trace: Trace, view: Fitted) -> Surprisals:
     """Surprisals of the tokens, or of the words where the view joins their tokens."""
     words, nats = words_of(trace, view), trace[SURPRISAL].astype(np.float64)
-    return Surprisals(trace.tokens, words, view[WORDS], words.of(view.pos), nats, summed(nats, words))
+    return Surprisals(
+        trace.tokens, words, view[WORDS], words.of(view.pos), nats, summed(nats, words), _ahead(trace, view)
+    )
+
+
+def wants_ahead(view: Fitted) -> tuple[Want, ...]:
+    """What tells which tokens may come next: asked for where no token of the text has a surprisal."""
+    return (Want("logits", pos=0), Want("next_ids", pos=0)) if view.length == 1 else ()
+
+
+def _ahead(trace: Trace, view: Fitted) -> tuple[tuple[str, float], ...]:
+    if not (wants := wants_ahead(view)):
+        return ()
+    logits, ids = (trace[want] for want in wants)
+    best = ids[:AHEAD].tolist()
+    nats = -np.log(np.maximum(softmax(logits)[best], sys.float_info.min))
+    return tuple(zip((trace.following(token_id, 0) for token_id in best), nats.tolist(), strict=True))
