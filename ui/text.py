@@ -9,6 +9,7 @@ from anatomy import glossary
 from anatomy.language import spaced
 
 _QUOTED = re.compile(r"“([^”]+)”")
+_UNIT = re.compile(r"(?<=\d) (?=%)")
 
 
 def heading(question: str) -> None:
@@ -48,7 +49,9 @@ def marked(sentence: str) -> str:
 
 
 def explained(sentence: str, known: set[str]) -> str:
-    """A sentence as HTML, each term that is not yet known with its explanation behind it; known: grows by them."""
+    """A sentence as HTML, each term that is not yet known with its explanation behind it; known: grows by them. No line
+    ends between a number and its %."""
+    sentence = _UNIT.sub("\u00a0", sentence)
     return "".join(_term(words, escape(says)) for words, says in _pieces(sentence, known))
 
 

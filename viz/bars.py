@@ -79,6 +79,7 @@ class Bars(Plotted):
         room = [with_room(self.bars, *ends)[0], ends[1]]
         begins = None if self.marks is None else _begins(self.bars, self.marks, room)
         if self.marks is not None and begins is not None:
+            room = _around(room, begins, self.marks)
             figure.update_traces(text=None).add_traces(
                 [_numbers(self.bars, begins, places), _diamonds(self.marks, places)]
             )
@@ -203,6 +204,13 @@ def _begins(bars: Sequence[Bar], marks: Marks, room: Sequence[float]) -> list[fl
     return begins
 
 
+def _around(room: Sequence[float], begins: Sequence[float], marks: Marks) -> list[float]:
+    """The ends of an axis, so far out that every number begins and every diamond stands inside: plotly leaves out the
+    others."""
+    there = np.array([*begins, *(value for value in marks.values if value is not None)], np.float32).tolist()
+    return [min(room[0], *there), max(room[1], *there)]
+
+
 def _numbers(bars: Sequence[Bar], begins: Sequence[float], places: Float[np.ndarray, " bar"]) -> go.Scatter:
     """The printed numbers of bars with marks, from where they begin."""
     sides = ["middle left" if bar.value < 0 else "middle right" for bar in bars]
@@ -226,5 +234,6 @@ def _diamonds(marks: Marks, places: Float[np.ndarray, " bar"]) -> go.Scatter:
         mode="markers",
         name=escaped(marks.name),
         marker={"symbol": "diamond", "size": 8, "color": FOCUS},
+        cliponaxis=False,
         hoverinfo="skip",
     )

@@ -79,6 +79,10 @@ def test_what_a_sentence_quotes_stands_out_and_nothing_in_it_is_html():
     assert text.marked("“<b>” and “a&b”") == "<mark>“&lt;b&gt;”</mark> and <mark>“a&amp;b”</mark>"
 
 
+def test_no_line_ends_between_a_number_and_its_percent_sign_but_in_what_the_reader_wrote():
+    assert text.marked("“5 %” has 29 %, below 30 % 2 %") == "<mark>“5 %”</mark> has 29\u00a0%, below 30\u00a0% 2\u00a0%"
+
+
 @pytest.mark.parametrize(
     ("selects", "expected"),
     [

@@ -120,6 +120,14 @@ def test_a_number_makes_way_for_a_mark_that_would_stand_on_it():
     assert beside > 51.0
 
 
+@given(st.lists(st.tuples(st.floats(-100, 100), st.none() | st.floats(-100, 100)), min_size=1, max_size=8))
+def test_every_number_and_mark_stands_within_the_axis_or_plotly_would_leave_it_out(rows):
+    bars = [Bar("a", value, f"{value:.1f} %") for value, _mark in rows]
+    figure = Bars(bars, "x (unit)", marks=Marks(tuple(mark for _value, mark in rows), "m")).drawn()
+    low, high = figure.layout.xaxis.range
+    assert all(low <= x <= high for trace in figure.data[-2:] for x in trace.x.tolist())
+
+
 def test_a_legend_appears_only_with_names():
     assert Bars(falling(3), "x (unit)").drawn().layout.showlegend is False
     assert Bars(falling(3), "x (unit)", names=("a", "b")).drawn().layout.showlegend is True
