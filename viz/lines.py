@@ -12,7 +12,7 @@ from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped, in_template, number, thousands
 from viz.partners import UNITS, alone, by_name_or_order, common, in_order, largest, meet, of_axis, ratio
-from viz.scale import clipped, columns, decades, thinned
+from viz.scale import MOST_PLACES, clipped, columns, decades, thinned
 from viz.table import Table
 from viz.theme import LEGEND, NEUTRAL
 
@@ -145,9 +145,9 @@ class Lines(OnAxes):
 def tick_places(count: int, lead: bool) -> list[int]:
     """Which places get a tick. A lead has one of its own, and the next place too while there is room beside it."""
     if not lead:
-        return thinned(count, MOST_TICKS)
-    rest = [1 + place for place in thinned(count - 1, MOST_TICKS)]
-    return [0, *(rest if count <= 2 * MOST_TICKS else rest[1:])]
+        return thinned(count, MOST_PLACES)
+    rest = [1 + place for place in thinned(count - 1, MOST_PLACES)]
+    return [0, *(rest if count <= MOST_PLACES else rest[1:])]
 
 
 def banded(count: int) -> bool:

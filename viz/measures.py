@@ -10,6 +10,7 @@ from jaxtyping import Float
 from plotly.subplots import make_subplots
 
 from anatomy.language import N_, _
+from viz import scale
 from viz.description import Plotted
 from viz.format import escaped, listed
 from viz.marks import nth
@@ -19,6 +20,7 @@ from viz.sentences import wrapped
 from viz.table import Table
 
 _LINE = 16  # pixels of a further line of a title
+_MARGINS = 30  # pixels at both sides, and between labels and bars
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Measures(Plotted):
         """The first measure in the accent, each on an axis of its own."""
         figure = make_subplots(rows=1, cols=len(self.measures), shared_yaxes=True, horizontal_spacing=0.04)
         places = np.arange(len(self.labels), dtype=np.float32)
+        titles = [self._in_lines(measure.title) for measure in self.measures]
         for i, measure in enumerate(self.measures):
             rows = [
                 Bar(label, 0.0 if np.isnan(value) else float(value), text)
@@ -57,16 +60,16 @@ class Measures(Plotted):
             end = largest(measure.values)
             low, high = (-end, end) if self.signed else ends_of(rows)
             ends = with_room(rows, low, high, parts=len(self.measures))
-            title = _title(measure.title, len(self.measures)) if self.signed else escaped(measure.title)
-            figure.update_xaxes(title_text=title, zeroline=True, range=ends, nticks=4, row=1, col=i + 1)
+            figure.update_xaxes(title_text=titles[i], zeroline=True, range=ends, nticks=4, row=1, col=i + 1)
         figure.update_yaxes(**row_axis([row_label(label) for label in self.labels], places))
-        figure.update_layout(height=height(places, ROW), **LAYOUT)
-        if self.signed:
-            lines = max(_title(measure.title, len(self.measures)).count("<br>") for measure in self.measures)
-            figure.update_layout(
-                height=height(places, ROW) + _LINE * lines, margin_b=LAYOUT["margin"]["b"] + _LINE * lines
-            )
+        below = _LINE * max(title.count("<br>") for title in titles)
+        figure.update_layout(LAYOUT, height=height(places, ROW) + below, margin_b=LAYOUT["margin"]["b"] + below)
         return figure
+
+    def _in_lines(self, title: str) -> str:
+        """A title in lines that fit below one measure, where the figure is as narrow as it gets."""
+        beside = LETTER * max((scale.columns(row_label(label)) for label in self.labels), default=0) + _MARGINS
+        return "<br>".join(map(escaped, wrapped(title, round((WIDTH - beside) / len(self.measures) / LETTER))))
 
     def place(self, trace: int, point: int) -> tuple[int] | None:
         """The row, under any of the measures."""
@@ -105,11 +108,6 @@ class Measures(Plotted):
             ],
             " ".join(filter(None, (marked(None in pair for pair in pairs), alone((columns, titles, theirs))))),
         )
-
-
-def _title(title: str, count: int) -> str:
-    """A title in lines that fit into one of so many equal shares of the width."""
-    return "<br>".join(map(escaped, wrapped(title, round(WIDTH / count / LETTER))))
 
 
 def between(rows: Sequence[str], measures: Sequence[tuple[str, Float[np.ndarray, " row"]]], remark: str) -> Measures:

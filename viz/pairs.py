@@ -12,12 +12,10 @@ from viz.description import OnAxes
 from viz.format import escaped
 from viz.marks import nth
 from viz.partners import common, difference, in_order, labels, largest, marked, meet, of_axis, place_of, signed
-from viz.scale import thinned
+from viz.scale import MOST_PLACES, thinned
 from viz.table import Table
 from viz.theme import CALM, FOCUS, LEGEND, NEUTRAL
 from viz.whole import Whole, below
-
-_MOST_TICKS = 16
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class Pairs(OnAxes):
             title_text=escaped(self.x_axis), showgrid=False, zeroline=False, **_x_axis(self.lead, count)
         )
         if self.places is not None:
-            shown = thinned(count, _MOST_TICKS)
+            shown = thinned(count, MOST_PLACES)
             figure.update_xaxes(tickvals=shown, ticktext=[escaped(self.places[place]) for place in shown])
         figure.update_yaxes(title_text=escaped(self.y_axis), tickformat=",.6~g", rangemode="tozero")
         if self.stacked:
@@ -182,8 +180,9 @@ def _lead(lead: Lead) -> go.Bar:
 
 def _x_axis(lead: Lead | None, count: int) -> dict:
     """Range and ticks; the lead has a tick of its own."""
-    shown = thinned(count, _MOST_TICKS)
+    shown = thinned(count, MOST_PLACES)
     if lead is None:
         return {"tickvals": shown, "range": [-0.6, count - 0.4]}
+    shown = shown if count < MOST_PLACES else shown[1:]  # no room for the first one beside the lead's
     words = [escaped(lead.tick), *map(str, shown)]
     return {"tickvals": [-1, *shown], "ticktext": words, "range": [-1.6, count - 0.4]}

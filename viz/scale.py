@@ -4,6 +4,7 @@ import math
 import unicodedata
 from collections.abc import Iterator
 
+MOST_PLACES = 8  # named on the axis below: as many as a phone has room for beside each other
 _ROUND = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.snapshot import described
 from viz.bars import Bars, Marks
 from viz.measures import Column, Measures
-from viz.rows import NARROW, Bar, beyond, ends_of
+from viz.rows import LAYOUT, LETTER, NARROW, WIDTH, Bar, beyond, ends_of
 from viz.theme import NEUTRAL
 
 
@@ -144,6 +144,20 @@ def test_columns_share_rows_and_have_axes_of_their_own():
     assert figure.layout.xaxis.range[0] < -5
     assert figure.layout.xaxis2.range[1] < 1
     assert (figure.data[0].marker.color, figure.data[1].marker.color) == (None, NEUTRAL)
+
+
+@pytest.mark.parametrize("label", ["", "neuron 1003", "w" * 20])
+@pytest.mark.parametrize("signed", [True, False])
+def test_the_titles_of_columns_end_before_the_next_one_begins(label, signed):
+    titles = ("SiLU(gate) × up (activation)", "gate (activation)", "SiLU(gate)", "up (activation)")
+    figure = Measures([label], [Column(title, np.ones(1), ("1",)) for title in titles], signed=signed).drawn()
+    share = (WIDTH - LETTER * len(label)) / len(titles)
+    axes = list(figure.select_xaxes())
+    assert [axis.title.text.replace("<br>", " ") for axis in axes] == list(titles)
+    lines = [line for axis in axes for line in axis.title.text.split("<br>")]
+    assert all(LETTER * len(line) <= share for line in lines)
+    more = max(axis.title.text.count("<br>") for axis in axes)
+    assert figure.layout.margin.b >= LAYOUT["margin"]["b"] + 16 * more
 
 
 def test_labels_of_users_stay_text():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.snapshot import described
+from tests.viz.narrow import DIGIT, PHONE
 from viz.pairs import Lead, Pairs
 from viz.theme import FOCUS, NEUTRAL
 
@@ -40,9 +41,10 @@ def test_the_chosen_layer_is_framed():
 
 
 @pytest.mark.parametrize("count", [1, 6, 30, 80, 126])
-def test_ticks_have_room(count):
-    ticks = amounts(count).drawn().layout.xaxis.tickvals
-    assert 600 / count * (ticks[1] - ticks[0] if len(ticks) > 1 else count) >= 30
+@pytest.mark.parametrize("lead", [None, Lead("embedding", "in", 12.0, "length 3")], ids=["alone", "after a lead"])
+def test_ticks_have_room_on_a_phone(count, lead):
+    ticks = amounts(count, lead=lead).drawn().layout.xaxis.tickvals
+    assert min(np.diff(ticks), default=9) / (count + 1) * PHONE >= 4 + DIGIT * len(str(count - 1))
 
 
 def test_words_stay_text():
