@@ -37,7 +37,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     if (shares.length) button.append(bracket(shares));
   });
 
-  const rows = () => (matchMedia("(max-width: 700px), (max-height: 600px)").matches ? 2 : 3);
+  const rows = () => (matchMedia(`(max-width: 700px), (max-height: ${data.numbered ? 900 : 600}px)`).matches ? 2 : 3);
   const number = (n) => n.toLocaleString("en-GB");
   const here = (i) => i >= start && i < start + shown;
 
