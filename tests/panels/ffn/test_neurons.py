@@ -84,8 +84,8 @@ def test_a_silent_layer_has_a_figure_and_a_caption():
 def test_gates_are_shown_where_there_are_any():
     gated, plain = once.figure(PANEL, small([1, 2]), VIEW), once.figure(PANEL, small([1, 2], PLAIN), VIEW)
     assert [axis.title.text for axis in gated.select_xaxes()] == [
-        "SiLU(gate) × up (activation)",
-        "gate (activation)",
+        "SiLU(gate) × up<br>(activation)",
+        "gate<br>(activation)",
         "SiLU(gate)",
         "up (activation)",
     ]
