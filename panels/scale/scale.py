@@ -209,4 +209,5 @@ PANEL = Panel(
     controls=(CHARTED,),
     applies=applies,
     facts=(facts.WINDOW,),
+    wide=True,
 )
