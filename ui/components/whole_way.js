@@ -3,7 +3,8 @@
 const KEPT = "stagelight.key";
 const MEMORY = new WeakMap(), UNWRITTEN = /^(button|checkbox|color|file|image|radio|range|reset|submit)$/;
 const writes = (el) => el?.isContentEditable || /^(TEXTAREA|SELECT)$/.test(el?.tagName ?? "") || (el?.tagName === "INPUT" && !UNWRITTEN.test(el.type));
-let off = kept(); // whether the key does nothing
+const TOUCHED = matchMedia("(any-hover: none) and (any-pointer: coarse)"); // where the switch is not shown the key does nothing
+let off = kept(); // whether the reader has switched it off
 let held = false; // the button that went away had the focus: the one that stands for it now takes it
 
 function kept() {
@@ -35,7 +36,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   tell();
   button.onclick = () => memory.turn();
   memory.key ??= (e) => {
-    if (off || e.key !== "?" || e.repeat || e.altKey || e.ctrlKey || e.metaKey || writes(e.composedPath()[0])) return;
+    if (off || TOUCHED.matches || e.key !== "?" || e.repeat || e.altKey || e.ctrlKey || e.metaKey || writes(e.composedPath()[0])) return;
     e.preventDefault();
     memory.turn();
   };
