@@ -6,6 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from anatomy import glossary
 from anatomy.request import Run
 from tests.browsing import expect_of
 from tests.models.tiny import tiny_engine
@@ -144,6 +145,12 @@ def test_the_text_is_coloured_by_a_switch_and_searched_with_keys(visit):
     expect(switch.get_by_role("radio", name="attention of the chosen head")).to_be_focused()
     expect(reader.page.get_by_text("What head 5 of layer 17 looks at from “·of”")).to_be_visible()
     expect_of(reader.page, "() => document.querySelector('.st-key-stage h2').getBoundingClientRect().y", title["y"])
+    term, tip = (reader.page.locator(f".st-key-strip {part}") for part in (".term >> nth=0", ".tip"))
+    term.hover()  # the line that it stands in scrolls, and cuts what would stand below
+    expect(tip).to_be_in_viewport(ratio=1)
+    expect(tip).to_have_text(glossary.find("head")[0].explained)
+    reader.page.mouse.move(0, 0)
+    expect(tip).to_be_hidden()
     reader.press("ArrowRight")
     expect(reader.tokens.last).to_have_accessible_name("·of 282, position 11 of 0 to 11, contribution 5.43 (logit)")
     expect(reader.page.get_by_role("searchbox", name="Find a token")).to_have_count(0)

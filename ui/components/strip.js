@@ -100,7 +100,8 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   const scale = part(".scale"), ask = part(".ask");
   scale.hidden = !colour.says;
   scale.classList.toggle("single", Boolean(colour.steps));
-  part(".meaning").replaceChildren(...colour.told.map(worded));
+  const meaning = part(".meaning"), tip = part(".tip");
+  if (meaning.textContent !== colour.says) { tip.togglePopover(false); meaning.replaceChildren(...colour.told.map((piece) => worded(tip, piece))); }
   part(".ramp").hidden = !colour.steps;
   ask.hidden = !colour.slow;
   ask.textContent = words.ask;
@@ -191,12 +192,19 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   return () => { memory.wide.disconnect(); memory.soon.stop(); memory.typed.stop(); };
 }
 
-// A piece of a sentence: a term with what it means, or other words.
-function worded([words, says]) {
+// A piece of a sentence: words, or a term. What it means stands below it while it is pointed at or has the focus.
+function worded(tip, [words, says]) {
   if (!says) return words;
   const term = Object.assign(document.createElement("dfn"), { className: "term", tabIndex: 0, textContent: words });
-  term.dataset.says = says;
   term.setAttribute("aria-description", says);
+  term.onpointerenter = term.onfocus = () => {
+    const { left, bottom } = term.getBoundingClientRect();
+    tip.textContent = says;
+    tip.togglePopover(true);
+    tip.style.left = `${Math.max(4, Math.min(left, document.documentElement.clientWidth - tip.offsetWidth - 4))}px`;
+    tip.style.top = `${bottom + 4}px`;
+  };
+  term.onpointerleave = term.onblur = () => tip.togglePopover(false);
   return term;
 }
 

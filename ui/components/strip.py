@@ -38,6 +38,7 @@ enterkeyhint="search" autocomplete="off" spellcheck="false">
 <fieldset class="switch"><legend class="hidden"></legend></fieldset>
 <div class="scale"><span class="ramp" aria-hidden="true"><b></b><i></i><b></b></span><span class="meaning"></span>
 <span class="own" aria-hidden="true"></span><button type="button" class="ask"></button></div>
+<p class="tip" popover="manual" aria-hidden="true"></p>
 <div class="stretch" role="group"><button type="button" class="earlier"></button><span role="status"></span>
 <button type="button" class="later"></button><button type="button" class="back"></button></div></div>""",
     *BRACKET,
