@@ -25,7 +25,7 @@ from viz.format import change, exact, listed, number, percent, quoted, thousands
 from viz.rows import Bar
 
 SHOWN = 15
-_NEARLY_ALL, _NEXT_TO_NOTHING = 0.9999, 1e-6  # shares that read as no more and no less than they are
+_NEARLY_ALL, _NEXT_TO_NOTHING = 0.9999, 1e-6  # of these `percent` prints neither 100 nor 0
 
 
 def applies(spec: ModelSpec) -> str | None:
@@ -163,7 +163,7 @@ def caption(sampling: Sampling) -> str:
         held=_held(sampling),
     )
     changed = _(
-        "{best} {share}, the entropy {entropy}.",
+        "{best} {share}; the entropy {entropy}.",
         best=quoted(sampling.names[0]),
         share=change(float(sampling.own[best]), float(sampling.left[best]), percent),
         entropy=change(start.entropy, end.entropy, _nats),

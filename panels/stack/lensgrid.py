@@ -30,7 +30,10 @@ WINDOW = Choice(
     "lens_window",
     N_("Tokens up to the chosen one"),
     ("16", "32", "64"),
-    says=N_("How many tokens have a column: the chosen one is the last of them."),
+    says=N_(
+        "How many tokens have a column: the chosen one is the last of them. The more there are, the longer it takes to "
+        "work them out, one after the other."
+    ),
 )
 NONE = -1  # in place of a token's id: this position has not come yet
 

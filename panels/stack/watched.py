@@ -171,7 +171,7 @@ def _lead(watched: Watched) -> str:
 def _first(watched: Watched, spell: Spell) -> str:
     """Who leads at first, as the beginning of a sentence."""
     if spell.column is None and spell.first < spell.last:
-        return _("Up to layer {layer} lead tokens that are not drawn", layer=spell.last)
+        return _("Tokens that are not drawn lead up to layer {layer}", layer=spell.last)
     who = _("A token that is not drawn") if spell.column is None else _who(watched, spell)
     if spell.first == spell.last:
         return _("{token} leads after layer {layer}", token=who, layer=spell.first)

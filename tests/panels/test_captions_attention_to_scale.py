@@ -683,7 +683,7 @@ RESIDUE = re.compile(r"[-−]0\.0*(?!\d)|\bnan\b|from (\S*[1-9]\S*( %)?) to \1[ 
 RULED = [name for name in PANELS if RULES[name]]
 
 
-@pytest.mark.parametrize("panel", map(PANELS.get, RULED), ids=RULED)
+@pytest.mark.parametrize("panel", [PANELS[name] for name in RULED], ids=RULED)
 def test_every_comparison_of_a_caption_is_true_of_its_numbers(panel):
     met: Counter[str] = Counter()
 

@@ -420,7 +420,7 @@ CASES: dict[str, tuple[str, Callable[[Source], Any], dict[str, Callable[[Any, re
             r"No step removes a token\.": lambda x, m: not x.gone.any(),
             r"removes 0 %": lambda x, m: False,
             r"removes .* of what reached it\.": lambda x, m: bool(x.gone.any()),
-            r"goes from (.*?) to (.*?)[,.] ": lambda x, m: m[1] != m[2],
+            r"goes from (.*?) to (.*?)[;.]( |$)": lambda x, m: m[1] != m[2],
             r"stays at (\S+ %)": lambda x, m: percent(float(x.own[x.ids[0]])) == percent(float(x.left[x.ids[0]])),
         },
     ),

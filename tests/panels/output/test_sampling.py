@@ -57,7 +57,7 @@ def test_the_caption_tells_what_is_left_and_what_each_step_takes():
     told = once.caption(PANEL, *small({7: 0.6, 3: 0.3}, (("topk", "2"),)))
     assert told == (
         "After “b”, 2 tokens of 50 can be drawn; the model gave them 90 %. Top-k removes 10 % of what reached it. "
-        "“<7>” goes from 60 % to 67 %, the entropy goes from 1.29 nats to 0.637 nats."
+        "“<7>” goes from 60 % to 67 %; the entropy goes from 1.29 nats to 0.637 nats."
     )
     assert "1 token of 50 can be drawn; the model gave it 60 %" in once.caption(
         PANEL, *small({7: 0.6, 3: 0.3}, (("topk", "1"),))
