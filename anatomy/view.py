@@ -145,7 +145,7 @@ _NUMBERS = {
     "pos": _NO_POSITION,
     "src": _NO_POSITION,
 }
-_LONGEST_TAIL = 1024
+_LONGEST_TAIL, _LONGEST_NAME = 1024, 200  # tokens; characters of anything but the text and the tail
 _DEFAULT = View()
 
 
@@ -178,10 +178,8 @@ def read_view(
     every = tuple(controls)
     for control in every:
         text = query.get(control.name)
-        if text is not None and control.read(text) is None:
-            complaints[control.name] = _(
-                "The link's {name} cannot be {value}: the default is used.", name=control.name, value=_short(text)
-            )
+        if text is not None and (len(text) > _LONGEST_NAME or control.read(text) is None):
+            complaints[control.name] = _unusable(control.name, text)
         elif text is not None:
             settings[control.name] = text
     fields_read = {name: _from_link(name, text) for name, text in good.items()}
@@ -214,6 +212,8 @@ def _whole_number(text: str) -> bool:
 
 def _complaint(name: str, text: str, panels: tuple[str, ...]) -> str | None:
     """What is wrong with one field of a link, or None."""
+    if name not in ("text", "tail", "panel", *_NUMBERS) and len(text) > _LONGEST_NAME:
+        return _unusable(name, text)
     if name in _NUMBERS and not _whole_number(text):
         return _(
             "The link's {name} is not a whole number of 0 or more: {value}. The default is used.",
@@ -238,6 +238,10 @@ def _complaint(name: str, text: str, panels: tuple[str, ...]) -> str | None:
     if name == "panel" and text not in panels:
         return _("No panel is called {value}. {shown} is shown.", value=_short(text), shown=_short(DEFAULT_PANEL))
     return None
+
+
+def _unusable(name: str, text: str) -> str:
+    return _("The link's {name} cannot be {value}: the default is used.", name=name, value=_short(text))
 
 
 def _short(text: str) -> str:

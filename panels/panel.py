@@ -14,8 +14,8 @@ from viz.heads import Heads
 from viz.table import Table as Table
 
 Figure = Description | Heads
-Place = Literal["layer", "head"]
-Idle = Control | Place
+Stepper = Literal["layer", "head"]
+Movable = Control | Stepper
 Reading = TypeVar("Reading")
 
 
@@ -65,11 +65,11 @@ class Panel(Generic[Reading]):
     snippet: Callable[[ModelSpec, Fitted], str]
     controls: tuple[Control, ...] = ()
     fitting: Callable[[ModelSpec, Fitted, Control], Control] = lambda spec, view, control: control
-    idle: Callable[[ModelSpec, Fitted], Sequence[Idle]] = lambda spec, view: ()
+    idle: Callable[[ModelSpec, Fitted], Sequence[Movable]] = lambda spec, view: ()
     applies: Callable[[ModelSpec], str | None] = lambda spec: None
     facts: tuple[str, ...] = ()
     chooser: str | None = None
-    places: tuple[Place, ...] = ()
+    places: tuple[Stepper, ...] = ()
     whole: bool = False
     wide: bool = False
     others: bool = False

@@ -17,7 +17,7 @@ from panels.output import attribution_neurons as neurons
 from panels.output.attribution_formula import formula
 from panels.output.attribution_snippet import snippet
 from panels.output.attributions import Attribution, read
-from panels.panel import Idle, Panel, Table
+from panels.panel import Movable, Panel, Table
 from viz.bars import Bars
 from viz.format import number, quoted, rounding
 from viz.grid import Grid
@@ -86,7 +86,7 @@ def _heads(attribution: Attribution) -> Grid:
     )
 
 
-def idle(spec: ModelSpec, view: Fitted) -> Sequence[Idle]:
+def idle(spec: ModelSpec, view: Fitted) -> Sequence[Movable]:
     """The head, where no heads are shown; and the rival of a model that knows one token alone."""
     rival = (RIVAL,) if spec.vocab == 1 else ()
     return rival if view[BY] == "heads" else ("head", *rival)

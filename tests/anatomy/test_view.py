@@ -59,6 +59,16 @@ def test_a_bad_temperature_is_the_default_and_said(value):
     assert "temp cannot be" in complaints[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [*((name, "x" * 201) for name in ("article", "claim", "beside", "model")), ("temp", "0." + "1" * 200)],
+)
+def test_no_name_or_number_in_a_link_is_longer_than_a_link_has_room_for(name, value):
+    view, complaints = read_view({"panel": "tokens", name: value}, PANELS, CONTROLS)
+    assert view == View(panel="tokens")
+    assert [f"link's {name} cannot be" in complaint for complaint in complaints] == [True]
+
+
 def test_generated_tokens_stand_in_the_link_with_dots_between():
     view = View(tail=(12, 345, 6))
     assert view.query() == {"tail": "12.345.6"}

@@ -15,7 +15,7 @@ from anatomy.view import Fitted, View
 from models.local.engine import LocalEngine
 from panels import load
 from panels.answer import PanelAnswer
-from panels.panel import Idle, Panel
+from panels.panel import Movable, Panel
 from tests.models.tiny import tiny_engine
 from tests.share import share
 
@@ -30,9 +30,8 @@ CASES = [
 IDS = [f"{panel.id}-{kind}-{text}" for panel, kind, text in CASES]
 
 
-def opened(engine: LocalEngine, text: str, **chosen: int) -> Fitted:
-    """The view of a text, with these places chosen."""
-    view = View(text=text, **chosen)
+def opened(engine: LocalEngine, view: View) -> Fitted:
+    """The view as panels are given it."""
     return view.fit(engine.spec, engine.run(view.run(engine.spec)).tokens)
 
 
@@ -44,7 +43,7 @@ def shown(panel: Panel, engine: LocalEngine, view: Fitted) -> tuple[str, str, st
         return repr(answer.description), answer.caption, answer.python
 
 
-def elsewhere(view: Fitted, moved: Idle, spec: ModelSpec) -> Iterator[Fitted]:
+def elsewhere(view: Fitted, moved: Movable, spec: ModelSpec) -> Iterator[Fitted]:
     """The view with one control or place moved: to each option, to the ends of a slider and between, to the next
     layer or head."""
     if isinstance(moved, str):
@@ -65,7 +64,7 @@ def _with(view: Fitted, control: Control, value: str | bool | float) -> Fitted:
     return replace(view, settings=view.with_setting(control, value).settings)
 
 
-def offered(panel: Panel, spec: ModelSpec, view: Fitted) -> list[Idle]:
+def offered(panel: Panel, spec: ModelSpec, view: Fitted) -> list[Movable]:
     """The controls and steppers that stand above the figure."""
     idle = panel.idle(spec, view)
     controls = [control for control in panel.offered(spec, view) if not isinstance(control, Place)]
@@ -75,7 +74,7 @@ def offered(panel: Panel, spec: ModelSpec, view: Fitted) -> list[Idle]:
 @pytest.mark.parametrize(("panel", "kind", "text"), share(CASES, 11, IDS))
 def test_every_way_to_move_what_is_offered_changes_what_is_shown(panel, kind, text):
     engine = tiny_engine(kind)
-    view = opened(engine, text)
+    view = opened(engine, View(text=text))
     before = shown(panel, engine, view)
     for moved in offered(panel, engine.spec, view):
         for other in elsewhere(view, moved, engine.spec):
@@ -87,7 +86,10 @@ def test_as_a_panel_is_set_what_is_offered_moves_something_and_what_is_left_out_
     panel, kind, text
 ):
     engine = tiny_engine(kind)
-    spec, views = engine.spec, [opened(engine, text, layer=1, head=1), opened(engine, text, pos=0)]
+    spec, views = (
+        engine.spec,
+        [opened(engine, View(text=text, layer=1, head=1)), opened(engine, View(text=text, pos=0))],
+    )
     choices = [control for control in panel.controls if isinstance(control, Choice) and not isinstance(control, Place)]
     views += [_with(views[0], control, option) for control in choices for option in control.options[1:]]
     for view in views:
