@@ -17,7 +17,7 @@ from panels.common.joined import note
 from panels.common.shared import WORDS
 from panels.common.snippet import opening
 from panels.output.surprisals import AHEAD, SURPRISAL, Surprisals, read, wants_ahead
-from panels.panel import Idle, Panel, Table
+from panels.panel import Movable, Panel, Table
 from viz.format import number, percent, quoted, thousands
 from viz.level import Level
 from viz.marks import Stands
@@ -39,7 +39,7 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     return (SURPRISAL, *wants_ahead(view))
 
 
-def idle(spec: ModelSpec, view: Fitted) -> Sequence[Idle]:
+def idle(spec: ModelSpec, view: Fitted) -> Sequence[Movable]:
     """One token is one word."""
     return (WORDS,) if view.length == 1 else ()
 
