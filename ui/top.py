@@ -72,10 +72,10 @@ def _model_choice(names: list[str], view: View) -> None:
 
 
 def _model_line(spec: ModelSpec, named: bool) -> str:
-    """The model in one line; of which a phone shows the name alone, or what opens it."""
-    line = described(spec, named)
+    """The model in one line; before it stands what a phone shows of it until a tap opens it. Once: of a link that is
+    there twice, one would be where nobody can click it."""
     short = escape(spec.weights.title or spec.name) if named else escape(_("About the model"))
-    return f'<p class="model">{line}</p><details class="model"><summary>{short}</summary><p>{line}</p></details>'
+    return f'<details class="model"><summary>{short}</summary></details><p class="model">{described(spec, named)}</p>'
 
 
 def described(spec: ModelSpec, named: bool = True) -> str:

@@ -16,3 +16,9 @@ def test_what_is_left_out_of_a_checkpoint_is_said_at_the_end() -> None:
 def test_nothing_is_said_of_a_checkpoint_that_is_opened_whole() -> None:
     assert "encoder" not in described(SPEC)
     assert not described(SPEC).endswith(" · ")
+
+
+def test_what_the_model_is_stands_on_the_page_once(open_page) -> None:
+    shown = " ".join(html.proto.body for html in open_page(panel="attention").get("html"))
+    assert shown.count("Llama architecture") == 1
+    assert '<details class="model"><summary>' in shown
