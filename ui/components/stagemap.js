@@ -27,10 +27,17 @@ function build(nav, data) {
   nav.querySelectorAll(".plus").forEach((plus) => plus.setAttribute("aria-hidden", "true"));
 }
 
-// What the three counts of a stage are: their sentence, with a colour in the place of each number.
+// What the three counts of a stage are: their sentence, with a colour in the place of each number, in one line with
+// its words.
 function explain(key, sentence, counted) {
-  const parts = counted ? sentence.split(/\{(\w+)\}/) : [];
-  key.replaceChildren(...parts.map((part, i) => (i % 2 ? make("i", part) : part)));
+  const parts = counted ? sentence.split(/(\{\w+\}[^·]*)/) : [];
+  key.replaceChildren(...parts.map((part, i) => (i % 2 ? coloured(...part.slice(1).split("}")) : part)));
+}
+
+function coloured(verdict, words) {
+  const whole = make("span");
+  whole.append(make("i", verdict), words);
+  return whole;
 }
 
 function spark(link, values) {
