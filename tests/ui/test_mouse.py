@@ -8,7 +8,8 @@ from tests.mouse import SCROLLER, clicked, covered, press, scroll, to_the_top
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 
-WIDTHS = [1440, 1280, pytest.param(1024, marks=pytest.mark.wide), 390]
+PHONE = 390
+WIDTHS = [1440, 1280, pytest.param(1024, marks=pytest.mark.wide), PHONE]
 THEME = "Change between the light and the dark theme"[:40]
 TOP = {"Stagelight", "source", "Model", "Language", THEME, "Main menu"}
 ATTENTION = "?panel=attention"
@@ -17,9 +18,11 @@ TABS = {"This stage", "Llama 3.1 overview", "Llama history"}
 
 @pytest.fixture(params=WIDTHS)
 def sized(visit, request) -> Visit:
-    """A reader whose window has this width."""
+    """A reader whose window has this width; on a phone he has opened what is known of the model."""
     reader = visit(viewport={"width": request.param, "height": 900})
     reader.open(ATTENTION)
+    if request.param == PHONE:
+        reader.click(reader.page.locator("details.model summary"))
     return reader
 
 
