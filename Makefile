@@ -13,6 +13,7 @@ BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 SPREAD := -n auto --dist worksteal
 # The same numbers by other instructions: no vectors of the processor's own, sums in another order, two threads.
+PORTION := 2
 OTHERWISE := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=2
 
 .PHONY: run test fast full stress lint types models tests arithmetic browser browsers sweeps fuzz snapshots api example clean
@@ -56,9 +57,11 @@ models: $(VENV)/.installed
 tests: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(PYTEST) $(SPREAD) -m "not browser and not wide"
 
-# Whatever is compared with numbers that one processor found has to hold on every other.
+# Whatever is compared with numbers that one processor found has to hold on every other: every test, with one of two of
+# its cases; `make sweeps` takes all of them.
 arithmetic: $(VENV)/.installed-test
-	$(OTHERWISE) $(PYTEST) $(SPREAD) -m "not browser and not slow and not wide" tests/models tests/panels tests/articles
+	$(OTHERWISE) $(PYTEST) $(SPREAD) --portion $(PORTION) -m "not browser and not slow and not wide" \
+	    tests/models tests/panels tests/articles
 
 browser: $(VENV)/.installed-test
 	$(PYTEST) -m "browser and not engines and not wide" --junitxml=build/browser.xml
@@ -71,6 +74,7 @@ browsers: $(VENV)/.installed-test models
 sweeps: $(VENV)/.installed-test models
 	OMP_NUM_THREADS=1 $(PYTEST) $(SPREAD) -m "wide and not browser"
 	$(PYTEST) -m "wide and browser"
+	$(MAKE) --no-print-directory arithmetic PORTION=1
 
 # Texts, links and numbers that nobody has thought of, others each time.
 fuzz: $(VENV)/.installed-test models

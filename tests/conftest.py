@@ -7,4 +7,4 @@ settings.register_profile("test", derandomize=True, deadline=None)
 settings.register_profile("full", max_examples=2_000, deadline=None)
 settings.load_profile("test")
 
-pytest_plugins = ("pytester", "tests.measured", "tests.browsing", "tests.second_tries")
+pytest_plugins = ("pytester", "tests.measured", "tests.browsing", "tests.second_tries", "tests.portion")

@@ -34,7 +34,7 @@ def test_a_caption_mixes_what_is_translated_with_what_is_not(answered):
     panel = load()["tokens"]
     trace, view = answered(panel, text="the cat sat on the mat")
     caption = once.caption(panel, trace, view)
-    assert re.match(r"\d+ token(y|ów)? na 6 słów: \d,\d na słowo\. ", caption), caption
+    assert re.match(r"\d+ token(y|ów)? na 6 słów: \d,\d\d na słowo\. ", caption), caption
 
 
 def test_figures_carry_the_language_s_marks(answered):
