@@ -52,21 +52,21 @@ def test_a_token_is_chosen_by_click_and_by_keys_and_every_panel_follows(reader):
 def test_the_bars_of_a_figure_are_chosen_by_click_and_by_keys_and_say_what_they_are(reader):
     reader.open("?panel=writes")
     figure = reader.page.locator(".st-key-writes-figure")
-    layer, share = figure.locator(".xtick").get_by_text("6", exact=True), figure.locator(".ytick").get_by_text("20")
+    layer, share = figure.locator(".xtick").get_by_text("10", exact=True), figure.locator(".ytick").get_by_text("20")
     reader.click_where(layer, share)
-    expect(reader.answer).to_contain_text("In layer 6")
+    expect(reader.answer).to_contain_text("In layer 10")
     reader.click_where(layer, share)
-    expect(reader.page).to_have_url(re.compile("layer=6"))
+    expect(reader.page).to_have_url(re.compile("layer=10"))
     marks = reader.page.get_by_role("application", name="Marks of the figure: arrow keys walk, Enter chooses")
     reader.press("ArrowRight", marks)
     told = reader.page.locator(".st-key-writes-figure-marks .told")
-    expect(told).to_have_text(re.compile("^layer 1: attention adds length 29.3"))
+    expect(told).to_have_text(re.compile("^layer 11: attention adds length 27.6"))
     reader.press("Enter")
-    expect(reader.answer).to_contain_text("In layer 1")
+    expect(reader.answer).to_contain_text("In layer 11")
     expect(marks).to_be_focused()
     reader.back()
     reader.click_where(layer, share)
-    expect(reader.answer).to_contain_text("In layer 6")
+    expect(reader.answer).to_contain_text("In layer 10")
 
 
 @pytest.mark.wide
