@@ -60,7 +60,8 @@ class Measures(Plotted):
             end = largest(measure.values)
             low, high = (-end, end) if self.signed else ends_of(rows)
             ends = with_room(rows, low, high, parts=len(self.measures))
-            figure.update_xaxes(title_text=titles[i], zeroline=True, range=ends, nticks=4, row=1, col=i + 1)
+            ticks = _ticks(*ends)
+            figure.update_xaxes(title_text=titles[i], zeroline=True, range=ends, tickvals=ticks, row=1, col=i + 1)
         figure.update_yaxes(**row_axis([row_label(label) for label in self.labels], places))
         below = _LINE * max(title.count("<br>") for title in titles)
         figure.update_layout(LAYOUT, height=height(places, ROW) + below, margin_b=LAYOUT["margin"]["b"] + below)
@@ -121,3 +122,10 @@ def between(rows: Sequence[str], measures: Sequence[tuple[str, Float[np.ndarray,
         signed=True,
         remark=remark,
     )
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Two or three round numbers from low to high, 0 among them: what a narrow axis has room for."""
+    numbers = scale.steps(low, high)
+    zero = min(range(len(numbers)), key=lambda i: abs(numbers[i]))
+    return numbers if len(numbers) <= 3 else numbers[zero % 2 :: 2]

@@ -146,6 +146,15 @@ def test_columns_share_rows_and_have_axes_of_their_own():
     assert (figure.data[0].marker.color, figure.data[1].marker.color) == (None, NEUTRAL)
 
 
+@given(st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=1, max_size=5), st.booleans())
+def test_each_axis_of_the_columns_has_0_and_another_number_or_two(values, signed):
+    measure = Column("act", np.array(values), tuple(map(str, values)))
+    axis = Measures([f"neuron {i}" for i in range(len(values))], [measure], signed=signed).drawn().layout.xaxis
+    assert 2 <= len(axis.tickvals) <= 3
+    assert 0 in axis.tickvals
+    assert all(axis.range[0] <= tick <= axis.range[1] for tick in axis.tickvals)
+
+
 @pytest.mark.parametrize("label", ["", "neuron 1003", "w" * 20])
 @pytest.mark.parametrize("signed", [True, False])
 def test_the_titles_of_columns_end_before_the_next_one_begins(label, signed):
