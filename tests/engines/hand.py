@@ -58,8 +58,8 @@ class Hand:
         self.engine.write(text)
 
     def sees(self, path: str, text: str) -> None:
-        """Wait until the first that is found says this somewhere."""
-        script = f"return found({json.dumps(path)})[0]?.innerText"
+        """Wait until the first that is found says this somewhere; a space that no line ends at counts as any other."""
+        script = f'return found({json.dumps(path)})[0]?.innerText.replaceAll("\\u00a0", " ")'
         self._seen(lambda: self.engine.run(_FOUND + script), lambda said: text in (said or ""), f"{path}: {text}")
 
     def counts(self, path: str, count: int) -> None:
