@@ -6,6 +6,7 @@ The order is that of transformers' own `generate()`, and each step gives what it
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,7 +19,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Settings:
-    """How a token is drawn; every default leaves the distribution alone.
+    """How a token is drawn; every default leaves the distribution alone. ValueError for a number out of its range.
 
     penalty      what the logits of tokens that stand in the text are divided by (or multiplied, below 0); 1 for none
     temperature  what all logits are divided by
@@ -32,6 +33,17 @@ class Settings:
     top_k: int = 0
     top_p: float = 1.0
     min_p: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, number, fits, asked in (
+            ("the repetition penalty", self.penalty, 0 < self.penalty < inf, "above 0 and finite"),
+            ("temperature", self.temperature, 0 < self.temperature < inf, "above 0 and finite"),
+            ("top-k", self.top_k, self.top_k >= 0, "0 (all) or more"),
+            ("top-p", self.top_p, 0 < self.top_p <= 1, "above 0 and at most 1 (all)"),
+            ("min-p", self.min_p, 0 <= self.min_p <= 1, "from 0 (all) to 1"),
+        ):
+            if not fits:
+                raise ValueError(f"{name} is {number}: it has to be {asked}")
 
 
 @dataclass(frozen=True)
@@ -56,10 +68,7 @@ class Step:
 
 
 def steps(logits: Float[Array, " vocab"], ids: Iterable[int], settings: Settings) -> tuple[Step, ...]:
-    """The distribution as the model gives it, then after every step, in order. ids: the tokens of the text so far.
-
-    ValueError for a setting outside of its range.
-    """
+    """The distribution as the model gives it, then after every step, in order. ids: the tokens of the text so far."""
     distributions = [_step(N_("the model's own"), logits.astype(np.float32), 0.0)]
     for name, scores in _in_order(distributions[0].scores, np.unique(np.fromiter(ids, np.int64)), settings):
         gone = np.isneginf(scores) & ~np.isneginf(distributions[-1].scores)
@@ -87,9 +96,7 @@ def _step(name: str, scores: Float[Array, " vocab"], removed: float) -> Step:
 
 def penalized(scores: Float[Array, " vocab"], ids: Int[Array, " distinct"], penalty: float) -> Float[Array, " vocab"]:
     """Scores of the text's tokens divided by the penalty where above 0, multiplied where below. Keskar et al. 2019
-    (CTRL), sec. 4.1, with the library's sign rule; 1 for none. ValueError for a penalty that is not above 0."""
-    if penalty <= 0:
-        raise ValueError(f"the repetition penalty is {penalty}: it has to be above 0")
+    (CTRL), sec. 4.1, with the library's sign rule; 1 for none."""
     if penalty == 1:
         return scores
     result = scores.copy()
@@ -99,19 +106,12 @@ def penalized(scores: Float[Array, " vocab"], ids: Int[Array, " distinct"], pena
 
 
 def heated(scores: Float[Array, " vocab"], temperature: float) -> Float[Array, " vocab"]:
-    """Scores divided by the temperature. ValueError where that is not above 0."""
-    if temperature <= 0:
-        raise ValueError(f"temperature is {temperature}: it has to be above 0")
+    """Scores divided by the temperature."""
     return scores / np.float32(temperature)
 
 
 def top_k(scores: Float[Array, " vocab"], k: int) -> Float[Array, " vocab"]:
-    """The k best stay, with those that equal the last of them; 0 keeps all. Fan, Lewis and Dauphin 2018, sec. 5.4.
-
-    ValueError for a k below 0.
-    """
-    if k < 0:
-        raise ValueError(f"top-k is {k}: it has to be 0 (off) or more")
+    """The k best stay, with those that equal the last of them; 0 keeps all. Fan, Lewis and Dauphin 2018, sec. 5.4."""
     if k == 0:
         return scores
     place = len(scores) - min(k, len(scores))
@@ -119,12 +119,7 @@ def top_k(scores: Float[Array, " vocab"], k: int) -> Float[Array, " vocab"]:
 
 
 def top_p(scores: Float[Array, " vocab"], p: float) -> Float[Array, " vocab"]:
-    """The best tokens that together hold at least p stay, one at least. Holtzman et al. 2019, sec. 3.1.
-
-    ValueError for a p that is not from 0 to 1.
-    """
-    if not 0 <= p <= 1:
-        raise ValueError(f"top-p is {p}: it has to be from 0 to 1")
+    """The best tokens that together hold at least p stay, one at least. Holtzman et al. 2019, sec. 3.1."""
     if p == 1:
         return scores
     order = np.argsort(scores, kind="stable")
@@ -137,12 +132,7 @@ def top_p(scores: Float[Array, " vocab"], p: float) -> Float[Array, " vocab"]:
 
 
 def min_p(scores: Float[Array, " vocab"], p: float) -> Float[Array, " vocab"]:
-    """Tokens below p × the best one's probability go. Nguyen et al. 2024, "Turning Up the Heat".
-
-    ValueError for a p that is not from 0 to 1.
-    """
-    if not 0 <= p <= 1:
-        raise ValueError(f"min-p is {p}: it has to be from 0 to 1")
+    """Tokens below p × the best one's probability go. Nguyen et al. 2024, "Turning Up the Heat"."""
     probabilities = _float32_softmax(scores)
     gone = probabilities < np.float32(p) * probabilities.max()
     gone[probabilities.argmax()] = False

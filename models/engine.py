@@ -6,6 +6,7 @@ from typing import Protocol
 
 from anatomy.language import _
 from anatomy.request import Run, Want
+from anatomy.sampling import Settings
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 
@@ -83,22 +84,19 @@ class Engine(Protocol):
         self,
         run: Run,
         count: int = 1,
+        how: Settings | None = None,
         *,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        penalty: float = 1.0,
         seed: int = 0,
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Run:
-        """The run with tokens that the model goes on with added to its tail; temperature 0 takes the best each time.
+        """The run with tokens that the model goes on with added to its tail: the best each time, or drawn.
 
         Fewer than `count` where the model ends its text. Refused: with a sentence; TooLong where that many tokens take
         more memory than there is.
 
-        temperature, top_k, top_p, min_p, penalty, seed  as in `models.loaded.generate.Sampling`
+        how   by which settings they are drawn; None: the best each time
+        seed  same seed, text and settings: same tokens, in one go or one by one
         report, cancelled  as in `run`: layer by layer of the text, then token by token
         """
         ...

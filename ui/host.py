@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from copy import copy
-from dataclasses import asdict
 from threading import Event, Lock, Thread
 from time import monotonic
 
@@ -198,7 +197,7 @@ class HostedModel:
         if self._live is None:
             raise self._absent()
         watch = None if session.page() is None else _stay
-        return self._live.extend(run, count, **asdict(how), seed=seed, watch=watch)
+        return self._live.extend(run, count, how, seed=seed, watch=watch)
 
     def _absent(self) -> Exception:
         """Why nobody can answer now; the model, which could, waits no longer."""

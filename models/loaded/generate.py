@@ -24,46 +24,34 @@ from models.reading.recorder import recording, silent
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """How the next token is chosen.
+class Choosing:
+    """How the next token is chosen: drawn as the settings say, or the best where there are none.
 
-    temperature  0 takes the best; above, logits are divided by it and one is drawn
-    top_k        drawn from the k best alone; 0: from all
-    top_p        drawn from the fewest best that hold this probability (Holtzman et al. 2019, sec. 3.1); 1: from all
-    min_p        not drawn are tokens below this share of the best one's probability; 0: from all
-    penalty      logits of tokens that stand in the text are divided by it, or multiplied below 0; 1: none
-    seed         same seed, text and settings: same tokens, in one go or one by one
-
-    ValueError for a number out of these ranges.
+    seed  same seed, text and settings: same tokens, in one go or one by one. ValueError below 0.
     """
 
-    temperature: float = 0.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    penalty: float = 1.0
+    how: Settings | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.temperature < 0 or self.top_k < 0 or not 0 < self.top_p <= 1 or self.seed < 0:
-            raise ValueError(f"{self}: temperature, top_k and seed are 0 or more, top_p is above 0 and at most 1")
-        if not 0 <= self.min_p <= 1 or self.penalty <= 0:
-            raise ValueError(f"{self}: min_p is 0 or more and at most 1, penalty is above 0")
+        if self.seed < 0:
+            raise ValueError(f"the seed is {self.seed}: it has to be 0 or more")
 
     def token(self, logits: Float[Tensor, " vocab"], ids: Int[Tensor, " pos"]) -> int:
         """The id of the token that follows these."""
-        if self.temperature == 0:
+        if self.how is None:
             return int(largest_at(logits[None]))
-        p = self.distribution(logits, ids)
-        running = np.cumsum(p)
+        running = np.cumsum(distribution(logits, ids, self.how))
         drawn = np.random.default_rng((self.seed, len(ids))).random()  # a place of its own for every step
         return int(np.searchsorted(running, drawn * running[-1], side="right"))
 
-    def distribution(self, logits: Float[Tensor, " vocab"], ids: Int[Tensor, " pos"]) -> Float[np.ndarray, " vocab"]:
-        """What a token is drawn from when the temperature is above 0: the last of the steps that the sampling panel
-        shows, each of which gives what the library's own logits processor does."""
-        chosen = Settings(self.penalty, self.temperature, self.top_k, self.top_p, self.min_p)
-        return steps(logits.float().numpy(), ids.tolist(), chosen)[-1].probabilities
+
+def distribution(
+    logits: Float[Tensor, " vocab"], ids: Int[Tensor, " pos"], how: Settings
+) -> Float[np.ndarray, " vocab"]:
+    """What the token after these is drawn from: the last of the steps that the sampling panel shows, each of which
+    gives what the library's own logits processor does."""
+    return steps(logits.float().numpy(), ids.tolist(), how)[-1].probabilities
 
 
 def fit(spec: ModelSpec, tokens: int, count: int, limit: int) -> None:
@@ -83,20 +71,20 @@ def fit(spec: ModelSpec, tokens: int, count: int, limit: int) -> None:
 
 
 def extend(
-    loaded: LoadedModel, ids: Int[np.ndarray, " pos"], count: int, how: Sampling, inputs: LayerInputs | None = None
+    loaded: LoadedModel, ids: Int[np.ndarray, " pos"], count: int, chosen: Choosing, inputs: LayerInputs | None = None
 ) -> tuple[int, ...]:
     """The ids of the next tokens; fewer than `count` where the model ends its text. A single one is read off the run's
     layer inputs, where these are held, without another pass. Cancelled where nobody waits for them any more."""
     if count == 1 and inputs is not None and loaded.readout is not None:
         last = inputs.stream(len(inputs.calls))[-1:]
-        return (how.token(loaded.readout.logits(last)[0].float(), torch.from_numpy(ids)),)
+        return (chosen.token(loaded.readout.logits(last)[0].float(), torch.from_numpy(ids)),)
     ends, added = end_tokens(loaded), []
     given = torch.from_numpy(ids)
     cache = new_cache(loaded)
     with recording(silent(len(loaded.layers))):  # the text takes as long as a run
         logits = step(loaded, given, cache)
     while True:
-        token = how.token(logits[-1], given)
+        token = chosen.token(logits[-1], given)
         added.append(token)
         if token in ends or len(added) == count:
             break

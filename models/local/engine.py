@@ -22,6 +22,7 @@ from anatomy.language import N_, Count
 from anatomy.positions import mentioned
 from anatomy.refused import Refused, Sentence, TooLong
 from anatomy.request import Run, Want
+from anatomy.sampling import Settings
 from anatomy.spec import ModelSpec, Weights
 from anatomy.trace import Token, Trace, continued
 from models import memory
@@ -280,12 +281,8 @@ class LocalEngine:
         self,
         run: Run,
         count: int = 1,
+        how: Settings | None = None,
         *,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        penalty: float = 1.0,
         seed: int = 0,
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -294,7 +291,7 @@ class LocalEngine:
         ids = self._ids(self._tokens(run))
         generate.fit(self.spec, len(ids), count, self.max_tokens)
         interventions.check(run.interventions, self.spec, len(ids) + count)
-        how = generate.Sampling(temperature, top_k, top_p, min_p, penalty, seed)
+        chosen = generate.Choosing(how, seed)
         with (
             listening(report, cancelled),
             self._its_turn(),
@@ -304,7 +301,7 @@ class LocalEngine:
             inputs = self._inputs.get(run) if count == 1 else None
             if inputs is None:
                 self._extend_fits(run, len(ids) + count)
-            return run.plus(*generate.extend(self._loaded, ids, count, how, inputs))
+            return run.plus(*generate.extend(self._loaded, ids, count, chosen, inputs))
 
     @contextmanager
     def _its_turn(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ from anatomy.language import N_
 from anatomy.positions import found, mentioned
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
+from anatomy.sampling import Settings
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.wire import MOST_BYTES, unpack
@@ -75,12 +76,8 @@ class RecordedEngine:
         self,
         run: Run,
         count: int = 1,
+        how: Settings | None = None,
         *,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        penalty: float = 1.0,
         seed: int = 0,
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,

@@ -10,6 +10,7 @@ from anatomy.language import N_
 from anatomy.positions import found, mentioned
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
+from anatomy.sampling import Settings
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from models import memory
@@ -106,27 +107,20 @@ class Store:
         self,
         run: Run,
         count: int = 1,
+        how: Settings | None = None,
         *,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        penalty: float = 1.0,
         seed: int = 0,
         watch: Report | None = None,
     ) -> Run:
         """The run with a longer tail, as the engine goes on with it; see `Engine.extend`. It waits in the queue too;
         watch: see `Queue.ask`."""
-        how = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        how |= {"min_p": min_p, "penalty": penalty, "seed": seed}
-        about = ("extend", run, count, *how.values())
 
         def work(report: Report, cancelled: Callable[[], bool]) -> Run:
-            asked = partial(self._engine.extend, run, count, **how, report=report, cancelled=cancelled)
+            asked = partial(self._engine.extend, run, count, how, seed=seed, report=report, cancelled=cancelled)
             return self._answering(run.model, asked)
 
         reading = self._expected(run, (Want("norm_pre"),))  # the whole text, in all layers
-        return self._queue.ask(about, frozenset(), work, watch=watch, expected=reading)
+        return self._queue.ask(("extend", run, count, how, seed), frozenset(), work, watch=watch, expected=reading)
 
     @property
     def nbytes(self) -> int:

@@ -24,6 +24,15 @@ from tests.models.tiny import tiny_model
 
 IDS = [3, 17, 17, 40]
 NAMES = ["the model's own", "repetition penalty", "temperature", "top-k", "top-p", "min-p"]
+# What the sliders can say.
+SETTINGS = st.builds(
+    Settings,
+    penalty=st.floats(1, 2),
+    temperature=st.floats(0.1, 2),
+    top_k=st.integers(0, 60),
+    top_p=st.floats(0.05, 1),
+    min_p=st.floats(0, 0.5),
+)
 
 
 def random_logits(seed: int, vocab: int = 5000) -> np.ndarray:
@@ -96,17 +105,7 @@ def test_all_steps_agree_on_the_logits_of_the_default_model(chosen: Settings) ->
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    seed=st.integers(0, 1000),
-    chosen=st.builds(
-        Settings,
-        penalty=st.floats(1, 2),
-        temperature=st.floats(0.1, 2),
-        top_k=st.integers(0, 60),
-        top_p=st.floats(0.05, 1),
-        min_p=st.floats(0, 0.5),
-    ),
-)
+@given(seed=st.integers(0, 1000), chosen=SETTINGS)
 def test_what_is_left_shrinks_and_its_probability_is_what_was_not_removed(seed: int, chosen: Settings) -> None:
     found = steps(random_logits(seed, 200), IDS, chosen)
     assert [step.name for step in found] == NAMES
@@ -130,15 +129,16 @@ def test_tokens_that_tie_with_the_last_of_the_best_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    "call",
+    ("field", "name", "numbers"),
     [
-        lambda x: heated(x, 0.0),
-        lambda x: penalized(x, np.array([0]), 0.0),
-        lambda x: top_k(x, -1),
-        lambda x: top_p(x, 1.1),
-        lambda x: min_p(x, -0.1),
+        ("penalty", "the repetition penalty", (0.0, -1.0, np.inf, np.nan)),
+        ("temperature", "temperature", (0.0, -1.0, np.inf, np.nan)),
+        ("top_k", "top-k", (-1,)),
+        ("top_p", "top-p", (0.0, -0.1, 1.1, np.nan)),
+        ("min_p", "min-p", (-0.1, 2.0, np.nan)),
     ],
 )
-def test_settings_out_of_range_are_named(call) -> None:
-    with pytest.raises(ValueError, match="it has to be"):
-        call(random_logits(0, 5))
+def test_a_setting_out_of_its_range_is_named_before_anything_is_computed(field: str, name: str, numbers: tuple) -> None:
+    for number in numbers:
+        with pytest.raises(ValueError, match=f"^{name} is {number}: it has to be "):
+            Settings(**{field: number})

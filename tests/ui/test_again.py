@@ -306,7 +306,7 @@ def test_who_waits_for_a_token_to_be_drawn_stays_for_his_next_click_and_leaves_w
 
 def test_a_token_is_drawn_with_that_watch_on_a_page_and_without_one_elsewhere(hosted, monkeypatch) -> None:
     model, watches = hosted(), []
-    monkeypatch.setattr(model._live, "extend", lambda run, count, **how: watches.append(how["watch"]) or run)
+    monkeypatch.setattr(model._live, "extend", lambda run, count, how, **more: watches.append(more["watch"]) or run)
     model.extend(RUN, 1, Settings(), 0)
     monkeypatch.setattr(session, "page", lambda: "a reader")
     model.extend(RUN, 1, Settings(), 0)
