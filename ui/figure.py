@@ -109,13 +109,15 @@ def _chosen(view: View, figure: Grid, cell: tuple[int, int]) -> View:
 def begins(figure: Plotted, drawn: go.Figure, view: Fitted) -> tuple[int, int] | None:
     """(trace, point) at which a walk over the marks begins: the one that stands for most of what is chosen; None where
     none does. drawn: the figure as plotly has it."""
-    best, most = None, 0
+    best, most, whole = None, 0, len({direction.choice for direction in figure.stands if direction is not None})
     for i, trace in enumerate(drawn.data if figure.stands else ()):
         points = getattr(trace, "x", None)
         for point in range(0 if points is None else len(points)):
             meant = figure.meant(i, point)
             if len(meant) > most and all(getattr(view, choice) == number for choice, number in meant.items()):
                 best, most = (i, point), len(meant)
+                if most == whole:
+                    return best
     return best
 
 

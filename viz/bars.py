@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -100,8 +101,12 @@ class Bars(Plotted):
 
     def place(self, trace: int, point: int) -> tuple[int] | None:
         """The bar: those in the accent are drawn first."""
-        group = [i for i, bar in enumerate(self.bars) if bar.accent is (trace == 0)]
-        return nth(group, point) if trace in (0, 1) else None
+        return nth(self._groups[trace], point) if trace in (0, 1) else None
+
+    @cached_property
+    def _groups(self) -> tuple[tuple[int, ...], ...]:
+        """The bars of each trace."""
+        return tuple(tuple(i for i, bar in enumerate(self.bars) if bar.accent is accent) for accent in (True, False))
 
     @property
     def axes(self) -> str:

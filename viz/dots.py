@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -71,8 +72,12 @@ class Dots(OnAxes):
 
     def place(self, trace: int, point: int) -> tuple[int] | None:
         """The point: those in the accent are drawn first."""
-        group = [i for i, accent in enumerate(self.accent) if accent is (trace == 0)]
-        return nth(group, point) if trace in (0, 1) else None
+        return nth(self._groups[trace], point) if trace in (0, 1) else None
+
+    @cached_property
+    def _groups(self) -> tuple[tuple[int, ...], ...]:
+        """The points of each trace."""
+        return tuple(tuple(i for i, own in enumerate(self.accent) if own is accent) for accent in (True, False))
 
     def numbers(self) -> Float[np.ndarray, " number"]:
         """The points' heights."""

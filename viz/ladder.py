@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -88,8 +89,13 @@ class Ladder(OnAxes):
 
     def place(self, trace: int, point: int) -> tuple[int] | None:
         """The block's number among all, row after row: the new ones are drawn first."""
+        return nth(self._groups[trace], point) if trace in (0, 1) else None
+
+    @cached_property
+    def _groups(self) -> tuple[tuple[int, ...], ...]:
+        """The blocks of each trace."""
         blocks = [block for row in self.rows for block in row]
-        return nth((i for i, block in enumerate(blocks) if block.new is (trace == 0)), point) if trace < 2 else None
+        return tuple(tuple(i for i, block in enumerate(blocks) if block.new is new) for new in (True, False))
 
     def numbers(self) -> Float[np.ndarray, " number"]:
         """None: blocks have labels."""

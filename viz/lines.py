@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -97,12 +98,14 @@ class Lines(OnAxes):
 
     def place(self, trace: int, point: int) -> tuple[int | None, int] | None:
         """The line and the place; no line for the range and the median of many."""
+        return (self._drawn[trace], point) if 0 <= trace < len(self._drawn) else None
+
+    @cached_property
+    def _drawn(self) -> tuple[int | None, ...]:
+        """The line of each trace; None for the range and the median of many."""
         named = [self.chosen, *([] if self.marked in (None, self.chosen) else [self.marked])]
-        if self.listed or not banded(len(self.names)):
-            named += self.others
-        elif len(named) <= trace < len(named) + _BANDS:
-            return None, point
-        return (named[trace], point) if 0 <= trace < len(named) else None
+        single = self.listed or not banded(len(self.names))
+        return (*named, *(self.others if single else [None] * _BANDS))
 
     def numbers(self) -> Float[np.ndarray, " number"]:
         """Line after line."""

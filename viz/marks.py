@@ -1,6 +1,6 @@
 """Marks: what the bars, points and lines of a figure stand for among the reader's choices."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,10 +41,9 @@ def chosen(stands: Sequence[Stands | None], place: Sequence[int | None] | None) 
     return meant
 
 
-def nth(group: Iterable[int], point: int) -> tuple[int] | None:
+def nth(group: Sequence[int], point: int) -> tuple[int] | None:
     """The place of a trace's point, where the trace draws these of a figure's marks; None where it has no such point.
 
     group  the marks that the trace draws, in its order
     """
-    drawn = tuple(group)
-    return (drawn[point],) if 0 <= point < len(drawn) else None
+    return (group[point],) if 0 <= point < len(group) else None

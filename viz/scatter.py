@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -98,7 +99,12 @@ class Scatter(OnAxes):
         """The point: they are drawn by their ranks."""
         if not 0 <= trace < len(_GROUPS):
             return None
-        return nth([i for i, each in enumerate(self.points) if each.rank in _GROUPS[trace]], point)
+        return nth(self._groups[trace], point)
+
+    @cached_property
+    def _groups(self) -> tuple[tuple[int, ...], ...]:
+        """The points of each trace."""
+        return tuple(tuple(i for i, each in enumerate(self.points) if each.rank in ranks) for ranks in _GROUPS)
 
     def numbers(self) -> Float[np.ndarray, " number"]:
         """x of every point, then y."""

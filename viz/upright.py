@@ -1,7 +1,9 @@
 """Upright bars over the tokens of a text: one number each, the chosen one in the accent, held against a level. Of a
 long text those of a part, above the whole in columns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -99,10 +101,15 @@ class Upright(OnAxes):
 
     def place(self, trace: int, point: int) -> tuple[int] | None:
         """The bar, or the column of the whole, counted after the bars."""
+        return nth(self._groups[trace], point) if 0 <= trace < len(self._groups) else None
+
+    @cached_property
+    def _groups(self) -> tuple[Sequence[int], ...]:
+        """The bars of each trace, then the columns of the whole."""
         count, there = len(self.values), np.flatnonzero(np.isfinite(self.values))
         columns = 0 if self.whole is None else len(self.whole.values)
-        groups = (there[there == self.focus], there[there != self.focus], range(count, count + columns))
-        return nth(map(int, groups[trace]), point) if 0 <= trace < len(groups) else None
+        bars = there[there == self.focus].tolist(), there[there != self.focus].tolist()
+        return *bars, range(count, count + columns)
 
     def numbers(self) -> Float[np.ndarray, " number"]:
         """A number per bar."""

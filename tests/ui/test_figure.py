@@ -1,5 +1,6 @@
 """What choosing a part of a figure does to the view."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -8,11 +9,16 @@ import pytest
 from anatomy.control import Choice, Place
 from anatomy.view import OPENING, Fitted, View
 from ui.figure import at_cell, at_chip, at_mark, at_passage, begins
+from viz.bars import Bars
 from viz.chips import Chip, Chips
+from viz.dots import Dots
 from viz.grid import Grid, Part
+from viz.ladder import Block, Ladder
 from viz.lines import Lines
 from viz.marks import Stands
 from viz.passage import Arc, Line, Passage, Step, Word
+from viz.rows import Bar
+from viz.scatter import Point, Scatter
 from viz.sight import Sight
 
 TEXT = Chips((Chip("a", "1", "61"), Chip("b", "2", "62")), ("kind",), "2 tokens")
@@ -198,6 +204,47 @@ def test_a_walk_over_the_marks_begins_at_what_is_chosen(pos, layer, first):
     view = Fitted(length=8, pos=pos, src=0, layer=layer, head=0)
     assert begins(LINES, LINES.drawn(), view) == first
     assert begins(replace(LINES, stands=()), LINES.drawn(), view) is None
+
+
+class Counted(tuple):
+    """It knows how many of its items were looked at, one after the other."""
+
+    looked = 0
+
+    def __iter__(self) -> Iterator:
+        for item in super().__iter__():
+            Counted.looked += 1
+            yield item
+
+
+@pytest.mark.parametrize("pos", [0, 399, 1_000])
+def test_looking_for_what_is_chosen_among_many_marks_does_not_look_at_each_anew_for_each(pos, monkeypatch):
+    points, accent = [Point(i, i % 7, str(i), "", "text") for i in range(400)], [i % 7 == 0 for i in range(400)]
+    bars, numbers = [Bar(str(i), i, str(i), accent=own) for i, own in enumerate(accent)], np.arange(400.0)
+    for figure in (
+        Scatter(Counted(points), "x", "y"),
+        Dots(numbers, numbers, ("",) * 400, Counted(accent), "x", "y", logarithmic=False),
+        Bars(Counted(bars), "x"),
+        Ladder(
+            (Counted([Block(i, 1, "", "", own) for i, own in enumerate(accent)]),), ("a",), "x", "y", ("new", "old")
+        ),
+    ):
+        figure = replace(figure, stands=(Stands.each("pos", 400),))
+        drawn, view = figure.drawn(), Fitted(length=2_000, pos=pos, src=0, layer=0, head=0)
+        monkeypatch.setattr(Counted, "looked", 0)
+        first = begins(figure, drawn, view)
+        assert (None if first is None else figure.meant(*first)) == ({"pos": pos} if pos < 400 else None)
+        assert Counted.looked <= 5 * 400
+
+
+def test_looking_for_what_is_chosen_ends_at_a_mark_that_stands_for_all_of_it(monkeypatch):
+    lines = replace(
+        LINES, values=np.ones((2, 600)), places=("",) * 600, stands=(LINES.stands[0], Stands.each("layer", 600))
+    )
+    drawn, asked, meant = lines.drawn(), [], Lines.meant
+    monkeypatch.setattr(Lines, "meant", lambda self, *mark: asked.append(mark) or meant(self, *mark))
+    assert begins(lines, drawn, Fitted(length=8, pos=4, src=0, layer=2, head=0)) == (0, 2)
+    assert asked == [(0, 0), (0, 1), (0, 2)]
 
 
 def test_what_the_chosen_token_looks_at_stays_while_it_is_chosen():
