@@ -13,6 +13,7 @@ from anatomy.stages import STAGES
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("anatomy", "viz", "panels", "articles", "models", "ui")
 DIVIDED = ("models", "panels")  # folders whose own folders and files are rooms of their own
+CAPTIONS = ROOT / "tests" / "panels" / "captions"  # one subject in all rooms of `panels/`
 # room | rooms that it may import besides itself and `anatomy` | packages beyond the standard library
 # A name that begins with a dot is a room of `models/`; STAGE stands for each stage's room of `panels/`.
 TABLE = """
@@ -184,10 +185,14 @@ def _in_circles(reached: dict[str, set[str]]) -> list[str]:
 
 def test_tests_stand_in_rooms_of_the_same_names() -> None:
     for folder in DIVIDED:
-        rooms = {path.parent.name for path in (ROOT / "tests" / folder).glob("*/test_*.py")}
+        rooms = {path.parent.name for path in (ROOT / "tests" / folder).glob("*/test_*.py")} - {CAPTIONS.name}
         known = {room.split(".")[1] for room in ROOMS if room.startswith(f"{folder}.")}
         assert rooms, f"no test of {folder} is in a room"
         assert rooms <= known, f"tests/{folder} has {sorted(rooms - known)}, which are no rooms of {folder}"
+
+
+def test_the_captions_of_each_stage_have_rules_in_a_file_of_its_name() -> None:
+    assert {path.stem for path in CAPTIONS.glob("test_*.py")} == {"test_rules", *(f"test_{stage}" for stage in STAGES)}
 
 
 @pytest.mark.parametrize("module", [module for module in modules() if room_of(module) in LIGHT])

@@ -1,0 +1,72 @@
+"""The harness of the rules: what is false, never said, or met by no case is red."""
+
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import strategies as st
+
+from tests.panels.captions.rules import Case, Cases, Rules
+
+
+PANEL = SimpleNamespace(caption=lambda reading: reading)
+
+
+def said(caption: str) -> Case:
+    """A case of which the reading is the caption."""
+    return SimpleNamespace(panel=PANEL, reading=caption)
+
+
+def rules(*captions: str, sought: tuple[str, ...] = ()) -> Rules:
+    """Of captions that are drawn and sought, with one rule: what is even ends with an even digit."""
+    drawn = st.sampled_from(captions).map(said)
+    found = Rules(ends=Cases(drawn, 20, tuple(partial(said, caption) for caption in sought)))
+    found.holds("ends", r"(\d+) is even")(lambda case, match: int(match[1]) % 2 == 0)
+    return found
+
+
+def test_sentences_that_are_true_pass_beside_captions_without_them():
+    rules("12 is even.", "4 is even, as is 8.", "Nothing.").check("ends")
+
+
+def test_a_sentence_that_is_false_in_one_case_is_red():
+    with pytest.raises(AssertionError, match="'13 is even' is not true"):
+        rules("12 is even.", "13 is even.").check("ends")
+
+
+def test_a_sentence_that_no_case_has_is_red():
+    with pytest.raises(AssertionError, match="no case of ends has"):
+        rules("12 is odd.").check("ends")
+
+
+def test_a_case_that_is_sought_meets_a_rule_that_no_random_one_meets():
+    rules("Nothing.", sought=("2 is even.",)).check("ends")
+
+
+def test_a_case_that_is_sought_has_to_be_true():
+    with pytest.raises(AssertionError, match="'3 is even' is not true"):
+        rules("Nothing.", sought=("3 is even.",)).check("ends")
+
+
+def test_a_kind_without_rules_is_red():
+    with pytest.raises(AssertionError, match="ends has no rule"):
+        Rules(ends=Cases(st.just(said("12 is even.")), 20)).check("ends")
+
+
+def test_a_second_rule_of_one_sentence_is_red():
+    twice = rules("12 is even.").holds("ends", r"(\d+) is even")
+    with pytest.raises(AssertionError, match="already"):
+        twice(lambda case, match: True)
+
+
+@pytest.mark.parametrize(
+    "residue", ["It is −0.", "It is −0.00 now.", "It is −0 now.", "It is nan.", "from 0.3 to 0.3,", "from 0 % to 0 %"]
+)
+def test_what_no_caption_says_is_red(residue):
+    with pytest.raises(AssertionError, match="is in"):
+        rules(f"12 is even. {residue}").check("ends")
+
+
+@pytest.mark.parametrize("sound", ["It is −0.5.", "It is −10.", "from 0 to 0.3,", "from 0.3 to 0.31,"])
+def test_numbers_that_mean_something_pass(sound):
+    rules(f"12 is even. {sound}").check("ends")
