@@ -56,7 +56,7 @@ class Answer:
 def answers(panel: str, *sought: Callable[[Panel], Answer]) -> Cases:
     """The panel on what tiny models answer, as it is or disturbed, and on the cases sought."""
     found = load()[panel]
-    return Cases(_answers(found), 30, tuple(partial(case, found) for case in sought))
+    return Cases(panel, _answers(found), 30, tuple(partial(case, found) for case in sought))
 
 
 def asked(kind: str, disturbed: str = "", **chosen: Any) -> Callable[[Panel], Answer]:

@@ -29,7 +29,7 @@ def readings(panel: str, made: Callable[[Source], Any]) -> Cases:
     """The panel on readings that are made of random numbers."""
     asked = load()[panel]
     seeds = st.integers(0, 2**32 - 1)
-    return Cases(seeds.map(lambda seed: Read(asked, made(np.random.default_rng(seed)))), 200)
+    return Cases(panel, seeds.map(lambda seed: Read(asked, made(np.random.default_rng(seed)))), 200)
 
 
 def model(layers: int, **changes: Any) -> ModelSpec:

@@ -40,8 +40,9 @@ Claim = Callable[[Any, re.Match[str]], bool]
 
 @dataclass(frozen=True)
 class Cases:
-    """How the cases of one kind come about: so many random ones, and those that random ones hardly meet."""
+    """How the cases of a panel come about: so many random ones, and those that random ones hardly meet."""
 
+    panel: str
     random: st.SearchStrategy[Any]
     count: int
     sought: tuple[Callable[[], Case], ...] = ()

@@ -38,6 +38,7 @@ RULES = Rules(
         weights_that_read_the_same,
     ),
     arcs=answers("arcs", asked("llama", pos=5), attention_spread_thinly),
+    bertviz=answers("bertviz", asked("llama", settings=(("bertviz", "neuron"),))),
     cell=answers("cell", asked("llama", pos=1, src=4)),
     groups=answers("groups"),
     heads=answers(
@@ -117,6 +118,23 @@ def every_weight_of_a_percent_has_a_ribbon(case, said):
 @RULES.holds("arcs", r"none of its weights reaches 1 %")
 def a_token_without_ribbon_gives_no_weight_of_a_percent(case, said):
     return np.nanmax(case.reading.row.weights) < 0.01 and not any(ribbon.chosen for ribbon in case.drawn.ribbons)
+
+
+@RULES.holds("bertviz", r"link between two tokens.* is (?P<looking>“.*?”) → (?P<looked>“.*?”) with (?P<weight>[^%]*%)")
+def no_link_between_two_tokens_is_stronger(case, said):
+    links = case.reading
+    weights = links.weights[links.layers.index(links.layer), links.head].copy()
+    np.fill_diagonal(weights, 0)
+    best = np.argwhere(weights >= weights.max() - 1e-6)
+    pairs = {tuple(quoted(links.labels_shown[place]) for place in pair) for pair in best.tolist()}
+    return said["weight"] == percent(float(weights.max())) and (said["looking"], said["looked"]) in pairs
+
+
+@RULES.holds("bertviz", r"gives most .*?to (?P<best>“[^”]*”): q·k = .* the weight (?P<weight>[^%]*%)")
+def no_token_shown_gets_more(case, said):
+    weights = case.reading.asked.weights
+    names = {quoted(case.reading.labels_shown[place]) for place in np.flatnonzero(weights >= weights.max() - 1e-6)}
+    return said["weight"] == percent(float(weights.max())) and said["best"] in names
 
 
 @RULES.holds("cell", r"softmax over (?P<count>\d+) tokens? makes it (?P<weight>[^.]*)\. ")

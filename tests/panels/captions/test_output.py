@@ -14,12 +14,13 @@ from panels import load
 from panels.output.output import Prediction
 from panels.output.surprisals import Surprisals
 from tests.anatomy.spec import spec
+from tests.panels.captions.answers import answers, asked
 from tests.panels.captions.ends import near
 from tests.panels.captions.readings import NAMES, Source, numbers, readings
 from tests.panels.captions.rules import Rules
 from tests.panels.handmade import tokens
 from tests.panels.made import made
-from viz.format import number, percent
+from viz.format import cosine, number, percent, quoted, signed_percent
 
 
 def an_attribution(source: Source, by: str, rival: str = "none"):
@@ -75,6 +76,7 @@ RULES = Rules(
     output=readings("output", prediction),
     sampling=readings("sampling", sampling),
     surprisal=readings("surprisal", surprisals),
+    pooled=answers("pooled", asked("bert", "zero")),
 )
 
 
@@ -214,6 +216,24 @@ def no_other_token_has_one(case, said):
 def no_token_is_more_surprising(case, said):
     nats = case.reading.values
     return nats[int(said[1])] >= np.nanmax(nats) * (1 - 1e-5) and len(case.reading.known) > 1
+
+
+@RULES.holds(
+    "pooled", r"(?P<most>“[^”]*”) adds most to it \((?P<share>[^)]*)\); .* has a cosine of (?P<cosine>\S+) with it"
+)
+def no_token_adds_more(case, said):
+    text, vectors = case.reading, case.trace[case.panel.needs(case.trace.spec, case.view)[0]].astype(float)
+    mean = vectors.mean(axis=0)
+    shares = vectors @ mean / (len(vectors) * mean @ mean)
+    names = {quoted(text.tokens[pos].label) for pos in np.flatnonzero(shares >= shares.max() - 1e-6)}
+    own = float(vectors[text.pos] @ mean / (np.linalg.norm(vectors[text.pos]) * np.linalg.norm(mean) or 1))
+    told = said["most"] in names and said["share"] == signed_percent(float(shares.max()))
+    return told and said["cosine"] == cosine(own)
+
+
+@RULES.holds("pooled", r"the vector of the text, is 0: no token has a share in it")
+def the_mean_has_no_length(case, said):
+    return not case.trace[case.panel.needs(case.trace.spec, case.view)[0]].mean(axis=0).any()
 
 
 @pytest.mark.parametrize("kind", RULES.cases)

@@ -9,9 +9,8 @@ from tests.panels.captions.ends import level
 from tests.panels.captions.rules import Rules
 from viz.format import number
 
-RULES = Rules(
-    **{panel: answers(panel) for panel in ("distance", "position", "position_sizes", "relative_bias", "rotation")}
-)
+PANELS = ("distance", "position", "position_sizes", "relative_bias", "rotation", "wavelengths")
+RULES = Rules(**{panel: answers(panel) for panel in PANELS})
 
 
 @RULES.holds("distance", r"and most, (?P<most>\S+), at distance (?P<best>\d+); the mean up to (?P<far>\d+)")
@@ -85,6 +84,29 @@ def the_turn_keeps_lengths(case, said):
 @RULES.holds("rotation", r"q·k is still (?P<product>\S+) \(difference (?P<off>below \S+|0)\)")
 def moving_both_changes_nothing(case, said):
     return abs(case.reading.moved - case.reading.own) <= 1e-3 * max(1.0, np.abs(case.reading.given.products).max())
+
+
+@RULES.holds(
+    "wavelengths",
+    r"leaves (?P<left>\d+) of its (?P<pairs>\d+) pairs as they were, turns (?P<full>\d+) of them (?P<factor>\d+) × "
+    r"more slowly and blends the (?P<blended>\d+) between: .* Within (?P<context>\S+) tokens (?P<inside>\d+) pairs "
+    r"come full circle instead of (?P<plain>\d+)\.",
+)
+def so_many_pairs_are_left_blended_and_slowed(case, said):
+    plain, slow = case.reading.waves
+    times, factor, context = slow / plain, int(said["factor"]), int(said["context"].replace(",", ""))
+    counts = np.isclose(times, 1).sum(), np.isclose(times, factor).sum(), len(times)
+    told = int(said["left"]), int(said["full"]), int(said["pairs"])
+    between = ((times > 1 + 1e-6) & (times < factor - 1e-6)).sum()
+    inside = int((slow <= context).sum()), int((plain <= context).sum())
+    return told == counts and int(said["blended"]) == between and (int(said["inside"]), int(said["plain"])) == inside
+
+
+@RULES.holds("wavelengths", r"This model .*: (?P<inside>\d+) of (?P<count>\d+) pairs? within (?P<longest>[\d,]+)\.")
+def so_many_pairs_of_the_model_come_full_circle(case, said):
+    waves = 2 * np.pi / np.array([f for f in case.trace.spec.position.frequencies if f])
+    longest = int(said["longest"].replace(",", ""))
+    return (int(said["inside"]), int(said["count"])) == ((waves <= longest).sum(), len(waves))
 
 
 @pytest.mark.parametrize("kind", RULES.cases)

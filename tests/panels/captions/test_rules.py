@@ -1,14 +1,18 @@
-"""The harness of the rules: what is false, never said, or met by no case is red."""
+"""Every panel's caption is held by rules; what is false, never said, or met by no case is red."""
 
 from functools import partial
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import strategies as st
 
+from anatomy.stages import STAGES
+from panels import load
 from tests.panels.captions.rules import Case, Cases, Rules
 
-
+# Captions that compare a text with what its own tests know of it: another tokenizer, a template, a cache, a passage.
+ELSEWHERE = {"cache", "chat", "passage", "tokenizers"}
 PANEL = SimpleNamespace(caption=lambda reading: reading)
 
 
@@ -20,9 +24,18 @@ def said(caption: str) -> Case:
 def rules(*captions: str, sought: tuple[str, ...] = ()) -> Rules:
     """Of captions that are drawn and sought, with one rule: what is even ends with an even digit."""
     drawn = st.sampled_from(captions).map(said)
-    found = Rules(ends=Cases(drawn, 20, tuple(partial(said, caption) for caption in sought)))
+    found = Rules(ends=Cases("panel", drawn, 20, tuple(partial(said, caption) for caption in sought)))
     found.holds("ends", r"(\d+) is even")(lambda case, match: int(match[1]) % 2 == 0)
     return found
+
+
+def test_the_caption_of_every_panel_has_rules_in_its_stage_or_tests_elsewhere():
+    ruled = {
+        (cases.panel, stage)
+        for stage in STAGES
+        for cases in import_module(f"tests.panels.captions.test_{stage}").RULES.cases.values()
+    }
+    assert ruled == {(name, panel.stage) for name, panel in load().items() if name not in ELSEWHERE}
 
 
 def test_sentences_that_are_true_pass_beside_captions_without_them():
@@ -50,7 +63,7 @@ def test_a_case_that_is_sought_has_to_be_true():
 
 def test_a_kind_without_rules_is_red():
     with pytest.raises(AssertionError, match="ends has no rule"):
-        Rules(ends=Cases(st.just(said("12 is even.")), 20)).check("ends")
+        Rules(ends=Cases("panel", st.just(said("12 is even.")), 20)).check("ends")
 
 
 def test_a_second_rule_of_one_sentence_is_red():
