@@ -4,17 +4,15 @@ The texts are short, of few letters, so that tokens repeat; the numbers are then
 happens).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from hypothesis import reject
-from hypothesis import strategies as st
 
-from anatomy.control import Choice, Place, Slider, Switch
+from anatomy.control import Choice, Control, Place, Slider, Switch
 from anatomy.refused import Refused
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
@@ -24,7 +22,7 @@ from panels.panel import Figure, Panel
 from tests import once
 from tests.models.tiny import MODELS, tiny_engine
 from tests.models.toy import toy_engine
-from tests.panels.captions.rules import Cases
+from tests.panels.captions.rules import Cases, Source
 
 KINDS_OF_MODELS = (*MODELS, "t5-gated", "qwen2-mixed")
 
@@ -56,7 +54,7 @@ class Answer:
 def answers(panel: str, *sought: Callable[[Panel], Answer]) -> Cases:
     """The panel on what tiny models answer, as it is or disturbed, and on the cases sought."""
     found = load()[panel]
-    return Cases(panel, _answers(found), 30, tuple(partial(case, found) for case in sought))
+    return Cases(panel, partial(_random, found), 60, tuple(partial(case, found) for case in sought))
 
 
 def asked(kind: str, disturbed: str = "", **chosen: Any) -> Callable[[Panel], Answer]:
@@ -71,49 +69,54 @@ def _answer(panel: Panel, engine: LocalEngine, chosen: View) -> Answer:
     return Answer(panel, engine.run(run, panel.needs(engine.spec, view)), view)
 
 
-_TEXTS = st.one_of(
-    st.sampled_from(["a", "aa", "the the the", "ab", "aab", "aba", "the cat sat", "患者", "🙂🙂", "ab " * 20 + "ab"]),
-    st.text(alphabet="ab c", min_size=1, max_size=12).map(lambda text: f"a{text}"),
-)
-
-
-@st.composite
-def _settings(draw: st.DrawFn, panel: Panel) -> tuple[tuple[str, str], ...]:
-    """Values of a panel's own controls, each as it stands in a link."""
-    found = {}
-    for control in panel.controls:
-        if isinstance(control, Place) or not draw(st.booleans()):
-            continue
-        match control:
-            case Choice():
-                found[control.name] = draw(st.sampled_from(control.options))
-            case Switch():
-                found[control.name] = draw(st.sampled_from("01"))
-            case Slider():
-                found[control.name] = str(draw(st.integers(int(control.low), int(control.high))))
-    return tuple(sorted(found.items()))
-
-
-@st.composite
-def _answers(draw: st.DrawFn, panel: Panel) -> Answer:
+def _random(panel: Panel, source: Source) -> Answer:
     """The panel on a trace of a tiny model, as it is, coarse or of zeros."""
-    kinds = ["toy"] if panel.stage == "tokens" else KINDS_OF_MODELS
-    kind = draw(st.sampled_from([kind for kind in kinds if kind == "toy" or not panel.closed(tiny_engine(kind).spec)]))
-    engine = _toy() if kind == "toy" else tiny_engine(kind)
-    text, place = draw(_TEXTS), st.one_of(st.none(), st.integers(0, 8))
-    chosen = View(
-        text=text,
-        layer=draw(place),
-        head=draw(place),
-        pos=draw(place),
-        src=draw(place),
-        settings=draw(_settings(panel)),
+    engine = _engine(panel, source)
+    while True:
+        try:
+            return _disturbed(_answer(panel, engine, _view(panel, source)), _one(source, _DISTURBED))
+        except Refused:  # a text of nothing that the toy tokenizer can spell
+            continue
+
+
+def _engine(panel: Panel, source: Source) -> LocalEngine:
+    if panel.stage == "tokens":
+        return _toy()
+    return tiny_engine(_one(source, [kind for kind in KINDS_OF_MODELS if not panel.closed(tiny_engine(kind).spec)]))
+
+
+def _view(panel: Panel, source: Source) -> View:
+    """A text, places, each chosen or not, and what a link may say of the panel's own controls."""
+    letters = "a" + "".join(source.choice([*"ab c"], source.integers(1, 13)))
+    layer, head, pos, src = (int(source.integers(9)) if source.integers(2) else None for _place in range(4))
+    own = [control for control in panel.controls if not isinstance(control, Place) and source.integers(2)]
+    return View(
+        text=_one(source, _TEXTS) if source.integers(2) else letters,
+        layer=layer,
+        head=head,
+        pos=pos,
+        src=src,
+        settings=tuple(sorted((control.name, _value(control, source)) for control in own)),
     )
-    try:
-        found = _answer(panel, engine, chosen)
-    except Refused:  # a text of nothing that the toy tokenizer can spell
-        reject()
-    return _disturbed(found, draw(st.sampled_from(_DISTURBED)))
+
+
+def _value(control: Control, source: Source) -> str:
+    """One of a control's values, as it stands in a link."""
+    match control:
+        case Choice():
+            return _one(source, control.options)
+        case Switch():
+            return _one(source, "01")
+        case Slider():
+            return str(source.integers(int(control.low), int(control.high) + 1))
+    raise AssertionError(f"{control} has values that no case has")
+
+
+def _one(source: Source, values: Sequence[Any]) -> Any:
+    return values[int(source.integers(len(values)))]
+
+
+_TEXTS = ("a", "aa", "the the the", "ab", "aab", "aba", "the cat sat", "患者", "🙂🙂", "ab " * 20 + "ab")
 
 
 @cache

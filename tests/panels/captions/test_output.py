@@ -16,8 +16,8 @@ from panels.output.surprisals import Surprisals
 from tests.anatomy.spec import spec
 from tests.panels.captions.answers import answers, asked
 from tests.panels.captions.ends import near
-from tests.panels.captions.readings import NAMES, Source, numbers, readings
-from tests.panels.captions.rules import Rules
+from tests.panels.captions.readings import NAMES, numbers, readings
+from tests.panels.captions.rules import Rules, Source
 from tests.panels.handmade import tokens
 from tests.panels.made import made
 from viz.format import cosine, number, percent, quoted, signed_percent

@@ -18,8 +18,8 @@ from panels.residual.residual import Longest, Streams
 from panels.residual.writes import Writes
 from tests.anatomy.spec import spec
 from tests.panels.captions.ends import near
-from tests.panels.captions.readings import Source, model, numbers, readings
-from tests.panels.captions.rules import Rules
+from tests.panels.captions.readings import model, numbers, readings
+from tests.panels.captions.rules import Rules, Source
 from tests.panels.handmade import tokens
 from viz.format import cosine, number
 

@@ -14,8 +14,8 @@ from anatomy.view import Fitted
 from panels import load
 from panels.stack.likeness import Likeness
 from panels.stack.watched import Watched
-from tests.panels.captions.readings import NAMES, Source, model, numbers, readings
-from tests.panels.captions.rules import Rules
+from tests.panels.captions.readings import NAMES, model, numbers, readings
+from tests.panels.captions.rules import Rules, Source
 from tests.panels.made import made
 from viz.format import cosine, number
 
