@@ -170,6 +170,8 @@ def caption(links: Links) -> str:
 def _strongest(links: Links) -> str:
     weights, labels = links.weights[links.layers.index(links.layer), links.head], links.labels_shown
     looking, looked = largest_place(_apart(weights))
+    if looking == looked:  # every weight between two is 0
+        return _weightless(links)
     values = {
         "layer": links.layer,
         "head": links.head,
@@ -187,6 +189,17 @@ def _strongest(links: Links) -> str:
         "In layer {layer}, head {head}, the strongest link between two tokens is {looking} → {looked} with {weight}.",
         **values,
     )
+
+
+def _weightless(links: Links) -> str:
+    """That no token has a link to another."""
+    if len(links.labels_shown) < len(links.labels):
+        return _(
+            "In layer {layer}, head {head}, no token of those shown gives any weight to another of them.",
+            layer=links.layer,
+            head=links.head,
+        )
+    return _("In layer {layer}, head {head}, no token gives any weight to another.", layer=links.layer, head=links.head)
 
 
 def _apart(weights: Float[np.ndarray, "place place"]) -> Float[np.ndarray, "place place"]:

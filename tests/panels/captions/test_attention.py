@@ -1,10 +1,12 @@
 """Captions of attention say no more than its weights and scores bear out."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 
+from anatomy.request import Want
 from anatomy.view import Fitted
 from panels.attention.head_kinds import KINDS, MAPS, shown
 from panels.panel import Panel
@@ -28,6 +30,12 @@ def attention_spread_thinly(panel: Panel) -> Answer:
     return Answer(panel, attending(words, even(120)), Fitted(layer=1, head=0, pos=119, length=120))
 
 
+def tokens_that_look_at_themselves(panel: Panel, count: int = 2) -> Answer:
+    """No token gives anything to another."""
+    words = " ".join(f"w{i}" for i in range(count))
+    return Answer(panel, attending(words, np.eye(count)), Fitted(layer=1, head=0, pos=count - 1, length=count))
+
+
 RULES = Rules(
     attention=answers(
         "attention",
@@ -38,7 +46,12 @@ RULES = Rules(
         weights_that_read_the_same,
     ),
     arcs=answers("arcs", asked("llama", pos=5), attention_spread_thinly),
-    bertviz=answers("bertviz", asked("llama", settings=(("bertviz", "neuron"),))),
+    bertviz=answers(
+        "bertviz",
+        asked("llama", settings=(("bertviz", "neuron"),)),
+        tokens_that_look_at_themselves,
+        partial(tokens_that_look_at_themselves, count=80),
+    ),
     cell=answers("cell", asked("llama", pos=1, src=4)),
     groups=answers("groups"),
     heads=answers(
@@ -128,6 +141,18 @@ def no_link_between_two_tokens_is_stronger(case, said):
     best = np.argwhere(weights >= weights.max() - 1e-6)
     pairs = {tuple(quoted(links.labels_shown[place]) for place in pair) for pair in best.tolist()}
     return said["weight"] == percent(float(weights.max())) and (said["looking"], said["looked"]) in pairs
+
+
+@RULES.holds("bertviz", r"no token gives any weight to another\.")
+def all_tokens_look_at_themselves(case, said):
+    weights = case.trace[Want("pattern", case.view.layer)][case.view.head]
+    return not (weights * (1 - np.eye(len(weights)))).any()
+
+
+@RULES.holds("bertviz", r"no token of those shown gives any weight to another of them\.")
+def those_shown_look_at_themselves_or_at_what_is_not_shown(case, said):
+    weights = case.reading.weights[case.reading.layers.index(case.view.layer), case.view.head]
+    return not (weights * (1 - np.eye(len(weights)))).any() and len(weights) < len(case.ids)
 
 
 @RULES.holds("bertviz", r"gives most .*?to (?P<best>“[^”]*”): q·k = .* the weight (?P<weight>[^%]*%)")
