@@ -65,13 +65,14 @@ class Rules:
 
         return add
 
-    def check(self, kind: str) -> None:
-        """Every sentence is true wherever a caption has it, and a caption has each at least once."""
+    def check(self, kind: str, times: int = 1) -> None:
+        """Every sentence is true wherever a caption has it, and a caption has each at least once. times: of so many
+        times as many random cases."""
         assert self.claims[kind], f"{kind} has no rule"
         cases, met = self.cases[kind], set[str]()
         for sought in cases.sought:
             met.update(self.said(kind, sought()))
-        for seed in range(cases.count):
+        for seed in range(times * cases.count):
             try:
                 met.update(self.said(kind, cases.random(np.random.default_rng(seed))))
             except AssertionError as error:

@@ -28,13 +28,22 @@ def rules(*captions: str, sought: tuple[str, ...] = ()) -> Rules:
     return found
 
 
+def rules_of(stage: str) -> Rules:
+    """Those in the stage's file."""
+    return import_module(f"tests.panels.captions.test_{stage}").RULES
+
+
 def test_the_caption_of_every_panel_has_rules_in_its_stage_or_tests_elsewhere():
-    ruled = {
-        (cases.panel, stage)
-        for stage in STAGES
-        for cases in import_module(f"tests.panels.captions.test_{stage}").RULES.cases.values()
-    }
+    ruled = {(cases.panel, stage) for stage in STAGES for cases in rules_of(stage).cases.values()}
     assert ruled == {(name, panel.stage) for name, panel in load().items() if name not in ELSEWHERE}
+
+
+@pytest.mark.wide
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_sentence_is_true_of_ten_times_as_many_cases(stage):
+    found = rules_of(stage)
+    for kind in found.cases:
+        found.check(kind, times=10)
 
 
 def test_sentences_that_are_true_pass_beside_captions_without_them():
