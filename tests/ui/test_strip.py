@@ -131,6 +131,16 @@ MOVED = """() => {
 }"""
 
 
+# Whether the switch, and what is told below it, need no row besides that of the tokens.
+IN_THE_ROW = """() => {
+    const find = (root, what) => root.querySelector(what)
+        ?? [...root.querySelectorAll("*")].map((one) => one.shadowRoot && find(one.shadowRoot, what)).find(Boolean);
+    const [whole, tokens, beside] = [".strip", ".tokens", ".beside"].map(
+        (what) => find(document.querySelector(".st-key-strip"), what).getBoundingClientRect());
+    return beside.left >= tokens.right && whole.height <= tokens.height + 6;
+}"""
+
+
 @pytest.mark.browser
 @pytest.mark.real
 def test_the_text_is_coloured_by_a_switch_and_searched_with_keys(visit):
@@ -161,6 +171,12 @@ def test_the_text_is_coloured_by_a_switch_and_searched_with_keys(visit):
     reader.press("ArrowRight")
     expect(reader.tokens.last).to_have_accessible_name("·of 282, position 11 of 0 to 11, contribution 5.43 (logit)")
     expect(reader.page.get_by_role("searchbox", name="Find a token")).to_have_count(0)
+    for width, told in ((1440, "contribution 5.43"), (1280, "chosen: position 11")):
+        reader.page.set_viewport_size({"width": width, "height": 900})
+        expect(reader.page.locator(".st-key-strip").get_by_text(told)).to_be_visible()
+        expect_of(reader.page, IN_THE_ROW, True)
+        reader.press("ArrowRight")  # from the last colour to none, and on
+    reader.page.set_viewport_size({"width": 390, "height": 900})
     reader.type(SENTENCE * 6)
     field = reader.page.get_by_role("searchbox", name="Find a token")
     field.fill("capital of")

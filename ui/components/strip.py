@@ -30,14 +30,14 @@ _TURNED, _SOUGHT = "strip.turned", "strip.sought"
 _MOUNT = register(
     "strip",
     """<div class="strip"><div class="tokens" role="listbox" aria-orientation="horizontal"></div>
-<span class="hint" aria-hidden="true"></span>
 <div class="search" role="search"><input type="search" maxlength="200"
 enterkeyhint="search" autocomplete="off" spellcheck="false">
 <button type="button" class="previous">‹</button><button type="button" class="next">›</button>
 <span role="status"></span></div>
-<fieldset class="switch"><legend class="hidden"></legend></fieldset>
+<div class="beside"><fieldset class="switch"><legend class="hidden"></legend></fieldset>
+<span class="hint" aria-hidden="true"></span>
 <div class="scale"><span class="ramp" aria-hidden="true"><b></b><i></i><b></b></span><span class="meaning"></span>
-<span class="own" aria-hidden="true"></span><button type="button" class="ask"></button></div>
+<span class="own" aria-hidden="true"></span><button type="button" class="ask"></button></div></div>
 <p class="tip" popover="manual" aria-hidden="true"></p>
 <div class="stretch" role="group"><button type="button" class="earlier"></button><span role="status"></span>
 <button type="button" class="later"></button><button type="button" class="back"></button></div></div>""",
