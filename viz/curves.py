@@ -22,6 +22,7 @@ from viz.theme import FOCUS, LEGEND, NEUTRAL
 
 _HEIGHT = 380
 _PLOT = (640.0, 300.0)  # width and height between the axes, in pixels of a usual window
+_PHONE = 230.0  # the width on a phone
 Box = tuple[float, float, float, float]  # left, right, low, high: pixels from the lower left corner
 _LOOKS = ({"width": 2.5}, {"width": 2, "color": NEUTRAL, "dash": "dash"}, {"width": 2, "color": FOCUS, "dash": "dot"})
 
@@ -286,18 +287,21 @@ def _words(given: Curves, level: Level) -> dict:
 def _covered(given: Curves, level: Level, side: str, edge: str) -> int:
     """What lies behind a level's words: points of curves, and 24 for every mark or its words."""
     wide = 6.5 * columns(level.text) + 8
-    left = 4.0 if side == "left" else _PLOT[0] - 4 - wide
     base = float(_pixels(given, np.array([level.value]))[0])
     low, high = (base - 2, base + 18) if edge == "bottom" else (base - 18, base + 2)
-    box = (left, left + wide, low, high)
-    return _behind(given, box) + 24 * sum(_meet(box, _with_words(given, mark)) for mark in given.placed)
+    usual, phone = (
+        (left, left + wide, low, high)
+        for left in (4.0 if side == "left" else plot - 4 - wide for plot in (_PLOT[0], _PHONE))
+    )
+    marks = 24 * sum(_meet(usual, _with_words(given, mark)) for mark in given.placed)
+    return _behind(given, usual) + _behind(given, phone, _PHONE) + marks
 
 
-def _behind(given: Curves, box: Box) -> int:
-    """How many of 24 points along a box have each curve behind them."""
+def _behind(given: Curves, box: Box, plot: float = _PLOT[0]) -> int:
+    """How many of 24 points along a box have each curve behind them, between axes so many pixels apart."""
     left, right, low, high = box
     first, last = _x_ends(given)
-    x = first + np.linspace(left, right, 24) / _PLOT[0] * ((last - first) or 1.0)
+    x = first + np.linspace(left, right, 24) / plot * ((last - first) or 1.0)
     heights = [_pixels(given, np.interp(x, curve.x, curve.y)) for curve in given.curves]
     return sum(int(((y > low) & (y < high)).sum()) for y in heights)
 

@@ -1,6 +1,7 @@
 """Lines over layers or other places in a row: one in the accent, the rest faint, or as a band when there are many."""
 
 import math
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Self
@@ -24,7 +25,7 @@ MOST_TICKS = 16
 MOST_LISTED = 10
 _HEIGHT = 380
 _FAINT = 0.45
-_END = 10  # character cells of a name at the end of its line
+_END, _CELL = 14, 7  # character cells of a name at the end of its line, and pixels of one: a phone has no room for more
 _DASHES = ("dot", "dashdot", "longdash")
 _BANDS = 3  # traces of the range and the median of many lines
 
@@ -232,7 +233,7 @@ def _name_lines(figure: go.Figure, given: Lines) -> None:
     gap = heights[low_to_high[-1]] - heights[low_to_high[0]] if len(ends) > 1 else _HEIGHT
     push = max(0.0, (18 - gap) / 2)
     for i in ends:
-        label = escaped(clipped(given.names[i], _END))
+        label = escaped(_at_end(given.names[i]))
         figure.add_annotation(
             x=len(given.places) - 1,
             y=math.log10(max(ends[i], 1e-30)) if given.logarithmic else ends[i],
@@ -242,6 +243,13 @@ def _name_lines(figure: go.Figure, given: Lines) -> None:
             xshift=6,
             yshift=round(push if i == low_to_high[-1] else -push) if len(ends) > 1 else 0,
         )
+
+
+def _at_end(name: str) -> str:
+    """A name as it stands at the end of its line: cut where it is long, but not the position that it ends in."""
+    pos = re.search(r"”? \(\d+\)$", name)
+    kept = pos.group() if pos else ""
+    return clipped(name.removesuffix(kept), _END - columns(kept)) + kept
 
 
 def _height(given: Lines, value: float) -> float:
@@ -297,4 +305,4 @@ def _margin(given: Lines) -> dict[str, int]:
     if given.listed:
         return {"l": 60, "r": 16, "t": 36, "b": 52}
     named = [given.names[i] for i in {given.chosen, given.marked} - {None}]
-    return {"l": 64, "r": 24 + 8 * max(columns(clipped(name, _END)) for name in named), "t": 12, "b": 52}
+    return {"l": 64, "r": 12 + _CELL * max(columns(_at_end(name)) for name in named), "t": 12, "b": 52}

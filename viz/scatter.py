@@ -19,9 +19,12 @@ from viz.table import Table
 from viz.theme import NEUTRAL
 
 Rank = Literal["chosen", "near", "text", "faint"]
+Box = tuple[float, float, float, float]  # left, low, right, high
 
 # The size in pixels that labels are kept apart for; the page may draw the figure somewhat wider.
 _WIDTH, _HEIGHT = 640, 330
+_PHONE = 244  # pixels of width that it has on a phone
+_SECOND = 11  # size of the labels that a phone leaves out (ui/page.css)
 _LETTER, _LINE = 7.0, 15
 _ROOM = 0.14
 # Directions in which a label may stand, best first, and how far from the point's rim; the far ones get a line.
@@ -52,11 +55,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a label's middle stands, in pixels right of and above its point, and whether a line leads to it."""
+    """Where a label's middle stands, in pixels right of and above its point, and whether a line leads to it.
+
+    everywhere  also where the figure is as narrow as on a phone
+    """
 
     right: float
     up: float
     line: bool
+    everywhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,7 +172,7 @@ def _label(point: Point, place: Place) -> dict:
         "ax": place.right,
         "ay": -place.up,
         "text": f"<b>{text}</b>" if point.rank == "chosen" else text,
-        "font": {"size": 11} if point.rank == "faint" else None,
+        "font": None if place.everywhere else {"size": _SECOND},
         "borderpad": 0,
         "arrowhead": 0,
         "arrowwidth": 1,
@@ -178,24 +185,65 @@ def label_places(points: Sequence[Point]) -> list[Place | None]:
     """Where each point's label stands, or None where it would lie on another or is not wanted.
 
     Greedy, the chosen point first, then its neighbours, which may stand farther off, then the text in order, at last
-    the faint ones where their label lies on no point at all.
+    the faint ones where their label lies on no point at all. Of the free places the best one that a phone has too; one
+    that is none there is left out there, except the chosen point's, as are all of faint points.
     """
-    scale = _pixels_per_unit(points)
-    marks = [_box(point.x * scale, point.y * scale, *(2 * (0.4 * _SIZES[point.rank],))) for point in points]
-    taken = [mark for mark, point in zip(marks, points, strict=True) if point.rank != "faint"]
+    wide, phone = (_Room(points, width) for width in (_WIDTH, _PHONE))
     places: list[Place | None] = [None] * len(points)
-    faint = [mark for mark, point in zip(marks, points, strict=True) if point.rank == "faint"]
     for i in sorted(range(len(points)), key=lambda i: _ORDER.index(points[i].rank)):
-        half = _half_width(points[i])
-        if points[i].rank == "faint":
-            taken, faint = [*taken, *faint], []
-        for place in _candidates(points[i], half):
-            box = _label_box(points[i], place, half, scale)
-            if not any(_overlap(box, other) for other in taken):
-                places[i] = place
-                taken.append(box)
-                break
+        place = _best(points[i], wide, phone)
+        if place is None:
+            continue
+        places[i] = place
+        wide.take(points[i], place)
+        if place.everywhere:
+            phone.take(points[i], place)
     return places
+
+
+def _best(point: Point, wide: "_Room", phone: "_Room") -> Place | None:
+    """The first free place that is free on a phone too, else the first free one; None where none is free."""
+    first = None
+    for place in _candidates(point, _half_width(point)):
+        if not wide.free(point, place):
+            continue
+        if point.rank == "faint":
+            return place
+        first = first or replace(place, everywhere=point.rank == "chosen")
+        if phone.free(point, place):
+            return replace(place, everywhere=True)
+    return first
+
+
+class _Room:
+    """What points and labels have taken of a figure of some width, in pixels."""
+
+    def __init__(self, points: Sequence[Point], width: float) -> None:
+        self.scale = _pixels_per_unit(points, width)
+        middle, half = sum(_ranges(points)[0]) / 2 * self.scale, width / 2
+        self.left, self.right = middle - half, middle + half
+        self.taken = [(point.rank == "faint", self.mark(point)) for point in points]
+
+    def mark(self, point: Point) -> Box:
+        """The square of a point."""
+        return _box(point.x * self.scale, point.y * self.scale, *(2 * (0.4 * _SIZES[point.rank],)))
+
+    def label(self, point: Point, place: Place) -> Box:
+        """The box of its label."""
+        x, y = point.x * self.scale + place.right, point.y * self.scale + place.up
+        return _box(x, y, _half_width(point), _LINE / 2)
+
+    def free(self, point: Point, place: Place) -> bool:
+        """Whether its label lies within the axes and on nothing; on faint points it may, unless it is one's own."""
+        box = self.label(point, place)
+        inside = self.left <= box[0] and box[2] <= self.right
+        return inside and not any(
+            _overlap(box, other) for faint, other in self.taken if not faint or point.rank == "faint"
+        )
+
+    def take(self, point: Point, place: Place) -> None:
+        """Its label stands there now."""
+        self.taken.append((False, self.label(point, place)))
 
 
 def _candidates(point: Point, half: float) -> Iterator[Place]:
@@ -210,15 +258,8 @@ def _half_width(point: Point) -> float:
     return columns(clipped(point.label)) * _LETTER / 2
 
 
-Box = tuple[float, float, float, float]
-
-
 def _box(x: float, y: float, half_width: float, half_height: float) -> Box:
     return (x - half_width, y - half_height, x + half_width, y + half_height)
-
-
-def _label_box(point: Point, place: Place, half: float, scale: float) -> Box:
-    return _box(point.x * scale + place.right, point.y * scale + place.up, half, _LINE / 2)
 
 
 def _overlap(a: Box, b: Box) -> bool:
@@ -238,6 +279,6 @@ def _padded(values: Sequence[float], widest: float) -> list[float]:
     return [low - room, high + room]
 
 
-def _pixels_per_unit(points: Sequence[Point]) -> float:
+def _pixels_per_unit(points: Sequence[Point], width: float) -> float:
     (x_low, x_high), (y_low, y_high) = _ranges(points)
-    return min(_WIDTH / (x_high - x_low), _HEIGHT / (y_high - y_low))
+    return min(width / (x_high - x_low), _HEIGHT / (y_high - y_low))

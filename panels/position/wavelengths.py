@@ -79,19 +79,11 @@ def draw(stretch: Stretch) -> Curves:
         x_axis=_("pair / number of pairs"),
         y_axis=_("tokens per turn (log scale)"),
         levels=[
-            Level(LLAMA_31_CONTEXT, _("Llama 3.1's longest text: {tokens}", tokens=thousands(LLAMA_31_CONTEXT))),
-            Level(_RULE.original, _original(stretch)),
+            Level(LLAMA_31_CONTEXT, _("Llama 3.1: {tokens}", tokens=thousands(LLAMA_31_CONTEXT))),
+            Level(_RULE.original, _("Llama 3: {tokens}", tokens=thousands(_RULE.original))),
         ],
         logarithmic=True,
     )
-
-
-def _original(stretch: Stretch) -> str:
-    """What the level of Llama 3's longest text is called."""
-    tokens = thousands(_RULE.original)
-    if stretch.longest == _RULE.original:
-        return _("Llama 3's: {tokens}, as this model's", tokens=tokens)
-    return _("Llama 3's: {tokens}", tokens=tokens)
 
 
 def _curve(name: str, waves: Float[np.ndarray, " pair"]) -> Curve:

@@ -37,6 +37,14 @@ def test_a_level_is_not_named_on_a_mark():
     assert words("guess", flat, level=5.0, mark=Mark(0.0, 5.0, "here")).xanchor == "right"
 
 
+def test_a_level_is_named_where_no_curve_passes_on_a_phone_either():
+    late = np.r_[
+        np.full(9, 2.0), np.zeros(16), np.linspace(20, 100, 5)
+    ]  # behind the words at the right end on a phone alone
+    figure = Curves([Curve("a", X, late)], "x", "y", [Level(8.0, "guess")]).drawn()
+    assert figure.layout.annotations[0].xanchor == "left"
+
+
 def test_words_of_a_mark_stand_above_it_and_below_where_the_curve_is_above():
     assert words("here", 30.0 - X, mark=Mark(15.0, 15.0, "here")).ay > 0
     assert words("here", X, mark=Mark(20.0, 20.0, "here")).ay < 0

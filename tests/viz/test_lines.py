@@ -9,7 +9,7 @@ import pytest
 from tests.snapshot import described
 from tests.viz.narrow import DIGIT, PHONE
 from viz.lines import MOST_LINES, MOST_LISTED, Lines, banded, log_ticks, tick_places
-from viz.scale import MOST_PLACES
+from viz.scale import MOST_PLACES, columns
 
 
 def growing(count: int, layers: int = 6, **changes) -> Lines:
@@ -125,8 +125,24 @@ def test_more_lines_than_can_be_told_apart_are_refused():
 
 def test_long_names_at_the_ends_leave_room_for_the_lines():
     given = replace(growing(2), names=("x" * 40, "y" * 40))
-    assert given.drawn().layout.margin.r <= 104
+    assert given.drawn().layout.margin.r <= 110
     assert all(label.text.count("…") == 1 for label in given.drawn().layout.annotations)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("“Paris” (0)", "“Paris” (0)"),
+        ("“·capital” (11)", "“·capit…” (11)"),
+        ("“(1)” (2047)", "“(1)” (2047)"),
+        ("“患者头痛两天” (3)", "“患者头…” (3)"),
+        ("·capitalization", "·capitalizati…"),
+    ],
+)
+def test_a_name_at_the_end_of_a_line_is_cut_before_its_position(name, label):
+    figure = replace(growing(2), names=("a", name)).drawn()
+    assert {text.text for text in figure.layout.annotations} == {"a", f"<b>{label}</b>"}
+    assert figure.layout.margin.r >= 12 + 7 * columns(label)
 
 
 def test_ticks_of_powers_of_ten_are_short():

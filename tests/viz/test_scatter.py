@@ -22,11 +22,15 @@ def points(count: int) -> list[Point]:
     ]
 
 
-def box(figure: go.Figure, i: int) -> tuple[float, float, float, float]:
-    """Left, bottom, right, top of a label in pixels, for a plotting area as high as this figure's."""
-    label = figure.layout.annotations[i]
+def scale_of(figure: go.Figure, width: int) -> float:
+    """Pixels of a unit, for a plotting area of this width, and as high as this figure's."""
     (low, high), (left, right) = figure.layout.yaxis.range, figure.layout.xaxis.range
-    scale = min((figure.layout.height - 64) / (high - low), 640 / (right - left))
+    return min((figure.layout.height - 64) / (high - low), width / (right - left))
+
+
+def box(figure: go.Figure, i: int, width: int = 640) -> tuple[float, float, float, float]:
+    """Left, bottom, right, top of a label in pixels."""
+    label, scale = figure.layout.annotations[i], scale_of(figure, width)
     x, y = label.x * scale + label.ax, label.y * scale - label.ay
     half = 3.4 * len(label.text.removeprefix("<b>").removesuffix("</b>"))
     return x - half, y - 7, x + half, y + 7
@@ -37,13 +41,28 @@ def test_the_picture(count, picture):
     assert described(Scatter(points(count), "PC 1", "PC 2").drawn()) == picture
 
 
+def apart(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+
+
 @pytest.mark.parametrize("count", [10, 80, 500])
 def test_no_label_lies_on_another(count):
     figure = Scatter(points(count), "PC 1", "PC 2").drawn()
     boxes = [box(figure, i) for i in range(len(figure.layout.annotations))]
     assert len(boxes) > 3
-    for a, b in combinations(boxes, 2):
-        assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+    assert all(apart(a, b) for a, b in combinations(boxes, 2))
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 80, 500])
+def test_labels_that_a_phone_keeps_lie_on_no_other_and_within_the_axes_there(count):
+    figure = Scatter(points(count), "PC 1", "PC 2").drawn()
+    kept = [i for i, label in enumerate(figure.layout.annotations) if label.font.size is None]
+    boxes = [box(figure, i, width=244) for i in kept]
+    assert all(apart(a, b) for a, b in combinations(boxes, 2))
+    left, right = (end * scale_of(figure, 244) for end in figure.layout.xaxis.range)
+    others = [a for i, a in zip(kept, boxes, strict=True) if "<b>" not in figure.layout.annotations[i].text]
+    assert all(left <= a[0] and a[2] <= right for a in others)
+    assert len(others) >= min(count - 1, 2)
 
 
 def test_the_chosen_point_and_its_neighbours_are_labelled_even_in_a_crowd():
