@@ -135,9 +135,9 @@ MOVED = """() => {
 IN_THE_ROW = """() => {
     const find = (root, what) => root.querySelector(what)
         ?? [...root.querySelectorAll("*")].map((one) => one.shadowRoot && find(one.shadowRoot, what)).find(Boolean);
-    const [whole, tokens, beside] = [".strip", ".tokens", ".beside"].map(
+    const [whole, tokens, under] = [".strip", ".tokens", ".under"].map(
         (what) => find(document.querySelector(".st-key-strip"), what).getBoundingClientRect());
-    return beside.left >= tokens.right && whole.height <= tokens.height + 6;
+    return under.left >= tokens.right && whole.height <= tokens.height + 6;
 }"""
 
 

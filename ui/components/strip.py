@@ -34,7 +34,7 @@ _MOUNT = register(
 enterkeyhint="search" autocomplete="off" spellcheck="false">
 <button type="button" class="previous">‹</button><button type="button" class="next">›</button>
 <span role="status"></span></div>
-<div class="beside"><fieldset class="switch"><legend class="hidden"></legend></fieldset>
+<div class="under"><fieldset class="switch"><legend class="hidden"></legend></fieldset>
 <span class="hint" aria-hidden="true"></span>
 <div class="scale"><span class="ramp" aria-hidden="true"><b></b><i></i><b></b></span><span class="meaning"></span>
 <span class="own" aria-hidden="true"></span><button type="button" class="ask"></button></div></div>
