@@ -13,7 +13,7 @@ from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped
 from viz.level import Level
-from viz.marks import nth
+from viz.marks import in_groups
 from viz.partners import FIRST, SECOND, Partner, by_name, common, largest, marked, meet, of_axis, signed
 from viz.rows import (
     LAYOUT,
@@ -101,7 +101,7 @@ class Bars(Plotted):
 
     def place(self, trace: int, point: int) -> tuple[int] | None:
         """The bar: those in the accent are drawn first."""
-        return nth(self._groups[trace], point) if trace in (0, 1) else None
+        return in_groups(self._groups, trace, point)
 
     @cached_property
     def _groups(self) -> tuple[tuple[int, ...], ...]:

@@ -15,7 +15,7 @@ from viz.description import OnAxes
 from viz.format import escaped, number
 from viz.level import Level
 from viz.lines import log_ticks
-from viz.marks import nth
+from viz.marks import in_groups
 from viz.partners import UNITS, alone, by_name, common, largest, meet, of_axis, ratio
 from viz.table import Table
 from viz.theme import FOCUS, NEUTRAL
@@ -72,7 +72,7 @@ class Dots(OnAxes):
 
     def place(self, trace: int, point: int) -> tuple[int] | None:
         """The point: those in the accent are drawn first."""
-        return nth(self._groups[trace], point) if trace in (0, 1) else None
+        return in_groups(self._groups, trace, point)
 
     @cached_property
     def _groups(self) -> tuple[tuple[int, ...], ...]:

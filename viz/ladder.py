@@ -12,7 +12,7 @@ from jaxtyping import Float
 from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped
-from viz.marks import nth
+from viz.marks import in_groups
 from viz.partners import FIRST, SECOND, by_name, marked, meet
 from viz.scale import columns, thinned
 from viz.table import Table
@@ -89,7 +89,7 @@ class Ladder(OnAxes):
 
     def place(self, trace: int, point: int) -> tuple[int] | None:
         """The block's number among all, row after row: the new ones are drawn first."""
-        return nth(self._groups[trace], point) if trace in (0, 1) else None
+        return in_groups(self._groups, trace, point)
 
     @cached_property
     def _groups(self) -> tuple[tuple[int, ...], ...]:

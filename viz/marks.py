@@ -47,3 +47,11 @@ def nth(group: Sequence[int], point: int) -> tuple[int] | None:
     group  the marks that the trace draws, in its order
     """
     return (group[point],) if 0 <= point < len(group) else None
+
+
+def in_groups(groups: Sequence[Sequence[int]], trace: int, point: int) -> tuple[int] | None:
+    """The same where each trace draws a group of them; None where there is no such trace.
+
+    groups  the marks of each trace
+    """
+    return nth(groups[trace], point) if 0 <= trace < len(groups) else None

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped
-from viz.marks import nth
+from viz.marks import in_groups
 from viz.partners import alone, by_name, common, meet, of_axis
 from viz.scale import clipped, columns
 from viz.table import Table
@@ -24,7 +24,7 @@ Box = tuple[float, float, float, float]  # left, low, right, high
 # The size in pixels that labels are kept apart for; the page may draw the figure somewhat wider.
 _WIDTH, _HEIGHT = 640, 330
 _PHONE = 244  # pixels of width that it has on a phone
-_SECOND = 11  # size of the labels that a phone leaves out (ui/page.css)
+SECOND = 11  # size of the labels that a phone leaves out (ui/page.css)
 _LETTER, _LINE = 7.0, 15
 _ROOM = 0.14
 # Directions in which a label may stand, best first, and how far from the point's rim; the far ones get a line.
@@ -104,9 +104,7 @@ class Scatter(OnAxes):
 
     def place(self, trace: int, point: int) -> tuple[int] | None:
         """The point: they are drawn by their ranks."""
-        if not 0 <= trace < len(_GROUPS):
-            return None
-        return nth(self._groups[trace], point)
+        return in_groups(self._groups, trace, point)
 
     @cached_property
     def _groups(self) -> tuple[tuple[int, ...], ...]:
@@ -172,7 +170,7 @@ def _label(point: Point, place: Place) -> dict:
         "ax": place.right,
         "ay": -place.up,
         "text": f"<b>{text}</b>" if point.rank == "chosen" else text,
-        "font": None if place.everywhere else {"size": _SECOND},
+        "font": None if place.everywhere else {"size": SECOND},
         "borderpad": 0,
         "arrowhead": 0,
         "arrowwidth": 1,

@@ -14,7 +14,7 @@ from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped
 from viz.level import Level
-from viz.marks import nth
+from viz.marks import in_groups
 from viz.partners import common, difference, in_order, labels, largest, marked, meet, of_axis, place_of, signed
 from viz.scale import clipped, columns, thinned
 from viz.table import Table
@@ -101,7 +101,7 @@ class Upright(OnAxes):
 
     def place(self, trace: int, point: int) -> tuple[int] | None:
         """The bar, or the column of the whole, counted after the bars."""
-        return nth(self._groups[trace], point) if 0 <= trace < len(self._groups) else None
+        return in_groups(self._groups, trace, point)
 
     @cached_property
     def _groups(self) -> tuple[Sequence[int], ...]:

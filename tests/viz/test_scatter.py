@@ -1,13 +1,17 @@
 """Points on a plane: labels that do not lie on each other, one scale for both axes, the chosen in the accent."""
 
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 
 from tests.snapshot import described
-from viz.scatter import Place, Point, Scatter, label_places
+from tests.viz.kinds import KINDS
+from viz.description import Plotted
+from viz.passage import Passage
+from viz.scatter import SECOND, Place, Point, Scatter, label_places
 
 RANKS = ("chosen", "near", "near", "text", "text", "faint")
 
@@ -63,6 +67,17 @@ def test_labels_that_a_phone_keeps_lie_on_no_other_and_within_the_axes_there(cou
     others = [a for i, a in zip(kept, boxes, strict=True) if "<b>" not in figure.layout.annotations[i].text]
     assert all(left <= a[0] and a[2] <= right for a in others)
     assert len(others) >= min(count - 1, 2)
+
+
+def test_the_page_leaves_out_on_a_phone_the_labels_of_that_size_and_nothing_of_any_other_figure():
+    css = (Path(__file__).parents[2] / "ui" / "page.css").read_text("utf-8")
+    assert css.count(f'.annotation:has(text[style*="font-size: {SECOND}px"])') == 1
+    faint = Scatter(points(80), "PC 1", "PC 2").drawn().layout.annotations
+    assert {label.font.size for label in faint} == {None, SECOND}
+    others = [one for pair in KINDS.values() for one in pair[:2] if not isinstance(one, Scatter | Passage)]
+    drawn = [one.drawn() for one in others if isinstance(one, Plotted)]
+    assert len(drawn) > 20
+    assert all(note.font.size != SECOND for figure in drawn for note in figure.layout.annotations)
 
 
 def test_the_chosen_point_and_its_neighbours_are_labelled_even_in_a_crowd():
