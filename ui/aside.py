@@ -19,6 +19,7 @@ from ui.components.claims import Card, Group, Mark, Place, Tab
 from ui.handed import Handed
 from ui.host import HostedModel, models, titled
 from ui.judging import Judged, Question
+from viz.format import listed
 
 # Seconds between two looks at verdicts that are being worked out, a little more than a question rests (judging.REST);
 # more where other texts come before.
@@ -158,9 +159,11 @@ def _progress(article: Article | None, stage: str, judged: Judged) -> str:
         )
     if not judged.done:
         return _("so far; more are being worked out")
+    kinds = (_("hold"), _("hold in part"), _("do not hold"))
+    words = listed(kind for count, kind in zip(counts, kinds, strict=True) if count)
     if article is None:
-        return _("hold, hold in part, do not hold for this model")
-    return _("of {count} claims hold, hold in part, do not hold for this model", count=len(article.claims))
+        return _("{verdicts} for this model", verdicts=words)
+    return _("of {count} claims {verdicts} for this model", count=len(article.claims), verdicts=words)
 
 
 def _uncounted(judged: Judged) -> str:

@@ -233,21 +233,24 @@ def _offset(given: Curves, mark: Mark) -> tuple[int, int]:
     side = 1 if mark.x <= sum(_x_ends(given)) / 2 else -1
     places = [(side * 36, up) for up in (28, -28, 56, -56, 84, -84)]
     inside = [(across, up) for across, up in places if 12 <= _spot(given, mark)[1] + up <= _PLOT[1] - 12]
-    return min(
-        inside or places, key=lambda place: _behind(given, _box(given, mark, *place)) + _on_level(given, mark, place[1])
-    )
+
+    def covered(place: tuple[int, int]) -> int:
+        curves = sum(_behind(given, _box(given, mark, *place, plot), plot) for plot in (_PLOT[0], _PHONE))
+        return curves + _on_level(given, mark, place[1])
+
+    return min(inside or places, key=covered)
 
 
-def _spot(given: Curves, mark: Mark) -> tuple[float, float]:
-    """Where a mark stands, in pixels."""
+def _spot(given: Curves, mark: Mark, plot: float = _PLOT[0]) -> tuple[float, float]:
+    """Where a mark stands, in pixels, between axes so many pixels apart."""
     first, last = _x_ends(given)
-    across = (mark.x - first) / ((last - first) or 1.0) * _PLOT[0]
+    across = (mark.x - first) / ((last - first) or 1.0) * plot
     return across, float(_pixels(given, np.array([mark.y]))[0])
 
 
-def _box(given: Curves, mark: Mark, across: int, up: int) -> Box:
+def _box(given: Curves, mark: Mark, across: int, up: int, plot: float = _PLOT[0]) -> Box:
     """The room that a mark's words take up."""
-    x, y = _spot(given, mark)
+    x, y = _spot(given, mark, plot)
     begin, end = x + across, x + across + math.copysign(7.0 * columns(mark.text), across)
     return min(begin, end), max(begin, end), y + up - 10, y + up + 10
 

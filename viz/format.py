@@ -42,7 +42,7 @@ def percent(share: float) -> str:
         return "–"
     value = 100 * share
     if value >= 99.5:
-        return _percent("100" if value >= 99.9999 else exact(min(math.floor(value * 100) / 100, 99.99)))
+        return _percent("100" if value >= 99.9999 else exact(min(round(value, 2), 99.99)))
     if value >= 9.95 or value == 0:
         return _percent(fixed(value, 0))
     return _percent(number(value, 2)) if value >= 0.01 else f"< {_percent(exact(0.01))}"

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from viz.format import escaped
 from viz.scale import clipped, columns
+from viz.sentences import wrapped
 from viz.theme import CALM, MONO, NEUTRAL
 
 ROW, _AROUND = 22, 66
@@ -16,6 +17,7 @@ WIDTH, LETTER = 560, 7.4  # pixels of the bars together, and of a printed charac
 LAYOUT = {"showlegend": False, "barmode": "overlay", "margin": {"l": 8, "r": 16, "t": 12, "b": 48}}
 NARROW = 120  # pixels that the bars have on a phone, beside long labels
 _THICK = 0.72  # of a row
+_NOTE = 60  # character cells of a line of what is said of a bar
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,14 @@ def bar_trace(bars: Sequence[Bar], places: Float[np.ndarray, " bar"], shown: Seq
         textposition="outside",
         constraintext="none",
         cliponaxis=False,
-        hovertext=[f"<b>{escaped(bar.label)}</b><br>{escaped(bar.note or bar.text)}" for bar in group],
+        hovertext=["<br>".join((f"<b>{escaped(bar.label)}</b>", *_lines(bar.note or bar.text))) for bar in group],
         hovertemplate="%{hovertext}<extra></extra>",
     )
+
+
+def _lines(note: str) -> list[str]:
+    """What a bar says when it is pointed at, in lines that a narrow figure has room for. None ends before a %."""
+    return [escaped(line) for line in wrapped(note.replace(" %", "\u00a0%"), _NOTE)]
 
 
 def row_label(label: str, focus: bool = False) -> str:

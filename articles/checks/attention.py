@@ -10,7 +10,7 @@ from anatomy.measure import relative_gap
 from anatomy.request import Want
 from anatomy.rounding import largest_place, smallest_place
 from articles.checks.overview import overview
-from articles.checks.second_text import own_ids, too_short
+from articles.checks.second_text import own_ids, says_which_part, too_short
 from articles.verdict import Case, Verdict, rests_on
 from viz.format import number, percent, rounding
 
@@ -140,6 +140,7 @@ def flow(case: Case) -> Verdict:
     )
 
 
+@says_which_part
 def parallel(case: Case) -> Verdict:
     """The first half of the text by itself, against the same tokens in the run on all of it."""
     spec, ids = case.spec, own_ids(case.trace())

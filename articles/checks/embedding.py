@@ -9,7 +9,7 @@ from anatomy.measure import cosines
 from anatomy.request import Want
 from anatomy.rounding import largest_at, smallest_at
 from anatomy.trace import Trace
-from articles.checks.second_text import backwards, own_ids, too_short
+from articles.checks.second_text import backwards, own_ids, says_which_part, too_short
 from articles.verdict import Case, Verdict
 from viz import nouns
 from viz.format import cosine, number, percent, quoted, thousands
@@ -118,6 +118,7 @@ def _letters(label: str) -> str:
     return label.strip("·▁Ġ# ").casefold()
 
 
+@says_which_part
 def sentences(case: Case) -> Verdict:
     """Whether a token's embedding row depends on what stands around it: the same tokens in reverse order."""
     ids = own_ids(case.trace())

@@ -10,7 +10,7 @@ from anatomy.request import Want
 from anatomy.rounding import smallest_at
 from anatomy.trace import Trace
 from articles.checks.overview import overview
-from articles.checks.second_text import backwards, own_ids, too_short
+from articles.checks.second_text import backwards, own_ids, says_which_part, too_short
 from articles.verdict import Case, Verdict
 from viz.format import number, percent, quoted, rounding, thousands
 
@@ -171,6 +171,7 @@ def generates(case: Case) -> Verdict:
     return Verdict("part", sentence, how=how, value=p, unit="probability", at={"pos": pos})
 
 
+@says_which_part
 def knows_language(case: Case) -> Verdict:
     """The text against the same tokens in reverse order, and against guessing: which is less surprising?"""
     if case.spec.head != "causal":

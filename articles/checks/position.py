@@ -11,7 +11,7 @@ from anatomy.measure import norms, softmax
 from anatomy.request import Intervention, Want
 from anatomy.rounding import largest_at
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
-from articles.checks.second_text import backwards, own_ids, too_short
+from articles.checks.second_text import backwards, own_ids, says_which_part, too_short
 from articles.verdict import Case, Verdict, rests_on
 from viz.format import number, percent, rounding, thousands
 
@@ -91,6 +91,7 @@ def _closest(table: np.ndarray) -> float | None:
     return float(np.sqrt(max(0.0, apart[~np.eye(len(table), dtype=bool)].min())))
 
 
+@says_which_part
 def order(case: Case) -> Verdict:
     """The same tokens in reverse order, with positions and with all tokens at position 0: does the answer change?
 

@@ -13,7 +13,7 @@ from anatomy.request import Want
 from anatomy.rounding import largest_at
 from articles.checks.cost import operations
 from articles.checks.residual import sum_gap
-from articles.checks.second_text import own_ids, too_short
+from articles.checks.second_text import own_ids, says_which_part, too_short
 from articles.verdict import Case, Verdict, rests_on
 from viz import nouns
 from viz.format import number, percent, quoted, rounding, size
@@ -89,6 +89,7 @@ def checkpointing(case: Case) -> Verdict:
 
 
 @rests_on(facts.WINDOW)
+@says_which_part
 def dynamic(case: Case) -> Verdict:
     """The first half of the text and all of it: how many vectors, and which parts run?"""
     ids = own_ids(case.trace())

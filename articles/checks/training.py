@@ -10,7 +10,7 @@ from anatomy.published import DEVICE_BYTES, TRAINED_TOKENS
 from anatomy.request import Want
 from anatomy.rounding import largest_at
 from anatomy.trace import Trace
-from articles.checks.second_text import own_ids, too_short
+from articles.checks.second_text import own_ids, says_which_part, too_short
 from articles.verdict import Case, Verdict
 from viz import nouns
 from viz.format import cosine, number, percent, quoted, size, thousands
@@ -187,6 +187,7 @@ def training_data(case: Case) -> Verdict:
     return Verdict("unseen", sentence, how=how, value=count, unit="parameters")
 
 
+@says_which_part
 def augmentation(case: Case) -> Verdict:
     """What a replaced word does to the last stream: the kind of change that augmented training would make small."""
     ids = own_ids(case.trace())

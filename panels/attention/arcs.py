@@ -15,14 +15,14 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
 from panels.attention.attention_snippet import of_tokens as snippet
-from panels.common.attention_row import Row, row_of, wanted, weights
+from panels.common.attention_row import Row, level, row_of, wanted, weights
 from panels.common.chosen_cell import rule
 from panels.common.columns import ROWS, most_note
 from panels.common.relation import relation
 from panels.common.shared import FIRST
 from panels.panel import Panel, Table
 from viz.arcs import Arcs, Ribbon
-from viz.format import exact_percent, number, percent, quoted
+from viz.format import exact_percent, number, percent, quoted, thousands
 from viz.marks import Stands
 
 _MOST_TOKENS, _STRONGEST = 60, 20
@@ -132,6 +132,8 @@ def caption(looks: Looks) -> str:
         )
     if float(row.weights[row.strongest]) < _LEAST:
         return f"{_all_thin(looks, row.strongest)} {_half(row.weights)}"
+    if count := level(row.weights):
+        return f"{_all_alike(looks, count)} {_half(row.weights)} {_drawn(looks)}"
     thickest = _(
         "In layer {layer}, head {head}, the thickest ribbon of {looking} goes to {looked}: {weight}, {relation}.",
         layer=looks.layer,
@@ -142,6 +144,19 @@ def caption(looks: Looks) -> str:
         relation=relation(looks.tokens, row.pos, row.strongest),
     )
     return f"{thickest} {_half(row.weights)} {_drawn(looks)}"
+
+
+def _all_alike(looks: Looks, count: int) -> str:
+    """That the chosen token gives as much to each."""
+    return _(
+        "In layer {layer}, head {head}, {looking} spreads its attention about evenly: its {count} ribbons are equally "
+        "thick, {weight} each.",
+        layer=looks.layer,
+        head=looks.head,
+        looking=looks.looking,
+        count=thousands(count),
+        weight=percent(float(np.nanmax(looks.row.weights))),
+    )
 
 
 def _all_thin(looks: Looks, strongest: int) -> str:

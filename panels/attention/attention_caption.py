@@ -9,6 +9,7 @@ from anatomy.view import Fitted
 from panels.attention import attention_long as far
 from panels.attention.attention_map import AttentionMap, most_joined
 from panels.attention.attention_shown import ShownRow, by_length
+from panels.common.attention_row import level
 from panels.common.columns import span
 from panels.common.joined import note
 from panels.common.relation import relation
@@ -36,6 +37,14 @@ def _gives(attention: AttentionMap) -> str:
     best = _("Most goes to {best} ({share}).", best=row.named(row.strongest), share=percent(most))
     if np.isnan(weight):
         return f"{_unseen(attention, row.looked)} {best}"
+    if (count := level(row.shown)) and not (attention.view[WORDS] or row.left_out):
+        return _(
+            "In layer {layer}, head {head}, {looking} spreads its attention about evenly: {share} to each of the "
+            "{count} tokens that it sees.",
+            **_looking(attention),
+            share=percent(float(row.shown[row.strongest])),
+            count=thousands(count),
+        )
     chosen = _gives_chosen(attention, row.looked, weight)
     if row.is_level(row.looked):
         return chosen

@@ -175,8 +175,8 @@ def _strongest(links: Links) -> str:
     values = {
         "layer": links.layer,
         "head": links.head,
-        "looking": quoted(labels[looking]),
-        "looked": quoted(labels[looked]),
+        "looking": _placed(labels, looking, links.places.start),
+        "looked": _placed(labels, looked, links.places.start),
         "weight": percent(float(weights[looking, looked])),
     }
     if len(labels) < len(links.labels):
@@ -189,6 +189,11 @@ def _strongest(links: Links) -> str:
         "In layer {layer}, head {head}, the strongest link between two tokens is {looking} → {looked} with {weight}.",
         **values,
     )
+
+
+def _placed(labels: Sequence[str], place: int, first: int) -> str:
+    """A token as a sentence names it: with its position where others are written alike."""
+    return quoted(labels[place]) + (f" ({thousands(first + place)})" if labels.count(labels[place]) > 1 else "")
 
 
 def _weightless(links: Links) -> str:
@@ -211,7 +216,8 @@ def _how(links: Links) -> str:
     """How to read the view."""
     if links.shown == "head":
         return _(
-            "One colour per head, head {head} switched on: click a square to switch a head, point at a token.",
+            "One colour per head; head {head} is on at first: a square switches its head on or off, a token pointed at "
+            "or tapped shows its links alone.",
             head=links.head,
         )
     return _("One small picture per layer and head: click one to enlarge it.")

@@ -59,7 +59,7 @@ def draw(scores: HeadScores) -> Grid:
         title=_title(scores),
         high=scores.high,
         focus=(scores.layer, scores.head),
-        empty=_("no case in this text"),
+        empty=_("no case in this text") if scores.maps is None else _("all of its attention on itself"),
         tiles=scores.maps,
         groups=scores.sharing if 1 < scores.sharing < heads else 0,
         selects="head",

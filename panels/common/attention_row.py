@@ -15,6 +15,7 @@ from anatomy.rounding import largest_at
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.shared import FIRST
+from viz.format import percent
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,14 @@ class Row:
     pattern: Float[np.ndarray, " src"]
     weights: Float[np.ndarray, " src"]
     first: float
+
+
+def level(values: Float[np.ndarray, " src"]) -> int:
+    """Among how many tokens attention is spread so evenly that their shares read the same; 0 where it is not, or goes
+    to one alone. values: NaN for a token that gets none."""
+    seen = values[~np.isnan(values)]
+    even = len(seen) > 1 and seen.max() > 0 and percent(float(seen.max())) == percent(float(seen.min()))
+    return len(seen) if even else 0
 
 
 def is_long(view: Fitted) -> bool:

@@ -20,6 +20,7 @@ from viz.lines import Lines, banded
 from viz.marks import Stands
 
 _ENTERING = Want("resid_pre", 0)
+_ALIKE = 0.99  # cosine from which two vectors count as nearly the same
 _BEFORE = """layers[0].register_forward_pre_hook(
     lambda layer, given, named: streams.append(given[0] if given else named["hidden_states"]), with_kwargs=True
 )
@@ -142,6 +143,11 @@ def caption(paths: Paths) -> str:
     if _three(paths.same[0].min()) == _three(1.0):
         parted = _(
             "The two vectors stay the same: {parted}. With its own row the one at {pos} has {own}.",
+            **values,
+        )
+    elif paths.same[0].min() >= _ALIKE:
+        parted = _(
+            "The two vectors stay nearly the same: {parted}. With its own row the one at {pos} has {own}.",
             **values,
         )
     else:

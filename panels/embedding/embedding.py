@@ -200,8 +200,8 @@ def caption(plane: Plane) -> str:
         )
         return f"{row} {alone}"
     drawn = _(
-        "Drawn are {drawn}, each once. A flat map shows {share} of the variance of their rows; what differs in other "
-        "directions does not show.",
+        "The map holds {drawn}, each once. Being flat, it shows {share} of the variance of their rows; what differs in "
+        "other directions does not show.",
         drawn=_drawn(plane),
         share=percent(sum(plane.shares)),
     )
@@ -223,7 +223,7 @@ def _drawn(plane: Plane) -> str:
             neighbours=neighbours,
         )
     return _(
-        "{tokens} of the text and {neighbours} of theirs from the rest of the vocabulary",
+        "{tokens} of the text and {neighbours} from the rest of the vocabulary",
         tokens=tokens,
         neighbours=neighbours,
     )

@@ -156,8 +156,8 @@ def caption(lenses: Lenses) -> str:
     count, so_far = ids.shape[1], lenses.so_far
     if count > 1:
         starts = sorted(leads_from(column[:, None]) for column in ids.T)
-        since = _("At half of them or more it leads for good from layer {layer} on.", layer=starts[(count - 1) // 2])
-        sentences += [_already(int((ids[lenses.layer] == ids[-1]).sum()), count), since]
+        sentences += [_already(int((ids[lenses.layer] == ids[-1]).sum()), count)]
+        sentences += [_since(starts[(count - 1) // 2], len(ids) - 1)]
     if so_far is not None:
         sentences.append(so_far)
     elif lenses.window.start:
@@ -169,6 +169,13 @@ def caption(lenses: Lenses) -> str:
             )
         )
     return " ".join(sentences)
+
+
+def _since(layer: int, last: int) -> str:
+    """From which layer on half of the final tokens lead."""
+    if layer == last:
+        return _("At more than half of them it leads for good only after the last layer.")
+    return _("At half of them or more it leads for good from layer {layer} on.", layer=layer)
 
 
 def _already(count: int, of: int) -> str:

@@ -269,4 +269,5 @@ PANEL = Panel(
     formula=formula,
     snippet=snippet,
     applies=applies,
+    wide=True,
 )

@@ -99,6 +99,21 @@ def test_verdicts_change_with_the_text():
     assert {"c-multihead", "c-weighing", "c-nonlinear", "c-relative", "c-hierarchy", "c-all-words"} <= numbers
 
 
+def test_what_was_measured_on_a_part_of_a_long_text_says_so():
+    runs_a_part = {
+        f"{module.stem}.{function.name}"
+        for module in (Path(str(articles.__file__)).parent / "checks").glob("*.py")
+        for function in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(function, ast.FunctionDef) and "own_ids(case.trace())" in ast.unparse(function)
+    }
+    checks = {f"{check.__module__.rpartition('.')[2]}.{check.__name__}": check for check in CHECKS.values()}
+    assert len(runs_a_part) > 5
+    for name in runs_a_part:
+        short, long = (judge(checks[name], case("llama", "abcdefgh" * times)).says for times in (8, 9))
+        assert long.endswith("Measured on the first 64 of its 72 tokens."), name
+        assert "Measured on" not in short, name
+
+
 def test_what_the_engine_refuses_is_nothing_seen_and_any_other_error_goes_on():
     def refuse(asked):
         raise Refused(N_("The text has tokens 0 to {last}, not {pos}."), last=3, pos=9)

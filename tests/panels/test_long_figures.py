@@ -84,12 +84,12 @@ def test_of_very_many_different_tokens_the_most_frequent_are_drawn(monkeypatch: 
     plane, different = embedding.read(trace, view), len({token.id for token in trace.tokens})
     assert trace.tokens[POS].id == plane.ids[0]
     assert len([rank for rank in plane.ranks if rank in ("chosen", "text")]) <= 100
-    told = f"Drawn are 100 of {different} tokens of the text, the chosen and the most frequent, with"
+    told = f"The map holds 100 of {different} tokens of the text, the chosen and the most frequent, with"
     assert told in once.caption(embedding.PANEL, trace, view)
     table = once.table(embedding.PANEL, trace, view)
     assert len(table.rows) == len(plane.ids)
     assert table.note is not None
-    assert table.note.startswith(told.replace("Drawn", "Listed"))
+    assert table.note.startswith(told.replace("The map holds", "Listed are"))
     compile(embedding.PANEL.snippet(trace.spec, view), "embedding", "exec")
 
 

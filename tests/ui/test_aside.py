@@ -165,7 +165,7 @@ def test_the_column_says_how_many_texts_come_before_this_one():
         (judging.Judged(verdicts), "so far; more are being worked out"),
         (judging.Judged(verdicts, before=1), "so far; 1 text comes before this one"),
         (judging.Judged(verdicts, before=12), "so far; 12 texts come before this one"),
-        (judging.Judged(verdicts, done=True), "hold, hold in part, do not hold for this model"),
+        (judging.Judged(verdicts, done=True), "hold for this model"),
         (judging.Judged(done=True), ""),
     ]
     for judged, says in cases:

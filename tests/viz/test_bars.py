@@ -1,5 +1,7 @@
 """Bars with their numbers printed: equal labels apart, room for every number, only grey has a colour of its own."""
 
+import html
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from tests.snapshot import described
 from viz.bars import Bars, Marks
 from viz.measures import Column, Measures
 from viz.rows import LAYOUT, LETTER, NARROW, WIDTH, Bar, beyond, ends_of
+from viz.scale import columns
 from viz.theme import NEUTRAL
 
 
@@ -21,6 +24,14 @@ def falling(count: int, **last) -> list[Bar]:
 @pytest.mark.parametrize("count", [1, 10, 30])
 def test_the_picture(count, picture):
     assert described(Bars(falling(count), "probability (%)", low=0.0).drawn()) == picture
+
+
+@given(st.text(st.sampled_from("ab <&患"), min_size=1, max_size=400))
+def test_what_a_bar_says_when_pointed_at_is_never_wider_than_a_narrow_figure(note):
+    shown = Bars([Bar("a", 1.0, "1", note, accent=True)], "x").drawn().data[0].hovertext[0].split("<br>")[1:]
+    lines = [html.unescape(line) for line in shown]
+    assert all(columns(line) <= 60 for line in lines)
+    assert "".join(lines).replace(" ", "") == note.replace(" ", "")
 
 
 def test_the_picture_with_marks_a_legend_and_a_sum_apart(picture):

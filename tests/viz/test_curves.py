@@ -50,6 +50,12 @@ def test_words_of_a_mark_stand_above_it_and_below_where_the_curve_is_above():
     assert words("here", X, mark=Mark(20.0, 20.0, "here")).ay < 0
 
 
+def test_words_of_a_mark_stand_where_no_curve_passes_on_a_phone_either():
+    late = np.r_[0.0, np.full(18, 10.0), np.full(11, 11.2)]  # behind words above the mark on a phone alone
+    found = words("layer", late, mark=Mark(10.0, 10.0, "layer 10: 10.0 nats"))
+    assert found.ay > 0
+
+
 @pytest.mark.parametrize("place", [0.0, 14.0, 29.0])
 @pytest.mark.parametrize("height", [0.0, 15.0, 30.0])
 def test_words_of_a_mark_stay_in_the_figure(place, height):

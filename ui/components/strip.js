@@ -100,7 +100,13 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   const scale = part(".scale"), ask = part(".ask");
   scale.hidden = !colour.says;
   scale.classList.toggle("single", Boolean(colour.steps));
-  const meaning = part(".meaning"), tip = part(".tip");
+  const meaning = part(".meaning"), tip = part(".tip"), what = part(".what");
+  // Why there is no colour stands in the line. What a colour means opens below its "?": it is longer than the line.
+  meaning.popover = colour.steps ? "auto" : null;
+  meaning.ontoggle = () => below(meaning, what);
+  what.popoverTargetElement = meaning;
+  what.hidden = !colour.steps;
+  what.setAttribute("aria-label", words.what);
   if (meaning.textContent !== colour.says) { tip.togglePopover(false); meaning.replaceChildren(...colour.told.map((piece) => worded(tip, piece))); }
   part(".ramp").hidden = !colour.steps;
   ask.hidden = !colour.slow;
@@ -192,17 +198,22 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   return () => { memory.wide.disconnect(); memory.soon.stop(); memory.typed.stop(); };
 }
 
+// Puts what lies over the page below what it belongs to, inside of the window.
+function below(box, owner) {
+  const { left, bottom } = owner.getBoundingClientRect();
+  box.style.left = `${Math.max(4, Math.min(left, document.documentElement.clientWidth - box.offsetWidth - 4))}px`;
+  box.style.top = `${bottom + 4}px`;
+}
+
 // A piece of a sentence: words, or a term. What it means stands below it while it is pointed at or has the focus.
 function worded(tip, [words, says]) {
   if (!says) return words;
   const term = Object.assign(document.createElement("dfn"), { className: "term", tabIndex: 0, textContent: words });
   term.setAttribute("aria-description", says);
   term.onpointerenter = term.onfocus = () => {
-    const { left, bottom } = term.getBoundingClientRect();
     tip.textContent = says;
     tip.togglePopover(true);
-    tip.style.left = `${Math.max(4, Math.min(left, document.documentElement.clientWidth - tip.offsetWidth - 4))}px`;
-    tip.style.top = `${bottom + 4}px`;
+    below(tip, term);
   };
   term.onpointerleave = term.onblur = () => tip.togglePopover(false);
   return term;

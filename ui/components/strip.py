@@ -36,8 +36,9 @@ enterkeyhint="search" autocomplete="off" spellcheck="false">
 <span role="status"></span></div>
 <div class="under"><fieldset class="switch"><legend class="hidden"></legend></fieldset>
 <span class="hint" aria-hidden="true"></span>
-<div class="scale"><span class="ramp" aria-hidden="true"><b></b><i></i><b></b></span><span class="meaning"></span>
-<span class="own" aria-hidden="true"></span><button type="button" class="ask"></button></div></div>
+<div class="scale"><span class="own" aria-hidden="true"></span><button type="button" class="what">?</button>
+<span class="ramp" aria-hidden="true"><b></b><i></i><b></b></span><span class="meaning"></span>
+<button type="button" class="ask"></button></div></div>
 <p class="tip" popover="manual" aria-hidden="true"></p>
 <div class="stretch" role="group"><button type="button" class="earlier"></button><span role="status"></span>
 <button type="button" class="later"></button><button type="button" class="back"></button></div></div>""",
@@ -224,6 +225,7 @@ def _words(count: int) -> dict[str, str]:
         "colour": _("Colour of the tokens"),
         "plain": _("no colour"),
         "ask": _("Work it out"),
+        "what": _("What the colour means"),
         **_places(count),
         **(many if count > NUMBERED else {}),
     }

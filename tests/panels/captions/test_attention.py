@@ -18,9 +18,16 @@ from viz.format import number, percent, quoted
 
 
 def weights_that_read_the_same(panel: Panel) -> Answer:
-    """One is more than another by less than a caption shows."""
+    """All differ by less than a caption shows."""
     weights = even(3)
     weights[2] = 0.3331, 0.3335, 0.3334
+    return Answer(panel, attending("a b c", weights), Fitted(layer=1, head=0, pos=2, src=0, length=3))
+
+
+def two_weights_that_read_the_same(panel: Panel) -> Answer:
+    """One is more than another by less than a caption shows, a third one is much less."""
+    weights = even(3)
+    weights[2] = 0.4631, 0.4635, 0.0734
     return Answer(panel, attending("a b c", weights), Fitted(layer=1, head=0, pos=2, src=0, length=3))
 
 
@@ -44,6 +51,7 @@ RULES = Rules(
         asked("llama", pos=0, settings=(("first", "0"),)),
         asked("llama", text="a", settings=(("first", "0"), ("measure", "value"))),
         weights_that_read_the_same,
+        two_weights_that_read_the_same,
     ),
     arcs=answers("arcs", asked("llama", pos=5), attention_spread_thinly),
     bertviz=answers(
@@ -114,6 +122,21 @@ def nothing_but_the_first_token_is_seen(case, said):
 def the_thickest_ribbon_has_the_largest_weight_and_is_drawn(case, said):
     weights = case.reading.row.weights
     return said["weight"] == percent(float(np.nanmax(weights))) and any(ribbon.chosen for ribbon in case.drawn.ribbons)
+
+
+@RULES.holds(
+    "attention", r"spreads its attention about evenly: (?P<share>[^,:]*?) to each of the (?P<count>\d+) tokens"
+)
+def every_token_that_it_sees_gets_the_same(case, said):
+    row = case.reading.row.shown
+    seen = row[~np.isnan(row)]
+    return int(said["count"]) == len(seen) > 1 and {percent(weight) for weight in seen.tolist()} == {said["share"]}
+
+
+@RULES.holds("arcs", r"about evenly: its (?P<count>\d+) ribbons are equally thick, (?P<share>.*?) each")
+def every_ribbon_of_the_chosen_token_is_as_thick(case, said):
+    own = [ribbon.weight for ribbon in case.drawn.ribbons if ribbon.chosen]
+    return int(said["count"]) == len(own) > 1 and {percent(weight) for weight in own} == {said["share"]}
 
 
 @RULES.holds("arcs", r"(?P<count>\d+) tokens? holds? half of its attention")

@@ -31,9 +31,14 @@ def two_vectors_that_stay_the_same_have_cosine_1_throughout(case, said):
     return case.reading.same[0].min() >= 0.9995 - 1e-6
 
 
+@RULES.holds("contexts", r"The two vectors stay nearly the same: ")
+def two_vectors_that_stay_nearly_the_same_keep_a_cosine_of_99_percent(case, said):
+    return 0.99 <= case.reading.same[0].min() < 0.9995 + 1e-6
+
+
 @RULES.holds("contexts", r"the two vectors become those of two contexts: ")
 def two_vectors_that_part_have_a_lower_cosine_somewhere(case, said):
-    return case.reading.same[0].min() < 0.9995 + 1e-6
+    return case.reading.same[0].min() < 0.99
 
 
 @RULES.holds("contexts", r"cosine (?P<end>\S+) after layer \d+, the least of all")
@@ -57,7 +62,7 @@ def the_nearest_row_has_the_largest_cosine(case, said):
     return not lengths.all() or said["cosine"] == cosine(float((rows @ own / lengths)[0]))
 
 
-@RULES.holds("embedding", r"Drawn are (?P<count>\d+) tokens?( of the text)? ?(and (?P<others>\d+) neighbours?)?")
+@RULES.holds("embedding", r"The map holds (?P<count>\d+) tokens?( of the text)? ?(and (?P<others>\d+) neighbours?)?")
 def so_many_points_are_drawn(case, said):
     others = int(said["others"] or 0)
     return int(said["count"]) == len(set(case.ids)) and len(case.drawn.points) == int(said["count"]) + others

@@ -230,6 +230,13 @@ def half_lead_for_good_from_there_and_not_from_the_layer_before(case, said):
     return 2 * leading_for_good(grid, layer) >= len(grid.there) and not before
 
 
+@RULES.holds("lensgrid", r"At more than half of them it leads for good only after the last layer\.")
+def less_than_half_lead_for_good_before_the_last_layer(case, said):
+    grid = case.reading
+    last = len(grid.best) - 1
+    return not last or 2 * leading_for_good(grid, last - 1) < len(grid.there)
+
+
 @RULES.holds("lensgrid", r"Only the last (\d+) tokens? up to the chosen one (?:is|are) read\.")
 def earlier_tokens_are_left_out(case, said):
     return int(said[1]) == len(case.reading.window) < case.reading.window.stop

@@ -92,7 +92,7 @@ def test_the_caption_names_the_nearest_row_and_counts_what_is_drawn():
     assert told.startswith(
         "“a” is row 0 of 50; the row that points most nearly its way is that of “near-a” (cosine 1.00)"
     )
-    assert "2 tokens of the text and 3 neighbours of theirs from the rest of the vocabulary" in told
+    assert "2 tokens of the text and 3 neighbours from the rest of the vocabulary" in told
     assert "2 tokens of the text, each once" in once.caption(PANEL, small(), showing(0))
 
 

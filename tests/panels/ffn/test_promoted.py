@@ -71,7 +71,7 @@ def test_the_caption_names_the_first_neuron_and_its_tokens():
 def test_the_bars_name_what_is_raised_and_lowered():
     figure = once.figure(PANEL, small(), VIEW)
     assert figure.data[0].text[0] == "6.0   ↑ &lt;7&gt; &lt;8&gt;   ↓ &lt;9&gt; &lt;3&gt;"
-    assert "Raises “&lt;7&gt;” +0.50, “&lt;8&gt;” +0.25." in figure.data[0].hovertext[0]
+    assert "Raises “&lt;7&gt;” +0.50, “&lt;8&gt;” +0.25." in figure.data[0].hovertext[0].replace("<br>", " ")
     assert list(figure.layout.yaxis.ticktext) == ["neuron 5", "neuron 2"]
 
 
