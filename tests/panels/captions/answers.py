@@ -29,11 +29,12 @@ KINDS_OF_MODELS = (*MODELS, "t5-gated", "qwen2-mixed")
 
 @dataclass(frozen=True)
 class Answer:
-    """A panel on a trace."""
+    """A panel on a trace. disturbed: what was done to its numbers; nothing where they are as a model gave them."""
 
     panel: Panel
     trace: Trace
     view: Fitted
+    disturbed: str = ""
 
     @cached_property
     def reading(self) -> Any:
@@ -55,6 +56,12 @@ def answers(panel: str, *sought: Callable[[Panel], Answer]) -> Cases:
     """The panel on what tiny models answer, as it is or disturbed, and on the cases sought."""
     found = load()[panel]
     return Cases(panel, partial(_random, found), 60, tuple(partial(case, found) for case in sought))
+
+
+def traces(panel: str, given: Callable[[Source], tuple[Trace, Fitted]]) -> Cases:
+    """The panel on traces that are made of random numbers."""
+    found = load()[panel]
+    return Cases(panel, lambda source: Answer(found, *given(source)), 200)
 
 
 def asked(kind: str, disturbed: str = "", **chosen: Any) -> Callable[[Panel], Answer]:
@@ -153,7 +160,7 @@ def _disturbed(answer: Answer, how: str) -> Answer:
         else 0 * array
         for want, array in answer.trace.arrays.items()
     }
-    return replace(answer, trace=replace(answer.trace, arrays=MappingProxyType(changed)))
+    return replace(answer, trace=replace(answer.trace, arrays=MappingProxyType(changed)), disturbed=how)
 
 
 def _coarse(array: np.ndarray) -> np.ndarray:
