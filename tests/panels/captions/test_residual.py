@@ -123,18 +123,26 @@ def no_write_of_any_layer_is_larger(case, said):
     return near(write(case.reading, said[1]), case.reading.entries.shares.max(), case.reading.entries.shares)
 
 
+PARTS = {"attention": 0, "FFN": 1}
+
+
 def way(value: float) -> str:
     return "along" if value >= 0.5 else "against" if value <= -0.5 else "mostly across"
 
 
-@RULES.holds("directions", r"attention's write to “a” points (along|against|mostly across) the stream")
+@RULES.holds(
+    "directions",
+    r"In layer (\d+) attention's write to “a” points (along|against|mostly across) the stream \(cosine (\S+)\)",
+)
 def attention_points_that_way(case, said):
-    return said[1] == way(case.reading.cosine[0, case.reading.layer])
+    own = float(case.reading.cosine[0, case.reading.layer])
+    return int(said[1]) == case.reading.layer and (said[2], said[3]) == (way(own), cosine(own))
 
 
-@RULES.holds("directions", r"The FFN's points (along|against|mostly across) the stream")
+@RULES.holds("directions", r"The FFN's points (along|against|mostly across) the stream \((\S+)\)")
 def the_ffn_points_that_way(case, said):
-    return said[1] == way(case.reading.cosine[1, case.reading.layer])
+    own = float(case.reading.cosine[1, case.reading.layer])
+    return (said[1], said[2]) == (way(own), cosine(own))
 
 
 @RULES.holds("directions", r"Of \d+ writes (\d+) ha(?:s|ve) a cosine below 0")
@@ -142,14 +150,16 @@ def so_many_cosines_are_below_zero(case, said):
     return int(said[1]) == (case.reading.cosine < 0).sum()
 
 
-@RULES.holds("directions", r"highest is \w+ in layer \d+ \((\S+)\)")
+@RULES.holds("directions", r"highest is (\w+) in layer (\d+) \((\S+)\)")
 def no_cosine_is_higher(case, said):
-    return said[1] == cosine(float(case.reading.cosine.max()))
+    own, every = float(case.reading.cosine[PARTS[said[1]], int(said[2])]), case.reading.cosine
+    return near(own, every.max(), every) and said[3] == cosine(own)
 
 
-@RULES.holds("directions", r"lowest \w+ in layer \d+ \((\S+)\)")
+@RULES.holds("directions", r"lowest (\w+) in layer (\d+) \((\S+)\)")
 def no_cosine_is_lower(case, said):
-    return said[1] == cosine(float(case.reading.cosine.min()))
+    own, every = float(case.reading.cosine[PARTS[said[1]], int(said[2])]), case.reading.cosine
+    return near(own, every.min(), every) and said[3] == cosine(own)
 
 
 @RULES.holds("rms", r"It divides every number of “a” by their root mean square, (\S+)\. ")
