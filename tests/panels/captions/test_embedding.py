@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from tests.panels.captions.answers import answers, asked
+from anatomy.measure import cosines
+from tests.panels.captions.answers import Answer, answers, asked
 from tests.panels.captions.rules import Rules
-from viz.format import cosine, number
+from viz.format import cosine, fixed, number, quoted
 
 RULES = Rules(
     contexts=answers("contexts", asked("llama", text="aaa")),
@@ -41,25 +42,67 @@ def two_vectors_that_part_have_a_lower_cosine_somewhere(case, said):
     return case.reading.same[0].min() < 0.99
 
 
-@RULES.holds("contexts", r"cosine (?P<end>\S+) after layer \d+, the least of all")
+def way(case: Answer, other: str | None) -> np.ndarray:
+    """Cosines of the chosen token's stream with that of the token at `other`, or with its own row: of the row itself,
+    of the stream that enters layer 0 where that differs from the row, after each layer."""
+    row, alike, *streams = (case.trace[want] for want in case.panel.needs(case.trace.spec, case.view))
+    entering = [streams.pop(0)] if len(streams) > case.trace.spec.layers else []
+    if other is None:
+        path = cosines(np.stack([*(each[case.view.pos] for each in entering), *streams]), row[None])
+    else:
+        at = int(other)
+        path = np.array([*(cosines(each[at], each[case.view.pos]) for each in entering), *alike[:, at]])
+    return np.clip(np.append(1.0, path), -1, 1)
+
+
+def three(value: float) -> str:
+    """As the captions on contexts print a cosine."""
+    return fixed(float(value), 3)
+
+
+WAY = r"(?:at \d+ and at (?P<other>\d+) has the same row.*: )?cosine (?P<end>\S+) "
+
+
+@RULES.holds("contexts", WAY + r"after layer (?P<last>\d+), the least of all")
 def nothing_on_the_way_is_less(case, said):
-    path = case.reading.same[0] if case.reading.others else case.reading.own
-    return round(float(path.min()), 3) == round(float(path[-1]), 3) < round(float(path.max()), 3)
+    path, last = way(case, said["other"]), int(said["last"])
+    told = said["end"] == three(path[-1]) == three(path.min()) != three(path.max())
+    return told and last == case.trace.spec.layers - 1
 
 
-@RULES.holds("contexts", r"cosine (?P<end>\S+) after layer \d+, the least (?P<least>\S+) after layer (?P<layer>\d+)")
+@RULES.holds(
+    "contexts",
+    WAY + r"after layer (?P<last>\d+), the least (?P<least>\S+) (?P<where>before|after) layer (?P<layer>\d+)",
+)
 def the_least_stands_where_it_is_said(case, said):
-    path = case.reading.same[0] if case.reading.others else case.reading.own
-    least = path[int(said["layer"]) + 1 + case.reading.entering]
-    return said["end"] != said["least"] and least <= path.min() + 1e-5
+    path, layer, layers = way(case, said["other"]), int(said["layer"]), case.trace.spec.layers
+    afterwards = path[len(path) - layers :]
+    least = afterwards[layer] if said["where"] == "after" else path[: len(path) - layers].min()
+    ends = (said["end"], int(said["last"])) == (three(path[-1]), layers - 1)
+    return ends and said["end"] != said["least"] == three(least) and least <= path.min() + 1e-5
 
 
-@RULES.holds("embedding", r"most nearly its way is that of (?P<near>“.*?”) \(cosine (?P<cosine>\S+)\)")
+@RULES.holds("contexts", WAY + r"all the way to layer (?P<last>\d+)")
+def no_place_on_the_way_reads_otherwise(case, said):
+    path = way(case, said["other"])
+    return {three(value) for value in path} == {said["end"]} and int(said["last"]) == case.trace.spec.layers - 1
+
+
+@RULES.holds(
+    "contexts", r"With its own row the one at (?P<pos>\d+) has cosine (?P<end>\S+) after layer (?P<last>\d+)\."
+)
+def the_end_of_the_way_from_its_own_row(case, said):
+    told = int(said["pos"]), said["end"], int(said["last"])
+    return told == (case.view.pos, three(way(case, None)[-1]), case.trace.spec.layers - 1)
+
+
+@RULES.holds("embedding", r"most nearly its way is that of (?P<near>“.*?”) \(cosine (?P<cosine>[^\s)]+)\)")
 def the_nearest_row_has_the_largest_cosine(case, said):
-    _ids, rows = (case.trace[want][case.view.pos] for want in case.panel.needs(case.trace.spec, case.view)[1:])
-    own = case.trace[case.panel.needs(case.trace.spec, case.view)[0]][case.view.pos].astype(float)
-    lengths = np.linalg.norm(rows.astype(float), axis=1) * np.linalg.norm(own)
-    return not lengths.all() or said["cosine"] == cosine(float((rows @ own / lengths)[0]))
+    own, ids, rows = (case.trace[want][case.view.pos] for want in case.panel.needs(case.trace.spec, case.view))
+    found = cosines(rows, own[None])
+    names = [quoted(case.trace.name(row)) for row in ids.tolist()]
+    told = said["near"] == names[0] and said["cosine"] == cosine(float(found[0]))
+    return told and (bool(case.disturbed) or found[0] >= found.max() - 1e-6)
 
 
 @RULES.holds("embedding", r"The map holds (?P<count>\d+) tokens?( of the text)? ?(and (?P<others>\d+) neighbours?)?")
@@ -104,8 +147,11 @@ def so_many_rows_are_longer(case, said):
 
 @RULES.holds("row", r"their median is (?P<median>[^\s]+)\.")
 def the_level_of_the_figure_is_the_median_that_is_told(case, said):
-    lines = [level.value for level in getattr(case.drawn, "levels", ())]
-    return all(number(float(line)) == said["median"] for line in lines)
+    rows = case.trace[case.panel.needs(case.trace.spec, case.view)[0]].astype(float)
+    different = [rows[case.ids.index(row)] for row in dict.fromkeys(case.ids)]
+    told = number(float(np.median(np.linalg.norm(different, axis=1)))) == said["median"]
+    lines = [number(float(level.value)) for level in getattr(case.drawn, "levels", ())]
+    return told and lines == [said["median"]] * (dict(case.view.settings).get("row") == "lengths")
 
 
 @RULES.holds("similarity", r"is most like (?P<other>“.*?”) among the tokens of this text \(cosine (?P<cosine>\S+)\)")
