@@ -6,7 +6,7 @@ import pytest
 from tests.panels.captions.answers import answers
 from tests.panels.captions.ends import level
 from tests.panels.captions.rules import Rules
-from viz.format import number, percent
+from viz.format import number, percent, quoted
 
 RULES = Rules(**{panel: answers(panel) for panel in ("activation", "neurons", "promoted", "sparsity")})
 
@@ -25,10 +25,16 @@ def the_function_gives_no_less(case, said):
     return min(made.min(), case.reading.own_y.min()) >= least
 
 
-@RULES.holds("neurons", r"neuron (?P<neuron>\d+) responds most to .* \((?P<value>[^()]*)\)")
+@RULES.holds(
+    "neurons",
+    r"In layer (?P<layer>\d+) neuron (?P<neuron>\d+) responds most to (?P<token>“.*?”) \((?P<value>[^()]*)\)\.",
+)
 def no_neuron_is_farther_from_zero(case, said):
-    act = case.reading.values["act"]
-    return level(np.abs(act), abs(act[int(said["neuron"])])).all()
+    act = case.trace[case.panel.needs(case.trace.spec, case.view)[0]]
+    own = float(act[int(said["neuron"])])
+    named = int(said["layer"]), said["token"]
+    told = named == (case.view.layer, quoted(case.trace.labels[case.view.pos])) and said["value"] == number(own)
+    return told and level(np.abs(act), abs(own)).all()
 
 
 @RULES.holds("neurons", r"Of all, (?P<positive>\d+) are above 0")

@@ -211,9 +211,8 @@ def the_entropy_is_that_of_all_tokens(case, said):
 
 def taken(case: Any) -> dict[str, np.ndarray]:
     """Scores that the model gave, and those that each step leaves, by its name: of the case's logits and sliders."""
-    sliders = {"minp": "min_p", "penalty": "penalty", "topk": "top_k", "topp": "top_p"}
-    chosen = {sliders[name]: float(value) for name, value in case.view.settings}
-    settings = Settings(**{name: int(value) if name == "top_k" else value for name, value in chosen.items()})
+    chosen = {name: float(value) for name, value in case.view.settings}
+    settings = Settings(chosen["penalty"], 1.0, int(chosen["topk"]), chosen["topp"], chosen["minp"])
     ids = [token.id for token in case.trace.tokens]
     return {step.name: step.scores for step in steps(case.trace[Want("logits", pos=0)], ids, settings)}
 

@@ -1,9 +1,12 @@
 """Captions of the tokenizer say no more than the text and its tokens bear out."""
 
+import numpy as np
 import pytest
 
+from anatomy.trace import readable
 from tests.panels.captions.answers import answers
 from tests.panels.captions.rules import Rules
+from viz.format import quoted
 from viz.tokens import cut, units, words
 
 RULES = Rules(**{panel: answers(panel) for panel in ("tokens", "words", "merges")})
@@ -31,9 +34,22 @@ def no_word_takes_more_tokens(case, said):
     return int(said["count"]) == max(len(unit.tokens) for unit in case.reading.units)
 
 
-@RULES.holds("merges", r"begins as (?P<bytes>\d+) bytes?; (?P<count>\d+) merges? leaves? (?P<tokens>\d+) token")
+@RULES.holds(
+    "merges",
+    r"(?P<word>“.*?”|Its word) begins as (?P<bytes>\d+) bytes?; (?P<count>\d+) merges? leaves? (?P<left>\d+) token",
+)
 def each_merge_leaves_one_piece_less(case, said):
-    return int(said["bytes"]) - int(said["count"]) == int(said["tokens"])
+    steps, _rules = (case.trace[want] for want in case.panel.needs(case.trace.spec, case.view))
+    lengths = [len(token.bytes) for token in case.trace.tokens]
+    firsts = np.cumsum([0, *lengths])
+    word = np.cumsum(steps == -2)  # of each byte: a word's first has −2
+    own = np.flatnonzero(word == word[firsts[case.view.pos]])
+    raw = b"".join(token.bytes for token in case.trace.tokens)[own[0] : own[-1] + 1]
+    tokens = sum(own[0] <= first <= own[-1] for first in firsts[:-1].tolist())
+    counts = len(raw), int((steps[own] > 0).sum()), tokens
+    named = said["word"] == ("Its word" if len(raw) > 32 else quoted(readable(raw.decode(), raw)))
+    told = (int(said["bytes"]), int(said["count"]), int(said["left"])) == counts
+    return named and told and counts[0] - counts[1] == counts[2]
 
 
 @RULES.holds("merges", r"there is nothing to merge|no bytes are merged for it")
