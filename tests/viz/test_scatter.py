@@ -26,15 +26,15 @@ def points(count: int) -> list[Point]:
     ]
 
 
-def scale_of(figure: go.Figure, width: int) -> float:
-    """Pixels of a unit, for a plotting area of this width, and as high as this figure's."""
+def scale_of(figure: go.Figure, width: int, height: int | None = None) -> float:
+    """Pixels of a unit, for a plotting area of this width and height; where none is given as high as this figure's."""
     (low, high), (left, right) = figure.layout.yaxis.range, figure.layout.xaxis.range
-    return min((figure.layout.height - 64) / (high - low), width / (right - left))
+    return min((height or figure.layout.height - 64) / (high - low), width / (right - left))
 
 
-def box(figure: go.Figure, i: int, width: int = 640) -> tuple[float, float, float, float]:
+def box(figure: go.Figure, i: int, width: int = 640, height: int | None = None) -> tuple[float, float, float, float]:
     """Left, bottom, right, top of a label in pixels."""
-    label, scale = figure.layout.annotations[i], scale_of(figure, width)
+    label, scale = figure.layout.annotations[i], scale_of(figure, width, height)
     x, y = label.x * scale + label.ax, label.y * scale - label.ay
     half = 3.4 * len(label.text.removeprefix("<b>").removesuffix("</b>"))
     return x - half, y - 7, x + half, y + 7
@@ -87,7 +87,7 @@ def test_the_chosen_point_and_its_neighbours_are_labelled_even_in_a_crowd():
     assert isinstance(found[-1], Place)
 
 
-def test_faint_points_are_labelled_last_and_smaller_where_their_label_lies_on_no_point():
+def test_faint_points_are_labelled_last_and_smaller():
     given = [Point(0, 0, "·here", "", "chosen"), *(Point(9, i * 0.001, f"·n{i}", "", "faint") for i in range(40))]
     places = label_places(given)
     assert isinstance(places[0], Place)
@@ -95,6 +95,22 @@ def test_faint_points_are_labelled_last_and_smaller_where_their_label_lies_on_no
     sizes = {note.text: note.font.size for note in Scatter(given, "x", "y").drawn().layout.annotations}
     assert sizes.pop("<b>·here</b>") is None
     assert set(sizes.values()) == {11}
+
+
+@pytest.mark.parametrize("count", [10, 80, 500])
+def test_the_label_of_a_faint_point_lies_on_no_point(count):
+    figure = Scatter(points(count), "PC 1", "PC 2").drawn()
+    scale = scale_of(figure, 640, 330)
+    marks = [
+        (x * scale - 0.4 * size, y * scale - 0.4 * size, x * scale + 0.4 * size, y * scale + 0.4 * size)
+        for trace in figure.data
+        for x, y, size in zip(trace.x.tolist(), trace.y.tolist(), trace.marker.size, strict=True)
+    ]
+    faint = {point.label for point in points(count) if point.rank == "faint"}
+    boxes = [box(figure, i, height=330) for i, note in enumerate(figure.layout.annotations) if note.text in faint]
+    assert len(marks) == count
+    assert len(boxes) > 1
+    assert all(apart(label, mark) for label in boxes for mark in marks)
 
 
 def test_a_label_far_off_has_a_line_to_its_point():
