@@ -34,7 +34,7 @@ def no_neuron_is_farther_from_zero(case, said):
     own = float(act[int(said["neuron"])])
     named = int(said["layer"]), said["token"]
     told = named == (case.view.layer, quoted(case.trace.labels[case.view.pos])) and said["value"] == number(own)
-    return told and level(np.abs(act), abs(own)).all()
+    return told and bool(level(np.abs(act), abs(own)).all())
 
 
 @RULES.holds("neurons", r"Of all, (?P<positive>\d+) are above 0")

@@ -75,7 +75,7 @@ def no_distance_scores_more(case, said):
     told = [said[name] for name in ("once", "most", "mean")]
     numbers = [number(float(score)) for score in (every[0], every[best], every.mean())]
     named = [said[name] for name in ("layer", "head", "q", "k")] == names(case)
-    return named and told == numbers and level(every, every[best]).all() and far == len(case.reading.scores) - 1
+    return named and told == numbers and bool(level(every, every[best]).all()) and far == len(case.reading.scores) - 1
 
 
 @RULES.holds("distance", r"In this text they stand (?P<count>\d+) tokens? apart: (?P<score>\S+), the model's own")
