@@ -304,7 +304,9 @@ def test_what_opens_has_something_to_show_and_says_why_it_is_not_copying(text, o
     control = next(control for control in PANEL.offered(trace.spec, view) if control.name == "show")
     grid = once.figure(PANEL, trace, view)
     assert control.default == opens
-    assert why in once.caption(PANEL, trace, view)
+    caption = once.caption(PANEL, trace, view)
+    assert why in caption
+    assert ("no head has" in caption) is ("no head has" in why)
     assert not np.isnan(grid.z).all() or (grid.tiles == 255).all()
 
 
