@@ -26,14 +26,19 @@ TRIES = 3  # of a browser test, the first included
 KEPT = ROOT / "build" / "browser"  # what failed tests leave behind
 FAILED = pytest.StashKey[bool]()
 FAULTS: list[str] = []  # what pages did that no second try may hide: requests that leave the machine, broken scripts
-_LOGS: list[Path] = []  # of all servers of this session
+_LOGS: dict[Path, int] = {}  # of all servers of this session, each with how many faults it told before the test began
 expect.set_options(timeout=LIMIT)
 
 
 def second_try(error: BaseException | None) -> bool:
-    """Whether a failed browser test may be tried again: never where a server's log says why, a script of a page broke,
-    or something left the machine."""
-    return not FAULTS and not any(_faults(log) for log in _LOGS)
+    """Whether a failed browser test may be tried again: never where a server's log has said why since it began, a
+    script of a page broke, or something left the machine."""
+    return not FAULTS and not any(len(_faults(log)) > before for log, before in _LOGS.items())
+
+
+def begins() -> None:
+    """A try of a browser test begins: what the servers' logs hold by now is of tests before it."""
+    _LOGS.update({log: len(_faults(log)) for log in _LOGS})
 
 
 def _faults(log: Path) -> list[str]:
@@ -59,7 +64,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     command = [sys.executable, "-m", "tests.ui.guarded_server", "run", "app.py", *options]
     with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as process:
         try:
-            _LOGS.append(log)
+            _LOGS[log] = 0
             until_it_answers(port, process, log)
             until_ready(port)
             yield Served(f"http://127.0.0.1:{port}/", log)

@@ -90,27 +90,32 @@ def test_what_reads_once_is_recognized(code, found):
 
 FLAKY = """
 import pytest
+from tests import browsing
 tries = []
 
 {mark}
 @pytest.mark.parametrize("name", {names!r})
 def test_it(name):
     tries.append(name)
+    for log in browsing._LOGS:
+        with log.open("a") as written:
+            written.write({told!r})
     assert tries.count(name) > {fails}, "too early"
 """
 
 
 @pytest.fixture
 def ran(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
-    """ran(names, fails, mark): the outcome of tests that fail so often before they pass, and what was printed."""
+    """ran(names, fails, mark, told): the outcome of tests that fail so often before they pass, and what was printed.
+    told: what each of their tries has the servers log."""
     monkeypatch.setattr(browsing, "KEPT", pytester.path / "build" / "browser")
     monkeypatch.setattr(browsing, "ROOT", pytester.path)
     monkeypatch.setattr(browsing, "FAULTS", [])
-    monkeypatch.setattr(browsing, "_LOGS", [])
+    monkeypatch.setattr(browsing, "_LOGS", {})
 
-    def run(names: str, fails: int, mark: str = "@pytest.mark.browser") -> pytest.RunResult:
+    def run(names: str, fails: int, mark: str = "@pytest.mark.browser", told: str = "") -> pytest.RunResult:
         pytester.makeini("[pytest]\nmarkers = browser: drives a browser")
-        pytester.makepyfile(FLAKY.format(mark=mark, names=list(names), fails=fails))
+        pytester.makepyfile(FLAKY.format(mark=mark, names=list(names), fails=fails, told=told))
         return pytester.runpytest_inprocess(plugins=[second_tries])
 
     return run
@@ -140,12 +145,28 @@ def test_tests_without_a_browser_have_one_try(ran):
     ran("a", fails=1, mark="").assert_outcomes(failed=1)
 
 
-@pytest.mark.parametrize("line", ["Traceback (most recent call last):", f"{browsing.OUTSIDE} ('10.0.0.1', 80)"])
-def test_there_is_no_second_try_where_the_servers_log_says_why(line, ran, tmp_path):
-    log = tmp_path / "log.txt"
-    log.write_text(f"started\n{line}\n", "utf-8")
-    browsing._LOGS.append(log)
-    ran("a", fails=1).assert_outcomes(failed=1)
+LINES = ["Traceback (most recent call last):", f"{browsing.OUTSIDE} ('10.0.0.1', 80)"]
+
+
+@pytest.fixture
+def log(ran, tmp_path: Path) -> Path:
+    """Of a server that has started."""
+    path = tmp_path / "log.txt"
+    path.write_text("started\n", "utf-8")
+    browsing._LOGS[path] = 0
+    return path
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_there_is_no_second_try_where_the_servers_log_says_why(line, ran, log):
+    ran("a", fails=1, told=f"{line}\n").assert_outcomes(failed=1)
+    assert log.read_text("utf-8") == f"started\n{line}\n"
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_what_the_servers_log_said_of_an_earlier_test_takes_no_second_try(line, ran, log):
+    log.write_text(f"{line}\n", "utf-8")
+    ran("a", fails=1).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("fault", ["a request left the machine: https://elsewhere.example/", "a script broke"])
