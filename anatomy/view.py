@@ -30,6 +30,8 @@ class View:
     pos       chosen token: looks (query) in attention, is drawn or predicted from elsewhere
     src       token looked at (key), for the attention cell
     tail      ids of generated tokens that follow the text
+    text2     the text of a second run beside this one; None where it is the same
+    model2    catalog name of the model of that second run; None where it is the same
     lang      key in `anatomy.language.LANGUAGES`; None for the browser's own
     article   key of the article that is read along ("A1"); None for none
     claim     id of the claim that is looked at; None for none
@@ -46,6 +48,8 @@ class View:
     pos: int | None = None
     src: int | None = None
     tail: tuple[int, ...] = ()
+    text2: str | None = None
+    model2: str | None = None
     lang: str | None = None
     article: str | None = None
     claim: str | None = None
@@ -78,6 +82,35 @@ class View:
     def with_text(self, text: str) -> "View":
         """The same view on another text: the token choices and what was generated belong to the old text and go."""
         return replace(self, text=text, pos=None, src=None, tail=())
+
+    @property
+    def two(self) -> bool:
+        """Whether a second run stands beside the first."""
+        return self.text2 is not None or self.model2 is not None
+
+    @property
+    def alone(self) -> "View":
+        """The same view of the first run, with none beside it."""
+        return replace(self, text2=None, model2=None)
+
+    @property
+    def second(self) -> "View":
+        """The view of the second run alone: its own text and model, all choices as they are. Places belong to the first
+        run: whoever shows the second one finds their partners. What was generated follows the second one's text only
+        where nothing but the computation differs."""
+        text = self.text if self.text2 is None else self.text2
+        model = self.model if self.model2 is None else self.model2
+        tail = self.tail if (text, model) == (self.text, self.model) else ()
+        return replace(self.alone, text=text, model=model, tail=tail)
+
+    @property
+    def swapped(self) -> "View":
+        """The second run in the first one's place, and the other way round. Chosen tokens belong to the old text."""
+        first, second = self.alone, self.second
+        text2 = None if self.text2 is None else first.text
+        model2 = None if self.model2 is None else first.model
+        places = {} if self.text2 is None and self.model2 is None else {"pos": None, "src": None}
+        return replace(second, text2=text2, model2=model2, **places)
 
     def fit(self, spec: ModelSpec, tokens: tuple[Token, ...]) -> "Fitted":
         """Every choice made and inside the model and the text."""
@@ -212,7 +245,7 @@ def _whole_number(text: str) -> bool:
 
 def _complaint(name: str, text: str, panels: tuple[str, ...]) -> str | None:
     """What is wrong with one field of a link, or None."""
-    if name not in ("text", "tail", "panel", *_NUMBERS) and len(text) > _LONGEST_NAME:
+    if name not in ("text", "text2", "tail", "panel", *_NUMBERS) and len(text) > _LONGEST_NAME:
         return _unusable(name, text)
     if name in _NUMBERS and not _whole_number(text):
         return _(

@@ -79,15 +79,15 @@ def _others(query: Mapping[str, str]) -> dict[str, str]:
 
 
 def only_here(view: View) -> bool:
-    """Whether the page's address holds only the name of the view's text, which this server keeps."""
-    return "kept" in long_links.into(view.query(), _others(session.query()))
+    """Whether the page's address holds only the name of a text of the view, which this server keeps."""
+    return any(name in long_links.KEPT_NAMES for name in long_links.into(view.query(), _others(session.query())))
 
 
 def ended(query: Mapping[str, str]) -> dict[str, str]:
     """The same query, not with the text at its end where that ends like a sentence (". ~ _ -"): programs that find
     addresses in a message leave such an end out of them."""
     *_rest, last = query or [""]
-    if last not in ("text", "packed") or not query[last] or _quoted_end(query[last]).isalnum():
+    if last not in (*long_links.TEXTS, *long_links.NAMES) or not query[last] or _quoted_end(query[last]).isalnum():
         return dict(query)
     rest = {name: value for name, value in query.items() if name != last}
     return {last: query[last]} | (rest or {"panel": DEFAULT_PANEL})

@@ -18,13 +18,25 @@ from zlib import error as ZlibError
 
 import streamlit as st
 
-from anatomy.language import _
+from anatomy.language import N_, _
 from models.engine import MAX_CHARACTERS
 
 PLAIN = 4_000  # characters of a link that a text may take as it is
 WHOLE = 60_000  # characters of a link, whatever is in it: servers refuse requests from 64 KB on
 KEPT = 128  # texts that the server keeps
-NAMES = ("packed", "kept")
+TEXTS = {"text": ("packed", "kept"), "text2": ("packed2", "kept2")}  # a text's field: its names, packed and kept
+NAMES = tuple(name for names in TEXTS.values() for name in names)
+KEPT_NAMES = tuple(kept for _packed, kept in TEXTS.values())
+_DAMAGED = {
+    "text": N_("The text in this link is damaged: another one is shown."),
+    "text2": N_("The second text in this link is damaged: the second run has the text of the first."),
+}
+_GONE = {
+    "text": N_("The text of this link was kept by the server and is gone: another one is shown."),
+    "text2": N_(
+        "The second text of this link was kept by the server and is gone: the second run has the text of the first."
+    ),
+}
 _MOST_BYTES = 4 * MAX_CHARACTERS
 
 
@@ -59,11 +71,14 @@ def shelf() -> Shelf:
 def into(query: Mapping[str, str], others: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """A view's query as the link has it, complete in itself as far as it can be, and short enough for a server to read.
     others: what else stands in the link, for as long as there is room for it."""
-    packed = _packed(query.get("text", ""))
-    own = dict(query) if packed is None else _replaced(query, "packed", packed)
+    own, any_packed = dict(query), False
+    for field, (name, _kept) in TEXTS.items():
+        packed = _packed(query.get(field, ""))
+        if packed is not None:
+            own, any_packed = _replaced(own, field, name, packed), True
     if _fits({**others, **own}):
         return {**others, **own}
-    own = own if packed is None or _fits(own) else near(query)
+    own = own if not any_packed or _fits(own) else near(query)
     return {**others, **own} if _fits({**others, **own}) else own
 
 
@@ -73,25 +88,34 @@ def _fits(query: Mapping[str, str]) -> bool:
 
 def near(query: Mapping[str, str]) -> dict[str, str]:
     """The same as a link on this page has it: short."""
-    text = query.get("text", "")
-    return dict(query) if _packed(text) is None else _replaced(query, "kept", shelf().keep(text))
+    own = dict(query)
+    for field, (_packed_name, name) in TEXTS.items():
+        text = query.get(field, "")
+        if _packed(text) is not None:
+            own = _replaced(own, field, name, shelf().keep(text))
+    return own
 
 
 def out_of(query: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """(the query with its text as it was typed, complaints about a text that cannot be had)."""
-    rest = {name: value for name, value in query.items() if name not in NAMES}
-    if "packed" in query:
-        text, complaint = _unpacked(query["packed"]), _("The text in this link is damaged: another one is shown.")
-    elif "kept" in query:
-        text = shelf().text(query["kept"])
-        complaint = _("The text of this link was kept by the server and is gone: another one is shown.")
-    else:
-        return rest, ()
-    return (rest, (complaint,)) if text is None else (rest | {"text": text}, ())
+    """(the query with its texts as they were typed, complaints about a text that cannot be had)."""
+    found = {name: value for name, value in query.items() if name not in NAMES}
+    complaints = []
+    for field, (packed, kept) in TEXTS.items():
+        if packed in query:
+            text, complaint = _unpacked(query[packed]), _(_DAMAGED[field])
+        elif kept in query:
+            text, complaint = shelf().text(query[kept]), _(_GONE[field])
+        else:
+            continue
+        if text is None:
+            complaints.append(complaint)
+        else:
+            found[field] = text
+    return found, tuple(complaints)
 
 
-def _replaced(query: Mapping[str, str], name: str, value: str) -> dict[str, str]:
-    return {key: text for key, text in query.items() if key != "text"} | {name: value}
+def _replaced(query: Mapping[str, str], field: str, name: str, value: str) -> dict[str, str]:
+    return {key: text for key, text in query.items() if key != field} | {name: value}
 
 
 @lru_cache(maxsize=KEPT)

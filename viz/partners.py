@@ -1,17 +1,20 @@
 """Partners: which parts of two descriptions of a kind belong together, and how those without a partner are marked."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.alignment import Partner as Partner
+from anatomy.alignment import in_order as by_order
 from anatomy.language import _
 from anatomy.rounding import bound
 from viz.format import listed, number
 
 FIRST, SECOND = "◧", "◨"  # only in the first, only in the second
-Partner = tuple[int | None, int | None]
 _MOST_NAMED = 6
 _LONGEST = 120  # letters of a value that a message holds
 
@@ -34,51 +37,32 @@ def meet(first: object, second: object, *fields: str, **axes: tuple[object, obje
             raise Unlike(f"{what} is {values[0]} in the first and {values[1]} in the second")
 
 
+@contextmanager
+def aligning(first: Sequence[str], second: Sequence[str], pairs: Sequence[Partner]) -> Iterator[None]:
+    """Inside this `with`, what stands along the tokens of these two texts is paired as the texts are, also where the
+    labels of two partners are not the same.
+
+    first, second  the labels of all tokens of what is subtracted from, and of what is subtracted
+    pairs          (place in the first, place in the second), in order
+    """
+    before = _texts.set((tuple(first), tuple(second), tuple(pairs)))
+    try:
+        yield
+    finally:
+        _texts.reset(before)
+
+
+_texts: ContextVar[tuple[tuple[str, ...], tuple[str, ...], tuple[Partner, ...]] | None] = ContextVar(
+    "texts", default=None
+)
+
+
 def in_order(first: Sequence[str], second: Sequence[str], chosen: Partner = (None, None)) -> list[Partner]:
-    """(place in the first, place in the second) of labels whose order counts, such as the tokens of two texts: as many
-    equal ones as can be matched without crossing, those between without a partner. The same pairs whichever comes
-    first. chosen: the chosen place of each; where their labels are equal, these two belong together."""
-    i, j = chosen
-    if i is not None and j is not None and first[i] == second[j]:
-        after = in_order(first[i + 1 :], second[j + 1 :])
-        return [*in_order(first[:i], second[:j]), (i, j), *((_on(k, i + 1), _on(n, j + 1)) for k, n in after)]
-    if tuple(second) < tuple(first):
-        return [(one, other) for other, one in in_order(second, first)]
-    pairs: list[Partner] = []
-    begun, other_begun = 0, 0
-    for i, j in [*_longest(first, second), (len(first), len(second))]:
-        pairs += [(k, None) for k in range(begun, i)]
-        pairs += [(None, n) for n in range(other_begun, j)]
-        pairs += [(i, j)] if i < len(first) else []
-        begun, other_begun = i + 1, j + 1
-    return pairs
-
-
-def _on(place: int | None, by: int) -> int | None:
-    return None if place is None else place + by
-
-
-def _longest(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
-    """The longest common subsequence, as pairs of places. Bit i of a row is 0 where a match ends at place i of the
-    first (Crochemore et al. 2001): texts of 8,192 tokens take well under a second."""
-    places: dict[str, int] = {}
-    for i, name in enumerate(first):
-        places[name] = places.get(name, 0) | 1 << i
-    every = (1 << len(first)) - 1
-    rows = [every]
-    for name in second:
-        there = rows[-1] & places.get(name, 0)
-        rows.append(((rows[-1] + there) | (rows[-1] - there)) & every)
-    pairs, i, j = [], len(first), len(second)
-    while i and j:
-        if rows[j] >> (i - 1) & 1:
-            i -= 1
-        elif not rows[j - 1] >> (i - 1) & 1:
-            j -= 1
-        else:
-            i, j = i - 1, j - 1
-            pairs.append((i, j))
-    return pairs[::-1]
+    """Pairs of labels whose order counts: those of the two texts inside `aligning`, else as in `anatomy.alignment`."""
+    texts = _texts.get()
+    if texts is not None and (tuple(first), tuple(second)) == texts[:2]:
+        return list(texts[2])
+    return by_order(first, second, chosen)
 
 
 def by_name(first: Sequence[str], second: Sequence[str]) -> list[Partner]:
@@ -124,11 +108,14 @@ def common(pairs: Iterable[Partner], what: str) -> tuple[list[int], list[int]]:
 
 
 def label(pair: Partner, first: Sequence[str], second: Sequence[str]) -> str:
-    """The label of a pair, with a mark where it has no partner."""
+    """The label of a pair, with a mark where it has no partner; of two that stand in each other's place what stood
+    there in the second and what stands there in the first."""
     i, j = pair
     if i is None:
         return f"{SECOND} {second[j or 0]}"
-    return first[i] if j is not None else f"{FIRST} {first[i]}"
+    if j is None:
+        return f"{FIRST} {first[i]}"
+    return first[i] if first[i] == second[j] else f"{second[j]} → {first[i]}"
 
 
 def labels(pairs: Iterable[Partner], first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:

@@ -1,0 +1,46 @@
+"""Two answers of one panel side by side, and their difference."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+from anatomy.alignment import Alignment
+from anatomy.language import _
+from panels.answer import PanelAnswer
+from viz.description import Description
+from viz.partners import Unlike, aligning
+
+
+@dataclass(frozen=True)
+class BesideAnswer:
+    """What a panel shows of two runs.
+
+    a, b       the panel's answers, of the first run and of the second
+    labels     the labels of all tokens of both runs
+    alignment  of their tokens
+    """
+
+    a: PanelAnswer
+    b: PanelAnswer
+    labels: tuple[tuple[str, ...], tuple[str, ...]]
+    alignment: Alignment
+
+    @cached_property
+    def difference(self) -> Description | Unlike:
+        """B − A, from the descriptions alone; an Unlike, whose words are for readers, where there is none."""
+        ours, theirs = self.b.description, self.a.description
+        if not isinstance(ours, Description) or not isinstance(theirs, Description):
+            return Unlike(_("This figure is a page of BertViz, which is not made of numbers that could be subtracted."))
+        try:
+            with self._aligned():
+                return ours.minus(theirs)
+        except Unlike as unlike:
+            return unlike
+
+    @contextmanager
+    def _aligned(self) -> Iterator[None]:
+        """B is what is subtracted from: its places come first."""
+        a, b = self.labels
+        with aligning(b, a, self.alignment.swapped().pairs):
+            yield
