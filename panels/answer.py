@@ -19,11 +19,18 @@ class PanelAnswer:
     spec: ModelSpec
     view: Fitted
     reading: Any
+    side: str = ""
 
     @classmethod
-    def of(cls, panel: Panel, trace: Trace, view: Fitted) -> "PanelAnswer":
-        """The panel's answer; the trace holds what `panel.needs` names. All arithmetic is done here."""
-        return cls(panel, trace.spec, view, panel.read(trace, view))
+    def of(cls, panel: Panel, trace: Trace, view: Fitted, side: str = "") -> "PanelAnswer":
+        """The panel's answer; the trace holds what `panel.needs` names. All arithmetic is done here. side: "b" of the
+        second of two runs."""
+        return cls(panel, trace.spec, view, panel.read(trace, view), side)
+
+    @property
+    def key(self) -> str:
+        """What the answer's figure and tabs are known by on a page."""
+        return f"{self.panel.id}-{self.side}" if self.side else self.panel.id
 
     @cached_property
     def description(self) -> Figure:

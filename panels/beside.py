@@ -7,7 +7,9 @@ from functools import cached_property
 
 from anatomy.alignment import Alignment
 from anatomy.language import _
+from anatomy.view import Fitted
 from panels.answer import PanelAnswer
+from panels.panel import Panel, Table
 from viz.description import Description
 from viz.partners import Unlike, aligning
 
@@ -19,12 +21,41 @@ class BesideAnswer:
     a, b       the panel's answers, of the first run and of the second
     labels     the labels of all tokens of both runs
     alignment  of their tokens
+    view       what is chosen, with both runs in it
     """
 
     a: PanelAnswer
     b: PanelAnswer
     labels: tuple[tuple[str, ...], tuple[str, ...]]
     alignment: Alignment
+    view: Fitted
+
+    @property
+    def panel(self) -> Panel:
+        """The panel that both are of."""
+        return self.a.panel
+
+    @property
+    def key(self) -> str:
+        """What the difference is known by on a page."""
+        return f"{self.panel.id}-difference"
+
+    @property
+    def description(self) -> Description:
+        """B − A; the Unlike is raised where there is none."""
+        if isinstance(self.difference, Unlike):
+            raise self.difference
+        return self.difference
+
+    @cached_property
+    def caption(self) -> str:
+        """What changed, and by how much."""
+        return self.description.alternative()
+
+    @cached_property
+    def table(self) -> Table:
+        """Every number of the difference."""
+        return self.description.table()
 
     @cached_property
     def difference(self) -> Description | Unlike:

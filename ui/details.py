@@ -1,6 +1,6 @@
 """Behind a figure: its formula, its numbers, the Python that makes it, and how to take it along."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from anatomy import glossary
 from anatomy.language import _
 from anatomy.sites import SITES
 from panels.answer import PanelAnswer
+from panels.beside import BesideAnswer
 from panels.panel import Table
 from ui import mishap, programs, take, text
 from ui.host import models
@@ -20,25 +21,42 @@ if TYPE_CHECKING:
 
 def tabs(answer: PanelAnswer) -> None:
     """The tabs; only the open one's body runs."""
-    bodies: dict[str, Callable[[PanelAnswer], None]] = {
-        _("Formula"): _formula,
-        _("Numbers"): _numbers,
-        _("Terms"): _terms,
-        _("Python"): _python,
-        _("Link, embed, export"): take.show,
-    }
-    opened = st.tabs(list(bodies), key=f"{answer.panel.id}.tabs", on_change="rerun")
+    _tabs(
+        answer.key,
+        {
+            _("Formula"): lambda: _formula(answer),
+            _("Numbers"): lambda: _numbers(answer),
+            _("Terms"): lambda: _terms(answer),
+            _("Python"): lambda: _python(answer),
+            _("Link, embed, export"): lambda: take.show(answer),
+        },
+    )
+
+
+def tabs_of_difference(answer: BesideAnswer) -> None:
+    """The tabs of a difference: how it is made of two runs stands in the tabs of these."""
+    _tabs(
+        answer.key,
+        {
+            _("Numbers"): lambda: _numbers(answer),
+            _("Link, embed, export"): lambda: take.show(answer),
+        },
+    )
+
+
+def _tabs(key: str, bodies: Mapping[str, Callable[[], None]]) -> None:
+    opened = st.tabs(list(bodies), key=f"{key}.tabs", on_change="rerun")
     for tab, body in zip(opened, bodies.values(), strict=True):
         if tab.open:
-            with tab, mishap.costing(f"a tab of {answer.panel.id}"):
-                body(answer)
+            with tab, mishap.costing(f"a tab of {key}"):
+                body()
 
 
 def _formula(answer: PanelAnswer) -> None:
     st.html(f'<pre class="formula">{escape(answer.formula, quote=False)}</pre>')
 
 
-def _numbers(answer: PanelAnswer) -> None:
+def _numbers(answer: PanelAnswer | BesideAnswer) -> None:
     table = answer.table
     rows = min(len(table.rows), 12)
     st.dataframe(

@@ -14,3 +14,20 @@ EXAMPLES: dict[str, str] = {
     N_("Chinese · 医疗"): "患者血糖过高，医生建议每天注射",
     N_("One word, three times"): "the the the",
 }
+
+# Two texts that differ in one thing, for two runs beside each other.
+PAIRS: dict[str, tuple[str, str]] = {
+    N_("Who gives, who gets"): (
+        "When Mary and John went to the store, John gave a drink to",
+        "When Mary and John went to the store, Mary gave a drink to",
+    ),
+    N_("A fact, another country"): ("The capital of France is", "The capital of Italy is"),
+    N_("A pattern, broken once"): (
+        "one blue two green six red one blue two green six",
+        "one blue two green six red one blue ten green six",
+    ),
+    N_("Good or bad"): (
+        "The film was good, and when it ended the audience began to",
+        "The film was bad, and when it ended the audience began to",
+    ),
+}

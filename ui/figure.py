@@ -1,5 +1,6 @@
 """A panel's figure on the page: a grid or chips through the page's own components, anything else through plotly."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,28 +25,29 @@ CLEAR = "rgba(0,0,0,0)"
 _FOLLOW = (Path(__file__).parent / "frame_theme.js").read_text("utf-8")
 
 
-def show(figure: Figure, says: str, key: str, view: Fitted) -> None:
-    """The figure, with its sentence as the alternative text. view: what is chosen."""
+def show(figure: Figure, says: str, key: str, view: Fitted, go: Callable[[links.Change], None] = links.go) -> None:
+    """The figure, with its sentence as the alternative text. view: what is chosen; go: carries out what a click in it
+    changes."""
     if isinstance(figure, Grid):
-        grid.show(figure, says, key, lambda *act: links.go(lambda view: at_cell(view, figure, *act)))
+        grid.show(figure, says, key, lambda *act: go(lambda view: at_cell(view, figure, *act)))
     elif isinstance(figure, Chips):
-        chips.show(figure, says, key, lambda chip: links.go(lambda view: at_chip(view, figure, chip)))
+        chips.show(figure, says, key, lambda chip: go(lambda view: at_chip(view, figure, chip)))
     elif isinstance(figure, Passage):
-        drawn_passage.show(figure, says, key, lambda *act: links.go(lambda view: at_passage(view, figure, *act)))
+        drawn_passage.show(figure, says, key, lambda *act: go(lambda view: at_passage(view, figure, *act)))
     elif isinstance(figure, Heads):
         page = to_frame(figure, st.context.theme.type == "dark", (_FOLLOW,), driven=True)
         st.iframe(page, height=figure.height, alt=says)
     elif isinstance(figure, Plotted):
-        _show_plotted(figure, says, key, view)
+        _show_plotted(figure, says, key, view, go)
 
 
-def _show_plotted(figure: Plotted, says: str, key: str, view: Fitted) -> None:
+def _show_plotted(figure: Plotted, says: str, key: str, view: Fitted, go: Callable[[links.Change], None]) -> None:
     """A figure by plotly, and what makes its marks answer to mouse, touch and keys alike."""
     on_card = figure.drawn().update_layout(separators(), paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, dragmode=False)
     with st.container(gap=None):
         st.plotly_chart(on_card, key=key, theme="streamlit", config={"displayModeBar": False}, alt=says)
         first = begins(figure, on_card, view)
-        marks.show(figure, key, first, lambda *mark: links.go(lambda now: at_mark(now, figure, *mark)))
+        marks.show(figure, key, first, lambda *mark: go(lambda now: at_mark(now, figure, *mark)))
 
 
 def at_cell(view: View, figure: Grid, cell: tuple[int, int], how: grid.Action = "choose", level: int = 0) -> View:

@@ -182,11 +182,15 @@ class Arrival:
         return trace if self.trace is None else trace.plus(self.trace.arrays, self.trace.names)
 
 
-def arrived(model: HostedModel, run: Run, panels: Sequence[Panel], spec: ModelSpec, view: Fitted) -> Arrival:
-    """What is there by now of all that fills these panels' figures in; the rest is asked for from here on."""
+def arrived(
+    model: HostedModel, run: Run, panels: Sequence[Panel], spec: ModelSpec, view: Fitted, side: str = ""
+) -> Arrival:
+    """What is there by now of all that fills these panels' figures in; the rest is asked for from here on. side: "b"
+    of the second of two runs, which waits beside the first."""
+    page = f"{session.page() or ''}{side}"
     wants = tuple(dict.fromkeys(want for panel in panels for want in panel.later(spec, view)))
     if not wants:
-        courier().leave(session.page() or "")
+        courier().leave(page)
         return Arrival()
     trace = model.held(run, wants)
     missing = tuple(want for want in wants if want not in trace)
@@ -194,39 +198,41 @@ def arrived(model: HostedModel, run: Run, panels: Sequence[Panel], spec: ModelSp
     done = total - len(positions(missing))
     rest = Rest(run, frozenset(wants))
     if missing and model.live and rest in _stopped(run):
-        courier().leave(session.page() or "")
+        courier().leave(page)
         return Arrival(trace, done, total, stopped=rest)
     if missing and model.live:
-        return Arrival(trace, done, total, courier().ask(session.page() or "", model, run, wants))
-    courier().leave(session.page() or "")
+        return Arrival(trace, done, total, courier().ask(page, model, run, wants))
+    courier().leave(page)
     return Arrival(trace, done, total)
 
 
-def show(arrival: Arrival) -> None:
-    """How much is there, and what is being done, with a Cancel; nothing where nothing is missing."""
+def show(arrival: Arrival, side: str = "") -> None:
+    """How much is there, and what is being done, with a Cancel; nothing where nothing is missing. side: as in
+    `arrived`."""
+    key = f"later{side}"
     if arrival.refused is not None:
         text.notice(str(arrival.refused))
     elif arrival.filling is not None:
-        _coming(arrival, arrival.filling)
+        _coming(arrival, arrival.filling, key)
     elif arrival.stopped is not None:
-        _held_up(arrival, arrival.stopped)
+        _held_up(arrival, arrival.stopped, key)
 
 
-def _coming(arrival: Arrival, filling: Filling) -> None:
+def _coming(arrival: Arrival, filling: Filling, key: str) -> None:
     step, whole = filling.progress, positions(filling.wants) == [None]
     share = step.done / step.total if whole and step is not None and step.total else arrival.done / arrival.total
     words = ["" if whole else _count(arrival), "" if step is None else step.says]
-    with st.container(horizontal=True, vertical_alignment="center", key="later"):
+    with st.container(horizontal=True, vertical_alignment="center", key=key):
         st.progress(min(share, 1.0), text=" · ".join(filter(None, words)) or _("working the rest out"))
         rest = Rest(filling.run, frozenset(filling.wants))
-        st.button(_("Cancel"), key="later.cancel", on_click=partial(_stop, rest))
+        st.button(_("Cancel"), key=f"{key}.cancel", on_click=partial(_stop, rest))
 
 
-def _held_up(arrival: Arrival, rest: Rest) -> None:
+def _held_up(arrival: Arrival, rest: Rest, key: str) -> None:
     whole = positions(tuple(rest.wants)) == [None]
-    with st.container(horizontal=True, vertical_alignment="center", key="later"):
+    with st.container(horizontal=True, vertical_alignment="center", key=key):
         text.line(_("Stopped.") if whole else _("Stopped: {count} are there.", count=_count(arrival)))
-        st.button(_("Go on"), key="later.on", on_click=partial(_go_on, rest))
+        st.button(_("Go on"), key=f"{key}.on", on_click=partial(_go_on, rest))
 
 
 def _count(arrival: Arrival) -> str:

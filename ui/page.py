@@ -1,6 +1,7 @@
 """The page: reads the link, asks the model, lays out what it answered."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -17,6 +18,7 @@ from panels import stagemap
 from panels.panel import Panel
 from panels.stagemap import Box
 from ui import (
+    answers,
     aside,
     asking,
     continuation,
@@ -30,10 +32,10 @@ from ui import (
     top,
     waiting,
 )
+from ui.answers import Answer
 from ui.asking import Halt
 from ui.components import stagemap as drawn_map
 from ui.host import HostedModel, Loading
-from ui.stage import Answer
 from ui.tinting import TokensRow
 from ui.waiting import Line
 from viz.passage import WHOLE
@@ -213,7 +215,10 @@ def _asked(
         figures = stage.shown(model, cut.run, view, panel)
     wants = [*around(cut.spec, view), *figures.needs(cut.spec, view)]
     trace = asking.ask(model, cut.run, wants, line)
-    return trace if isinstance(trace, Halt) else stage.answer(model, figures, trace, view)
+    if isinstance(trace, Halt):
+        return trace
+    beside = stage.beside(view, cut, lambda model, run, wants: asking.ask(model, run, wants, line))
+    return replace(answers.answer(model, figures, trace, view), beside=beside)
 
 
 def _for_the_map(model: HostedModel, run: Run, view: Fitted, halt: Halt, line: Line) -> Trace | Halt:

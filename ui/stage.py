@@ -1,7 +1,8 @@
 """The middle of the page: one panel of a stage, its question, its answer for this text, and its figure."""
 
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import escape
 
 import streamlit as st
@@ -9,7 +10,7 @@ import streamlit as st
 import panels
 from anatomy.language import _, spaced
 from anatomy.refused import Refused
-from anatomy.request import Run
+from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.stages import STAGES
 from anatomy.trace import Trace
@@ -29,15 +30,20 @@ from ui import (
     mishap,
     opening,
     polled,
+    sides,
     text,
+    two,
     waiting,
     withheld,
 )
+from ui.answers import Answer, SecondAnswer, answer
 from ui.asking import Halt
 from ui.handed import Handed
 from ui.host import HostedModel, Loading, models, titled
-from ui.later import Arrival
+from ui.sides import Absent, Second
 from ui.withheld import Figures
+
+Asking = Callable[[HostedModel, Run, Sequence[Want]], Trace | Halt]
 
 
 def shown(model: HostedModel, run: Run, view: Fitted, panel: Panel) -> Figures:
@@ -46,23 +52,9 @@ def shown(model: HostedModel, run: Run, view: Fitted, panel: Panel) -> Figures:
     return replace(figures, drawn=figures.drawn[:1], chooser=None) if st.context.is_embedded else figures
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the stage shows: which figures, the arrays that they are drawn from, and what fills them in later."""
-
-    figures: Figures
-    trace: Trace
-    arrival: Arrival
-
-
-def answer(model: HostedModel, figures: Figures, trace: Trace, view: Fitted) -> Answer:
-    """The arrays that were asked for, with what has come by now of those that fill the figures in."""
-    return Answer(figures, trace, later.arrived(model, trace.run, figures.drawn, trace.spec, view))
-
-
 def draw(model: HostedModel, view: Fitted, answer: Answer) -> None:
     """The stage as a part of the page that redraws alone when one of its own controls moves."""
-    coming = answer.arrival.coming
+    coming = answer.coming
     with st.container(key="stage"):
         (_filling if coming else _stage)(model, answer.trace.run, view, coming, Handed(answer))
 
@@ -80,26 +72,57 @@ def _drawn(model: HostedModel, run: Run, drawn: Fitted, filling: bool, handed: H
 
 def _shown(model: HostedModel, run: Run, answer: Answer, view: Fitted) -> None:
     """One panel: an error in it costs its answer and its figures, and leaves the way to the others of its stage."""
-    figures, arrival, trace = answer.figures, answer.arrival, answer.arrival.added_to(answer.trace)
-    panel, alone, read = panels.load()[view.panel], bool(st.context.is_embedded), None
+    arrival, trace = answer.arrival, answer.whole
+    panel, alone = panels.load()[view.panel], bool(st.context.is_embedded)
     if panel.others:
         trace = replace(trace, of_others=_of_others(model, run))
     landing.tell(view, trace.spec)
     _heading(panel)
-    with mishap.costing(f"the panel {panel.id}"):
-        read = _read(model, panel, trace, view)
-    if not alone and not panel.whole:
-        _picker(panel, trace.spec)
-    if not panel.whole:  # above a tall figure, where it is seen
-        later.show(arrival)
-    if read is not None:
-        _figures(figures, run, trace, read)
-    if panel.whole:
-        later.show(arrival)
-    if arrival.filling is not None and arrival.coming:
+    if isinstance(answer.beside, Absent):
+        _absent(answer.beside)
+    if isinstance(answer.beside, SecondAnswer) and panel.closed(trace.spec) is None:
+        _both(answer, answer.beside, panel, trace, view)
+    else:
+        _one(model, run, answer, panel, trace, view)
+    if arrival.filling is not None and answer.coming:
         polled.slower(later.EVERY, arrival.filling.begun)
     if alone:
         text.elsewhere(_("Open in Stagelight"), links.query(view))
+
+
+def _absent(absent: Absent) -> None:
+    """Why the second run is not there, and what can be done."""
+    text.notice(absent.says)
+    if absent.loading is not None:
+        waiting.in_the_background(absent.loading)
+        waiting.offer_again(absent.loading, "again.second")
+
+
+def _one(model: HostedModel, run: Run, answer: Answer, panel: Panel, trace: Trace, view: Fitted) -> None:
+    """The panel of one run: its sentence, what fills it in, its figures."""
+    read = None
+    with mishap.costing(f"the panel {panel.id}"):
+        read = _read(model, panel, trace, view)
+    if not st.context.is_embedded and not panel.whole:
+        _picker(panel, trace.spec)
+    if not panel.whole:  # above a tall figure, where it is seen
+        later.show(answer.arrival)
+    if read is not None:
+        _figures(answer.figures, run, trace, read)
+    if panel.whole:
+        later.show(answer.arrival)
+
+
+def _both(answer: Answer, beside: SecondAnswer, panel: Panel, trace: Trace, view: Fitted) -> None:
+    """The panel of both runs. trace: of the first."""
+    if not st.context.is_embedded and not panel.whole:
+        _picker(panel, trace.spec)
+    later.show(answer.arrival)
+    other = None if isinstance(beside.answer, Halt) else beside.answer.whole
+    if panel.others and other is not None:
+        other = replace(other, of_others=_cut_by_others(beside.side.model, beside.side.run)[0])
+    with mishap.costing(f"the panel {panel.id}"):
+        two.draw(answer, beside, view, (trace, other))
 
 
 def _heading(panel: Panel) -> None:
@@ -130,19 +153,52 @@ def _asked_again(model: HostedModel, run: Run, drawn: Fitted, filling: bool) -> 
     answer takes more than this part may wait for, the whole page is drawn again."""
     try:
         spec = model.spec()
-        view = links.known().fit(spec, model.run(run).tokens)
+        cut = model.run(run)
+        view = links.known().fit(spec, cut.tokens)
         other = replace(view, settings=drawn.settings) != drawn
         elsewhere = other and (links.current() or not filling)
         if elsewhere or asking.extra_waits():
             polled.anew()
         figures = shown(model, run, view, panels.load()[view.panel])
-        arrival = later.arrived(model, run, figures.drawn, spec, view)
-        if arrival.coming != filling and links.current():
-            polled.anew()
         with waiting.impatient():
-            return Answer(figures, model.run(run, figures.needs(spec, view)), arrival), view
+            own = answer(model, figures, model.run(run, figures.needs(spec, view)), view)
+            found = replace(own, beside=beside(view, cut, _at_once))
+        if found.coming != filling and links.current():
+            polled.anew()
+        return found, view
     except (Loading, Refused):
         polled.anew()
+
+
+def beside(view: Fitted, cut: Trace, ask: Asking) -> SecondAnswer | Absent | None:
+    """The second run, where the link asks for one, and its answer. view: of the first run; cut: its tokens; ask: how a
+    question is asked."""
+    side = sides.second(view, cut)
+    if not isinstance(side, Second):
+        return side
+    try:
+        return _beside(side, panels.load()[view.panel], ask)
+    except Loading:
+        return sides.loading(side.model, side.fitted.model)
+
+
+def _beside(side: Second, panel: Panel, ask: Asking) -> SecondAnswer:
+    closed = panel.closed(side.cut.spec)
+    if closed is not None:
+        return SecondAnswer(side, Halt(closed))
+    figures = shown(side.model, side.run, side.fitted, panel)
+    trace = ask(side.model, side.run, figures.needs(side.cut.spec, side.fitted))
+    if isinstance(trace, Halt):
+        return SecondAnswer(side, trace)
+    return SecondAnswer(side, answer(side.model, figures, trace, side.fitted, "b"))
+
+
+def _at_once(model: HostedModel, run: Run, wants: Sequence[Want]) -> Trace | Halt:
+    """A part of the page that came back asks so: what is refused costs the second run alone."""
+    try:
+        return model.run(run, wants)
+    except Refused as refused:
+        return Halt(str(refused))
 
 
 _stage = st.fragment(_drawn)
@@ -168,14 +224,22 @@ def _of_others(model: HostedModel, run: Run) -> tuple[Trace, ...]:
         if other.failure is not None:
             text.notice(other.failure)
             waiting.offer_again(other, f"again.{name}")
-    cut = []
-    for other in others.values():
+    cut, refused = _cut_by_others(model, run)
+    for sentence in refused:
+        text.notice(sentence)
+    return cut
+
+
+def _cut_by_others(model: HostedModel, run: Run) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
+    """(the text as every other model cuts it that is there, why some cannot)."""
+    cut, refusals = [], []
+    for other in (other for other in models().values() if other is not model):
         if other.live:
             try:
                 cut.append(other.run(Run(other.spec().id, run.text)))
             except Refused as refused:  # what one model cannot read, another may
-                text.notice(f"{other.spec().weights.title or other.spec().name}: {refused}")
-    return tuple(cut)
+                refusals.append(f"{other.spec().weights.title or other.spec().name}: {refused}")
+    return tuple(cut), tuple(refusals)
 
 
 def _figures(figures: Figures, run: Run, trace: Trace, answer: PanelAnswer) -> None:

@@ -10,6 +10,7 @@ from anatomy.language import N_, _, get_locale, use_locale
 from anatomy.request import Run, Want
 from anatomy.view import View
 from panels.answer import PanelAnswer
+from panels.beside import BesideAnswer
 from ui import arrays_file, links, text
 from ui.components import take
 from ui.components.take import Asked, Picture
@@ -20,11 +21,12 @@ from viz.grid import Grid
 
 HEIGHT = 720
 KINDS = ("png", "svg")
-Make = Callable[[PanelAnswer], bytes]
+Shown = PanelAnswer | BesideAnswer
+Make = Callable[[Shown], bytes]
 
 
-def show(answer: PanelAnswer) -> None:
-    """The tab: link, embedding, pictures and files."""
+def show(answer: Shown) -> None:
+    """The tab: link, embedding, pictures and files. Of a difference there are no arrays: each run has its own."""
     text.line(_("A link to this figure, as it stands:"))
     st.code(links.address(answer.view), language=None, wrap_lines=True)
     text.line(_("For a page or a slide that shows it alone:"))
@@ -33,13 +35,14 @@ def show(answer: PanelAnswer) -> None:
     )
     _pictures(answer)
     text.line(_("Files that need nothing but themselves:"))
-    with st.container(key=f"{answer.panel.id}-files", horizontal=True, gap="small"):
+    with st.container(key=f"{answer.key}-files", horizontal=True, gap="small"):
         for label, ending, mime, make in FILES:
             _button(label, ending, mime, partial(_made, make, get_locale(), answer), answer)
         matrix = _matrix_of(answer)
         if matrix is not None:
             _button(_MATRIX, "matrix.csv", "text/csv", partial(_made, _matrix, get_locale(), answer), answer)
-        _button(_ARRAYS, "npz", "application/octet-stream", _arrays(answer), answer)
+        if isinstance(answer, PanelAnswer):
+            _button(_ARRAYS, "npz", "application/octet-stream", _arrays(answer), answer)
     part = None if matrix is None else export.partial(matrix)
     if part is not None:
         text.aside(_("The matrix is that of the figure: {part}.", part=part))
@@ -58,13 +61,13 @@ def embedding(address: str, title: str) -> str:
     )
 
 
-def _pictures(answer: PanelAnswer) -> None:
+def _pictures(answer: Shown) -> None:
     """The figure as a picture, in the theme that it is seen in; or why there is none."""
     if not isinstance(answer.description, Description):
         text.line(_("BertViz draws this view by scripts of its own, which make no picture: take the page (HTML)."))
         return
     text.line(_("A picture in the theme on screen, for a slide or a paper:"))
-    key = f"{answer.panel.id}.take"
+    key = f"{answer.key}.take"
     picture = _picture(answer, key)
     last: Asked | None = st.session_state.get(f"{key}.asked", (None, None))[0]
     take.show(key, KINDS, _named(answer), partial(_ask, key), partial(_have, key), picture, last.number if last else 0)
@@ -82,7 +85,7 @@ def _have(key: str, number: int) -> None:
         st.session_state[f"{key}.asked"] = asked, None
 
 
-def _picture(answer: PanelAnswer, key: str) -> Picture | None:
+def _picture(answer: Shown, key: str) -> Picture | None:
     """What the picture is made of that the reader has asked for; None without one, and once the view is another."""
     asked, of = st.session_state.get(f"{key}.asked", (None, None))
     if asked is None or of != links.query(links.known()) or not isinstance(answer.description, Description):
@@ -90,44 +93,44 @@ def _picture(answer: PanelAnswer, key: str) -> Picture | None:
     return Picture(asked, export.to_picture(answer.description, asked.dark), _(answer.panel.title), answer.caption)
 
 
-def _named(answer: PanelAnswer) -> str:
+def _named(answer: Shown) -> str:
     """The name of the files, without an ending."""
-    return f"stagelight-{answer.panel.id}"
+    return f"stagelight-{answer.key}"
 
 
-def _button(label: str, ending: str, mime: str, make: Callable[[], bytes], answer: PanelAnswer) -> None:
+def _button(label: str, ending: str, mime: str, make: Callable[[], bytes], answer: Shown) -> None:
     """A file that is made when the reader asks for it, not before."""
     st.download_button(
-        _(label), make, f"{_named(answer)}.{ending}", mime, key=f"{answer.panel.id}.{ending}", on_click="ignore"
+        _(label), make, f"{_named(answer)}.{ending}", mime, key=f"{answer.key}.{ending}", on_click="ignore"
     )
 
 
-def _made(make: Make, language: str, answer: PanelAnswer) -> bytes:
+def _made(make: Make, language: str, answer: Shown) -> bytes:
     """A file in the reader's language; it is made after the page's run, outside of its context."""
     with use_locale(language):
         return make(answer)
 
 
-def _page(answer: PanelAnswer) -> bytes:
+def _page(answer: Shown) -> bytes:
     return export.to_html(answer.description, _(answer.panel.title), answer.caption).encode()
 
 
-def _figure(answer: PanelAnswer) -> bytes:
+def _figure(answer: Shown) -> bytes:
     return export.to_json(answer.description).encode()
 
 
-def _table(answer: PanelAnswer) -> bytes:
+def _table(answer: Shown) -> bytes:
     return export.to_csv(answer.table).encode()
 
 
-def _matrix_of(answer: PanelAnswer) -> Grid | None:
+def _matrix_of(answer: Shown) -> Grid | None:
     """The figure where it is a matrix: a grid whose cells have neither names nor words of their own, which the table
     has."""
     figure = answer.description
     return figure if isinstance(figure, Grid) and figure.names is None and figure.inside is None else None
 
 
-def _matrix(answer: PanelAnswer) -> bytes:
+def _matrix(answer: Shown) -> bytes:
     """ValueError for a figure that is no matrix."""
     matrix = _matrix_of(answer)
     if matrix is None:

@@ -12,7 +12,7 @@ from anatomy.refused import Refused
 from anatomy.spec import ModelSpec
 from anatomy.view import View
 from models.engine import MAX_CHARACTERS
-from ui import controls, landing, links, mishap, opening
+from ui import controls, landing, links, mishap, opening, second
 from ui.components import textbox, theme
 from ui.examples import EXAMPLES
 from ui.host import HostedModel, Loading, models, titled
@@ -103,10 +103,14 @@ def _stored(spec: ModelSpec) -> str:
 
 
 def text_row(view: View) -> None:
-    """The text and the examples."""
+    """The text, the examples, and what puts a second run beside the first; below it that one's row."""
+    side = "A" if view.two else ""
     with st.container(key="text_row", horizontal=True, gap="small"):
-        textbox.show(view.text, MAX_CHARACTERS, lambda typed: links.go(lambda now: now.with_text(typed)))
+        textbox.show(view.text, MAX_CHARACTERS, lambda typed: links.go(lambda now: now.with_text(typed)), side)
         st.menu_button(_("Examples"), [_(name) for name in EXAMPLES], key="example", on_click=_on_example)
+        second.offer(view)
+    if view.two:
+        second.row(view)
 
 
 @mishap.harmless

@@ -5,17 +5,24 @@ from ui.components import Chosen, callback, register
 
 _MOUNT = register(
     "textbox",
-    """<div class="box"><textarea rows="1" spellcheck="false" autocomplete="off"></textarea>
+    """<div class="box"><b class="side" aria-hidden="true"></b>
+<textarea rows="1" spellcheck="false" autocomplete="off"></textarea>
 <button type="button"></button></div>
 <p class="note" aria-live="polite"></p>""",
 )
 
 
-def show(text: str, limit: int, chosen: Chosen) -> None:
-    """The box, holding the text as it was typed. limit: most characters it sends. chosen: called with a new text."""
+def show(text: str, limit: int, chosen: Chosen, side: str = "") -> None:
+    """The box, holding the text as it was typed.
+
+    limit   most characters it sends
+    chosen  called with a new text
+    side    the letter of the run that it is the text of, where two stand beside each other
+    """
     words = {
         "lang": get_locale(),
-        "label": _("Your text"),
+        "label": _("Your text") if side in ("", "A") else _("The text of run {side}", side=side),
+        "side": side,
         "run": _("Run"),
         "over": _(
             "This text has {count} characters. The page takes up to {limit}: shorten it. Until then only this box has "
@@ -24,4 +31,5 @@ def show(text: str, limit: int, chosen: Chosen) -> None:
         "keys": _("Enter runs it · Shift + Enter starts a new line"),
     }
     data = {"text": text, "limit": limit, "words": words}
-    _MOUNT(key="textbox", data=data, on_text_change=callback("textbox", "text", lambda typed: chosen(str(typed))))
+    key = "textbox" if side in ("", "A") else f"textbox-{side.lower()}"
+    _MOUNT(key=key, data=data, on_text_change=callback(key, "text", lambda typed: chosen(str(typed))))

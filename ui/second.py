@@ -1,0 +1,78 @@
+"""The row of the second run, below that of the first: its text, its model, and the way out."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from anatomy.language import N_, _
+from anatomy.view import View
+from models.engine import MAX_CHARACTERS
+from ui import controls, links, mishap
+from ui.components import textbox
+from ui.examples import PAIRS
+from ui.host import models, titled
+
+_TEXT, _MODEL = N_("Another text"), N_("Another model")
+
+
+def offer(view: View) -> None:
+    """The menu that puts a second run beside the first: another text, another model, or a pair of texts to try."""
+    ways = [_TEXT, *([_MODEL] if len(models()) > 1 else []), *PAIRS]
+    st.menu_button(_("Compare"), [_(way) for way in ways], key="compare", on_click=_on_compare)
+
+
+@mishap.harmless
+def _on_compare() -> None:
+    links.set_locale()  # a callback runs before the page
+    shown = st.session_state["compare"]
+    chosen = next((way for way in (_TEXT, _MODEL, *PAIRS) if shown in (way, _(way))), None)
+    if chosen is not None:
+        links.go(lambda view: compared(view, chosen))
+
+
+def compared(view: View, way: str) -> View:
+    """The view with a second run beside the first. A second text begins as the first one, to be changed; a second model
+    is the next one of this server."""
+    if way in PAIRS:
+        first, other = PAIRS[way]
+        return replace(view.with_text(first), text2=other, model2=None)
+    if way == _TEXT:
+        return replace(view, text2=view.text if view.text2 is None else view.text2)
+    others = [name for name in models() if name != view.model]
+    return replace(view, model2=others[0] if others and view.model2 is None else view.model2)
+
+
+def row(view: View) -> None:
+    """The second run's text, its model where the server has several, and what ends the comparison or turns it round."""
+    other = view.second
+    with st.container(key="second_row", horizontal=True, gap="small"):
+        textbox.show(other.text, MAX_CHARACTERS, lambda typed: links.go(lambda now: typed_in(now, typed)), "B")
+        names = list(models())
+        if len(names) > 1:
+            _model(names, other.model if other.model in names else names[0])
+        st.button(_("Swap"), key="swap", on_click=lambda: links.go(lambda now: now.swapped))
+        st.button(_("Close"), key="close_second", on_click=lambda: links.go(lambda now: now.alone))
+
+
+def typed_in(view: View, text: str) -> View:
+    """The view after the second run's text was changed."""
+    return replace(view, text2=text)
+
+
+def _model(names: list[str], shown: str) -> None:
+    name = controls.hold("model2", shown)
+    st.selectbox(
+        _("Model of the second run"),
+        names,
+        names.index(shown),
+        format_func=titled,
+        key=name,
+        label_visibility="collapsed",
+        width=190,
+        on_change=controls.writes("model2", shown, on_model),
+    )
+
+
+def on_model(view: View, name: str) -> View:
+    """The view after the second run's model was chosen: it stays a second run also where that is the first's."""
+    return replace(view, model2=name)

@@ -1,0 +1,104 @@
+"""The second run of the page: its model, its tokens, and where the choices made in the first run stand in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from anatomy.alignment import Alignment, aligned
+from anatomy.language import _
+from anatomy.refused import Refused
+from anatomy.request import Run
+from anatomy.trace import Trace
+from anatomy.view import Fitted, View
+from ui import links
+from ui.host import HostedModel, Loading, models, titled
+
+
+@dataclass(frozen=True)
+class Second:
+    """A run that stands beside the first one.
+
+    model      that it is of
+    fitted     what is chosen, in it
+    cut        its tokens
+    alignment  of the first run's tokens with its own
+    labels     of all tokens, of the first run and of this one
+    """
+
+    model: HostedModel
+    fitted: Fitted
+    cut: Trace
+    alignment: Alignment
+    labels: tuple[tuple[str, ...], tuple[str, ...]]
+
+    @property
+    def run(self) -> Run:
+        """The question that it answers."""
+        return self.cut.run
+
+    def go(self, change: Callable[[View], View]) -> None:
+        """Change what is chosen, by something that was clicked in this run: the first run follows."""
+        links.go(lambda now: self.followed(now, change))
+
+    def followed(self, now: View, change: Callable[[View], View]) -> View:
+        """The page's view after a change of this run's: places are those of the partners in the first run; panel,
+        layer, head and controls are the same. What the change left alone stays as it is."""
+        before = _moved(now, self.alignment)
+        after = change(before)
+        pos, src = (
+            chosen if moved == was else None if moved is None else self.alignment.near_a(moved)
+            for chosen, was, moved in ((now.pos, before.pos, after.pos), (now.src, before.src, after.src))
+        )
+        kept = replace(now, panel=after.panel, layer=after.layer, head=after.head, settings=after.settings)
+        return replace(kept, pos=pos, src=src)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Why no second run is there. loading: its model, where that is on its way or could not be loaded."""
+
+    says: str
+    loading: HostedModel | None = None
+
+
+def second(view: Fitted, cut: Trace) -> Second | Absent | None:
+    """The second run that a view asks for; None where it asks for none. cut: the first run's tokens."""
+    if not view.two:
+        return None
+    name = view.second.model
+    if view.model2 is not None and name not in models():
+        return Absent(_("This server has no model {name}: no second run is shown.", name=name[:40]))
+    model = models().get(name) or next(iter(models().values()))
+    model.begin()
+    try:
+        return _cut(model, view, cut)
+    except Loading:
+        return loading(model, name)
+    except Refused as refused:
+        return Absent(_("The second run: {reason}", reason=str(refused)), None if model.live else model)
+
+
+def loading(model: HostedModel, name: str) -> Absent:
+    """The second run's model is on its way. name: as links have it."""
+    return Absent(_("{model} is still being loaded: its run joins when it is there.", model=titled(name)), model)
+
+
+def _cut(model: HostedModel, view: Fitted, cut: Trace) -> Second:
+    spec = model.spec()
+    other = asked(view, cut)
+    own = model.run(other.run(spec))
+    alignment = aligned(cut, own)
+    fitted = _moved(other, alignment).fit(spec, own.tokens)
+    return Second(model, fitted, own, alignment, (cut.labels, own.labels))
+
+
+def asked(view: View, cut: Trace) -> View:
+    """The second run's view. Where another model reads the same text, it reads what was generated as text: the ids of
+    one vocabulary mean nothing in another. cut: the first run's tokens."""
+    other = view.second
+    return replace(other, text=cut.text) if view.text2 is None and view.tail and not other.tail else other
+
+
+def _moved(view: View, alignment: Alignment) -> View:
+    """The view with the first run's places where their partners are."""
+    pos, src = (None if place is None else alignment.near_b(place) for place in (view.pos, view.src))
+    return replace(view, pos=pos, src=src)

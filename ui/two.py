@@ -1,0 +1,142 @@
+"""Two runs in the stage: the panel of each, side by side, and below them B − A beside that of its overview."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from html import escape
+
+import streamlit as st
+
+from anatomy.language import _, spaced
+from anatomy.trace import Trace
+from anatomy.view import Fitted, View
+from panels.answer import PanelAnswer
+from panels.beside import BesideAnswer
+from panels.panel import Panel
+from ui import controls, details, figure, later, links, mishap, text
+from ui.answers import Answer, SecondAnswer
+from ui.asking import Halt
+from ui.sides import Second
+from viz.partners import Unlike
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is drawn of two runs: the arrays of both, and of which places.
+
+    view  of the first run, as the link has it, with all choices made
+    """
+
+    a: Answer
+    b: Answer
+    side: Second
+    view: Fitted
+
+    def of(self, panel: Panel, traces: tuple[Trace, Trace]) -> BesideAnswer:
+        """A panel's answers of both runs. traces: of A and B, with all that the panel reads."""
+        a, b = traces
+        return BesideAnswer(
+            PanelAnswer.of(panel, a, replace(self.view, text2=None, model2=None)),
+            PanelAnswer.of(panel, b, self.side.fitted, "b"),
+            self.side.labels,
+            self.side.alignment,
+            self.view,
+        )
+
+
+def draw(answer: Answer, second: SecondAnswer, view: Fitted, traces: tuple[Trace, Trace | None]) -> None:
+    """The panel in both runs. view: of the first run. traces: of A, and of B where it has an answer."""
+    panel = answer.figures.drawn[0]
+    controls.row(panel, answer.trace.spec, view)
+    a, b = traces
+    if isinstance(second.answer, Halt) or b is None:
+        says = second.answer.says if isinstance(second.answer, Halt) else ""
+        _beside_nothing(PanelAnswer.of(panel, a, replace(view, text2=None, model2=None)), says)
+        return
+    pair = Pair(answer, second.answer, second.side, view)
+    later.show(second.answer.arrival, "b")
+    both = pair.of(panel, (a, b))
+    with st.container(key="pair"):
+        left, right = st.columns(2, gap="small")
+        with left:
+            _card(both.a, "A")
+        with right:
+            _card(both.b, "B", second.side.go)
+    _differences(pair, both, (a, b))
+
+
+def _beside_nothing(answer: PanelAnswer, says: str) -> None:
+    """The first run's card, and in the second one's place why it is not there."""
+    with st.container(key="pair"):
+        left, right = st.columns(2, gap="small")
+        with left:
+            _card(answer, "A")
+        with right, st.container(border=True, key=f"card-{answer.key}-b"):
+            _letter("B", answer)
+            text.notice(says, "refused")
+
+
+def _card(answer: PanelAnswer, side: str, go: Callable[[Callable[[View], View]], None] = links.go) -> None:
+    """One run's figure, below its sentence. go: what changes the view where something in it is clicked."""
+    panel = answer.panel
+    with st.container(border=True, key=f"card-{answer.key}"), mishap.costing(f"the panel {answer.key}"):
+        _letter(side, answer)
+        text.answer(answer.caption)
+        with _wide(panel, answer.key), mishap.costing(f"the figure of {answer.key}"):
+            figure.show(answer.description, spaced(answer.caption), f"{answer.key}.figure", answer.view, go)
+        if not st.context.is_embedded:
+            details.tabs(answer)
+
+
+def _letter(side: str, answer: PanelAnswer) -> None:
+    """Which run the card is of: its letter, and its model."""
+    spec = answer.spec
+    name = escape(spec.weights.title or spec.name)
+    st.html(f'<h3 class="run"><b>{side}</b> <span>{name}</span></h3>')
+
+
+def _wide(panel: Panel, key: str):
+    return st.container(key=f"wide-{key}") if panel.wide else nullcontext()
+
+
+def _differences(pair: Pair, both: BesideAnswer, traces: tuple[Trace, Trace]) -> None:
+    """B − A; on its left that of the overview which chooses for it, if there is one."""
+    _panel, *choosers = pair.a.figures.drawn
+    theirs = [panel for panel in choosers if panel in pair.b.figures.drawn]
+    if not theirs:
+        _difference(both)
+        return
+    with st.container(key="two"):
+        left, right = st.columns(2, gap="small")
+        with left, mishap.costing("the overview"):
+            _chooser(pair.of(theirs[0], traces), both)
+        with right:
+            _difference(both)
+
+
+def _difference(both: BesideAnswer) -> None:
+    with st.container(border=True, key=f"card-{both.key}"), mishap.costing(f"the panel {both.key}"):
+        st.html(f'<h3 class="run"><b>B − A</b> <span>{escape(_(both.panel.name))}</span></h3>')
+        _drawn(both)
+        if not st.context.is_embedded and not isinstance(both.difference, Unlike):
+            details.tabs_of_difference(both)
+
+
+def _chooser(chooser: BesideAnswer, chosen_for: BesideAnswer) -> None:
+    """The difference of the overview, in which the reader picks what the figures show."""
+    panel = chooser.panel
+    with st.container(border=True, key=f"chooser-{chooser.key}"), mishap.costing(f"the panel {chooser.key}"):
+        st.html(f'<h3 class="run"><b>B − A</b> <span>{escape(_(panel.name))}</span></h3>')
+        controls.row(panel, chooser.a.spec, chooser.view, controls.NARROW, chosen_for.panel)
+        _drawn(chooser)
+
+
+def _drawn(both: BesideAnswer) -> None:
+    """The difference under its sentence, or why there is none."""
+    difference = both.difference
+    if isinstance(difference, Unlike):
+        text.notice(str(difference))
+        return
+    text.answer(both.caption)
+    with _wide(both.panel, both.key), mishap.costing(f"the figure of {both.key}"):
+        figure.show(difference, spaced(both.caption), f"{both.key}.figure", both.view)
