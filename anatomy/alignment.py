@@ -4,7 +4,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from anatomy.trace import Token, Trace
@@ -81,7 +81,7 @@ def aligned(a: Trace, b: Trace) -> Alignment:
     same word: what both have read up to there is the same.
     """
     if one_vocabulary(a, b):
-        mine, theirs = ([(token.id, token.piece) for token in trace.tokens] for trace in (a, b))
+        mine, theirs = (tuple((token.id, token.piece) for token in trace.tokens) for trace in (a, b))
         return by_token(mine, theirs)
     return _by_end(a, b)
 
@@ -94,7 +94,8 @@ def one_vocabulary(a: Trace, b: Trace) -> bool:
     return a.spec.vocab == b.spec.vocab and all(pieces.get(t.id, t.piece) == t.piece for t in b.tokens)
 
 
-def by_token(a: Sequence[Hashable], b: Sequence[Hashable]) -> Alignment:
+@lru_cache(maxsize=16)  # each part of the page that comes back asks again
+def by_token(a: tuple[Hashable, ...], b: tuple[Hashable, ...]) -> Alignment:
     """Two sequences of which equal entries belong together, and those that stand in each other's place."""
     matched = _filled([(-1, -1), *longest(a, b), (len(a), len(b))])
     score = sum(_EQUAL if a[i] == b[j] else _REPLACED for i, j in matched if i is not None and j is not None)

@@ -1,6 +1,6 @@
 """Behind a figure: its formula, its numbers, the Python that makes it, and how to take it along."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -102,7 +102,19 @@ def _python(answer: PanelAnswer) -> None:
 
 
 def frame(table: Table) -> "pd.DataFrame":
-    """A panel's table for the page; two columns of one name stay apart."""
+    """A panel's table for the page. Where several columns have one name, the second and all that follow are numbered:
+    what the table is sent with takes each name once."""
     import pandas as pd  # 0.3 s that the first figure does not wait for
 
-    return pd.DataFrame([list(row) for row in table.rows], columns=pd.Index(table.columns))
+    return pd.DataFrame([list(row) for row in table.rows], columns=pd.Index(apart(table.columns)))
+
+
+def apart(names: Sequence[str]) -> list[str]:
+    """The names, each once: the second "·to" is "·to (2)"."""
+    given: list[str] = []
+    for name in names:
+        number, one = 1, name
+        while one in given:
+            number, one = number + 1, f"{name} ({number + 1})"
+        given.append(one)
+    return given

@@ -27,6 +27,7 @@ from ui import (
     links,
     mishap,
     session,
+    sides,
     stage,
     text,
     top,
@@ -35,7 +36,9 @@ from ui import (
 from ui.answers import Answer
 from ui.asking import Halt
 from ui.components import stagemap as drawn_map
+from ui.components.strip import Compared
 from ui.host import HostedModel, Loading
+from ui.sides import Absent, Second
 from ui.tinting import TokensRow
 from ui.waiting import Line
 from viz.passage import WHOLE
@@ -115,15 +118,17 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
         for misfit in view.misfits(fitted):
             text.notice(misfit)
     if st.context.is_embedded:
+        side = sides.second(fitted, cut) if isinstance(cut, Trace) else None
         with st.container(key="alone"):
-            _stage(model, fitted, view, _answer(model, cut, fitted, panel, line, _nothing), run)
+            _stage(model, fitted, view, _answer(model, cut, fitted, panel, line, side, _nothing), run)
         return
     row = st.container(key="strip_row")
     if panel.whole:
         _across(model, fitted, view, panel, cut, row, line, run)
         return
-    tokens = _tokens(model, cut, fitted, row)
-    answer = _answer(model, cut, fitted, panel, line)
+    side = sides.second(fitted, cut) if isinstance(cut, Trace) else None
+    rows = [*_tokens(model, cut, fitted, row, side)]
+    answer = _answer(model, cut, fitted, panel, line, side)
     if isinstance(answer, Halt):
         mapped = cut if answer is cut else _for_the_map(model, run, fitted, answer, line)
     else:
@@ -139,7 +144,7 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
         _stage(model, fitted, view, answer, run)
     with right, mishap.costing("the articles"):
         aside.draw(model, fitted, view, panel, verdicts)
-    if tokens is not None:
+    for tokens in rows:
         tokens.finish(line, answer if isinstance(answer, Halt) else None)
 
 
@@ -156,25 +161,32 @@ def _across(
     """A panel across the page. Its figure has the tokens of a short text, and what may follow them: they stand in the
     row above it only of a long text, or where something was added."""
     inside = isinstance(cut, Trace) and len(cut.tokens) <= WHOLE
-    tokens = None if inside else _tokens(model, cut, fitted, row)
+    side = sides.second(fitted, cut) if isinstance(cut, Trace) else None
+    rows = [] if inside else _tokens(model, cut, fitted, row, side)
     if isinstance(cut, Trace) and inside:
         with row, mishap.costing("the tokens"):
             lost(cut)
-    answer = _answer(model, cut, fitted, panel, line, _next)
+    answer = _answer(model, cut, fitted, panel, line, side, _next)
     if not inside or view.tail:
         _followed(model, view, answer if isinstance(answer, Halt) else answer.trace, row)
     with st.container(key="across"):
         _stage(model, fitted, view, answer, run)
-    if tokens is not None:
+    for tokens in rows:
         tokens.finish(line, answer if isinstance(answer, Halt) else None)
 
 
-def _tokens(model: HostedModel, cut: Trace | Halt, fitted: Fitted, row: DeltaGenerator) -> TokensRow | None:
-    """The row of the tokens; None where there is none."""
+def _tokens(
+    model: HostedModel, cut: Trace | Halt, fitted: Fitted, row: DeltaGenerator, side: Second | Absent | None
+) -> list[TokensRow]:
+    """The rows of the tokens: of the first run, and of the second where there is one; none where the text has none."""
+    rows = []
     if isinstance(cut, Trace):
         with row, mishap.costing("the tokens"):
-            return tokens_of(model, cut, fitted)
-    return None
+            rows.append(tokens_of(model, cut, fitted, side.compared("A") if isinstance(side, Second) else None))
+    if isinstance(side, Second):
+        with row, mishap.costing("the tokens"):
+            rows.append(tokens_of(side.model, side.cut, side.fitted, side.compared("B"), side.go))
+    return rows
 
 
 def _followed(model: HostedModel, view: View, trace: Trace | Halt, row: DeltaGenerator) -> None:
@@ -187,7 +199,13 @@ def _followed(model: HostedModel, view: View, trace: Trace | Halt, row: DeltaGen
 
 
 def _answer(
-    model: HostedModel, cut: Trace | Halt, view: Fitted, panel: Panel, line: Line, around: Around | None = None
+    model: HostedModel,
+    cut: Trace | Halt,
+    view: Fitted,
+    panel: Panel,
+    line: Line,
+    side: Second | Absent | None,
+    around: Around | None = None,
 ) -> Answer | Halt:
     """The one question of a run of the page: what the stage shows, and with it what stands around it, which is the map
     and the next tokens if nothing else is said. Before it, what the reader has asked for besides. cut: the text's
@@ -196,7 +214,7 @@ def _answer(
     if isinstance(cut, Halt):
         return cut
     try:
-        return _asked(model, cut, view, panel, line, around or _mapped, extra)
+        return _asked(model, cut, view, panel, line, side, around or _mapped, extra)
     except Loading:
         raise
     except Exception as error:
@@ -204,7 +222,14 @@ def _answer(
 
 
 def _asked(
-    model: HostedModel, cut: Trace, view: Fitted, panel: Panel, line: Line, around: Around, extra: object
+    model: HostedModel,
+    cut: Trace,
+    view: Fitted,
+    panel: Panel,
+    line: Line,
+    side: Second | Absent | None,
+    around: Around,
+    extra: object,
 ) -> Answer | Halt:
     """The same of a text that has tokens. extra: what the reader has asked for besides."""
     figures = stage.shown(model, cut.run, view, panel)
@@ -217,7 +242,7 @@ def _asked(
     trace = asking.ask(model, cut.run, wants, line)
     if isinstance(trace, Halt):
         return trace
-    beside = stage.beside(view, cut, lambda model, run, wants: asking.ask(model, run, wants, line))
+    beside = stage.beside(side, panel, lambda model, run, wants: asking.ask(model, run, wants, line))
     return replace(answers.answer(model, figures, trace, view), beside=beside)
 
 
@@ -250,9 +275,18 @@ def _stage(model: HostedModel, fitted: Fitted, view: View, answer: Answer | Halt
         stage.draw(model, fitted, answer)
 
 
-def tokens_of(model: HostedModel, trace: Trace, view: Fitted) -> TokensRow:
-    """The tokens in a row; below it, which characters none of them covers. trace: of the text, its tokens."""
-    tokens = TokensRow(model, trace, view, st.container(key="strip_tokens"))
+def tokens_of(
+    model: HostedModel,
+    trace: Trace,
+    view: Fitted,
+    compared: Compared | None = None,
+    go: Callable[[links.Change], None] = links.go,
+) -> TokensRow:
+    """The tokens in a row; below it, which characters none of them covers. trace: of the text, its tokens; compared,
+    go: as in `TokensRow`."""
+    second = compared is not None and compared.letter == "B"
+    place = st.container(key="strip_tokens-b" if second else "strip_tokens")
+    tokens = TokensRow(model, trace, view, place, compared, go)
     lost(trace)
     return tokens
 

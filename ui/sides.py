@@ -10,6 +10,7 @@ from anatomy.request import Run
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
 from ui import links
+from ui.components.strip import Compared
 from ui.host import HostedModel, Loading, models, titled
 
 
@@ -34,6 +35,22 @@ class Second:
     def run(self) -> Run:
         """The question that it answers."""
         return self.cut.run
+
+    def compared(self, letter: str) -> Compared:
+        """What the strip of run "A" or "B" says of tokens that are not in the other run as they are here."""
+        notes = {}
+        for (i, j), equal in zip(self.alignment.pairs, self.alignment.equal, strict=True):
+            here, there = (i, j) if letter == "A" else (j, i)
+            if here is not None and not equal:
+                notes[here] = self._note(letter, there)
+        return Compared(letter, notes)
+
+    def _note(self, letter: str, there: int | None) -> tuple[str, str]:
+        """The mark and the words of one such token. there: its place in the other run, if it has one."""
+        other = "B" if letter == "A" else "A"
+        if there is None:
+            return letter, _("only in {run}", run=letter)
+        return "≠", _("in {run}: {token}", run=other, token=self.labels[other == "B"][there])
 
     def go(self, change: Callable[[View], View]) -> None:
         """Change what is chosen, by something that was clicked in this run: the first run follows."""

@@ -162,7 +162,7 @@ def _asked_again(model: HostedModel, run: Run, drawn: Fitted, filling: bool) -> 
         figures = shown(model, run, view, panels.load()[view.panel])
         with waiting.impatient():
             own = answer(model, figures, model.run(run, figures.needs(spec, view)), view)
-            found = replace(own, beside=beside(view, cut, _at_once))
+            found = replace(own, beside=beside(sides.second(view, cut), panels.load()[view.panel], _at_once))
         if found.coming != filling and links.current():
             polled.anew()
         return found, view
@@ -170,14 +170,12 @@ def _asked_again(model: HostedModel, run: Run, drawn: Fitted, filling: bool) -> 
         polled.anew()
 
 
-def beside(view: Fitted, cut: Trace, ask: Asking) -> SecondAnswer | Absent | None:
-    """The second run, where the link asks for one, and its answer. view: of the first run; cut: its tokens; ask: how a
-    question is asked."""
-    side = sides.second(view, cut)
+def beside(side: Second | Absent | None, panel: Panel, ask: Asking) -> SecondAnswer | Absent | None:
+    """The second run, where there is one, with its answer. ask: how a question is asked."""
     if not isinstance(side, Second):
         return side
     try:
-        return _beside(side, panels.load()[view.panel], ask)
+        return _beside(side, panel, ask)
     except Loading:
         return sides.loading(side.model, side.fitted.model)
 

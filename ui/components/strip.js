@@ -9,6 +9,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   const memory = MEMORY.get(root) ?? { soon: debounced(180), typed: debounced(300), chosen: 0, awaited: null, going: 0 };
   MEMORY.set(root, memory);
   list.setAttribute("aria-label", words.name);
+  part(".side").textContent = data.side;
   const buttons = list.getElementsByClassName("token"), shown = data.labels.length, { start, count, colour } = data;
   const parts = new Map(data.parts.map(([k, ...parted]) => [k, parted]));
   const lift = parts.size ? LIFT : 0, [gap, edge] = data.numbered ? [9, 8] : [6, 3]; // as the style has it
@@ -28,9 +29,11 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     button.firstChild.textContent = short;
     button.querySelector("small").textContent = id;
     const added = i >= count - data.added, name = fill(added ? words.added : words.token, { label, id, at: i, last: count - 1 });
-    button.title = [told(k), data.numbered ? name : "", spelled(data.bytes[k])].filter(String).join(" · ");
+    const [sign, differs] = data.notes[i] ?? ["", ""];
+    if (sign) button.dataset.sign = sign; else delete button.dataset.sign;
+    button.title = [differs, told(k), data.numbered ? name : "", spelled(data.bytes[k])].filter(String).join(" · ");
     button.classList.toggle("added", added);
-    button.setAttribute("aria-label", [name, told(k)].filter(Boolean).join(", "));
+    button.setAttribute("aria-label", [name, differs, told(k)].filter(Boolean).join(", "));
     if (data.numbered && i % FIFTH === 0) button.dataset.at = i; else delete button.dataset.at;
     button.onclick = () => choose(i, true);
     button.querySelector(".over")?.remove();
@@ -177,6 +180,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
     status.textContent = !found ? "" : found.at.length ? fill(words.found, { at: at < 0 ? "–" : number(at + 1), count: number(found.at.length) }) : words.none;
   }
 
+  hint.hidden = !words.chosen;
   const fit = () => { list.style.maxHeight = `${rows() * (buttons[0].offsetHeight + gap + lift) - gap + 2 * edge}px`; };
   fit();
   edges(list);

@@ -5,7 +5,7 @@ A switch beside it tints them; in a text of more than NUMBERED tokens some have 
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +25,11 @@ STRETCH = 512  # tokens that are shown at once of more than that, at most
 NUMBERED = 48  # tokens up to which a reader sees at a glance which one it is; of more some positions are shown
 STEPS = 254  # of the scale, from one end to the other
 LONGEST = 200  # characters that are searched for, at most
-_TURNED, _SOUGHT = "strip.turned", "strip.sought"
 
 _MOUNT = register(
     "strip",
-    """<div class="strip"><div class="tokens" role="listbox" aria-orientation="horizontal"></div>
+    """<div class="strip"><b class="side" aria-hidden="true"></b>
+<div class="tokens" role="listbox" aria-orientation="horizontal"></div>
 <div class="search" role="search"><input type="search" maxlength="200"
 enterkeyhint="search" autocomplete="off" spellcheck="false">
 <button type="button" class="previous">‹</button><button type="button" class="next">›</button>
@@ -121,6 +121,18 @@ class Coloured:
     asked: Callable[[], None]
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Which of two runs the strip is of, where one stands beside another.
+
+    letter  "A" or "B"
+    notes   of each token that is not in the other run as it is here: a mark, and what it means
+    """
+
+    letter: str
+    notes: Mapping[int, tuple[str, str]]
+
+
 def stretch(tokens: int, at: int) -> Stretch:
     """Number `at` of the stretches of a text, which are of nearly equal length."""
     count = stretches(tokens)
@@ -138,28 +150,31 @@ def holding(tokens: int, pos: int) -> int:
     return next(at for at in range(stretches(tokens)) if pos < stretch(tokens, at).stop)
 
 
-def show(trace: Trace, pos: int, chosen: Chosen, coloured: Coloured) -> None:
+def show(trace: Trace, pos: int, chosen: Chosen, coloured: Coloured, compared: Compared | None = None) -> None:
     """The strip. chosen: called with the position that the reader picks. Turning to another stretch picks nothing, and
     holds until something is picked; what is searched for is searched until the text is another one."""
     count = len(trace.tokens)
     before = (trace.run, pos)
-    turned = st.session_state.get(_TURNED)
+    key = "strip-b" if compared is not None and compared.letter == "B" else "strip"
+    turned = st.session_state.get(f"{key}.turned")
     at = turned[1] if turned is not None and turned[0] == before else holding(count, pos)
     data = {
         **_tokens(trace, stretch(count, at)),
         "chosen": pos,
-        "found": _found(trace),
+        "found": _found(trace, key),
+        "side": "" if compared is None else compared.letter,
+        "notes": {} if compared is None else {str(place): note for place, note in compared.notes.items()},
         "colour": _colour(coloured, stretch(count, at)),
-        "words": _words(count),
+        "words": _words(count, compared),
     }
     _MOUNT(
-        key="strip",
+        key=key,
         data=data,
-        on_token_change=callback("strip", "token", lambda at: _pick(chosen, int(at))),
-        on_stretch_change=callback("strip", "stretch", lambda at: _turn(before, int(at))),
-        on_seek_change=callback("strip", "seek", lambda query: _seek(trace.run, str(query))),
-        on_colour_change=callback("strip", "colour", lambda name: coloured.picked(str(name))),
-        on_ask_change=callback("strip", "ask", lambda _asked: coloured.asked()),
+        on_token_change=callback(key, "token", lambda at: _pick(key, chosen, int(at))),
+        on_stretch_change=callback(key, "stretch", lambda at: _turn(key, before, int(at))),
+        on_seek_change=callback(key, "seek", lambda query: _seek(key, trace.run, str(query))),
+        on_colour_change=callback(key, "colour", lambda name: coloured.picked(str(name))),
+        on_ask_change=callback(key, "ask", lambda _asked: coloured.asked()),
     )
 
 
@@ -204,7 +219,7 @@ def _colour(coloured: Coloured, shown: Stretch) -> dict[str, Any]:
     }
 
 
-def _words(count: int) -> dict[str, str]:
+def _words(count: int, compared: Compared | None) -> dict[str, str]:
     """What the strip says of a text of so many tokens."""
     many = {
         "stretch": _("positions {first} to {last} of {count} tokens"),
@@ -228,7 +243,14 @@ def _words(count: int) -> dict[str, str]:
         "what": _("What the colour means"),
         **_places(count),
         **(many if count > NUMBERED else {}),
+        **({} if compared is None else _of_side(compared.letter)),
     }
+
+
+def _of_side(letter: str) -> dict[str, str]:
+    """What the strip of one of two runs says otherwise: the first one's tells which token is chosen."""
+    name = {"name": _("Tokens of the text of run {side}", side=letter)}
+    return name if letter == "A" else {**name, "chosen": ""}
 
 
 def _places(count: int) -> dict[str, str]:
@@ -246,9 +268,9 @@ def _places(count: int) -> dict[str, str]:
     }
 
 
-def _found(trace: Trace) -> dict[str, Any] | None:
+def _found(trace: Trace, key: str) -> dict[str, Any] | None:
     """The answer to what is searched for in this text, as the browser gets it; None where nothing is."""
-    run, query = st.session_state.get(_SOUGHT, (None, ""))
+    run, query = st.session_state.get(f"{key}.sought", (None, ""))
     if run != trace.run or len(trace.tokens) <= NUMBERED:
         return None
     at = found(trace.text, trace.tokens, query)
@@ -280,16 +302,16 @@ def position(query: str, tokens: int) -> int | None:
     return int(written) if re.fullmatch(r"[0-9]{1,9}", written) and int(written) < tokens else None
 
 
-def _pick(chosen: Chosen, at: int) -> None:
-    st.session_state.pop(_TURNED, None)
+def _pick(key: str, chosen: Chosen, at: int) -> None:
+    st.session_state.pop(f"{key}.turned", None)
     chosen(at)
 
 
-def _turn(before: tuple[object, int], at: int) -> None:
-    st.session_state[_TURNED] = (before, at)
+def _turn(key: str, before: tuple[object, int], at: int) -> None:
+    st.session_state[f"{key}.turned"] = (before, at)
 
 
-def _seek(run: object, query: str) -> None:
-    st.session_state.pop(_SOUGHT, None)
+def _seek(key: str, run: object, query: str) -> None:
+    st.session_state.pop(f"{key}.sought", None)
     if query:
-        st.session_state[_SOUGHT] = (run, query[:LONGEST])
+        st.session_state[f"{key}.sought"] = (run, query[:LONGEST])

@@ -9,7 +9,7 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   document.documentElement.lang = data.words.lang;
   area.setAttribute("aria-label", data.words.label);
   area.placeholder = data.words.label;
-  root.querySelector(".side").textContent = data.words.side;
+  root.querySelector(".side").textContent = root.dataset.side = data.words.side;
   run.textContent = data.words.run;
 
   function grow() {
