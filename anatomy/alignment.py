@@ -78,12 +78,13 @@ def aligned(a: Trace, b: Trace) -> Alignment:
     With one vocabulary equal tokens are matched in order, as many as can be without a crossing. Where as many are left
     over on both sides between two matches, each stands in the place of the other; where pairing the texts place by
     place is as good, that is taken. Across vocabularies two tokens are partners that end at the same character of the
-    same word: what both have read up to there is the same.
+    same word: what both have read up to there is the same. The same pairs whichever run comes first.
     """
     if one_vocabulary(a, b):
         mine, theirs = (tuple((token.id, token.piece) for token in trace.tokens) for trace in (a, b))
         return by_token(mine, theirs)
-    return _by_end(a, b)
+    first = (a.text, a.spec.id) <= (b.text, b.spec.id)
+    return _by_end(a, b) if first else _by_end(b, a).swapped()
 
 
 def one_vocabulary(a: Trace, b: Trace) -> bool:
@@ -96,7 +97,12 @@ def one_vocabulary(a: Trace, b: Trace) -> bool:
 
 @lru_cache(maxsize=16)  # each part of the page that comes back asks again
 def by_token(a: tuple[Hashable, ...], b: tuple[Hashable, ...]) -> Alignment:
-    """Two sequences of which equal entries belong together, and those that stand in each other's place."""
+    """Two sequences of which equal entries belong together, and those that stand in each other's place. The same pairs
+    whichever comes first."""
+    return _matched(a, b) if repr(a) <= repr(b) else _matched(b, a).swapped()
+
+
+def _matched(a: tuple[Hashable, ...], b: tuple[Hashable, ...]) -> Alignment:
     matched = _filled([(-1, -1), *longest(a, b), (len(a), len(b))])
     score = sum(_EQUAL if a[i] == b[j] else _REPLACED for i, j in matched if i is not None and j is not None)
     if len(a) == len(b):

@@ -23,6 +23,7 @@ panels          | panels.panel                                          |
 panels.panel    | viz                                                   | plotly
 panels.common   | viz                                                   | ARRAYS
 panels.answer   | panels.panel                                             |
+panels.beside   | viz panels.panel panels.answer                           |
 panels.choices  | panels.panel                                             | ARRAYS
 panels.stagemap | viz panels panels.common                              | ARRAYS
 STAGE        | viz panels.panel panels.common                           | ARRAYS plotly
@@ -48,7 +49,7 @@ models       |                                                          |
 .__main__    | .checkpoints .loaded .memory                             |
 """
 SHORT = {
-    "PANELS": "panels panels.panel panels.answer panels.common panels.stagemap",
+    "PANELS": "panels panels.panel panels.answer panels.beside panels.common panels.stagemap",
     "ARRAYS": "numpy jaxtyping",
     "TORCH": "numpy jaxtyping torch transformers",
     "FILES": "filelock gguf huggingface_hub platformdirs safetensors tokenizers tqdm",

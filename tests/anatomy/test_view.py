@@ -1,5 +1,7 @@
 """View: the link is the only memory of the page; anything may stand in a link."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +28,8 @@ views = st.builds(
     pos=st.none() | st.integers(0, 500),
     src=st.none() | st.integers(0, 500),
     tail=st.lists(st.integers(0, 60_000), max_size=6).map(tuple),
+    text2=st.none() | st.text(max_size=30),
+    model2=st.none() | st.sampled_from(("smollm2-135m", "other")),
 )
 
 
@@ -161,3 +165,38 @@ def test_a_place_survives_its_link_and_anything_else_is_said():
     for bad in ("5.0", "5.0.12.1", "5.-1.3", "a.b.c", "5..1", "٥.1.2", "1234567890.1.1"):
         view, complaints = read_view({"panel": "tokens", "at": bad}, PANELS, (place,))
         assert (view[place], len(complaints)) == ("", 1), bad
+
+
+@given(views)
+def test_a_view_without_a_second_run_is_the_first_alone(view):
+    assert view.two == (view.text2 is not None or view.model2 is not None)
+    assert not view.alone.two
+    assert not view.second.two
+    assert replace(view.alone, text2=view.text2, model2=view.model2) == view
+
+
+@given(views)
+def test_swapped_runs_are_each_others(view):
+    for one, other in ((view.swapped, view), (view, view.swapped)):
+        assert (one.second.text, one.second.model) == (other.text, other.model)
+    assert view.swapped.two == view.two
+    assert (view.swapped.swapped.second.text, view.swapped.swapped.second.model) == (
+        view.second.text,
+        view.second.model,
+    )
+
+
+def test_what_was_generated_follows_the_second_run_only_where_text_and_model_are_the_same():
+    view = View(text="a", model="m", tail=(1, 2))
+    assert replace(view, text2="a").second.tail == (1, 2)
+    assert replace(view, model2="m").second.tail == (1, 2)
+    assert replace(view, text2="b").second.tail == ()
+    assert replace(view, model2="n").second.tail == ()
+
+
+def test_a_second_text_may_be_empty_and_is_as_long_as_a_first_one_may_be():
+    for text in ("", "x" * 5_000):
+        view, complaints = read_view({"text2": text}, PANELS, CONTROLS)
+        assert view.text2 == text
+        assert not complaints
+        assert view.two

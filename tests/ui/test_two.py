@@ -1,0 +1,213 @@
+"""Two runs on the page: both and their difference in every panel, clicks in the second one, and its row."""
+
+from dataclasses import replace
+from html import unescape
+from threading import Event
+
+import pytest
+
+import panels
+from anatomy.alignment import aligned
+from anatomy.request import Run
+from anatomy.view import Fitted, View
+from tests.models.tiny import TEXT, tiny_engine
+from tests.share import diagonal
+from tests.ui.conftest import loaded
+from tests.ui.test_page import component, drawn, keys, words
+from ui import host, links, second, sides
+from ui.examples import EXAMPLES, PAIRS
+from ui.sides import Second
+
+FAMILIES = ("llama", "gpt2", "bert-headless")
+OTHER = {"same length": TEXT[:-1] + "a", "longer": TEXT + "bcd", "itself": TEXT, "one token": "a"}
+
+
+@pytest.mark.parametrize(("panel", "family"), diagonal([*panels.load()], FAMILIES))
+@pytest.mark.parametrize("other", OTHER)
+def test_every_panel_draws_both_runs_and_their_difference_or_says_why_there_is_none(open_page, panel, family, other):
+    app = open_page(family, panel=panel, text=TEXT, text2=OTHER[other])
+    assert not app.exception
+    said = unescape(words(app))
+    closed = panels.load()[panel].closed(next(iter(host.models().values())).spec())
+    if closed is not None:
+        assert closed in said
+        assert not drawn(app)
+        return
+    for part in ("<b>A</b>", "<b>B</b>", "<b>B − A</b>"):
+        assert part in said
+    assert figures(app, panel) >= {f"{panel}.figure", f"{panel}-b.figure"}
+    assert f"{panel}-difference.figure" in figures(app, panel) or 'class="notice quiet"' in said
+
+
+def figures(app, panel: str) -> set[str]:
+    """Keys of the panel's figures; those of BertViz have none."""
+    made = {f"{panel}.figure", f"{panel}-b.figure"} if len(app.get("iframe")) == 2 else set()
+    plotted = {chart.key for chart in app.get("plotly_chart")}
+    return made | plotted | {key for key in keys(app) if key.endswith(".figure")}
+
+
+def test_without_a_second_run_there_is_no_row_of_it(open_page):
+    app = open_page(panel="attention", text=TEXT)
+    assert not keys(app) & {"textbox-b", "strip-b", "attention-b.figure"}
+    assert component(app, "strip")["side"] == ""
+    assert component(app, "textbox")["words"]["side"] == ""
+
+
+def test_both_texts_stand_in_their_boxes_and_their_tokens_tell_what_the_other_has_not(open_page):
+    app = open_page(panel="attention", text="abcd", text2="abxcde")
+    assert component(app, "textbox")["text"] == "abcd"
+    assert component(app, "textbox-b")["text"] == "abxcde"
+    assert component(app, "strip")["notes"] == {}
+    assert component(app, "strip-b")["notes"] == {"2": ["B", "only in B"], "5": ["B", "only in B"]}
+    app = open_page(panel="attention", text="abc", text2="axc")
+    assert component(app, "strip")["notes"] == {"1": ["≠", "in B: x"]}
+    assert component(app, "strip-b")["notes"] == {"1": ["≠", "in A: b"]}
+
+
+def test_the_chosen_token_of_the_second_run_is_the_partner_of_the_first_ones(open_page):
+    app = open_page(panel="attention", text="abcd", text2="abxcd", pos="3")
+    assert component(app, "strip")["chosen"] == 3
+    assert component(app, "strip-b")["chosen"] == 4
+
+
+def of_texts(view: View, a: str, b: str) -> Second:
+    """The second run of two texts under one tiny model."""
+    engine = tiny_engine()
+    cut, own = (engine.run(Run(engine.spec.id, text)) for text in (a, b))
+    fitted = view.fit(engine.spec, cut.tokens)
+    assert isinstance(fitted, Fitted)
+    alignment = aligned(cut, own)
+    return Second(host.HostedModel("tiny", None), fitted, own, alignment, (cut.labels, own.labels))
+
+
+def test_a_click_in_the_second_run_chooses_the_partner_in_the_first():
+    view = View(text="abcd", text2="abxcd", pos=1, src=0)
+    side = of_texts(view, "abcd", "abxcd")
+    clicked = side.followed(view, lambda now: replace(now, pos=4, src=3, layer=1, head=2))
+    assert clicked == replace(view, pos=3, src=2, layer=1, head=2)
+    assert side.followed(view, lambda now: replace(now, pos=2, src=None)) == replace(view, pos=1, src=None)
+
+
+@pytest.mark.parametrize("pos", [None, 0, 3])
+def test_what_a_click_in_the_second_run_leaves_alone_stays(pos):
+    view = View(text="abcd", text2="abxcd", pos=pos, src=pos)
+    side = of_texts(view, "abcd", "abxcd")
+    assert side.followed(view, lambda now: now) == view
+    assert side.followed(view, lambda now: replace(now, panel="heads")) == replace(view, panel="heads")
+
+
+def test_choices_in_the_second_runs_strip_move_the_link(open_page, monkeypatch):
+    app = open_page(panel="attention", text="abcd", text2="abxcd", pos="1")
+    view = View(panel="attention", text="abcd", text2="abxcd", pos=1)
+    seen = []
+    monkeypatch.setattr(links, "go", lambda change: seen.append(change(view)))
+    of_texts(view, "abcd", "abxcd").go(lambda now: replace(now, pos=4))
+    assert [after.pos for after in seen] == [3]
+    assert not app.exception
+
+
+def test_controls_stand_once_and_set_both(open_page):
+    app = open_page(panel="attention", text="abcd", text2="abxcd", layer="1")
+    assert app.get_by_key("attention.layer").value == 1
+    assert not [key for key in map(str, app.session_state.filtered_state) if key.startswith("attention-b.layer")]
+    assert words(app).count("In layer 1, head") == 2
+
+
+def test_a_second_model_stands_beside_the_first(serve):
+    opened = serve("llama", "gpt2")
+    loaded(host.models()["tiny-gpt2"])
+    app = opened(panel="attention", text=TEXT, model2="tiny-gpt2")
+    assert not app.exception
+    assert {"attention.figure", "attention-b.figure"} <= keys(app)
+    assert component(app, "textbox-b")["text"] == TEXT
+
+
+def test_a_panel_that_only_the_first_model_has_says_so_in_the_second_ones_place(serve):
+    opened = serve("llama", "bert-headless")
+    loaded(host.models()["tiny-bert-headless"])
+    app = opened(panel="lens", text=TEXT, model2="tiny-bert-headless")
+    assert not app.exception
+    spec = host.models()["tiny-bert-headless"].spec()
+    assert str(panels.load()["lens"].closed(spec)) in unescape(words(app))
+    assert "<b>B</b>" in words(app)
+    assert "<b>B − A</b>" not in words(app)
+
+
+def test_while_the_second_model_is_loaded_the_first_run_is_there(serve):
+    wait = Event()
+    opened = serve("llama", "gpt2", absent={"gpt2": wait})
+    try:
+        app = opened(panel="attention", text=TEXT, model2="tiny-gpt2")
+        assert not app.exception
+        assert "attention.figure" in keys(app)
+        assert "tiny-gpt2 is still being loaded: its run joins when it is there." in words(app)
+    finally:
+        wait.set()
+    loaded(host.models()["tiny-gpt2"])
+    assert "attention-b.figure" in keys(app.run())
+
+
+def test_a_second_model_that_cannot_be_loaded_says_why_and_can_be_tried_again(serve):
+    opened = serve("llama", "gpt2", broken=("gpt2",))
+    loaded(host.models()["tiny-gpt2"])
+    app = opened(panel="attention", text=TEXT, model2="tiny-gpt2")
+    assert "The second run: The gpt2 is cut short." in unescape(words(app))
+    assert "attention.figure" in keys(app)
+
+
+def test_an_unknown_second_model_and_a_refused_second_text_cost_only_the_second_run(open_page):
+    app = open_page(panel="attention", text=TEXT, model2="nobody")
+    assert "This server has no model nobody: no second run is shown." in words(app)
+    assert "attention.figure" in keys(app)
+    app = open_page(panel="attention", text=TEXT, text2="")
+    assert not app.exception
+    assert "attention.figure" in keys(app)
+    assert 'class="notice' in words(app)
+
+
+def test_an_embedded_panel_has_both_runs_and_their_difference(open_page):
+    app = open_page(embed=True, panel="attention", text="abcd", text2="abxd")
+    assert not app.exception
+    assert keys(app) == {"attention.figure", "attention-b.figure", "attention-difference.figure"}
+    assert not app.tabs
+
+
+def test_the_menu_offers_a_text_and_pairs_and_a_model_where_there_are_several(serve):
+    opened = serve("llama", "gpt2")
+    opened(text="abc")
+    view = View(model="tiny-llama", text="abc", pos=1)
+    assert second.compared(view, "Another text") == replace(view, text2="abc")
+    assert second.compared(view, "Another model") == replace(view, model2="tiny-gpt2")
+    for name, (first, other) in PAIRS.items():
+        found = second.compared(view, name)
+        assert (found.text, found.text2, found.model2) == (first, other, None)
+    kept = replace(view, text2="xyz", model2="tiny-llama")
+    assert second.compared(kept, "Another text") == kept
+    assert second.compared(kept, "Another model") == kept
+
+
+def test_pairs_of_texts_differ_and_have_names_of_their_own():
+    assert not set(PAIRS) & set(EXAMPLES)
+    assert all(first != other for first, other in PAIRS.values())
+
+
+def test_a_second_run_is_closed_swapped_and_changed_by_its_row(open_page):
+    app = open_page(panel="attention", text="abcd", text2="abxd")
+    app.get_by_key("swap").click().run()
+    assert (component(app, "textbox")["text"], component(app, "textbox-b")["text"]) == ("abxd", "abcd")
+    app.get_by_key("close_second").click().run()
+    assert component(app, "textbox")["text"] == "abxd"
+    assert "textbox-b" not in keys(app)
+    assert "text2" not in app.query_params
+    assert second.typed_in(View(text="a", text2="b"), "c") == View(text="a", text2="c")
+    assert second.on_model(View(text="a"), "m") == View(text="a", model2="m")
+
+
+def test_what_was_generated_is_read_by_another_model_as_text(serve):
+    serve("llama", "gpt2")
+    engine = tiny_engine()
+    view = View(model="tiny-llama", model2="tiny-gpt2", text="ab", tail=(100, 101))
+    cut = engine.run(view.run(engine.spec))
+    assert sides.asked(view, cut).text == cut.text != "ab"
+    assert sides.asked(replace(view, text2="xy"), cut).text == "xy"
+    assert sides.asked(replace(view, model2="tiny-llama"), cut).tail == (100, 101)
