@@ -5,6 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from anatomy import glossary
 from anatomy.language import _
@@ -33,8 +34,27 @@ def tabs(answer: PanelAnswer) -> None:
     )
 
 
-def tabs_of_difference(answer: BesideAnswer) -> None:
-    """The tabs of a difference: how it is made of two runs stands in the tabs of these."""
+def folded(answer: PanelAnswer) -> None:
+    """The same tabs behind one line, where two runs stand above their difference."""
+    if (opened := _opened(answer.key)) is not None:
+        with opened:
+            tabs(answer)
+
+
+def folded_of_difference(answer: BesideAnswer) -> None:
+    """The tabs of a difference behind one line: how it is made of two runs stands in the tabs of these."""
+    if (opened := _opened(answer.key)) is not None:
+        with opened:
+            _tabs_of_difference(answer)
+
+
+def _opened(key: str) -> DeltaGenerator | None:
+    """The place behind the line; None while it is closed."""
+    place = st.expander(_("Numbers and more"), key=f"{key}.more", on_change="rerun")
+    return place if place.open else None
+
+
+def _tabs_of_difference(answer: BesideAnswer) -> None:
     _tabs(
         answer.key,
         {

@@ -56,7 +56,7 @@ def draw(answer: Answer, second: SecondAnswer, view: Fitted, traces: tuple[Trace
     pair = Pair(answer, second.answer, second.side, view)
     later.show(second.answer.arrival, "b")
     both = pair.of(panel, (a, b))
-    with st.container(key="pair"):
+    with st.container(key="pair-wide" if panel.wide else "pair"):
         left, right = st.columns(2, gap="small")
         with left:
             _card(both.a, "A")
@@ -85,7 +85,7 @@ def _card(answer: PanelAnswer, side: str, go: Callable[[Callable[[View], View]],
         with _wide(panel, answer.key), mishap.costing(f"the figure of {answer.key}"):
             figure.show(answer.description, spaced(answer.caption), f"{answer.key}.figure", answer.view, go)
         if not st.context.is_embedded:
-            details.tabs(answer)
+            details.folded(answer)
 
 
 def _letter(side: str, answer: PanelAnswer) -> None:
@@ -119,7 +119,7 @@ def _difference(both: BesideAnswer) -> None:
         st.html(f'<h3 class="run"><b>B − A</b> <span>{escape(_(both.panel.name))}</span></h3>')
         _drawn(both)
         if not st.context.is_embedded and not isinstance(both.difference, Unlike):
-            details.tabs_of_difference(both)
+            details.folded_of_difference(both)
 
 
 def _chooser(chooser: BesideAnswer, chosen_for: BesideAnswer) -> None:

@@ -22,8 +22,7 @@ FAMILIES = ("llama", "gpt2", "bert-headless")
 OTHER = {"same length": TEXT[:-1] + "a", "longer": TEXT + "bcd", "itself": TEXT, "one token": "a"}
 
 
-@pytest.mark.parametrize(("panel", "family"), diagonal([*panels.load()], FAMILIES))
-@pytest.mark.parametrize("other", OTHER)
+@pytest.mark.parametrize(("panel", "family", "other"), diagonal([*panels.load()], FAMILIES, [*OTHER]))
 def test_every_panel_draws_both_runs_and_their_difference_or_says_why_there_is_none(open_page, panel, family, other):
     app = open_page(family, panel=panel, text=TEXT, text2=OTHER[other])
     assert not app.exception
