@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from anatomy.alignment import Alignment
 from anatomy.language import _
+from anatomy.parting import Parting
 from anatomy.request import Run, Want
 from anatomy.sampling import Settings
 from anatomy.spec import ModelSpec
@@ -99,4 +101,27 @@ class Engine(Protocol):
         seed  same seed, text and settings: same tokens, in one go or one by one
         report, cancelled  as in `run`: layer by layer of the text, then token by token
         """
+        ...
+
+    def parting(
+        self,
+        run: Run,
+        other: "Engine",
+        other_run: Run,
+        alignment: Alignment,
+        *,
+        report: Report | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Parting:
+        """What a second run, of this engine or of another, differs by from this one; no token is watched yet.
+
+        Refused: as each run would be, with TooLong where both together take more memory than there is.
+
+        alignment  of the tokens of the two; ValueError where it names places that they do not have
+        report, cancelled  as in `run`
+        """
+        ...
+
+    def parting_estimate(self, run: Run, other: "Engine", other_run: Run) -> Estimate:
+        """What `parting` would cost now, without running anything. Refused as it would be, save for the size."""
         ...

@@ -13,7 +13,9 @@ from time import monotonic
 
 import streamlit as st
 
+from anatomy.alignment import Alignment
 from anatomy.language import N_
+from anatomy.parting import Parting, Places
 from anatomy.refused import Refused, Sentence, Settled
 from anatomy.request import Run, Want
 from anatomy.sampling import Settings
@@ -198,6 +200,22 @@ class HostedModel:
             raise self._absent()
         watch = None if session.page() is None else _stay
         return self._live.extend(run, count, how, seed=seed, watch=watch)
+
+    def parting(
+        self, run: Run, other: "HostedModel", other_run: Run, alignment: Alignment, at: Places | None = None
+    ) -> Parting:
+        """What a second run, of this model or of another, differs by from this one; see `Store.parting`. Loading: one
+        of the two is not there yet; Refused: with a sentence. No recording has it."""
+        if self._live is None or other._live is None:
+            raise (self if self._live is None else other)._absent()
+        watch = None if session.page() is None else _notify
+        return self._live.parting(run, other._live, other_run, alignment, at, watch=watch)
+
+    def parting_estimate(self, run: Run, other: "HostedModel", other_run: Run) -> Estimate | None:
+        """What `parting` would cost; None where a model is not there to ask. Refused as in `estimate`."""
+        if self._live is None or other._live is None:
+            return None
+        return self._live.parting_estimate(run, other._live, other_run)
 
     def _absent(self) -> Exception:
         """Why nobody can answer now; the model, which could, waits no longer."""

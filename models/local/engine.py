@@ -9,7 +9,8 @@ run.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
+from hashlib import sha256
 from threading import Semaphore
 from typing import Protocol
 
@@ -18,7 +19,9 @@ import torch
 from jaxtyping import Int
 from transformers import PreTrainedModel
 
+from anatomy.alignment import Alignment
 from anatomy.language import N_, Count
+from anatomy.parting import Parting
 from anatomy.positions import mentioned
 from anatomy.refused import Refused, Sentence, TooLong
 from anatomy.request import Run, Want
@@ -27,7 +30,7 @@ from anatomy.spec import ModelSpec, Weights
 from anatomy.trace import Token, Trace, continued
 from models import memory
 from models.checkpoints.locate import locate
-from models.engine import Estimate, Progress, Report, silent
+from models.engine import Engine, Estimate, Progress, Report, silent
 from models.families import Family, family_of
 from models.identities import layers, sums
 from models.identities.identity import broken, doubts
@@ -39,6 +42,7 @@ from models.local import estimate as estimates
 from models.local import packed, refuse, speed
 from models.local.input_cache import Held, LayerInputsCache, of_the_process
 from models.local.packed import Packing
+from models.local.parting import MadeRun, compared
 from models.local.threads import using_threads, usual_threads
 from models.lru import ByteLru
 from models.measures import registry, value_weighted
@@ -47,6 +51,7 @@ from models.measures.context import RunContext
 from models.progress import listening, stop_if_cancelled
 from models.reading import attention_interface, interventions
 from models.reading.layer_inputs import LayerInputs
+from models.reading.recorder import Sites, Visit
 from models.text.tokenizer import load_tokenizer
 
 INPUTS = 5  # of the memory that the program may use, one in so many is for layer inputs
@@ -57,6 +62,10 @@ _FEW, _SPREAD = 6, 13  # different tokens that are too few to check with; tokens
 _CUTS = 1 << 17  # tokens of texts that need not be cut again: the longest text, a token for each character, is one
 _LOOK_UP = 0.2  # seconds between two looks whether a run that waits for its turn is still wanted
 _WITHOUT_SOURCE = Weights(title="", licence="", source="", stored="", parameters=0)
+
+
+def _unvisited(layer: int, sites: Sites) -> None:
+    """A visit to a layer of which nothing is wanted."""
 
 
 class Tokenizer(Protocol):
@@ -303,6 +312,49 @@ class LocalEngine:
                 self._extend_fits(run, len(ids) + count)
             return run.plus(*generate.extend(self._loaded, ids, count, chosen, inputs))
 
+    def parting(
+        self,
+        run: Run,
+        other: Engine,
+        other_run: Run,
+        alignment: Alignment,
+        *,
+        report: Report | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Parting:
+        """See `models.engine.Engine.parting`."""
+        theirs = _local(other)
+        a, b = self._half(run), theirs._half(other_run)
+        if any(i >= a.tokens or j >= b.tokens for i, j in alignment.both):
+            raise ValueError(f"the alignment is of other texts than these of {a.tokens} and {b.tokens} tokens")
+        with listening(report, cancelled), self._its_turn(), torch.inference_mode():
+            a, b, most = self._half(run), theirs._half(other_run), self._inputs.budget  # what is held may have changed
+            fitting = partial(estimates.parting_fits, a, b, inputs=most)
+            self._fit(run, estimates.parting(a, b, most), fitting)
+            return compared(self._side(run), theirs._side(other_run), alignment.both)
+
+    def parting_estimate(self, run: Run, other: Engine, other_run: Run) -> Estimate:
+        """See `models.engine.Engine.parting_estimate`."""
+        return estimates.parting(self._half(run), _local(other)._half(other_run), self._inputs.budget)
+
+    def _half(self, run: Run) -> estimates.Half:
+        """What a run adds to the cost of comparing two. Refused where it cannot be run."""
+        tokens = len(self._tokens(run))
+        self._unanswerable(run, (), tokens)
+        return estimates.Half(self.spec, tokens, self.speed, recorded=run in self._inputs)
+
+    def _side(self, run: Run) -> MadeRun:
+        """A run that has been made, to be compared."""
+        with interventions.intervening(run.interventions):
+            inputs = self._inputs.get(run) or self._record(run, self._ids(self._tokens(run)))
+        return MadeRun(self._loaded, inputs, run.interventions, self.missing, self._spelling)
+
+    @cached_property
+    def _spelling(self) -> bytes:
+        """A fingerprint of the vocabulary: what every row of the table is called."""
+        pieces = (self._tokenizer.token(row).piece for row in range(self.spec.vocab))
+        return sha256("\0".join(pieces).encode("utf-8", "surrogatepass")).digest()
+
     @contextmanager
     def _its_turn(self) -> Iterator[None]:
         """While this is open, nobody else computes. Cancelled while it waits, too."""
@@ -371,12 +423,25 @@ class LocalEngine:
         if inputs is not None:
             self._loaded.replay(inputs, collection.wanted, collection.visit)
             return inputs
+        return self._record(run, ids, collection.wanted, collection.visit)
+
+    def _record(
+        self, run: Run, ids: np.ndarray, wanted: dict[int, frozenset[str]] | None = None, visit: Visit = _unvisited
+    ) -> LayerInputs:
+        """The layer inputs of a forward pass, which are held from then on."""
         every = estimates.thinning(self.spec, len(ids), self._inputs.budget)
         most = estimates.inputs_bytes(self.spec, len(ids), every)
         self._inputs.make_room(most)
-        inputs = self._loaded.record(ids, collection.wanted, collection.visit, every)
+        inputs = self._loaded.record(ids, wanted or {}, visit, every)
         self._inputs.put(run, inputs, max(most, inputs.nbytes))
         return inputs
+
+
+def _local(other: Engine) -> LocalEngine:
+    """The other engine, if it is one of this process. Refused where it is not."""
+    if not isinstance(other, LocalEngine):
+        raise Refused(N_("Two runs are compared where both models are open in this program: open the second one."))
+    return other
 
 
 @contextmanager

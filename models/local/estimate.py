@@ -28,6 +28,8 @@ _POSITION = 8  # bytes of the number of a token's position
 _BUCKETS = 48  # bytes per pair of tokens while the library sorts distances into the buckets of a relative bias
 _WRITTEN = {"byte": 1, "chat": 1}  # lengths of what a tokenizer answers: small beside _SLACK
 _LOGIT = 0.7  # a logit put in order
+_DIVERGENCE = 6.0  # a logit of two runs made a probability of each, and compared, in float64
+PAIRS, STREAMS = 32, 1024  # pairs of tokens whose predictions, and whose streams, are compared at a time
 _BETWEEN = 1.3  # norms, rotation, activation: what a layer takes beside its matrices and attention
 
 
@@ -83,6 +85,60 @@ def extending(spec: ModelSpec, tokens: int, speed: Speed) -> Estimate:
 def extending_fits(spec: ModelSpec, room: int, most: int, speed: Speed) -> int:
     """Up to how many tokens a text may go on in so many bytes; see `fitting`."""
     return _largest(lambda tokens: extending(spec, tokens, speed).nbytes <= room, most)
+
+
+@dataclass(frozen=True)
+class Half:
+    """One of two runs that are compared: how many tokens of which model, and how fast that one is.
+
+    recorded  its layer inputs are there already
+    """
+
+    spec: ModelSpec
+    tokens: int
+    speed: Speed
+    recorded: bool = False
+
+
+def parting(a: Half, b: Half, inputs: int | None = None) -> Estimate:
+    """What it costs to compare two runs, token for token (`models/local/parting.py`). The layer inputs of B count as
+    not there yet in bytes: what makes room for this may let go of them."""
+    nbytes = _parting_bytes(a, b, inputs)
+    seconds = sum(_run_and_swept(half, inputs) for half in (a, b))
+    if a.spec.vocab == b.spec.vocab and a.spec.head is not None and a.spec.head == b.spec.head:
+        logits = min(a.tokens, b.tokens) * a.spec.vocab
+        seconds += sum(2.0 * logits * half.spec.d_model / half.speed.products for half in (a, b))
+        seconds += _DIVERGENCE * logits / a.speed.weights
+    return Estimate(max(a.tokens, b.tokens), nbytes, seconds)
+
+
+def parting_fits(a: Half, b: Half, room: int, inputs: int | None = None) -> int:
+    """Up to how many tokens two texts may have so that they can be compared in so many bytes; see `fitting`."""
+
+    def fits(tokens: int) -> bool:
+        ours, theirs = (replace(half, tokens=min(tokens, half.tokens)) for half in (a, b))
+        return _parting_bytes(ours, theirs, inputs) <= room
+
+    return _largest(fits, max(a.tokens, b.tokens))
+
+
+def _parting_bytes(a: Half, b: Half, inputs: int | None) -> int:
+    held = sum(
+        inputs_bytes(half.spec, half.tokens, thinning(half.spec, half.tokens, inputs))
+        for half in (replace(b, recorded=False), a)
+        if not half.recorded
+    )
+    compared = 6 * 2 * PAIRS * max(a.spec.vocab, b.spec.vocab) * FLOAT  # float64
+    streams = 6 * 2 * min(STREAMS, min(a.tokens, b.tokens)) * max(a.spec.d_model, b.spec.d_model) * FLOAT
+    given = 2 * min(a.tokens, b.tokens) * (a.spec.layers + 3) * 2 * FLOAT
+    return _SLACK + held + max(_layer(half.spec, half.tokens) for half in (a, b)) + compared + streams + given
+
+
+def _run_and_swept(half: Half, inputs: int | None) -> float:
+    """Seconds of a forward pass, where there has been none, and of a way through all its streams."""
+    through = (Want("norm_pre"),)
+    run = 0.0 if half.recorded else _seconds(half.spec, half.tokens, through, half.speed, False, inputs)
+    return run + _seconds(half.spec, half.tokens, through, half.speed, True, inputs)
 
 
 def _largest(fits: Callable[[int], bool], most: int) -> int:

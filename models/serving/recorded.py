@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from anatomy.alignment import Alignment
 from anatomy.language import N_
+from anatomy.parting import Parting
 from anatomy.positions import found, mentioned
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
@@ -11,7 +13,7 @@ from anatomy.sampling import Settings
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.wire import MOST_BYTES, unpack
-from models.engine import Estimate, Report
+from models.engine import Engine, Estimate, Report
 
 FIRST_VIEW = Path(__file__).with_name("first_view.npz")
 _NO_FILE = N_("The recording {path} cannot be read: {reason}.")
@@ -19,6 +21,7 @@ _DAMAGED = N_(
     "The recording {path} cannot be read: {reason}. Copy it again from where it is whole, or make it anew with "
     "python -m models.record ADDRESS --to {path}"
 )
+_ONE_RUN = N_("A recording holds one run and compares it with no other: open the model for that.")
 
 
 class NotRecorded(Refused):
@@ -84,6 +87,23 @@ class RecordedEngine:
     ) -> Run:
         """NotRecorded: only a model goes on with a text."""
         raise NotRecorded(N_("A recording does not go on with its text: open the model for that."))
+
+    def parting(
+        self,
+        run: Run,
+        other: Engine,
+        other_run: Run,
+        alignment: Alignment,
+        *,
+        report: Report | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Parting:
+        """NotRecorded: only models compare two runs."""
+        raise NotRecorded(_ONE_RUN)
+
+    def parting_estimate(self, run: Run, other: Engine, other_run: Run) -> Estimate:
+        """NotRecorded, as `parting`."""
+        raise NotRecorded(_ONE_RUN)
 
 
 def _bytes(path: Path) -> bytes:

@@ -6,7 +6,9 @@ from threading import Lock
 
 import numpy as np
 
+from anatomy.alignment import Alignment
 from anatomy.language import N_
+from anatomy.parting import Parting, Places, last_pair, watched_wants
 from anatomy.positions import found, mentioned
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
@@ -55,6 +57,7 @@ class Store:
         self._queue = queue or Queue()
         self._arrays: ByteLru[tuple[Run, Want], np.ndarray] = ByteLru(budget_bytes)
         self._texts: ByteLru[Run, Trace] = ByteLru(max(budget_bytes // 16, 1 << 20))  # tokens and names, no arrays
+        self._partings: ByteLru[tuple[Run, Run, Alignment], Parting] = ByteLru(max(budget_bytes // 16, 1 << 20))
         self._cutting, self._writing = Lock(), Lock()
 
     def specs(self) -> tuple[ModelSpec, ...]:
@@ -121,6 +124,57 @@ class Store:
 
         reading = self._expected(run, (Want("norm_pre"),))  # the whole text, in all layers
         return self._queue.ask(("extend", run, count, how, seed), frozenset(), work, watch=watch, expected=reading)
+
+    def parting(
+        self,
+        run: Run,
+        other: "Store",
+        other_run: Run,
+        alignment: Alignment,
+        at: Places | None = None,
+        *,
+        watch: Report | None = None,
+    ) -> Parting:
+        """What a second run, of this store's model or of another's, differs by from this one; see `Engine.parting`. It
+        waits in the queue too; watch: see `Queue.ask`.
+
+        at  the places in both whose best tokens are watched; None: the last that belong together
+        """
+        parted = self._parted(run, other, other_run, alignment, watch)
+        at = at or last_pair(alignment, self.get(run), other.get(other_run))
+        sides = zip((self, other), (run, other_run), at, parted.predicts, strict=True)
+        a, b = (
+            store.get(one, watched_wants(pos) if predicts else (), watch=watch) for store, one, pos, predicts in sides
+        )
+        return parted.watching(a, b, at)
+
+    def parting_estimate(self, run: Run, other: "Store", other_run: Run) -> Estimate:
+        """What `parting` would cost, queue apart. What is held is not looked up: that takes the alignment."""
+        return self._answering(run.model, lambda: self._engine.parting_estimate(run, other._engine, other_run))
+
+    def holds_parting(self, run: Run, other_run: Run, alignment: Alignment) -> bool:
+        """Whether what these two differ by is here, but for the tokens that are watched."""
+        return (run, other_run, alignment) in self._partings
+
+    def _parted(self, run: Run, other: "Store", other_run: Run, alignment: Alignment, watch: Report | None) -> Parting:
+        """The parting without watched tokens: held, or computed when it is its turn."""
+        key = (run, other_run, alignment)
+
+        def work(report: Report, cancelled: Callable[[], bool]) -> Parting:
+            if (known := self._partings.get(key)) is not None:
+                return known
+            asked = partial(self._engine.parting, run, other._engine, other_run, alignment)
+            parted = self._answering(run.model, partial(asked, report=report, cancelled=cancelled))
+            self._partings.put(key, parted, parted.nbytes)
+            return parted
+
+        known = self._partings.get(key)
+        expected = partial(self._seconds_apart, run, other, other_run)
+        about = ("parting", *key)
+        return known or self._queue.ask(about, frozenset(), work, watch=watch, expected=expected)
+
+    def _seconds_apart(self, run: Run, other: "Store", other_run: Run) -> float:
+        return self._engine.parting_estimate(run, other._engine, other_run).seconds
 
     @property
     def nbytes(self) -> int:
