@@ -124,7 +124,9 @@ def _apart(a: Float[Tensor, "pair d_model"], b: Float[Tensor, "pair d_model"]) -
     parted without bound."""
     same = (a == b) | (a.isnan() & b.isnan())
     gap = torch.linalg.vector_norm((b - a).masked_fill(same, 0.0), dim=-1)
-    return torch.where(gap == 0, 0.0, gap / torch.linalg.vector_norm(a, dim=-1)).nan_to_num(nan=torch.inf)
+    return torch.where(gap == 0, 0.0, gap / torch.linalg.vector_norm(a, dim=-1)).nan_to_num(
+        nan=torch.inf, posinf=torch.inf
+    )
 
 
 def _divergences(
