@@ -7,15 +7,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import panels
+from anatomy.alignment import identity
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.trace import Trace
 from anatomy.view import View
-from models.engine import Progress
+from models.engine import Cancelled, Progress
 from models.serving.queue import Place, Queue
 from models.serving.recorded import FIRST_VIEW, NotRecorded, RecordedEngine
 from panels import stagemap
 from tests.anatomy.spec import SPEC
+from tests.models.tiny import tiny_engine
 from tests.ui.conftest import loaded
 from tests.until import until
 from ui import addresses, continuation, host, session, withheld
@@ -247,3 +249,45 @@ def test_verdicts_go_behind_readers(monkeypatch):
         for each in (held, verdict, reader):
             each.exception(20)
     assert asked == ["held", "reader", "verdict"]
+
+
+def test_two_runs_are_compared_by_models_that_are_there_and_by_no_recording(monkeypatch):
+    engine, run = tiny_engine(), Run(tiny_engine().spec.id, "some words")
+    monkeypatch.setattr(host, "connect", lambda address, report: engine)
+    first, second = (HostedModel("local:x", recorded=Answers(), queue=Queue()) for _ in range(2))
+    asked = (run, second, run.on("some birds"), identity(10))
+    for _ in range(2):  # neither is there, then the second is not
+        with pytest.raises(Loading):
+            first.parting(*asked)
+        assert first.parting_estimate(*asked[:3]) is None
+        loaded(first)
+    loaded(second)
+    found = first.parting(*asked, at=(4, 5))
+    assert found.at == (4, 5)
+    assert found.parted_at == (None,) * 5 + tuple(0 if a != b else 1 for a, b in zip("words", "birds", strict=True))
+    assert first.parting_estimate(*asked[:3]).tokens == 10
+
+
+def test_a_session_that_is_stopped_while_two_runs_are_compared_leaves_the_queue(monkeypatch):
+    class Stopped(BaseException):
+        """What Streamlit raises in a session whose reader went on."""
+
+    class State:
+        def get(self, name):
+            raise Stopped
+
+    class Held(Answers):
+        def parting(self, *asked, report, cancelled):
+            until(cancelled)
+            stopped.set()
+            raise Cancelled
+
+    stopped = Event()
+    monkeypatch.setattr(host, "connect", lambda address, report: Held())
+    monkeypatch.setattr(host.session, "page", lambda: "a reader")
+    monkeypatch.setattr(host.st, "session_state", State())
+    model = HostedModel("local:x", None, Queue())
+    loaded(model)
+    with pytest.raises(Stopped):
+        model.parting(RUN, model, RUN, identity(1))
+    assert stopped.wait(20)

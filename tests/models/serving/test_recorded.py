@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import panels
+from anatomy.alignment import identity
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.trace import Trace
@@ -155,3 +156,12 @@ def _gap(one: np.ndarray, other: np.ndarray) -> float:
         return float("inf")
     a, b = one[np.isfinite(one)].astype(float), other[np.isfinite(other)].astype(float)
     return float(np.abs(a - b).max() / max(1.0, np.abs(b).max())) if a.size else 0.0
+
+
+def test_a_recording_compares_no_runs(recorded: RecordedEngine) -> None:
+    for ask in (
+        lambda: recorded.parting(RUN, tiny_engine(), RUN, identity(10)),
+        lambda: recorded.parting_estimate(RUN, tiny_engine(), RUN),
+    ):
+        with pytest.raises(NotRecorded, match="compares it with no other"):
+            ask()

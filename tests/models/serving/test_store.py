@@ -8,11 +8,13 @@ from threading import Barrier, Event, Lock
 import numpy as np
 import pytest
 
+from anatomy.alignment import Alignment, identity
+from anatomy.parting import Parting
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
-from models.engine import Progress
+from models.engine import Estimate, Progress
 from models.serving import store as serving
 from models.serving.queue import Place, Queue
 from models.serving.store import Store, share
@@ -294,3 +296,97 @@ def test_the_models_of_a_program_share_its_memory_for_answers(monkeypatch: pytes
     monkeypatch.setenv("STAGELIGHT_MEMORY", "1000 MB")
     assert share(1) == 100 << 20
     assert share(2) == 50 << 20
+
+
+# two runs
+
+
+class Parted(Counting):
+    """Notes too how often it compares."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.compared = 0
+
+    def parting(self, run: Run, other: "Parted", other_run: Run, alignment: Alignment, **how: object) -> Parting:
+        self.compared += 1
+        return tiny_engine().parting(run, tiny_engine(), other_run, alignment, **how)
+
+    def parting_estimate(self, run: Run, other: "Parted", other_run: Run) -> Estimate:
+        return tiny_engine().parting_estimate(run, tiny_engine(), other_run)
+
+
+OTHER_RUN = RUN.on("some birds")
+PAIRED = identity(10)
+
+
+def test_two_runs_are_compared_once_whatever_is_watched() -> None:
+    engine = Parted()
+    store, other = Store(engine, 1 << 20), Store(engine, 1 << 20)
+    last = store.parting(RUN, other, OTHER_RUN, PAIRED)
+    third = store.parting(RUN, other, OTHER_RUN, PAIRED, at=(2, 3))
+    assert (last.at, third.at) == ((9, 9), (2, 3))
+    assert engine.compared == 1
+    assert store.holds_parting(RUN, OTHER_RUN, PAIRED)
+    plain = tiny_engine().parting(RUN, tiny_engine(), OTHER_RUN, PAIRED)
+    for found in (last, third):
+        np.testing.assert_array_equal(found.kl, plain.kl)
+        np.testing.assert_array_equal(found.distance, plain.distance)
+    logits = store.get(RUN, [Want("logits", pos=2)])[Want("logits", pos=2)]
+    assert third.watched[0].id == logits.argmax()
+    best_b = other.get(OTHER_RUN, [Want("next_ids", pos=3)])[Want("next_ids", pos=3)]
+    assert [token.rank_b for token in third.watched if token.id == best_b[0]] == [1]
+
+
+def test_another_alignment_or_the_other_way_round_is_another_question() -> None:
+    engine = Parted()
+    store = Store(engine, 1 << 20)
+    forth = store.parting(RUN, store, OTHER_RUN, PAIRED)
+    back = store.parting(OTHER_RUN, store, RUN, PAIRED)
+    some = Alignment((*((i, i) for i in range(9)), (9, None), (None, 9)), (True,) * 11)
+    assert len(store.parting(RUN, store, OTHER_RUN, some).pairs) == 9
+    assert engine.compared == 3
+    np.testing.assert_array_equal(forth.kl, back.kl_back)
+
+
+def test_two_readers_who_compare_the_same_share_the_work() -> None:
+    class Slow(Parted):
+        def parting(self, *asked: object, **how: object) -> Parting:
+            begun.set()
+            go.wait(20)
+            return super().parting(*asked, **how)
+
+    begun, go, engine, queue = Event(), Event(), Slow(), Queue()
+    store, places = Store(engine, 1 << 20, queue), []
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(store.parting, RUN, store, OTHER_RUN, PAIRED, watch=places.append) for _ in range(2)]
+        begun.wait(20)
+        until(lambda: queue.counts["shared"] == 1)
+        go.set()
+        first, second = (each.result(20) for each in asked)
+    assert engine.compared == 1
+    np.testing.assert_array_equal(first.kl, second.kl)
+
+
+def test_a_model_without_a_head_is_compared_and_nothing_is_watched_of_it() -> None:
+    encoder, store = Store(tiny_engine("t5"), 1 << 20), Store(tiny_engine(), 1 << 20)
+    run = Run(tiny_engine("t5").spec.id, RUN.text)
+    found = encoder.parting(run, store, RUN, identity(10))
+    assert found.predicts == (False, True)
+    assert [(token.rank_a, token.rank_b) for token in found.watched] == [(None, rank) for rank in range(1, 6)]
+
+
+def test_what_a_comparison_would_cost_is_the_engines_estimate() -> None:
+    store = Store(tiny_engine(), 1 << 20)
+    assert store.parting_estimate(RUN, store, OTHER_RUN).tokens == 10
+
+
+def test_an_error_while_two_runs_are_compared_is_a_refusal_for_readers() -> None:
+    class Broken(Parted):
+        def parting(self, *asked: object, **how: object) -> Parting:
+            raise RuntimeError("broken")
+
+    store = Store(Broken(), 1 << 20, to_readers=True)
+    with pytest.raises(Refused, match=r"an error of the program \(RuntimeError\)"):
+        store.parting(RUN, store, OTHER_RUN, PAIRED)
+    assert not store.holds_parting(RUN, OTHER_RUN, PAIRED)
