@@ -65,7 +65,7 @@ def test_what_rounding_could_explain_has_one_order_in_both() -> None:
     b = with_logits(trace_of("ab", 0), 0, {3: 2.0 - 1e-7, 4: 2.0, 9: 1.0})
     rows = BOTH.watching(a, a, (0, 0)).watched
     assert [(row.id, row.rank_a, row.rank_b) for row in rows[:3]] == [(3, 1, 1), (4, 2, 2), (9, 3, 3)]
-    far = with_logits(trace_of("ab", 0), 0, dict.fromkeys(range(60, 200), 1.0) | {3: -5.0, 4: -5.0 - 1e-7})
+    far = with_logits(trace_of("ab", 0), 0, dict.fromkeys(range(60, 200), 1.0) | {3: -5.0, 4: -5.000004})
     rows = {row.id: row for row in BOTH.watching(b, far, (0, 0)).watched}
     assert rows[3].rank_b == rows[4].rank_b == 141
 

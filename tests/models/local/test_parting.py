@@ -13,6 +13,8 @@ from anatomy.parting import KL_ROUNDING, PARTED, Parting
 from anatomy.refused import Refused, TooLong
 from anatomy.request import Intervention, Run
 from anatomy.trace import Token
+from bench import long
+from models import memory
 from models.engine import Cancelled, Progress
 from models.local import engine as local
 from models.local import parting
@@ -21,11 +23,13 @@ from models.local.estimate import PAIRS, Half, Speed, parting_fits
 from models.local.estimate import parting as cost
 from models.serving.recorded import FIRST_VIEW, RecordedEngine
 from models.serving.store import Store
+from tests.models.long import long_engine, text_of
 from tests.models.real import real_engine
 from tests.models.reference import Plain
 from tests.models.tiny import (
     HEADLESS,
     MODELS,
+    STREAMS,
     TEXT,
     ByteTokenizer,
     new_tiny_engine,
@@ -288,16 +292,29 @@ def test_as_many_tokens_fit_as_the_estimate_says() -> None:
 
 def test_an_estimate_grows_with_both_texts_and_knows_what_has_been_run() -> None:
     engine = new_tiny_engine("llama")
-    short, long = run_of(engine, TEXT[:9]), run_of(engine, TEXT)
+    short, full = run_of(engine, TEXT[:9]), run_of(engine, TEXT)
     one, other, both = (
         engine.parting_estimate(*asked)
-        for asked in ((short, engine, short), (short, engine, long), (long, engine, long))
+        for asked in ((short, engine, short), (short, engine, full), (full, engine, full))
     )
     assert one.seconds < other.seconds < both.seconds
     assert one.nbytes < other.nbytes < both.nbytes
     assert (one.tokens, other.tokens) == (9, len(TEXT))
-    compared(engine, long, engine, long)
-    assert engine.parting_estimate(long, engine, long).seconds < both.seconds
+    compared(engine, full, engine, full)
+    assert engine.parting_estimate(full, engine, full).seconds < both.seconds
+
+
+@pytest.mark.skipif(not long.forgets(), reason="this system does not say how much memory was taken at most")
+@pytest.mark.parametrize(("kind", "tokens"), [("llama", 4_000), ("t5", 1_500)])
+def test_two_long_runs_take_no_more_memory_than_their_estimate_says(kind: str, tokens: int) -> None:
+    engine = long_engine(kind)
+    engine.run(Run(engine.spec.id, text_of(9)), STREAMS)  # what is loaded at first use
+    a, b = (Run(engine.spec.id, f"{first}{text_of(tokens - 1)}") for first in (" pa", " pb"))
+    alignment, told = identity(tokens), engine.parting_estimate(a, engine, b)
+    before = memory.resident()
+    long._forget()
+    engine.parting(a, engine, b, alignment)
+    assert 0 < long._peak() - before < 1.1 * told.nbytes
 
 
 # on real weights
