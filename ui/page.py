@@ -26,6 +26,7 @@ from ui import (
     landing,
     links,
     mishap,
+    parted,
     session,
     sides,
     stage,
@@ -127,7 +128,8 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
         _across(model, fitted, view, panel, cut, row, line, run)
         return
     side = sides.second(fitted, cut) if isinstance(cut, Trace) else None
-    rows = [*_tokens(model, cut, fitted, row, side)]
+    rows = _tokens(model, cut, fitted, row, side)
+    summary = st.container(key="parted") if isinstance(side, Second) else None
     answer = _answer(model, cut, fitted, panel, line, side)
     if isinstance(answer, Halt):
         mapped = cut if answer is cut else _for_the_map(model, run, fitted, answer, line)
@@ -146,6 +148,8 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
         aside.draw(model, fitted, view, panel, verdicts)
     for tokens in rows:
         tokens.finish(line, answer if isinstance(answer, Halt) else None)
+    if summary is not None and isinstance(side, Second):
+        parted.draw(summary, model, run, side, fitted, line)
 
 
 def _across(
@@ -163,6 +167,7 @@ def _across(
     inside = isinstance(cut, Trace) and len(cut.tokens) <= WHOLE
     side = sides.second(fitted, cut) if isinstance(cut, Trace) else None
     rows = [] if inside else _tokens(model, cut, fitted, row, side)
+    summary = st.container(key="parted") if isinstance(side, Second) else None
     if isinstance(cut, Trace) and inside:
         with row, mishap.costing("the tokens"):
             lost(cut)
@@ -173,6 +178,8 @@ def _across(
         _stage(model, fitted, view, answer, run)
     for tokens in rows:
         tokens.finish(line, answer if isinstance(answer, Halt) else None)
+    if summary is not None and isinstance(side, Second):
+        parted.draw(summary, model, run, side, fitted, line)
 
 
 def _tokens(

@@ -1,0 +1,263 @@
+"""Above all panels: how far two runs come apart, in what they predict, in their streams, and for the best tokens.
+
+It is asked for after the page's own question, like the colour of the tokens: no figure waits for it. What would take long
+in a long text is asked for by a click, and what was stopped is not asked again without one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from itertools import pairwise
+
+import numpy as np
+import streamlit as st
+from jaxtyping import Float
+from streamlit.delta_generator import DeltaGenerator
+
+from anatomy.language import _, ngettext
+from anatomy.parting import KL_ROUNDING, PARTED, Parting, Places, WatchedToken
+from anatomy.refused import Refused
+from anatomy.request import Run
+from anatomy.view import Fitted
+from models.engine import Cancelled
+from ui import mishap, text
+from ui.host import HostedModel, Loading
+from ui.sides import Second
+from ui.waiting import Line
+from ui.withheld import SHORT, SLOW
+from viz.format import lasting, number, percent, quoted
+
+MOST_BARS = 160  # of a longer text the largest of every few pairs is drawn
+_ASKED, _STOPPED = "parted.asked", "parted.stopped"
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the tokens of a pair are called in sentences: "·John → ·Mary" where they are not the same.
+
+    labels  of all tokens, of the first run and of the second
+    """
+
+    labels: tuple[tuple[str, ...], tuple[str, ...]]
+
+    def pair(self, places: Places) -> str:
+        """Both tokens of a pair."""
+        first, second = (labels[place] for labels, place in zip(self.labels, places, strict=True))
+        return quoted(first if first == second else f"{first} → {second}")
+
+
+def draw(place: DeltaGenerator, model: HostedModel, run: Run, side: Second, view: Fitted, line: Line) -> None:
+    """The summary, or why it is not there. place: where it stands, which nobody else draws in; run: the first one;
+    view: what is chosen in it."""
+    with place, mishap.costing("how far two runs part"):
+        question = (run, side.run)
+        try:
+            if not _asked(model, run, side):
+                return
+            at = watched_at(side, view.pos)
+            with line.about(lambda: model.parting_estimate(run, side.model, side.run), partial(_stop, question)):
+                parting = model.parting(run, side.model, side.run, side.alignment, at)
+        except Loading:
+            text.aside(_("How far the two runs part comes once the model is loaded."))
+        except Cancelled:
+            _offer(_("This was stopped before its end."), question)
+        except Refused as refused:
+            text.aside(str(refused))
+        else:
+            st.html(shown(parting, Names(side.labels), at))
+
+
+def _asked(model: HostedModel, run: Run, side: Second) -> bool:
+    """Whether it is to be worked out now; else a button stands there."""
+    question = (run, side.run)
+    if st.session_state.get(_STOPPED) == question:
+        _offer(_("This was stopped before its end."), question)
+        return False
+    cost = model.parting_estimate(run, side.model, side.run)
+    slow = max(map(len, side.labels)) > SHORT and cost is not None and cost.seconds > SLOW
+    if slow and cost is not None and st.session_state.get(_ASKED) != question:
+        says = _("How far the two runs part takes about {time} for texts of this length.", time=lasting(cost.seconds))
+        _offer(says, question)
+        return False
+    return True
+
+
+def _offer(says: str, question: tuple[Run, Run]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="parted_offer"):
+        text.aside(says)
+        st.button(_("Work it out"), key="parted.ask", on_click=partial(_ask, question))
+
+
+def _ask(question: tuple[Run, Run]) -> None:
+    st.session_state[_ASKED] = question
+    st.session_state.pop(_STOPPED, None)
+
+
+def _stop(question: tuple[Run, Run]) -> None:
+    st.session_state[_STOPPED] = question
+
+
+def watched_at(side: Second, pos: int) -> Places | None:
+    """The pair whose predictions are looked at: that of the chosen token, or the last one before it whose tokens belong
+    together; None where no tokens do."""
+    if not side.alignment.both:
+        return None
+    own = side.alignment.near_b(pos)
+    return side.alignment.near_a(own), own
+
+
+def shown(parting: Parting, names: Names, at: Places | None) -> str:
+    """The summary as HTML. at: the pair of the chosen token."""
+    parts = (
+        _part("kl", _("Predictions"), predictions(parting, names, at), bars(parting, names, at)),
+        _part("streams", _("Streams"), streams(parting, names, at)),
+        _part("watched", _watched_title(parting, names), "", watched(parting)),
+    )
+    return f'<section class="parted" aria-label="{escape(_("How far the two runs part"))}">{"".join(parts)}</section>'
+
+
+def _part(name: str, title: str, sentence: str, more: str = "") -> str:
+    says = f"<p>{text.marked(sentence)}</p>" if sentence else ""
+    return f'<div class="{name}"><h3>{escape(title)}</h3>{more}{says}</div>'
+
+
+def predictions(parting: Parting, names: Names, at: Places | None) -> str:
+    """Where and by how much the two predict something else: the divergence of B from A, in nats."""
+    kl = parting.kl
+    if kl is None:
+        return str(parting.without_kl)
+    if not kl.size:
+        return _("No two tokens belong together: nothing can be compared place by place.")
+    most = int(kl.argmax())
+    if kl[most] <= KL_ROUNDING:
+        if not kl.any():
+            return _("Both predict exactly the same after every token: KL 0.")
+        return _("Both predict the same after every token, up to rounding: KL below {bound} nats.", bound=_bound())
+    said = _(
+        "Most apart after {token}: KL of B from A {value} nats.",
+        token=names.pair(parting.pairs[most]),
+        value=number(float(kl[most])),
+    )
+    if at is None or at not in parting.pairs or at == parting.pairs[most]:
+        return said
+    return f"{said} {_of_chosen(float(kl[parting.pairs.index(at)]), names.pair(at))}"
+
+
+def _of_chosen(kl: float, token: str) -> str:
+    if kl == 0:
+        return _("After {token} exactly the same: 0.", token=token)
+    if kl <= KL_ROUNDING:
+        return _("After {token} the same up to rounding: below {bound}.", token=token, bound=_bound())
+    return _("After {token}: {value}.", token=token, value=number(kl))
+
+
+def _bound() -> str:
+    return "10⁻⁸"
+
+
+def streams(parting: Parting, names: Names, at: Places | None) -> str:
+    """Where the streams part first, and how far those of the chosen token are apart in the end."""
+    distance, parted = parting.distance, parting.parted_at
+    if distance is None or parted is None:
+        return str(parting.without_distance)
+    if not parting.pairs:
+        return _("No two tokens belong together: no two streams can be compared.")
+    if parting.first is None:
+        if not distance.any():
+            return _("The streams of all tokens are exactly the same in every layer.")
+        return _(
+            "The streams never part: they stay within {bound} of their length, which is rounding.",
+            bound=number(PARTED, 1),
+        )
+    begin = [pair for pair, place in zip(parting.pairs, parted, strict=True) if place == parting.first]
+    said = ngettext(
+        "First apart {where}, at {token}.",
+        "First apart {where}, at {count} tokens, {token} among them.",
+        len(begin),
+        where=_place(parting.first),
+        token=names.pair(begin[0]),
+    )
+    if at is None or at not in parting.pairs:
+        return said
+    chosen = parting.pairs.index(at)
+    return f"{said} {_chosen_stream(parted[chosen], float(distance[-1, chosen]), names.pair(at), len(distance) - 2)}"
+
+
+def _chosen_stream(parted: int | None, end: float, token: str, last: int) -> str:
+    if parted is None:
+        return _("That of {token} never parts.", token=token)
+    return _(
+        "That of {token} parts {where}; after layer {last} the two are {share} of its length apart.",
+        token=token,
+        where=_place(parted),
+        last=last,
+        share=percent(end) if end < 1 else _("{count} times", count=number(end, 2)),
+    )
+
+
+def _place(place: int) -> str:
+    """Where in the stack a stream is, as a sentence says it: 0 as it enters the first layer, n after layer n − 1."""
+    return _("at the embedding") if place == 0 else _("after layer {layer}", layer=place - 1)
+
+
+def _watched_title(parting: Parting, names: Names) -> str:
+    if parting.at is None or not parting.watched:
+        return _("Best tokens")
+    return _("Best tokens after {token}", token=names.pair(parting.at))
+
+
+def watched(parting: Parting) -> str:
+    """The best tokens of both runs, as a table: probability and rank in A and in B."""
+    if not parting.watched:
+        return f"<p>{escape(_('Neither model predicts a token here.'))}</p>"
+    rows = "".join(_row(token) for token in parting.watched)
+    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in (_("token"), "A", "B"))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _row(token: WatchedToken) -> str:
+    cells = "".join(_cell(p, rank) for p, rank in ((token.p_a, token.rank_a), (token.p_b, token.rank_b)))
+    more = (token.p_b or 0.0) > (token.p_a or 0.0)
+    sign = "" if None in (token.p_a, token.p_b) or token.p_a == token.p_b else ("▲" if more else "▼")
+    return f'<tr><th scope="row">{escape(token.label)} <i aria-hidden="true">{sign}</i></th>{cells}</tr>'
+
+
+def _cell(p: float | None, rank: int | None) -> str:
+    if p is None or rank is None:
+        return "<td>–</td>"
+    return f"<td>{escape(percent(p))} <small>{escape(_('no. {rank}', rank=number(rank, 5)))}</small></td>"
+
+
+def bars(parting: Parting, names: Names, at: Places | None) -> str:
+    """The divergence after each pair as bars over the text, its largest as high as they go; "" where there is none.
+    Each says its token and its number."""
+    kl = parting.kl
+    if kl is None or not kl.size or kl.max() <= KL_ROUNDING:
+        return ""
+    groups = _groups(len(kl))
+    drawn = "".join(_bar(i, start, stop, parting, names, at) for i, (start, stop) in enumerate(groups))
+    label = _("KL of B from A after each token, the highest {value} nats", value=number(float(kl.max())))
+    return (
+        f'<svg role="img" aria-label="{escape(label)}" viewBox="0 0 {len(groups)} 1" preserveAspectRatio="none">'
+        f"{drawn}</svg>"
+    )
+
+
+def _groups(count: int) -> Sequence[tuple[int, int]]:
+    """(first, one past the last) of the pairs that share a bar."""
+    bars = min(count, MOST_BARS)
+    return list(pairwise(i * count // bars for i in range(bars + 1)))
+
+
+def _bar(at: int, start: int, stop: int, parting: Parting, names: Names, chosen: Places | None) -> str:
+    kl: Float[np.ndarray, " pair"] = parting.kl if parting.kl is not None else np.zeros(0)
+    most = start + int(kl[start:stop].argmax())
+    high = max(float(kl[most] / kl.max()), 0.02)
+    inside = chosen in parting.pairs[start:stop]
+    says = f"{names.pair(parting.pairs[most])}: {number(float(kl[most]))}"
+    mark = ' class="chosen"' if inside else ""
+    return (
+        f'<rect x="{at + 0.1:.2f}" y="{1 - high:.4f}" width="0.8" height="{high:.4f}"{mark}>'
+        f"<title>{escape(says)}</title></rect>"
+    )
