@@ -29,6 +29,12 @@ class Stands:
         return self.numbers[place] if 0 <= place < len(self.numbers) else None
 
 
+def tokens(stands: Sequence[Stands | None], direction: int) -> tuple[int | None, ...] | None:
+    """The token of its text that each mark along a direction stands for; None where they stand for something else."""
+    along = stands[direction] if direction < len(stands) else None
+    return None if along is None or along.choice not in ("pos", "src") else along.numbers
+
+
 def chosen(stands: Sequence[Stands | None], place: Sequence[int | None] | None) -> dict[Choice, int]:
     """What choosing the mark at this place along each direction means; empty for nothing.
 
