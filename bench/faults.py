@@ -416,7 +416,7 @@ FAULTS = (
     ),
     Fault(
         "partners depend on who comes first",
-        "viz/partners.py",
+        "anatomy/alignment.py",
         "if tuple(second) < tuple(first):",
         "if False:",
         _DESCRIPTIONS,
@@ -430,7 +430,7 @@ FAULTS = (
     ),
     Fault(
         "chosen tokens are not matched with each other",
-        "viz/partners.py",
+        "anatomy/alignment.py",
         "and first[i] == second[j]:",
         "and False:",
         _DESCRIPTIONS,

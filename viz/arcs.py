@@ -11,7 +11,8 @@ from jaxtyping import Float
 from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped, exact_percent, percent, signed_percent
-from viz.partners import Partner, common, in_order, labels, marked, meet, place_of
+from viz.marks import tokens
+from viz.partners import Partner, called, common, in_order, labels, marked, meet, place_of, stood
 from viz.scale import clipped, columns
 from viz.table import Table
 from viz.theme import FOCUS, LEGEND, MONO, NEUTRAL
@@ -108,8 +109,9 @@ class Arcs(Plotted):
         """Ribbon less ribbon between tokens that both have, matched in order; those of one alone are marked and have
         none. A weight too small for a ribbon counts as 0, which the sentence beneath says."""
         meet(self, other, "left_title", "right_title")
-        left = in_order(self.left, other.left, (self.chosen, other.chosen))
-        right = in_order(self.right, other.right, (self.looked, other.looked))
+        sides = [(tokens(self.stands, side), tokens(other.stands, side)) for side in (0, 1)]
+        left = in_order(self.left, other.left, (self.chosen, other.chosen), sides[0])
+        right = in_order(self.right, other.right, (self.looked, other.looked), sides[1])
         common(left, "token")
         common(right, "token")
         one, two = _weights(self, left, right, 0), _weights(other, left, right, 1)
@@ -133,7 +135,7 @@ class Arcs(Plotted):
             least=least,
             signed=True,
             remark=" ".join(filter(None, remarks)),
-            stands=(),
+            stands=stood(other.stands, left, right),
         )
 
     def lighter(self) -> Iterator["Arcs"]:
@@ -155,9 +157,9 @@ def _weights(given: Arcs, left: list[Partner], right: list[Partner], side: int) 
 def _labels(given: Arcs, rows: int) -> list[dict]:
     """Every row's label and the titles, on both sides."""
     annotations = []
-    for x, tokens, title, bold in _sides(given):
+    for x, side, title, bold in _sides(given):
         annotations += [
-            _label(x, _height(row, len(tokens), rows), label, row == bold) for row, label in enumerate(tokens)
+            _label(x, _height(row, len(side), rows), label, row == bold) for row, label in enumerate(side)
         ]
         annotations.append(_label(x, -1.1, title, False) | {"font": {"size": 12}})
     return annotations
@@ -192,7 +194,7 @@ def _ribbons(given: Arcs, group: list[Ribbon], chosen: bool) -> go.Scatter:
 
 def _signed(given: Arcs, group: list[Ribbon], more: bool) -> go.Scatter:
     """The ribbons of one sign, with their name in the legend."""
-    colour, name = (None, _("more in the first")) if more else (FOCUS, _("more in the second"))
+    colour, name = (None, _(called().more[0])) if more else (FOCUS, _(called().more[1]))
     fill = {"fillcolor": None if more else "rgba(213,94,0,0.5)", "line": {"width": 0.5, "color": colour}}
     return _ribbons(given, group, True).update(**fill, name=name)
 

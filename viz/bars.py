@@ -13,8 +13,22 @@ from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped
 from viz.level import Level
-from viz.marks import in_groups
-from viz.partners import FIRST, SECOND, Partner, by_name, common, largest, marked, meet, of_axis, signed
+from viz.marks import in_groups, tokens
+from viz.partners import (
+    Partner,
+    called,
+    common,
+    labels,
+    largest,
+    marked,
+    meet,
+    of_axis,
+    of_titles,
+    ranked,
+    signed,
+    stood,
+    without,
+)
 from viz.rows import (
     LAYOUT,
     LETTER,
@@ -134,48 +148,54 @@ class Bars(Plotted):
         """Bar less bar, matched by label where it is of the same thing, the largest first; what the first has more of
         is in the accent. One without a partner has no bar, its own value stands in words; so do sums over what is not
         shown, unless both show the same. Diamonds are subtracted where both have them of the same thing."""
-        meet(self, other, "axis", "rows", "ordered")
+        meet(self, other, "rows", "ordered", axis=(without(self.axis, self.about), without(other.axis, other.about)))
         mine, theirs = ([bar.label for bar in given.bars] for given in (self, other))
-        pairs = by_name(mine, theirs)
+        pairs = ranked(mine, theirs, (tokens(self.stands, 0), tokens(other.stands, 0)))
         common(pairs, "row")
         same = not any(None in pair for pair in pairs)
         rows = [row for pair in pairs for row in self._rows(other, pair, same)]
         if not self.ordered:
             rows.sort(key=lambda row: (row[0].apart, row[0].lone, -row[1], row[0].label))
-        bars, values = [bar for bar, _size, _mark in rows], [bar.value for bar, _size, _mark in rows if not bar.lone]
+        bars = [row[0] for row in rows]
+        values = [bar.value for bar in bars if not bar.lone]
         end = largest(np.array(values), self.numbers(), other.numbers())
         return Bars(
             bars,
-            of_axis(self.axis),
+            of_titles(self.axis, other.axis),
             self.rows,
             low=-end,
             high=end,
             row=self.row,
-            names=(_("more in the first"), _("more in the second")),
-            marks=Marks(tuple(mark for _bar, _size, mark in rows), of_axis(self.marks.name))
+            names=(_(called().more[0]), _(called().more[1])),
+            marks=Marks(tuple(row[2] for row in rows), of_axis(self.marks.name))
             if self.marks and other.marks and self.marks.name == other.marks.name
             else None,
             ordered=self.ordered,
             remark=marked(bar.lone for bar in bars),
+            stands=stood(other.stands, [row[3] for row in rows]),
         )
 
-    def _rows(self, other: "Bars", pair: Partner, same: bool) -> list[tuple[Bar, float, float | None]]:
-        """(bar, size to sort by, diamond) of a pair: one row, or two where there is no difference. same: both show the
-        same rows."""
+    def _rows(self, other: "Bars", pair: Partner, same: bool) -> list[tuple[Bar, float, float | None, Partner]]:
+        """(bar, size to sort by, diamond, pair) of a pair: one row, or two where there is no difference. same: both
+        show the same rows."""
         one, two = (None if i is None else given.bars[i] for i, given in zip(pair, (self, other), strict=True))
         if one is not None and two is not None and one.what == two.what and (same or not one.apart):
             value = one.value - two.value
             note = f"{one.text} − {two.text}"
-            bar = replace(one, value=value, text=signed(value), note=note, accent=value > 0)
-            return [(bar, abs(value), _mark(pair, self.marks, other.marks))]
-        lone = ((mark, bar) for mark, bar in ((FIRST, one), (SECOND, two)) if bar is not None)
+            name = labels([(0, 0)], [one.label], [two.label])[0]
+            bar = replace(one, label=name, value=value, text=signed(value), note=note, accent=value > 0)
+            return [(bar, abs(value), _mark(pair, self.marks, other.marks), pair)]
+        first, second = called().first, called().second
+        sides = ((first, one, (pair[0], None)), (second, two, (None, pair[1])))
+        lone = ((mark, bar, alone) for mark, bar, alone in sides if bar is not None)
         return [
             (
                 replace(bar, label=f"{mark} {bar.label}", value=0.0, note=bar.text, accent=False, lone=True),
                 abs(bar.value),
                 None,
+                alone,
             )
-            for mark, bar in lone
+            for mark, bar, alone in lone
         ]
 
 

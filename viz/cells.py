@@ -73,8 +73,8 @@ class Cells:
     opens           the setting that a click or Enter on a cell makes besides choosing it
     leaves          the setting that Escape makes
     sight           how near it stands to a long text, and where; None where there is nothing to zoom
-    about           what the numbers are about besides axes and unit, such as the token whose logit it is: two grids
-                    about different things have no difference
+    tokens          the token of the text that each row, and each column, stands for, where choosing cells does not say
+                    so; None where they are no tokens
 
     ValueError where shapes do not fit, the scale's ends do not rise, or the focus is no cell.
     """
@@ -104,7 +104,7 @@ class Cells:
     opens: Setting | None = None
     leaves: Setting | None = None
     sight: Sight | None = None
-    about: str | None = None
+    tokens: tuple[tuple[int, ...] | None, tuple[int, ...] | None] = (None, None)
 
     def __post_init__(self) -> None:
         shape = (len(self.rows), len(self.cols))
@@ -138,6 +138,20 @@ class Cells:
         if self.names is not None:
             empty &= np.array([name != "" for name in self.names]).reshape(self.z.shape)
         return bool(empty.any())
+
+    @property
+    def along(self) -> tuple[tuple[int | None, ...] | None, tuple[int | None, ...] | None]:
+        """The token that each row, and each column, stands for; None where they are no tokens, or several to a cell."""
+        if self.part is not None:
+            cuts = (self.part.rows, self.part.cols)
+            rows, cols = (cut[:-1] if cut[-1] - cut[0] == len(cut) - 1 else None for cut in cuts)
+            return rows, cols
+        if self.selects not in ("cell", "token"):
+            return self.tokens
+        if self.places is None:
+            return tuple(range(len(self.rows))), tuple(range(len(self.cols)))
+        first_col, first_row = self.places[:: len(self.cols)], self.places[: len(self.cols)]
+        return tuple(at and at[0] for at in first_col), tuple(at and at[1] for at in first_row)
 
     def place(self, cell: tuple[int, int]) -> tuple[int, int] | None:
         """What choosing a cell means, in the words of `selects`; None for nothing."""

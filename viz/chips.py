@@ -17,7 +17,7 @@ from viz import notebook
 from viz.bracket import short
 from viz.description import Description
 from viz.format import listed, quoted, thousands
-from viz.partners import FIRST, SECOND, Partner, by_name, in_order, label, meet, of_titles
+from viz.partners import Partner, by_name, called, in_order, label, meet, of_titles
 from viz.table import Table
 from viz.theme import FONT, MONO, Palette, palette
 from viz.tiles import Chip as Chip
@@ -108,21 +108,34 @@ class Chips(Description):
         the text; row by row where there are several."""
         meet(self, other)
         chips: list[Chip] = []
+        places: list[int | None] = []
         rows: list[tuple[int, str]] = []
         mine, theirs = _by_row(self), _by_row(other)
-        headings = [[words for words, _chips in side] for side in (mine, theirs)]
+        headings = [[row[0] for row in side] for side in (mine, theirs)]
         alike = len(mine) == len(theirs)  # then row belongs to row, whatever is counted in the words above
         for row in [(i, i) for i in range(len(mine))] if alike else by_name(*headings):
             if self.rows is not None or other.rows is not None:
                 rows.append((len(chips), _heading(row, *headings)))
-            own, others = (() if i is None else side[i][1] for i, side in zip(row, (mine, theirs), strict=True))
+            (own, at), (others, there_at) = (
+                ((), ()) if i is None else side[i][1:] for i, side in zip(row, (mine, theirs), strict=True)
+            )
             names, other_names = ([chip.label for chip in side] for side in (own, others))
-            for i, j in in_order(names, other_names, (None, None) if self.rows else (self.focus, other.focus)):
+            chosen = (None, None) if self.rows else (self.focus, other.focus)
+            known = None not in (*at, *there_at)
+            for i, j in in_order(names, other_names, chosen, (at, there_at) if known else (None, None)):
                 there = others[j] if i is None and j is not None else own[i or 0]
                 tint = 0 if i is not None and j is not None else 1 if j is None else 2
                 chips.append(replace(there, label=label((i, j), names, other_names), tint=tint))
-        legend = (_("in both"), _("{mark} only in the first", mark=FIRST), _("{mark} only in the second", mark=SECOND))
-        return Chips(tuple(chips), legend, of_titles(self.title, other.title), of_text=False, rows=tuple(rows) or None)
+                places.append(None if j is None else there_at[j])
+        only = (_(said, mark=mark) for said, mark in zip(called().only, called().marks.values(), strict=True))
+        return Chips(
+            tuple(chips),
+            (_("in both"), *only),
+            of_titles(self.title, other.title),
+            of_text=False,
+            places=tuple(places) if any(place is not None for place in places) else None,
+            rows=tuple(rows) or None,
+        )
 
     def html(self, dark: bool = False) -> str:
         """The same picture as HTML without scripts, with the colours of one theme. Labels are escaped."""
@@ -135,11 +148,15 @@ class Chips(Description):
         return f'<style>{style}</style><ol class="chips{parted}">{tiles}</ol><ul class="kinds">{names}</ul>'
 
 
-def _by_row(given: Chips) -> list[tuple[str, tuple[Chip, ...]]]:
-    """(words above, chips) of each row; of a single row without words ""."""
+def _by_row(given: Chips) -> list[tuple[str, tuple[Chip, ...], tuple[int | None, ...]]]:
+    """(words above, chips, the token of the text that each of them means) of each row; of a single row without words
+    ""."""
     begins = given.rows or ((0, ""),)
     ends = [*(start for start, _words in begins[1:]), len(given.chips)]
-    return [(words, given.chips[start:end]) for (start, words), end in zip(begins, ends, strict=True)]
+    return [
+        (words, given.chips[start:end], tuple(map(given.place, range(start, end))))
+        for (start, words), end in zip(begins, ends, strict=True)
+    ]
 
 
 def _heading(row: Partner, first: Sequence[str], second: Sequence[str]) -> str:

@@ -14,8 +14,21 @@ from viz.description import OnAxes
 from viz.format import escaped, in_template, number
 from viz.level import Level
 from viz.lines import log_ticks
-from viz.marks import nth
-from viz.partners import UNITS, Unlike, alone, by_name, common, largest, meet, of_axis, ratio
+from viz.marks import Stands, nth
+from viz.partners import (
+    UNITS,
+    Unlike,
+    alone,
+    both,
+    by_name,
+    common,
+    largest,
+    meet,
+    of_axis,
+    ratio,
+    stood,
+    without,
+)
 from viz.scale import columns
 from viz.table import Table
 from viz.theme import FOCUS, LEGEND, NEUTRAL
@@ -63,6 +76,8 @@ class Curves(OnAxes):
     band            a ground of its own under part of the x axis
     x_ends, y_ends  of the axes, and where ticks stand; from the values where None
     stands          of each point along any of the curves
+    scale           size of the y axis's unit, which `about` names, where figures of one kind choose it by their
+                    numbers: 1000 for kB
 
     ValueError for more curves than can be told apart.
     """
@@ -78,6 +93,7 @@ class Curves(OnAxes):
     x_ends: tuple[float, float] | None = None
     x_ticks: Sequence[float] | None = None
     y_ends: tuple[float, float] | None = None
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         if len(self.curves) > len(_LOOKS):
@@ -139,15 +155,17 @@ class Curves(OnAxes):
 
     def minus(self, other: Self) -> "Curves":
         """Curve less curve, matched by name, at the places that both have; on a logarithmic axis the log of their
-        ratio. Levels and marked points are left out: they belong to one curve."""
-        meet(self, other, "x_axis", "y_axis", "logarithmic")
+        ratio. Levels and marked points are left out: they belong to one curve. All in the unit of this one's axis."""
+        meet(self, other, "x_axis", "logarithmic")
+        meet(self, other, y_axis=(without(self.y_axis, self.about), without(other.y_axis, other.about)))
+        second = _in_unit(other, self.scale)
         names, theirs = ([curve.name for curve in given.curves] for given in (self, other))
         pairs = by_name(names, theirs)
         between = [
-            _between(self.curves[i], other.curves[j], self.logarithmic)
+            _between(self.curves[i], second.curves[j], self.logarithmic)
             for i, j in zip(*common(pairs, "curve"), strict=True)
         ]
-        compared = [UNITS] if self.logarithmic else [curve.y for given in (self, other) for curve in given.curves]
+        compared = [UNITS] if self.logarithmic else [curve.y for given in (self, second) for curve in given.curves]
         end = 1.06 * largest(np.concatenate([curve.y for curve in between]), *compared)
         return replace(
             self,
@@ -160,15 +178,37 @@ class Curves(OnAxes):
             x_ends=self.x_ends if self.x_ends == other.x_ends else None,
             y_ends=(-end, end),
             remark=alone((pairs, names, theirs)),
-            stands=(),
+            stands=_stood(second, [(self.curves[i], second.curves[j]) for i, j in both(pairs)]),
         )
+
+
+def _in_unit(given: Curves, scale: float) -> Curves:
+    """The same curves in units of another size."""
+    if given.scale == scale:
+        return given
+    by = given.scale / scale
+    return replace(given, curves=[replace(curve, y=curve.y * by) for curve in given.curves], scale=scale)
+
+
+def _stood(second: Curves, curves: Sequence[tuple[Curve, Curve]]) -> tuple[Stands | None, ...]:
+    """What the points of a difference stand for in the second, where they are the same along all of its curves."""
+    kept = [np.intersect1d(one.x, other.x, return_indices=True)[2].tolist() for one, other in curves]
+    if any(points != kept[0] for points in kept):
+        return ()
+    return stood(second.stands, [(None, point) for point in kept[0]])
 
 
 def _between(first: Curve, second: Curve, logarithmic: bool) -> Curve:
     """What the first curve has more than the second, at the places of both."""
     x, one, two = np.intersect1d(first.x, second.x, return_indices=True)
     if not x.size:
-        raise Unlike(f"the curves {first.name!r} have no place in common")
+        raise Unlike(
+            f"the curves {first.name!r} have no place in common",
+            _(
+                "The two curves “{name}” have no place in common, so that there is nothing to subtract.",
+                name=first.name,
+            ),
+        )
     y = ratio(first.y[one], second.y[two]) if logarithmic else first.y[one].astype(np.float64) - second.y[two]
     return Curve(first.name, x, y)
 

@@ -110,10 +110,13 @@ class Plotted(Description):
     remark  a sentence that stands beneath the figure; "" for none
     stands  what its marks stand for along each direction that the kind has, None along one that means nothing; empty
             where none does
+    about   words in the title of its numbers that belong to one text, such as its likeliest next token: titles that
+            differ in nothing else have a difference, whose title has both; "" for none
     """
 
     remark: str = field(default="", kw_only=True)
     stands: tuple[Stands | None, ...] = field(default=(), kw_only=True)
+    about: str = field(default="", kw_only=True)
 
     @abstractmethod
     def traces(self) -> go.Figure:

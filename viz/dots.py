@@ -15,8 +15,8 @@ from viz.description import OnAxes
 from viz.format import escaped, number
 from viz.level import Level
 from viz.lines import log_ticks
-from viz.marks import in_groups
-from viz.partners import UNITS, alone, by_name, common, largest, meet, of_axis, ratio
+from viz.marks import in_groups, tokens
+from viz.partners import UNITS, Places, alone, both, common, largest, meet, of_axis, ranked, ratio, stood
 from viz.table import Table
 from viz.theme import FOCUS, NEUTRAL
 
@@ -96,7 +96,7 @@ class Dots(OnAxes):
         are left out: they belong to one figure."""
         meet(self, other, "x_axis", "y_axis", "logarithmic")
         places, theirs = ([number(value) for value in given.x.tolist()] for given in (self, other))
-        pairs = by_name(places, theirs)
+        pairs = ranked(places, theirs, (_tokens(self), _tokens(other)))
         one, two = common(pairs, "point")
         apart = _apart(self.y[one], other.y[two], self.logarithmic)
         compared = (UNITS,) if self.logarithmic else (self.y, other.y)
@@ -111,8 +111,14 @@ class Dots(OnAxes):
             logarithmic=False,
             reach=largest(apart, *compared),
             remark=alone((pairs, places, theirs)),
-            stands=(),
+            stands=stood(other.stands, both(pairs)),
         )
+
+
+def _tokens(given: Dots) -> Places:
+    """The token that each point stands for, where it stands for itself alone."""
+    places = tokens(given.stands, 0)
+    return places if places is not None and list(places) == given.x.tolist() else None
 
 
 def _apart(

@@ -79,13 +79,15 @@ class Grid(Cells, Description):
         """Cell less cell: rows and columns matched in order, the chosen one of each with the other's, cells with names
         by these. A cell is empty where either has none, in marked rows and columns, and where the two hold different
         words: these then stand one after the other."""
-        meet(self, other, "row_axis", "col_axis", "unit", "measure", "about")
+        meet(self, other, "row_axis", "col_axis", "unit", "measure")
         meet(self, other, cells_with_names=(self.names is None, other.names is None))
-        meet(self, other, tokens_of_the_cells=(self.part, other.part))
+        meet(self, other, tokens_of_the_cells=(_several(self), _several(other)))
         if self.names is not None and other.names is not None:
             return self._by_cell(other)
         rows, cols = (
-            in_order(mine, theirs, (_at(self.focus, axis), _at(other.focus, axis)))
+            in_order(
+                mine, theirs, (_at(self.focus, axis), _at(other.focus, axis)), (self.along[axis], other.along[axis])
+            )
             for axis, (mine, theirs) in enumerate(((self.rows, other.rows), (self.cols, other.cols)))
         )
         common(rows, "row")
@@ -102,7 +104,7 @@ class Grid(Cells, Description):
             cols=labels(cols, self.cols, other.cols),
             focus=self.focus and (place_of(rows, self.focus[0]) or 0, place_of(cols, self.focus[1]) or 0),
             inside=tuple(" | ".join(inside) for inside in words) or None,
-            part=self.part if (len(rows), len(cols)) == self.z.shape else None,
+            **_chooses(self, other, rows, cols),
         )
 
     def _by_cell(self, other: "Grid") -> "Grid":
@@ -110,7 +112,9 @@ class Grid(Cells, Description):
         names, theirs = self.names or (), other.names or ()
         meet(self, other, names_of_cells=(sorted(names), sorted(theirs)))
         pairs = by_name(names, theirs)
-        return self._apart(other, difference(pairs, self.z.ravel(), other.z.ravel()).reshape(self.z.shape))
+        z = difference(pairs, self.z.ravel(), other.z.ravel()).reshape(self.z.shape)
+        cells = [None if j is None else other.place(divmod(j, len(other.cols))) for _i, j in pairs]
+        return self._apart(other, z, places=tuple(cells), selects=other.selects)
 
     def _apart(self, other: "Grid", z: Float[np.ndarray, "row col"], **changed: object) -> "Grid":
         return replace(
@@ -123,11 +127,10 @@ class Grid(Cells, Description):
             logarithmic=False,
             empty=_("not in both"),
             tiles=None,
-            selects="none",
-            places=None,
             opens=None,
             leaves=None,
             sight=None,
+            tokens=(None, None),
             **changed,
         )
 
@@ -198,6 +201,29 @@ def _block(ends: Int[np.ndarray, " edge"], place: int) -> int:
 
 def _at(focus: tuple[int, int] | None, axis: int) -> int | None:
     return None if focus is None else focus[axis]
+
+
+def _several(given: Grid) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Where the tokens of each row and column begin and end, where a cell stands for several pairs; else None."""
+    if given.part is None or None not in given.along:
+        return None
+    return given.part.rows, given.part.cols
+
+
+def _chooses(first: Grid, second: Grid, rows: Sequence[Partner], cols: Sequence[Partner]) -> dict[str, object]:
+    """What choosing a cell of a difference means: what it means in the second, whose places a reader chooses (those of
+    run A). Rows and columns that only the first has choose nothing."""
+    if all(i == j for i, j in (*rows, *cols)) and (len(rows), len(cols)) == second.z.shape:
+        same = first.part is not None and second.part is not None and _cuts(first.part) == _cuts(second.part)
+        if second.part is None or same:
+            return {"part": second.part, "places": second.places, "selects": second.selects}
+    cells = ((i, j) for _own, i in rows for _own_col, j in cols)
+    places = tuple(None if i is None or j is None else second.place((i, j)) for i, j in cells)
+    return {"part": None, "places": None if second.selects == "none" else places, "selects": second.selects}
+
+
+def _cuts(part: Part) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return part.rows, part.cols
 
 
 def _spread(

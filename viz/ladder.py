@@ -13,7 +13,7 @@ from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped
 from viz.marks import in_groups
-from viz.partners import FIRST, SECOND, by_name, marked, meet
+from viz.partners import by_name, called, marked, meet, stood
 from viz.scale import columns, thinned
 from viz.table import Table
 from viz.theme import MONO, NEUTRAL
@@ -129,23 +129,27 @@ class Ladder(OnAxes):
         """Blocks have no numbers to subtract: rows of the same name and blocks stand once, the others of each on their
         own, marked, with the blocks that the other one lacks in the accent."""
         meet(self, other, "x_axis", "y_axis")
-        rows, names = [], []
+        rows: list[tuple[Block, ...]] = []
+        names: list[str] = []
+        blocks: list[int | None] = []  # of the other one, for each that is drawn
+        begins = np.cumsum([0, *map(len, other.rows)]).tolist()
         for i, j in by_name(self.names, other.names):
             one, two = (() if at is None else given.rows[at] for at, given in ((i, self), (j, other)))
-            if _same(one, two):
-                rows, names = [*rows, _beside(one, two)], [*names, self.names[i or 0]]
-                continue
+            theirs = [] if j is None else list(range(begins[j], begins[j + 1]))
             name = self.names[i] if i is not None else other.names[j or 0]
-            for mark, own, others in ((FIRST, one, two), (SECOND, two, one)):
+            alone = ((called().first, one, two, [None] * len(one)), (called().second, two, one, theirs))
+            for mark, own, others, numbers in (("", one, two, theirs),) if _same(one, two) else alone:
                 if own:
-                    rows, names = [*rows, _beside(own, others)], [*names, f"{mark} {name}"]
+                    rows.append(_beside(own, others))
+                    names.append(f"{mark} {name}".strip())
+                    blocks += numbers
         return replace(
             self,
             rows=tuple(rows),
             names=tuple(names),
             kinds=(_("in one alone"), _("in both")),
-            remark=marked(name[0] in (FIRST, SECOND) for name in names),
-            stands=(),
+            remark=marked(name.startswith(tuple(called().marks.values())) for name in names),
+            stands=stood(other.stands, [(None, block) for block in blocks]),
         )
 
 

@@ -13,7 +13,21 @@ from jaxtyping import Float
 from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped, in_template, number, thousands
-from viz.partners import UNITS, alone, by_name_or_order, common, in_order, largest, meet, of_axis, ratio
+from viz.marks import tokens
+from viz.partners import (
+    UNITS,
+    alone,
+    both,
+    by_name_or_order,
+    common,
+    in_order,
+    labels,
+    largest,
+    meet,
+    of_axis,
+    ratio,
+    stood,
+)
 from viz.scale import MOST_PLACES, clipped, columns, decades, thinned
 from viz.table import Table
 from viz.theme import LEGEND, NEUTRAL
@@ -125,15 +139,19 @@ class Lines(OnAxes):
         """Line less line at the places of both, lines matched by name, of equal names in order; on a logarithmic axis
         the log of their ratio. Lines and places of one alone are named beneath."""
         meet(self, other, "x_axis", "y_axis", "logarithmic")
-        lines = by_name_or_order(self.names, other.names, (self.chosen, other.chosen))
-        places = in_order(self.places, other.places)
+        lines, places = (
+            by_name_or_order(
+                self.names, other.names, (self.chosen, other.chosen), (tokens(self.stands, 0), tokens(other.stands, 0))
+            ),
+            in_order(self.places, other.places),
+        )
         (rows, theirs), (columns, there) = common(lines, "line"), common(places, "place")
         one, two = self.values[np.ix_(rows, columns)], other.values[np.ix_(theirs, there)]
         values = ratio(one, two) if self.logarithmic else one.astype(np.float64) - two
         return replace(
             self,
             values=values,
-            names=tuple(self.names[i] for i in rows),
+            names=labels(both(lines), self.names, other.names),
             places=tuple(self.places[i] for i in columns),
             chosen=rows.index(self.chosen) if self.chosen in rows else 0,
             marked=rows.index(self.marked) if self.marked in rows else None,
@@ -142,7 +160,7 @@ class Lines(OnAxes):
             logarithmic=False,
             reach=largest(values, *((UNITS,) if self.logarithmic else (one, two))),
             remark=alone((lines, self.names, other.names), (places, self.places, other.places)),
-            stands=(),
+            stands=stood(other.stands, both(lines), both(places)),
         )
 
 

@@ -13,8 +13,22 @@ from anatomy.language import N_, _
 from viz import scale
 from viz.description import Plotted
 from viz.format import escaped, listed
-from viz.marks import nth
-from viz.partners import alone, by_name, common, difference, labels, largest, marked, meet, of_axis, signed
+from viz.marks import Stands, nth, tokens
+from viz.partners import (
+    Partner,
+    alone,
+    by_name,
+    common,
+    difference,
+    labels,
+    largest,
+    marked,
+    meet,
+    of_axis,
+    ranked,
+    signed,
+    stood,
+)
 from viz.rows import LAYOUT, LETTER, ROW, WIDTH, Bar, bar_trace, ends_of, height, row_axis, row_label, with_room
 from viz.sentences import wrapped
 from viz.table import Table
@@ -25,11 +39,15 @@ _MARGINS = 30  # pixels at both sides, and between labels and bars
 
 @dataclass(frozen=True)
 class Column:
-    """One measure of every row: its title with unit, the values, their words."""
+    """One measure of every row: its title with unit, the values, their words.
+
+    reach  where an axis ends that is as long below 0 as above; from the values where None
+    """
 
     title: str
     values: Float[np.ndarray, " row"]
     texts: tuple[str, ...]
+    reach: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +75,7 @@ class Measures(Plotted):
             ]
             bars = bar_trace(rows, places, [True] * len(rows), i == 0)
             figure.add_trace(bars, row=1, col=i + 1)
-            end = largest(measure.values)
+            end = measure.reach or largest(measure.values)
             low, high = (-end, end) if self.signed else ends_of(rows)
             ends = with_room(rows, low, high, parts=len(self.measures))
             ticks = _ticks(*ends)
@@ -99,29 +117,38 @@ class Measures(Plotted):
         partner are marked and have no bar."""
         meet(self, other)
         titles, theirs = ([measure.title for measure in given.measures] for given in (self, other))
-        pairs, columns = by_name(self.labels, other.labels), by_name(titles, theirs)
+        pairs = ranked(self.labels, other.labels, (tokens(self.stands, 0), tokens(other.stands, 0)))
+        columns = by_name(titles, theirs)
         common(pairs, "row")
         return between(
             labels(pairs, self.labels, other.labels),
             [
-                (of_axis(titles[i]), difference(pairs, self.measures[i].values, other.measures[j].values))
+                less(of_axis(titles[i]), pairs, self.measures[i].values, other.measures[j].values)
                 for i, j in zip(*common(columns, "measure"), strict=True)
             ],
             " ".join(filter(None, (marked(None in pair for pair in pairs), alone((columns, titles, theirs))))),
+            stood(other.stands, pairs),
         )
 
 
-def between(rows: Sequence[str], measures: Sequence[tuple[str, Float[np.ndarray, " row"]]], remark: str) -> Measures:
-    """Differences (title, values) of some rows, with their signs at the ends; NaN has neither bar nor words."""
-    return Measures(
-        rows,
-        [
-            Column(title, values, tuple("" if np.isnan(value) else signed(value) for value in values.tolist()))
-            for title, values in measures
-        ],
-        signed=True,
-        remark=remark,
-    )
+def less(
+    title: str, pairs: Sequence[Partner], first: Float[np.ndarray, " a"], second: Float[np.ndarray, " b"]
+) -> Column:
+    """The first's value less the second's for each pair, on an axis that rounding does not fill."""
+    values = difference(pairs, first, second)
+    return signed_column(title, values, largest(values, first, second))
+
+
+def signed_column(title: str, values: Float[np.ndarray, " row"], reach: float) -> Column:
+    """Differences, with their signs at the ends; NaN has neither bar nor words."""
+    return Column(title, values, tuple("" if np.isnan(value) else signed(value) for value in values.tolist()), reach)
+
+
+def between(
+    rows: Sequence[str], measures: Sequence[Column], remark: str, stands: tuple[Stands | None, ...] = ()
+) -> Measures:
+    """Differences of some rows."""
+    return Measures(rows, measures, signed=True, remark=remark, stands=stands)
 
 
 def _ticks(low: float, high: float) -> list[float]:

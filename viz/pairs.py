@@ -10,12 +10,25 @@ from jaxtyping import Float
 from anatomy.language import N_
 from viz.description import OnAxes
 from viz.format import escaped
-from viz.marks import nth
-from viz.partners import common, difference, in_order, labels, largest, marked, meet, of_axis, place_of, signed
+from viz.marks import nth, tokens
+from viz.partners import (
+    common,
+    difference,
+    in_order,
+    labels,
+    largest,
+    marked,
+    meet,
+    of_titles,
+    place_of,
+    signed,
+    stood,
+    without,
+)
 from viz.scale import MOST_PLACES, thinned
 from viz.table import Table
 from viz.theme import CALM, FOCUS, LEGEND, NEUTRAL
-from viz.whole import Whole, below
+from viz.whole import Whole, below, beneath
 
 
 @dataclass(frozen=True)
@@ -132,8 +145,9 @@ class Pairs(OnAxes):
 
     def minus(self, other: Self) -> "Pairs":
         """Place by place, both amounts and the lead; places without a partner are marked and empty."""
-        meet(self, other, "x_axis", "y_axis", "names")
-        pairs = in_order(self._labels, other._labels)
+        meet(self, other, "x_axis", "names")
+        meet(self, other, y_axis=(without(self.y_axis, self.about), without(other.y_axis, other.about)))
+        pairs = in_order(self._labels, other._labels, places=(tokens(self.stands, 0), tokens(other.stands, 0)))
         common(pairs, "place")
         values = difference(pairs, self.values, other.values)
         lead = self.lead and other.lead and _lead_less(self.lead, other.lead)
@@ -148,7 +162,8 @@ class Pairs(OnAxes):
                 )
                 for name, row in zip(self.names, values.tolist(), strict=True)
             ),
-            y_axis=of_axis(self.y_axis),
+            y_axis=of_titles(self.y_axis, other.y_axis),
+            about="",
             focus=place_of(pairs, self.focus),
             stacked=False,
             lead=lead,
@@ -156,7 +171,7 @@ class Pairs(OnAxes):
             places=None if self.places is None and places == self._labels else places,
             whole=self.whole and other.whole and self.whole.minus(other.whole),
             remark=marked(None in pair for pair in pairs),
-            stands=(),
+            stands=stood(other.stands, [*pairs, *beneath(other.whole, len(other._labels))]),
         )
 
 

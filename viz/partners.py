@@ -100,6 +100,7 @@ _SAID = {
     "cells_with_names": N_("One of the two has its cells in order of size and the other has not: choose one order."),
     "names_of_cells": N_("The two do not have the same cells to put in an order: have them shown by layer instead."),
     "number_of_planes": N_("The two do not have as many planes: {first} and {second}."),
+    "strips": N_("The two do not have as many components: their heads are of different width."),
     "planes": N_(
         "Each of the two is drawn on a plane of its own, along which its own tokens differ most: their places cannot "
         "be compared. Two texts of the same tokens in one model have one plane."
@@ -162,8 +163,10 @@ def in_order(
     texts, (mine, theirs) = _texts.get(), places
     if texts is not None and (tuple(first), tuple(second)) == texts[:2]:
         return list(texts[2])
-    if texts is not None and mine is not None and theirs is not None and not _positions(first, mine):
-        return _by_place(first, second, _filled(mine, first), _filled(theirs, second), texts[2])
+    if texts is not None and mine is not None and theirs is not None:
+        own, others = _filled(mine, first), _filled(theirs, second)
+        if _each_once(own) and _each_once(others) and not _positions(first, own):
+            return _by_place(first, second, own, others, texts[2])
     pairs = by_order(first, second, chosen)
     if mine is None and theirs is None and _once(first) and _once(second):
         named = by_name(first, second)
@@ -173,6 +176,11 @@ def in_order(
 
 def _once(names: Sequence[str]) -> bool:
     return len(set(names)) == len(names)
+
+
+def _each_once(places: Iterable[int | None]) -> bool:
+    known = [place for place in places if place is not None]
+    return len(set(known)) == len(known)
 
 
 def _positions(labels: Sequence[str], places: Sequence[int | None]) -> bool:
@@ -244,9 +252,7 @@ def by_name_or_order(
     return by_name(first, second) if named else in_order(first, second, chosen, places)
 
 
-def ranked(
-    first: Sequence[str], second: Sequence[str], places: tuple[Places, Places] = (None, None)
-) -> list[Partner]:
+def ranked(first: Sequence[str], second: Sequence[str], places: tuple[Places, Places] = (None, None)) -> list[Partner]:
     """Rows of a ranking by name; inside `aligning` those that stand for tokens as the texts are."""
     aligned = _texts.get() is not None and None not in places
     return in_order(first, second, places=places) if aligned else by_name(first, second)
@@ -334,12 +340,19 @@ def marked(lone: Iterable[bool]) -> str:
     return _(called().marked, **called().marks)
 
 
-def stood(second: Stands | None, pairs: Iterable[Partner]) -> Stands | None:
+def stood(second: Sequence[Stands | None], *directions: Sequence[Partner]) -> tuple[Stands | None, ...]:
     """What the marks of a difference stand for: what they stand for in what is subtracted, run A, whose places a
-    reader chooses; nothing where only the first has them."""
-    if second is None:
-        return None
-    return Stands(second.choice, tuple(None if j is None else second.number(j) for _i, j in pairs))
+    reader chooses; nothing where only the first has them.
+
+    second      what the marks of what is subtracted stand for
+    directions  the pairs that are drawn along each direction
+    """
+    return tuple(
+        None
+        if along is None
+        else Stands(along.choice, tuple(None if j is None else along.number(j) for _i, j in pairs))
+        for along, pairs in zip(second, directions, strict=False)
+    )
 
 
 UNITS = np.ones(1)  # what logarithms of ratios are compared with: a relative rounding
@@ -349,7 +362,12 @@ def largest(values: Float[np.ndarray, "*any"], *compared: Float[np.ndarray, "*an
     """The end of a symmetric scale that holds these values, and what is only rounding of the numbers that were compared
     (`anatomy.rounding`), so that this does not fill it; 1 where all are 0 or there are none."""
     end = _size(values)
-    return max(end, *(bound(_size(numbers)) for numbers in compared)) if end and compared else end or 1.0
+    return max(end, residue(*compared)) if end and compared else end or 1.0
+
+
+def residue(*compared: Float[np.ndarray, "*any"]) -> float:
+    """What a difference of these numbers may reach by rounding alone."""
+    return max(bound(_size(numbers)) for numbers in compared)
 
 
 def _size(values: Float[np.ndarray, "*any"]) -> float:

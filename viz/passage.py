@@ -12,19 +12,21 @@ from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import listed, percent, quoted
 from viz.lines import Lines
+from viz.marks import Stands
 from viz.partners import (
-    FIRST,
-    SECOND,
     UNITS,
     Partner,
     alone,
     both,
+    called,
     common,
     in_order,
+    labels,
     largest,
     meet,
     of_axis,
     ratio,
+    stood,
 )
 from viz.passage_notes import explained as explained
 from viz.passage_parts import WHOLE as WHOLE
@@ -99,26 +101,30 @@ class Passage(Parts, Plotted):
         return table(self)
 
     def minus(self, other: Self) -> Lines:
-        """The logarithm of how much longer each stream is, at the lines of both, matched in the order of the text; the
-        lines, arcs and words of one alone are named beneath.
+        """The logarithm of how much longer each stream is, at the lines of both, matched in the order of the text, and
+        the layers of both; the lines, arcs and words of one alone are named beneath.
 
-        Unlike (a ValueError) where the layers differ, or no token of one is in the other.
+        Unlike (a ValueError) where no token of one is in the other.
         """
-        meet(self, other, "layers")
-        labels, theirs = ([line.label for line in side.lines] for side in (self, other))
-        pairs = in_order(labels, theirs, (self.chosen, other.chosen))
+        meet(self, other)
+        mine, theirs = ([line.label for line in side.lines] for side in (self, other))
+        places = tuple([line.place for line in side.lines] for side in (self, other))
+        pairs = in_order(mine, theirs, (self.chosen, other.chosen), (places[0], places[1]))
         rows, there = common(pairs, "token")
-        values = ratio(self.lengths[rows], other.lengths[there])
+        layer = [(i, i) for i in range(min(self.layers, other.layers) + 1)]
+        layers = min(self.layers, other.layers)
+        values = ratio(self.lengths[rows, : layers + 1], other.lengths[there, : layers + 1])
         return Lines(
             values=values,
-            names=tuple(labels[i] for i in rows),
-            places=(_("in"), *map(str, range(self.layers))),
+            names=labels(both(pairs), mine, theirs),
+            places=(_("in"), *map(str, range(layers))),
             chosen=rows.index(self.chosen) if self.chosen in rows else 0,
             x_axis=_("after layer (in: before layer 0)"),
             y_axis=of_axis(_("length of the stream (L2 norm)"), logarithmic=True),
             lead=True,
             reach=largest(values, UNITS),
-            remark=" ".join(filter(None, (alone((pairs, labels, theirs)), *_alone(self, other, pairs)))),
+            remark=" ".join(filter(None, (alone((pairs, mine, theirs)), *_alone(self, other, pairs)))),
+            stands=stood((Stands("pos", tuple(places[1])), Stands.each("layer", layers, before=1)), both(pairs), layer),
         )
 
     def lighter(self) -> Iterator["Passage"]:
@@ -223,6 +229,6 @@ def _word(word: Word) -> str:
 
 def _marked(first: dict[tuple, str], second: dict[tuple, str]) -> str:
     """The names of what one side alone has, with its mark; "" for none."""
-    lone = [f"{FIRST} {name}" for key, name in first.items() if key not in second]
-    lone += [f"{SECOND} {name}" for key, name in second.items() if key not in first]
+    lone = [f"{called().first} {name}" for key, name in first.items() if key not in second]
+    lone += [f"{called().second} {name}" for key, name in second.items() if key not in first]
     return listed(lone[:_TOLD]) + (" …" if len(lone) > _TOLD else "")

@@ -13,7 +13,7 @@ from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped
 from viz.marks import in_groups
-from viz.partners import alone, by_name, common, meet, of_axis
+from viz.partners import alone, both, by_name, common, meet, of_axis, residue, stood
 from viz.scale import clipped, columns
 from viz.table import Table
 from viz.theme import NEUTRAL
@@ -41,6 +41,7 @@ _GROUPS: tuple[tuple[Rank, ...], ...] = (("chosen", "near"), ("text",), ("faint"
 class Point:
     """One point: where, its label, a line of words for the hover box, and how much it matters.
 
+    name           what it is matched by in a difference, where its label says more than that
     chosen, near   in the accent, labelled first (full and open circle)
     text           labelled while there is room
     faint          a small dot, labelled last and smaller
@@ -51,6 +52,7 @@ class Point:
     label: str
     note: str
     rank: Rank
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ class Place:
 class Scatter(OnAxes):
     """Points on a plane; titles of the axes, with units.
 
-    signed  each axis is as long below 0 as above
+    least   each axis is as long below 0 as above, and to each side at least so long; None for any others
+    plane   what tells the plane of the axes from others, on which the same point lies elsewhere
     stands  of each point
     """
 
@@ -78,7 +81,8 @@ class Scatter(OnAxes):
     points: Sequence[Point]
     x_axis: str
     y_axis: str
-    signed: bool = False
+    least: float | None = None
+    plane: str = ""
 
     def traces(self) -> go.Figure:
         """The points on axes of one scale, so that distances can be compared in every direction."""
@@ -93,8 +97,9 @@ class Scatter(OnAxes):
         places = zip(self.points, label_places(self.points), strict=True)
         figure.update_layout(annotations=[_label(point, place) for point, place in places if place is not None])
         x_range, y_range = _ranges(self.points)
-        if self.signed:
-            x_range, y_range = ([-max(map(abs, ends)), max(map(abs, ends))] for ends in (x_range, y_range))
+        if self.least is not None:
+            x_end, y_end = (max(self.least, *map(abs, ends)) for ends in (x_range, y_range))
+            x_range, y_range = [-x_end, x_end], [-y_end, y_end]
         figure.update_xaxes(title_text=escaped(self.x_axis), range=x_range, zeroline=False)
         figure.update_yaxes(
             title_text=escaped(self.y_axis), range=y_range, zeroline=False, scaleanchor="x", scaleratio=1
@@ -131,15 +136,21 @@ class Scatter(OnAxes):
     def minus(self, other: Self) -> "Scatter":
         """How far each point of this one lies from its partner of the same label in the other: equal ones lie at 0, 0.
         Points without a partner are named beneath."""
+        meet(self, other, planes=(self.plane, other.plane))
         meet(self, other, "x_axis", "y_axis")
-        names, theirs = ([point.label for point in given.points] for given in (self, other))
+        names, theirs = ([point.name or point.label for point in given.points] for given in (self, other))
         pairs = by_name(names, theirs)
         moved = [
             replace(self.points[i], x=self.points[i].x - other.points[j].x, y=self.points[i].y - other.points[j].y)
             for i, j in zip(*common(pairs, "point"), strict=True)
         ]
         return Scatter(
-            moved, of_axis(self.x_axis), of_axis(self.y_axis), signed=True, remark=alone((pairs, names, theirs))
+            moved,
+            of_axis(self.x_axis),
+            of_axis(self.y_axis),
+            least=residue(self.numbers(), other.numbers()),
+            remark=alone((pairs, names, theirs)),
+            stands=stood(other.stands, both(pairs)),
         )
 
 

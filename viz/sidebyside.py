@@ -12,8 +12,8 @@ from jaxtyping import Float
 from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped, percent
-from viz.measures import Measures, between
-from viz.partners import alone, by_name, common, difference, labels, marked, meet, of_axis
+from viz.measures import Measures, between, less
+from viz.partners import alone, by_name, common, labels, marked, meet, of_axis
 from viz.scale import decades
 from viz.table import Table
 from viz.theme import CALM, LEGEND, LIGHT
@@ -233,7 +233,7 @@ def _less(
     pairs, quantities = by_name(*lines), by_name(*names)
     common(pairs, "row")
     between_them = [
-        (names[0][i], difference(pairs, columns[0][i], columns[1][j]))
+        less(names[0][i], pairs, columns[0][i], columns[1][j])
         for i, j in zip(*common(quantities, "quantity"), strict=True)
     ]
     remarks = (f"{axis}.", marked(None in pair for pair in pairs), alone((quantities, names[0], names[1])))

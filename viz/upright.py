@@ -14,12 +14,24 @@ from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped
 from viz.level import Level
-from viz.marks import in_groups
-from viz.partners import common, difference, in_order, labels, largest, marked, meet, of_axis, place_of, signed
+from viz.marks import in_groups, tokens
+from viz.partners import (
+    common,
+    difference,
+    in_order,
+    labels,
+    largest,
+    marked,
+    meet,
+    of_axis,
+    place_of,
+    signed,
+    stood,
+)
 from viz.scale import clipped, columns, thinned
 from viz.table import Table
 from viz.theme import CALM, FOCUS, MONO, NEUTRAL
-from viz.whole import Whole, below
+from viz.whole import Whole, below, beneath
 
 _HEIGHT, _MOST_TICKS = 380, 40
 _LABEL = 12  # character cells of a label under its bar
@@ -127,7 +139,8 @@ class Upright(OnAxes):
         """Bar less bar, matched by label in order; those without a partner are marked and empty. The level is
         subtracted where both have one; the whole where both have the same columns."""
         meet(self, other, "x_axis", "y_axis")
-        pairs = in_order(self.labels, other.labels, (self.focus, other.focus))
+        places = (tokens(self.stands, 0), tokens(other.stands, 0))
+        pairs = in_order(self.labels, other.labels, (self.focus, other.focus), places)
         common(pairs, "label")
         values, names = difference(pairs, self.values, other.values), labels(pairs, self.labels, other.labels)
         level = self.level and other.level and self.level.value - other.level.value
@@ -142,7 +155,7 @@ class Upright(OnAxes):
             whole=self.whole and other.whole and self.whole.minus(other.whole),
             reach=largest(np.append(values, level or 0.0), self.values, other.values),
             remark=marked(None in pair for pair in pairs),
-            stands=(),
+            stands=stood(other.stands, [*pairs, *beneath(other.whole, len(other.labels))]),
         )
 
 

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float, Int
 
 from viz.format import escaped
-from viz.partners import largest, of_axis
+from viz.partners import Partner, largest, of_axis
 from viz.theme import CALM, FOCUS, NEUTRAL
 
 _BENEATH, _GAP = 110, 96  # pixels: the whole below a part, and what lies between
@@ -42,6 +42,11 @@ class Whole:
         reach = largest(values, self.values, other.values)
         notes = tuple(f"{one} − {two}" for one, two in zip(self.notes, other.notes, strict=True))
         return replace(self, values=values, notes=notes, y_axis=of_axis(self.y_axis), part=None, reach=reach)
+
+
+def beneath(whole: Whole | None, before: int) -> list[Partner]:
+    """The columns of a whole as pairs of which each has its own place, after so many marks of the part above."""
+    return [] if whole is None else [(place, place) for place in range(before, before + len(whole.values))]
 
 
 def below(figure: go.Figure, whole: Whole) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -77,6 +78,7 @@ class Plane:
     flat       coordinates (activation)
     cosines    with the chosen token's row
     shares     of the variance, on each axis
+    told_apart the same for two planes through the same rows, and for no others
     """
 
     token: Token
@@ -94,6 +96,7 @@ class Plane:
     flat: Float[np.ndarray, "row 2"]
     cosines: Float[np.ndarray, " row"]
     shares: tuple[float, float]
+    told_apart: str
 
     @property
     def shown(self) -> int:
@@ -132,6 +135,7 @@ def read(trace: Trace, view: Fitted) -> Plane:
         flat=flat,
         cosines=cosines(points, row[None, :]),
         shares=shares,
+        told_apart=sha256(b"".join(sorted(row.tobytes() for row in points))).hexdigest(),
     )
 
 
@@ -173,6 +177,7 @@ def draw(plane: Plane) -> Scatter:
             label=label if times < 2 else f"{label} ×{times}",
             note=_("token id {id}, cosine with the chosen token {cosine}", id=token_id, cosine=cosine(alike)),
             rank=rank,
+            name=label,
         )
         for token_id, label, rank, times, place, alike in zip(
             plane.ids, plane.labels, plane.ranks, plane.times, plane.flat.tolist(), plane.cosines, strict=True
@@ -180,7 +185,7 @@ def draw(plane: Plane) -> Scatter:
     ]
     x_share, y_share = (percent(share) for share in plane.shares)
     axes = (_("PC 1 · {share} of the variance", share=x_share), _("PC 2 · {share} of the variance", share=y_share))
-    return Scatter(points, *axes, stands=(Stands("pos", plane.places),))
+    return Scatter(points, *axes, plane=plane.told_apart, stands=(Stands("pos", plane.places),))
 
 
 def caption(plane: Plane) -> str:

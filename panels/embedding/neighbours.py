@@ -64,7 +64,8 @@ def draw(neighbours: Neighbours) -> Bars:
         Bar(name, value, cosine(value), _("token id {id}, cosine {cosine}", id=row, cosine=cosine(value)), accent=True)
         for row, name, value in zip(neighbours.ids.tolist(), neighbours.names, neighbours.cosines.tolist(), strict=True)
     ]
-    return Bars(bars, _("cosine with {token} (1: same direction)", token=quoted(neighbours.token)), high=1.0)
+    token = quoted(neighbours.token)
+    return Bars(bars, _("cosine with {token} (1: same direction)", token=token), high=1.0, about=token)
 
 
 def caption(neighbours: Neighbours) -> str:

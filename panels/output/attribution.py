@@ -49,6 +49,7 @@ def _parts(attribution: Attribution) -> Pairs:
         y_axis=_("added to {quantity} (logit)", quantity=decomposition.quantity),
         focus=attribution.layer,
         lead=lead,
+        about=decomposition.quantity,
         stands=(Stands.each("layer", decomposition.writes.shape[1]),),
     )
 
@@ -82,7 +83,6 @@ def _heads(attribution: Attribution) -> Grid:
         focus=(attribution.layer, attribution.head),
         groups=sharing if 1 < sharing < spec.n_heads else 0,
         selects="head",
-        about=decomposition.quantity,
     )
 
 

@@ -97,7 +97,7 @@ def draw(moving: Movers, quantity: str, layer: int) -> Bars:
     ]
     axis = _("added to {quantity} (logit)", quantity=quantity)
     names = (_("pushes for it"), _("holds it back"))
-    return Bars(bars, axis, names=names, stands=(Stands("layer", tuple(moving.layers.tolist())),))
+    return Bars(bars, axis, names=names, about=quantity, stands=(Stands("layer", tuple(moving.layers.tolist())),))
 
 
 def _note(moving: Movers, i: int) -> str:

@@ -108,6 +108,8 @@ def draw(cache: GrowingCache) -> Curves:
         x_ends=(0.5, n + 0.5),
         x_ticks=[1 + place for place in thinned(n, 16)],
         y_ends=(0, 1.12 * float(grown[-1].y[-1])),
+        scale=scale,
+        about=unit,
         stands=(Stands("pos", tuple(place - 1 if place <= n else None for place in places)),),
     )
 

@@ -136,6 +136,7 @@ def draw(lenses: Lenses) -> Grid:
         percent=True,
         focus=(lenses.layer, len(lenses.window) - 1),
         empty=_("not computed yet"),
+        tokens=(None, tuple(lenses.window)),
         inside=tuple(chain.from_iterable(lenses.names)),
     )
 
