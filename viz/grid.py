@@ -19,10 +19,10 @@ from viz.description import Description
 from viz.heatmap import heatmap
 from viz.partners import (
     Partner,
+    along,
     by_name,
     common,
     difference,
-    in_order,
     labels,
     largest,
     meet,
@@ -85,7 +85,7 @@ class Grid(Cells, Description):
         if self.names is not None and other.names is not None:
             return self._by_cell(other)
         rows, cols = (
-            in_order(
+            along(
                 mine, theirs, (_at(self.focus, axis), _at(other.focus, axis)), (self.along[axis], other.along[axis])
             )
             for axis, (mine, theirs) in enumerate(((self.rows, other.rows), (self.cols, other.cols)))

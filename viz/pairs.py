@@ -12,9 +12,9 @@ from viz.description import OnAxes
 from viz.format import escaped
 from viz.marks import nth, tokens
 from viz.partners import (
+    along,
     common,
     difference,
-    in_order,
     labels,
     largest,
     marked,
@@ -147,7 +147,7 @@ class Pairs(OnAxes):
         """Place by place, both amounts and the lead; places without a partner are marked and empty."""
         meet(self, other, "x_axis", "names")
         meet(self, other, y_axis=(without(self.y_axis, self.about), without(other.y_axis, other.about)))
-        pairs = in_order(self._labels, other._labels, places=(tokens(self.stands, 0), tokens(other.stands, 0)))
+        pairs = along(self._labels, other._labels, places=(tokens(self.stands, 0), tokens(other.stands, 0)))
         common(pairs, "place")
         values = difference(pairs, self.values, other.values)
         lead = self.lead and other.lead and _lead_less(self.lead, other.lead)

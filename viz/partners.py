@@ -101,10 +101,6 @@ _SAID = {
     "names_of_cells": N_("The two do not have the same cells to put in an order: have them shown by layer instead."),
     "number_of_planes": N_("The two do not have as many planes: {first} and {second}."),
     "strips": N_("The two do not have as many components: their heads are of different width."),
-    "planes": N_(
-        "Each of the two is drawn on a plane of its own, along which its own tokens differ most: their places cannot "
-        "be compared. Two texts of the same tokens in one model have one plane."
-    ),
 }
 _ELSE = N_("One figure shows “{first}”, the other “{second}”: only numbers of one kind can be subtracted.")
 
@@ -155,8 +151,7 @@ def in_order(
     places: tuple[Places, Places] = (None, None),
 ) -> list[Partner]:
     """Pairs of labels whose order counts. Inside `aligning` those of tokens are paired as the texts are, whatever part
-    of them is drawn; all others as in `anatomy.alignment`, where labels that stand once on either side and in another
-    order there are paired by name, as in a ranking.
+    of them is drawn; all others as in `anatomy.alignment`.
 
     places  the tokens that the labels of each side stand for, where they are tokens or words
     """
@@ -167,8 +162,19 @@ def in_order(
         own, others = _filled(mine, first), _filled(theirs, second)
         if _each_once(own) and _each_once(others) and not _positions(first, own):
             return _by_place(first, second, own, others, texts[2])
-    pairs = by_order(first, second, chosen)
-    if mine is None and theirs is None and _once(first) and _once(second):
+    return by_order(first, second, chosen)
+
+
+def along(
+    first: Sequence[str],
+    second: Sequence[str],
+    chosen: Partner = (None, None),
+    places: tuple[Places, Places] = (None, None),
+) -> list[Partner]:
+    """The same along an axis that may hold anything: labels that are no tokens, stand once on either side and in
+    another order there, as in a ranking, are paired by name."""
+    pairs = in_order(first, second, chosen, places)
+    if places == (None, None) and _texts.get() is not None and _once(first) and _once(second):
         named = by_name(first, second)
         return named if len(both(named)) > len(both(pairs)) else pairs
     return pairs

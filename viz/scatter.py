@@ -13,7 +13,7 @@ from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped
 from viz.marks import in_groups
-from viz.partners import alone, both, by_name, common, meet, of_axis, residue, stood
+from viz.partners import Unlike, alone, both, by_name, common, meet, of_axis, residue, stood
 from viz.scale import clipped, columns
 from viz.table import Table
 from viz.theme import NEUTRAL
@@ -136,7 +136,15 @@ class Scatter(OnAxes):
     def minus(self, other: Self) -> "Scatter":
         """How far each point of this one lies from its partner of the same label in the other: equal ones lie at 0, 0.
         Points without a partner are named beneath."""
-        meet(self, other, planes=(self.plane, other.plane))
+        meet(self, other)
+        if self.plane != other.plane:
+            raise Unlike(
+                "the points lie on two planes, on which the same point has two places",
+                _(
+                    "Each of the two is drawn on a plane of its own, along which its own tokens differ most: places on "
+                    "two planes cannot be subtracted. Two texts of the same tokens in one model have one plane."
+                ),
+            )
         meet(self, other, "x_axis", "y_axis")
         names, theirs = ([point.name or point.label for point in given.points] for given in (self, other))
         pairs = by_name(names, theirs)

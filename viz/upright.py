@@ -16,9 +16,9 @@ from viz.format import escaped
 from viz.level import Level
 from viz.marks import in_groups, tokens
 from viz.partners import (
+    along,
     common,
     difference,
-    in_order,
     labels,
     largest,
     marked,
@@ -140,7 +140,7 @@ class Upright(OnAxes):
         subtracted where both have one; the whole where both have the same columns."""
         meet(self, other, "x_axis", "y_axis")
         places = (tokens(self.stands, 0), tokens(other.stands, 0))
-        pairs = in_order(self.labels, other.labels, (self.focus, other.focus), places)
+        pairs = along(self.labels, other.labels, (self.focus, other.focus), places)
         common(pairs, "label")
         values, names = difference(pairs, self.values, other.values), labels(pairs, self.labels, other.labels)
         level = self.level and other.level and self.level.value - other.level.value
