@@ -26,7 +26,20 @@ RELATIVE, ABSOLUTE = 2e-3, 1e-6
 _NUMBER = re.compile(r"(−?)(\d[\d,]*(?:\.\d+)?)(?:·10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?((?: ?%)?)")
 _LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 # Fields that few figures have: where they are not set, they are left out.
-_RARE = ("names", "places", "inside", "rows", "neurons", "part", "measure", "opens", "leaves", "sight", "tokens")
+_RARE = (
+    "names",
+    "places",
+    "inside",
+    "rows",
+    "neurons",
+    "part",
+    "measure",
+    "opens",
+    "leaves",
+    "sight",
+    "tokens",
+    "subtracted",
+)
 _HIDDEN = ("template", "uid")
 _SELDOM = ("note", "shares")  # of a table, and of a chip: left out where there are none
 

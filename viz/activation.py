@@ -13,7 +13,7 @@ from anatomy.language import N_, _, ngettext
 from viz.curves import Curve, Curves
 from viz.description import OnAxes
 from viz.format import escaped, thousands
-from viz.partners import largest, meet, of_axis
+from viz.partners import Subtracted, largest, meet, of_axis
 from viz.table import Table
 from viz.theme import CALM, FOCUS, LEGEND, NEUTRAL
 
@@ -81,12 +81,14 @@ class Activation(OnAxes):
         edges = np.linspace(float(ends[0]), float(ends[1]), BINS + 1)
         middles = (edges[1:] + edges[:-1]) / 2
         groups = ((_("all inputs"), self.all, other.all), (_("the chosen token's"), self.own, other.own))
-        curves = [
-            Curve(name, middles, _percents(one, edges).astype(np.float64) - _percents(two, edges))
-            for name, one, two in groups
+        shares = [
+            (name, *(_percents(given, edges).astype(np.float64) for given in (one, two))) for name, one, two in groups
         ]
+        curves = [Curve(name, middles, one - two) for name, one, two in shares]
+        compared = (np.concatenate(side) for side in list(zip(*shares, strict=True))[1:])
+        subtracted = Subtracted.of(_("inputs (%)"), *compared)
         end = 1.06 * largest(np.concatenate([curve.y for curve in curves]))
-        return Curves(curves, self.x_axis, of_axis(_("inputs (%)")), y_ends=(-end, end))
+        return Curves(curves, self.x_axis, of_axis(_("inputs (%)")), y_ends=(-end, end), subtracted=(subtracted,))
 
     def lighter(self) -> Iterator["Activation"]:
         """With words for the strongest inputs only."""

@@ -12,7 +12,7 @@ from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped, exact_percent, percent, signed_percent
 from viz.marks import tokens
-from viz.partners import Partner, called, common, in_order, labels, marked, meet, place_of, stood
+from viz.partners import Partner, Subtracted, called, common, in_order, labels, marked, meet, place_of, stood
 from viz.scale import clipped, columns
 from viz.table import Table
 from viz.theme import FOCUS, LEGEND, MONO, NEUTRAL
@@ -116,6 +116,7 @@ class Arcs(Plotted):
         common(right, "token")
         one, two = _weights(self, left, right, 0), _weights(other, left, right, 1)
         chosen = place_of(left, self.chosen) or 0
+        drawn = [(row, col) for row, col in sorted({*one, *two}) if None not in left[row] and None not in right[col]]
         least = max(self.least, other.least)
         remarks = (
             _("A weight below {least} counts as 0.", least=exact_percent(least)) if least else "",
@@ -127,14 +128,16 @@ class Arcs(Plotted):
             right=labels(right, self.right, other.right),
             ribbons=tuple(
                 Ribbon(row, col, one.get((row, col), 0.0) - two.get((row, col), 0.0), row == chosen)
-                for row, col in sorted({*one, *two})
-                if None not in left[row] and None not in right[col]
+                for row, col in drawn
             ),
             chosen=chosen,
             looked=None,
             least=least,
             signed=True,
             remark=" ".join(filter(None, remarks)),
+            subtracted=(
+                Subtracted.of(_("weight"), *(np.array([side.get(at, 0.0) for at in drawn]) for side in (one, two))),
+            ),
             stands=stood(other.stands, left, right),
         )
 
@@ -158,9 +161,7 @@ def _labels(given: Arcs, rows: int) -> list[dict]:
     """Every row's label and the titles, on both sides."""
     annotations = []
     for x, side, title, bold in _sides(given):
-        annotations += [
-            _label(x, _height(row, len(side), rows), label, row == bold) for row, label in enumerate(side)
-        ]
+        annotations += [_label(x, _height(row, len(side), rows), label, row == bold) for row, label in enumerate(side)]
         annotations.append(_label(x, -1.1, title, False) | {"font": {"size": 12}})
     return annotations
 

@@ -16,6 +16,7 @@ from viz.level import Level
 from viz.marks import in_groups, tokens
 from viz.partners import (
     Partner,
+    Subtracted,
     called,
     common,
     labels,
@@ -24,9 +25,11 @@ from viz.partners import (
     meet,
     of_axis,
     of_titles,
+    one_or_both,
     ranked,
     signed,
     stood,
+    taken,
     without,
 )
 from viz.rows import (
@@ -172,8 +175,15 @@ class Bars(Plotted):
             else None,
             ordered=self.ordered,
             remark=marked(bar.lone for bar in bars),
+            subtracted=(
+                Subtracted.of(one_or_both(self.axis, other.axis), *self._values(other, [row[3] for row in rows])),
+            ),
             stands=stood(other.stands, [row[3] for row in rows]),
         )
+
+    def _values(self, other: "Bars", pairs: Sequence[Partner]) -> tuple[Float[np.ndarray, " bar"], ...]:
+        """The numbers of both that belong to the rows of a difference; NaN where one has none."""
+        return taken(self.numbers(), (i for i, _j in pairs)), taken(other.numbers(), (j for _i, j in pairs))
 
     def _rows(self, other: "Bars", pair: Partner, same: bool) -> list[tuple[Bar, float, float | None, Partner]]:
         """(bar, size to sort by, diamond, pair) of a pair: one row, or two where there is no difference. same: both

@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 
 from anatomy.control import Control
 from anatomy.language import _
+from viz.partners import Subtracted
 from viz.sight import Sight
 
 Setting = tuple[Control, str]
@@ -75,6 +76,7 @@ class Cells:
     sight           how near it stands to a long text, and where; None where there is nothing to zoom
     tokens          the token of the text that each row, and each column, stands for, where choosing cells does not say
                     so; None where they are no tokens
+    subtracted      of a difference, what its numbers were made of; None for any other
 
     ValueError where shapes do not fit, the scale's ends do not rise, or the focus is no cell.
     """
@@ -104,7 +106,8 @@ class Cells:
     opens: Setting | None = None
     leaves: Setting | None = None
     sight: Sight | None = None
-    tokens: tuple[tuple[int, ...] | None, tuple[int, ...] | None] = (None, None)
+    tokens: tuple[tuple[int, ...] | None, tuple[int, ...] | None] | None = None
+    subtracted: Subtracted | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         shape = (len(self.rows), len(self.cols))
@@ -147,7 +150,7 @@ class Cells:
             rows, cols = (cut[:-1] if cut[-1] - cut[0] == len(cut) - 1 else None for cut in cuts)
             return rows, cols
         if self.selects not in ("cell", "token"):
-            return self.tokens
+            return self.tokens or (None, None)
         if self.places is None:
             return tuple(range(len(self.rows))), tuple(range(len(self.cols)))
         first_col, first_row = self.places[:: len(self.cols)], self.places[: len(self.cols)]

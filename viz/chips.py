@@ -23,6 +23,7 @@ from viz.theme import FONT, MONO, Palette, palette
 from viz.tiles import Chip as Chip
 from viz.tiles import tiled
 
+_REPLACED = 3  # the tint of a chip of which one text has one token and the other another
 _SPOKEN = 40  # labels that the alternative text names
 
 
@@ -124,13 +125,14 @@ class Chips(Description):
             known = None not in (*at, *there_at)
             for i, j in in_order(names, other_names, chosen, (at, there_at) if known else (None, None)):
                 there = others[j] if i is None and j is not None else own[i or 0]
-                tint = 0 if i is not None and j is not None else 1 if j is None else 2
+                tint = _tint((i, j), names, other_names)
                 chips.append(replace(there, label=label((i, j), names, other_names), tint=tint))
                 places.append(None if j is None else there_at[j])
         only = (_(said, mark=mark) for said, mark in zip(called().only, called().marks.values(), strict=True))
+        replaced = (_("one in place of another"),) if any(chip.tint == _REPLACED for chip in chips) else ()
         return Chips(
             tuple(chips),
-            (_("in both"), *only),
+            (_("in both"), *only, *replaced),
             of_titles(self.title, other.title),
             of_text=False,
             places=tuple(places) if any(place is not None for place in places) else None,
@@ -146,6 +148,14 @@ class Chips(Description):
         if any(chip.shares for chip in self.chips):
             style, parted = style + _bracket_style(palette(dark)), " parted"
         return f'<style>{style}</style><ol class="chips{parted}">{tiles}</ol><ul class="kinds">{names}</ul>'
+
+
+def _tint(pair: Partner, first: Sequence[str], second: Sequence[str]) -> int:
+    """What a chip of a difference is: in both, in the first only, in the second only, or one in place of another."""
+    i, j = pair
+    if i is None or j is None:
+        return 1 if j is None else 2
+    return 0 if first[i] == second[j] else _REPLACED
 
 
 def _by_row(given: Chips) -> list[tuple[str, tuple[Chip, ...], tuple[int | None, ...]]]:

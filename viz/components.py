@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from anatomy.language import N_, _
 from viz.description import Plotted
 from viz.format import escaped, in_template, listed, number
-from viz.partners import largest, meet, of_axis, of_titles
+from viz.partners import Subtracted, largest, meet, of_axis, of_titles
 from viz.scale import thinned
 from viz.table import Table
 from viz.theme import FOCUS, NEUTRAL
@@ -96,7 +96,10 @@ class Components(Plotted):
         made = [[(strip.unit, strip.shape, len(strip.values)) for strip in given.strips] for given in (self, other)]
         meet(self, other, strips=(made[0], made[1]))
         strips = [_less(one, two) for one, two in zip(self.strips, other.strips, strict=True)]
-        return Components(strips, self.axis)
+        subtracted = (
+            Subtracted.of(one.unit, one.values, two.values) for one, two in zip(self.strips, other.strips, strict=True)
+        )
+        return Components(strips, self.axis, subtracted=tuple(subtracted))
 
 
 def _less(first: Strip, second: Strip) -> Strip:

@@ -17,6 +17,7 @@ from viz.lines import log_ticks
 from viz.marks import Stands, nth
 from viz.partners import (
     UNITS,
+    Subtracted,
     Unlike,
     alone,
     both,
@@ -161,10 +162,9 @@ class Curves(OnAxes):
         second = _in_unit(other, self.scale)
         names, theirs = ([curve.name for curve in given.curves] for given in (self, other))
         pairs = by_name(names, theirs)
-        between = [
-            _between(self.curves[i], second.curves[j], self.logarithmic)
-            for i, j in zip(*common(pairs, "curve"), strict=True)
-        ]
+        common(pairs, "curve")
+        kept = [_kept(self.curves[i], second.curves[j]) for i, j in both(pairs)]
+        between = [_between(one, two, self.logarithmic) for one, two in kept]
         compared = [UNITS] if self.logarithmic else [curve.y for given in (self, second) for curve in given.curves]
         end = 1.06 * largest(np.concatenate([curve.y for curve in between]), *compared)
         return replace(
@@ -178,6 +178,14 @@ class Curves(OnAxes):
             x_ends=self.x_ends if self.x_ends == other.x_ends else None,
             y_ends=(-end, end),
             remark=alone((pairs, names, theirs)),
+            subtracted=(
+                Subtracted.of(
+                    self.y_axis,
+                    np.concatenate([one.y for one, _two in kept]),
+                    np.concatenate([two.y for _one, two in kept]),
+                    self.logarithmic,
+                ),
+            ),
             stands=_stood(second, [(self.curves[i], second.curves[j]) for i, j in both(pairs)]),
         )
 
@@ -198,8 +206,8 @@ def _stood(second: Curves, curves: Sequence[tuple[Curve, Curve]]) -> tuple[Stand
     return stood(second.stands, [(None, point) for point in kept[0]])
 
 
-def _between(first: Curve, second: Curve, logarithmic: bool) -> Curve:
-    """What the first curve has more than the second, at the places of both."""
+def _kept(first: Curve, second: Curve) -> tuple[Curve, Curve]:
+    """Both curves at the places that both have."""
     x, one, two = np.intersect1d(first.x, second.x, return_indices=True)
     if not x.size:
         raise Unlike(
@@ -209,8 +217,13 @@ def _between(first: Curve, second: Curve, logarithmic: bool) -> Curve:
                 name=first.name,
             ),
         )
-    y = ratio(first.y[one], second.y[two]) if logarithmic else first.y[one].astype(np.float64) - second.y[two]
-    return Curve(first.name, x, y)
+    return Curve(first.name, x, first.y[one]), Curve(second.name, x, second.y[two])
+
+
+def _between(first: Curve, second: Curve, logarithmic: bool) -> Curve:
+    """What the first curve has more than the second, at the same places."""
+    y = ratio(first.y, second.y) if logarithmic else first.y.astype(np.float64) - second.y
+    return Curve(first.name, first.x, y)
 
 
 def _ground(figure: go.Figure, band: Band) -> None:

@@ -14,6 +14,7 @@ from anatomy.language import _, ngettext
 from viz import notebook
 from viz.format import number, thousands
 from viz.marks import Choice, Stands, chosen
+from viz.partners import Subtracted
 from viz.sentences import beneath
 from viz.table import Table
 from viz.theme import dress
@@ -112,11 +113,13 @@ class Plotted(Description):
             where none does
     about   words in the title of its numbers that belong to one text, such as its likeliest next token: titles that
             differ in nothing else have a difference, whose title has both; "" for none
+    subtracted  of a difference, what each part of its numbers was made of, in their order; empty for any other
     """
 
     remark: str = field(default="", kw_only=True)
     stands: tuple[Stands | None, ...] = field(default=(), kw_only=True)
     about: str = field(default="", kw_only=True)
+    subtracted: tuple[Subtracted, ...] = field(default=(), kw_only=True, repr=False, compare=False)
 
     @abstractmethod
     def traces(self) -> go.Figure:

@@ -16,7 +16,7 @@ from viz.format import escaped, number
 from viz.level import Level
 from viz.lines import log_ticks
 from viz.marks import in_groups, tokens
-from viz.partners import UNITS, Places, alone, both, common, largest, meet, of_axis, ranked, ratio, stood
+from viz.partners import UNITS, Places, Subtracted, alone, both, common, largest, meet, of_axis, ranked, ratio, stood
 from viz.table import Table
 from viz.theme import FOCUS, NEUTRAL
 
@@ -111,6 +111,7 @@ class Dots(OnAxes):
             logarithmic=False,
             reach=largest(apart, *compared),
             remark=alone((pairs, places, theirs)),
+            subtracted=(Subtracted.of(self.y_axis, self.y[one], other.y[two], self.logarithmic),),
             stands=stood(other.stands, both(pairs)),
         )
 

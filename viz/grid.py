@@ -19,10 +19,10 @@ from viz.description import Description
 from viz.heatmap import heatmap
 from viz.partners import (
     Partner,
+    Subtracted,
     along,
     by_name,
     common,
-    difference,
     labels,
     largest,
     meet,
@@ -85,9 +85,7 @@ class Grid(Cells, Description):
         if self.names is not None and other.names is not None:
             return self._by_cell(other)
         rows, cols = (
-            along(
-                mine, theirs, (_at(self.focus, axis), _at(other.focus, axis)), (self.along[axis], other.along[axis])
-            )
+            along(mine, theirs, (_at(self.focus, axis), _at(other.focus, axis)), (self.along[axis], other.along[axis]))
             for axis, (mine, theirs) in enumerate(((self.rows, other.rows), (self.cols, other.cols)))
         )
         common(rows, "row")
@@ -104,6 +102,7 @@ class Grid(Cells, Description):
             cols=labels(cols, self.cols, other.cols),
             focus=self.focus and (place_of(rows, self.focus[0]) or 0, place_of(cols, self.focus[1]) or 0),
             inside=tuple(" | ".join(inside) for inside in words) or None,
+            subtracted=Subtracted.of(self.unit, one, two),
             **_chooses(self, other, rows, cols),
         )
 
@@ -112,9 +111,15 @@ class Grid(Cells, Description):
         names, theirs = self.names or (), other.names or ()
         meet(self, other, names_of_cells=(sorted(names), sorted(theirs)))
         pairs = by_name(names, theirs)
-        z = difference(pairs, self.z.ravel(), other.z.ravel()).reshape(self.z.shape)
+        one, two = taken(self.z.ravel(), (i for i, _j in pairs)), taken(other.z.ravel(), (j for _i, j in pairs))
         cells = [None if j is None else other.place(divmod(j, len(other.cols))) for _i, j in pairs]
-        return self._apart(other, z, places=tuple(cells), selects=other.selects)
+        return self._apart(
+            other,
+            (one - two).reshape(self.z.shape),
+            subtracted=Subtracted.of(self.unit, one, two),
+            places=tuple(cells),
+            selects=other.selects,
+        )
 
     def _apart(self, other: "Grid", z: Float[np.ndarray, "row col"], **changed: object) -> "Grid":
         return replace(
@@ -130,7 +135,7 @@ class Grid(Cells, Description):
             opens=None,
             leaves=None,
             sight=None,
-            tokens=(None, None),
+            tokens=None,
             **changed,
         )
 
@@ -172,6 +177,8 @@ class Grid(Cells, Description):
             opens=None,
             leaves=None,
             sight=None,
+            tokens=None,
+            subtracted=None,
             part=part,
         )
 

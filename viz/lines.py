@@ -16,6 +16,7 @@ from viz.format import escaped, in_template, number, thousands
 from viz.marks import tokens
 from viz.partners import (
     UNITS,
+    Subtracted,
     alone,
     both,
     by_name_or_order,
@@ -160,6 +161,7 @@ class Lines(OnAxes):
             logarithmic=False,
             reach=largest(values, *((UNITS,) if self.logarithmic else (one, two))),
             remark=alone((lines, self.names, other.names), (places, self.places, other.places)),
+            subtracted=(Subtracted.of(self.y_axis, one, two, self.logarithmic),),
             stands=stood(other.stands, both(lines), both(places)),
         )
 

@@ -1,7 +1,7 @@
 """Several measures of the same rows, side by side."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import numpy as np
@@ -16,10 +16,10 @@ from viz.format import escaped, listed
 from viz.marks import Stands, nth, tokens
 from viz.partners import (
     Partner,
+    Subtracted,
     alone,
     by_name,
     common,
-    difference,
     labels,
     largest,
     marked,
@@ -28,6 +28,7 @@ from viz.partners import (
     ranked,
     signed,
     stood,
+    taken,
 )
 from viz.rows import LAYOUT, LETTER, ROW, WIDTH, Bar, bar_trace, ends_of, height, row_axis, row_label, with_room
 from viz.sentences import wrapped
@@ -42,12 +43,14 @@ class Column:
     """One measure of every row: its title with unit, the values, their words.
 
     reach  where an axis ends that is as long below 0 as above; from the values where None
+    subtracted  of a difference, what it was made of
     """
 
     title: str
     values: Float[np.ndarray, " row"]
     texts: tuple[str, ...]
     reach: float | None = None
+    subtracted: Subtracted | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class Measures(Plotted):
         return between(
             labels(pairs, self.labels, other.labels),
             [
-                less(of_axis(titles[i]), pairs, self.measures[i].values, other.measures[j].values)
+                less(titles[i], pairs, self.measures[i].values, other.measures[j].values)
                 for i, j in zip(*common(columns, "measure"), strict=True)
             ],
             " ".join(filter(None, (marked(None in pair for pair in pairs), alone((columns, titles, theirs))))),
@@ -135,20 +138,23 @@ def less(
     title: str, pairs: Sequence[Partner], first: Float[np.ndarray, " a"], second: Float[np.ndarray, " b"]
 ) -> Column:
     """The first's value less the second's for each pair, on an axis that rounding does not fill."""
-    values = difference(pairs, first, second)
-    return signed_column(title, values, largest(values, first, second))
+    return apart(title, taken(first, (i for i, _j in pairs)), taken(second, (j for _i, j in pairs)))
 
 
-def signed_column(title: str, values: Float[np.ndarray, " row"], reach: float) -> Column:
-    """Differences, with their signs at the ends; NaN has neither bar nor words."""
-    return Column(title, values, tuple("" if np.isnan(value) else signed(value) for value in values.tolist()), reach)
+def apart(title: str, first: Float[np.ndarray, " row"], second: Float[np.ndarray, " row"]) -> Column:
+    """The same of values row by row, with their signs at the ends; NaN has neither bar nor words."""
+    values = first.astype(np.float64) - second
+    words = tuple("" if np.isnan(value) else signed(value) for value in values.tolist())
+    reach = largest(values, first, second)
+    return Column(of_axis(title), values, words, reach, Subtracted.of(title, first, second))
 
 
 def between(
     rows: Sequence[str], measures: Sequence[Column], remark: str, stands: tuple[Stands | None, ...] = ()
 ) -> Measures:
     """Differences of some rows."""
-    return Measures(rows, measures, signed=True, remark=remark, stands=stands)
+    subtracted = tuple(column.subtracted for column in measures if column.subtracted is not None)
+    return Measures(rows, measures, signed=True, remark=remark, stands=stands, subtracted=subtracted)
 
 
 def _ticks(low: float, high: float) -> list[float]:

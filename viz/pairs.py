@@ -1,5 +1,6 @@
 """Two amounts per place in a row as upright bars, side by side or one on the other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -12,6 +13,8 @@ from viz.description import OnAxes
 from viz.format import escaped
 from viz.marks import nth, tokens
 from viz.partners import (
+    Partner,
+    Subtracted,
     along,
     common,
     difference,
@@ -20,9 +23,11 @@ from viz.partners import (
     marked,
     meet,
     of_titles,
+    one_or_both,
     place_of,
     signed,
     stood,
+    taken,
     without,
 )
 from viz.scale import MOST_PLACES, thinned
@@ -171,8 +176,20 @@ class Pairs(OnAxes):
             places=None if self.places is None and places == self._labels else places,
             whole=self.whole and other.whole and self.whole.minus(other.whole),
             remark=marked(None in pair for pair in pairs),
+            subtracted=(
+                Subtracted.of(one_or_both(self.y_axis, other.y_axis), *_beside(self, other, pairs, lead is not None)),
+            ),
             stands=stood(other.stands, [*pairs, *beneath(other.whole, len(other._labels))]),
         )
+
+
+def _beside(first: Pairs, second: Pairs, pairs: Sequence[Partner], lead: bool) -> list[Float[np.ndarray, " number"]]:
+    """The numbers of both that a difference is made of. lead: it has one."""
+    sides = ((first, [i for i, _j in pairs]), (second, [j for _i, j in pairs]))
+    leads = ([given.lead.value] if lead and given.lead else [] for given in (first, second))
+    return [
+        np.append(taken(given.values, places), enters) for (given, places), enters in zip(sides, leads, strict=True)
+    ]
 
 
 def _lead_less(first: Lead, second: Lead) -> Lead:

@@ -264,6 +264,28 @@ def ranked(first: Sequence[str], second: Sequence[str], places: tuple[Places, Pl
     return in_order(first, second, places=places) if aligned else by_name(first, second)
 
 
+@dataclass(frozen=True, eq=False)
+class Subtracted:
+    """What a difference, or a part of it, was made of: before a logarithm, in the order of its numbers.
+
+    title          what the numbers are, with their unit
+    first, second  NaN where one has none
+    ratio          the logarithm of their ratio is shown, not their difference
+    """
+
+    title: str
+    first: Float[np.ndarray, " number"]
+    second: Float[np.ndarray, " number"]
+    ratio: bool = False
+
+    @classmethod
+    def of(
+        cls, title: str, first: Float[np.ndarray, "*any"], second: Float[np.ndarray, "*any"], ratio: bool = False
+    ) -> "Subtracted":
+        """The numbers in a row, in double precision."""
+        return cls(title, np.ravel(first).astype(np.float64), np.ravel(second).astype(np.float64), ratio)
+
+
 def place_of(pairs: Sequence[Partner], place: int | None) -> int | None:
     """Where a place of the first stands among the pairs; None for none."""
     return None if place is None else next(at for at, (i, _j) in enumerate(pairs) if i == place)
@@ -392,9 +414,13 @@ def of_axis(axis: str, logarithmic: bool = False) -> str:
 
 def of_titles(first: str, second: str) -> str:
     """The title of a figure, or of an axis, that shows a difference; both where they name different things."""
-    if first == second:
-        return of_axis(first)
-    return of_axis(f"{first} − {second}") if called() is RUNS else f"{first} − {second}"
+    title = one_or_both(first, second)
+    return of_axis(title) if first == second or called() is RUNS else title
+
+
+def one_or_both(first: str, second: str) -> str:
+    """The title of what is subtracted: of both, where they name different things."""
+    return first if first == second else f"{first} − {second}"
 
 
 def without(title: str, about: str) -> str:

@@ -16,6 +16,7 @@ from viz.marks import Stands
 from viz.partners import (
     UNITS,
     Partner,
+    Subtracted,
     alone,
     both,
     called,
@@ -113,7 +114,8 @@ class Passage(Parts, Plotted):
         rows, there = common(pairs, "token")
         layer = [(i, i) for i in range(min(self.layers, other.layers) + 1)]
         layers = min(self.layers, other.layers)
-        values = ratio(self.lengths[rows, : layers + 1], other.lengths[there, : layers + 1])
+        one, two = self.lengths[rows, : layers + 1], other.lengths[there, : layers + 1]
+        values = ratio(one, two)
         return Lines(
             values=values,
             names=labels(both(pairs), mine, theirs),
@@ -124,6 +126,7 @@ class Passage(Parts, Plotted):
             lead=True,
             reach=largest(values, UNITS),
             remark=" ".join(filter(None, (alone((pairs, mine, theirs)), *_alone(self, other, pairs)))),
+            subtracted=(Subtracted.of(_("length of the stream (L2 norm)"), one, two, ratio=True),),
             stands=stood((Stands("pos", tuple(places[1])), Stands.each("layer", layers, before=1)), both(pairs), layer),
         )
 

@@ -13,8 +13,8 @@ from plotly.subplots import make_subplots
 from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped
-from viz.measures import Measures, between, signed_column
-from viz.partners import largest, meet, of_axis, of_titles
+from viz.measures import Measures, apart, between
+from viz.partners import meet, of_titles
 from viz.table import Table
 from viz.theme import FOCUS, NEUTRAL
 
@@ -110,19 +110,13 @@ class Planes(OnAxes):
         meet(self, other, "x_axis", "y_axis")
         meet(self, other, number_of_planes=(len(self.turns), len(other.turns)))
         one, two = (np.stack([values for _title, values in given._columns]) for given in (self, other))  # [5 plane]
-        x_before, y_before, x_after, y_after, angle = one - two
-        reach = [largest(apart, *compared) for apart, *compared in zip(one - two, one, two, strict=True)]
         count = len(self.turns)
         rows = [name for i in range(count) for name in (_("{i}: before", i=i + 1), _("{i}: after", i=i + 1))]
-        drawn = (
-            (self.x_axis, (x_before, x_after), max(reach[0], reach[2])),
-            (self.y_axis, (y_before, y_after), max(reach[1], reach[3])),
-            (_("angle (radians)"), (np.full(count, np.nan), angle), reach[4]),
-        )
-        columns = [
-            signed_column(of_axis(title), np.stack(ends, axis=1).ravel(), end if any(map(np.any, ends)) else 1.0)
-            for title, ends, end in drawn
-        ]
+        none = np.full(count, np.nan)
+        columns = []
+        for title, before, after in ((self.x_axis, 0, 2), (self.y_axis, 1, 3), (_("angle (radians)"), None, 4)):
+            sides = ([none if before is None else given[before], given[after]] for given in (one, two))
+            columns.append(apart(title, *(np.stack(ends, axis=1).ravel() for ends in sides)))
         titles = (of_titles(a.title, b.title) for a, b in zip(self.turns, other.turns, strict=True))
         return between(rows, columns, " · ".join(f"{i}: {title}" for i, title in enumerate(titles, start=1)))
 

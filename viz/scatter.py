@@ -13,7 +13,7 @@ from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped
 from viz.marks import in_groups
-from viz.partners import Unlike, alone, both, by_name, common, meet, of_axis, residue, stood
+from viz.partners import Subtracted, Unlike, alone, both, by_name, common, meet, of_axis, residue, stood
 from viz.scale import clipped, columns
 from viz.table import Table
 from viz.theme import NEUTRAL
@@ -158,6 +158,14 @@ class Scatter(OnAxes):
             of_axis(self.y_axis),
             least=residue(self.numbers(), other.numbers()),
             remark=alone((pairs, names, theirs)),
+            subtracted=tuple(
+                Subtracted.of(
+                    axis,
+                    np.array([getattr(self.points[i], of) for i, _j in both(pairs)]),
+                    np.array([getattr(other.points[j], of) for _i, j in both(pairs)]),
+                )
+                for of, axis in (("x", self.x_axis), ("y", self.y_axis))
+            ),
             stands=stood(other.stands, both(pairs)),
         )
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -233,7 +233,7 @@ def _less(
     pairs, quantities = by_name(*lines), by_name(*names)
     common(pairs, "row")
     between_them = [
-        less(names[0][i], pairs, columns[0][i], columns[1][j])
+        replace(less(names[0][i], pairs, columns[0][i], columns[1][j]), title=names[0][i])
         for i, j in zip(*common(quantities, "quantity"), strict=True)
     ]
     remarks = (f"{axis}.", marked(None in pair for pair in pairs), alone((quantities, names[0], names[1])))

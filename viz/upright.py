@@ -16,6 +16,7 @@ from viz.format import escaped
 from viz.level import Level
 from viz.marks import in_groups, tokens
 from viz.partners import (
+    Subtracted,
     along,
     common,
     difference,
@@ -27,6 +28,7 @@ from viz.partners import (
     place_of,
     signed,
     stood,
+    taken,
 )
 from viz.scale import clipped, columns, thinned
 from viz.table import Table
@@ -155,6 +157,13 @@ class Upright(OnAxes):
             whole=self.whole and other.whole and self.whole.minus(other.whole),
             reach=largest(np.append(values, level or 0.0), self.values, other.values),
             remark=marked(None in pair for pair in pairs),
+            subtracted=(
+                Subtracted.of(
+                    self.y_axis,
+                    taken(self.values, (i for i, _j in pairs)),
+                    taken(other.values, (j for _i, j in pairs)),
+                ),
+            ),
             stands=stood(other.stands, [*pairs, *beneath(other.whole, len(other.labels))]),
         )
 
