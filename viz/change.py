@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from anatomy.language import _, ngettext
 from anatomy.rounding import largest_at
 from viz.arcs import Arcs
+from viz.bars import Bars
 from viz.chips import Chips
 from viz.components import Components
 from viz.curves import Curves
@@ -129,7 +130,10 @@ def changed(a: Description, b: Description, difference: Description) -> str:
         return _of_rows(difference)
     parts = _parts(difference)
     if not any(part.there.any() for part in parts):
-        return " ".join(filter(None, (_("The two have no number in common."), _says_marks(difference))))
+        none = _(
+            "A and B have no number in common: what the one names the other does not name, or has no partner there."
+        )
+        return " ".join(filter(None, (none, _says_marks(difference))))
     if all(not part.sizes.any() for part in parts):
         return " ".join(filter(None, (_same(a, b, parts), _says_marks(difference))))
     most = max(parts, key=lambda part: part.weight)
@@ -220,7 +224,10 @@ def _name(difference: Description, i: int) -> str:
             return quoted(f"{names[i]}, {axis} {exact(float(np.concatenate([curve.x for curve in curves])[i]))}")
         case Scatter(points=points):
             return quoted(points[i % len(points)].label)
-    return quoted(difference.name(i))
+        case Bars(bars=bars, rows=rows):
+            return quoted(_on(rows, bars[i].label).strip())
+    name = difference.name(i)
+    return name if quoted("")[0] in name else quoted(name)  # a name may quote its token itself
 
 
 def _on(axis: str, label: str) -> str:
