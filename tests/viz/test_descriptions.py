@@ -229,9 +229,7 @@ def test_words_that_look_like_two_are_one_where_both_have_them():
     assert not np.isnan(same.minus(same).z).any()
 
 
-def test_grids_about_different_things_or_tokens_have_no_difference():
-    with pytest.raises(Unlike, match="about is 'Paris' in the first and 'Rome' in the second"):
-        replace(grid("ab", 1.0), about="Paris").minus(replace(grid("ab", 1.0), about="Rome"))
+def test_grids_of_cells_that_stand_for_other_tokens_have_no_difference():
     part = Part((0, 2, 4), (0, 2, 4), None, 4)
     with pytest.raises(Unlike, match="tokens of the cells"):
         replace(grid("ab", 1.0), part=part).minus(replace(grid("ab", 1.0), part=replace(part, rows=(0, 1, 4))))

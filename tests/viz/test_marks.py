@@ -7,11 +7,15 @@ import plotly.graph_objects as go
 import pytest
 
 from tests.viz import kinds
+from viz.activation import Activation
 from viz.components import Components, Strip
 from viz.description import Plotted
 from viz.format import in_template
+from viz.groups import Groups
 from viz.marks import Stands
+from viz.plane import Planes
 from viz.rows import Bar
+from viz.sidebyside import Amounts, Shares
 
 PLOTTED = {name: pair[0] for name, pair in kinds.KINDS.items() if isinstance(pair[0], Plotted) and name != "passage"}
 AMOUNTS = [name for name in PLOTTED if name not in ("planes", "ladder")]
@@ -105,9 +109,17 @@ def test_the_columns_of_a_whole_count_after_what_stands_above(whole):
 
 
 @pytest.mark.parametrize("name", PLOTTED)
-def test_a_difference_of_two_figures_stands_for_nothing(name):
-    given = replace(PLOTTED[name], stands=(MANY, MANY))
-    assert not given.minus(given).stands
+def test_a_mark_of_a_difference_stands_for_what_it_does_in_what_is_subtracted(name):
+    """Or for nothing, where its kind has other marks than those that it is the difference of."""
+    given = PLOTTED[name]
+    first, second = (
+        replace(given, stands=(Stands("pos", tuple(numbers)),) * 2) for numbers in (range(90), range(50, 140))
+    )
+    stands = [along for along in first.minus(second).stands if along is not None]
+    assert bool(stands) is not isinstance(given, (Components, Planes, Groups, Shares, Amounts, Activation))
+    for along in stands:
+        assert along.choice == "pos"
+        assert all(number is not None and number >= 50 for number in along.numbers)
 
 
 def test_words_of_a_reader_are_no_places_of_a_template():
