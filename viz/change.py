@@ -130,9 +130,7 @@ def changed(a: Description, b: Description, difference: Description) -> str:
         return _of_rows(difference)
     parts = _parts(difference)
     if not any(part.there.any() for part in parts):
-        none = _(
-            "A and B have no number in common: what the one names the other does not name, or has no partner there."
-        )
+        none = _("A and B have no number in common: what the one shows is not in the other, or stands elsewhere.")
         return " ".join(filter(None, (none, _says_marks(difference))))
     if all(not part.sizes.any() for part in parts):
         return " ".join(filter(None, (_same(a, b, parts), _says_marks(difference))))

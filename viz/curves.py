@@ -183,7 +183,7 @@ class Curves(OnAxes):
                     self.y_axis,
                     np.concatenate([one.y for one, _two in kept]),
                     np.concatenate([two.y for _one, two in kept]),
-                    self.logarithmic,
+                    ratio=self.logarithmic,
                 ),
             ),
             stands=_stood(second, [(self.curves[i], second.curves[j]) for i, j in both(pairs)]),

@@ -111,7 +111,7 @@ class Dots(OnAxes):
             logarithmic=False,
             reach=largest(apart, *compared),
             remark=alone((pairs, places, theirs)),
-            subtracted=(Subtracted.of(self.y_axis, self.y[one], other.y[two], self.logarithmic),),
+            subtracted=(Subtracted.of(self.y_axis, self.y[one], other.y[two], ratio=self.logarithmic),),
             stands=stood(other.stands, both(pairs)),
         )
 

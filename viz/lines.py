@@ -161,7 +161,7 @@ class Lines(OnAxes):
             logarithmic=False,
             reach=largest(values, *((UNITS,) if self.logarithmic else (one, two))),
             remark=alone((lines, self.names, other.names), (places, self.places, other.places)),
-            subtracted=(Subtracted.of(self.y_axis, one, two, self.logarithmic),),
+            subtracted=(Subtracted.of(self.y_axis, one, two, ratio=self.logarithmic),),
             stands=stood(other.stands, both(lines), both(places)),
         )
 

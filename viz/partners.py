@@ -280,7 +280,7 @@ class Subtracted:
 
     @classmethod
     def of(
-        cls, title: str, first: Float[np.ndarray, "*any"], second: Float[np.ndarray, "*any"], ratio: bool = False
+        cls, title: str, first: Float[np.ndarray, "*any"], second: Float[np.ndarray, "*any"], *, ratio: bool = False
     ) -> "Subtracted":
         """The numbers in a row, in double precision."""
         return cls(title, np.ravel(first).astype(np.float64), np.ravel(second).astype(np.float64), ratio)
@@ -409,7 +409,8 @@ def signed(value: float) -> str:
 
 def of_axis(axis: str, logarithmic: bool = False) -> str:
     """The title of an axis whose numbers are subtracted; on a logarithmic one what is shown is the ratio's log."""
-    return _(called().ratio if logarithmic else called().axis, axis=axis)
+    title = called().ratio if logarithmic else called().axis
+    return _(title, axis=axis)
 
 
 def of_titles(first: str, second: str) -> str:
