@@ -1,7 +1,7 @@
 """Above all panels: how far two runs come apart, in what they predict, in their streams, and for the best tokens.
 
-It is asked for after the page's own question, like the colour of the tokens: no figure waits for it. What would take long
-in a long text is asked for by a click, and what was stopped is not asked again without one.
+It is asked for after the page's own question, like the colour of the tokens: no figure waits for it. What would
+take long in a long text is asked for by a click, and what was stopped is not asked again without one.
 """
 
 from collections.abc import Sequence
@@ -26,9 +26,10 @@ from ui.host import HostedModel, Loading
 from ui.sides import Second
 from ui.waiting import Line
 from ui.withheld import SHORT, SLOW
-from viz.format import lasting, number, percent, quoted
+from viz.format import lasting, number, percent, quoted, thousands
 
 MOST_BARS = 160  # of a longer text the largest of every few pairs is drawn
+MOST_ROWS = 6  # of the best tokens: those that change most
 _ASKED, _STOPPED = "parted.asked", "parted.stopped"
 
 
@@ -211,7 +212,8 @@ def watched(parting: Parting) -> str:
     """The best tokens of both runs, as a table: probability and rank in A and in B."""
     if not parting.watched:
         return f"<p>{escape(_('Neither model predicts a token here.'))}</p>"
-    rows = "".join(_row(token) for token in parting.watched)
+    changing = sorted(parting.watched, key=lambda token: -abs((token.p_b or 0.0) - (token.p_a or 0.0)))[:MOST_ROWS]
+    rows = "".join(_row(token) for token in parting.watched if token in changing)
     head = "".join(f'<th scope="col">{escape(word)}</th>' for word in (_("token"), "A", "B"))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
@@ -226,7 +228,7 @@ def _row(token: WatchedToken) -> str:
 def _cell(p: float | None, rank: int | None) -> str:
     if p is None or rank is None:
         return "<td>–</td>"
-    return f"<td>{escape(percent(p))} <small>{escape(_('no. {rank}', rank=number(rank, 5)))}</small></td>"
+    return f"<td>{escape(percent(p))} <small>{escape(_('no. {rank}', rank=thousands(rank)))}</small></td>"
 
 
 def bars(parting: Parting, names: Names, at: Places | None) -> str:
@@ -235,13 +237,9 @@ def bars(parting: Parting, names: Names, at: Places | None) -> str:
     kl = parting.kl
     if kl is None or not kl.size or kl.max() <= KL_ROUNDING:
         return ""
-    groups = _groups(len(kl))
-    drawn = "".join(_bar(i, start, stop, parting, names, at) for i, (start, stop) in enumerate(groups))
+    drawn = "".join(_bar(start, stop, parting, names, at) for start, stop in _groups(len(kl)))
     label = _("KL of B from A after each token, the highest {value} nats", value=number(float(kl.max())))
-    return (
-        f'<svg role="img" aria-label="{escape(label)}" viewBox="0 0 {len(groups)} 1" preserveAspectRatio="none">'
-        f"{drawn}</svg>"
-    )
+    return f'<div class="bars" role="img" aria-label="{escape(label)}">{drawn}</div>'
 
 
 def _groups(count: int) -> Sequence[tuple[int, int]]:
@@ -250,14 +248,11 @@ def _groups(count: int) -> Sequence[tuple[int, int]]:
     return list(pairwise(i * count // bars for i in range(bars + 1)))
 
 
-def _bar(at: int, start: int, stop: int, parting: Parting, names: Names, chosen: Places | None) -> str:
+def _bar(start: int, stop: int, parting: Parting, names: Names, chosen: Places | None) -> str:
     kl: Float[np.ndarray, " pair"] = parting.kl if parting.kl is not None else np.zeros(0)
     most = start + int(kl[start:stop].argmax())
     high = max(float(kl[most] / kl.max()), 0.02)
     inside = chosen in parting.pairs[start:stop]
     says = f"{names.pair(parting.pairs[most])}: {number(float(kl[most]))}"
     mark = ' class="chosen"' if inside else ""
-    return (
-        f'<rect x="{at + 0.1:.2f}" y="{1 - high:.4f}" width="0.8" height="{high:.4f}"{mark}>'
-        f"<title>{escape(says)}</title></rect>"
-    )
+    return f'<span style="height: {100 * high:.1f}%" title="{escape(says)}"{mark}></span>'
