@@ -77,12 +77,14 @@ class Run:
     """One forward pass: which model on which text. The cache key of everything downstream.
 
     model          "name@revision/dtype", as `ModelSpec.id` gives it
-    text           what the reader typed, unchanged
+    text           what the reader typed, unchanged; of a run on ids what they spell
     special_tokens True reads the likes of `<|im_end|>` in the text as special tokens; False, as on
                    the page, takes them for the plain characters they are
     tail           ids of tokens that follow the text's own, as a model generated them: text cut anew might come out
                    in other tokens than those that were generated
     interventions  changes to the forward pass, in order; none on the page's own figures
+    ids            of the tokens, taken as they are, where the run was asked for by them: the text is not cut then, and
+                   no token is added to it. `models.engine.Engine.on_ids` makes such a run
     """
 
     model: str
@@ -90,10 +92,11 @@ class Run:
     special_tokens: bool = False
     tail: tuple[int, ...] = ()
     interventions: tuple[Intervention, ...] = ()
+    ids: tuple[int, ...] = ()
 
     def on(self, text: str) -> "Run":
         """The same model on another text, which nothing follows yet."""
-        return replace(self, text=text, tail=())
+        return replace(self, text=text, tail=(), ids=())
 
     def intervened(self, *interventions: Intervention) -> "Run":
         """The same run with these changes after those it has."""

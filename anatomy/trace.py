@@ -2,7 +2,7 @@
 
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -117,17 +117,25 @@ _ENDS = re.compile("‹([89AB][0-9A-F](?: [89AB][0-9A-F]){0,2})›")  # a label 
 _JOINERS = {"\u200c", "\u200d", "\ufe0f"}
 
 
-def continued(tokens: Iterable[Token], start: int) -> tuple[tuple[Token, ...], str]:
-    """(generated tokens with their places counted on from a text of `start` characters, the text that they spell).
+def continued(
+    tokens: Iterable[Token], start: int, apart: Callable[[Token, Token], bool] = lambda token, following: False
+) -> tuple[tuple[Token, ...], str]:
+    """(tokens of no text with their places counted on from a text of `start` characters, the text that they spell).
 
     Special tokens spell nothing. A character that is spread over several tokens is covered by each of them, as in a
-    text that is cut; bytes that are no character spell U+FFFD.
+    text that is cut; bytes that are no character spell U+FFFD. apart: whether a space that neither of two tokens
+    covers stands between them.
     """
     decoder = getincrementaldecoder("utf-8")("replace")
     placed, text = [], ""
+    before: Token | None = None
     for token in tokens:
         if token.special:
             text += decoder.decode(b"", final=True)
+        else:
+            if before is not None and apart(before, token):
+                text += decoder.decode(b"", final=True) + " "
+            before = token
         first = start + len(text)
         text += decoder.decode(b"" if token.special else token.bytes)
         begun = len(decoder.getstate()[0]) > 0  # a character that later tokens may complete

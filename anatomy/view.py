@@ -30,6 +30,7 @@ class View:
     pos       chosen token: looks (query) in attention, is drawn or predicted from elsewhere
     src       token looked at (key), for the attention cell
     tail      ids of generated tokens that follow the text
+    ids       ids of the text's tokens where they were given in place of it, from Python: no link holds them
     text2     the text of a second run beside this one; None where it is the same
     model2    catalog name of the model of that second run; None where it is the same
     lang      key in `anatomy.language.LANGUAGES`; None for the browser's own
@@ -48,6 +49,7 @@ class View:
     pos: int | None = None
     src: int | None = None
     tail: tuple[int, ...] = ()
+    ids: tuple[int, ...] = ()
     text2: str | None = None
     model2: str | None = None
     lang: str | None = None
@@ -77,11 +79,11 @@ class View:
 
     def with_model(self, name: str) -> "View":
         """The same view on another model: places belong to the old one and go."""
-        return replace(self, model=name, layer=None, head=None, pos=None, src=None, tail=(), beside=None)
+        return replace(self, model=name, layer=None, head=None, pos=None, src=None, tail=(), ids=(), beside=None)
 
     def with_text(self, text: str) -> "View":
         """The same view on another text: the token choices and what was generated belong to the old text and go."""
-        return replace(self, text=text, pos=None, src=None, tail=())
+        return replace(self, text=text, pos=None, src=None, tail=(), ids=())
 
     @property
     def two(self) -> bool:
@@ -100,8 +102,8 @@ class View:
         where nothing but the computation differs."""
         text = self.text if self.text2 is None else self.text2
         model = self.model if self.model2 is None else self.model2
-        tail = self.tail if (text, model) == (self.text, self.model) else ()
-        return replace(self.alone, text=text, model=model, tail=tail)
+        tail, ids = (self.tail, self.ids) if (text, model) == (self.text, self.model) else ((), ())
+        return replace(self.alone, text=text, model=model, tail=tail, ids=ids)
 
     @property
     def swapped(self) -> "View":
@@ -142,7 +144,7 @@ class View:
 
     def run(self, spec: ModelSpec) -> Run:
         """The question's forward pass."""
-        return Run(spec.id, self.text, tail=self.tail)
+        return Run(spec.id, self.text, tail=self.tail, ids=self.ids)
 
     def query(self) -> dict[str, str]:
         """The view as a link's query: only what differs from the default. The default panel is named where the link
@@ -170,7 +172,7 @@ class Fitted(View):
 
 # The first view opens on a head worth seeing: in the default model layer 17 of 30, head 5, which copies.
 _FIRST_LAYER, _FIRST_HEAD = 57, 5
-_FIELDS = tuple(field.name for field in fields(View) if field.name != "settings")
+_FIELDS = tuple(field.name for field in fields(View) if field.name not in ("settings", "ids"))
 _NO_POSITION = N_("There is no position {chosen} here: {shown}, the last one, is shown.")
 _NUMBERS = {
     "layer": N_("There is no layer {chosen} here: {shown}, the last one, is shown."),

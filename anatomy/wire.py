@@ -160,8 +160,10 @@ def _judge_sizes(spec: ModelSpec) -> None:
             raise ValueError(f"its model turns {pairs} pairs, {beyond} in long texts, of {spec.d_head} components")
 
 
-def _judge_tokens(run: Run, tokens: Iterable[Token]) -> None:
-    """ValueError for tokens that are not of the text and its tail."""
+def _judge_tokens(run: Run, tokens: Sequence[Token]) -> None:
+    """ValueError for tokens that are not of the text and its tail, or not the ids that were asked for."""
+    if run.ids and tuple(token.id for token in tokens) != (*run.ids, *run.tail):
+        raise ValueError("its tokens are not those that its run names")
     end = len(run.text)
     for token in tokens:
         end += len(token.bytes)  # a character of the tail has a byte at least

@@ -1,6 +1,6 @@
 """Engine: what answers a `Run`; what it says while it does, and what that costs. `models.connect` gives one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,6 +76,15 @@ class Engine(Protocol):
         report     is told how far the run is, layer by layer
         cancelled  is asked, about as often, whether to stop: then Cancelled is raised and nothing is kept
         """
+        ...
+
+    def on_ids(self, ids: Sequence[int]) -> Run:
+        """The run on exactly these tokens in this order: nothing is cut or added. Its text is what they spell. Refused
+        for ids that the model does not have, and for none at all."""
+        ...
+
+    def again(self) -> "Engine":
+        """The same model, of which nothing is kept that it computed for a run: it computes all of it once more."""
         ...
 
     def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:

@@ -8,6 +8,7 @@ run.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
 from hashlib import sha256
@@ -98,6 +99,10 @@ class Tokenizer(Protocol):
         """What a figure prints for a vocabulary entry."""
         ...
 
+    def apart(self, row: int, following: int) -> bool:
+        """Whether two entries, one after the other, spell a space between them that the bytes of neither hold."""
+        ...
+
 
 class LocalEngine:
     """Answers runs with a model of the library that lives in this process.
@@ -139,7 +144,7 @@ class LocalEngine:
         self._tokenizer = tokenizer
         self.spec = replace(self._loaded.spec, tokenizer=tokenizer.kind, special=tokenizer.special, chat=tokenizer.chat)
         self.memory_bytes = memory.limit() if memory_bytes is None else memory_bytes
-        self._cuts: ByteLru[tuple[str, tuple[int, ...], bool], tuple[Token, ...]] = ByteLru(_CUTS)
+        self._cuts: ByteLru[Run, tuple[Token, ...]] = ByteLru(_CUTS)
         budget = self.memory_bytes // INPUTS if inputs_bytes is None else inputs_bytes
         self._inputs = LayerInputsCache(ByteLru(budget) if kept is None else kept)
         self.max_tokens = self.spec.max_pos if max_tokens is None else min(max_tokens, self.spec.max_pos)
@@ -202,6 +207,19 @@ class LocalEngine:
     def specs(self) -> tuple[ModelSpec, ...]:
         """The one model that it runs."""
         return (self.spec,)
+
+    def on_ids(self, ids: Sequence[int]) -> Run:
+        """See `models.engine.Engine.on_ids`."""
+        refuse.check_ids(ids, self.spec)
+        _tokens, text = self._spelled(ids)
+        refuse.check_text(text)
+        return Run(self.spec.id, text, ids=tuple(ids))
+
+    def again(self) -> "LocalEngine":
+        """See `models.engine.Engine.again`. The model itself and what was checked of it are shared."""
+        fresh = copy(self)
+        fresh._cuts, fresh._inputs = ByteLru(_CUTS), self._inputs.again()
+        return fresh
 
     def _spec_of(self, run: Run, tokens: int) -> ModelSpec:
         """The model as it is on one run: how it turns queries and keys may depend on the text's length."""
@@ -371,16 +389,29 @@ class LocalEngine:
         if run.model != self.spec.id:
             template = N_("This engine runs {model}, the question is for {asked}.")
             raise Refused(template, model=self.spec.id, asked=run.model)
-        cut = (run.text, run.tail, run.special_tokens)
+        cut = replace(run, interventions=())
         tokens = self._cuts.get(cut)
         if tokens is None:
             refuse.check_text(run.text)
             refuse.check_tail(run.tail, self.spec)
             tail, _ = continued(map(self._tokenizer.token, run.tail), len(run.text))
-            tokens = self._tokenizer.tokenize(run.text, run.special_tokens) + tail
+            tokens = (self._given(run) if run.ids else self._tokenizer.tokenize(run.text, run.special_tokens)) + tail
             refuse.check_count(len(tokens))
             self._cuts.put(cut, tokens, len(tokens))
         return tokens
+
+    def _given(self, run: Run) -> tuple[Token, ...]:
+        """The tokens of a run on ids. ValueError where its text is not what they spell."""
+        refuse.check_ids(run.ids, self.spec)
+        tokens, text = self._spelled(run.ids)
+        if text != run.text:
+            raise ValueError(f"these ids spell {text!r}, the run says {run.text!r}: let `on_ids` make the run")
+        return tokens
+
+    def _spelled(self, ids: Iterable[int]) -> tuple[tuple[Token, ...], str]:
+        """(the tokens of these ids, the text that they spell)."""
+        apart = self._tokenizer.apart
+        return continued(map(self._tokenizer.token, ids), 0, lambda token, following: apart(token.id, following.id))
 
     def _ids(self, tokens: Sequence[Token]) -> Int[np.ndarray, " pos"]:
         """Rows of the embedding table. Refused for a tokenizer that knows more tokens than the table has rows."""

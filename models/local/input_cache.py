@@ -25,6 +25,10 @@ class LayerInputsCache:
         self._held, self._owner = held, object()
         finalize(self, _clear, held, self._owner).atexit = False
 
+    def again(self) -> "LayerInputsCache":
+        """One that holds none yet, in the same budget."""
+        return LayerInputsCache(self._held)
+
     @property
     def budget(self) -> int:
         """Bytes that the layer inputs of all engines may take together."""

@@ -1,6 +1,6 @@
 """What an engine does not answer, as sentences for the reader: each names the culprit, the value and what to do."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import isqrt
 
 from anatomy.language import N_, Count
@@ -51,6 +51,16 @@ def check_tail(tail: Iterable[int], spec: ModelSpec) -> None:
         if not 0 <= token < spec.vocab:
             template = N_("{model} has tokens 0 to {last}, not {token}: take it off the tail.")
             raise Refused(template, model=spec.name, last=Count(spec.vocab - 1), token=token)
+
+
+def check_ids(ids: Sequence[int], spec: ModelSpec) -> None:
+    """Refused for ids in place of a text that are none, or not all of this model's."""
+    if not ids:
+        raise Refused(N_("There are no token ids to run: give at least one."))
+    for place, token in enumerate(ids):
+        if not 0 <= token < spec.vocab:
+            template = N_("{model} has tokens 0 to {last}: the id at place {place}, {token}, is none of them.")
+            raise Refused(template, model=spec.name, last=Count(spec.vocab - 1), place=place, token=token)
 
 
 def check_wants(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: Mapping[str, str | Sentence]) -> None:

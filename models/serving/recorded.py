@@ -16,6 +16,7 @@ from anatomy.wire import MOST_BYTES, unpack
 from models.engine import Engine, Estimate, Report
 
 FIRST_VIEW = Path(__file__).with_name("first_view.npz")
+_ONLY = N_("Only “{text}” by {model} is recorded: open the model to run this.")
 _NO_FILE = N_("The recording {path} cannot be read: {reason}.")
 _DAMAGED = N_(
     "The recording {path} cannot be read: {reason}. Copy it again from where it is whole, or make it anew with "
@@ -62,14 +63,23 @@ class RecordedEngine:
         """Tokens and the wanted arrays as they were recorded. NotRecorded for anything else."""
         trace = self._trace
         if run != trace.run:
-            template = N_("Only “{text}” by {model} is recorded: open the model to run this.")
-            raise NotRecorded(template, text=trace.run.text, model=trace.run.model)
+            raise NotRecorded(_ONLY, text=trace.run.text, model=trace.run.model)
         arrays = {want: found(trace.arrays.get, want) for want in dict.fromkeys(wants)}
         absent = [str(want) for want, array in arrays.items() if array is None]
         if absent:
             raise _without(absent)
         held = {want: array for want, array in arrays.items() if array is not None}
         return Trace(run, trace.spec, trace.tokens, held, {row: trace.names[row] for row in mentioned(held)})
+
+    def on_ids(self, ids: Sequence[int]) -> Run:
+        """The one run, where it was recorded on these ids. NotRecorded for any others."""
+        if tuple(ids) == self.recorded.ids:
+            return self.recorded
+        raise NotRecorded(_ONLY, text=self.recorded.text, model=self.recorded.model)
+
+    def again(self) -> "RecordedEngine":
+        """NotRecorded: only a model computes."""
+        raise NotRecorded(N_("A recording computes nothing: open the model for that."))
 
     def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
         """Next to nothing: what was recorded is only handed out. NotRecorded for anything else."""

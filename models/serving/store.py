@@ -1,6 +1,6 @@
 """Store: answers of an engine, kept while they fit a budget. Equal questions at the same time are computed once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from threading import Lock
 
@@ -98,6 +98,15 @@ class Store:
         asked = tuple(dict.fromkeys(wants))
         known = self._known(run, asked)
         return known is not None and len(known.arrays) == len(asked)
+
+    def on_ids(self, ids: Sequence[int]) -> Run:
+        """The run on exactly these tokens; see `Engine.on_ids`."""
+        return self._engine.on_ids(ids)
+
+    def again(self) -> "Store":
+        """A store of the same model that holds nothing, and whose engine has kept nothing either: what it is asked for
+        is computed once more."""
+        return Store(self._engine.again(), self._arrays.budget, to_readers=self._answering is answering)
 
     def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
         """What of these wants is not here would cost, queue apart; see `Engine.estimate`."""

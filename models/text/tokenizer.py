@@ -113,6 +113,8 @@ class Tokenizer:
 
     def _words(self, run: Run) -> list[str | int]:
         """The letters of each word that is merged by itself; the number of bytes of each token that is none."""
+        if run.ids:
+            return [len(self.piece_bytes(row)) for row in (*run.ids, *run.tail)]
         encoding = self._encoded(run.text, run.special_tokens)
         words: list[str | int] = []
         for _, group in groupby(
@@ -168,6 +170,14 @@ class Tokenizer:
     def _piece(self, row: int) -> str | None:
         """The vocabulary's spelling of a row; None where it has no such entry."""
         return self._obeying.id_to_token(row) if 0 <= row < self.rows else None
+
+    def apart(self, row: int, following: int) -> bool:
+        """Whether two entries, one after the other, spell a space between them that the bytes of neither hold: two
+        words of WordPiece."""
+        if self._spelling is byte_level or self.piece_bytes(following).startswith(b" "):
+            return False
+        one, other = self.decode([row]), self.decode([following])
+        return self.decode([row, following]) == f"{one} {other}"
 
     def lost(self, text: str) -> tuple[str, ...]:
         """Characters of a text that reach the model in part or not at all: a byte of theirs has no token."""

@@ -39,8 +39,9 @@ def kind(c):  # a letter or digit, a mark on one, an apostrophe, or something el
     return "m" if unicodedata.category(c)[0] == "M" else "'" if c in "'’" else " "
 
 
-places = tokenizer(text, split_special_tokens=True, return_offsets_mapping=True)["offset_mapping"]
 """
+_CUT = 'places = tokenizer(text, split_special_tokens=True, return_offsets_mapping=True)["offset_mapping"]\n'
+_GIVEN = 'text, places = "", []\n'  # all tokens were given by their ids, as those of a tail are
 _TAIL = r"""tail = ids[len(places) :]
 decoded = [tokenizer.decode(tail[:count], skip_special_tokens=True) for count in range(len(tail) + 1)]
 places += [(len(text) + len(a.rstrip("\ufffd")), len(text) + len(b)) for a, b in zip(decoded, decoded[1:])]
@@ -60,4 +61,6 @@ def program(view: View) -> str:
     """Python after `opening`: leaves `words`, a slice of the positions for each; nothing where tokens are shown."""
     if not view[WORDS]:
         return ""
-    return f"{_OWNERS}{_TAIL if view.tail else ''}{_GROUPS}"
+    if view.ids:
+        return f"{_OWNERS}{_GIVEN}{_TAIL}{_GROUPS}"
+    return f"{_OWNERS}{_CUT}{_TAIL if view.tail else ''}{_GROUPS}"

@@ -29,8 +29,7 @@ def opening(spec: ModelSpec, view: View) -> str:
 from transformers import AutoTokenizer, {loader}
 
 {_text(view)}model = {loader}.from_pretrained(folder, dtype=torch.{spec.dtype}).eval()
-inputs = tokenizer(text, return_tensors="pt", split_special_tokens=True)
-{_tail(view)}ids = inputs["input_ids"][0].tolist()
+{_inputs(view)}{_tail(view)}ids = inputs["input_ids"][0].tolist()
 """
 
 
@@ -62,6 +61,13 @@ text = {view.text!r}
 
 tokenizer = AutoTokenizer.from_pretrained(folder)
 """
+
+
+def _inputs(view: View) -> str:
+    """What the model is given: the text as it is cut, or the ids that were given in its place."""
+    if view.ids:
+        return f'inputs = {{"input_ids": torch.tensor([{list(view.ids)}])}}  # in place of the text\n'
+    return 'inputs = tokenizer(text, return_tensors="pt", split_special_tokens=True)\n'
 
 
 def _tail(view: View) -> str:

@@ -211,6 +211,8 @@ def _where(token: Token, pos: int) -> str:
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
     """Vocabulary spelling, id and place in the text of every token, as plain transformers gives them."""
+    if view.ids:
+        return _given(view)
     return f"""from transformers import AutoTokenizer
 
 folder = "{FOLDER}"  # holds the tokenizer
@@ -222,6 +224,20 @@ pieces = tokenizer.convert_ids_to_tokens(encoding["input_ids"])
 result = list(zip(pieces, encoding["input_ids"], encoding["offset_mapping"]))
 for piece, row, (start, end) in result:
     print(row, repr(piece), text[start:end].encode().hex(" "))
+"""
+
+
+def _given(view: Fitted) -> str:
+    """The same of tokens that were given by their ids: no text was cut, and none of them has a place in one."""
+    return f"""from transformers import AutoTokenizer
+
+folder = "{FOLDER}"  # holds the tokenizer
+ids = {list(view.ids)}
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+result = list(zip(tokenizer.convert_ids_to_tokens(ids), ids))
+for piece, row in result:
+    print(row, repr(piece))
 """
 
 

@@ -47,6 +47,10 @@ class ByteTokenizer:
         """A byte as a token of no text."""
         return Token(row, f"<{row:02X}>", chr(row) if row < 128 else None, bytes([row]), 0, 0)
 
+    def apart(self, row: int, following: int) -> bool:
+        """Bytes stand side by side."""
+        return False
+
     def label(self, row: int) -> str:
         """The character of a byte, or the byte."""
         return readable(chr(row) if row < 128 else None, bytes([row]))

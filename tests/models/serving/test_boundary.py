@@ -4,7 +4,7 @@ question is answered."""
 import gc
 import logging
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -51,6 +51,12 @@ class Breaking:
         if run.text == ("broken" if asked else "cannot be cut"):
             raise self.error()
         return tiny_engine().run(run, asked)
+
+    def on_ids(self, ids: Sequence[int]) -> Run:
+        raise self.error()
+
+    def again(self) -> "Breaking":
+        return self
 
     def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
         if run.text == "cannot be estimated":
