@@ -1,21 +1,27 @@
-"""Stagelight from Python: open a model, ask a text, take its arrays, and a panel's figure, numbers and sentences.
+"""Stagelight from Python: open a model, run it on a text, take its arrays, and a panel's figure, numbers and sentences;
+of two runs side by side, too.
 
     import stagelight
 
-    text = stagelight.open("smollm2-135m")("Paris is the capital of France. Berlin is the capital of")
-    text["pattern", 17]                               # numpy, [head pos src]
-    answer = text.panel("attention", layer=17, head=5)
+    model = stagelight.open("smollm2-135m")
+    run = model("Paris is the capital of France. Berlin is the capital of")
+    run["pattern", 17]                                # numpy, [head pos src]
+    answer = run.panel("attention", layer=17, head=5)
     answer.figure, answer.table, answer.caption, answer.formula, answer.python, answer.description
+
+    other = model("Rome is the capital of Italy. Berlin is the capital of")
+    run.beside(other).panel("attention", layer=17, head=5).figure   # the other one less this one
 
 An answer at the end of a notebook's cell shows itself, with the network unplugged. `python -m stagelight`, or the
 command `stagelight` after `pip install -e .`, starts the page and fetches models.
 """
 
 from argparse import ArgumentParser
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from functools import cached_property
+from operator import index
 from os import PathLike, chdir, execv, fspath
 from os import name as _system
 from pathlib import Path
@@ -26,9 +32,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 import panels as _panels
-from anatomy import glossary
+from anatomy import glossary, request
+from anatomy.alignment import Alignment, aligned
+from anatomy.control import Choice
 from anatomy.language import LANGUAGES, _, get_locale, use_locale
-from anatomy.request import Run, Want
+from anatomy.request import Want
 from anatomy.sites import SITES
 from anatomy.spec import ModelSpec
 from anatomy.trace import Token, Trace
@@ -37,6 +45,7 @@ from models.checkpoints.terminal import TerminalBar
 from models.connect import connect
 from models.serving.store import Store, share
 from panels.answer import PanelAnswer
+from panels.beside import BesideAnswer
 from panels.choices import chosen, place, shown
 from panels.panel import Panel
 from viz import export, notebook
@@ -49,7 +58,20 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 # `open` is left out: a star import would hide Python's own.
-__all__ = ["Answer", "Description", "Model", "Text", "Unlike", "Want", "panels", "script", "sites"]
+__all__ = [
+    "Answer",
+    "Beside",
+    "Description",
+    "Model",
+    "Run",
+    "Text",
+    "TwoAnswers",
+    "Unlike",
+    "Want",
+    "panels",
+    "script",
+    "sites",
+]
 __version__ = "0.1.0"
 
 ROOT = Path(__file__).parent
@@ -76,7 +98,7 @@ def panels() -> dict[str, str]:
 
 
 def sites() -> dict[str, str]:
-    """Every array that a text can be asked for: its name, and what it is, with its axes and unit."""
+    """Every array that a run can be asked for: its name, and what it is, with its axes and unit."""
     return {
         name: f"{_(site.says)} [{' '.join(site.axes)}], {glossary.unit(site.unit).shown}"
         for name, site in SITES.items()
@@ -85,7 +107,8 @@ def sites() -> dict[str, str]:
 
 @dataclass(frozen=True, repr=False)
 class Model:
-    """An open model. Call it with a text. Arrays that it has computed are kept while they fit in a tenth of the memory.
+    """An open model. Call it with a text, or with `ids=[…]`. Arrays that it has computed are kept while they fit in a
+    tenth of the memory.
 
     store  answers what is asked of the model
     """
@@ -100,11 +123,19 @@ class Model:
         """The facts of its architecture: layers, heads, widths, norms, positions, and where its weights come from."""
         return self.store.specs()[0]
 
-    def __call__(self, text: str) -> "Text":
-        """The model on a text. TypeError for anything else."""
-        if not isinstance(text, str):
-            raise TypeError(f"a model is called with a text, not {shown(text)}")
-        return Text(self, Run(self.spec.id, text))
+    def __call__(self, text: str | None = None, *, ids: Iterable[int] | None = None) -> "Run":
+        """The model on a text, or on token ids in place of one: exactly these, in this order, with nothing added.
+
+        TypeError for anything else, Refused for ids that the model does not have.
+        """
+        if ids is None:
+            if not isinstance(text, str):
+                said = f"a model is called with a text, not {shown(text)}; with token ids as model(ids=[…])"
+                raise TypeError(said)
+            return Run(self, request.Run(self.spec.id, text))
+        if text is not None:
+            raise TypeError("a model is called with a text or with ids, not with both: leave one of them out")
+        return Run(self, self.store.on_ids(_ids(ids)))
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("a model cannot be pickled or copied: open it again; arrays, descriptions and tables can be")
@@ -115,26 +146,32 @@ class Model:
 
 
 @dataclass(frozen=True, repr=False)
-class Text:
-    """A model's run on a text. Nothing is computed before it is asked for.
+class Run:
+    """A model's run on a text, or on token ids. Nothing is computed before it is asked for.
 
-    model  the open model
-    run    the question: model, text, and what follows it
+    model     the open model
+    question  what it is asked: which model, which text or ids
     """
 
     model: Model
-    run: Run
+    question: request.Run
 
     def __repr__(self) -> str:
-        return f"<{shown(self.run.text)} in {self.model!r}>"
+        given = f"ids {shown(list(self.question.ids))}" if self.question.ids else shown(self.question.text)
+        return f"<{given} in {self.model!r}>"
+
+    @property
+    def run(self) -> request.Run:
+        """The same as `question`, by its first name."""
+        return self.question
 
     @cached_property
     def tokens(self) -> tuple[Token, ...]:
-        """The text's tokens, in order."""
-        return self.model.store.get(self.run).tokens
+        """The run's tokens, in order."""
+        return self._plain.tokens
 
     def __getitem__(self, want: str | Want | tuple[Any, ...]) -> np.ndarray:
-        """An array of the forward pass, read-only: `text["pattern", 17]`, `text["logits", None, 3]` (site, layer,
+        """An array of the forward pass, read-only: `run["pattern", 17]`, `run["logits", None, 3]` (site, layer,
         position; below 0 from the end), or a `Want` for those that take a head, a token or a window.
 
         KeyError for a name that is no site, IndexError for a place that model or text do not have, Refused for an array
@@ -144,11 +181,11 @@ class Text:
             return self._array(want)
         words: tuple[Any, ...] = want if isinstance(want, tuple) else (want,)
         if not 1 <= len(words) <= 3 or not isinstance(words[0], str):
-            raise TypeError(f"an array is asked for as text[site, layer, position], not {shown(want)}")
+            raise TypeError(f"an array is asked for as run[site, layer, position], not {shown(want)}")
         return self.array(*words)
 
     def array(self, site: str, layer: int | None = None, pos: int | None = None, **places: Any) -> np.ndarray:
-        """The same by name: `text.array("pattern_max", layer=17, head=5)`. places: the other fields of `Want`."""
+        """The same by name: `run.array("pattern_max", layer=17, head=5)`. places: the other fields of `Want`."""
         known = [each.name for each in fields(Want) if each.name not in ("site", "layer", "pos")]
         unknown = next((name for name in places if name not in known), None)
         if unknown is not None:
@@ -165,15 +202,15 @@ class Text:
         given = {name: getattr(want, name) for name in lengths}
         inside = {name: place(name, at, lengths[name], IndexError) for name, at in given.items() if at is not None}
         want = replace(want, **inside)
-        return self.model.store.get(self.run, [want])[want]
+        return self.model.store.get(self.question, [want])[want]
 
     def __iter__(self) -> NoReturn:
-        raise TypeError("a text has no elements: text.tokens are its tokens, text[site, layer] an array")
+        raise TypeError("a run has no elements: run.tokens are its tokens, run[site, layer] an array")
 
     def panel(
         self, id: str, *, others: Model | Iterable[Model] = (), lang: str | None = None, **choices: Any
     ) -> "Answer":
-        """What a panel answers about this text.
+        """What a panel answers about this run.
 
         id       one of `stagelight.panels()`
         others   open models whose cut of the same text stands beside, for the panel `tokenizers`
@@ -182,28 +219,127 @@ class Text:
 
         ValueError for a panel that is not there or does not apply, and for a choice that it does not have.
         """
-        panel, spec, others = _panel(id), self.model.spec, _models(others)
+        panel, others = self._opened(id), _models(others)
+        if others and not panel.others:
+            raise ValueError(f"the panel {id!r} shows no other models: leave others out")
+        language = _language(lang)
+        with use_locale(language):
+            return Answer(self._answered(panel, self._chosen(panel, language, choices), others), language)
+
+    def beside(self, other: "Run") -> "Beside":
+        """This run and another one side by side, of any model and text: each panel's difference is what the other one
+        has more than this one. TypeError for what is no run."""
+        if not isinstance(other, Run):
+            raise TypeError(f"a run stands beside another run, not {shown(other)}: run.beside(model('another text'))")
+        return Beside(self, other)
+
+    def again(self) -> "Run":
+        """The same run, computed once more: nothing that this one has found is taken for it, no forward pass either."""
+        return Run(Model(self.model.store.again()), self.question)
+
+    def _opened(self, id: str) -> Panel:
+        """The panel of that name. ValueError where there is none, or it has nothing to show of this model."""
+        panel, spec = _panel(id), self.model.spec
         reason = panel.closed(spec)
         if reason is not None:
             raise ValueError(f"the panel {id!r} has nothing to show of {spec.name}: {reason}")
-        if others and not panel.others:
-            raise ValueError(f"the panel {id!r} shows no other models: leave others out")
-        language = get_locale() if lang is None else _language(lang)
-        view = View(panel=id, model=spec.name, text=self.run.text, tail=self.run.tail, lang=language)
-        view = chosen(panel, view, choices, spec, self.tokens)
-        trace = self.model.store.get(self.run, [*panel.needs(spec, view), *panel.later(spec, view)])
-        trace = replace(trace, of_others=tuple(model(self.run.text)._plain for model in others))
-        with use_locale(language):
-            return Answer(PanelAnswer.of(panel, trace, view), language)
+        return panel
+
+    def _chosen(self, panel: Panel, language: str, choices: Mapping[str, Any]) -> Fitted:
+        """The view of the panel with these choices made."""
+        asked, spec = self.question, self.model.spec
+        view = View(panel=panel.id, model=spec.name, text=asked.text, tail=asked.tail, ids=asked.ids, lang=language)
+        return chosen(panel, view, choices, spec, self.tokens)
+
+    def _answered(self, panel: Panel, view: Fitted, others: Iterable[Model] = ()) -> PanelAnswer:
+        spec = self.model.spec
+        trace = self.model.store.get(self.question, [*panel.needs(spec, view), *panel.later(spec, view)])
+        trace = replace(trace, of_others=tuple(model(self.question.text)._plain for model in others))
+        return PanelAnswer.of(panel, trace, view)
 
     @property
     def _plain(self) -> Trace:
-        return self.model.store.get(self.run)
+        """The run's tokens alone."""
+        return self.model.store.get(self.question)
+
+
+Text = Run
+"""The first name of `Run`, which stays."""
+
+
+@dataclass(frozen=True, repr=False)
+class Beside:
+    """Two runs side by side. Nothing is computed before it is asked for.
+
+    a  the first run, to which choices of places refer
+    b  the second one
+    """
+
+    a: Run
+    b: Run
+
+    def __repr__(self) -> str:
+        return f"{self.a!r} beside {self.b!r}"
+
+    @cached_property
+    def alignment(self) -> Alignment:
+        """Which tokens of the two belong together."""
+        return aligned(self.a._plain, self.b._plain)
+
+    def panel(self, id: str, *, lang: str | None = None, **choices: Any) -> "TwoAnswers":
+        """What a panel answers about each of the two, and the difference.
+
+        id       one of `stagelight.panels()`
+        lang     as in `Run.panel`
+        choices  as in `Run.panel`: pos and src are places in the first run, and of the second one their partners are
+                 taken; all others are the same in both, layer and head from the end of each model where below 0
+
+        ValueError as there, and for a chosen token that has no partner in the second run.
+        """
+        panel, language = self.a._opened(id), _language(lang)
+        self.b._opened(id)
+        with use_locale(language):
+            first = self._first(panel, language, choices)
+            second = self.b._chosen(panel, language, self._of_second(panel, first, choices))
+            answers = self.a._answered(panel, first), self.b._answered(panel, second)
+            labels = self.a._plain.labels, self.b._plain.labels
+            return TwoAnswers(BesideAnswer(*answers, labels, self.alignment), language)
+
+    def _first(self, panel: Panel, language: str, choices: Mapping[str, Any]) -> Fitted:
+        """The view of the first run. A token that nobody has chosen is one that the second run has, too."""
+        view, partners = self.a._chosen(panel, language, choices), self.alignment.in_b
+        if "pos" in choices or not partners or view.pos in partners:
+            return view
+        shared = self.alignment.in_a[self.alignment.near_b(view.pos)]
+        return self.a._chosen(panel, language, {**choices, "pos": shared})
+
+    def _of_second(self, panel: Panel, first: Fitted, choices: Mapping[str, Any]) -> dict[str, Any]:
+        """The choices of the second run: those of the first one, with the partners of its places. What the first one
+        opens with because its text has it, and a layer and head that nobody has chosen, are the same where they can."""
+        a, b = self.a.model.spec, self.b.model.spec
+        opens = [each for each in panel.fitted(a, first) if isinstance(each, Choice) and each.opens is not None]
+        same: dict[str, Any] = {each.name: first[each] for each in opens}
+        ends = {"layer": (first.layer, b.layers), "head": (first.head, b.n_heads)}
+        same |= {name: place for name, (place, end) in ends.items() if place < end}
+        places = {"pos": first.pos, "src": first.src}
+        partners = {name: self._partner(name, place, choices) for name, place in places.items() if place is not None}
+        partners = {name: place for name, place in partners.items() if place is not None}
+        return {**same, **choices, **partners}
+
+    def _partner(self, name: str, place: int, choices: Mapping[str, Any]) -> int | None:
+        """The place in the second run of a token of the first one. None for one that nobody has chosen and that has no
+        partner there; ValueError for one that was chosen."""
+        partner = self.alignment.in_b.get(place)
+        if partner is None and name in choices:
+            label = self.a.tokens[place].label
+            said = f"{name} is {choices[name]}: the token {label!r} has no partner in the second run"
+            raise ValueError(f"{said}. Those that have one are the keys of alignment.in_b")
+        return partner
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Answer:
-    """A panel's answer about one text. Each part is made when it is first asked for.
+    """A panel's answer about one run. Each part is made when it is first asked for.
 
     of        the panel, the model's facts, the choices made, and what was read of the run
     language  of its words
@@ -253,11 +389,8 @@ class Answer:
     @property
     def table(self) -> "pd.DataFrame":
         """The numbers behind the figure and its sentences; those of every cell or point are `description.table()`."""
-        import pandas as pd  # 0.3 s that a figure does not wait for
-
         with use_locale(self.language):
-            table = self.of.table
-        return pd.DataFrame([list(row) for row in table.rows], columns=pd.Index(table.columns))
+            return _frame(self.of.table)
 
     @cached_property
     def formula(self) -> str:
@@ -273,19 +406,8 @@ class Answer:
     def save(self, path: str | Path, *, dark: bool = False) -> Path:
         """Write it to a file that needs nothing but itself, by its ending: .html (a page with figure and caption),
         .json (the figure) or .csv (the table). The path is given back; ValueError for another ending."""
-        path = Path(path)
         with use_locale(self.language):
-            match path.suffix.lower():
-                case ".html":
-                    written = export.to_html(self.description, self.title, self.caption, dark)
-                case ".json":
-                    written = export.to_json(self.description, dark)
-                case ".csv":
-                    written = export.to_csv(self.of.table)
-                case ending:
-                    raise ValueError(f"{path} ends in {ending!r}: give .html, .json or .csv")
-        path.write_text(written, "utf-8", newline="")
-        return path
+            return _saved(Path(path), self, self.of.table, dark)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("an answer cannot be pickled or copied: its description, its table and its words can be")
@@ -296,6 +418,123 @@ class Answer:
         notebook.show_script_once()
         with use_locale(self.language):
             return export.to_notebook(self.description, self.title, self.caption)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class TwoAnswers:
+    """A panel's answers about two runs, and what the second has more than the first: B − A. Each part is made when it
+    is first asked for.
+
+    of        both answers, with the tokens that belong together
+    language  of its words
+    """
+
+    of: BesideAnswer
+    language: str = "en"
+
+    def __repr__(self) -> str:
+        return f"{self.title}\n{self.caption}"
+
+    @property
+    def a(self) -> Answer:
+        """The answer about the first run."""
+        return Answer(self.of.a, self.language)
+
+    @property
+    def b(self) -> Answer:
+        """The answer about the second run."""
+        return Answer(self.of.b, self.language)
+
+    @property
+    def title(self) -> str:
+        """The panel's question."""
+        return self.a.title
+
+    @property
+    def unlike(self) -> Unlike | None:
+        """Why the two figures have no difference; None where they have one."""
+        with use_locale(self.language):
+            return self.of.difference if isinstance(self.of.difference, Unlike) else None
+
+    @property
+    def description(self) -> Description:
+        """The difference as plain values: positive where the second run has more. Unlike where there is none."""
+        with use_locale(self.language):
+            if isinstance(self.of.difference, Unlike):
+                raise self.of.difference
+            return self.of.difference
+
+    @property
+    def figure(self) -> "go.Figure":
+        """A plotly figure of the difference on a light ground; `description.plotly(dark=True)` is the dark one. Unlike
+        where there is none."""
+        with use_locale(self.language):
+            return self.description.plotly()
+
+    @property
+    def caption(self) -> str:
+        """What the difference is, in words; where there is none, why."""
+        with use_locale(self.language):
+            return self.of.caption
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """Every number of the difference, with what it belongs to. Unlike where there is none."""
+        with use_locale(self.language):
+            return _frame(self.description.table())
+
+    def save(self, path: str | Path, *, dark: bool = False) -> Path:
+        """Write the difference to a file, as `Answer.save` does. Unlike where there is none."""
+        with use_locale(self.language):
+            return _saved(Path(path), self, self.description.table(), dark)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("answers cannot be pickled or copied: their descriptions, tables and words can be")
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """The difference as a notebook draws it, with the panel's question; where there is none, the sentence why."""
+        if self.unlike is not None:
+            return {"text/plain": repr(self)}
+        notebook.show_script_once()
+        with use_locale(self.language):
+            return export.to_notebook(self.description, self.title, self.caption)
+
+
+def _frame(table: export.Columns) -> "pd.DataFrame":
+    import pandas as pd  # 0.3 s that a figure does not wait for
+
+    return pd.DataFrame([list(row) for row in table.rows], columns=pd.Index(table.columns))
+
+
+def _saved(path: Path, answer: Answer | TwoAnswers, table: export.Columns, dark: bool) -> Path:
+    """An answer in a file of the kind that its ending says, in the language that is set."""
+    match path.suffix.lower():
+        case ".html":
+            written = export.to_html(answer.description, answer.title, answer.caption, dark)
+        case ".json":
+            written = export.to_json(answer.description, dark)
+        case ".csv":
+            written = export.to_csv(table)
+        case ending:
+            raise ValueError(f"{path} ends in {ending!r}: give .html, .json or .csv")
+    path.write_text(written, "utf-8", newline="")
+    return path
+
+
+def _ids(ids: Iterable[int]) -> tuple[int, ...]:
+    """Token ids as a program gives them: numbers of Python, numpy or PyTorch, in one row."""
+    wrong = "ids are whole numbers, one for each token and without a batch axis"
+    if not isinstance(ids, Iterable):
+        raise TypeError(f"{wrong}, not {shown(ids)}")
+    found = []
+    for number, one in enumerate(ids):
+        try:
+            if isinstance(one, bool | np.bool_):
+                raise TypeError
+            found.append(index(one))
+        except TypeError:
+            raise TypeError(f"{wrong}: the one at place {number} is {shown(one)}") from None
+    return tuple(found)
 
 
 def _models(others: Any) -> tuple[Model, ...]:
@@ -321,7 +560,10 @@ def _near(name: object, known: Iterable[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
-def _language(lang: str) -> str:
+def _language(lang: str | None) -> str:
+    """A language by its key; None for the one that is set."""
+    if lang is None:
+        return get_locale()
     if lang not in LANGUAGES:
         raise ValueError(f"there is no language {lang!r}: give one of {', '.join(LANGUAGES)}")
     return lang

@@ -8,7 +8,7 @@ and text. Only then is it unpacked.
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import IO

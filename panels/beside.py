@@ -69,6 +69,11 @@ class BesideAnswer:
         except Unlike as unlike:
             return unlike
 
+    @cached_property
+    def caption(self) -> str:
+        """What the difference is, in words; where there is none, why."""
+        return str(self.difference) if isinstance(self.difference, Unlike) else self.difference.alternative()
+
     @contextmanager
     def _aligned(self) -> Iterator[None]:
         """B is what is subtracted from: its places come first."""

@@ -75,13 +75,13 @@ def test_what_is_no_array_or_place_is_told_with_what_is(text):
         with pytest.raises(IndexError, match=r"layer is .*: give a whole number from 0 to"):
             text["pattern", *places]
     for wrong in (17, (), ("pattern", 1, 2, 3), None, [1]):
-        with pytest.raises(TypeError, match=r"an array is asked for as text\[site, layer, position\], not "):
+        with pytest.raises(TypeError, match=r"an array is asked for as run\[site, layer, position\], not "):
             text[wrong]
     with pytest.raises(TypeError, match=r"no place 'hed'\. Its places are: layer, pos, stack"):
         text.array("pattern", hed=1)
     with pytest.raises(ValueError, match="pattern exists in every layer"):
         text["pattern"]
-    with pytest.raises(TypeError, match="a text has no elements"):
+    with pytest.raises(TypeError, match="a run has no elements"):
         list(text)
     assert "pattern" in stagelight.sites()
     assert "head" in stagelight.sites()["pattern"]
