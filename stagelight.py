@@ -314,11 +314,11 @@ class Beside:
         return self.a._chosen(panel, language, {**choices, "pos": shared})
 
     def _of_second(self, panel: Panel, first: Fitted, choices: Mapping[str, Any]) -> dict[str, Any]:
-        """The choices of the second run: those of the first one, with the partners of its places. What the first one
-        opens with because its text has it, and a layer and head that nobody has chosen, are the same where they can."""
+        """The choices of the second run: those of the first one, with the partners of its places. What nobody has chosen
+        is the same too: what the first one opens with because its text has it; layer and head where the model has them.
+        """
         a, b = self.a.model.spec, self.b.model.spec
-        opens = [each for each in panel.fitted(a, first) if isinstance(each, Choice) and each.opens is not None]
-        same: dict[str, Any] = {each.name: first[each] for each in opens}
+        same: dict[str, Any] = {each.name: first[each] for each in panel.fitted(a, first) if isinstance(each, Choice)}
         ends = {"layer": (first.layer, b.layers), "head": (first.head, b.n_heads)}
         same |= {name: place for name, (place, end) in ends.items() if place < end}
         places = {"pos": first.pos, "src": first.src}

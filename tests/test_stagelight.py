@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 import venv
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+import torch
 
 import stagelight
 from anatomy.refused import Refused
@@ -19,12 +21,15 @@ from anatomy.view import Fitted
 from models.serving.store import Store
 from panels import load
 from panels.answer import PanelAnswer
+from panels.common.snippet import FOLDER
 from tests.browsing import ROOT
-from tests.models.tiny import tiny_engine
+from tests.models.tiny import tiny_engine, tiny_model
+from tests.models.toy import save, toy_engine
 from viz.heads import Heads
 from viz.notebook import PLOTLY
 
 TEXT = "the cat, the café sat"
+GIVEN = (41, 42, 97, 66, 70)  # of the toy vocabulary
 
 
 def model(kind: str = "llama") -> stagelight.Model:
@@ -196,6 +201,189 @@ def test_two_answers_have_a_difference(text):
     assert not np.nan_to_num(one.minus(one).numbers()).any()
     with pytest.raises(stagelight.Unlike):
         one.minus(text.panel("writes").description)
+
+
+# token ids in place of a text
+
+
+@pytest.mark.parametrize("ids", [list(b"the cat"), b"the cat", np.frombuffer(b"the cat", np.uint8),
+                                 torch.tensor(list(b"the cat")), map(int, b"the cat")])  # fmt: skip
+def test_a_model_runs_on_ids_of_any_kind_of_number(ids):
+    run = model()(ids=ids)
+    assert [token.id for token in run.tokens] == list(b"the cat")
+    np.testing.assert_array_equal(run["norm_post"], model()("the cat")["norm_post"])
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        (97, "without a batch axis, not 97"),
+        ([97, 1.5], "without a batch axis: the one at place 1 is 1.5"),
+        ("the", "the one at place 0 is 't'"),
+        ([[97, 98]], r"the one at place 0 is \[97, 98\]"),
+        (np.ones((1, 2), int), r"the one at place 0 is array\(\[1, 1\]\)"),
+        (torch.ones(1, 2, dtype=torch.long), r"the one at place 0 is tensor\("),
+        ([True], "the one at place 0 is True"),
+        ({"input_ids": [97]}, "the one at place 0 is 'input_ids'"),
+    ],
+)
+def test_what_are_no_ids_is_told(ids, said):
+    with pytest.raises(TypeError, match=f"ids are whole numbers, one for each token and.*{said}"):
+        model()(ids=ids)
+
+
+def test_ids_that_the_model_does_not_have_are_refused_at_once():
+    with pytest.raises(Refused, match="There are no token ids to run: give at least one"):
+        model()(ids=[])
+    with pytest.raises(Refused, match="has tokens 0 to 255: the id at place 1, 256, is none of them"):
+        model()(ids=[0, 256])
+    with pytest.raises(TypeError, match="with a text or with ids, not with both: leave one of them out"):
+        model()("the", ids=[97])
+    with pytest.raises(TypeError, match=r"a model is called with a text, not \[97\]; with token ids as model\(ids="):
+        model()([97])
+
+
+@pytest.mark.parametrize("id", load())
+def test_every_panel_answers_about_ids(id):
+    """Half a character and control tokens among them: as text, none of it would come out in these tokens."""
+    run = stagelight.Model(Store(toy_engine(), 1 << 26))(ids=[0, *GIVEN, 1])
+    panel = load()[id]
+    if panel.applies(run.model.spec) is not None:
+        return
+    answer = run.panel(id, pos=3)
+    assert answer.caption
+    assert answer.view.run(run.model.spec) == run.question
+    if panel.stage != "tokens":  # those of that stage are about cutting a text
+        assert str([0, *GIVEN, 1]) in answer.python
+
+
+def test_the_printed_program_of_ids_finds_the_models_numbers(tmp_path):
+    run = stagelight.Model(Store(toy_engine(), 1 << 26))(ids=[0, *GIVEN, 1])
+    tiny_model("llama").save_pretrained(tmp_path)
+    save(tmp_path)
+    names: dict = {}
+    exec(run.panel("surprisal").python.replace(FOLDER, tmp_path.as_posix()), names)
+    np.testing.assert_allclose(names["result"], run["surprisal"][1:], atol=1e-4)
+
+
+def test_the_first_names_stay(text):
+    assert stagelight.Text is stagelight.Run
+    assert text.run is text.question
+    assert repr(model()(ids=[97, 98])).startswith("<ids [97, 98] in <")
+
+
+# two runs
+
+
+BESIDE = "the hat, the café sat on"
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "mistral", "bert", "t5"])
+def test_a_run_beside_itself_computed_again_differs_by_exactly_0_in_every_panel(kind):
+    run = model(kind)(TEXT)
+    beside = run.beside(run.again())
+    for id in run.model.panels():
+        answers = beside.panel(id, layer=1, pos=3)
+        if id == "bertviz":
+            assert answers.unlike
+            continue
+        found, ours = answers.description.numbers(), answers.a.description.numbers()
+        assert bool(found.size) == bool(ours.size), id
+        assert not found[np.isfinite(found)].any(), f"{id}: largest {np.nanmax(np.abs(found))}"
+        assert np.isfinite(found).any() == np.isfinite(ours).any(), f"{id}: nothing was subtracted"
+        assert answers.a.caption == answers.b.caption
+        assert not re.search("[◧◨]", str(answers.description.table())), f"{id}: something has no partner"
+
+
+def test_again_is_not_what_was_kept(text):
+    again = text.again()
+    assert again.question == text.question
+    np.testing.assert_array_equal(again["pattern", 1], text["pattern", 1])
+    assert not np.shares_memory(again["pattern", 1], text["pattern", 1])
+
+
+def test_a_difference_is_the_second_less_the_first(text):
+    answers = text.beside(text.model(BESIDE)).panel("attention", layer=1, head=2)
+    plain = answers.b.description.minus(answers.a.description)
+    assert answers.description.numbers().size <= plain.numbers().size + 400
+    pairs = text.beside(text.model(BESIDE)).alignment.both
+    ours, theirs = text["pattern", 1][2], text.model(BESIDE)["pattern", 1][2]
+    drawn = answers.description.z
+    both = [at for at, (i, j) in enumerate(text.beside(text.model(BESIDE)).alignment.pairs) if None not in (i, j)]
+    expected = theirs[np.ix_(*2 * [[j for _i, j in pairs]])] - ours[np.ix_(*2 * [[i for i, _j in pairs]])]
+    np.testing.assert_allclose(np.nan_to_num(drawn[np.ix_(both, both)]), expected, atol=1e-6)
+
+
+def test_places_are_the_first_runs_and_their_partners_the_seconds():
+    ours, theirs = model()("a b c d"), model()("xx a b c d")
+    beside = ours.beside(theirs)
+    answers = beside.panel("cell", layer=2, head=1, pos=4, src=2)
+    assert (answers.a.view.pos, answers.a.view.src) == (4, 2)
+    assert (answers.b.view.pos, answers.b.view.src) == (7, 5)
+    assert (answers.b.view.layer, answers.b.view.head) == (2, 1)
+    backwards = theirs.beside(ours)
+    for name in ("pos", "src"):
+        with pytest.raises(ValueError, match=f"{name} is -10: the token 'x' has no partner in the second run. Those"):
+            backwards.panel("cell", **{name: -10})
+    assert backwards.panel("cell", pos=-1).b.view.pos == 6
+
+
+def test_a_token_that_nobody_chose_is_one_that_both_have():
+    ours, theirs = model()("a b c!"), model()("a b c")
+    answers = ours.beside(theirs).panel("output")
+    assert (answers.a.view.pos, answers.b.view.pos) == (4, 4)
+    apart = model()("aaa").beside(model()("zz")).panel("output")
+    assert (apart.a.view.pos, apart.b.view.pos) == (2, 1)
+
+
+def test_what_the_first_run_opens_with_the_second_one_shows_too():
+    once, twice = model()("abcdefg"), model()("the cat, the cat, the cat")
+    for one, other in ((once, twice), (twice, once)):
+        answers = one.beside(other).panel("heads")
+        assert answers.a.description.title == answers.b.description.title
+    assert once.panel("heads").description.title != twice.panel("heads").description.title
+
+
+def test_what_does_not_go_beside_is_told(text):
+    with pytest.raises(TypeError, match="a run stands beside another run, not 'the'"):
+        text.beside("the")
+    beside = text.beside(model("bert")(TEXT))
+    with pytest.raises(ValueError, match="the panel 'surprisal' has nothing to show of tiny-bert"):
+        beside.panel("surprisal")
+    with pytest.raises(ValueError, match=r"no panel 'atention' \(did you mean"):
+        beside.panel("atention")
+    with pytest.raises(ValueError, match="no language 'xx'"):
+        beside.panel("attention", lang="xx")
+    with pytest.raises(TypeError, match="answers cannot be pickled"):
+        pickle.dumps(beside.panel("attention"))
+
+
+def test_where_there_is_no_difference_the_sentence_says_why(text):
+    answers = text.beside(text.model(BESIDE)).panel("bertviz")
+    for ask in ("description", "figure", "table"):
+        with pytest.raises(stagelight.Unlike, match="a page of BertViz, which is not made of numbers"):
+            getattr(answers, ask)
+    assert str(answers.unlike) in answers.caption
+    assert answers._repr_mimebundle_() == {"text/plain": repr(answers)}
+
+
+def test_a_difference_is_shown_saved_and_speaks_one_language(text, tmp_path):
+    beside = text.beside(text.model(BESIDE))
+    answers, chinese = beside.panel("writes"), beside.panel("writes", lang="zh")
+    assert isinstance(answers.figure, go.Figure)
+    assert isinstance(answers.table, pd.DataFrame)
+    assert len(answers.table) == len(answers.description.table().rows)
+    assert answers._repr_mimebundle_().keys() == {PLOTLY, "text/html", "text/plain"}
+    assert repr(answers) == f"{answers.title}\n{answers.caption}"
+    assert chinese.title == chinese.a.title != answers.title
+    assert chinese.caption != answers.caption
+    assert list(chinese.table.columns) != list(answers.table.columns)
+    assert chinese.caption in chinese.save(tmp_path / "a.html").read_text("utf-8")
+    assert '"type":"bar"' in chinese.save(tmp_path / "a.json").read_text("utf-8")
+    assert str(chinese.table.columns[-1]) in chinese.save(tmp_path / "a.csv").read_text("utf-8-sig")
+    with pytest.raises(ValueError, match=r"a\.png ends in"):
+        chinese.save(tmp_path / "a.png")
+    assert repr(beside).count(" in <") == 2
 
 
 def test_what_is_printed_says_what_it_is(text):

@@ -157,6 +157,16 @@ def test_another_text_forgets_the_tokens_of_the_old_one():
     assert (view.text, view.layer, view.head, view.pos, view.src, view.tail) == ("new", 3, 1, None, None, ())
 
 
+def test_ids_that_python_gave_are_in_no_link_and_belong_to_their_text_and_model():
+    view = View(text="ab", ids=(7, 8))
+    assert view.run(spec()).ids == (7, 8)
+    assert view.query() == View(text="ab").query()
+    assert read_view({"ids": "7.8", "text": "ab"}, PANELS, CONTROLS) == (View(text="ab"), ())
+    assert view.with_text("ab").ids == view.with_model("other").ids == ()
+    assert replace(view, text2="cd").second.ids == replace(view, model2="other").second.ids == ()
+    assert view.second.ids == (7, 8)
+
+
 def test_a_place_survives_its_link_and_anything_else_is_said():
     place = Place("at", "Place", ("",), count=3)
     moved = View(panel="tokens").with_setting(place, place.at(5, 0, 12))

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,15 @@ def test_a_trace_comes_back_equal(position):
 def test_a_run_that_came_back_is_a_key_like_the_one_that_went():
     run = Run(SPEC.id, "患", tail=(6,))
     assert {wire.unpack(wire.pack(Trace(run, SPEC, TOKENS, {}))).run: 1}[run] == 1
+
+
+def test_a_run_on_ids_comes_back_equal_and_others_than_its_tokens_are_refused():
+    ids = tuple(token.id for token in TOKENS[:-1])
+    run = Run(SPEC.id, "患", tail=(TOKENS[-1].id,), ids=ids)
+    assert wire.unpack(wire.pack(Trace(run, SPEC, TOKENS, {}))).run == run
+    for wrong in ((7,), (*ids, 7)):
+        with pytest.raises(ValueError, match="its tokens are not those that its run names"):
+            wire.unpack(wire.pack(Trace(replace(run, ids=wrong), SPEC, TOKENS, {})))
 
 
 def test_a_trace_of_another_version_is_refused_with_what_to_do(monkeypatch):

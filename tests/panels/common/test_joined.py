@@ -49,6 +49,12 @@ def test_the_program_reads_generated_tokens_as_words_too(tail, answered):
     assert starts("ab c", view, list(f"ab c{tail}".encode())) == list(joined.words_of(trace, view).starts)
 
 
+@pytest.mark.parametrize("text", ["ab c", "é x", "北b'c", "🙂."])
+def test_the_program_reads_given_tokens_as_words_too(text, answered):
+    trace, view = answered(PANEL, text=text, ids=tuple(text.encode()), settings=ON.settings)
+    assert starts(text, view) == list(joined.words_of(trace, view).starts) == expected(text)
+
+
 def test_without_the_switch_every_token_stands_alone_and_the_program_joins_nothing():
     trace = attending("a b c", even(3))
     assert joined.words_of(trace, Fitted()) == apart(3)

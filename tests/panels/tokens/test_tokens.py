@@ -36,6 +36,12 @@ def test_the_printed_program_finds_the_same_tokens(kind, answered, program):
     assert [place for _, _, place in found] == [(token.start, token.end) for token in trace.tokens]
 
 
+def test_the_printed_program_names_the_tokens_that_were_given(answered, program):
+    trace, view = answered(PANEL, text="ab", ids=(97, 98))
+    found = program(PANEL, trace, view)
+    assert found == [("a", 97), ("b", 98)]
+
+
 def test_tokens_need_no_forward_pass(answered):
     trace, _ = answered(PANEL)
     assert not trace.arrays
