@@ -314,9 +314,8 @@ class Beside:
         return self.a._chosen(panel, language, {**choices, "pos": shared})
 
     def _of_second(self, panel: Panel, first: Fitted, choices: Mapping[str, Any]) -> dict[str, Any]:
-        """The choices of the second run: those of the first one, with the partners of its places. What nobody has chosen
-        is the same too: what the first one opens with because its text has it; layer and head where the model has them.
-        """
+        """The choices of the second run: those of the first one, with the partners of its places. What nobody has
+        chosen is the same too: what the first one opens with; its layer and head where the second model has them."""
         a, b = self.a.model.spec, self.b.model.spec
         same: dict[str, Any] = {each.name: first[each] for each in panel.fitted(a, first) if isinstance(each, Choice)}
         ends = {"layer": (first.layer, b.layers), "head": (first.head, b.n_heads)}
