@@ -57,7 +57,7 @@ class MergedWord:
     place      which of the word's tokens it is, 0 the first
     special    whether it is a special token
     generated  whether the model made it, so that no text was cut
-    given      whether it was given by its id, so that no text was cut either
+    given      whether the tokens before generated ones were given by their ids, so that no text was cut either
     word       all of its bytes with their merges
     part       what is drawn of it: the chosen token and those around it that fit
     """
@@ -75,8 +75,8 @@ def read(trace: Trace, view: Fitted) -> MergedWord:
     """The word and the part of it that is drawn."""
     word, token = word_of(trace, view), trace.tokens[view.pos]
     place, generated = view.pos - word.first, view.pos >= len(trace.tokens) - len(trace.run.tail)
-    given = bool(trace.run.ids) and not generated
-    return MergedWord(token.label, place, token.special, generated, given, word, word.around(place))
+    around, given = word.around(place), bool(trace.run.ids)
+    return MergedWord(token.label, place, token.special, generated, given, word, around)
 
 
 def draw(merged: MergedWord) -> Ladder:

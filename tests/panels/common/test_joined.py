@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import PreTrainedTokenizerFast
 
 from anatomy.view import Fitted
 from anatomy.words import apart
@@ -10,6 +11,8 @@ from panels.attention.attention import PANEL
 from panels.common import joined
 from panels.common.shared import WORDS
 from tests.models.tiny import ByteTokenizer
+from tests.models.toy import backend
+from tests.panels import toys
 from tests.panels.conftest import byte_tokenizer
 from tests.panels.handmade import attending, even
 from viz import tokens
@@ -53,6 +56,15 @@ def test_the_program_reads_generated_tokens_as_words_too(tail, answered):
 def test_the_program_reads_given_tokens_as_words_too(text, answered):
     trace, view = answered(PANEL, text=text, ids=tuple(text.encode()), settings=ON.settings)
     assert starts(text, view) == list(joined.words_of(trace, view).starts) == expected(text)
+
+
+def test_the_program_does_not_cut_what_given_tokens_spell():
+    """Letters, which the tokenizer would merge, after a control token, which no text would give."""
+    letters = [backend().token_to_id(letter) for letter in "ableĠthe"]
+    trace, view = toys.answer(PANEL, text="able the", ids=(0, *letters), settings=ON.settings)
+    names = {"tokenizer": PreTrainedTokenizerFast(tokenizer_object=backend()), "text": "able the", "ids": [0, *letters]}
+    exec(joined.program(view), names)
+    assert [word.start for word in names["words"]] == list(joined.words_of(trace, view).starts) == [0, 1, 5, 6]
 
 
 def test_without_the_switch_every_token_stands_alone_and_the_program_joins_nothing():
