@@ -34,8 +34,8 @@ import numpy as np
 import panels as _panels
 from anatomy import glossary, request
 from anatomy.alignment import Alignment, aligned
-from anatomy.control import Choice
 from anatomy.language import LANGUAGES, _, get_locale, use_locale
+from anatomy.parting import Parting
 from anatomy.request import Want
 from anatomy.sites import SITES
 from anatomy.spec import ModelSpec
@@ -45,7 +45,7 @@ from models.checkpoints.terminal import TerminalBar
 from models.connect import connect
 from models.serving.store import Store, share
 from panels.answer import PanelAnswer
-from panels.beside import BesideAnswer
+from panels.beside import BesideAnswer, opened_with
 from panels.choices import chosen, place, shown
 from panels.panel import Panel
 from viz import export, notebook
@@ -286,6 +286,13 @@ class Beside:
         """Which tokens of the two belong together."""
         return aligned(self.a._plain, self.b._plain)
 
+    @cached_property
+    def parting(self) -> Parting:
+        """How far the two come apart: KL of the predictions and distance of the streams, pair by pair, and the best
+        tokens of both after the last pair. Refused where it would not fit in memory."""
+        a, b = self.a, self.b
+        return a.model.store.parting(a.question, b.model.store, b.question, self.alignment)
+
     def panel(self, id: str, *, lang: str | None = None, **choices: Any) -> "TwoAnswers":
         """What a panel answers about each of the two, and the difference.
 
@@ -303,7 +310,7 @@ class Beside:
             second = self.b._chosen(panel, language, self._of_second(panel, first, choices))
             answers = self.a._answered(panel, first), self.b._answered(panel, second)
             labels = self.a._plain.labels, self.b._plain.labels
-            return TwoAnswers(BesideAnswer(*answers, labels, self.alignment), language)
+            return TwoAnswers(BesideAnswer(*answers, labels, self.alignment, first), language)
 
     def _first(self, panel: Panel, language: str, choices: Mapping[str, Any]) -> Fitted:
         """The view of the first run. A token that nobody has chosen is one that the second run has, too."""
@@ -317,7 +324,7 @@ class Beside:
         """The choices of the second run: those of the first one, with the partners of its places. What nobody has
         chosen is the same too: what the first one opens with; its layer and head where the second model has them."""
         a, b = self.a.model.spec, self.b.model.spec
-        same: dict[str, Any] = {each.name: first[each] for each in panel.fitted(a, first) if isinstance(each, Choice)}
+        same: dict[str, Any] = {**opened_with(panel, a, first)}
         ends = {"layer": (first.layer, b.layers), "head": (first.head, b.n_heads)}
         same |= {name: place for name, (place, end) in ends.items() if place < end}
         places = {"pos": first.pos, "src": first.src}

@@ -6,12 +6,21 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from anatomy.alignment import Alignment
+from anatomy.control import Choice
 from anatomy.language import _
+from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
 from panels.answer import PanelAnswer
 from panels.panel import Panel, Table
+from viz.change import changed
 from viz.description import Description
 from viz.partners import Unlike, aligning
+
+
+def opened_with(panel: Panel, spec: ModelSpec, view: Fitted) -> dict[str, str]:
+    """What the choices of a panel stand at in a run, by name: the second run has the same, also where nobody has chosen
+    and its text by itself would open with another."""
+    return {each.name: view[each] for each in panel.fitted(spec, view) if isinstance(each, Choice)}
 
 
 @dataclass(frozen=True)
@@ -48,11 +57,6 @@ class BesideAnswer:
         return self.difference
 
     @cached_property
-    def caption(self) -> str:
-        """What changed, and by how much."""
-        return self.description.alternative()
-
-    @cached_property
     def table(self) -> Table:
         """Every number of the difference."""
         return self.description.table()
@@ -71,8 +75,11 @@ class BesideAnswer:
 
     @cached_property
     def caption(self) -> str:
-        """What the difference is, in words; where there is none, why."""
-        return str(self.difference) if isinstance(self.difference, Unlike) else self.difference.alternative()
+        """What changed most, and by how much; where there is no difference, why."""
+        a, b, difference = self.a.description, self.b.description, self.difference
+        if isinstance(difference, Unlike) or not isinstance(a, Description) or not isinstance(b, Description):
+            return str(getattr(difference, "sentence", difference))
+        return changed(a, b, difference)
 
     @contextmanager
     def _aligned(self) -> Iterator[None]:

@@ -26,7 +26,7 @@ from ui.host import HostedModel, Loading
 from ui.sides import Second
 from ui.waiting import Line
 from ui.withheld import SHORT, SLOW
-from viz.format import lasting, number, percent, quoted, thousands
+from viz.format import lasting, number, percent, quoted, signed_percent, thousands
 
 MOST_BARS = 160  # of a longer text the largest of every few pairs is drawn
 MOST_ROWS = 6  # of the best tokens: those that change most
@@ -193,7 +193,7 @@ def _chosen_stream(parted: int | None, end: float, token: str, last: int) -> str
         token=token,
         where=_place(parted),
         last=last,
-        share=percent(end) if end < 1 else _("{count} times", count=number(end, 2)),
+        share=percent(end) if end < 1 else signed_percent(end),
     )
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import panels
 from anatomy.alignment import Alignment, aligned
 from anatomy.language import _
 from anatomy.refused import Refused
 from anatomy.request import Run
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
+from panels.beside import opened_with
 from ui import links
 from ui.components.strip import Compared
 from ui.host import HostedModel, Loading, models, titled
@@ -104,8 +106,16 @@ def _cut(model: HostedModel, view: Fitted, cut: Trace) -> Second:
     other = asked(view, cut)
     own = model.run(other.run(spec))
     alignment = aligned(cut, own)
-    fitted = _moved(other, alignment).fit(spec, own.tokens)
+    settings = dict(other.settings) | _choices(view, cut)
+    fitted = replace(_moved(other, alignment), settings=tuple(sorted(settings.items()))).fit(spec, own.tokens)
     return Second(model, fitted, own, alignment, (cut.labels, own.labels))
+
+
+def _choices(view: Fitted, cut: Trace) -> dict[str, str]:
+    """What the open panel, and the overview beside it, are set to in the first run: the second one's are set alike."""
+    panel = panels.load()[view.panel]
+    drawn = (panel,) if panel.chooser is None else (panel, panels.load()[panel.chooser])
+    return {name: value for each in drawn for name, value in opened_with(each, cut.spec, view).items()}
 
 
 def asked(view: View, cut: Trace) -> View:

@@ -135,7 +135,7 @@ def _drawn(both: BesideAnswer) -> None:
     """The difference under its sentence, or why there is none."""
     difference = both.difference
     if isinstance(difference, Unlike):
-        text.notice(str(difference))
+        text.notice(difference.sentence)
         return
     text.answer(both.caption)
     with _wide(both.panel, both.key), mishap.costing(f"the figure of {both.key}"):
