@@ -1,6 +1,7 @@
 """The words in and beside a passage's plotly picture."""
 
 import numpy as np
+from jaxtyping import Float
 
 from anatomy.language import _, ngettext
 from viz import nouns
@@ -13,22 +14,26 @@ from viz.theme import FOCUS, MONO, NEUTRAL
 
 def annotations(given: Parts, place: Place) -> list[dict]:
     """Tokens and what they end in, the words at arcs, and those under the chosen line."""
-    return [*_tokens(given, place), *_told(given, place), *_words(given, place)]
+    return [*around(given, place), *_told(given, place), *_words(given, place)]
 
 
 def explained(given: Parts) -> tuple[str, ...]:
     """The sentences beneath a passage: how wide its lines are, how many arcs it has, then its own notes."""
-    lengths = given.lengths[np.isfinite(given.lengths)]
-    wide = _(
+    arcs = ngettext("{count} arc is drawn.", "{count} arcs are drawn.", len(given.arcs))
+    return (f"{wide(given.lengths)} {arcs}" if given.arcs else wide(given.lengths), *given.notes)
+
+
+def wide(lengths: Float[np.ndarray, "line stream"]) -> str:
+    """How wide the lines are."""
+    lengths = lengths[np.isfinite(lengths)]
+    return _(
         "Lines: as wide as the logarithm of the stream's length (L2 norm), from {low} to {high}.",
         low=number(float(lengths.min(initial=np.inf))),
         high=number(float(lengths.max(initial=-np.inf))),
     )
-    arcs = ngettext("{count} arc is drawn.", "{count} arcs are drawn.", len(given.arcs))
-    return (f"{wide} {arcs}" if given.arcs else wide, *given.notes)
 
 
-def _tokens(given: Parts, place: Place) -> list[dict]:
+def around(given: Parts, place: Place) -> list[dict]:
     """The labels of lines and bands on the left, what the lines end in on the right."""
     words = []
     end = {"xanchor": "right", "xshift": margin(given)["r"] - 8}

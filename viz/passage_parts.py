@@ -171,7 +171,7 @@ def _check_words(given: Parts) -> None:
     outside = next((word for word in given.words if not 0 <= word.layer < given.layers), None)
     if outside is not None:
         raise ValueError(f"{outside} is outside of {given.layers} layers")
-    odd = next((two for one, two in pairwise(given.words) if two.layer <= one.layer), None)
+    odd = next((two for one, two in pairwise(given.words) if two.layer < one.layer), None)
     if odd is not None:
         raise ValueError(f"{odd} is not in the order of the layers")
 

@@ -26,12 +26,9 @@ def picture(given: Parts) -> go.Figure:
     """The figure without a theme: the chosen line in its first colour, its arcs in the accent, all else grey."""
     place = placed(given)
     grey, own = ([arc for arc in given.arcs if arc.chosen is chosen] for chosen in (False, True))
-    figure = go.Figure(
+    figure = frame(given, place)
+    figure.add_traces(
         [
-            _chosen(given, place),
-            _others(given, place),
-            _stripes(given, place),
-            _bands(given, place),
             _arcs(given, place, grey, 1.2),
             *(_arcs(given, place, arcs, width) for arcs, width in _by_strength(own)),
             _dots(given, place, grey),
@@ -39,6 +36,13 @@ def picture(given: Parts) -> go.Figure:
             _lengths(given, place),
         ]
     )
+    # All at once: plotly checks the whole list again for each that is added.
+    return figure.update_layout(annotations=annotations(given, place))
+
+
+def frame(given: Parts, place: Place) -> go.Figure:
+    """Lines, layers and what is left out, as large as everything needs."""
+    figure = go.Figure([_chosen(given, place), _others(given, place), _stripes(given, place), _bands(given, place)])
     shown = thinned(given.layers, _TICKS)
     figure.update_xaxes(
         title={"text": escaped(_("layer")), "standoff": 4},
@@ -52,9 +56,7 @@ def picture(given: Parts) -> go.Figure:
     figure.update_yaxes(visible=False, range=[place.end, -ABOVE], fixedrange=True)
     around = margin(given)
     height = round(ROW * (place.end + ABOVE)) + around["t"] + around["b"]
-    figure.update_layout(height=height, showlegend=False, hovermode="closest", margin=around)
-    # All at once: plotly checks the whole list again for each that is added.
-    return figure.update_layout(annotations=annotations(given, place))
+    return figure.update_layout(height=height, showlegend=False, hovermode="closest", margin=around)
 
 
 def thickness(given: Parts) -> str:
@@ -95,8 +97,8 @@ def _others(given: Parts, place: Place) -> go.Scatter:
     x, half = _along(given), _halves(given)
     others = [i for i in range(len(given.lines)) if i != given.chosen]
     return go.Scatter(
-        x=_joined([np.concatenate([x, x[::-1]]) for _i in others]),
-        y=_joined([np.concatenate([place.lines[i] - half[i], place.lines[i] + half[i][::-1]]) for i in others]),
+        x=joined([np.concatenate([x, x[::-1]]) for _i in others]),
+        y=joined([np.concatenate([place.lines[i] - half[i], place.lines[i] + half[i][::-1]]) for i in others]),
         mode="lines",
         line={"width": 0, "color": NEUTRAL},
         fill="toself",
@@ -111,7 +113,7 @@ def _halves(given: Parts) -> Float[np.ndarray, "line stream"]:
     return (_THIN + (_THICK - _THIN) * widths(given)) / ROW
 
 
-def _joined(parts: Sequence[np.ndarray]) -> Float[np.ndarray, " point"]:
+def joined(parts: Sequence[np.ndarray]) -> Float[np.ndarray, " point"]:
     """The paths one after another, with a gap after each."""
     return np.concatenate([np.append(part, np.nan) for part in parts] or [np.empty(0)]).astype(np.float32)
 
@@ -119,8 +121,8 @@ def _joined(parts: Sequence[np.ndarray]) -> Float[np.ndarray, " point"]:
 def _boxes(boxes: Sequence[tuple[float, float, float, float]], opacity: float) -> go.Scatter:
     """Grey rectangles (left, right, top, bottom) as one filled path, behind everything."""
     return go.Scatter(
-        x=_joined([np.array([left, right, right, left, left]) for left, right, _top, _bottom in boxes]),
-        y=_joined([np.array([top, top, bottom, bottom, top]) for _left, _right, top, bottom in boxes]),
+        x=joined([np.array([left, right, right, left, left]) for left, right, _top, _bottom in boxes]),
+        y=joined([np.array([top, top, bottom, bottom, top]) for _left, _right, top, bottom in boxes]),
         mode="lines",
         line={"width": 0, "color": NEUTRAL},
         fill="toself",
@@ -140,7 +142,7 @@ def _bands(given: Parts, place: Place) -> go.Scatter:
     return _boxes([(-0.5, given.layers - 0.5, y - 0.25, y + 0.25) for y in place.bands], 0.2)
 
 
-def _way(given: Parts, place: Place, arc: Arc) -> tuple[Float[np.ndarray, " step"], Float[np.ndarray, " step"]]:
+def way(given: Parts, place: Place, arc: Arc) -> tuple[Float[np.ndarray, " step"], Float[np.ndarray, " step"]]:
     """From the source along its line, then down or up to the one that looks, into its layer (a cubic Bézier curve)."""
     unit = pixel(given)
     x = _cubic(begin(given, arc), arc.layer + 2 * unit, arc.layer - 6 * unit, arc.layer + 6 * unit)
@@ -164,11 +166,11 @@ def _by_strength(arcs: Sequence[Arc]) -> list[tuple[list[Arc], float]]:
 
 def _arcs(given: Parts, place: Place, arcs: Sequence[Arc], width: float) -> go.Scatter:
     """Arcs of one colour and width as one path."""
-    ways = [_way(given, place, arc) for arc in arcs]
+    ways = [way(given, place, arc) for arc in arcs]
     own = any(arc.chosen for arc in arcs)
     return go.Scatter(
-        x=_joined([x for x, _y in ways]),
-        y=_joined([y for _x, y in ways]),
+        x=joined([x for x, _y in ways]),
+        y=joined([y for _x, y in ways]),
         mode="lines",
         line={"width": width, "color": FOCUS if own else NEUTRAL, "shape": "spline"},
         opacity=1.0 if own else 0.6,

@@ -20,7 +20,7 @@ def draw(way: Way) -> Passage:
     lines = [_line(way, place) for place in way.paths.lines]
     number = {place: i for i, place in enumerate(way.paths.lines)}
     words = {arc: _arc_words(arc) for arc in way.told}
-    arcs = [_arc(way, arc, number, words.get(arc, "")) for arc in way.paths.taken]
+    arcs = [arc_between(way, arc, number, words.get(arc, "")) for arc in way.paths.taken]
     return Passage(
         lines=tuple(lines),
         lengths=way.lengths[list(way.paths.lines)],
@@ -48,7 +48,7 @@ def _line(way: Way, place: int) -> Line:
     return Line(place, way.tokens[place].label, leads, share, added)
 
 
-def _arc(way: Way, arc: Taken, number: Mapping[int, int], words: str) -> Arc:
+def arc_between(way: Way, arc: Taken, number: Mapping[int, int], words: str) -> Arc:
     """An arc between lines. number: of each position's line."""
     ends = number[arc.pos], number[arc.src]
     return Arc(arc.layer, arc.head, *ends, arc.weight, arc.share, arc.pos == way.pos, words)

@@ -5,11 +5,11 @@ output projection (Kobayashi et al. 2020, "Attention is Not Only a Weight", sec.
 own apart. It is drawn where it comes of a head that looks mostly at one token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from viz.passage import WHOLE
 
@@ -57,15 +57,25 @@ def paths(tops: Tops | None, tokens: int, pos: int) -> Paths:
     """Lines and arcs for a chosen position. tops: None where they are not there yet, so that only its line is known."""
     if tops is None:
         return Paths(tuple(range(tokens)) if tokens <= WHOLE else (pos,), ())
-    least = np.full(tokens, OTHERS)
-    least[pos] = CHOSEN
-    drawn = tops.weight > least  # [layer pos]
+    drawn = strong(tops, pos)
     if tokens <= WHOLE:
         lines, kept = tuple(range(tokens)), drawn
     else:
-        lines, kept = _rested_on(tops, drawn, pos)
+        lines, kept = rested_on(tops, drawn, pos)
+    return Paths(lines, between(tops, kept, lines))
+
+
+def strong(tops: Tops, pos: int) -> Bool[np.ndarray, "layer pos"]:
+    """Which contributions come of a head that looks mostly at one token. pos: the chosen one."""
+    least = np.full(tops.weight.shape[1], OTHERS)
+    least[pos] = CHOSEN
+    return tops.weight > least
+
+
+def between(tops: Tops, kept: Bool[np.ndarray, "layer pos"], lines: Collection[int]) -> tuple[Taken, ...]:
+    """Those that are kept and have both ends at these positions."""
     taken = (_taken(tops, layer, place) for layer, place in np.argwhere(kept).tolist())
-    return Paths(lines, tuple(arc for arc in taken if {arc.pos, arc.src} <= set(lines)))
+    return tuple(arc for arc in taken if arc.pos in lines and arc.src in lines)
 
 
 def _taken(tops: Tops, layer: int, pos: int) -> Taken:
@@ -74,7 +84,9 @@ def _taken(tops: Tops, layer: int, pos: int) -> Taken:
     return Taken(layer, int(tops.head[at]), pos, int(tops.source[at]), weight, share)
 
 
-def _rested_on(tops: Tops, drawn: np.ndarray, pos: int) -> tuple[tuple[int, ...], np.ndarray]:
+def rested_on(
+    tops: Tops, drawn: Bool[np.ndarray, "layer pos"], pos: int, most: int = MOST
+) -> tuple[tuple[int, ...], Bool[np.ndarray, "layer pos"]]:
     """(the chosen position and those that it rests on most, which arcs lie on the way to it).
 
     From the last layer down: what a token has taken in by a layer counts where it is read in a later one. A way is as
@@ -89,7 +101,7 @@ def _rested_on(tops: Tops, drawn: np.ndarray, pos: int) -> tuple[tuple[int, ...]
             way = min(strength, float(tops.share[layer, place])), steps - 1
             ways[source] = max(ways.get(source, way), way)
     strongest = sorted(ways, key=lambda place: (*ways[place], place), reverse=True)
-    return tuple(sorted(strongest[:MOST])), kept
+    return tuple(sorted(strongest[:most])), kept
 
 
 def told(taken: Sequence[Taken], pos: int, most: int) -> tuple[Taken, ...]:

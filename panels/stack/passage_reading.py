@@ -65,6 +65,7 @@ class Way:
     pos      the chosen one
     lengths  of every token's stream (L2 norm), entering layer 0 and leaving each layer
     complete whether arcs and all predictions are there; of a long text they come after the first picture
+    tops     what the arcs are chosen from; None where they are not there yet
     paths    which tokens have lines, and the arcs between them
     said     what the chosen token's line would say after each layer, as far as one token leads several in a row
     since    the layer from which on it says what the model answers; None where that is the last alone, or no answer
@@ -78,6 +79,7 @@ class Way:
     pos: int
     lengths: Float[np.ndarray, "pos stream"]
     complete: bool
+    tops: Tops | None
     paths: Paths
     said: tuple[Said, ...]
     since: int | None
@@ -116,7 +118,7 @@ class Way:
 def read(trace: Trace, view: Fitted) -> Way:
     """Lengths, arcs, words and predictions."""
     entering, leaving = trace[Want("norm_pre")], trace[Want("norm_post")]  # [layer pos]
-    complete = all(want in trace for want in _slow(trace.spec))
+    complete, tops = all(want in trace for want in _slow(trace.spec)), _tops(trace, entering)
     return Way(
         spec=trace.spec,
         tokens=trace.tokens,
@@ -124,7 +126,8 @@ def read(trace: Trace, view: Fitted) -> Way:
         pos=view.pos,
         lengths=np.concatenate([entering[:1], leaving]).T,
         complete=complete,
-        paths=paths(_tops(trace, entering), len(trace.tokens), view.pos),
+        tops=tops,
+        paths=paths(tops, len(trace.tokens), view.pos),
         said=_said(trace, view.pos) if trace.spec.head else (),
         since=_since(trace, view.pos) if trace.spec.head else None,
         leads=_leads(trace),
