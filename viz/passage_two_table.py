@@ -39,7 +39,7 @@ def table(given: PartsOfTwo) -> Table:
     )
 
 
-def _row(what: str, a: float | None = None, b: float | None = None, **cells: Value) -> tuple[Value, ...]:
+def _row(what: str, a: float | None = None, b: float | None = None, **cells: Any) -> tuple[Value, ...]:
     """The cells in the order of the columns, with both numbers and their difference where both are there."""
     one, other = (None if value is None or isnan(value) else value for value in (a, b))
     cells |= {"a": one, "b": other, "minus": None if one is None or other is None else other - one}
@@ -104,7 +104,7 @@ def _words(given: PartsOfTwo) -> list[tuple[Value, ...]]:
     chosen = _of(given, given.chosen)
     found = []
     for own in given.words:
-        cells = {**chosen, "says": own.word.label, "change": _(CHANGES[own.change])}
+        cells: dict[str, Any] = {**chosen, "says": own.word.label, "change": _(CHANGES[own.change])}
         if own.a and own.b and own.a.layer == own.b.layer:
             found.append(
                 _row(_("word after the layer"), own.a.probability, own.b.probability, **cells, layer=own.b.layer)

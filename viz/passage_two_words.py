@@ -38,7 +38,12 @@ def _of_arcs(given: PartsOfTwo) -> list[str]:
         "weaker": _("Most weakened: {names}.", names="{names}"),
     }
     found = [(words, ordered(given, change)) for change, words in told.items()]
-    return [words.replace("{names}", _few([named(given, arc) for arc in arcs])) for words, arcs in found if arcs]
+    few = {"new": 2, "gone": 2}
+    return [
+        words.replace("{names}", _few([named(given, arc) for arc in arcs], few.get(arcs[0].change, 1)))
+        for words, arcs in found
+        if arcs
+    ]
 
 
 def ordered(given: PartsOfTwo, change: str) -> list[ArcOfTwo]:
@@ -47,20 +52,41 @@ def ordered(given: PartsOfTwo, change: str) -> list[ArcOfTwo]:
     return sorted(own, key=lambda arc: (arc.looking != given.chosen, -abs(arc.grown)))
 
 
-def _few(names: Sequence[str]) -> str:
-    return "; ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
+def _few(names: Sequence[str], most: int = _NAMED) -> str:
+    return "; ".join(names[:most]) + (" …" if len(names) > most else "")
 
 
 def named(given: PartsOfTwo, arc: ArcOfTwo) -> str:
-    """An arc in words, with its weight in both runs."""
+    """An arc in words, with its weight in both runs, and where the same head looked in A instead."""
+    before = instead(given, arc)
+    values = {
+        "token": given.called(arc.looking),
+        "weights": arc.numbers,
+        "other": given.called(arc.looked),
+        "layer": arc.arc.layer,
+        "head": arc.arc.head,
+    }
+    if before is not None:
+        return _(
+            "{token} takes {weights} from {other} (layer {layer}, head {head}; in {a} {before} from {gone})",
+            a=A,
+            before=percent(before.arc.weight),
+            gone=given.called(before.looked),
+            **values,
+        )
     return _(
         "{token} takes {weights} from {other} (layer {layer}, head {head})",
-        token=given.called(arc.looking),
-        weights=arc.numbers,
-        other=given.called(arc.looked),
-        layer=arc.arc.layer,
-        head=arc.arc.head,
+        **values,
     )
+
+
+def instead(given: PartsOfTwo, arc: ArcOfTwo) -> ArcOfTwo | None:
+    """The arc of the same head and token that is gone where this one is new; None for none."""
+    if arc.change != "new" or not given.one_model:
+        return None
+    key = (arc.layer, arc.arc.head, arc.looking)
+    found = (old for old in given.arcs if old.change == "gone" and (old.layer, old.arc.head, old.looking) == key)
+    return next(found, None)
 
 
 def _of_words(given: PartsOfTwo) -> list[str]:
