@@ -17,6 +17,10 @@ def other_tokens(count: int) -> str:
     return ngettext("{count} other token", "{count} other tokens", count)
 
 
+def arcs(count: int) -> str:
+    return ngettext("{count} arc", "{count} arcs", count)
+
+
 def words(count: int) -> str:
     return ngettext("{count} word", "{count} words", count)
 

@@ -12,7 +12,7 @@ from anatomy.language import N_, _
 from viz.format import percent, quoted
 from viz.passage_parts import STEPS, Arc, Line, Parts, Step, Word
 
-A, B = "Ⓐ", "Ⓑ"  # the first run, and the second
+A, B = "A", "B"  # the first run, and the second: letters in circles are in few fonts
 LEAST = 0.05  # change of a weight or a probability from which on it is drawn
 _UNTOLD = (Step("", "", "", (), ()),) * STEPS  # two runs are not told in steps
 Change = Literal["new", "gone", "stronger", "weaker", "earlier", "later", "same"]
@@ -40,7 +40,7 @@ SIGNS: dict[Change, str] = {
 class TokenOfTwo:
     """A row of the figure: A's line, B's line, or both.
 
-    lone  "Ⓐ" or "Ⓑ" where the token has no partner in the other text, else ""
+    lone  "A" or "B" where the token has no partner in the other text, else ""
     """
 
     a: Line | None
@@ -59,9 +59,10 @@ class TokenOfTwo:
         """The token that stood here in A, where B has another one; "" else."""
         return self.a.label if self.a and self.b and self.a.label != self.b.label else ""
 
-    def named(self) -> str:
-        """The token in quotation marks, with the run where it is of one alone."""
-        return f"{self.lone} {quoted(self.line.label)}".strip()
+    @property
+    def marked(self) -> str:
+        """The token, with the run where it is of one alone."""
+        return f"{self.lone}: {self.line.label}" if self.lone else self.line.label
 
 
 @dataclass(frozen=True)
@@ -172,8 +173,8 @@ class PartsOfTwo:
         """A row's token in quotation marks, with its position where other rows have the same."""
         own = self.rows[row]
         if sum(each.line.label == own.line.label for each in self.rows) == 1:
-            return own.named()
-        return _("{token} at position {pos}", token=own.named(), pos=own.line.place)
+            return quoted(own.line.label)
+        return _("{token} at position {pos}", token=quoted(own.line.label), pos=own.line.place)
 
     @cached_property
     def merged(self) -> Parts:
@@ -202,8 +203,7 @@ class PartsOfTwo:
 
 def _label(row: TokenOfTwo) -> str:
     """A token as it stands beside the picture: with what it was, or the run that alone has it."""
-    label = f"{row.lone} {row.line.label}".strip()
-    return f"{row.was} → {label}" if row.was else label
+    return f"{row.was} → {row.line.label}" if row.was else row.marked
 
 
 def _leads(row: TokenOfTwo) -> tuple[str, float]:

@@ -47,12 +47,7 @@ def _row(what: str, a: float | None = None, b: float | None = None, **cells: Any
 
 
 def _of(given: PartsOfTwo, row: int) -> _Token:
-    return {"token": _label(given, row), "pos": given.rows[row].line.place}
-
-
-def _label(given: PartsOfTwo, row: int) -> str:
-    own = given.rows[row]
-    return f"{own.lone} {own.line.label}".strip()
+    return {"token": given.rows[row].marked, "pos": given.rows[row].line.place}
 
 
 def _tokens(given: PartsOfTwo) -> list[tuple[Value, ...]]:
@@ -89,7 +84,7 @@ def _arcs(given: PartsOfTwo) -> list[tuple[Value, ...]]:
             "layer": own.arc.layer,
             "head": own.arc.head,
             **_of(given, own.looking),
-            "other": _label(given, own.looked),
+            "other": given.rows[own.looked].marked,
             "other_pos": given.rows[own.looked].line.place,
         }
         weights = (arc.weight if arc else None for arc in (own.a, own.b))

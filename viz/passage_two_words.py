@@ -16,7 +16,7 @@ def caption(given: PartsOfTwo) -> str:
     if given.alike:
         return _("Nothing differs: {a} and {b} have the same arcs, words and predictions, with the same numbers.",
                  a=A, b=B)  # fmt: skip
-    said = (_counts(given), *_of_arcs(given), *_of_words(given), _of_next(given))
+    said = (_of_next(given), _counts(given), *_of_arcs(given), *_of_words(given))
     return " ".join(filter(None, said))
 
 
@@ -159,7 +159,9 @@ def explained(given: PartsOfTwo) -> tuple[str, ...]:
             "one between the same tokens, in whatever head; what is gone is drawn at the same depth."
         )
     )
-    return tuple(filter(None, (wide(given.lengths), signs, partners, _of_tokens(given), _of_chosen(given))))
+    return tuple(
+        filter(None, (wide(given.lengths), signs, partners, _of_tokens(given), _of_chosen(given), _of_best(given)))
+    )
 
 
 def _points() -> str:
@@ -169,12 +171,13 @@ def _points() -> str:
 def _of_tokens(given: PartsOfTwo) -> str:
     """Tokens that stand in another's place, and those without a partner."""
     replaced = [f"{quoted(row.was)} → {quoted(row.line.label)}" for row in given.rows if row.was]
-    lone = [row.named() for row in given.rows if row.lone]
     told = []
     if replaced:
         told.append(_("Replaced: {names}.", names=_few(replaced)))
-    if lone:
-        told.append(_("Without a partner in the other text: {names}.", names=_few(lone)))
+    for run in (A, B):
+        lone = [quoted(row.line.label) for row in given.rows if row.lone == run]
+        if lone:
+            told.append(_("Without a partner, in {run} alone: {names}.", run=run, names=_few(lone)))
     return " ".join(told)
 
 
@@ -183,6 +186,12 @@ def _of_chosen(given: PartsOfTwo) -> str:
         return ""
     return _("The chosen token is {token} in {b} and {other} in {a}: words and next tokens are those of each.",
              a=A, b=B, token=given.called(given.chosen), other=given.called(given.chosen_a))  # fmt: skip
+
+
+def _of_best(given: PartsOfTwo) -> str:
+    if not any(isnan(each.a) or isnan(each.b) for each in given.best):
+        return ""
+    return _("A next token without a number is not among those of that run which are listed as its likeliest.")
 
 
 def meaning(change: Change) -> str:

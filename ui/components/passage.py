@@ -129,7 +129,7 @@ def pack(passage: Passage, alt: str) -> dict[str, Any]:
             (label, percent(probability), 0.0 if math.isnan(probability) else round(probability, 4))
             for label, probability in passage.best[:BEST]
         ],
-        "gaps": [gap(*gap) for gap in gaps(passage)],
+        "gaps": [gap_words(*gap) for gap in gaps(passage)],
         "after": passage.after,
         "end": passage.end,
         "goes_on": passage.goes_on,
@@ -149,7 +149,7 @@ def _arc(arc: Arc) -> tuple[object, ...]:
     return arc.layer, arc.head, arc.looking, arc.looked, weight, share, wide, int(arc.chosen), arc.told
 
 
-def gap(before: int, first: int, last: int) -> tuple[int, str, str]:
+def gap_words(before: int, first: int, last: int) -> tuple[int, str, str]:
     """Positions that no line stands for: number of the line before which they stand, how many, which."""
     many = "… " + nouns.tokens(last - first + 1)
     if first == last:

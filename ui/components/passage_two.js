@@ -3,6 +3,7 @@ const DRAWN = "http://www.w3.org/2000/svg", PEN = document.createElement("canvas
 const make = (tag, className, text) => Object.assign(document.createElement(tag), { className: className ?? "", textContent: text ?? "" });
 const within = (x, low, high) => Math.max(low, Math.min(high, x));
 const near = (x) => Math.round(x * 10) / 10;
+const own = (el) => el.classList.contains("own");
 const wide = (text, font) => { PEN.font = font; return PEN.measureText(text).width; };
 
 function shape(name, className, values, text) {
@@ -14,10 +15,10 @@ function shape(name, className, values, text) {
 }
 
 // A stroke of one kind of change, with its sign where it begins.
-function stroke(kind, sign, path, x, y) {
-  const group = shape("g", `arc ${kind}`, {});
-  group.append(shape("path", "", { d: path }), shape("circle", "", { cx: near(x), cy: near(y), r: sign ? 6.5 : 2.4 }));
-  if (sign) group.append(shape("text", "sign", { x: near(x), y: near(y + 3.6), "text-anchor": "middle" }, sign));
+function stroke(kind, sign, path, x, y, own) {
+  const group = shape("g", `arc ${kind}${own ? " own" : ""}`, {});
+  group.append(shape("path", "", { d: path }), shape("circle", "", { cx: near(x), cy: near(y), r: sign ? (own ? 7 : 4.8) : 2.4 }));
+  if (sign) group.append(shape("text", "sign", { x: near(x), y: near(y + (own ? 3.8 : 2.8)), "text-anchor": "middle" }, sign));
   return group;
 }
 
@@ -82,7 +83,7 @@ export default function ({ data: [d], parentElement }) {
     d.rows.forEach(([, , lone], i) => {
       const points = d.sizes[i].map((size, s) => [p.at(s), 0.7 + 0.033 * size]), y = p.y[i];
       const edge = [...points.map(([x, w]) => [x, y - w]), ...points.reverse().map(([x, w]) => [x, y + w])];
-      out.push(shape("path", `way${i === d.chosen ? " chosen" : ""}${lone === "Ⓐ" ? " gone" : ""}`, { d: `M${edge.map(([x, y]) => `${near(x)} ${near(y)}`).join(" L")}Z` }));
+      out.push(shape("path", `way${i === d.chosen ? " chosen" : ""}${lone === "A" ? " gone" : ""}`, { d: `M${edge.map(([x, y]) => `${near(x)} ${near(y)}`).join(" L")}Z` }));
     });
     const hits = [], told = [];
     arcs = d.arcs.map(([layer, looking, looked, kind, sign, , numbers], k) => {
@@ -91,7 +92,7 @@ export default function ({ data: [d], parentElement }) {
       hits.push(Object.assign(shape("path", "hit", { d: path }), { mark: ["arc", k] }));
       if (sign) taken.push([from - 7, y0 - 7, 14, 14]);
       if (numbers) told.push([k, from, y0, `${sign} ${numbers}`]);
-      return stroke(kind, sign, path, from, y0);
+      return stroke(kind, sign, path, from, y0, looking === d.chosen);
     });
     p.pills.forEach((pill, k) => {
       const y = p.y[d.chosen];
@@ -111,7 +112,7 @@ export default function ({ data: [d], parentElement }) {
     const ticks = [...Array(d.layers).keys()].filter((l) => l === last || (l % every === 0 && (last - l) * p.step >= 24));
     const below = ticks.map((l) => shape("text", "tick", { x: near(p.at(l + 0.5)), y: p.bottom + 15, "text-anchor": "middle" }, String(l)));
     if (!p.narrow) below.push(shape("text", "tick", { x: p.from - 12, y: p.bottom + 15, "text-anchor": "end" }, say.layer));
-    const calm = arcs.filter((_, k) => !d.arcs[k][4]), loud = arcs.filter((_, k) => d.arcs[k][4]);
+    const calm = arcs.filter((_, k) => !d.arcs[k][4]), loud = arcs.filter((_, k) => d.arcs[k][4]).sort((a, b) => own(a) - own(b));
     svg.replaceChildren(...out, ...calm, ...loud, shape("g", "over", {}), ...below, ...hits, ...numbers);
     drawLabels();
     light(lit);
@@ -129,7 +130,7 @@ export default function ({ data: [d], parentElement }) {
       next.append(make("b", "", leads), make("small", "", share), ...(before ? [make("small", "", before)] : []));
       token.title = title;
       next.title = [leads, share, before].join(" ");
-      if (p.narrow) seen.push(put(token, 0, p.y[i] - 38, p.width / 2 - 4, 22), put(next, p.width / 2, p.y[i] - 38, p.width / 2, 22));
+      if (p.narrow) seen.push(put(token, 0, p.y[i] - 38, p.width / 2 - 4, 22), put(next, 0, p.y[i] - 38, 0, 22));
       else seen.push(put(token, 0, p.y[i] - 13, p.chip, 26), put(next, p.to + 14, p.y[i] - 13, p.lead, 26));
     });
     pills = p.pills.map((pill, k) => {
@@ -152,7 +153,7 @@ export default function ({ data: [d], parentElement }) {
   // A list for each kind of change: what it looks like in the picture, and every arc and word of it.
   function list([kind, sign, heading, items, more]) {
     const box = make("section"), head = make("h4"), sample = shape("svg", "sample", { width: 44, height: 16, "aria-hidden": true });
-    sample.append(stroke(kind, sign, "M8 8 L43 8", 8, 8));
+    sample.append(stroke(kind, sign, "M8 8 L43 8", 8, 8, true));
     head.append(sample, heading);
     box.append(head);
     if (!items.length) return box;
@@ -191,8 +192,8 @@ export default function ({ data: [d], parentElement }) {
   best.lastChild.replaceChildren(...d.best.map(([label, runs]) => {
     const row = make("li"), bars = make("div");
     bars.append(...runs.flatMap(([run, percent, share]) => {
-      const bar = make("span", run === "Ⓐ" ? "bar first" : "bar");
-      bar.style.width = `${Math.max(1, 100 * share)}%`;
+      const bar = make("span", run === "A" ? "bar first" : "bar");
+      bar.style.width = share ? `${Math.max(1, 100 * share)}%` : 0;
       const track = make("span", "track");
       track.append(bar);
       return [make("i", "", run), track, make("small", "", percent)];

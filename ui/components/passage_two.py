@@ -1,14 +1,16 @@
 """The passages of two runs on the page: `viz.passage_two.PassageOfTwo` packed for passage_two.js."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from anatomy.language import _, ngettext, spaced
 from ui.components import register
-from ui.components.passage import gap
-from viz.format import percent
+from ui.components.passage import gap_words
+from viz import nouns
+from viz.format import listed, percent
 from viz.passage_parts import Line, gaps, widths
 from viz.passage_two import PassageOfTwo
 from viz.passage_two_parts import CHANGES, SIGNS, A, B, Change, TokenOfTwo, from_to
@@ -65,7 +67,7 @@ def pack(two: PassageOfTwo, alt: str) -> dict[str, Any]:
         ],
         "best": [(each.label, [_share(A, each.a), _share(B, each.b)]) for each in two.best],
         "after": two.after,
-        "gaps": [gap(*each) for each in gaps(merged)],
+        "gaps": [gap_words(*each) for each in gaps(merged)],
         "groups": [group for change in CHANGES if (group := _group(two, change))],
         "notes": [spaced(note) for note in explained(two)],
         "say": {
@@ -109,9 +111,16 @@ def _group(two: PassageOfTwo, change: Change) -> tuple[str, str, str, list[tuple
     items += [("word", at, named_word(word)) for at, word in enumerate(two.words) if word.change == change]
     if not items:
         return None
-    heading = _("{meaning} ({count})", meaning=meaning(change), count=len(items))
+    heading = _("{meaning}: {counts}", meaning=meaning(change), counts=_counted(items))
     if change == "same":
         return change, SIGNS[change], heading, [], ""
     more = len(items) - LISTED
     rest = ngettext("and {count} more, in the table", "and {count} more, in the table", more) if more > 0 else ""
     return change, SIGNS[change], heading, items[:LISTED], rest
+
+
+def _counted(items: Sequence[tuple[str, int, str]]) -> str:
+    """How many arcs and how many words there are."""
+    arcs = sum(what == "arc" for what, _at, _words in items)
+    words = len(items) - arcs
+    return listed([nouns.arcs(arcs)] * bool(arcs) + [nouns.words(words)] * bool(words))
