@@ -41,25 +41,57 @@ def picture(given: PartsOfTwo) -> go.Figure:
     merged = given.merged
     place = placed(merged)
     figure = frame(merged, place)
+    figure.update_traces(showlegend=False)
     for kind in _STROKES:
-        of_kind = [at for at, arc in enumerate(given.arcs) if arc.change == kind]
-        if of_kind:
-            figure.add_traces([_arcs(given, place, kind, of_kind), _dots(given, place, kind, of_kind)])
+        for own in (False, True):
+            places = [
+                at for at, arc in enumerate(given.arcs) if arc.change == kind and (arc.looking == given.chosen) is own
+            ]
+            if places:
+                figure.add_traces([_arcs(given, place, kind, places, own), _dots(given, place, kind, places, own)])
+        count = sum(arc.change == kind for arc in given.arcs)
+        if count:
+            figure.add_trace(_entry(kind, count))
     notes = [*around(merged, place), *_told(given, place), *_words(given, place)]
     top = {"margin_t": figure.layout.margin.t + 30, "height": figure.layout.height + 30} if given.arcs else {}
     return figure.update_layout(annotations=notes, showlegend=bool(given.arcs), legend=LEGEND, **top)
 
 
-def _arcs(given: PartsOfTwo, place: Place, kind: Change, of_kind: Sequence[int]) -> go.Scatter:
-    """Arcs of one kind as one path."""
+def _entry(kind: Change, count: int) -> go.Scatter:
+    """The legend's words on a kind, beside its stroke and its shape."""
+    stroke = _STROKES[kind]
+    return go.Scatter(
+        x=[None],
+        y=[None],
+        mode="lines+markers",
+        line={"width": stroke.width, "color": stroke.colour, "dash": stroke.dash},
+        marker=_marker(kind, own=True),
+        name=f"{SIGNS[kind]} {_(CHANGES[kind])} ({count})".strip(),
+        legendgroup=kind,
+    )
+
+
+def _marker(kind: Change, own: bool) -> dict:
+    stroke = _STROKES[kind]
+    return {
+        "size": 5 if kind == "same" else 10 if own else 7,
+        "symbol": stroke.symbol,
+        "color": stroke.colour,
+        "opacity": 1.0 if own else 0.6,
+        "line": {"width": 2 if stroke.symbol.endswith("open") else 0, "color": stroke.colour},
+    }
+
+
+def _arcs(given: PartsOfTwo, place: Place, kind: Change, of_kind: Sequence[int], own: bool) -> go.Scatter:
+    """Arcs of one kind as one path. own: the chosen token's, which are thick."""
     stroke = _STROKES[kind]
     ways = [way(given.merged, place, given.merged.arcs[at]) for at in of_kind]
     return go.Scatter(
         x=joined([x for x, _y in ways]),
         y=joined([y for _x, y in ways]),
         mode="lines",
-        line={"width": stroke.width, "color": stroke.colour, "dash": stroke.dash, "shape": "spline"},
-        opacity=0.6 if kind == "same" else 1.0,
+        line={"width": stroke.width if own else 1.2, "color": stroke.colour, "dash": stroke.dash, "shape": "spline"},
+        opacity=1.0 if own and kind != "same" else 0.6,
         zorder=2 if kind == "same" else 4,
         hoverinfo="skip",
         legendgroup=kind,
@@ -67,23 +99,17 @@ def _arcs(given: PartsOfTwo, place: Place, kind: Change, of_kind: Sequence[int])
     )
 
 
-def _dots(given: PartsOfTwo, place: Place, kind: Change, of_kind: Sequence[int]) -> go.Scatter:
+def _dots(given: PartsOfTwo, place: Place, kind: Change, of_kind: Sequence[int], own: bool) -> go.Scatter:
     """Where arcs begin: the shape of their kind, with their numbers to read."""
-    stroke, merged = _STROKES[kind], given.merged
+    merged = given.merged
     return go.Scatter(
         x=np.array([begin(merged, merged.arcs[at]) for at in of_kind], np.float32),
         y=np.array([place.lines[given.arcs[at].looked] for at in of_kind], np.float32),
         mode="markers",
-        marker={
-            "size": 5 if kind == "same" else 10,
-            "symbol": stroke.symbol,
-            "color": stroke.colour,
-            "line": {"width": 2 if stroke.symbol.endswith("open") else 0, "color": stroke.colour},
-        },
+        marker=_marker(kind, own),
         zorder=2 if kind == "same" else 5,
-        name=f"{SIGNS[kind]} {_(CHANGES[kind])} ({len(of_kind)})".strip(),
         legendgroup=kind,
-        showlegend=True,
+        showlegend=False,
         hovertext=[_read(given, given.arcs[at]) for at in of_kind],
         hovertemplate="%{hovertext}<extra></extra>",
     )

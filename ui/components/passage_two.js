@@ -31,8 +31,8 @@ function place(d, width, mono, font) {
   p.step = (p.to - p.from) / d.layers;
   p.at = (layer) => p.from + p.step * layer;
   const ends = [];
-  p.pills = d.words.map(([layer, label]) => {
-    const size = Math.min(132, wide(label, `600 12px ${mono}`) + 26), wanted = within(p.at(layer + 1) - size / 2, p.from - 6, p.to + 6 - size);
+  p.pills = d.words.map(([layer, label, , sign]) => {
+    const size = Math.min(140, wide(label, `600 12px ${mono}`) + (sign ? 40 : 22)), wanted = within(p.at(layer + 1) - size / 2, p.from - 6, p.to + 6 - size);
     let line = ends.findIndex((end) => end + 5 <= wanted);
     if (line < 0) line = ends.length;
     ends[line] = wanted + size;
