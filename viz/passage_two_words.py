@@ -145,9 +145,9 @@ def explained(given: PartsOfTwo) -> tuple[str, ...]:
     """How the figure is read: what is compared with what, and what its signs and strokes mean."""
     signs = _(
         "{a} is the first run, {b} the second, whose lines are drawn. + with a solid line: new in {b}. × with a dashed "
-        "line: gone, in {a} alone. ▲ with a solid line and ▼ with a dash-dotted one: stronger and weaker, by {least} of "
-        "attention or more. Grey with a dot: changed by less. The chosen token's arcs are thick. Numbers with an arrow "
-        "go from {a} to {b}.",
+        "line: gone, in {a} alone. ▲ with a solid line and ▼ with a dash-dotted one: stronger and weaker, by {least} "
+        "of attention or more. Grey with a dot: changed by less. The chosen token's arcs are thick. Numbers with an "
+        "arrow go from {a} to {b}.",
         a=A,
         b=B,
         least=_points(),

@@ -14,7 +14,7 @@ from viz.passage import Arc, Line, Passage, Word
 from viz.passage_two import PassageOfTwo, beside
 from viz.passage_two_parts import CHANGES, SIGNS
 
-SAID = "“·Berlin” takes 31 % from “Paris” at position 0 (layer 29, head 3)"
+SAID = "“·Berlin” at position 8 takes 31 % from “Paris” (layer 29, head 3)"
 
 
 def same(of: Passage) -> PassageOfTwo:
@@ -126,7 +126,8 @@ def test_each_kind_of_change_has_a_sign_and_a_stroke_of_its_own(window):
     page = window().page
     drawn(page, changed())
     looks = """() => ["new", "gone", "stronger", "weaker", "same"].map((kind) => {
-        const arc = document.querySelector(`.stage .arc.own.${kind}`), of = (name) => getComputedStyle(arc.querySelector(name));
+        const arc = document.querySelector(`.stage .arc.own.${kind}`);
+        const of = (name) => getComputedStyle(arc.querySelector(name));
         return [arc.querySelector(".sign")?.textContent ?? "", of("path").strokeDasharray];
     })"""
     expect_of(page, looks, [["+", "none"], ["×", "5px, 4px"], ["▲", "none"], ["▼", "9px, 3px, 2px, 3px"], ["", "none"]])
