@@ -13,7 +13,7 @@ from anatomy.view import Fitted
 from panels.answer import PanelAnswer
 from panels.panel import Panel, Table
 from viz.change import changed
-from viz.description import Description
+from viz.description import Description, Told
 from viz.partners import Unlike, aligning
 
 
@@ -63,7 +63,10 @@ class BesideAnswer:
 
     @cached_property
     def difference(self) -> Description | Unlike:
-        """B − A, from the descriptions alone; an Unlike, whose words are for readers, where there is none."""
+        """B − A, from the descriptions alone, or the panel's own figure of both. Where there is none an Unlike, with a
+        sentence for readers."""
+        if self.panel.both is not None:
+            return self.panel.both(self.a.reading, self.b.reading, self.alignment)
         ours, theirs = self.b.description, self.a.description
         if not isinstance(ours, Description) or not isinstance(theirs, Description):
             return Unlike(_("This figure is a page of BertViz, which is not made of numbers that could be subtracted."))
@@ -76,6 +79,8 @@ class BesideAnswer:
     @cached_property
     def caption(self) -> str:
         """What changed most, and by how much; where there is no difference, why."""
+        if isinstance(self.difference, Told):
+            return self.difference.caption
         a, b, difference = self.a.description, self.b.description, self.difference
         if isinstance(difference, Unlike) or not isinstance(a, Description) or not isinstance(b, Description):
             return str(getattr(difference, "sentence", difference))

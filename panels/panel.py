@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
+from anatomy.alignment import Alignment
 from anatomy.control import Control, Slider
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from viz.description import Description
+from viz.description import Description, Told
 from viz.heads import Heads
 from viz.table import Table as Table
 
@@ -47,6 +48,8 @@ class Panel(Generic[Reading]):
     whole     it is drawn across the page: without the map, the articles and the picker of its stage beside it
     wide      its figure is not legible on a phone: there it is 560 px wide, and moved within its card
     others    it also shows the same text under the other models at hand: `trace.of_others`
+    both      (what was read of run A, of run B, the alignment of their tokens) → the figure of two runs that stands in
+              place of B − A; None where the difference of both figures is what there is to see
     later     (spec, view) → arrays that fill the figure in, in the order in which they are to come, each of one
               position, or all whole: it draws with those that are there, and says that the others are not
     """
@@ -73,6 +76,7 @@ class Panel(Generic[Reading]):
     whole: bool = False
     wide: bool = False
     others: bool = False
+    both: Callable[[Reading, Reading, Alignment], Told] | None = None
     later: Callable[[ModelSpec, Fitted], Sequence[Want]] = lambda spec, view: ()
 
     def offered(self, spec: ModelSpec, view: Fitted) -> tuple[Control, ...]:

@@ -10,7 +10,7 @@ import streamlit as st
 from anatomy.view import Fitted, View
 from panels.panel import Figure
 from ui import links
-from ui.components import chips, grid, marks
+from ui.components import chips, grid, marks, passage_two
 from ui.components import passage as drawn_passage
 from ui.continuation import going_on
 from viz.chips import Chips
@@ -20,6 +20,7 @@ from viz.format import separators
 from viz.grid import Grid, Setting
 from viz.heads import Heads
 from viz.passage import Arc, Passage
+from viz.passage_two import PassageOfTwo
 
 CLEAR = "rgba(0,0,0,0)"
 _FOLLOW = (Path(__file__).parent / "frame_theme.js").read_text("utf-8")
@@ -37,6 +38,8 @@ def show(figure: Figure, says: str, key: str, view: Fitted, go: Callable[[links.
     elif isinstance(figure, Heads):
         page = to_frame(figure, st.context.theme.type == "dark", (_FOLLOW,), driven=True)
         st.iframe(page, height=figure.height, alt=says)
+    elif isinstance(figure, PassageOfTwo):
+        passage_two.show(figure, says, key)
     elif isinstance(figure, Plotted):
         _show_plotted(figure, says, key, view, go)
 

@@ -56,6 +56,9 @@ def draw(answer: Answer, second: SecondAnswer, view: Fitted, traces: tuple[Trace
     pair = Pair(answer, second.answer, second.side, view)
     later.show(second.answer.arrival, "b")
     both = pair.of(panel, (a, b))
+    if panel.both is not None:
+        _in_one(both)
+        return
     with st.container(key="pair-wide" if panel.wide else "pair"):
         left, right = st.columns(2, gap="small")
         with left:
@@ -63,6 +66,14 @@ def draw(answer: Answer, second: SecondAnswer, view: Fitted, traces: tuple[Trace
         with right:
             _card(both.b, "B", second.side.go)
     _differences(pair, both, (a, b))
+
+
+def _in_one(both: BesideAnswer) -> None:
+    """A panel that shows both runs in one figure, which has its own sentence."""
+    with st.container(key=f"card-{both.key}"), mishap.costing(f"the panel {both.key}"):
+        figure.show(both.description, spaced(both.caption), f"{both.key}.figure", both.view)
+        if not st.context.is_embedded:
+            details.folded_of_difference(both)
 
 
 def _beside_nothing(answer: PanelAnswer, says: str) -> None:

@@ -104,6 +104,15 @@ class Description(ABC):
         )
 
 
+class Told(Description):
+    """A figure of two runs, which says itself what has changed between them."""
+
+    @property
+    @abstractmethod
+    def caption(self) -> str:
+        """What has changed, in sentences."""
+
+
 @dataclass(frozen=True)
 class Plotted(Description):
     """A kind that the page too shows through plotly, in the theme that the page has.

@@ -61,8 +61,8 @@ _FIGURES = Called(
     N_("log₁₀ of the ratio: {axis}"),
 )
 RUNS = Called(
-    "Ⓑ",
-    "Ⓐ",
+    "[B]",
+    "[A]",
     N_("Without a partner ({first} in B only, {second} in A only): {names}."),
     N_("{first} in B only, {second} in A only: no difference."),
     (N_("{mark} in B only"), N_("{mark} in A only")),

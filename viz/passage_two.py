@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 
 from anatomy.language import N_, _
-from viz.description import Plotted
+from viz.description import Plotted, Told
 from viz.partners import Partner, Unlike
 from viz.passage import Passage
 from viz.passage_parts import Arc, Line, Parts
@@ -24,7 +24,7 @@ from viz.theme import palette
 
 
 @dataclass(frozen=True)
-class PassageOfTwo(PartsOfTwo, Plotted):
+class PassageOfTwo(PartsOfTwo, Plotted, Told):
     """The passages of two runs; its fields are those of `viz.passage_two_parts.PartsOfTwo`. Its numbers are what the
     weights of the arcs have changed by."""
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from anatomy.alignment import Alignment
-from panels.stack.passage import arc_between, draw
+from panels.stack.passage_drawing import arc_between, draw
 from panels.stack.passage_paths import MOST, Paths, Tops, between, rested_on, strong
 from panels.stack.passage_reading import Way
 from viz import passage_two

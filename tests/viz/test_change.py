@@ -108,7 +108,9 @@ def test_a_small_amount_beside_large_ones_of_another_unit_is_not_drowned():
 
 def test_what_one_alone_has_is_not_called_the_same():
     a, b = grid([[1.0, 2.0], [3.0, 4.0]]), grid([[1.0, 2.0]])
-    assert says(a, b) == ("The 2 numbers that both have are exactly the same. Ⓑ in B only, Ⓐ in A only: no difference.")
+    assert says(a, b) == (
+        "The 2 numbers that both have are exactly the same. [B] in B only, [A] in A only: no difference."
+    )
     assert says(b, b) == "B is exactly A: all of its 2 numbers are the same."
     assert says(grid([[np.nan, np.nan]]), grid([[np.nan, 1.0]])).startswith("A and B have no number in common")
 
@@ -117,7 +119,7 @@ def test_tokens_are_counted_by_where_they_are():
     one, two = (Chips(tuple(Chip(token, "", "") for token in text), ("kind",), "t") for text in ("abc", "axcd"))
     with aligning("axcd", "abc", [(0, 0), (1, 1), (2, 2), (3, None)]):
         told = changed(one, two, two.minus(one))
-    assert told == "Tokens by where they are: in both: 2, Ⓑ in B only: 1, one in place of another: 1."
+    assert told == "Tokens by where they are: in both: 2, [B] in B only: 1, one in place of another: 1."
 
 
 def written(percents: bool) -> Callable[[float], str]:

@@ -119,7 +119,7 @@ def text_grid(labels: tuple[str, ...], **changed: object) -> Grid:
 
 def test_a_cell_of_a_difference_chooses_the_place_in_a_and_nothing_where_a_has_none(runs):
     difference = text_grid(B).minus(text_grid(A))
-    assert difference.rows == ("Ⓑ a", "the", "cat → dog", "sat", "on", "the", "the", "Ⓑ the", "mat")
+    assert difference.rows == ("[B] a", "the", "cat → dog", "sat", "on", "the", "the", "[B] the", "mat")
     there = dict(both(PAIRS))
     for row, col in np.ndindex(len(B), len(B)):
         meant = (there[row], there[col]) if row in there and col in there else None
@@ -185,15 +185,15 @@ def test_lines_and_bars_choose_the_place_in_a(runs):
     ] == [
         ("cat → dog", 1),
         ("the", 4),
-        ("Ⓑ the", None),
-        ("Ⓐ sat", 2),
+        ("[B] the", None),
+        ("[A] sat", 2),
     ]
 
 
 def test_chips_tell_what_stands_in_the_place_of_another_and_choose_the_place_in_a(runs):
     one, two = (Chips(tuple(Chip(label, "", "") for label in text), ("kind",), "tokens") for text in (B, A))
     difference = one.minus(two)
-    assert [chip.label for chip in difference.chips][:3] == ["Ⓑ a", "the", "cat → dog"]
+    assert [chip.label for chip in difference.chips][:3] == ["[B] a", "the", "cat → dog"]
     assert difference.legend[difference.chips[2].tint] == "one in place of another"
     assert [difference.place(i) for i in range(len(B))] == [j for _i, j in PAIRS]
 

@@ -15,7 +15,8 @@ from anatomy.view import Fitted, View
 from models.identities.identity import Identity, broken
 from models.measures.registry import with_resting
 from panels import load
-from panels.stack.passage import PANEL, draw
+from panels.stack.passage import PANEL
+from panels.stack.passage_drawing import draw
 from panels.stack.passage_paths import CHOSEN, MOST, OTHERS, Tops
 from panels.stack.passage_reading import SOON, read
 from panels.stack.passage_steps import steps

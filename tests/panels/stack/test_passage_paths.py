@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panels.stack.passage import draw
+from panels.stack.passage_drawing import draw
 from panels.stack.passage_paths import CHOSEN, MOST, OTHERS, Tops, paths
 from panels.stack.passage_reading import read
 from tests.panels.stack.passages import drawn_by_chance, searched, told, way

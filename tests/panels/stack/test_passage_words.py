@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from anatomy.request import Want
 from anatomy.spec import Norm
-from panels.stack.passage import draw
+from panels.stack.passage_drawing import draw
 from panels.stack.passage_paths import CHOSEN, paths
 from panels.stack.passage_reading import read
 from panels.stack.passage_steps import steps
