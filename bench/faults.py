@@ -588,8 +588,8 @@ FAULTS = (
     Fault(
         "every token's arcs by the chosen one's rule",
         "panels/stack/passage_paths.py",
-        "least = np.full(tokens, OTHERS)",
-        "least = np.full(tokens, CHOSEN)",
+        "least = np.full(tops.weight.shape[1], OTHERS)",
+        "least = np.full(tops.weight.shape[1], CHOSEN)",
         _PASSAGE,
     ),
     Fault(
@@ -616,8 +616,8 @@ FAULTS = (
     Fault(
         "shares of the stream that leaves the layer",
         "panels/stack/passage_reading.py",
-        "paths=paths(_tops(trace, entering)",
-        "paths=paths(_tops(trace, leaving)",
+        "tops = _tops(trace, entering)",
+        "tops = _tops(trace, leaving)",
         _PASSAGE,
     ),
     Fault(

@@ -19,7 +19,9 @@ from viz.partners import Unlike, aligning
 
 def opened_with(panel: Panel, spec: ModelSpec, view: Fitted) -> dict[str, str]:
     """What the choices of a panel stand at in a run, by name: the second run has the same, also where nobody has chosen
-    and its text by itself would open with another."""
+    and its text by itself would open with another. Nothing of a panel that has nothing to show of this model."""
+    if panel.closed(spec) is not None:
+        return {}
     return {each.name: view[each] for each in panel.fitted(spec, view) if isinstance(each, Choice)}
 
 

@@ -118,7 +118,8 @@ class Way:
 def read(trace: Trace, view: Fitted) -> Way:
     """Lengths, arcs, words and predictions."""
     entering, leaving = trace[Want("norm_pre")], trace[Want("norm_post")]  # [layer pos]
-    complete, tops = all(want in trace for want in _slow(trace.spec)), _tops(trace, entering)
+    complete = all(want in trace for want in _slow(trace.spec))
+    tops = _tops(trace, entering)
     return Way(
         spec=trace.spec,
         tokens=trace.tokens,

@@ -47,10 +47,11 @@ function spoken(g, v) {
   return (g.percent ? `${digits(100 * v)} %` : digits(v)).replaceAll("-", "−");
 }
 
-// A number as a cell prints it: the same decimals in every cell.
+// A number as a cell prints it: the same decimals in every cell, 0 without a sign. Percents are whole, but for differences.
 function short(g, v) {
-  const decimals = g.percent || g.high >= 50 ? 0 : g.high >= 5 ? 1 : 2;
-  return (g.percent ? 100 * v : v).toFixed(decimals).replace("-", "−");
+  const unit = g.percent ? 100 : 1, high = unit * g.high;
+  const decimals = (g.percent && !g.signed) || high >= 50 ? 0 : high >= 5 ? 1 : 2;
+  return (unit * v).toFixed(decimals).replace(/^-(?=[0.]*$)/, "").replace("-", "−");
 }
 
 // Whether a cell is one: where cells have names, one without is only there to fill the last row.

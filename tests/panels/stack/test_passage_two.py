@@ -80,7 +80,7 @@ def test_a_model_of_another_depth_is_compared_by_its_tokens(layers):
 def test_texts_of_other_length_are_drawn_in_the_order_of_both():
     trace, view = told(BOTH, words="one two three four five six")
     longer, there = told({}, words="one two new three four five six")
-    pairs = by_token(*([token.label for token in each.tokens] for each in (trace, longer)))
+    pairs = by_token(trace.labels, longer.labels)
     two = beside(read(trace, view), read(longer, there), pairs)
     assert [row.lone for row in two.rows].count("B") == 1
     assert len(two.rows) == 7
