@@ -18,6 +18,7 @@ from tests.models.tiny import ByteTokenizer, new_tiny_engine, randomize, tiny_co
 from viz.change import changed
 from viz.description import Description
 from viz.partners import FIRST, RUNS, SECOND
+from viz.passage_two import PassageOfTwo
 
 TEXT = "the cat, the café sat"
 OTHERS = {"same length": "the dog, the café ran", "longer": "the big cat, the café sat on", "one token": "t"}
