@@ -120,7 +120,7 @@ def shown(parting: Parting, names: Names, at: Places | None) -> str:
 
 def _part(name: str, title: str, sentence: str, more: str = "") -> str:
     says = f"<p>{text.marked(sentence)}</p>" if sentence else ""
-    return f'<div class="{name}"><h3>{escape(title)}</h3>{more}{says}</div>'
+    return f'<div class="{name}"><h2>{escape(title)}</h2>{more}{says}</div>'
 
 
 def predictions(parting: Parting, names: Names, at: Places | None) -> str:

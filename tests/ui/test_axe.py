@@ -28,9 +28,12 @@ PANELS = [
 ENCODER = "minilm-l6"
 # What a page may be besides a panel with the app around it.
 OTHERS = {
+    "two": "?panel=attention&text=The+capital+of+France+is&text2=The+capital+of+Italy+is",
     "embedded": "?panel=attention&embed=true",
     "nothing": "?",
     "embedded passage": "?panel=passage&embed=true",
+    "two models": f"?panel=tokens&text=The+capital+of+France+is&model2={ENCODER}",
+    "two passages": "?panel=passage&text=The+capital+of+France+is&text2=The+capital+of+Italy+is",
     "coloured": "?panel=lens&text=Water+boils+at&tail=253&colour=surprisal",
     "long": f"?panel=attention&text={'+'.join(['the cat sat'] * 30)}",
     "refused": "?panel=attention&text=%00",
@@ -63,7 +66,7 @@ def test_a_panel_has_no_fault_in_either_theme(visit, panel, language, width):
 
 
 @pytest.mark.parametrize("width", [1440, pytest.param(390, marks=pytest.mark.wide)])
-@pytest.mark.parametrize("name", share([(name,) for name in OTHERS], 7, list(OTHERS)))
+@pytest.mark.parametrize("name", share([(name,) for name in OTHERS], 5, list(OTHERS)))
 def test_a_page_has_no_fault_in_either_theme(visit, name, width):
     has_no_fault_in_either_theme(visit, f"{OTHERS[name]}&lang=zh", width)
 

@@ -152,7 +152,7 @@ export default function ({ data: [d], parentElement }) {
 
   // A list for each kind of change: what it looks like in the picture, and every arc and word of it.
   function list([kind, sign, heading, items, more]) {
-    const box = make("section"), head = make("h4"), sample = shape("svg", "sample", { width: 44, height: 16, "aria-hidden": true });
+    const box = make("section"), head = make("h3"), sample = shape("svg", "sample", { width: 44, height: 16, "aria-hidden": true });
     sample.append(stroke(kind, sign, "M8 8 L43 8", 8, 8, true));
     head.append(sample, heading);
     box.append(head);
