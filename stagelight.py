@@ -325,8 +325,7 @@ class Beside:
         chosen is the same too: what the first one opens with; its layer and head where the second model has them."""
         a, b = self.a.model.spec, self.b.model.spec
         same: dict[str, Any] = {**opened_with(panel, a, first)}
-        ends = {"layer": (first.layer, b.layers), "head": (first.head, b.n_heads)}
-        same |= {name: place for name, (place, end) in ends.items() if place < end}
+        same |= {"layer": min(first.layer, b.layers - 1), "head": min(first.head, b.n_heads - 1)}
         places = {"pos": first.pos, "src": first.src}
         partners = {name: self._partner(name, place, choices) for name, place in places.items() if place is not None}
         partners = {name: place for name, place in partners.items() if place is not None}

@@ -88,11 +88,14 @@ def aligned(a: Trace, b: Trace) -> Alignment:
 
 
 def one_vocabulary(a: Trace, b: Trace) -> bool:
-    """Whether an id means the same in both runs, as far as their tokens tell."""
+    """Whether an id means the same in both runs, as far as their tokens tell: where they have none in common, it does
+    not matter, as no token is matched by its id."""
     if a.spec.id == b.spec.id:
         return True
-    pieces = {token.id: token.piece for token in a.tokens}
-    return a.spec.vocab == b.spec.vocab and all(pieces.get(t.id, t.piece) == t.piece for t in b.tokens)
+    pieces, ids = {token.id: token.piece for token in a.tokens}, {token.piece: token.id for token in a.tokens}
+    shared = [token for token in b.tokens if token.id in pieces or token.piece in ids]
+    alike = all(pieces.get(token.id) == token.piece for token in shared)
+    return a.spec.vocab == b.spec.vocab and bool(shared) and alike
 
 
 @lru_cache(maxsize=16)  # each part of the page that comes back asks again

@@ -13,6 +13,7 @@ from anatomy.view import Fitted
 from panels.answer import PanelAnswer
 from panels.panel import Panel, Table
 from viz.change import changed
+from viz.chips import Chips
 from viz.description import Description, Told
 from viz.partners import Unlike, aligning
 
@@ -86,7 +87,16 @@ class BesideAnswer:
         a, b, difference = self.a.description, self.b.description, self.difference
         if isinstance(difference, Unlike) or not isinstance(a, Description) or not isinstance(b, Description):
             return str(getattr(difference, "sentence", difference))
-        return changed(a, b, difference)
+        said = changed(a, b, difference)
+        return f"{said} {_('This is of what is drawn, a part of the texts.')}" if self._partly(a, b) else said
+
+    def _partly(self, *figures: Description) -> bool:
+        """Whether either figure draws a part of a long text alone."""
+        for figure, labels in zip(figures, self.labels, strict=True):
+            chips = isinstance(figure, Chips) and not figure.rows and len(figure.chips) < len(labels)
+            if chips or getattr(figure, "part", None) is not None or getattr(figure, "whole", None) is not None:
+                return True
+        return False
 
     @contextmanager
     def _aligned(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ from anatomy.view import Fitted
 from ui import later
 from ui.asking import Halt
 from ui.host import HostedModel
-from ui.later import Arrival
+from ui.later import Arrival, Filling
 from ui.sides import Absent, Second
 from ui.withheld import Figures
 
@@ -29,8 +29,14 @@ class Answer:
     @property
     def coming(self) -> bool:
         """Whether more is on its way, in either run."""
+        return self.filling is not None
+
+    @property
+    def filling(self) -> Filling | None:
+        """What brings it, of the first run while that has some to come, else of the second."""
         other = self.beside.answer if isinstance(self.beside, SecondAnswer) else None
-        return self.arrival.coming or (isinstance(other, Answer) and other.arrival.coming)
+        arrivals = (self.arrival, *((other.arrival,) if isinstance(other, Answer) else ()))
+        return next((arrival.filling for arrival in arrivals if arrival.coming), None)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ui.waiting import Line
 
 Question = tuple[Run, frozenset[Want]]
 _STOPPED, _EXTRA = "stopped", "extra"
+MOST_STOPPED = 8  # questions that are remembered as stopped: those of two runs, and of where the reader was before
 _PARTS = (1_024, 256)  # tokens of the part that is offered in place of a run that took too long
 
 
@@ -72,12 +73,13 @@ def _stopped(run: Run) -> set[Question]:
 
 
 def _stop(question: Question) -> None:
-    st.session_state[_STOPPED] = {question, *_stopped(question[0])}
+    others = (other for other in st.session_state.get(_STOPPED, ()) if other != question)
+    st.session_state[_STOPPED] = (question, *others)[:MOST_STOPPED]
 
 
-def run_again() -> None:
+def run_again(key: str = "again") -> None:
     """A button that runs what was stopped."""
-    st.button(_("Run it"), key="again", type="primary", on_click=resume)
+    st.button(_("Run it"), key=key, type="primary", on_click=resume)
 
 
 def resume() -> None:

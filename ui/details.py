@@ -1,5 +1,6 @@
 """Behind a figure: its formula, its numbers, the Python that makes it, and how to take it along."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -15,9 +16,12 @@ from panels.beside import BesideAnswer
 from panels.panel import Table
 from ui import mishap, programs, take, text
 from ui.host import models
+from viz.format import thousands
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOST_COLUMNS = 400  # of a table on the page: a difference has one for each token
 
 
 def tabs(answer: PanelAnswer) -> None:
@@ -78,9 +82,10 @@ def _formula(answer: PanelAnswer) -> None:
 
 def _numbers(answer: PanelAnswer | BesideAnswer) -> None:
     table = answer.table
-    rows = min(len(table.rows), 12)
+    rows, columns = min(len(table.rows), 12), len(table.columns)
+    shown = table if columns <= MOST_COLUMNS else table.narrowed(MOST_COLUMNS)
     st.dataframe(
-        frame(table),
+        frame(shown),
         hide_index=True,
         height=38 + 35 * rows,
         placeholder="",
@@ -88,6 +93,9 @@ def _numbers(answer: PanelAnswer | BesideAnswer) -> None:
     )
     if table.note:
         text.aside(table.note)
+    if columns > MOST_COLUMNS:
+        first, every = thousands(MOST_COLUMNS), thousands(columns)
+        text.aside(_("Shown are the first {first} of {every} columns: the file has all.", first=first, every=every))
 
 
 def _terms(answer: PanelAnswer) -> None:
@@ -131,10 +139,12 @@ def frame(table: Table) -> "pd.DataFrame":
 
 def apart(names: Sequence[str]) -> list[str]:
     """The names, each once: the second "·to" is "·to (2)"."""
-    given: list[str] = []
+    given: dict[str, str] = {}
+    counts: Counter[str] = Counter()
     for name in names:
-        number, one = 1, name
+        one = name
         while one in given:
-            number, one = number + 1, f"{name} ({number + 1})"
-        given.append(one)
-    return given
+            counts[name] += 1
+            one = f"{name} ({counts[name] + 1})"
+        given[one] = name
+    return list(given)

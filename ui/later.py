@@ -25,6 +25,7 @@ from anatomy.view import Fitted
 from models.engine import Cancelled, Progress
 from panels.panel import Panel
 from ui import session, text
+from ui.asking import MOST_STOPPED
 from ui.host import HostedModel, Loading
 from ui.worker import Worker
 
@@ -245,11 +246,12 @@ def _stopped(run: Run) -> set[Rest]:
 
 
 def _stop(rest: Rest) -> None:
-    st.session_state[_STOPPED] = {rest, *_stopped(rest.run)}
+    others = (other for other in st.session_state.get(_STOPPED, ()) if other != rest)
+    st.session_state[_STOPPED] = (rest, *others)[:MOST_STOPPED]
 
 
 def _go_on(rest: Rest) -> None:
-    st.session_state[_STOPPED] = _stopped(rest.run) - {rest}
+    st.session_state[_STOPPED] = tuple(other for other in st.session_state.get(_STOPPED, ()) if other != rest)
 
 
 def positions(wants: Sequence[Want]) -> list[int | None]:

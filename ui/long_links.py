@@ -19,6 +19,7 @@ from zlib import error as ZlibError
 import streamlit as st
 
 from anatomy.language import N_, _
+from anatomy.view import DEFAULT_TEXT
 from models.engine import MAX_CHARACTERS
 
 PLAIN = 4_000  # characters of a link that a text may take as it is
@@ -109,8 +110,8 @@ def out_of(query: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
             continue
         if text is None:
             complaints.append(complaint)
-        else:
-            found[field] = text
+        if text is not None or field == "text2":
+            found[field] = found.get("text", DEFAULT_TEXT) if text is None else text
     return found, tuple(complaints)
 
 

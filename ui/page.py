@@ -1,7 +1,8 @@
 """The page: reads the link, asks the model, lays out what it answered."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
@@ -108,88 +109,108 @@ def chosen(view: View) -> tuple[HostedModel, tuple[str, ...]]:
     return hosted[first], (complaint,) if said else ()
 
 
+@dataclass(frozen=True)
+class Question:
+    """What one run of the page is about.
+
+    view    the link's; fitted: the same with all choices made
+    cut     the first run's tokens, or why it has none
+    side    the second run, where the link asks for one
+    """
+
+    model: HostedModel
+    run: Run
+    view: View
+    fitted: Fitted
+    panel: Panel
+    cut: Trace | Halt
+    side: Second | Absent | None
+    line: Line
+
+
 def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
     """Everything below the text. Loading: the model that could answer is not there yet. Refused: it never will be."""
     spec = model.spec()
     landing.settle(view, spec)
     run = view.run(spec)
     cut = asking.cut(model, run)
-    fitted = view.fit(spec, () if isinstance(cut, Halt) else cut.tokens)
+    fitted, side = view.fit(spec, () if isinstance(cut, Halt) else cut.tokens), None
     if isinstance(cut, Trace):
+        fitted, side = sides.placed(view, fitted, cut)
         for misfit in view.misfits(fitted):
             text.notice(misfit)
+    question = Question(model, run, view, fitted, panel, cut, side, line)
     if st.context.is_embedded:
-        side = sides.second(fitted, cut) if isinstance(cut, Trace) else None
         with st.container(key="alone"):
-            _stage(model, fitted, view, _answer(model, cut, fitted, panel, line, side, _nothing), run)
-        return
-    row = st.container(key="strip_row")
-    if panel.whole:
-        _across(model, fitted, view, panel, cut, row, line, run)
-        return
-    side = sides.second(fitted, cut) if isinstance(cut, Trace) else None
-    rows = _tokens(model, cut, fitted, row, side)
-    summary = st.container(key="parted") if isinstance(side, Second) else None
-    answer = _answer(model, cut, fitted, panel, line, side)
-    if isinstance(answer, Halt):
-        mapped = cut if answer is cut else _for_the_map(model, run, fitted, answer, line)
+            _stage(question, _answer(question, _nothing))
+    elif panel.whole:
+        _across(question)
     else:
-        mapped = answer.trace
-    _followed(model, view, mapped, row)
-    with st.container(key="columns"):
-        left, middle, right = st.columns(3, gap="medium")
-    verdicts = aside.verdicts(model, fitted, panel.stage, cut if isinstance(cut, Trace) else None)
-    with left, mishap.costing("the map"):
-        boxes = stagemap.boxes(mapped, fitted) if isinstance(mapped, Trace) else stagemap.bare(spec)
-        map_of(boxes, spec, fitted, view, panel, aside.counted(verdicts))
-    with middle:
-        _stage(model, fitted, view, answer, run)
-    with right, mishap.costing("the articles"):
-        aside.draw(model, fitted, view, panel, verdicts)
-    for tokens in rows:
-        tokens.finish(line, answer if isinstance(answer, Halt) else None)
-    if summary is not None and isinstance(side, Second):
-        parted.draw(summary, model, run, side, fitted, line)
+        _in_columns(question)
 
 
-def _across(
-    model: HostedModel,
-    fitted: Fitted,
-    view: View,
-    panel: Panel,
-    cut: Trace | Halt,
-    row: DeltaGenerator,
-    line: Line,
-    run: Run,
-) -> None:
+def _in_columns(question: Question) -> None:
+    """The map on the left, the stage in the middle, the articles on the right; above them tokens and summary."""
+    model, fitted, panel = question.model, question.fitted, question.panel
+    row = st.container(key="strip_row")
+    with _above(question, row, _tokens(question, row)) as answer:
+        if isinstance(answer, Halt):
+            mapped = question.cut if answer is question.cut else _for_the_map(question, answer)
+        else:
+            mapped = answer.trace
+        _followed(model, question.view, mapped, row)
+        with st.container(key="columns"):
+            left, middle, right = st.columns(3, gap="medium")
+        verdicts = aside.verdicts(model, fitted, panel.stage, question.cut if isinstance(question.cut, Trace) else None)
+        with left, mishap.costing("the map"):
+            spec = model.spec()
+            boxes = stagemap.boxes(mapped, fitted) if isinstance(mapped, Trace) else stagemap.bare(spec)
+            map_of(boxes, spec, fitted, question.view, panel, aside.counted(verdicts))
+        with middle:
+            _stage(question, answer)
+        with right, mishap.costing("the articles"):
+            aside.draw(model, fitted, question.view, panel, verdicts)
+
+
+def _across(question: Question) -> None:
     """A panel across the page. Its figure has the tokens of a short text, and what may follow them: they stand in the
     row above it only of a long text, or where something was added."""
+    cut, row = question.cut, st.container(key="strip_row")
     inside = isinstance(cut, Trace) and len(cut.tokens) <= WHOLE
-    side = sides.second(fitted, cut) if isinstance(cut, Trace) else None
-    rows = [] if inside else _tokens(model, cut, fitted, row, side)
-    summary = st.container(key="parted") if isinstance(side, Second) else None
+    rows = [] if inside else _tokens(question, row)
     if isinstance(cut, Trace) and inside:
         with row, mishap.costing("the tokens"):
             lost(cut)
-    answer = _answer(model, cut, fitted, panel, line, side, _next)
-    if not inside or view.tail:
-        _followed(model, view, answer if isinstance(answer, Halt) else answer.trace, row)
-    with st.container(key="across"):
-        _stage(model, fitted, view, answer, run)
+    with _above(question, row, rows, _next) as answer:
+        if not inside or question.view.tail:
+            trace = answer if isinstance(answer, Halt) else answer.trace
+            _followed(question.model, question.view, trace, row)
+        with st.container(key="across"):
+            _stage(question, answer)
+
+
+@contextmanager
+def _above(
+    question: Question, row: DeltaGenerator, rows: Sequence[TokensRow], around: Around | None = None
+) -> Iterator[Answer | Halt]:
+    """The page's answer, for what is drawn of it inside this `with`; after that what stands above and comes later: the
+    colours of the tokens, and how far two runs part. row: of the tokens, which are drawn in it as rows."""
+    summary = st.container(key="parted") if isinstance(question.side, Second) else None
+    answer = _answer(question, around)
+    yield answer
     for tokens in rows:
-        tokens.finish(line, answer if isinstance(answer, Halt) else None)
-    if summary is not None and isinstance(side, Second):
-        parted.draw(summary, model, run, side, fitted, line)
+        tokens.finish(question.line, answer if isinstance(answer, Halt) else None)
+    if summary is not None and isinstance(question.side, Second):
+        parted.draw(summary, question.model, question.run, question.side, question.fitted, question.line)
 
 
-def _tokens(
-    model: HostedModel, cut: Trace | Halt, fitted: Fitted, row: DeltaGenerator, side: Second | Absent | None
-) -> list[TokensRow]:
+def _tokens(question: Question, row: DeltaGenerator) -> list[TokensRow]:
     """The rows of the tokens: of the first run, and of the second where there is one; none where the text has none."""
-    rows = []
+    rows, side, cut = [], question.side, question.cut
     if isinstance(cut, Trace):
+        compared = side.compared("A") if isinstance(side, Second) else None
         with row, mishap.costing("the tokens"):
-            rows.append(tokens_of(model, cut, fitted, side.compared("A") if isinstance(side, Second) else None))
+            rows.append(tokens_of(question.model, cut, question.fitted, compared))
     if isinstance(side, Second):
         with row, mishap.costing("the tokens"):
             rows.append(tokens_of(side.model, side.cut, side.fitted, side.compared("B"), side.go))
@@ -205,40 +226,24 @@ def _followed(model: HostedModel, view: View, trace: Trace | Halt, row: DeltaGen
             continuation.row(following, view, model)
 
 
-def _answer(
-    model: HostedModel,
-    cut: Trace | Halt,
-    view: Fitted,
-    panel: Panel,
-    line: Line,
-    side: Second | Absent | None,
-    around: Around | None = None,
-) -> Answer | Halt:
+def _answer(question: Question, around: Around | None = None) -> Answer | Halt:
     """The one question of a run of the page: what the stage shows, and with it what stands around it, which is the map
-    and the next tokens if nothing else is said. Before it, what the reader has asked for besides. cut: the text's
-    tokens. An error in what the panel asks for is its own."""
+    and the next tokens if nothing else is said. Before it, what the reader has asked for besides. An error in what the
+    panel asks for is its own."""
     extra = asking.asked_extra()
-    if isinstance(cut, Halt):
-        return cut
+    if isinstance(question.cut, Halt):
+        return question.cut
     try:
-        return _asked(model, cut, view, panel, line, side, around or _mapped, extra)
+        return _asked(question, question.cut, around or _mapped, extra)
     except Loading:
         raise
     except Exception as error:
-        return Halt(str(mishap.said(f"the panel {panel.id}", error)))
+        return Halt(str(mishap.said(f"the panel {question.panel.id}", error)))
 
 
-def _asked(
-    model: HostedModel,
-    cut: Trace,
-    view: Fitted,
-    panel: Panel,
-    line: Line,
-    side: Second | Absent | None,
-    around: Around,
-    extra: object,
-) -> Answer | Halt:
+def _asked(question: Question, cut: Trace, around: Around, extra: object) -> Answer | Halt:
     """The same of a text that has tokens. extra: what the reader has asked for besides."""
+    model, view, panel, line = question.model, question.fitted, question.panel, question.line
     figures = stage.shown(model, cut.run, view, panel)
     if figures.chooser is not None and extra == (cut.run, figures.chooser.id):
         besides = asking.ask(model, cut.run, figures.chooser.needs(cut.spec, view), line, once=True)
@@ -249,14 +254,15 @@ def _asked(
     trace = asking.ask(model, cut.run, wants, line)
     if isinstance(trace, Halt):
         return trace
-    beside = stage.beside(side, panel, lambda model, run, wants: asking.ask(model, run, wants, line))
+    beside = stage.beside(question.side, panel, figures, lambda other, run, more: asking.ask(other, run, more, line))
     return replace(answers.answer(model, figures, trace, view), beside=beside)
 
 
-def _for_the_map(model: HostedModel, run: Run, view: Fitted, halt: Halt, line: Line) -> Trace | Halt:
+def _for_the_map(question: Question, halt: Halt) -> Trace | Halt:
     """What the map shows where the stage has no answer: nothing that would have to run after the reader stopped it."""
-    wants = _mapped(model.spec(), view)
-    return halt if halt.stopped and not model.holds(run, wants) else asking.ask(model, run, wants, line)
+    model, run = question.model, question.run
+    wants = _mapped(model.spec(), question.fitted)
+    return halt if halt.stopped and not model.holds(run, wants) else asking.ask(model, run, wants, question.line)
 
 
 def _mapped(spec: ModelSpec, view: Fitted) -> list[Want]:
@@ -274,12 +280,12 @@ def _nothing(spec: ModelSpec, view: Fitted) -> list[Want]:
     return []
 
 
-def _stage(model: HostedModel, fitted: Fitted, view: View, answer: Answer | Halt, run: Run) -> None:
+def _stage(question: Question, answer: Answer | Halt) -> None:
     """The stage, or why there is none."""
     if isinstance(answer, Halt):
-        stage.halted(model, run, fitted, answer, chosen=view.pos is not None)
+        stage.halted(question.model, question.run, question.fitted, answer, chosen=question.view.pos is not None)
     else:
-        stage.draw(model, fitted, answer)
+        stage.draw(question.model, question.fitted, answer)
 
 
 def tokens_of(

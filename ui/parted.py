@@ -133,8 +133,11 @@ def predictions(parting: Parting, names: Names, at: Places | None) -> str:
     most = int(kl.argmax())
     if kl[most] <= KL_ROUNDING:
         if not kl.any():
-            return _("Both predict exactly the same after every token: KL 0.")
-        return _("Both predict the same after every token, up to rounding: KL below {bound} nats.", bound=_bound())
+            return _("Both predict exactly the same after every token that both have: KL 0.")
+        return _(
+            "Both predict the same after every token that both have, up to rounding: KL below {bound} nats.",
+            bound=_bound(),
+        )
     said = _(
         "Most apart after {token}: KL of B from A {value} nats.",
         token=names.pair(parting.pairs[most]),
@@ -166,7 +169,7 @@ def streams(parting: Parting, names: Names, at: Places | None) -> str:
         return _("No two tokens belong together: no two streams can be compared.")
     if parting.first is None:
         if not distance.any():
-            return _("The streams of all tokens are exactly the same in every layer.")
+            return _("The streams of all tokens that both have are exactly the same in every layer.")
         return _(
             "The streams never part: they stay within {bound} of their length, which is rounding.",
             bound=number(PARTED, 1),

@@ -11,9 +11,10 @@ from anatomy.request import Run
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
 from panels.beside import opened_with
-from ui import links
+from ui import links, mishap
 from ui.components.strip import Compared
 from ui.host import HostedModel, Loading, models, titled
+from viz.format import quoted
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class Second:
     cut        its tokens
     alignment  of the first run's tokens with its own
     labels     of all tokens, of the first run and of this one
+    apart      a sentence where the chosen token of the first run, or the one it looks at, has no partner here: which
+               one stands for it; "" where each has
+    misfits    what was chosen that this run does not have, and what is shown in its place
     """
 
     model: HostedModel
@@ -32,6 +36,8 @@ class Second:
     cut: Trace
     alignment: Alignment
     labels: tuple[tuple[str, ...], tuple[str, ...]]
+    apart: str = ""
+    misfits: tuple[str, ...] = ()
 
     @property
     def run(self) -> Run:
@@ -79,6 +85,17 @@ class Absent:
     loading: HostedModel | None = None
 
 
+def placed(view: View, fitted: Fitted, cut: Trace) -> tuple[Fitted, Second | Absent | None]:
+    """(what is chosen in the first run, the second run). Where the reader has chosen no token, one is chosen that both
+    runs have. view: the link's; fitted: the same with all choices made; cut: the first run's tokens."""
+    side = second(fitted, cut)
+    if view.pos is not None or not isinstance(side, Second) or not side.apart or not side.alignment.both:
+        return fitted, side
+    shared = side.alignment.near_a(side.alignment.near_b(fitted.pos))
+    fitted = replace(fitted, pos=shared)
+    return fitted, second(fitted, cut)
+
+
 def second(view: Fitted, cut: Trace) -> Second | Absent | None:
     """The second run that a view asks for; None where it asks for none. cut: the first run's tokens."""
     if not view.two:
@@ -94,6 +111,8 @@ def second(view: Fitted, cut: Trace) -> Second | Absent | None:
         return loading(model, name)
     except Refused as refused:
         return Absent(_("The second run: {reason}", reason=str(refused)), None if model.live else model)
+    except Exception as error:  # it costs the second run, not the page
+        return Absent(str(mishap.said("the second run", error)))
 
 
 def loading(model: HostedModel, name: str) -> Absent:
@@ -107,8 +126,21 @@ def _cut(model: HostedModel, view: Fitted, cut: Trace) -> Second:
     own = model.run(other.run(spec))
     alignment = aligned(cut, own)
     settings = dict(other.settings) | _choices(view, cut)
-    fitted = replace(_moved(other, alignment), settings=tuple(sorted(settings.items()))).fit(spec, own.tokens)
-    return Second(model, fitted, own, alignment, (cut.labels, own.labels))
+    moved = replace(_moved(other, alignment), settings=tuple(sorted(settings.items())))
+    fitted, labels = moved.fit(spec, own.tokens), (cut.labels, own.labels)
+    return Second(model, fitted, own, alignment, labels, _apart(view, alignment, labels), moved.misfits(fitted))
+
+
+def _apart(view: Fitted, alignment: Alignment, labels: tuple[tuple[str, ...], tuple[str, ...]]) -> str:
+    """What stands in B for a chosen token that it does not have."""
+    lone = [place for place in (view.pos, view.src) if place is not None and place not in alignment.in_b]
+    if not lone:
+        return ""
+    return _(
+        "{token} is in A alone. In B {other} stands for it: what is compared are these two.",
+        token=quoted(labels[0][lone[0]]),
+        other=quoted(labels[1][alignment.near_b(lone[0])]),
+    )
 
 
 def _choices(view: Fitted, cut: Trace) -> dict[str, str]:

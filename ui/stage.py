@@ -29,6 +29,7 @@ from ui import (
     links,
     mishap,
     opening,
+    overview,
     polled,
     sides,
     text,
@@ -72,20 +73,23 @@ def _drawn(model: HostedModel, run: Run, drawn: Fitted, filling: bool, handed: H
 
 def _shown(model: HostedModel, run: Run, answer: Answer, view: Fitted) -> None:
     """One panel: an error in it costs its answer and its figures, and leaves the way to the others of its stage."""
-    arrival, trace = answer.arrival, answer.whole
+    trace = answer.whole
     panel, alone = panels.load()[view.panel], bool(st.context.is_embedded)
     if panel.others:
         trace = replace(trace, of_others=_of_others(model, run))
     landing.tell(view, trace.spec)
     _heading(panel)
-    if isinstance(answer.beside, Absent):
-        _absent(answer.beside)
-    if isinstance(answer.beside, SecondAnswer) and panel.closed(trace.spec) is None:
-        _both(answer, answer.beside, panel, trace, view)
+    beside = answer.beside
+    if isinstance(beside, Absent):
+        _absent(beside)
+    elif isinstance(beside, SecondAnswer) and isinstance(beside.answer, Halt):
+        _halted(beside.answer)
+    if isinstance(beside, SecondAnswer) and isinstance(beside.answer, Answer) and panel.closed(trace.spec) is None:
+        _both(answer, beside.answer, beside.side, panel, trace, view)
     else:
         _one(model, run, answer, panel, trace, view)
-    if arrival.filling is not None and answer.coming:
-        polled.slower(later.EVERY, arrival.filling.begun)
+    if answer.filling is not None:
+        polled.slower(later.EVERY, answer.filling.begun)
     if alone:
         text.elsewhere(_("Open in Stagelight"), links.query(view))
 
@@ -113,16 +117,23 @@ def _one(model: HostedModel, run: Run, answer: Answer, panel: Panel, trace: Trac
         later.show(answer.arrival)
 
 
-def _both(answer: Answer, beside: SecondAnswer, panel: Panel, trace: Trace, view: Fitted) -> None:
-    """The panel of both runs. trace: of the first."""
+def _both(answer: Answer, other: Answer, side: Second, panel: Panel, trace: Trace, view: Fitted) -> None:
+    """The panel of both runs. answer, trace: of the first; other: of the second."""
     if not st.context.is_embedded and not panel.whole:
         _picker(panel, trace.spec)
     later.show(answer.arrival)
-    other = None if isinstance(beside.answer, Halt) else beside.answer.whole
-    if panel.others and other is not None:
-        other = replace(other, of_others=_cut_by_others(beside.side.model, beside.side.run)[0])
+    own = other.whole
+    if panel.others:
+        own = replace(own, of_others=_cut_by_others(side.model, side.run)[0])
     with mishap.costing(f"the panel {panel.id}"):
-        two.draw(answer, beside, view, (trace, other))
+        two.draw(answer, other, side, view, (trace, own))
+
+
+def _halted(halt: Halt) -> None:
+    """Why the second run has nothing to show here; the first one stands below as it does alone."""
+    text.notice(_("Run B is not shown: {reason}", reason=halt.says), "quiet" if halt.stopped else "refused")
+    if halt.stopped:
+        asking.run_again("again.b")
 
 
 def _heading(panel: Panel) -> None:
@@ -154,7 +165,7 @@ def _asked_again(model: HostedModel, run: Run, drawn: Fitted, filling: bool) -> 
     try:
         spec = model.spec()
         cut = model.run(run)
-        view = links.known().fit(spec, cut.tokens)
+        view, side = sides.placed(links.known(), links.known().fit(spec, cut.tokens), cut)
         other = replace(view, settings=drawn.settings) != drawn
         elsewhere = other and (links.current() or not filling)
         if elsewhere or asking.extra_waits():
@@ -162,7 +173,8 @@ def _asked_again(model: HostedModel, run: Run, drawn: Fitted, filling: bool) -> 
         figures = shown(model, run, view, panels.load()[view.panel])
         with waiting.impatient():
             own = answer(model, figures, model.run(run, figures.needs(spec, view)), view)
-            found = replace(own, beside=beside(sides.second(view, cut), panels.load()[view.panel], _at_once))
+            panel = panels.load()[view.panel]
+            found = replace(own, beside=beside(side, panel, figures, _at_once))
         if found.coming != filling and links.current():
             polled.anew()
         return found, view
@@ -170,21 +182,24 @@ def _asked_again(model: HostedModel, run: Run, drawn: Fitted, filling: bool) -> 
         polled.anew()
 
 
-def beside(side: Second | Absent | None, panel: Panel, ask: Asking) -> SecondAnswer | Absent | None:
-    """The second run, where there is one, with its answer. ask: how a question is asked."""
+def beside(side: Second | Absent | None, panel: Panel, first: Figures, ask: Asking) -> SecondAnswer | Absent | None:
+    """The second run, where there is one, with its answer. first: what is drawn of the first run; ask: how a question
+    is asked."""
     if not isinstance(side, Second):
         return side
     try:
-        return _beside(side, panel, ask)
+        return _beside(side, panel, first, ask)
     except Loading:
         return sides.loading(side.model, side.fitted.model)
 
 
-def _beside(side: Second, panel: Panel, ask: Asking) -> SecondAnswer:
+def _beside(side: Second, panel: Panel, first: Figures, ask: Asking) -> SecondAnswer:
     closed = panel.closed(side.cut.spec)
     if closed is not None:
         return SecondAnswer(side, Halt(closed))
     figures = shown(side.model, side.run, side.fitted, panel)
+    if figures.chooser is not None and figures.slow and figures.chooser in first.drawn:  # the reader has asked for it
+        figures = replace(figures, drawn=(*figures.drawn, figures.chooser), chooser=None)
     trace = ask(side.model, side.run, figures.needs(side.cut.spec, side.fitted))
     if isinstance(trace, Halt):
         return SecondAnswer(side, trace)
@@ -252,18 +267,9 @@ def _figures(figures: Figures, run: Run, trace: Trace, answer: PanelAnswer) -> N
             if figures.chooser is None:
                 _chooser(PanelAnswer.of(choosers[0], trace, answer.view), answer)
             else:
-                _on_request(figures.chooser, figures, run)
+                overview.on_request(figures, run)
         with right:
             _card(answer)
-
-
-def _on_request(chooser: Panel, figures: Figures, run: Run) -> None:
-    """In place of the overview: why it is not there, and how to have it."""
-    with st.container(border=True, key=f"chooser-{chooser.id}"):
-        st.html(f"<h3>{escape(_(chooser.name))}</h3>")
-        text.line(figures.why)
-        if figures.slow:
-            asking.extra(f"{chooser.id}.ask", _("Work it out"), (run, chooser.id))
 
 
 def _card(answer: PanelAnswer) -> None:

@@ -1,8 +1,8 @@
 """Two runs in the stage: the panel of each, side by side, and below them B − A beside that of its overview."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 
 import streamlit as st
@@ -13,9 +13,8 @@ from anatomy.view import Fitted, View
 from panels.answer import PanelAnswer
 from panels.beside import BesideAnswer
 from panels.panel import Panel
-from ui import controls, details, figure, later, links, mishap, text
-from ui.answers import Answer, SecondAnswer
-from ui.asking import Halt
+from ui import controls, details, figure, later, links, mishap, overview, text
+from ui.answers import Answer
 from ui.sides import Second
 from viz.partners import Unlike
 
@@ -36,7 +35,7 @@ class Pair:
         """A panel's answers of both runs. traces: of A and B, with all that the panel reads."""
         a, b = traces
         return BesideAnswer(
-            PanelAnswer.of(panel, a, replace(self.view, text2=None, model2=None)),
+            PanelAnswer.of(panel, a, self.view.alone),
             PanelAnswer.of(panel, b, self.side.fitted, "b"),
             self.side.labels,
             self.side.alignment,
@@ -44,18 +43,15 @@ class Pair:
         )
 
 
-def draw(answer: Answer, second: SecondAnswer, view: Fitted, traces: tuple[Trace, Trace | None]) -> None:
-    """The panel in both runs. view: of the first run. traces: of A, and of B where it has an answer."""
+def draw(answer: Answer, other: Answer, side: Second, view: Fitted, traces: tuple[Trace, Trace]) -> None:
+    """The panel in both runs. answer, other: of A and of B; view: of the first run; traces: of A and B."""
     panel = answer.figures.drawn[0]
     controls.row(panel, answer.trace.spec, view)
-    a, b = traces
-    if isinstance(second.answer, Halt) or b is None:
-        says = second.answer.says if isinstance(second.answer, Halt) else ""
-        _beside_nothing(PanelAnswer.of(panel, a, replace(view, text2=None, model2=None)), says)
-        return
-    pair = Pair(answer, second.answer, second.side, view)
-    later.show(second.answer.arrival, "b")
-    both = pair.of(panel, (a, b))
+    pair = Pair(answer, other, side, view)
+    later.show(other.arrival, "b")
+    if side.apart:
+        text.notice(side.apart)
+    both = pair.of(panel, traces)
     if panel.both is not None:
         _in_one(both)
         return
@@ -64,8 +60,8 @@ def draw(answer: Answer, second: SecondAnswer, view: Fitted, traces: tuple[Trace
         with left:
             _card(both.a, "A")
         with right:
-            _card(both.b, "B", second.side.go)
-    _differences(pair, both, (a, b))
+            _card(both.b, "B", side.go, side.misfits)
+    _differences(pair, both, traces)
 
 
 def _in_one(both: BesideAnswer) -> None:
@@ -76,22 +72,19 @@ def _in_one(both: BesideAnswer) -> None:
             details.folded_of_difference(both)
 
 
-def _beside_nothing(answer: PanelAnswer, says: str) -> None:
-    """The first run's card, and in the second one's place why it is not there."""
-    with st.container(key="pair"):
-        left, right = st.columns(2, gap="small")
-        with left:
-            _card(answer, "A")
-        with right, st.container(border=True, key=f"card-{answer.key}-b"):
-            _letter("B", answer)
-            text.notice(says, "refused")
-
-
-def _card(answer: PanelAnswer, side: str, go: Callable[[Callable[[View], View]], None] = links.go) -> None:
-    """One run's figure, below its sentence. go: what changes the view where something in it is clicked."""
+def _card(
+    answer: PanelAnswer,
+    side: str,
+    go: Callable[[Callable[[View], View]], None] = links.go,
+    misfits: Sequence[str] = (),
+) -> None:
+    """One run's figure, below its sentence. go: what changes the view where something in it is clicked; misfits: what
+    was chosen that this run has not."""
     panel = answer.panel
     with st.container(border=True, key=f"card-{answer.key}"), mishap.costing(f"the panel {answer.key}"):
         _letter(side, answer)
+        for misfit in misfits:
+            text.notice(misfit)
         text.answer(answer.caption)
         with _wide(panel, answer.key), mishap.costing(f"the figure of {answer.key}"):
             figure.show(answer.description, spaced(answer.caption), f"{answer.key}.figure", answer.view, go)
@@ -114,13 +107,17 @@ def _differences(pair: Pair, both: BesideAnswer, traces: tuple[Trace, Trace]) ->
     """B − A; on its left that of the overview which chooses for it, if there is one."""
     _panel, *choosers = pair.a.figures.drawn
     theirs = [panel for panel in choosers if panel in pair.b.figures.drawn]
-    if not theirs:
+    withheld = next((figures for figures in (pair.a.figures, pair.b.figures) if figures.chooser is not None), None)
+    if not theirs and withheld is None:
         _difference(both)
         return
     with st.container(key="two"):
         left, right = st.columns(2, gap="small")
         with left, mishap.costing("the overview"):
-            _chooser(pair.of(theirs[0], traces), both)
+            if withheld is None:
+                _chooser(pair.of(theirs[0], traces), both)
+            else:
+                overview.on_request(withheld, pair.a.trace.run)
         with right:
             _difference(both)
 

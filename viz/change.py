@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from anatomy.language import _, ngettext
-from anatomy.rounding import largest_at
+from anatomy.rounding import largest_at, nearness
 from viz.arcs import Arcs
 from viz.bars import Bars
 from viz.chips import Chips
@@ -193,10 +193,22 @@ def _most(difference: Description, part: _Part) -> str:
     goes, name = change(before, after, part.unit.written), _name(difference, part.begin + at)
     if part.unit.written(before) == part.unit.written(after):
         return _("{name} changes most, and {goes} ({what}).", name=name, goes=goes, what=part.made.title)
-    apart = part.unit.apart(after, before)
-    return _(
-        "{name} changes most: it {goes} ({apart}; {what}).", name=name, goes=goes, apart=apart, what=part.made.title
+    words = {"name": name, "goes": goes, "apart": part.unit.apart(after, before), "what": part.made.title}
+    level = int(alike(part.sizes, part.sizes[at]).sum()) - 1
+    if not level:
+        return _("{name} changes most: it {goes} ({apart}; {what}).", **words)
+    return ngettext(
+        "{name} changes most: it {goes} ({apart}; {what}); {count} other changes as much.",
+        "{name} changes most: it {goes} ({apart}; {what}); {count} others change as much.",
+        level,
+        **words,
     )
+
+
+def alike(sizes: Float[np.ndarray, " number"], size: float) -> Bool[np.ndarray, " number"]:
+    """Which sizes count as equal to the largest one, by the rule of `anatomy.rounding`; not those that are NaN."""
+    near, share = nearness(sizes)
+    return sizes >= size - max(near, share * size)
 
 
 def _name(difference: Description, i: int) -> str:
@@ -256,7 +268,7 @@ def _least(part: _Part) -> tuple[float, str]:
         case _Shares(whole=whole):
             return _POINT * whole, _("1 percentage point")
         case _Ratios():
-            return float(np.log10(_RATIO)), percent(_RATIO - 1)
+            return float(np.log10(_RATIO)), _("a factor of {ratio}", ratio=exact(_RATIO))
         case _:
             least = float(f"{_TENTH * part.sizes.max():.1g}")
             return least, number(least, 1)

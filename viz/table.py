@@ -30,6 +30,10 @@ class Table:
         plain = (values.tolist() if isinstance(values, np.ndarray) else values for _name, values in columns)
         return cls(tuple(name for name, _values in columns), tuple(zip(*plain, strict=True)), note)
 
+    def narrowed(self, columns: int) -> "Table":
+        """The same with its first columns alone."""
+        return Table(self.columns[:columns], tuple(row[:columns] for row in self.rows), self.note)
+
     def __post_init__(self) -> None:
         odd = next((row for row in self.rows if len(row) != len(self.columns)), None)
         if odd is not None:

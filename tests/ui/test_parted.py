@@ -44,7 +44,7 @@ amounts = st.lists(st.sampled_from((0.0, 1e-12, 1e-10, 0.02, 0.5, 3.0)), min_siz
 def test_what_is_said_of_predictions_is_true(kl, at):
     at = min(at, len(kl) - 1)
     said = parted.predictions(made(tuple(kl), None, without_distance=Sentence("")), NAMES, (at, at))
-    assert ("exactly the same after every token" in said) == (max(kl) == 0)
+    assert ("exactly the same after every token that both have" in said) == (max(kl) == 0)
     assert ("up to rounding: KL" in said) == (0 < max(kl) <= KL_ROUNDING)
     if max(kl) > KL_ROUNDING:
         most = re.match(r"Most apart after “(.)”: KL of B from A (\S+) nats\.", said)
@@ -67,7 +67,7 @@ def test_what_is_said_of_streams_is_true(distance, at):
     said = parted.streams(parting, NAMES, (at, at))
     values = np.array(distance)
     if not values.any():
-        assert said == "The streams of all tokens are exactly the same in every layer."
+        assert said == "The streams of all tokens that both have are exactly the same in every layer."
     elif (values <= PARTED).all():
         assert said.startswith("The streams never part")
     else:
@@ -172,8 +172,8 @@ def words_whole(app) -> str:
 
 def test_a_run_beside_itself_is_said_to_be_the_same(open_page):
     said = unescape(words(open_page(panel="attention", text="abcabc", text2="abcabc")))
-    assert "Both predict exactly the same after every token: KL 0." in said
-    assert "The streams of all tokens are exactly the same in every layer." in said
+    assert "Both predict exactly the same after every token that both have: KL 0." in said
+    assert "The streams of all tokens that both have are exactly the same in every layer." in said
 
 
 @pytest.mark.parametrize("kind", ["bert", "bert-headless", "t5", "gpt2"])
