@@ -47,24 +47,24 @@ class Alignment:
 
     def near_b(self, place: int) -> int:
         """The partner of a place in A; where it has none, the partner of the last one before it that has one, else of
-        the first one after it; 0 where no token has a partner."""
-        return _near(self.in_b, place)
+        the first one after it; the last token where none has one."""
+        return _near(self.in_b, place, max((j for _i, j in self.pairs if j is not None), default=0))
 
     def near_a(self, place: int) -> int:
         """The same for a place in B."""
-        return _near(self.in_a, place)
+        return _near(self.in_a, place, max((i for i, _j in self.pairs if i is not None), default=0))
 
     def swapped(self) -> "Alignment":
         """The same with A and B in each other's place."""
         return Alignment(tuple((j, i) for i, j in self.pairs), self.equal)
 
 
-def _near(partners: dict[int, int], place: int) -> int:
+def _near(partners: dict[int, int], place: int, last: int) -> int:
     places = list(partners)
     before = bisect_right(places, place)
     if before:
         return partners[places[before - 1]]
-    return partners[places[0]] if places else 0
+    return partners[places[0]] if places else last
 
 
 def identity(length: int) -> Alignment:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import overload
+from typing import Self, overload
 
 from anatomy.control import Choice, Control, Slider, Switch, written
 from anatomy.language import LANGUAGES, N_, Count, _
@@ -91,7 +91,7 @@ class View:
         return self.text2 is not None or self.model2 is not None
 
     @property
-    def alone(self) -> "View":
+    def alone(self) -> Self:
         """The same view of the first run, with none beside it."""
         return replace(self, text2=None, model2=None)
 

@@ -29,7 +29,7 @@ from ui.withheld import SHORT, SLOW
 from viz.format import lasting, number, percent, quoted, signed_percent, thousands
 
 MOST_BARS = 160  # of a longer text the largest of every few pairs is drawn
-MOST_ROWS = 6  # of the best tokens: those that change most
+MOST_ROWS = 6  # of the best tokens: the first of each run, and those that change most
 _ASKED, _STOPPED = "parted.asked", "parted.stopped"
 
 
@@ -127,6 +127,9 @@ def predictions(parting: Parting, names: Names, at: Places | None) -> str:
     """Where and by how much the two predict something else: the divergence of B from A, in nats."""
     kl = parting.kl
     if kl is None:
+        lacking = [run for run, predicts in zip("AB", parting.predicts, strict=True) if not predicts]
+        if len(lacking) == 1:
+            return _("The model of run {run} predicts no tokens: there is nothing to compare.", run=lacking[0])
         return str(parting.without_kl)
     if not kl.size:
         return _("No two tokens belong together: nothing can be compared place by place.")
@@ -215,7 +218,9 @@ def watched(parting: Parting) -> str:
     """The best tokens of both runs, as a table: probability and rank in A and in B."""
     if not parting.watched:
         return f"<p>{escape(_('Neither model predicts a token here.'))}</p>"
-    changing = sorted(parting.watched, key=lambda token: -abs((token.p_b or 0.0) - (token.p_a or 0.0)))[:MOST_ROWS]
+    first = [token for token in parting.watched if 1 in (token.rank_a, token.rank_b)]
+    rest = sorted(parting.watched, key=lambda token: -abs((token.p_b or 0.0) - (token.p_a or 0.0)))
+    changing = list(dict.fromkeys((*first, *rest)))[:MOST_ROWS]
     rows = "".join(_row(token) for token in parting.watched if token in changing)
     head = "".join(f'<th scope="col">{escape(word)}</th>' for word in (_("token"), "A", "B"))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -224,7 +229,8 @@ def watched(parting: Parting) -> str:
 def _row(token: WatchedToken) -> str:
     cells = "".join(_cell(p, rank) for p, rank in ((token.p_a, token.rank_a), (token.p_b, token.rank_b)))
     more = (token.p_b or 0.0) > (token.p_a or 0.0)
-    sign = "" if None in (token.p_a, token.p_b) or token.p_a == token.p_b else ("▲" if more else "▼")
+    level = token.p_a is None or token.p_b is None or percent(token.p_a) == percent(token.p_b)
+    sign = "" if level else ("▲" if more else "▼")
     return f'<tr><th scope="row">{escape(token.label)} <i aria-hidden="true">{sign}</i></th>{cells}</tr>'
 
 
@@ -254,7 +260,7 @@ def _groups(count: int) -> Sequence[tuple[int, int]]:
 def _bar(start: int, stop: int, parting: Parting, names: Names, chosen: Places | None) -> str:
     kl: Float[np.ndarray, " pair"] = parting.kl if parting.kl is not None else np.zeros(0)
     most = start + int(kl[start:stop].argmax())
-    high = max(float(kl[most] / kl.max()), 0.02)
+    high = max(float(kl[most] / kl.max()), 0.02) if kl[most] > KL_ROUNDING else 0.0
     inside = chosen in parting.pairs[start:stop]
     says = f"{names.pair(parting.pairs[most])}: {number(float(kl[most]))}"
     mark = ' class="chosen"' if inside else ""

@@ -12,12 +12,14 @@ from ui.components import textbox
 from ui.examples import PAIRS
 from ui.host import models, titled
 
+_FRESH = "second.fresh"
 _TEXT, _MODEL = N_("Another text"), N_("Another model")
 
 
 def offer(view: View) -> None:
     """The menu that puts a second run beside the first: another text, another model, or a pair of texts to try."""
-    ways = [_TEXT, *([_MODEL] if len(models()) > 1 else []), *PAIRS]
+    text, model = view.text2 is None, view.model2 is None and len(models()) > 1
+    ways = [*([_TEXT] if text else []), *([_MODEL] if model else []), *PAIRS]
     st.menu_button(_("Compare"), [_(way) for way in ways], key="compare", on_click=_on_compare)
 
 
@@ -27,6 +29,7 @@ def _on_compare() -> None:
     shown = st.session_state["compare"]
     chosen = next((way for way in (_TEXT, _MODEL, *PAIRS) if shown in (way, _(way))), None)
     if chosen is not None:
+        st.session_state[_FRESH] = chosen == _TEXT
         links.go(lambda view: compared(view, chosen))
 
 
@@ -35,9 +38,9 @@ def compared(view: View, way: str) -> View:
     is the next one of this server."""
     if way in PAIRS:
         first, other = PAIRS[way]
-        return replace(view.with_text(first), text2=other, model2=None)
+        return replace(view.with_text(first), text2=other)
     if way == _TEXT:
-        return replace(view, text2=view.text if view.text2 is None else view.text2)
+        return replace(view, text2=view.second.text)
     others = [name for name in models() if name != view.model]
     return replace(view, model2=others[0] if others and view.model2 is None else view.model2)
 
@@ -46,7 +49,8 @@ def row(view: View) -> None:
     """The second run's text, its model where the server has several, and what ends the comparison or turns it round."""
     other = view.second
     with st.container(key="second_row", horizontal=True, gap="small"):
-        textbox.show(other.text, MAX_CHARACTERS, lambda typed: links.go(lambda now: typed_in(now, typed)), "B")
+        fresh = st.session_state.pop(_FRESH, False)  # to be typed in at once
+        textbox.show(other.text, MAX_CHARACTERS, lambda typed: links.go(lambda now: typed_in(now, typed)), "B", fresh)
         names = list(models())
         if len(names) > 1:
             _model(names, other.model if other.model in names else names[0])
@@ -68,7 +72,7 @@ def _model(names: list[str], shown: str) -> None:
         format_func=titled,
         key=name,
         label_visibility="collapsed",
-        width=190,
+        width=215,
         on_change=controls.writes("model2", shown, on_model),
     )
 

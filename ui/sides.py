@@ -110,7 +110,7 @@ def second(view: Fitted, cut: Trace) -> Second | Absent | None:
     except Loading:
         return loading(model, name)
     except Refused as refused:
-        return Absent(_("The second run: {reason}", reason=str(refused)), None if model.live else model)
+        return Absent(_("Run B is not there. {reason}", reason=str(refused)), None if model.live else model)
     except Exception as error:  # it costs the second run, not the page
         return Absent(str(mishap.said("the second run", error)))
 

@@ -19,7 +19,7 @@ from viz import export
 from viz.description import Description
 from viz.grid import Grid
 
-HEIGHT = 720
+HEIGHT, HEIGHT_OF_TWO = 720, 1_500
 KINDS = ("png", "svg")
 Shown = PanelAnswer | BesideAnswer
 Make = Callable[[Shown], bytes]
@@ -31,7 +31,9 @@ def show(answer: Shown) -> None:
     st.code(links.address(answer.view), language=None, wrap_lines=True)
     text.line(_("For a page or a slide that shows it alone:"))
     st.code(
-        embedding(links.address(answer.view, embed="true"), _(answer.panel.title)), language="html", wrap_lines=True
+        embedding(links.address(answer.view, embed="true"), _(answer.panel.title), answer.view.two),
+        language="html",
+        wrap_lines=True,
     )
     _pictures(answer)
     text.line(_("Files that need nothing but themselves:"))
@@ -53,11 +55,11 @@ def hosted(view: View) -> HostedModel:
     return models().get(view.model) or next(iter(models().values()))
 
 
-def embedding(address: str, title: str) -> str:
-    """The HTML that shows one panel in another page."""
+def embedding(address: str, title: str, two: bool = False) -> str:
+    """The HTML that shows one panel in another page. two: of two runs, whose difference stands below them."""
     return (
         f'<iframe src="{escape(address)}" title="{escape(title)}"\n'
-        f'  width="100%" height="{HEIGHT}" loading="lazy" style="border:0"></iframe>'
+        f'  width="100%" height="{HEIGHT_OF_TWO if two else HEIGHT}" loading="lazy" style="border:0"></iframe>'
     )
 
 

@@ -18,6 +18,8 @@ from ui.answers import Answer
 from ui.sides import Second
 from viz.partners import Unlike
 
+MOST_LETTERS = 160  # of a text that a heading tells
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -94,9 +96,11 @@ def _card(
 
 def _letter(side: str, answer: PanelAnswer) -> None:
     """Which run the card is of: its letter, and its model."""
-    spec = answer.spec
-    name = escape(spec.weights.title or spec.name)
-    st.html(f'<h3 class="run"><b>{side}</b> <span>{name}</span></h3>')
+    spec, shown = answer.spec, answer.view.text
+    name = spec.weights.title or spec.name
+    if st.context.is_embedded:  # nothing else tells the two texts
+        name = f"{name} · {shown[:MOST_LETTERS]}{'…' if len(shown) > MOST_LETTERS else ''}"
+    st.html(f'<h3 class="run"><b>{side}</b> <span>{escape(name)}</span></h3>')
 
 
 def _wide(panel: Panel, key: str):

@@ -1,6 +1,8 @@
 """What changed between two runs, in a sentence or two: which number most, from what to what, and how many with it."""
 
+import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +27,7 @@ from viz.scatter import Scatter
 
 _POINT = 0.01  # of a share: one percentage point
 _TENTH = 0.1
+_ASIDE = re.compile(r"\s*[(（][^()（）]*[)）]$")
 _RATIO = 1.1  # of two numbers whose ratio is shown
 
 
@@ -139,7 +142,8 @@ def changed(a: Description, b: Description, difference: Description) -> str:
         bound = rounding(float(most.sizes.max()), np.ones(1) if isinstance(most.unit, _Ratios) else most.both)
         same = _("A and B are the same up to rounding: the largest difference is {bound}.", bound=bound)
         return " ".join(filter(None, (same, _says_marks(difference))))
-    return " ".join(filter(None, (_most(difference, most), _how_many(most), _says_marks(difference))))
+    said = (_most(difference, most), _how_many(most), _says_marks(difference), _says_alone(difference))
+    return " ".join(filter(None, said))
 
 
 def _parts(difference: Description) -> list[_Part]:
@@ -228,10 +232,11 @@ def _name(difference: Description, i: int) -> str:
         case Components(axis=axis, strips=strips):
             return quoted(f"{axis} {i % len(strips[0].values)}")
         case Dots(x_axis=axis, x=x):
-            return quoted(f"{axis} {exact(float(x[i]))}")
+            return quoted(_on(axis, exact(float(x[i]))))
         case Curves(x_axis=axis, curves=curves):
             names = [curve.name for curve in curves for _x in curve.x]
-            return quoted(f"{names[i]}, {axis} {exact(float(np.concatenate([curve.x for curve in curves])[i]))}")
+            place = exact(float(np.concatenate([curve.x for curve in curves])[i]))
+            return quoted(f"{names[i]}, {_ASIDE.sub('', axis)} {place}")
         case Scatter(points=points):
             return quoted(points[i % len(points)].label)
         case Bars(bars=bars, rows=rows):
@@ -241,7 +246,8 @@ def _name(difference: Description, i: int) -> str:
 
 
 def _on(axis: str, label: str) -> str:
-    """A label of an axis; a number alone with the axis that it counts."""
+    """A label of an axis; a number alone with the axis that it counts, without what stands in brackets behind that."""
+    axis = _ASIDE.sub("", axis)
     return f"{axis} {label}" if label.strip("+−-").isdigit() else label
 
 
@@ -280,6 +286,21 @@ def _says_marks(difference: Description) -> str:
         return ""
     lone = any(label.startswith(tuple(RUNS.marks.values())) for label in (*difference.rows, *difference.cols))
     return _(RUNS.marked, **RUNS.marks) if lone else ""
+
+
+def _says_alone(difference: Description) -> str:
+    """That rows which one figure alone shows are left out; "" where a grid's marks say it, or there are none."""
+    labels = () if isinstance(difference, Grid) else _labels(difference)
+    if not any(label.startswith(tuple(RUNS.marks.values())) for label in labels):
+        return ""
+    return _("What one of the two alone shows is left out of this: it may change more.")
+
+
+def _labels(difference: Description) -> Iterator[str]:
+    """What its rows, lines or points are called."""
+    for name in ("bars", "points", "names", "labels"):
+        for one in getattr(difference, name, ()):
+            yield one if isinstance(one, str) else one.label
 
 
 def _of_chips(difference: Chips) -> str:

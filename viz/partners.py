@@ -63,9 +63,9 @@ _FIGURES = Called(
 RUNS = Called(
     "[B]",
     "[A]",
-    N_("Without a partner ({first} in B only, {second} in A only): {names}."),
-    N_("{first} in B only, {second} in A only: no difference."),
-    (N_("{mark} in B only"), N_("{mark} in A only")),
+    N_("Without a partner ({first} shown in B only, {second} in A only): {names}."),
+    N_("{first} shown in B only, {second} in A only: no difference."),
+    (N_("{mark} shown in B only"), N_("{mark} shown in A only")),
     (N_("more in B"), N_("more in A")),
     N_("B − A: {axis}"),
     N_("log₁₀(B / A): {axis}"),

@@ -88,7 +88,7 @@ def test_what_has_no_partner_goes_where_the_last_one_before_it_has_one():
     alignment = by_token(tuple("abxcd"), tuple("abcdyz"))
     assert [alignment.near_b(place) for place in range(5)] == [0, 1, 1, 2, 3]
     assert [alignment.near_a(place) for place in range(6)] == [0, 1, 3, 4, 4, 4]
-    assert Alignment(((0, None), (None, 0)), (False, False)).near_b(0) == 0
+    assert Alignment(((0, None), (None, 0), (None, 1)), (False,) * 3).near_b(0) == 1
     assert Alignment(((0, None), (1, 0)), (False, True)).near_b(0) == 0
 
 

@@ -153,7 +153,7 @@ def test_a_second_model_that_cannot_be_loaded_says_why_and_can_be_tried_again(se
     opened = serve("llama", "gpt2", broken=("gpt2",))
     loaded(host.models()["tiny-gpt2"])
     app = opened(panel="attention", text=TEXT, model2="tiny-gpt2")
-    assert "The second run: The gpt2 is cut short." in unescape(words(app))
+    assert "Run B is not there. The gpt2 is cut short." in unescape(words(app))
     assert "attention.figure" in keys(app)
 
 

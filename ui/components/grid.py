@@ -82,6 +82,7 @@ def pack(grid: Grid, alt: str) -> bytes:
         "signed": grid.signed,
         "logarithmic": grid.logarithmic,
         "percent": grid.percent,
+        "difference": grid.subtracted is not None,
         "focus": grid.focus,
         "exact": focused(grid),
         "empty": grid.empty,

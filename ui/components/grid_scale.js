@@ -44,7 +44,7 @@ function decoded(g, v) {
 function spoken(g, v) {
   if (Number.isNaN(v)) return g.empty;
   const digits = (x) => (x === 0 ? "0" : Math.abs(x) >= 1e6 || Math.abs(x) < 1e-4 ? x.toExponential(1) : String(+x.toPrecision(3)));
-  return (g.percent ? `${digits(100 * v)} %` : digits(v)).replaceAll("-", "−");
+  return ((g.difference && v > 0 ? "+" : "") + (g.percent ? `${digits(100 * v)} %` : digits(v))).replaceAll("-", "−");
 }
 
 // A number as a cell prints it: the same decimals in every cell, 0 without a sign. Percents are whole, but for differences.

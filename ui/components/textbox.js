@@ -12,6 +12,8 @@ export default function ({ data: [data], parentElement, setTriggerValue }) {
   root.querySelector(".side").textContent = root.dataset.side = data.words.side;
   run.textContent = data.words.run;
 
+  if (data.focus && !memory.focused) { memory.focused = true; area.focus(); area.select(); }
+
   function grow() {
     area.style.height = "46px";
     area.style.height = `${Math.min(96, Math.max(46, area.scrollHeight + 2))}px`;

@@ -12,12 +12,13 @@ _MOUNT = register(
 )
 
 
-def show(text: str, limit: int, chosen: Chosen, side: str = "") -> None:
+def show(text: str, limit: int, chosen: Chosen, side: str = "", focus: bool = False) -> None:
     """The box, holding the text as it was typed.
 
     limit   most characters it sends
     chosen  called with a new text
     side    the letter of the run that it is the text of, where two stand beside each other
+    focus   it takes the keyboard when it comes up
     """
     words = {
         "lang": get_locale(),
@@ -30,6 +31,6 @@ def show(text: str, limit: int, chosen: Chosen, side: str = "") -> None:
         ),
         "keys": _("Enter runs it · Shift + Enter starts a new line"),
     }
-    data = {"text": text, "limit": limit, "words": words}
+    data = {"text": text, "limit": limit, "words": words, "focus": focus}
     key = "textbox" if side in ("", "A") else f"textbox-{side.lower()}"
     _MOUNT(key=key, data=data, on_text_change=callback(key, "text", lambda typed: chosen(str(typed))))
