@@ -21,6 +21,7 @@ from viz.dots import Dots
 from viz.format import change, exact, listed, number, percent, quoted, rounding, signed_percent, thousands
 from viz.grid import Grid
 from viz.ladder import Ladder
+from viz.lines import Lines
 from viz.measures import Measures
 from viz.partners import RUNS, Subtracted, residue, signed
 from viz.scatter import Scatter
@@ -241,7 +242,8 @@ def _name(difference: Description, i: int) -> str:
             return quoted(points[i % len(points)].label)
         case Bars(bars=bars, rows=rows):
             return quoted(_on(rows, bars[i].label).strip())
-    name = difference.name(i)
+    axis = difference.x_axis if isinstance(difference, Lines) else ""
+    name = difference.name(i).replace(axis, _ASIDE.sub("", axis)) if axis else difference.name(i)
     return name if quoted("")[0] in name else quoted(name)  # a name may quote its token itself
 
 

@@ -11,10 +11,12 @@ from anatomy.alignment import aligned
 from anatomy.request import Run
 from anatomy.view import Fitted, View
 from tests.models.tiny import TEXT, tiny_engine
+from tests.panels.test_beside import larger
 from tests.share import diagonal
 from tests.ui.conftest import loaded
 from tests.ui.test_page import component, drawn, keys, words
-from ui import host, links, second, sides
+from ui import asking, host, later, links, second, sides, withheld
+from ui.asking import Halt
 from ui.examples import EXAMPLES, PAIRS
 from ui.sides import Second
 
@@ -130,9 +132,9 @@ def test_a_panel_that_only_the_first_model_has_says_so_in_the_second_ones_place(
     app = opened(panel="lens", text=TEXT, model2="tiny-bert-headless")
     assert not app.exception
     spec = host.models()["tiny-bert-headless"].spec()
-    assert str(panels.load()["lens"].closed(spec)) in unescape(words(app))
-    assert "<b>B</b>" in words(app)
-    assert "<b>B − A</b>" not in words(app)
+    assert f"Run B is not shown: {panels.load()['lens'].closed(spec)}" in unescape(words(app))
+    assert not figures(app, "lens") & {"lens-b.figure", "lens-difference.figure"}
+    assert '<p class="says">' in words(app)
 
 
 def test_while_the_second_model_is_loaded_the_first_run_is_there(serve):
@@ -213,3 +215,76 @@ def test_what_was_generated_is_read_by_another_model_as_text(serve):
     assert sides.asked(view, cut).text == cut.text != "ab"
     assert sides.asked(replace(view, text2="xy"), cut).text == "xy"
     assert sides.asked(replace(view, model2="tiny-llama"), cut).tail == (100, 101)
+
+
+def test_a_chosen_token_without_a_partner_is_said_to_have_none(open_page):
+    said = unescape(words(open_page(panel="attention", text="abxyzcd", text2="abcd", pos="3")))
+    assert "“y” is in A alone. In B “b” stands for it: what is compared are these two." in said
+    assert "is in A alone" not in words(open_page(panel="attention", text="abxyzcd", text2="abcd", pos="6"))
+
+
+def test_where_no_token_is_chosen_one_is_that_both_runs_have(open_page):
+    app = open_page(panel="attention", text="abcdxyz", text2="abcd")
+    assert component(app, "strip")["chosen"] == component(app, "strip-b")["chosen"] == 3
+    assert "is in A alone" not in words(app)
+
+
+def test_an_error_of_the_program_in_the_second_run_costs_that_alone(open_page, monkeypatch, mishaps):
+    def broken(*_traces: object) -> None:
+        raise ValueError("mistake")
+
+    monkeypatch.setattr(sides, "aligned", broken)
+    app = open_page(panel="attention", text="abcd", text2="abcx")
+    assert "attention.figure" in keys(app)
+    assert "strip" in keys(app)
+    assert any("the second run" in said for said in mishaps())
+
+
+def test_a_second_run_that_was_stopped_can_be_run_and_the_first_stands_as_it_does_alone(open_page, monkeypatch):
+    ask = asking.ask
+    stopped = Halt("This was stopped before its end.", stopped=True)
+    monkeypatch.setattr(
+        asking, "ask", lambda model, run, *rest: stopped if run.text == "abcx" else ask(model, run, *rest)
+    )
+    app = open_page(panel="attention", text="abcd", text2="abcx")
+    assert "Run B is not shown: This was stopped before its end." in words(app)
+    assert {"attention.figure", "heads.figure"} <= keys(app)
+    assert app.get_by_key("again.b")
+
+
+def test_an_overview_that_takes_long_is_asked_for_in_both_runs(open_page, monkeypatch):
+    monkeypatch.setattr(withheld, "SHORT", 3)
+    monkeypatch.setattr(withheld, "_seconds", lambda model, run, wants: float(len(wants)) * 100)
+    app = open_page(panel="attention", text="abcd", text2="abcx")
+    assert keys(app) & {"heads.figure", "heads-difference.figure"} == set()
+    app.get_by_key("heads.ask").click().run()
+    assert "heads-difference.figure" in keys(app)
+
+
+def test_the_row_of_a_second_run_stands_where_its_text_is_lost(open_page):
+    app = open_page(panel="attention", text="abcd", packed2="zzzz")
+    assert component(app, "textbox-b")["text"] == "abcd"
+    assert "The second text in this link is damaged" in words(app)
+
+
+def test_a_head_that_the_second_model_lacks_is_said_on_its_card(serve, monkeypatch):
+    engines = {"local:tiny-llama": larger(), "local:tiny-gpt2": tiny_engine("llama")}
+    monkeypatch.setattr("tests.ui.conftest.tiny_engine", lambda kind: engines[f"local:tiny-{kind}"])
+    opened = serve("llama", "gpt2")
+    loaded(host.models()["tiny-gpt2"])
+    assert (engines["local:tiny-llama"].spec.n_heads, engines["local:tiny-gpt2"].spec.n_heads) == (6, 4)
+    app = opened(panel="attention", text=TEXT, model2="tiny-gpt2", head="5")
+    assert words(app).count("There is no head 5 here: 3, the last one, is shown.") == 1
+
+
+def test_of_two_fillings_each_is_stopped_by_itself(monkeypatch):
+    state: dict = {}
+    monkeypatch.setattr(later.st, "session_state", state)
+    one, other = (later.Rest(Run("m", text), frozenset()) for text in "ab")
+    later._stop(one)
+    later._stop(other)
+    assert later._stopped(one.run) == {one}
+    assert later._stopped(other.run) == {other}
+    later._go_on(one)
+    assert later._stopped(one.run) == set()
+    assert later._stopped(other.run) == {other}

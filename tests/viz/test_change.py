@@ -73,7 +73,8 @@ def test_other_numbers_keep_their_unit_and_sign():
 def test_where_a_ratio_is_drawn_a_ratio_is_told():
     told = says(kinds.lines("ab", 1.0, logarithmic=True), kinds.lines("ab", 10.0, logarithmic=True))
     assert "it goes from 1.00 to 10.0 (× 10.0; norm)" in told
-    assert "Of 8 numbers, 8 change by more than 10 %." in told
+    assert "7 others change as much" in told
+    assert "Of 8 numbers, 8 change by more than a factor of 1.1." in told
 
 
 def test_rows_that_are_numbers_are_told_with_what_they_count():
@@ -109,7 +110,7 @@ def test_a_small_amount_beside_large_ones_of_another_unit_is_not_drowned():
 def test_what_one_alone_has_is_not_called_the_same():
     a, b = grid([[1.0, 2.0], [3.0, 4.0]]), grid([[1.0, 2.0]])
     assert says(a, b) == (
-        "The 2 numbers that both have are exactly the same. [B] in B only, [A] in A only: no difference."
+        "The 2 numbers that both have are exactly the same. [B] shown in B only, [A] in A only: no difference."
     )
     assert says(b, b) == "B is exactly A: all of its 2 numbers are the same."
     assert says(grid([[np.nan, np.nan]]), grid([[np.nan, 1.0]])).startswith("A and B have no number in common")
@@ -119,7 +120,7 @@ def test_tokens_are_counted_by_where_they_are():
     one, two = (Chips(tuple(Chip(token, "", "") for token in text), ("kind",), "t") for text in ("abc", "axcd"))
     with aligning("axcd", "abc", [(0, 0), (1, 1), (2, 2), (3, None)]):
         told = changed(one, two, two.minus(one))
-    assert told == "Tokens by where they are: in both: 2, [B] in B only: 1, one in place of another: 1."
+    assert told == "Tokens by where they are: in both: 2, [B] shown in B only: 1, one in place of another: 1."
 
 
 def written(percents: bool) -> Callable[[float], str]:
@@ -161,3 +162,21 @@ def test_what_is_the_same_up_to_rounding_is_so_in_every_kind(name):
     first = KINDS[name][0]
     told = says(first, moved(first, 1 + 1e-6) if name != "grid" else kinds.grid("abcd", 1 + 1e-6))
     assert told.startswith("A and B are the same up to rounding: the largest difference is below 10"), told
+
+
+def test_numbers_that_change_equally_are_not_told_as_one():
+    """The two weights of a row sum to 1: one takes what the other loses."""
+    told = says(grid([[0.5, 0.5]]), grid([[0.6, 0.4]]))
+    assert "; 1 other changes as much" in told
+    assert "as much" not in says(grid([[0.5, 0.5]]), grid([[0.6, 0.45]]))
+
+
+def test_what_the_rows_of_one_alone_may_hold_is_said_to_be_left_out():
+    one, other = kinds.bars(a=50.0, b=20.0, c=1.0), kinds.bars(d=50.0, b=10.0, c=4.0)
+    assert says(one, other).endswith("What one of the two alone shows is left out of this: it may change more.")
+    assert "left out" not in says(one, kinds.bars(a=40.0, b=20.0, c=1.0))
+
+
+def test_what_stands_in_brackets_behind_an_axis_is_no_part_of_a_name():
+    lines = replace(kinds.lines("ab", 1.0), x_axis="after layer (in: before layer 0)")
+    assert "(in:" not in says(lines, replace(lines, values=lines.values * 2)).partition(" changes most")[0]
