@@ -163,7 +163,7 @@ def show(trace: Trace, pos: int, chosen: Chosen, coloured: Coloured, compared: C
         "chosen": pos,
         "found": _found(trace, key),
         "side": "" if compared is None else compared.letter,
-        "notes": {} if compared is None else {str(place): note for place, note in compared.notes.items()},
+        "notes": {} if compared is None else _notes(compared, stretch(count, at)),
         "colour": _colour(coloured, stretch(count, at)),
         "words": _words(count, compared),
     }
@@ -193,6 +193,11 @@ def _tokens(trace: Trace, shown: Stretch) -> dict[str, Any]:
         "added": len(trace.run.tail),
         "numbered": count > NUMBERED,
     }
+
+
+def _notes(compared: Compared, shown: Stretch) -> dict[str, tuple[str, str]]:
+    """Marks and words of the tokens of a stretch, by place."""
+    return {str(place): note for place, note in compared.notes.items() if shown.start <= place < shown.stop}
 
 
 def _colour(coloured: Coloured, shown: Stretch) -> dict[str, Any]:
