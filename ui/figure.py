@@ -39,7 +39,7 @@ def show(figure: Figure, says: str, key: str, view: Fitted, go: Callable[[links.
         page = to_frame(figure, st.context.theme.type == "dark", (_FOLLOW,), driven=True)
         st.iframe(page, height=figure.height, alt=says)
     elif isinstance(figure, PassageOfTwo):
-        passage_two.show(figure, says, key)
+        passage_two.show(figure, says, key, lambda *act: go(lambda view: at_passage_of_two(view, figure, *act)))
     elif isinstance(figure, Plotted):
         _show_plotted(figure, says, key, view, go)
 
@@ -161,6 +161,19 @@ def at_passage(view: View, figure: Passage, what: str, at: int, to: str) -> View
 def _at_arc(view: View, figure: Passage, arc: Arc) -> View:
     pos, src = (figure.lines[line].place for line in (arc.looking, arc.looked))
     return replace(view, panel=figure.opens["arc"], layer=arc.layer, head=arc.head, pos=pos, src=src)
+
+
+def at_passage_of_two(view: View, figure: PassageOfTwo, what: passage_two.Act, at: int) -> View:
+    """The view after a row's token was chosen or an arc opened in the passage of two runs; its places are A's. What A
+    does not have chooses nothing."""
+    if what == "line":
+        place = figure.place(at)
+        return view if place is None else at_token(view, place)
+    seen = figure.seen(at)
+    if seen is None:
+        return view
+    layer, head, pos, src = seen
+    return replace(view, panel=figure.opens["arc"], layer=layer, head=head, pos=pos, src=src)
 
 
 def _at_panel(view: View, figure: Passage, panel: str) -> View:

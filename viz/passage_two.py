@@ -49,7 +49,7 @@ class PassageOfTwo(PartsOfTwo, Plotted, Told):
 
     @property
     def caption(self) -> str:
-        """What is new, gone, most strengthened, and what comes next in both runs."""
+        """What comes next in both runs, how many arcs became what, and the foremost change."""
         return caption(self)
 
     @property
@@ -111,6 +111,7 @@ def beside(
         after=b.after or a.after,
         end=b.end,
         alike=_alike(a, b),
+        opens=a.opens,
     )
 
 

@@ -34,9 +34,9 @@ def _of_one_model(a: Parts, b: Parts, at: tuple[dict, dict], weak: Sequence[Sequ
     ours, theirs = (_by_head(side.arcs, rows) for side, rows in zip((a, b), at, strict=True))
     too_weak = [_by_head(side, rows) for side, rows in zip(weak, at, strict=True)]
     for key in dict.fromkeys((*theirs, *ours)):
-        one, other = ours.get(key), theirs.get(key)
+        one, other = ours.get(key) or too_weak[0].get(key), theirs.get(key) or too_weak[1].get(key)
         change = changed(one and one.weight, other and other.weight)
-        yield ArcOfTwo(key[0], key[2], key[3], one or too_weak[0].get(key), other or too_weak[1].get(key), change)
+        yield ArcOfTwo(key[0], key[2], key[3], one, other, change)
 
 
 def _by_head(given: Sequence[Arc], at: dict[int, int]) -> dict[tuple[int, int, int, int], Arc]:
@@ -69,7 +69,7 @@ def _as_deep(layer: int, a: Parts, b: Parts) -> int:
 
 
 def changed(before: float | None, after: float | None) -> Change:
-    """What became of a weight or a probability; None: it is not drawn."""
+    """What became of a weight or a probability; None: it is not known, the run has it not among its strongest."""
     if before is None or after is None:
         return "new" if before is None else "gone"
     if abs(after - before) < LEAST:

@@ -1,6 +1,7 @@
 """What the passages of two runs, A and B, are together: tokens, arcs, words, next tokens, and what became of each."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import isnan
 from typing import Literal
@@ -70,7 +71,8 @@ class ArcOfTwo:
     """An arc between two rows.
 
     layer   of B, in which it is drawn
-    a, b    of each run, as far as its numbers are known: an arc that is new may have been too weak in A to be drawn
+    a, b    of each run, as far as its numbers are known, also where it is too weak there to be drawn; None in A where
+            it is new, None in B where it is gone
     """
 
     layer: int
@@ -148,6 +150,7 @@ class PartsOfTwo:
     one_model  both runs are of one model: a head is the same in both
     after      heading of `best`; end: what a line ends in where nothing is predicted
     alike      every number of both is the same
+    opens      id of the panel in which an "arc" is seen in full
     """
 
     rows: tuple[TokenOfTwo, ...]
@@ -163,11 +166,31 @@ class PartsOfTwo:
     after: str
     end: str
     alike: bool
+    opens: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def layers(self) -> int:
         """Of B."""
         return self.lengths.shape[1] - 1
+
+    def known(self, run: str) -> int:
+        """How many of the likeliest next tokens of a run are known; 0 where it predicts none."""
+        return sum(not isnan(each.a if run == A else each.b) for each in self.best)
+
+    def place(self, row: int) -> int | None:
+        """The position of a row's token in A, whose tokens a reader chooses; None where A has none."""
+        line = self.rows[row].a
+        return None if line is None else line.place
+
+    def seen(self, at: int) -> tuple[int, int, int, int] | None:
+        """(layer, head, looking position, looked position) at which an arc is seen in full, as A has them; None where A
+        does not have both tokens, or, being another model, has no such head."""
+        own = self.arcs[at]
+        arc = own.arc if self.one_model else own.a
+        looking, looked = self.place(own.looking), self.place(own.looked)
+        if arc is None or looking is None or looked is None or "arc" not in self.opens:
+            return None
+        return arc.layer, arc.head, looking, looked
 
     def called(self, row: int) -> str:
         """A row's token in quotation marks, with its position where other rows have the same."""
@@ -207,10 +230,12 @@ def _label(row: TokenOfTwo) -> str:
 
 
 def _leads(row: TokenOfTwo) -> tuple[str, float]:
-    """What is predicted there, in A and in B where that is not the same, with the probability in B; A's where B has
-    no such token."""
-    leads = [line.leads for line in (row.a, row.b) if line is not None]
-    return " → ".join(filter(None, dict.fromkeys(leads))), row.line.share
+    """What is predicted there, in A and in B where that is not the same, with the probability in B; where B predicts
+    nothing, A's with its mark."""
+    one, other = (line if line and line.leads else None for line in (row.a, row.b))
+    if other is None:
+        return (f"{A}: {one.leads}", one.share) if one else ("", float("nan"))
+    return " → ".join(dict.fromkeys(line.leads for line in (one, other) if line)), other.share
 
 
 def from_to(before: float, after: float) -> str:

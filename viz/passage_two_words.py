@@ -1,4 +1,4 @@
-"""The passages of two runs in words: what is new, gone, stronger, what comes next, and how to read the figure."""
+"""The passages of two runs in words: what comes next, what has changed, and how to read the figure."""
 
 from collections.abc import Sequence
 from math import isnan
@@ -8,16 +8,15 @@ from viz.format import listed, percent, quoted
 from viz.passage_notes import wide
 from viz.passage_two_parts import CHANGES, LEAST, A, ArcOfTwo, B, Change, NextOfTwo, PartsOfTwo, WordOfTwo, from_to
 
-_NAMED = 3  # arcs, and words, that a sentence names
+_NAMED = 3  # tokens that a sentence names
 
 
 def caption(given: PartsOfTwo) -> str:
-    """What is new, gone, most strengthened and weakened, and what comes next in both runs."""
+    """What comes next in both runs, how many arcs became what, and the foremost change; the rest is in the lists."""
     if given.alike:
         return _("Nothing differs: {a} and {b} have the same arcs, words and predictions, with the same numbers.",
                  a=A, b=B)  # fmt: skip
-    said = (_of_next(given), _counts(given), *_of_arcs(given), *_of_words(given))
-    return " ".join(filter(None, said))
+    return " ".join(filter(None, (_of_next(given), _counts(given), _foremost(given), _of_depth(given))))
 
 
 def _counts(given: PartsOfTwo) -> str:
@@ -29,31 +28,32 @@ def _counts(given: PartsOfTwo) -> str:
     return _("Arcs of {b} beside those of {a}: {counts}.", a=A, b=B, counts=listed(told))
 
 
-def _of_arcs(given: PartsOfTwo) -> list[str]:
-    """The arcs that changed most, the chosen token's first; a sentence for each kind of change."""
-    told = {
-        "new": _("New in {b}: {names}.", b=B, names="{names}"),
-        "gone": _("Gone, in {a} alone: {names}.", a=A, names="{names}"),
-        "stronger": _("Most strengthened: {names}.", names="{names}"),
-        "weaker": _("Most weakened: {names}.", names="{names}"),
-    }
-    found = [(words, ordered(given, change)) for change, words in told.items()]
-    few = {"new": 2, "gone": 2}
-    return [
-        words.replace("{names}", _few([named(given, arc) for arc in arcs], few.get(arcs[0].change, 1)))
-        for words, arcs in found
-        if arcs
-    ]
+def _foremost(given: PartsOfTwo) -> str:
+    """The first of all changed arcs; "" where none has changed."""
+    arcs = ordered(given, *(change for change in CHANGES if change != "same"))
+    if not arcs:
+        return ""
+    return _("The foremost change ({change}): {name}.", change=_(CHANGES[arcs[0].change]), name=named(given, arcs[0]))
 
 
-def ordered(given: PartsOfTwo, change: str) -> list[ArcOfTwo]:
-    """The arcs that became this: the chosen token's first, then by how much the weight changed."""
-    own = [arc for arc in given.arcs if arc.change == change]
+def _of_depth(given: PartsOfTwo) -> str:
+    """Where the arcs and words of another model are drawn; "" for one model."""
+    if given.one_model:
+        return ""
+    return _("The models differ: what {a} has is drawn on the layers of {b}, at the same relative depth.", a=A, b=B)
+
+
+def ordered(given: PartsOfTwo, *changes: str) -> list[ArcOfTwo]:
+    """The arcs that became one of these: the chosen token's first, then by how much the weight changed."""
+    own = [arc for arc in given.arcs if arc.change in changes]
     return sorted(own, key=lambda arc: (arc.looking != given.chosen, -abs(arc.grown)))
 
 
-def _few(names: Sequence[str], most: int = _NAMED) -> str:
-    return "; ".join(names[:most]) + (" …" if len(names) > most else "")
+def _few(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(names) - _NAMED
+    rest = [ngettext("{count} more", "{count} more", more)] if more > 0 else []
+    return listed([*names[:_NAMED], *rest])
 
 
 def named(given: PartsOfTwo, arc: ArcOfTwo) -> str:
@@ -89,22 +89,6 @@ def instead(given: PartsOfTwo, arc: ArcOfTwo) -> ArcOfTwo | None:
     return next(found, None)
 
 
-def _of_words(given: PartsOfTwo) -> list[str]:
-    """The words under the chosen line that are new, and those that are gone or have moved."""
-    told: list[str] = []
-    for change in ("new", "gone", "earlier", "later"):
-        names = [named_word(word) for word in given.words if word.change == change]
-        if names:
-            sentence = {
-                "new": _("Words that only {b} has under the chosen line: {names}.", b=B, names=_few(names)),
-                "gone": _("Words that only {a} has there: {names}.", a=A, names=_few(names)),
-                "earlier": _("Words that come earlier: {names}.", names=_few(names)),
-                "later": _("Words that come later: {names}.", names=_few(names)),
-            }
-            told.append(sentence[change])
-    return told
-
-
 def named_word(word: WordOfTwo) -> str:
     """A word in words, with its layer and its probability in both runs."""
     values = {"token": quoted(word.word.label), "weights": word.numbers}
@@ -116,8 +100,9 @@ def named_word(word: WordOfTwo) -> str:
 
 def _of_next(given: PartsOfTwo) -> str:
     """The likeliest next token of each run."""
-    if not given.best:
-        return ""
+    predicting = [run for run in (A, B) if given.known(run)]
+    if len(predicting) < 2:
+        return _of_one_next(given, *predicting)
     first = max(given.best, key=lambda each: -1.0 if isnan(each.a) else each.a)
     last = max(given.best, key=lambda each: -1.0 if isnan(each.b) else each.b)
     if first is last:
@@ -134,6 +119,20 @@ def _of_next(given: PartsOfTwo) -> str:
     )
 
 
+def _of_one_next(given: PartsOfTwo, run: str = "") -> str:
+    """The likeliest next token where only one run predicts any; "" where neither does."""
+    if not run:
+        return ""
+    found = given.best[0]  # it is in the order of the one that predicts
+    return _(
+        "The likeliest next token in {run} is {token} ({share}); {other} predicts no token.",
+        run=run,
+        token=quoted(found.label),
+        share=percent(found.a if run == A else found.b),
+        other=B if run == A else A,
+    )
+
+
 def _shares(given: NextOfTwo) -> str:
     """Its probability in both runs, as far as it is known."""
     if isnan(given.a) or isnan(given.b):
@@ -144,10 +143,11 @@ def _shares(given: NextOfTwo) -> str:
 def explained(given: PartsOfTwo) -> tuple[str, ...]:
     """How the figure is read: what is compared with what, and what its signs and strokes mean."""
     signs = _(
-        "{a} is the first run, {b} the second, whose lines are drawn. + with a solid line: new in {b}. × with a dashed "
-        "line: gone, in {a} alone. ▲ with a solid line and ▼ with a dash-dotted one: stronger and weaker, by {least} "
-        "of attention or more. Grey with a dot: changed by less. The chosen token's arcs are thick. Numbers with an "
-        "arrow go from {a} to {b}.",
+        "{a} is the first run, {b} the second, whose lines are drawn. + with a solid line: new, {a} has no such arc "
+        "among its strongest. × with a dashed line: gone, {b} has none such. ▲ with a solid line and ▼ with a "
+        "dash-dotted one: stronger and weaker, by {least} of attention or more. Grey with a dot: changed by less. The "
+        "chosen token's arcs are thick. Numbers with an arrow go from {a} to {b}. Changes are in the order of their "
+        "size, the chosen token's first; a weight that is not known counts as 0 there.",
         a=A,
         b=B,
         least=_points(),
@@ -190,7 +190,7 @@ def _of_chosen(given: PartsOfTwo) -> str:
 
 
 def _of_best(given: PartsOfTwo) -> str:
-    if not any(isnan(each.a) or isnan(each.b) for each in given.best):
+    if not (given.known(A) and given.known(B)) or not any(isnan(each.a) or isnan(each.b) for each in given.best):
         return ""
     return _("A next token without a number is not among those of that run which are listed as its likeliest.")
 

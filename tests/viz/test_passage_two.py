@@ -1,5 +1,6 @@
 """The passages of two runs: what is new, gone or stronger follows from both lists, and is told by sign and stroke."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from viz.passage import Arc, Passage, Word
 from viz.passage_two import PassageOfTwo, beside
 from viz.passage_two_parts import CHANGES, LEAST, SIGNS, ArcOfTwo, from_to
 from viz.passage_two_picture import foremost
-from viz.passage_two_words import instead
+from viz.passage_two_words import instead, named, named_word
 
 SAME = [(i, i) for i in range(4)]
 ODD = "<b>&</b>"  # a reader's text
@@ -110,16 +111,69 @@ def test_a_head_that_looks_elsewhere_says_where_it_looked():
     before = instead(two, arc)
     assert before is not None
     assert (before.change, before.looked, before.arc.weight) == ("gone", 0, 0.6)
-    assert "“d” takes 75 % from “c” (layer 1, head 1; in A 60 % from “a”)" in two.caption
+    said = "“d” takes 75 % from “c” (layer 1, head 1; in A 60 % from “a”)"
+    assert named(two, arc) == said
+    assert f"The foremost change (new): {said}." in two.caption
     stronger = next(arc for arc in two.arcs if arc.change == "stronger")
     assert instead(two, stronger) is None
-    assert "Most strengthened: “d” takes 70 % → 95 % from “c” (layer 2, head 1)." in two.caption
 
 
-def test_an_arc_that_was_too_weak_to_be_drawn_is_new_and_still_has_both_numbers():
-    weak = (Arc(2, 1, 3, 2, 0.31, 0.1, chosen=True),)
-    two = beside(with_arcs(passage("abcd"), {}), with_arcs(passage("abcd"), {(2, 1, 3, 2): 0.8}), SAME, weak=(weak, ()))
-    assert [(arc.change, arc.numbers) for arc in two.arcs] == [("new", "31 % → 80 %")]
+@pytest.mark.parametrize(
+    ("weight", "expected"),
+    [(0.31, ("stronger", "31 % → 80 %")), (0.79, ("same", "79 % → 80 %")), (0.9, ("weaker", "90 % → 80 %"))],
+)
+def test_an_arc_whose_weight_is_known_in_both_is_called_by_its_numbers_though_one_run_does_not_draw_it(weight, expected):
+    weak = (Arc(2, 1, 3, 2, weight, 0.1, chosen=True),)
+    none, one = with_arcs(passage("abcd"), {}), with_arcs(passage("abcd"), {(2, 1, 3, 2): 0.8})
+    assert [(arc.change, arc.numbers) for arc in beside(none, one, SAME, weak=(weak, ())).arcs] == [expected]
+    opposite = {"stronger": "weaker", "weaker": "stronger", "same": "same"}
+    assert [arc.change for arc in beside(one, none, SAME, weak=((), weak)).arcs] == [opposite[expected[0]]]
+    assert [arc.change for arc in beside(none, one, SAME).arcs] == ["new"]
+    assert [arc.change for arc in beside(one, none, SAME).arcs] == ["gone"]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_caption_counts_every_arc_and_names_one_change_at_most(seed):
+    one, other = (with_arcs(passage("abcd"), by_chance(number, 4)) for number in (seed, seed + 50))
+    two = beside(one, other, SAME)
+    counts = re.findall(r"(\d+) (new|gone|stronger|weaker|unchanged)\b", two.caption)
+    assert sum(int(count) for count, _kind in counts) == len(two.arcs)
+    assert two.caption.count("takes") == 1
+    assert "…" not in two.alternative()
+
+
+def test_more_tokens_than_a_sentence_names_are_counted():
+    many = beside(passage("abcdef"), passage("uvwxyf"), [(i, i) for i in range(6)])
+    assert "Replaced: “a” → “u”, “b” → “v”, “c” → “w”, 2 more." in many.alternative()
+
+
+def test_a_run_that_predicts_no_token_is_not_said_to_predict_one():
+    mute = replace(passage("abcd"), best=(), words=())
+    said = beside(passage("abcd"), mute, SAME, one_model=False).caption
+    assert said.startswith("The likeliest next token in A is “·x” (50 %); B predicts no token.")
+    said = beside(mute, passage("abcd"), SAME, one_model=False)
+    assert said.caption.startswith("The likeliest next token in B is “·x” (50 %); A predicts no token.")
+    assert "not among those" not in said.alternative()
+    assert "likeliest" not in beside(mute, mute, SAME).caption
+
+
+def test_what_a_alone_predicts_at_a_token_has_its_mark():
+    silent = replace(passage("abcd"), lines=tuple(replace(line, leads="") for line in passage("abcd").lines))
+    two = beside(passage("abcd"), silent, SAME, one_model=False)
+    assert [line.leads for line in two.merged.lines] == [f"A: {line.leads}" for line in passage("abcd").lines]
+
+
+def test_an_arc_is_seen_where_a_has_both_tokens_and_the_head():
+    opens = {"arc": "attention-pattern"}
+    a = replace(with_arcs(passage("abd", places=(0, 1, 2), tokens=3), {(1, 1, 2, 0): 0.6}), opens=opens)
+    b = with_arcs(passage("abcd"), {(1, 1, 3, 0): 0.7, (2, 0, 3, 1): 0.8, (2, 1, 3, 2): 0.9})
+    pairs: list[Partner] = [(0, 0), (1, 1), (None, 2), (2, 3)]
+    two = beside(a, b, pairs)
+    assert [two.place(row) for row in range(4)] == [0, 1, None, 2]
+    assert [two.seen(at) for at in range(3)] == [(1, 1, 2, 0), (2, 0, 2, 1), None]
+    other = beside(a, replace(b, arcs=tuple(replace(arc, head=7) for arc in b.arcs)), pairs, one_model=False)
+    assert [other.seen(at) for at in range(3)] == [(1, 1, 2, 0), None, None]
+    assert beside(replace(a, opens={}), b, pairs).seen(0) is None
 
 
 def test_words_are_told_by_whether_and_when_they_come():
@@ -129,7 +183,7 @@ def test_words_are_told_by_whether_and_when_they_come():
         ("·z", 0, "new"),
         ("·x", 2, "earlier"),
     ]
-    assert "Words that come earlier: “·x” 50 % → 90 % after layer 2, in A after layer 3." in two.caption
+    assert named_word(two.words[2]) == "“·x” 50 % → 90 % after layer 2, in A after layer 3"
     back = beside(passage("abcd"), replace(passage("abcd"), words=(Word(3, "·y", 0.3, False),)), SAME)
     assert [(word.word.label, word.change) for word in back.words] == [("·y", "later"), ("·x", "gone")]
 
@@ -157,6 +211,8 @@ def test_arcs_of_another_model_are_matched_by_their_tokens_and_drawn_as_deep(lay
     assert two.arcs[0].numbers == "90 % → 70 %"
     assert two.lengths.shape == (4, layers + 1)
     assert "The models are not the same" in two.alternative()
+    assert two.caption.endswith("what A has is drawn on the layers of B, at the same relative depth.")
+    assert "relative depth" not in beside(a, a, SAME).caption
     assert len(two.plotly().data) > 4
 
 

@@ -1,4 +1,4 @@
-// The passages of two runs in one picture, and its changes as lists: a list is one tab stop. Nothing is chosen here.
+// The passages of two runs in one picture, and its changes as lists: a list is one tab stop. What A has can be chosen.
 const DRAWN = "http://www.w3.org/2000/svg", PEN = document.createElement("canvas").getContext("2d"), PILL = 22;
 const make = (tag, className, text) => Object.assign(document.createElement(tag), { className: className ?? "", textContent: text ?? "" });
 const within = (x, low, high) => Math.max(low, Math.min(high, x));
@@ -54,20 +54,25 @@ function place(d, width, mono, font) {
   return p;
 }
 
-export default function ({ data: [d], parentElement }) {
+export default function ({ data: [d], parentElement, setTriggerValue }) {
   const root = rootOf(parentElement), find = (name) => root.querySelector(name), { say } = d;
-  const [stage, svg, labels, lists, best] = [".stage", "svg", ".marks", ".lists", ".best"].map(find);
-  let p = null, lit = null, arcs = [], pills = [];
+  const [stage, svg, list, labels, lists, best] = [".stage", "svg", ".tokens", ".marks", ".lists", ".best"].map(find);
+  let p = null, lit = null, tapped = null, arcs = [], pills = [];
+  const can = (mark) => Boolean(mark && d.can[mark[0]]?.[mark[1]]);
+  const go = (mark) => { if (can(mark)) setTriggerValue("act", { what: mark[0], at: mark[1], of: d.of }); };
+  const predicted = (i) => d.rows[i].slice(4).filter(Boolean).join(" ");
+  const read = ([what, at]) => (what === "line" ? [d.rows[at][3], predicted(at)].filter(Boolean).join(" → ") : what === "arc" ? d.arcs[at][5] : d.words[at][4]);
 
   // What is pointed at, or chosen in a list, stands out; the rest steps back.
   function light(mark) {
     lit = mark;
     root.querySelectorAll(".lit").forEach((el) => el.classList.remove("lit"));
-    stage.classList.toggle("some", Boolean(mark));
-    const el = mark && (mark[0] === "arc" ? arcs : pills)[mark[1]];
+    stage.classList.toggle("some", Boolean(mark) && mark[0] !== "line");
+    const el = mark && { arc: arcs, word: pills }[mark[0]]?.[mark[1]];
     el?.classList.add("lit");
     if (mark?.[0] === "arc") el.parentNode.insertBefore(el, find(".over"));
-    find(".readout").textContent = mark ? (mark[0] === "arc" ? d.arcs[mark[1]][5] : d.words[mark[1]][4]) : say.hint;
+    find(".readout").textContent = mark ? read(mark) : say.hint;
+    stage.style.cursor = can(mark) ? "pointer" : "";
   }
 
   function draw() {
@@ -92,14 +97,14 @@ export default function ({ data: [d], parentElement }) {
       hits.push(Object.assign(shape("path", "hit", { d: path }), { mark: ["arc", k] }));
       if (sign) taken.push([from - 7, y0 - 7, 14, 14]);
       if (numbers) told.push([k, from, y0, `${sign} ${numbers}`]);
-      return stroke(kind, sign, path, from, y0, looking === d.chosen);
+      return Object.assign(stroke(kind, sign, path, from, y0, looking === d.chosen), { mark: ["arc", k] });
     });
     p.pills.forEach((pill, k) => {
       const y = p.y[d.chosen];
       taken.push([pill.x, y + pill.y, pill.size, PILL]);
       out.push(shape("path", `stem ${d.words[k][2]}`, { d: `M${near(pill.stem)} ${y} L${near(within(pill.stem, pill.x + 8, pill.x + pill.size - 8))} ${y + pill.y}` }));
     });
-    if (p.narrow) d.rows.forEach((_, i) => taken.push([0, p.y[i] - 38, width, 22]));
+    if (p.narrow) d.rows.forEach((_, i) => taken.push([0, p.y[i] - 38, width / 2, 22]));
     const free = ([x, y, w, h]) => x >= p.from - 8 && x + w <= p.to + 8 && y > 0 && y + h < p.bottom && taken.every(([a, b, c, e]) => x + w + 3 <= a || a + c + 3 <= x || y + h <= b || b + e <= y);
     const numbers = told.flatMap(([k, x, y, words]) => {
       const w = wide(words, `600 12px ${cssVar(root, "--st-font")}`);
@@ -123,15 +128,13 @@ export default function ({ data: [d], parentElement }) {
     return el;
   }
   function drawLabels() {
-    const seen = [];
-    d.rows.forEach(([label, was, lone, title, leads, share, before], i) => {
-      const token = make("div", `token${i === d.chosen ? " chosen" : ""}${was ? " replaced" : ""}${lone ? " lone" : ""}`), next = make("div", before ? "next changed" : "next");
-      token.append(...(lone ? [make("i", "", lone)] : []), make("b", "", label), ...(was ? [make("small", "", was)] : []));
-      next.append(make("b", "", leads), make("small", "", share), ...(before ? [make("small", "", before)] : []));
-      token.title = title;
-      next.title = [leads, share, before].join(" ");
-      if (p.narrow) seen.push(put(token, 0, p.y[i] - 38, p.width / 2 - 4, 22), put(next, 0, p.y[i] - 38, 0, 22));
-      else seen.push(put(token, 0, p.y[i] - 13, p.chip, 26), put(next, p.to + 14, p.y[i] - 13, p.lead, 26));
+    tokens.forEach((token, i) => (p.narrow ? put(token, 0, p.y[i] - 38, p.width / 2 - 4, 22) : put(token, 0, p.y[i] - 13, p.chip, 26)));
+    // In a narrow window predictions would cover arcs: they are read out with their token.
+    const seen = p.narrow ? [] : d.rows.map(([, , , , leads, share, before], i) => {
+      const next = make("div", before ? "next changed" : "next");
+      next.append(make("b", "", leads), ...[share, before].filter(Boolean).map((words) => make("small", "", words)));
+      next.title = predicted(i);
+      return put(next, p.to + 14, p.y[i] - 13, p.lead, 26);
     });
     pills = p.pills.map((pill, k) => {
       const [, label, kind, sign] = d.words[k], el = make("div", `word ${kind}`);
@@ -143,15 +146,47 @@ export default function ({ data: [d], parentElement }) {
     labels.replaceChildren(...seen, ...pills, ...gaps);
   }
 
-  const under = (e) => e.target.mark ?? e.target.parentNode.mark ?? null;
-  stage.onpointermove = stage.onclick = (e) => {
+  const under = (e) => e.target.mark ?? e.target.parentNode.mark ?? e.target.closest(".token")?.mark ?? null;
+  stage.onpointermove = (e) => {
     const mark = under(e);
     if (String(mark) !== String(lit)) light(mark);
   };
+  // A finger has nothing to point with: its first tap reads, a second one opens.
+  stage.onclick = (e) => {
+    const mark = under(e), again = e.pointerType !== "touch" || String(tapped) === String(mark);
+    tapped = mark;
+    light(mark);
+    if (again) go(mark);
+  };
   stage.onpointerleave = () => light(null);
 
+  // An entry of a list, of one tab stop: read where it is reached, opened or chosen by Enter.
+  function option(el, mark, chosen) {
+    el.setAttribute("role", "option");
+    el.setAttribute("aria-selected", String(chosen));
+    el.tabIndex = chosen ? 0 : -1;
+    el.mark = mark;
+    el.classList.toggle("can", can(mark));
+    el.onfocus = () => {
+      [...el.parentNode.children].forEach((other) => { other.tabIndex = other === el ? 0 : -1; });
+      light(mark);
+    };
+    el.onblur = () => light(null);
+    return el;
+  }
+  function keys(options) {
+    options.onkeydown = (e) => {
+      const all = [...options.children], i = all.indexOf(root.getRootNode().activeElement), end = all.length - 1;
+      const to = { ArrowUp: i - 1, ArrowDown: i + 1, Home: 0, End: end, Enter: i, " ": i }[e.key];
+      if (i < 0 || to === undefined || e.altKey || e.ctrlKey || e.metaKey) return;
+      e.preventDefault();
+      if (e.key === "Enter" || e.key === " ") go(all[i].mark);
+      else all[within(to, 0, end)].focus();
+    };
+  }
+
   // A list for each kind of change: what it looks like in the picture, and every arc and word of it.
-  function list([kind, sign, heading, items, more]) {
+  function group([kind, sign, heading, items, more]) {
     const box = make("section"), head = make("h3"), sample = shape("svg", "sample", { width: 44, height: 16, "aria-hidden": true });
     sample.append(stroke(kind, sign, "M8 8 L43 8", 8, 8, true));
     head.append(sample, heading);
@@ -161,37 +196,40 @@ export default function ({ data: [d], parentElement }) {
     options.setAttribute("role", "listbox");
     options.setAttribute("aria-label", heading);
     options.append(...items.map(([what, at, words], k) => {
-      const el = make("div", "", words), mark = [what, at];
-      el.setAttribute("role", "option");
-      el.tabIndex = k ? -1 : 0;
+      const mark = [what, at], el = option(make("div", "", words), mark, !k);
+      el.setAttribute("aria-selected", "false");
       el.onpointerenter = () => light(mark);
       el.onpointerleave = () => light(null);
-      el.onfocus = () => {
-        [...options.children].forEach((other) => { other.tabIndex = other === el ? 0 : -1; other.setAttribute("aria-selected", String(other === el)); });
-        light(mark);
-      };
-      el.onblur = () => { el.setAttribute("aria-selected", "false"); light(null); };
+      el.addEventListener("focus", () => el.setAttribute("aria-selected", "true"));
+      el.addEventListener("blur", () => el.setAttribute("aria-selected", "false"));
+      el.onclick = () => go(mark);
       return el;
     }));
-    options.onkeydown = (e) => {
-      const i = [...options.children].indexOf(root.getRootNode().activeElement), end = items.length - 1;
-      const to = { ArrowUp: i - 1, ArrowDown: i + 1, Home: 0, End: end }[e.key];
-      if (i < 0 || to === undefined || e.altKey || e.ctrlKey || e.metaKey) return;
-      e.preventDefault();
-      options.children[within(to, 0, end)].focus();
-    };
+    keys(options);
     box.append(options, ...(more ? [make("p", "more", more)] : []));
     return box;
   }
 
   svg.setAttribute("aria-label", d.alt);
   find(".says").textContent = d.caption;
-  lists.replaceChildren(...d.groups.map(list));
+  lists.replaceChildren(...d.groups.map(group));
+  const held = list.contains(root.getRootNode().activeElement);
+  const tokens = d.rows.map(([label, was, lone, title], i) => {
+    const token = make("div", `token${i === d.chosen ? " chosen" : ""}${was ? " replaced" : ""}${lone ? " lone" : ""}`);
+    token.append(...(lone ? [make("i", "", lone)] : []), make("b", "", label), ...(was ? [make("small", "", was)] : []));
+    token.title = title;
+    if (!can(["line", i])) token.setAttribute("aria-disabled", "true");
+    return option(token, ["line", i], i === d.chosen);
+  });
+  list.setAttribute("aria-label", say.tokens);
+  list.replaceChildren(...tokens);
+  keys(list);
   best.hidden = !d.best.length;
   best.firstChild.textContent = d.after;
   best.lastChild.replaceChildren(...d.best.map(([label, runs]) => {
     const row = make("li"), bars = make("div");
     bars.append(...runs.flatMap(([run, percent, share]) => {
+      if (share === null) return [make("i", "", run), make("small", "out-of", percent)];
       const bar = make("span", run === "A" ? "bar first" : "bar");
       bar.style.width = share ? `${Math.max(1, 100 * share)}%` : 0;
       const track = make("span", "track");
@@ -206,6 +244,7 @@ export default function ({ data: [d], parentElement }) {
   const watch = new ResizeObserver(() => { if (!p || Math.floor(stage.clientWidth) !== p.width) draw(); });
   watch.observe(stage);
   draw();
+  if (held) tokens[d.chosen].focus({ preventScroll: true });
   document.fonts?.ready.then(draw);
   return () => watch.disconnect();
 }
