@@ -8,7 +8,7 @@ import pytest
 
 from anatomy.control import Choice, Place
 from anatomy.view import OPENING, Fitted, View
-from ui.figure import at_cell, at_chip, at_mark, at_passage, begins
+from ui.figure import at_cell, at_chip, at_mark, at_passage, at_passage_of_two, begins
 from viz.bars import Bars
 from viz.chips import Chip, Chips
 from viz.dots import Dots
@@ -17,6 +17,7 @@ from viz.ladder import Block, Ladder
 from viz.lines import Lines
 from viz.marks import Stands
 from viz.passage import Arc, Line, Passage, Step, Word
+from viz.passage_two import beside
 from viz.rows import Bar
 from viz.scatter import Point, Scatter
 from viz.sight import Sight
@@ -171,6 +172,23 @@ BEFORE = View(panel=OPENING, text="abc", tail=(5,), src=1)
 )
 def test_each_part_of_a_passage_opens_its_panel_at_its_place(act, expected):
     assert at_passage(BEFORE, PASSAGE, *act) == replace(BEFORE, **expected)
+
+
+def test_in_two_runs_a_row_chooses_the_token_of_a_and_an_arc_opens_at_its_head():
+    longer = replace(
+        PASSAGE,
+        lines=tuple(replace(line, place=line.place + 1) for line in PASSAGE.lines),
+        tokens=9,
+        arcs=tuple(replace(arc, weight=0.9) for arc in PASSAGE.arcs),
+    )
+    two = beside(PASSAGE, longer, [(None, 0), *((i, i + 1) for i in range(8))])
+    assert at_passage_of_two(BEFORE, two, "line", 1) == replace(BEFORE, pos=3, src=None)
+    expected = replace(BEFORE, panel="attention", layer=0, head=1, pos=3, src=0)
+    assert at_passage_of_two(BEFORE, two, "arc", 0) == expected
+    alone = beside(PASSAGE, longer, [*((i, None) for i in range(8)), *((None, i) for i in range(9))])
+    row = next(i for i, each in enumerate(alone.rows) if each.lone == "B")
+    arc = next(i for i, each in enumerate(alone.arcs) if each.change == "new")
+    assert at_passage_of_two(BEFORE, alone, "line", row) == at_passage_of_two(BEFORE, alone, "arc", arc) == BEFORE
 
 
 def test_a_next_token_that_is_sent_twice_is_added_once():

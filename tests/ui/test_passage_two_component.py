@@ -13,6 +13,7 @@ from ui.components import sent
 from viz.passage import Arc, Line, Passage, Word
 from viz.passage_two import PassageOfTwo, beside
 from viz.passage_two_parts import CHANGES, SIGNS
+from viz.passage_two_words import ordered
 
 SAID = "“·Berlin” at position 8 takes 31 % from “Paris” (layer 29, head 3)"
 
@@ -33,7 +34,18 @@ def changed(count: int = 8) -> PassageOfTwo:
     lines[-1] = replace(lines[-1], label=a.lines[-1].label)
     words = (Word(0, "·word0", 0.9, answer=False), Word(3, "·other", 0.5, answer=False))
     pairs = [(0, 0), (None, 1), *((i, i + 1) for i in range(1, count))]
+    a = replace(a, opens={"arc": "attention-pattern"})
     return beside(a, replace(b, lines=tuple(lines), arcs=tuple(arcs), words=words), pairs)
+
+
+def acted(shown: PassageOfTwo, what: str, at: int) -> dict[str, str | int]:
+    """What a browser sends."""
+    return {"what": what, "at": at, "of": component.identity(shown)}
+
+
+def place(shown: PassageOfTwo, change: str) -> int:
+    """The number of the foremost arc of a kind."""
+    return shown.arcs.index(ordered(shown, change)[0])
 
 
 SCRIPT = sent("shared.js", "passage_two.js").replace("export default function", "const mount = function")
@@ -45,7 +57,8 @@ DRAWN = """([data, html, style, colours]) => {
     set("code-font", "monospace");
     set("font", "sans-serif");
     SCRIPT
-    mount({ data: [data], parentElement: document.body });
+    window.sent = [];
+    mount({ data: [data], parentElement: document.body, setTriggerValue: (_, value) => window.sent.push(value) });
     return true;
 }""".replace("SCRIPT", SCRIPT)
 # Labels that lie over another one, or stick out of the figure, and whether the page is wider than its window.
@@ -110,6 +123,36 @@ def test_what_is_sent_is_json_and_small(shown, most):
     assert len(text.encode()) < most
 
 
+def test_only_what_a_has_is_chosen_and_only_in_the_figure_that_was_acted_on():
+    shown = changed()
+    assert component.action_on(shown, acted(shown, "line", 2)) == ("line", 2)
+    assert component.action_on(shown, acted(shown, "line", 1)) is None, "B alone has it"
+    arc = place(shown, "stronger")
+    assert component.action_on(shown, acted(shown, "arc", arc)) == ("arc", arc)
+    for odd in (acted(shown, "arc", len(shown.arcs)), acted(shown, "line", -1), acted(shown, "word", 0), {}):
+        assert component.action_on(shown, odd) is None
+    other = changed(9)
+    assert component.action_on(other, acted(shown, "line", 2)) is None
+    assert component.action_on(replace(shown, opens={}), acted(replace(shown, opens={}), "arc", arc)) is None
+
+
+def test_a_next_token_that_a_run_does_not_list_is_said_to_be_none_of_so_many():
+    a = made(3)
+    two = beside(a, replace(a, best=(("·new", 0.6), a.best[0]), best_ids=(1, 2)), [(i, i) for i in range(3)])
+    best = dict(component.pack(two, "says")["best"])
+    assert best["·new"] == [("A", f"not among its first {len(a.best)}", None), ("B", "60 %", 0.6)]
+    assert best[a.best[1][0]][1] == ("B", "not among its first 2", None)
+
+
+def test_a_run_without_next_tokens_has_no_bar_and_what_a_alone_predicts_is_marked():
+    a = made(3)
+    two = beside(a, replace(without_output(), lengths=without_output().lengths), [(0, 0), (1, 1), (2, 2)], False)
+    data = component.pack(two, "says")
+    assert {run for _label, runs in data["best"] for run, *_rest in runs} == {"A"}
+    assert [row[4:6] for row in data["rows"]] == [("", "")] * 3
+    assert all(row[6].startswith("A ") for row in data["rows"])
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("case", CASES)
 def test_nothing_lies_over_another_and_nothing_sticks_out(window, case):
@@ -168,3 +211,62 @@ def test_runs_that_are_alike_say_so_and_have_no_sign(window):
     expect(page.locator(".sign")).to_have_count(0)
     expect(page.get_by_role("option")).to_have_count(0)
     expect(page.get_by_role("img", name="What it shows")).to_be_visible()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_click_chooses_a_token_of_a_and_opens_an_arc(window, width):
+    page, shown = window(viewport={"width": width, "height": 1400}).page, changed()
+    drawn(page, shown)
+    page.locator(".token").nth(1).click()
+    page.locator(".token").nth(3).click()
+    page.locator(".arc.own.gone circle").first.click(force=True)
+    page.get_by_role("option", name="takes").last.click()
+    cursors = "() => [1, 3].map((i) => getComputedStyle(document.querySelectorAll('.token')[i]).cursor !== 'pointer')"
+    expect_of(page, cursors, [True, False])
+    sent = page.evaluate("() => window.sent")
+    assert sent[0] == acted(shown, "line", 3)
+    assert sent[1] == acted(shown, "arc", place(shown, "gone"))
+    assert sent[2]["what"] == "arc"
+    assert len(sent) == 3
+
+
+@pytest.mark.browser
+def test_a_finger_reads_an_arc_first_and_opens_it_then(window):
+    page, shown = window(viewport={"width": 390, "height": 1400}, has_touch=True).page, changed()
+    drawn(page, shown)
+    sign = page.locator(".arc.own.gone circle").first
+    sign.tap(force=True)
+    expect(page.locator(".readout")).to_contain_text("gone: ")
+    expect_of(page, "() => window.sent", [])
+    sign.tap(force=True)
+    expect_of(page, "() => window.sent", [acted(shown, "arc", place(shown, "gone"))])
+
+
+@pytest.mark.browser
+def test_enter_chooses_the_token_and_opens_the_entry_that_the_keys_are_at(window):
+    page, shown = window().page, changed()
+    drawn(page, shown)
+    tokens = page.get_by_role("listbox", name="Tokens of the text")
+    expect(tokens.locator("[tabindex='0']")).to_have_count(1)
+    expect(tokens.get_by_role("option", selected=True)).to_have_text(shown.rows[shown.chosen].line.label)
+    tokens.get_by_role("option").first.focus()
+    tokens.get_by_role("option").first.press("ArrowDown")
+    expect(page.locator(".readout")).to_contain_text("·is only in B")
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    new = page.get_by_role("listbox", name="New in B").get_by_role("option").first
+    new.focus()
+    new.press("Home")
+    new.press("Enter")
+    expect_of(page, "() => window.sent", [acted(shown, "line", 2), acted(shown, "arc", place(shown, "new"))])
+
+
+@pytest.mark.browser
+def test_a_narrow_window_has_no_prediction_over_its_arcs_but_reads_it_with_its_token(window):
+    page = window(viewport={"width": 390, "height": 1400}).page
+    drawn(page, changed())
+    expect(page.locator(".next")).to_have_count(0)
+    page.locator(".token").nth(3).hover()
+    expect(page.locator(".readout")).to_contain_text("→ ·Rome 94 % A ·Germany 94 %")

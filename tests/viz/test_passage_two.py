@@ -122,7 +122,7 @@ def test_a_head_that_looks_elsewhere_says_where_it_looked():
     ("weight", "expected"),
     [(0.31, ("stronger", "31 % → 80 %")), (0.79, ("same", "79 % → 80 %")), (0.9, ("weaker", "90 % → 80 %"))],
 )
-def test_an_arc_whose_weight_is_known_in_both_is_called_by_its_numbers_though_one_run_does_not_draw_it(weight, expected):
+def test_an_arc_whose_weight_is_known_in_both_is_called_by_its_numbers_also_where_one_draws_none(weight, expected):
     weak = (Arc(2, 1, 3, 2, weight, 0.1, chosen=True),)
     none, one = with_arcs(passage("abcd"), {}), with_arcs(passage("abcd"), {(2, 1, 3, 2): 0.8})
     assert [(arc.change, arc.numbers) for arc in beside(none, one, SAME, weak=(weak, ())).arcs] == [expected]
@@ -148,7 +148,7 @@ def test_more_tokens_than_a_sentence_names_are_counted():
 
 
 def test_a_run_that_predicts_no_token_is_not_said_to_predict_one():
-    mute = replace(passage("abcd"), best=(), words=())
+    mute = replace(passage("abcd"), best=(), best_ids=(), words=(), goes_on=False)
     said = beside(passage("abcd"), mute, SAME, one_model=False).caption
     assert said.startswith("The likeliest next token in A is “·x” (50 %); B predicts no token.")
     said = beside(mute, passage("abcd"), SAME, one_model=False)

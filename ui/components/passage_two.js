@@ -151,9 +151,9 @@ export default function ({ data: [d], parentElement, setTriggerValue }) {
     const mark = under(e);
     if (String(mark) !== String(lit)) light(mark);
   };
-  // A finger has nothing to point with: its first tap reads, a second one opens.
+  // A finger has nothing to point with: its first tap reads an arc, a second one opens it.
   stage.onclick = (e) => {
-    const mark = under(e), again = e.pointerType !== "touch" || String(tapped) === String(mark);
+    const mark = under(e), again = e.pointerType !== "touch" || mark?.[0] === "line" || String(tapped) === String(mark);
     tapped = mark;
     light(mark);
     if (again) go(mark);

@@ -24,7 +24,8 @@ _ACTS: dict[str, Act] = {what: what for what in get_args(Act)}
 LISTED = 6  # changes of a kind that stand in its list
 HTML = """<figure>
 <p class="says"></p>
-<div class="stage"><div class="tokens" role="listbox"></div><svg role="img"></svg><div class="marks" aria-hidden="true"></div></div>
+<div class="stage"><div class="tokens" role="listbox"></div>
+<svg role="img"></svg><div class="marks" aria-hidden="true"></div></div>
 <p class="readout"></p><div class="lists"></div>
 <div class="best"><p></p><ul></ul></div>
 <details class="notes"><summary></summary><div></div></details></figure>"""
@@ -112,8 +113,8 @@ def pack(two: PassageOfTwo, alt: str) -> dict[str, Any]:
         "notes": [spaced(note) for note in explained(two)],
         "say": {
             "hint": _(
-                "Point at an arc or a word to read it (or tap it); click an arc to open it, a token to choose it (or tap "
-                "again); with the keyboard: the tokens and the lists below, arrows and Enter."
+                "Point at an arc or a word to read it (or tap it); click an arc to open it (or tap again), and a token "
+                "to choose it; with the keyboard: the tokens and the lists below, arrows and Enter."
             ),
             "notes": _("What is drawn, and how to read it"),
             "layer": _("layer"),
