@@ -145,11 +145,11 @@ def test_a_next_token_that_a_run_does_not_list_is_said_to_be_none_of_so_many():
 
 
 def test_a_run_without_next_tokens_has_no_bar_and_what_a_alone_predicts_is_marked():
-    a = made(3)
-    two = beside(a, replace(without_output(), lengths=without_output().lengths), [(0, 0), (1, 1), (2, 2)], False)
+    b = without_output()
+    two = beside(made(len(b.lines)), b, [(i, i) for i in range(len(b.lines))], one_model=False)
     data = component.pack(two, "says")
     assert {run for _label, runs in data["best"] for run, *_rest in runs} == {"A"}
-    assert [row[4:6] for row in data["rows"]] == [("", "")] * 3
+    assert [row[4:6] for row in data["rows"]] == [("", "")] * len(b.lines)
     assert all(row[6].startswith("A ") for row in data["rows"])
 
 
