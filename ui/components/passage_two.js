@@ -132,7 +132,7 @@ export default function ({ data: [d], parentElement, setTriggerValue }) {
     // In a narrow window predictions would cover arcs: they are read out with their token.
     const seen = p.narrow ? [] : d.rows.map(([, , , , leads, share, before], i) => {
       const next = make("div", before ? "next changed" : "next");
-      next.append(make("b", "", leads), ...[share, before].filter(Boolean).map((words) => make("small", "", words)));
+      next.append(...(leads ? [make("b", "", leads)] : []), ...[share, before].filter(Boolean).map((words) => make("small", "", words)));
       next.title = predicted(i);
       return put(next, p.to + 14, p.y[i] - 13, p.lead, 26);
     });
