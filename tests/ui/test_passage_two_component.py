@@ -218,12 +218,12 @@ def test_runs_that_are_alike_say_so_and_have_no_sign(window):
 def test_a_click_chooses_a_token_of_a_and_opens_an_arc(window, width):
     page, shown = window(viewport={"width": width, "height": 1400}).page, changed()
     drawn(page, shown)
+    cursors = "() => [1, 3].map((i) => getComputedStyle(document.querySelectorAll('.token')[i]).cursor !== 'pointer')"
+    expect_of(page, cursors, [True, False])
     page.locator(".token").nth(1).click(force=True)
     page.locator(".token").nth(3).click()
     page.locator(".arc.own.gone circle").first.click(force=True)
     page.get_by_role("option", name="takes").last.click()
-    cursors = "() => [1, 3].map((i) => getComputedStyle(document.querySelectorAll('.token')[i]).cursor !== 'pointer')"
-    expect_of(page, cursors, [True, False])
     sent = page.evaluate("() => window.sent")
     assert sent[0] == acted(shown, "line", 3)
     assert sent[1] == acted(shown, "arc", place(shown, "gone"))
