@@ -314,7 +314,7 @@ def test_two_long_runs_take_no_more_memory_than_their_estimate_says(kind: str, t
     before = memory.resident()
     long._forget()
     engine.parting(a, engine, b, alignment)
-    assert 0 < long._peak() - before < 1.1 * told.nbytes
+    assert 0 <= long._peak() - before < 1.1 * told.nbytes  # 0: an earlier test left as much free within the process
 
 
 # on real weights
