@@ -55,21 +55,43 @@ def choice(rank: int) -> int:
     return -rank
 
 
+Op = Literal["zero", "mean", "scale", "add", "noise", "patch"]
+
+
 @dataclass(frozen=True)
 class Intervention:
-    """One change to a forward pass, for what-if questions.
+    """One change to a forward pass, for what-if questions. `anatomy.interventions` says which there are, and where.
 
-    site    "attn_out" or "ffn_out" of one layer (what a part writes), or "positions" (where each token stands: layer
-            None)
-    op      "zero": the part writes nothing; all tokens stand at position 0. "add": `amount` is added to every position
-    layer   which layer; None for positions
-    amount  how much is added
+    site     a row of `anatomy.interventions.PLACES`: the site of one layer that is changed, or "positions", where each
+             token stands
+    op       zero: 0 stands there; tokens at position 0. mean: the mean over the text's positions, or over those of the
+             sources; of weights the same for every token that may be looked at. scale: `amount` times what stood there.
+             add: `amount` times a direction; so many places further on. noise: normally distributed, with `amount`
+             times the standard deviation of what stood there. patch: what stands there in the source
+    layer    which layer; None for positions
+    head     one query head; None for all
+    kv       one key/value head, or the query heads that read it; None for all
+    neuron   one neuron; None for all
+    pos      one position; None for all
+    amount   how much, see `op`
+    seed     of noise
+    token    the token that "add" goes towards: along its row of the output layer, as far as what stands there is long on
+             the average
+    sources  runs of the same model: the one that is patched in, those whose mean is taken, the one towards whose mean
+             "add" goes. In a link the other run's place is empty; a model "" is that of the run itself
     """
 
-    site: Literal["attn_out", "ffn_out", "positions"]
-    op: Literal["zero", "add"]
+    site: str
+    op: Op
     layer: int | None = None
-    amount: int = 0
+    head: int | None = None
+    kv: int | None = None
+    neuron: int | None = None
+    pos: int | None = None
+    amount: float = 0.0
+    seed: int = 0
+    token: int | None = None
+    sources: "tuple[Run, ...]" = ()
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Self, overload
 
+from anatomy import interventions
 from anatomy.control import Choice, Control, Slider, Switch, written
+from anatomy.interventions import Change
 from anatomy.language import LANGUAGES, N_, Count, _
-from anatomy.request import Run
+from anatomy.request import Intervention, Run
 from anatomy.spec import ModelSpec
 from anatomy.trace import Token
 
@@ -33,6 +35,8 @@ class View:
     ids       ids of the text's tokens where they were given in place of it, from Python: no link holds them
     text2     the text of a second run beside this one; None where it is the same
     model2    catalog name of the model of that second run; None where it is the same
+    changes   what is changed in the second run, in order; those that are switched off stay in the list
+    changed   what is changed in this run, and the run that patches come from: of the view of a second run alone
     lang      key in `anatomy.language.LANGUAGES`; None for the browser's own
     article   key of the article that is read along ("A1"); None for none
     claim     id of the claim that is looked at; None for none
@@ -52,6 +56,8 @@ class View:
     ids: tuple[int, ...] = ()
     text2: str | None = None
     model2: str | None = None
+    changes: tuple[Change, ...] = ()
+    changed: "Changed | None" = None
     lang: str | None = None
     article: str | None = None
     claim: str | None = None
@@ -79,21 +85,28 @@ class View:
 
     def with_model(self, name: str) -> "View":
         """The same view on another model: places belong to the old one and go."""
-        return replace(self, model=name, layer=None, head=None, pos=None, src=None, tail=(), ids=(), beside=None)
+        places = {"layer": None, "head": None, "pos": None, "src": None, "tail": (), "ids": ()}
+        return replace(self, model=name, beside=None, changes=(), **places)
 
     def with_text(self, text: str) -> "View":
-        """The same view on another text: the token choices and what was generated belong to the old text and go."""
-        return replace(self, text=text, pos=None, src=None, tail=(), ids=())
+        """The same view on another text: the token choices, what was generated and changes at one token belong to the
+        old text and go; the changes only where the second run has no text of its own."""
+        kept = self.changes if self.text2 is not None else _anywhere(self.changes)
+        return replace(self, text=text, pos=None, src=None, tail=(), ids=(), changes=kept)
+
+    def with_changes(self, changes: Iterable[Change]) -> Self:
+        """The same view with these changes made in the second run."""
+        return replace(self, changes=tuple(changes))
 
     @property
     def two(self) -> bool:
         """Whether a second run stands beside the first."""
-        return self.text2 is not None or self.model2 is not None
+        return self.text2 is not None or self.model2 is not None or any(change.on for change in self.changes)
 
     @property
     def alone(self) -> Self:
         """The same view of the first run, with none beside it."""
-        return replace(self, text2=None, model2=None)
+        return replace(self, text2=None, model2=None, changes=())
 
     @property
     def second(self) -> "View":
@@ -103,16 +116,21 @@ class View:
         text = self.text if self.text2 is None else self.text2
         model = self.model if self.model2 is None else self.model2
         tail, ids = (self.tail, self.ids) if (text, model) == (self.text, self.model) else ((), ())
-        return replace(self.alone, text=text, model=model, tail=tail, ids=ids)
+        made = tuple(change.made for change in self.changes if change.on)
+        changed = Changed(made, self.alone) if made else None
+        return replace(self.alone, text=text, model=model, tail=tail, ids=ids, changed=changed)
 
     @property
     def swapped(self) -> "View":
-        """The second run in the first one's place, and the other way round. Chosen tokens belong to the old text."""
-        first, second = self.alone, self.second
+        """The second run's text and model in the first one's place, and the other way round. Chosen tokens belong to
+        the old text. What is changed stays changed in the second run: only what is done at one token belongs to the old
+        text."""
+        first, second = self.alone, replace(self.second, changed=None)
         text2 = None if self.text2 is None else first.text
         model2 = None if self.model2 is None else first.model
         places = {} if self.text2 is None and self.model2 is None else {"pos": None, "src": None}
-        return replace(second, text2=text2, model2=model2, **places)
+        changes = self.changes if self.text2 is None else _anywhere(self.changes)
+        return replace(second, text2=text2, model2=model2, changes=changes, **places)
 
     def fit(self, spec: ModelSpec, tokens: tuple[Token, ...]) -> "Fitted":
         """Every choice made and inside the model and the text."""
@@ -144,7 +162,8 @@ class View:
 
     def run(self, spec: ModelSpec) -> Run:
         """The question's forward pass."""
-        return Run(spec.id, self.text, tail=self.tail, ids=self.ids)
+        run = Run(spec.id, self.text, tail=self.tail, ids=self.ids)
+        return run if self.changed is None else self.changed.of(run)
 
     def query(self) -> dict[str, str]:
         """The view as a link's query: only what differs from the default. The default panel is named where the link
@@ -153,6 +172,19 @@ class View:
         chosen = {name: _in_link(value) for name, value in plain.items() if value != getattr(_DEFAULT, name)}
         query = chosen | dict(self.settings)
         return query if _says_something(query, query) else query | {"panel": self.panel}
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What is changed in a run, and the view of the other run, which patches come from."""
+
+    interventions: tuple[Intervention, ...]
+    other: View
+
+    def of(self, run: Run) -> Run:
+        """The run with these changes."""
+        theirs = replace(run, text=self.other.text, tail=self.other.tail, ids=self.other.ids)
+        return run.intervened(*interventions.of(run, self.interventions, theirs))
 
 
 @dataclass(frozen=True)
@@ -172,7 +204,7 @@ class Fitted(View):
 
 # The first view opens on a head worth seeing: in the default model layer 17 of 30, head 5, which copies.
 _FIRST_LAYER, _FIRST_HEAD = 57, 5
-_FIELDS = tuple(field.name for field in fields(View) if field.name not in ("settings", "ids"))
+_FIELDS = tuple(field.name for field in fields(View) if field.name not in ("settings", "ids", "changed"))
 _NO_POSITION = N_("There is no position {chosen} here: {shown}, the last one, is shown.")
 _NUMBERS = {
     "layer": N_("There is no layer {chosen} here: {shown}, the last one, is shown."),
@@ -191,6 +223,11 @@ def _comes_again(tokens: tuple[Token, ...]) -> bool:
         if token.id != before.id and token.id in met:
             return True
     return False
+
+
+def _anywhere(changes: tuple[Change, ...]) -> tuple[Change, ...]:
+    """Those that name no position."""
+    return tuple(change for change in changes if change.made.pos is None)
 
 
 def _last_text_token(tokens: tuple[Token, ...]) -> int:
@@ -229,13 +266,18 @@ def _says_something(query: Mapping[str, str], names: Iterable[str]) -> bool:
     return any(name in query for name in names if name not in ("lang", "model"))
 
 
-def _in_link(value: str | int | tuple[int, ...]) -> str:
+def _in_link(value: str | int | tuple[int | Change, ...]) -> str:
     """One field as it stands in a link."""
-    return ".".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    changes = [one for one in value if isinstance(one, Change)]
+    return interventions.written(changes) if changes else ".".join(map(str, value))
 
 
-def _from_link(name: str, text: str) -> str | int | tuple[int, ...]:
+def _from_link(name: str, text: str) -> str | int | tuple[int, ...] | tuple[Change, ...]:
     """One field out of a link that has nothing to complain about."""
+    if name == "changes":
+        return interventions.read(text) or ()
     if name == "tail":
         return tuple(map(int, text.split(".")))
     return int(text) if name in _NUMBERS else text
@@ -247,7 +289,7 @@ def _whole_number(text: str) -> bool:
 
 def _complaint(name: str, text: str, panels: tuple[str, ...]) -> str | None:
     """What is wrong with one field of a link, or None."""
-    if name not in ("text", "text2", "tail", "panel", *_NUMBERS) and len(text) > _LONGEST_NAME:
+    if name not in ("text", "text2", "tail", "panel", "changes", *_NUMBERS) and len(text) > _LONGEST_NAME:
         return _unusable(name, text)
     if name in _NUMBERS and not _whole_number(text):
         return _(
@@ -263,6 +305,11 @@ def _complaint(name: str, text: str, panels: tuple[str, ...]) -> str | None:
     if name == "tail" and text.count(".") >= _LONGEST_TAIL:
         longest = Count(_LONGEST_TAIL)
         return _("The link's tail has more than {count} tokens. Nothing follows the text.", count=longest)
+    if name == "changes" and interventions.read(text) is None:
+        return _(
+            "The link's changes are none that are known here: {value}. The second run is left as it is.",
+            value=_short(text),
+        )
     if name == "lang" and text not in LANGUAGES:
         return _(
             "No language is called {value}. The browser's own is used where the page speaks it, else English.",

@@ -1,0 +1,66 @@
+"""What an intervention changes, in a few words of the reader's language."""
+
+from anatomy.interventions import PLACES, POSITIONS
+from anatomy.language import N_, Count, _
+from anatomy.request import Intervention, Op
+from viz.format import exact
+
+_LONGEST = 24  # characters of a source's text
+_OPS_SAID: dict[Op, str] = {
+    "zero": N_("set to 0"),
+    "mean": N_("replaced by the mean over the text"),
+    "scale": N_("× {amount}"),
+    "add": N_("+ {amount} × a direction"),
+    "noise": N_("+ noise of {amount} standard deviations"),
+    "patch": N_("taken from the other run"),
+}
+_TOWARDS = N_("+ {amount} × the direction of “{token}”")
+_TOWARDS_TEXT = N_("+ {amount} × the way to the mean of “{text}”")
+_MEAN_OF = N_("replaced by the mean over “{text}”")
+_EVEN = N_("the same for every token that may be looked at")
+_MOVED = N_("moved on by {amount}")
+
+
+def told(intervention: Intervention, token: str = "") -> str:
+    """What is changed, in a few words of the reader's language: “layer 18 · head 6: what heads read (z) set to 0”.
+
+    token: what the vocabulary entry is called that the change goes towards
+    """
+    where = " · ".join(_where(intervention))
+    what = _("{place} {change}", place=_(PLACES[intervention.site].says), change=_done(intervention, token))
+    return _("{where}: {what}", where=where, what=what) if where else what
+
+
+def _where(intervention: Intervention) -> list[str]:
+    named = {
+        "layer": N_("layer {number}"),
+        "head": N_("head {number}"),
+        "kv": N_("key/value head {number}"),
+        "neuron": N_("neuron {number}"),
+        "pos": N_("position {number}"),
+    }
+    return [
+        _(said, number=Count(getattr(intervention, name)))
+        for name, said in named.items()
+        if getattr(intervention, name) is not None
+    ]
+
+
+def _done(intervention: Intervention, token: str) -> str:
+    op, amount = intervention.op, exact(intervention.amount)
+    texts = _("”, “").join(_short(run.text) for run in intervention.sources)
+    if intervention.site == POSITIONS and op == "add":
+        return _(_MOVED, amount=amount)
+    if intervention.site == "pattern" and op == "mean":
+        return _(_EVEN)
+    if op == "mean" and texts:
+        return _(_MEAN_OF, text=texts)
+    if op == "add" and intervention.token is not None:
+        return _(_TOWARDS, amount=amount, token=token or intervention.token)
+    if op == "add" and texts:
+        return _(_TOWARDS_TEXT, amount=amount, text=texts)
+    return _(_OPS_SAID[op], amount=amount)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
