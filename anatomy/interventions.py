@@ -113,8 +113,8 @@ def _parts(intervention: Intervention, place: Place, spec: ModelSpec) -> None:
     if "head" in named and place.by == ("kv",):
         shared = int(named["head"]) * spec.n_kv // spec.n_heads
         template = N_(
-            "“{site}” has key/value heads, which several query heads read: head {head} reads key/value head {kv}, so say "
-            "kv={kv}."
+            "“{site}” has key/value heads, which several query heads read: head {head} reads key/value head {kv}, so "
+            "say kv={kv}."
         )
         raise Refused(template, site=place.site, head=named["head"], kv=shared)
     if {"head", "kv"} <= named.keys():

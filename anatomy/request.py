@@ -75,8 +75,8 @@ class Intervention:
     pos      one position; None for all
     amount   how much, see `op`
     seed     of noise
-    token    the token that "add" goes towards: along its row of the output layer, as far as what stands there is long on
-             the average
+    token    the token that "add" goes towards: along its row of the output layer, times the mean length of what stands
+             there
     sources  runs of the same model: the one that is patched in, those whose mean is taken, the one towards whose mean
              "add" goes. In a link the other run's place is empty; a model "" is that of the run itself
     """
