@@ -77,6 +77,7 @@ class Intervention:
     seed     of noise
     token    the token that "add" goes towards: along its row of the output layer, times the mean length of what stands
              there
+    random   seed of a random direction that "add" goes along, in place of its own and as far; None for its own
     sources  runs of the same model: the one that is patched in, those whose mean is taken, the one towards whose mean
              "add" goes. In a link the other run's place is empty; a model "" is that of the run itself
     """
@@ -91,6 +92,7 @@ class Intervention:
     amount: float = 0.0
     seed: int = 0
     token: int | None = None
+    random: int | None = None
     sources: "tuple[Run, ...]" = ()
 
 

@@ -90,10 +90,20 @@ def _scale(made: Made, values: Tensor) -> Tensor:
 
 def _add(made: Made, values: Tensor) -> Tensor:
     """Along a token's direction as far as the values are long on the average, or the way to the source's mean."""
-    amount = made.intervention.amount
     if made.direction is not None:
-        return values + amount * torch.linalg.vector_norm(values.float(), dim=-1).mean() * made.direction
-    return values + amount * (_average(made.sources[0]) - _average(values))
+        way = torch.linalg.vector_norm(values.float(), dim=-1).mean() * made.direction.expand(1, -1)  # [1 width]
+    else:
+        way = _average(made.sources[0]) - _average(values)  # [(head) 1 width]
+    if made.intervention.random is not None:
+        way = _turned(way, made.intervention.random)
+    return values + made.intervention.amount * way
+
+
+def _turned(way: Tensor, seed: int) -> Tensor:
+    """As long, along a direction drawn at random: uniformly among all."""
+    numbers = drawn(seed, way.shape)
+    lengths = torch.linalg.vector_norm(torch.stack([way, numbers]), dim=-1, keepdim=True)
+    return numbers * (lengths[0] / lengths[1])
 
 
 def _average(values: Tensor) -> Tensor:

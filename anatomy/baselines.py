@@ -1,0 +1,100 @@
+"""Baselines: the runs that a changed run is held against, so that one sees what such a change does anywhere.
+
+A head that is turned off changes something whichever head it is. What is special about this one shows beside others of
+the same layer, changed in the same way. They are chosen by a seed: the same question has the same baseline.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from anatomy.interventions import POSITIONS
+from anatomy.request import Intervention, Run
+from anatomy.spec import ModelSpec
+
+COUNT = 6  # runs of a baseline, where there are as many others
+_PARTS = {"head": "n_heads", "kv": "n_kv", "neuron": "d_ff"}
+
+
+@dataclass(frozen=True)
+class Control:
+    """What stands in the place of one intervention in the runs of a baseline.
+
+    made    the intervention
+    kind    head, kv, neuron: others of the same layer. layer: the same part of other layers. random: directions drawn
+            at random, as long. seed: other noise. itself: the run is patched into itself. same: nothing else does
+    others  which, one per run: numbers of heads, neurons or layers, or seeds
+    """
+
+    made: Intervention
+    kind: str
+    others: tuple[int, ...] = ()
+
+    def of(self, number: int, run: Run) -> Intervention:
+        """What stands there in one of the runs. run: what there is before it."""
+        if self.kind == "same":
+            return self.made
+        if self.kind == "itself":
+            return replace(self.made, sources=(run,))
+        return replace(self.made, **{self.kind: self.others[number % len(self.others)]})
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Runs beside which a changed run is judged.
+
+    controls  what they have in the place of each of its interventions
+    runs      them, each once
+    """
+
+    controls: tuple[Control, ...]
+    runs: tuple[Run, ...]
+
+
+def baseline(run: Run, spec: ModelSpec, *, seed: int = 0) -> Baseline | None:
+    """That of a changed run; None for one in which nothing is changed, or nothing has others to be held against."""
+    drawing = np.random.default_rng(seed)
+    controls = tuple(_control(number, run, spec, drawing) for number in range(len(run.interventions)))
+    if all(control.kind == "same" for control in controls):
+        return None
+    count = max(len(control.others) for control in controls) or 1
+    runs = dict.fromkeys(_run(run, controls, number) for number in range(count))
+    return Baseline(controls, tuple(made for made in runs if made != run))
+
+
+def _run(run: Run, controls: Sequence[Control], number: int) -> Run:
+    made = replace(run, interventions=())
+    for control in controls:
+        made = made.intervened(control.of(number, made))
+    return made
+
+
+def _control(number: int, run: Run, spec: ModelSpec, drawing: np.random.Generator) -> Control:
+    made = run.interventions[number]
+    if made.site == POSITIONS:
+        return Control(made, "same")
+    if made.op == "patch":
+        return Control(made, "itself")
+    if made.op == "add":
+        return Control(made, "random", tuple(int(one) for one in drawing.integers(1, 10_000, COUNT)))
+    for part, count in _PARTS.items():
+        if getattr(made, part) is not None:
+            return _others(made, part, getattr(spec, count), set(_named(run, made, part)), drawing)
+    if made.op == "noise":
+        return Control(made, "seed", tuple(made.seed + 1 + step for step in range(COUNT)))
+    layers = {one.layer for one in run.interventions if one.site == made.site}
+    return _others(made, "layer", spec.layers, layers, drawing)
+
+
+def _named(run: Run, made: Intervention, part: str) -> Iterator[int | None]:
+    """The heads or neurons of a layer that are changed at this site: none of them is one of the others."""
+    return (getattr(one, part) for one in run.interventions if (one.site, one.layer) == (made.site, made.layer))
+
+
+def _others(made: Intervention, part: str, count: int, named: set[int | None], drawing: np.random.Generator) -> Control:
+    others = [number for number in range(count) if number not in named]
+    if not others:
+        return Control(made, "same")
+    chosen = drawing.choice(len(others), min(COUNT, len(others)), replace=False)
+    return Control(made, part, tuple(sorted(others[place] for place in chosen)))
