@@ -20,12 +20,12 @@ def program(panel: str, run: Run, view: Fitted, controls: Iterable[Control]) -> 
     view      what is chosen, in that run
     controls  the panel's own, as they are for this model and text
     """
-    changes = "".join(f"changed = changed{_change(one, run.model)}\n" for one in run.interventions)
+    changes = "".join(f"run = run{_change(one)}\n" for one in run.interventions)
     return f"""import stagelight  # in its folder, or where it is installed
 
-{OPENED}changed = {_run(Run(run.model, run.text, tail=run.tail, ids=run.ids))}
+{OPENED}run = {_run(Run(run.model, run.text, tail=run.tail, ids=run.ids))}
 {changes}
-answer = changed.panel({", ".join([repr(panel), *_choices(view, controls)])})
+answer = run.panel({", ".join([f'"{panel}"', *_choices(view, controls)])})
 print(answer.caption)
 print(answer.table)  # the figure is answer.figure
 """
@@ -54,7 +54,8 @@ def _change(made: Intervention) -> str:
     if made.token is not None:
         said["towards"] = made.token
     named = [f"{name}={value!r}" for name, value in said.items()]
-    return f".change({', '.join([repr(made.site), repr(made.op), *named, *_sources(made)])})"
+    what = [f'"{made.site}"', f'"{made.op}"']
+    return f".change({', '.join([*what, *named, *_sources(made)])})"
 
 
 def _sources(made: Intervention) -> list[str]:
