@@ -9,7 +9,7 @@ import numpy as np
 
 import panels as _panels
 from anatomy import interventions, request
-from anatomy.alignment import Alignment, aligned
+from anatomy.alignment import Alignment, aligned, by_token
 from anatomy.language import _, use_locale
 from anatomy.parting import Parting
 from anatomy.request import Intervention, Op, Want
@@ -184,12 +184,13 @@ class Run:
         seed     of noise; 0 where it is not said
         towards  what add goes towards: a token, as its id or as a text of which the first token is taken, or the mean
                  of another run
-        source   the run, or text, that a patch comes from. A run may have changes of its own
+        source   the run, or text, that a patch comes from: each token takes what stands at its partner there, as
+                 `beside` pairs them, and stays as it is where it has none. A run may have changes of its own
         texts    runs or texts over which a mean is taken; none for this run's own positions
 
         Refused, at once and with a sentence that says what to do, for what this model or text does not allow;
         TypeError for what is no number, text or run; ValueError for an amount or a seed that is missing or of no use,
-        and for a run of another model.
+        for a run of another model, and for one token that has no partner in the source.
         """
         spec, places = self.model.spec, {"layer": layer, "head": head, "kv": kv, "neuron": neuron, "pos": pos}
         token, goal = self._towards(towards)
@@ -205,6 +206,7 @@ class Run:
         )
         changed = Run(self.model, self.question.intervened(made))
         interventions.check(changed.question.interventions, spec, len(self.tokens))
+        self._has_partner(made)
         _ = changed.tokens  # what the engine refuses, it refuses here
         return changed
 
@@ -267,6 +269,16 @@ class Run:
             said = f"a change is taken out of a run of the same model, {self.question.model}, not of"
             raise ValueError(f"{said} {other.question.model}: give its text, or run it in this model")
         return other._plain.run
+
+    def _has_partner(self, change: Intervention) -> None:
+        """ValueError for a patch at one token that has none to take the place of in the source."""
+        if change.op != "patch" or change.pos is None:
+            return
+        own, theirs = (tuple(token.id for token in run.tokens) for run in (self, Run(self.model, change.sources[0])))
+        if change.pos not in by_token(own, theirs).in_b:
+            label = self.tokens[change.pos].label
+            said = f"pos is {change.pos}: the token {label!r} has no partner in the source"
+            raise ValueError(f"{said}. Those that have one are the keys of run.beside(source).alignment.in_b")
 
     def _named(self, change: Intervention) -> str:
         """What the token is called that a change goes towards; "" where it goes towards none."""

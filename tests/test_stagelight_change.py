@@ -172,6 +172,25 @@ def test_a_run_of_another_model_is_told_what_to_do(run):
         run.change("z", "patch", layer=1, source=model("gpt2")(TEXT))
 
 
+def test_a_patch_is_taken_from_the_partner_of_each_token(run):
+    ours, theirs = run.model("a b c"), run.model("xx a b c")
+    patched = ours.change("resid_post", "patch", layer=0, pos=-1, source=theirs)
+    np.testing.assert_array_equal(patched["resid_post", 0][-1], theirs["resid_post", 0][-1])
+    np.testing.assert_array_equal(patched["resid_post", 0][:-1], ours["resid_post", 0][:-1])
+    whole = ours.change("resid_post", "patch", layer=0, source=theirs)
+    np.testing.assert_array_equal(whole["resid_post", 0], theirs["resid_post", 0][3:])
+    with pytest.raises(ValueError, match=r"pos is 1: the token 'x' has no partner in the source\. Those that have one"):
+        theirs.change("resid_post", "patch", layer=0, pos=1, source=ours)
+
+
+def test_runs_take_something_out_of_each_other_a_few_times_and_more_is_refused_at_once(run):
+    deep = run
+    for _step in range(3):
+        deep = run.change("z", "patch", layer=1, source=deep)
+    with pytest.raises(Refused, match="At most 4 runs may each take something out of the next"):
+        run.change("z", "patch", layer=1, source=deep)
+
+
 def test_a_recorded_run_cannot_be_changed_and_says_so_at_once():
     from models.serving.recorded import FIRST_VIEW
 
