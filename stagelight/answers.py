@@ -26,7 +26,7 @@ class _Shown(ABC):
     """What the answers about one run and about two share: how they show themselves, in one language throughout."""
 
     language: str
-    uncopied: ClassVar[str]  # why it cannot be pickled
+    _uncopied: ClassVar[str]  # why it cannot be pickled
 
     @property
     @abstractmethod
@@ -42,7 +42,7 @@ class _Shown(ABC):
         return f"{self.title}\n{self.caption}"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        raise TypeError(self.uncopied)
+        raise TypeError(self._uncopied)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """The figure with question and caption as a notebook draws it: plotly's own type, which Jupyter Lab and VS Code
@@ -90,7 +90,7 @@ class Answer(_Shown):
 
     of: PanelAnswer
     language: str = "en"
-    uncopied = "an answer cannot be pickled or copied: its description, its table and its words can be"
+    _uncopied = "an answer cannot be pickled or copied: its description, its table and its words can be"
 
     @property
     def view(self) -> Fitted:
@@ -162,7 +162,7 @@ class TwoAnswers(_Shown):
 
     of: BesideAnswer
     language: str = "en"
-    uncopied = "answers cannot be pickled or copied: their descriptions, tables and words can be"
+    _uncopied = "answers cannot be pickled or copied: their descriptions, tables and words can be"
 
     @property
     def a(self) -> Answer:
