@@ -203,7 +203,7 @@ def numbers(asked: Iterable[Intervention], tokens: int) -> tuple[int, int]:
 
 # In a link: “z.zero.layer18.head6 act.scale.layer3.neuron55.amount2”, off ones led by “off.”; texts follow a “!” each.
 _NUMBERED = tuple(field.name for field in fields(Intervention) if field.name not in ("site", "op", "sources"))
-_NUMBER = r"-?\d{1,9}(?:\.\d{1,9})?"
+_NUMBER = r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _FORM = re.compile(rf"(off\.)?([a-z_]+)\.([a-z]+)((?:\.[a-z]+{_NUMBER})*)((?:![^!\s]*)*)")
 _FIELD = re.compile(rf"\.([a-z]+)({_NUMBER})")
 

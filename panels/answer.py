@@ -7,6 +7,7 @@ from typing import Any
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
+from panels.common import what_if
 from panels.panel import Figure, Panel, Table
 
 
@@ -54,5 +55,9 @@ class PanelAnswer:
 
     @cached_property
     def python(self) -> str:
-        """A program that computes the figure's numbers with plain transformers."""
-        return self.panel.snippet(self.spec, self.view)
+        """A program that computes the figure's numbers with plain transformers; with Stagelight where they are of a run
+        in which something is changed. Those of its tokens are the same whatever is changed."""
+        if self.view.changed is None or self.panel.stage == "tokens":
+            return self.panel.snippet(self.spec, self.view)
+        controls = self.panel.fitted(self.spec, self.view)
+        return what_if.program(self.panel.id, self.view.run(self.spec), self.view, controls)

@@ -23,7 +23,10 @@ MODULES = (
     *(f"viz.{name}" for name in ("scatter", "chips", "upright", "measures", "components", "plane", "arcs", "groups")),
     *(f"viz.{name}" for name in ("ladder", "sidebyside", "activation", "heads", "partners", "table", "notebook")),
     *("panels.panel", "panels.answer", "panels.beside"),
-    *(f"anatomy.{name}" for name in ("alignment", "request", "sites", "trace", "view", "spec", "control", "refused")),
+    *(
+        f"anatomy.{name}"
+        for name in ("alignment", "request", "interventions", "sites", "trace", "view", "spec", "control", "refused")
+    ),
 )
 _FIELD = re.compile(r"(\S.*?) {2,}(?=\S)")
 _ROOM = 100  # characters: a line that ends earlier, with room for the next word, ends there on purpose

@@ -9,6 +9,7 @@ from functools import cache
 import pytest
 
 import stagelight
+from anatomy.interventions import OPS, PLACES
 from tests.test_rooms import DIVIDED, ROOMS, ROOT
 
 ARCHITECTURE = "docs/architecture.md"
@@ -116,6 +117,28 @@ def test_the_citation_names_the_programs_version_and_licence() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
     citation = dict(line.split(": ", 1) for line in text_of("CITATION.cff").splitlines() if re.match(r"\w+: ", line))
     assert (citation["version"], citation["license"]) == (stagelight.__version__, project["license"])
+
+
+def test_the_guide_lists_every_place_of_a_change_with_what_can_be_done_there() -> None:
+    head, _line, *rows = _table(text_of("docs/python.md"), "place")
+    assert head[2:-1] == [*OPS]
+    assert rows == [
+        [
+            f"`{site}`",
+            place.says,
+            *("✓" if op in place.ops else "" for op in OPS),
+            ", ".join(map("`{}`".format, place.by)),
+        ]
+        for site, place in PLACES.items()
+    ]
+    explained = [row[0].strip("`") for row in _table(text_of("docs/python.md"), "operation")[2:]]
+    assert explained == [*OPS]
+
+
+def _table(text: str, first: str) -> list[list[str]]:
+    """The cells of the one table whose first column has this name, with its head and the line below it."""
+    (table,) = re.findall(rf"^\| {first} \|.*(?:\n\|.*)+", text, re.MULTILINE)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from anatomy.stages import STAGES
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("anatomy", "viz", "panels", "articles", "models", "ui")
+FOLDERS = ("anatomy", "viz", "panels", "articles", "models", "ui", "stagelight")
 DIVIDED = ("models", "panels")  # folders whose own folders and files are rooms of their own
 CAPTIONS = ROOT / "tests" / "panels" / "captions"  # one subject in all rooms of `panels/`
 # room | rooms that it may import besides itself and `anatomy` | packages beyond the standard library
@@ -22,7 +22,7 @@ viz          |                                                          | ARRAYS
 panels          | panels.panel                                          |
 panels.panel    | viz                                                   | plotly
 panels.common   | viz                                                   | ARRAYS
-panels.answer   | panels.panel                                             |
+panels.answer   | panels.panel panels.common                               |
 panels.beside   | viz panels.panel panels.answer                           |
 panels.choices  | panels.panel                                             | ARRAYS
 panels.stagemap | viz panels panels.common                              | ARRAYS
@@ -47,12 +47,14 @@ models       |                                                          |
 .connect     | .engine .serving .local .checkpoints                     |
 .record      | .measure .checkpoints .measures .serving .local          |
 .__main__    | .checkpoints .loaded .memory                             |
+stagelight   | viz panels panels.panel panels.answer panels.beside panels.choices CHECKED | numpy pandas plotly
 """
 SHORT = {
     "PANELS": "panels panels.panel panels.answer panels.beside panels.common panels.stagemap",
     "ARRAYS": "numpy jaxtyping",
     "TORCH": "numpy jaxtyping torch transformers",
     "FILES": "filelock gguf huggingface_hub platformdirs safetensors tokenizers tqdm",
+    "CHECKED": ".checkpoints .connect .serving .__main__",
     "INSIDE": ".checkpoints .text .families .reading .loaded .measures .identities",
 }
 

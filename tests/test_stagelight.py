@@ -433,8 +433,8 @@ def test_the_command_starts_the_page_in_its_own_place(monkeypatch, tmp_path):
     """As one process, which ends when it is told to; models are looked for where it was started."""
     calls = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(stagelight, "execv", lambda program, command: calls.append((Path.cwd(), command[1:])))
-    monkeypatch.setattr(stagelight, "call", lambda command: 0)
+    monkeypatch.setattr(stagelight.command, "execv", lambda program, command: calls.append((Path.cwd(), command[1:])))
+    monkeypatch.setattr(stagelight.command, "call", lambda command: 0)
     assert stagelight.main(["run"]) == 0
     monkeypatch.chdir(tmp_path)
     assert stagelight.main(["run", "--model", "a", "--model", "./b", "--server.port", "8600"]) == 0

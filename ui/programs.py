@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from models.connect import is_path
 from panels.common.snippet import FOLDER, OTHER
+from panels.common.what_if import OPENED
 
 _LOCATES = "from models.checkpoints.locate import locate  # of Stagelight: run this in its folder\n"
 
@@ -16,7 +17,10 @@ def filled(code: str, address: str, others: Iterable[str] = ()) -> str:
     address  of the model, as the server was started with it ("local:NAME")
     others   those of the other models of the server, for a program that compares with another one
     """
-    places = ((FOLDER, _public([address])), (OTHER, _public(others)))
+    own = _public([address])
+    if own is not None and OPENED in code:  # it is opened by Stagelight, which takes the address itself
+        return code.replace(OPENED, OPENED.replace(FOLDER, own), 1)
+    places = ((FOLDER, own), (OTHER, _public(others)))
     known = [(place, name) for place, name in places if name is not None and f'"{place}"' in code]
     for place, name in known:
         code = code.replace(f'"{place}"', f'locate("{name}").folder')

@@ -17,6 +17,7 @@ _OPS_SAID: dict[Op, str] = {
 _TOWARDS = N_("+ {amount} × the direction of “{token}”")
 _TOWARDS_TEXT = N_("+ {amount} × the way to the mean of “{text}”")
 _MEAN_OF = N_("replaced by the mean over “{text}”")
+_FROM = N_("taken from “{text}”")
 _EVEN = N_("the same for every token that may be looked at")
 _MOVED = N_("moved on by {amount}")
 
@@ -55,6 +56,8 @@ def _done(intervention: Intervention, token: str) -> str:
         return _(_EVEN)
     if op == "mean" and texts:
         return _(_MEAN_OF, text=texts)
+    if op == "patch" and texts:
+        return _(_FROM, text=texts)
     if op == "add" and intervention.token is not None:
         return _(_TOWARDS, amount=amount, token=token or intervention.token)
     if op == "add" and texts:

@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anatomy.control import Choice, Place, Slider, Switch
+from anatomy.interventions import LONGEST, Change
+from anatomy.request import Intervention, Run
 from anatomy.trace import Token
 from anatomy.view import DEFAULT_PANEL, OPENING, Fitted, View, read_view
+from tests.anatomy.changes import changes
 from tests.anatomy.spec import spec
 
 SCALE = Choice("scale", "Scale", ("linear", "log"), ("%", "log"), says="")
@@ -30,7 +33,11 @@ views = st.builds(
     tail=st.lists(st.integers(0, 60_000), max_size=6).map(tuple),
     text2=st.none() | st.text(max_size=30),
     model2=st.none() | st.sampled_from(("smollm2-135m", "other")),
+    changes=changes,
 )
+HEAD = Change(Intervention("z", "zero", 1, head=2))
+AT = Change(Intervention("resid_mid", "patch", 1, pos=3))
+OFF = Change(Intervention("act", "scale", 0, neuron=5, amount=2.0), on=False)
 
 
 @given(views, st.booleans(), st.sampled_from(SCALE.options), st.integers(1, 20))
@@ -179,17 +186,21 @@ def test_a_place_survives_its_link_and_anything_else_is_said():
 
 @given(views)
 def test_a_view_without_a_second_run_is_the_first_alone(view):
-    assert view.two == (view.text2 is not None or view.model2 is not None)
+    changed = any(change.on for change in view.changes)
+    assert view.two == (view.text2 is not None or view.model2 is not None or changed)
     assert not view.alone.two
     assert not view.second.two
-    assert replace(view.alone, text2=view.text2, model2=view.model2) == view
+    assert (view.second.changed is not None) == changed
+    assert replace(view.alone, text2=view.text2, model2=view.model2, changes=view.changes) == view
 
 
 @given(views)
 def test_swapped_runs_are_each_others(view):
     for one, other in ((view.swapped, view), (view, view.swapped)):
         assert (one.second.text, one.second.model) == (other.text, other.model)
-    assert view.swapped.two == view.two
+    assert {change for change in view.swapped.changes if change.made.pos is None} == {
+        change for change in view.changes if change.made.pos is None
+    }
     assert (view.swapped.swapped.second.text, view.swapped.swapped.second.model) == (
         view.second.text,
         view.second.model,
@@ -210,3 +221,75 @@ def test_a_second_text_may_be_empty_and_is_as_long_as_a_first_one_may_be():
         assert view.text2 == text
         assert not complaints
         assert view.two
+
+
+# what is changed in the second run
+
+
+def test_changes_stand_in_the_link_with_those_that_are_off():
+    view = View(panel="tokens", changes=(HEAD, OFF))
+    assert view.query() == {"panel": "tokens", "changes": "z.zero.layer1.head2 off.act.scale.layer0.neuron5.amount2"}
+    assert read_view(view.query(), PANELS, CONTROLS) == (view, ())
+
+
+@pytest.mark.parametrize("value", ["", "z", "z.fly.layer1", "z.zero.layer1.5", "z.patch!" + "a" * LONGEST])
+def test_changes_that_are_none_leave_the_second_run_as_it_is_and_are_said(value):
+    view, complaints = read_view({"changes": value, "head": "3"}, PANELS, CONTROLS)
+    assert (view.changes, view.head, view.two) == ((), 3, False)
+    assert "changes are none that are known here" in complaints[0]
+    assert len(complaints[0]) < 200
+
+
+def test_a_second_run_is_there_as_long_as_one_change_is_on():
+    assert View(changes=(HEAD, OFF)).two
+    assert not View(changes=(OFF,)).two
+    assert not View(changes=(HEAD,)).alone.two
+    assert View().with_changes([HEAD]).changes == (HEAD,)
+
+
+def test_the_second_run_has_the_changes_that_are_on_and_the_first_one_has_none():
+    view = View(text="a", tail=(4,), changes=(HEAD, OFF))
+    assert view.run(spec()).interventions == ()
+    assert view.second.run(spec()) == Run(spec().id, "a", tail=(4,), interventions=(HEAD.made,))
+    assert View(text="a", changes=(OFF,)).second.run(spec()) == Run(spec().id, "a")
+    fitted = view.second.fit(spec(), tokens(False, False))
+    assert fitted.run(spec()) == view.second.run(spec())
+
+
+def test_a_patch_comes_from_the_first_run_as_it_stands_and_a_mean_from_its_texts():
+    mean = Change(Intervention("attn_out", "mean", 0, sources=(Run("", "c"),)))
+    view = View(text="a", tail=(4,), text2="b", changes=(AT, mean))
+    first = Run(spec().id, "a", tail=(4,))
+    patch, averaged = view.second.run(spec()).interventions
+    assert patch == replace(AT.made, sources=(first,))
+    assert averaged == replace(mean.made, sources=(Run(spec().id, "c"),))
+    assert view.run(spec()) == first
+    given_ids = View(text="ab", ids=(7, 8), text2="b", changes=(AT,))
+    assert given_ids.second.run(spec()).interventions[0].sources == (Run(spec().id, "ab", ids=(7, 8)),)
+
+
+def test_changes_at_one_token_go_with_the_text_that_had_it():
+    same, other = View(changes=(HEAD, AT, OFF)), View(text2="b", changes=(HEAD, AT, OFF))
+    assert same.with_text("new").changes == (HEAD, OFF)
+    assert other.with_text("new").changes == (HEAD, AT, OFF)
+    assert same.with_model("new").changes == other.with_model("new").changes == ()
+
+
+def test_runs_that_change_places_leave_the_changes_in_the_second():
+    same, other = View(text="a", pos=3, changes=(HEAD, AT)), View(text="a", text2="b", pos=3, changes=(HEAD, AT))
+    assert same.swapped == same
+    assert (other.swapped.text, other.swapped.text2, other.swapped.pos) == ("b", "a", None)
+    assert other.swapped.changes == (HEAD,)
+    assert other.swapped.changed is None
+    assert other.swapped.run(spec()) == Run(spec().id, "b")
+    assert other.swapped.second.run(spec()) == Run(spec().id, "a", interventions=(HEAD.made,))
+
+
+def test_what_was_generated_follows_a_run_that_only_something_is_changed_in():
+    assert View(tail=(1, 2), changes=(HEAD,)).second.tail == (1, 2)
+    assert View(text="a", tail=(1, 2), text2="b", changes=(HEAD,)).second.tail == ()
+
+
+def test_nothing_but_the_link_s_own_fields_stands_in_it():
+    assert "changed" not in View(changes=(HEAD,)).second.query()
+    assert read_view({"changed": "z.zero.layer1"}, PANELS, CONTROLS)[0].changed is None

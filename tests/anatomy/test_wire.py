@@ -81,6 +81,24 @@ def test_a_run_with_interventions_comes_back_equal():
     assert wire.unpack(wire.pack(Trace(run, SPEC, TOKENS, {}))).run == run
 
 
+def test_a_run_whose_changes_are_taken_out_of_other_changed_runs_comes_back_equal():
+    zero = Intervention("z", "zero", 1, head=2)
+    other = Run(SPEC.id, "another", tail=(3,)).intervened(zero)
+    every = (
+        Intervention("resid_post", "patch", 2, pos=1, sources=(other,)),
+        Intervention("attn_out", "mean", 0, sources=(Run(SPEC.id, "a\x00b"), Run(SPEC.id, "", ids=(1, 2)))),
+        Intervention("ffn_out", "add", 1, amount=-2.5, token=7),
+        Intervention("act", "noise", 1, neuron=3, amount=0.1, seed=12),
+        Intervention("k", "scale", 0, kv=1, amount=2.0),
+        Intervention("positions", "add", amount=7),
+    )
+    run = Run(SPEC.id, "患").intervened(*every)
+    back = wire.unpack(wire.pack(Trace(run, SPEC, TOKENS, {}))).run
+    assert back == run
+    assert hash(back) == hash(run)
+    assert back.interventions[0].sources[0].interventions == (zero,)
+
+
 @pytest.mark.parametrize("position", [None, LearnedPositions(64), RelativeBias(32, 128, True), Rope(1e4, (1.0,))])
 def test_every_kind_of_position_comes_back_equal(position):
     model = spec(position=position)

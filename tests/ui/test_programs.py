@@ -3,7 +3,10 @@
 import pytest
 
 import panels
+from anatomy.interventions import Change
+from anatomy.request import Intervention, Run
 from anatomy.view import View
+from panels.answer import PanelAnswer
 from panels.common.snippet import FOLDER, OTHER
 from tests.models.real import real_engine
 from tests.models.tiny import tiny_engine
@@ -48,6 +51,59 @@ def test_a_path_of_the_server_is_told_to_nobody(path):
 def test_a_recording_has_no_folder():
     code = program("attention")
     assert filled(code, "recorded:run.npz") == code
+
+
+CHANGED = View(
+    text="abc", tail=(100,), text2="abd", layer=1, settings=(("scale", "log"), ("temp", "0.5"))
+).with_changes(
+    [
+        Change(Intervention("attn_out", "zero", 1)),
+        Change(Intervention("ffn_out", "zero", 0), on=False),
+        Change(Intervention("resid_mid", "patch", 1, pos=2)),
+    ]
+)
+
+
+def answered(view: View, panel: str = "attention") -> PanelAnswer:
+    """The panel's answer of which only the program is asked for: nothing is computed."""
+    spec, shown = tiny_engine("llama").spec, panels.load()[panel]
+    tokens = tiny_engine("llama").run(Run(spec.id, view.text)).tokens
+    return PanelAnswer(shown, spec, view.fit(spec, tokens), None)
+
+
+def test_the_second_runs_program_makes_its_changes_and_the_first_ones_is_as_ever():
+    first, second = answered(CHANGED.alone).python, answered(CHANGED.second).python
+    assert "import stagelight" not in first
+    assert "transformers" not in second
+    tail = "model(ids=[*(token.id for token in model('abc').tokens), 100])"
+    assert second.splitlines()[2:-2] == [
+        f'model = stagelight.open("{FOLDER}")',
+        "run = model('abd')",
+        'run = run.change("attn_out", "zero", layer=1)',
+        f'run = run.change("resid_mid", "patch", layer=1, pos=2, source={tail})',
+        "",
+        "answer = run.panel(\"attention\", layer=1, head=3, pos=2, scale='log')",
+    ]
+
+
+@pytest.mark.parametrize("panel", [id for id, each in panels.load().items() if each.stage != "tokens"])
+def test_the_program_of_a_changed_run_opens_the_servers_model_by_its_public_name(panel):
+    code = answered(CHANGED.second, panel).python
+    for address in ("smollm2-135m", "owner/name@v2"):
+        known = filled(code, f"local:{address}", ["local:minilm-l6"])
+        compile(known, panel, "exec")
+        assert f'model = stagelight.open("{address}")\n' in known
+        assert FOLDER not in known
+        assert "locate" not in known
+    for secret in ("local:/srv/private/model", "recorded:run.npz"):
+        assert filled(code, secret, [secret]) == code
+
+
+def test_a_text_that_looks_like_a_program_stays_a_text():
+    view = View(text=f'model = stagelight.open("{FOLDER}")\n')
+    known = filled(answered(view).python, "local:smollm2-135m")
+    assert 'locate("smollm2-135m").folder' in known
+    assert 'stagelight.open("smollm2-135m")' not in known
 
 
 @pytest.mark.real

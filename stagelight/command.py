@@ -1,0 +1,57 @@
+"""The command line: `stagelight run` starts the page, `stagelight models` lists and fetches checkpoints."""
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from os import chdir, execv
+from os import name as _system
+from pathlib import Path
+from subprocess import call
+from sys import argv, executable
+
+from stagelight.version import __version__
+
+ROOT = Path(__file__).parent.parent
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command: `stagelight run` and `stagelight models`. The exit code."""
+    given = list(argv[1:] if arguments is None else arguments)
+    if given[:1] == ["models"]:
+        from models.__main__ import main as models
+
+        return models(given[1:] or ["list"], "stagelight models")
+    parser = ArgumentParser(prog="stagelight", description="See a transformer work, stage by stage, on your own text.")
+    parser.add_argument("--version", action="version", version=f"stagelight {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser(
+        "run",
+        help="start the page",
+        description="Start the page.",
+        epilog="Whatever else is given is handed to `streamlit run`: stagelight run --server.port 8600",
+    )
+    run.add_argument("--model", action="append", default=[], metavar="ADDRESS", help="a model; may be repeated")
+    commands.add_parser("models", help="the checkpoints that the catalog has; `models fetch NAME` fetches one")
+    asked, rest = parser.parse_known_args(given)
+    return _serve(asked.model, rest)
+
+
+def _serve(models: Sequence[str], options: Sequence[str]) -> int:
+    """Streamlit's server on the page of this checkout, in place of this process where the system can. options: for
+    `streamlit run`; paths among the models' addresses are those of the folder that it is started from."""
+    after = [word for model in models for word in ("--model", _absolute(model))]
+    command = [executable, "-m", "streamlit", "run", "app.py", *options, *(["--", *after] if after else [])]
+    chdir(ROOT)
+    if _system == "posix":
+        execv(executable, command)
+    try:
+        return call(command)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _absolute(address: str) -> str:
+    """An address whose path holds from any folder: what begins with a dot, and files of recordings."""
+    kind, rest = address.partition(":")[::2]
+    if kind == "recorded" and rest:
+        return f"recorded:{Path(rest).absolute()}"
+    return str(Path(address).absolute()) if address.startswith((".", "~")) else address
