@@ -151,6 +151,8 @@ class Changed:
                 here = _Here(made, self._part(made), self.model, theirs, pairs, allowed)
                 values = _put(values, _OPS[made.op](values, here), here)
         self._seen[site, layer] = values.astype(np.float32)
+        if site == "resid_pre" and layer > 0:
+            self._seen["resid_post", layer - 1] = self._seen[site, layer]  # one stream: it leaves as it enters the next
         return torch.from_numpy(self._seen[site, layer])
 
     def _part(self, made: Intervention) -> slice:

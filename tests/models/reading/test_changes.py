@@ -3,6 +3,7 @@ operation by operation, in every kind of model; and a change that changes nothin
 
 from collections.abc import Iterator
 from functools import cache, partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from tests.models.tiny import MODELS, new_tiny_engine, tiny_engine, tiny_model
 TEXT = "the cat, the hat"
 SOURCE, FURTHER = "a cat and the other hat", "mat, bat"
 KINDS = (*MODELS, "qwen2-mixed", "t5-gated")
+AT_LENGTH = ("llama", "mistral", "gpt2", "bert", "t5")  # the others are built as one of these but for a detail
 GROUPED = ("llama", "mistral", "qwen2")  # several query heads read one key/value head
 LAYERS = 3
 FLOAT32 = 1e-5  # of the largest number: rounding in another order
@@ -156,11 +158,11 @@ def test_the_texts_of_patches_have_tokens_elsewhere_and_tokens_without_a_partner
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_change_is_what_a_plain_model_changed_by_hooks_gives(kind: str, site: str, op: Op) -> None:
     engine = tiny_engine(kind).again()
-    for intervention in made(engine, site, op):
+    for intervention in islice(made(engine, site, op), None if kind in AT_LENGTH else 2):
         assert worst(gaps(engine, plain(kind), run_of(engine, intervention))) == {}, intervention
 
 
-@pytest.mark.parametrize("kind", ["llama", "bert", "t5"])
+@pytest.mark.parametrize("kind", ["llama", "bert"])
 def test_every_change_but_a_shift_of_all_keys_can_be_seen_in_the_end(kind: str) -> None:
     """Or the comparison with the reference would say nothing. Softmax does not see what is added to every score of a
     row: q·(k + d) = q·k + q·d. In the first layer equal tokens may have equal values, so a patch there is left out."""
@@ -232,16 +234,33 @@ def test_the_order_of_two_changes_counts() -> None:
     assert gap(*(engine.run(run_of(engine, *pair), [want])[want] for pair in ((one, other), (other, one)))) > 1e-3
 
 
+@pytest.mark.parametrize("site", ["resid_pre", "resid_post"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_change_on_the_way_into_a_layer_leaves_what_left_the_one_before(kind: str) -> None:
-    wants = [Want("resid_post", 0), Want("resid_pre", 1)]
-    intervention = Intervention("resid_pre", "scale", 1, amount=2.0)
+def test_a_stream_changed_between_two_layers_leaves_the_one_as_it_enters_the_next(kind: str, site: str) -> None:
+    """Whether the layers are run again for it or not."""
+    before, after = Want("resid_post", 0), Want("resid_pre", 1)
     engine = tiny_engine(kind).again()
-    run = run_of(engine, intervention)
-    reference = Changed(plain(kind), run, cut)
+    run = run_of(engine, Intervention(site, "noise", 1 if site == "resid_pre" else 0, amount=0.5))
+    expected = Changed(plain(kind), run, cut).site("resid_pre", 1)
     engine.run(run, ends(engine))
-    for trace in (engine.run(run, wants), engine.again().run(run, wants)):
-        assert worst({want: gap(trace[want], _expected(reference, want)) for want in wants}) == {}
+    for trace in (engine.run(run, [before, after]), engine.again().run(run, [before, after, Want("z", 0)])):
+        assert gap(trace[after], expected) < FLOAT32
+        np.testing.assert_array_equal(trace[before], trace[after])
+
+
+@pytest.mark.parametrize("op", ["zero", "mean", "noise", "patch"])
+@pytest.mark.parametrize("site", ["resid_pre", "resid_mid", "resid_post", "attn_out"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "t5"])
+def test_the_stream_stays_the_sum_of_what_is_written(kind: str, site: str, op: Op) -> None:
+    """What a change puts into it counts to the write before it. With norms after the sums there is no such sum."""
+    engine = tiny_engine(kind).again()
+    sums = (("resid_pre", "attn_out", "resid_mid"), ("resid_mid", "ffn_out", "resid_post"))
+    wants = [Want(name, layer) for layer in range(LAYERS) for each in sums for name in each]
+    for intervention in made(engine, site, op):
+        trace = engine.run(run_of(engine, intervention), wants)
+        for layer, (stream, write, end) in ((layer, each) for layer in range(LAYERS) for each in sums):
+            together = trace[Want(stream, layer)] + trace[Want(write, layer)]
+            assert gap(together, trace[Want(end, layer)]) < FLOAT32, (intervention, layer)
 
 
 @pytest.mark.parametrize("site", ["k", "v"])
@@ -282,13 +301,13 @@ def test_scaling_by_0_is_zero(kind: str, site: str) -> None:
 
 
 @pytest.mark.parametrize(("site", "op"), SITES_AND_OPS)
-@pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "bert", "t5"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "t5"])
 def test_a_layer_run_again_from_the_layer_inputs_of_a_changed_run_is_changed_as_it_was(
     kind: str, site: str, op: Op
 ) -> None:
     at_once, later = tiny_engine(kind).again(), tiny_engine(kind).again()
     wants = _of_every_layer()
-    for intervention in made(at_once, site, op):
+    for intervention in islice(made(at_once, site, op), 1, None, 2):  # of parts, in the middle
         run = run_of(at_once, intervention)
         expected = at_once.run(run, wants)
         later.run(run, ends(later))
@@ -309,13 +328,13 @@ def _thin(kind: str) -> tuple[LocalEngine, int]:
 
 
 @pytest.mark.parametrize(("site", "op"), SITES_AND_OPS)
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "t5"])
+@pytest.mark.parametrize("kind", ["llama", "bert", "t5"])
 def test_a_stream_that_was_left_out_is_found_again_under_a_change(kind: str, site: str, op: Op) -> None:
     at_once, thin = tiny_engine(kind).again(), _thin(kind)[0].again()
     wants = _of_every_layer()
     first = next(made(at_once, site, op))
     sources = tuple(run_of(at_once, text="hat") for _source in first.sources[:1])  # short: both are kept
-    for layer in range(LAYERS):
+    for layer in (0, 1):  # of which the first layer's stream alone is kept
         told = {"amount": first.amount, "seed": first.seed, "token": None if sources else first.token}
         run = run_of(at_once, Intervention(site, op, layer, sources=sources, **told))
         expected = at_once.run(run, wants)
@@ -395,7 +414,7 @@ def _refused() -> list[tuple[Intervention, str]]:
         (change("z", "add", token=3), "as wide as the stream, “z” is not"),
         (change("z", "noise", seed=-1), "A seed is a whole number of 0 or more"),
         (change("z", "scale", amount=float("nan")), "has to be a number that is finite"),
-        (change("z", "patch", sources=(Run("another", SOURCE),)), "the question is for another"),
+        (change("z", "patch", sources=(Run("another", SOURCE),)), "of the same model, not of another"),
         (change("z", "patch", sources=(source[0].on("x" * 65),)), "64"),
         (change("z", "patch", sources=(source[0].intervened(Intervention("z", "zero", 7)),)), "layers 0 to 2, not 7"),
     ]
@@ -416,7 +435,7 @@ def test_a_model_without_an_output_layer_refuses_a_tokens_direction() -> None:
         engine.run(run_of(engine, Intervention("resid_pre", "add", 0, token=3)), ends(engine))
 
 
-REAL, ELSEWHERE = "Paris is the capital of France. Berlin is", "Rome is the capital of Italy. Madrid is the"
+REAL, ELSEWHERE = "Paris is the capital of France. Berlin is", "As we know, Rome is the capital of Italy. Madrid is the"
 
 
 def _real_changes(engine: LocalEngine, towards: int) -> dict[str, Intervention]:
