@@ -2,13 +2,14 @@
 operation by operation, in every kind of model; and a change that changes nothing leaves every bit as it was."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache, partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
-from transformers import PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoModelForTextEncoding, PreTrainedModel
 
 from anatomy.alignment import by_token
 from anatomy.interventions import PLACES, POSITIONS
@@ -17,7 +18,8 @@ from anatomy.request import Intervention, Op, Run, Want
 from anatomy.trace import Trace
 from models.local import estimate
 from models.local.engine import LocalEngine
-from tests.models.reading.plain_changes import Changed, greedy
+from tests.models.long import long_engine, text_of
+from tests.models.reading.plain_changes import Changed, Cut, greedy
 from tests.models.real import plain_model, real_engine
 from tests.models.reference import Plain
 from tests.models.tiny import MODELS, new_tiny_engine, tiny_engine, tiny_model
@@ -96,7 +98,7 @@ def gap(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(found - expected).max() / max(float(np.abs(expected).max()), 1e-3))
 
 
-def gaps(engine: LocalEngine, model: PreTrainedModel, run: Run, cutting: Any = cut) -> dict[Want, float]:
+def gaps(engine: LocalEngine, model: PreTrainedModel, run: Run, cutting: Cut = cut) -> dict[Want, float]:
     """How far the engine is from the plain model, at what is changed, in all streams of the changed layers and in the
     end."""
     reference = Changed(model, run, cutting)
@@ -350,6 +352,11 @@ CONTINUED = {
     "noise, whose spread every new token moves": Intervention("act", "noise", 0, amount=1.0, seed=4),
     "noise on weights": Intervention("pattern", "noise", 2, amount=1.0, seed=4),
     "a token's direction": Intervention("resid_post", "add", 1, amount=0.8, token=101),
+    "values scaled, and those that follow": Intervention("v", "scale", 1, amount=-1.0, kv=1),
+    "keys scaled": Intervention("k", "scale", 0, amount=1.5),
+    "queries off": Intervention("q", "zero", 2, kv=0),
+    "a stream made longer": Intervention("resid_mid", "scale", 1, amount=3.0),
+    "one place alone off": Intervention("resid_post", "zero", 0, pos=3),
     "a neuron on": Intervention("act", "scale", 2, amount=5.0, neuron=3),
     "all tokens at 0": Intervention(POSITIONS, "zero"),
 }
@@ -366,6 +373,41 @@ def test_a_text_goes_on_as_the_changed_plain_model_run_anew_for_every_token(kind
     for _token in range(3):
         one_by_one = engine.extend(one_by_one)
     assert one_by_one.tail == expected[:3]
+
+
+@cache
+def _plain_long(kind: str) -> PreTrainedModel:
+    """The weights of the long engine in a model of the library that nobody has hooked."""
+    hooked = long_engine(kind).model
+    auto = AutoModelForTextEncoding if kind == "t5" else AutoModelForCausalLM
+    model = auto.from_config(deepcopy(hooked.config), attn_implementation="eager").eval()
+    model.load_state_dict(hooked.state_dict())
+    return model
+
+
+@pytest.mark.parametrize("op", PLACES["pattern"].ops)
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "t5"])
+def test_weights_of_a_long_text_are_changed_block_by_block_and_head_by_head_alike(kind: str, op: Op) -> None:
+    """150 tokens are three blocks of rows; the source's words stand seven places further on."""
+    engine, words = long_engine(kind).again(), text_of(190)
+    text, source = words[: 3 * 150], Run(engine.spec.id, words[3 * 7 :])
+    told: dict[str, Any] = {"sources": (source,)} if op == "patch" else {"amount": 0.8}
+    chain = (
+        Intervention("pattern", op, 1, head=2, **told),
+        Intervention("pattern", op, 1, pos=140, **told),
+        Intervention("pattern", op, 2, **told),
+    )
+    run = run_of(engine, *chain, text=text)
+    assert worst(gaps(engine, _plain_long(kind), run, partial(ids_of, engine))) == {}
+    maps = [Want("pattern_max", layer, head=head) for layer in (1, 2) for head in range(engine.spec.n_heads)]
+    trace = engine.run(run, [Want("pattern", 1), Want("pattern", 2), *maps])
+    for want in maps:
+        assert gap(trace[want], trace[Want("pattern", want.layer)][want.head]) < FLOAT32, want
+
+
+def ids_of(engine: LocalEngine, run: Run) -> list[int]:
+    """As the engine's tokenizer cuts the text."""
+    return [token.id for token in engine.run(run.on(run.text)).tokens]
 
 
 @pytest.mark.parametrize("op", ["patch", "mean", "add"])
@@ -452,14 +494,10 @@ def _real_changes(engine: LocalEngine, towards: int) -> dict[str, Intervention]:
 @pytest.mark.real
 def test_a_real_model_is_changed_as_plain_hooks_change_it() -> None:
     engine, model = real_engine("smollm2-135m").again(), plain_model("smollm2-135m")
-
-    def cutting(run: Run) -> list[int]:
-        return [token.id for token in engine.run(run.on(run.text)).tokens]
-
     before = engine.run(run_of(engine, text=REAL), ends(engine, 1))
     for name, intervention in _real_changes(engine, 260).items():
         run = run_of(engine, intervention, text=REAL)
-        found = gaps(engine, model, run, cutting)
+        found = gaps(engine, model, run, partial(ids_of, engine))
         print(f"{name}: {max(far for want, far in found.items() if want.site == 'logits'):.1e} of the largest logit")
         assert worst(found, 1e-4) == {}, name
         assert gap(engine.run(run, ends(engine, 1))[ends(engine)[0]], before[ends(engine)[0]]) > 1e-3, name
