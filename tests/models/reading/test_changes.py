@@ -399,7 +399,7 @@ def test_weights_of_a_long_text_are_changed_block_by_block_and_head_by_head_alik
     )
     run = run_of(engine, *chain, text=text)
     assert worst(gaps(engine, _plain_long(kind), run, partial(ids_of, engine))) == {}
-    maps = [Want("pattern_max", layer, head=head) for layer in (1, 2) for head in range(engine.spec.n_heads)]
+    maps = [Want("pattern_mean", layer, head=head) for layer in (1, 2) for head in range(engine.spec.n_heads)]
     trace = engine.run(run, [Want("pattern", 1), Want("pattern", 2), *maps])
     for want in maps:
         assert gap(trace[want], trace[Want("pattern", want.layer)][want.head]) < FLOAT32, want
