@@ -1,0 +1,287 @@
+"""What a run with changes gives: a plain model of the library, changed by hooks and an attention function of its own.
+
+Nothing of `models/` is used, and the places are other ones than there: the linear layers where they can be read. The
+stream between attention and FFN is changed in place where the library goes on with the same tensor. Changes are worked
+out in float64, position by position first: [pos …].
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.masking_utils import eager_mask
+
+from anatomy.alignment import by_token
+from anatomy.request import Intervention, Run
+
+NAME = "plain-changes"
+Cut = Callable[[Run], list[int]]  # a run → the ids of its tokens
+_PASS = "plain_changes_pass"  # attribute of an attention module: the pass that is going on
+_BY_HEAD = ("q", "k", "v", "z", "pattern")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Where a kind of model keeps what. mid: the norm that reads the stream between attention and FFN, or makes it."""
+
+    layer: str
+    attention: str
+    attn_out: str
+    ffn_out: str
+    mid: str
+    mid_made: bool = False
+
+
+_LLAMA = _Kind("layers.{}", "self_attn", "self_attn.o_proj", "mlp.down_proj", "post_attention_layernorm")
+_KINDS = {
+    "gpt2": _Kind("h.{}", "attn", "attn.c_proj", "mlp.c_proj", "ln_2"),
+    "bert": _Kind(
+        "encoder.layer.{}",
+        "attention.self",
+        "attention.output.dense",
+        "output.dense",
+        "attention.output.LayerNorm",
+        mid_made=True,
+    ),
+    "t5": _Kind(
+        "encoder.block.{}",
+        "layer.0.SelfAttention",
+        "layer.0.SelfAttention.o",
+        "layer.1.DenseReluDense.wo",
+        "layer.1.layer_norm",
+    ),
+}
+
+
+class Changed:
+    """One forward pass of a plain model on a run, with the run's changes.
+
+    model   a model without hooks; its attention function is set to the one of this module
+    cut     what gives the ids of a run, and of the runs that its changes come from
+    logits  [pos vocab]; None for a model without a head
+    """
+
+    def __init__(self, model: PreTrainedModel, run: Run, cut: Cut) -> None:
+        self.model, self.ids = model, cut(run)
+        self._heads = model.config.num_attention_heads
+        self._kv = getattr(model.config, "num_key_value_heads", None) or self._heads
+        self._changes = [(made, [Changed(model, one, cut) for one in made.sources]) for made in run.interventions]
+        self._seen: dict[tuple[str, int], np.ndarray] = {}
+        if model.config._attn_implementation != NAME:
+            model.set_attn_implementation(NAME)
+        hooks = [hook for layer in range(model.config.num_hidden_layers) for hook in self._hooked(layer)]
+        try:
+            with torch.inference_mode():
+                result = model(torch.tensor([self.ids]), **self._positions(), **_uncached(model))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        self.logits = result.logits[0].numpy() if hasattr(result, "logits") else None
+
+    def site(self, name: str, layer: int) -> np.ndarray:
+        """What passed there after all changes, with the axes of `anatomy.sites`."""
+        values = self._seen[name, layer]
+        return values.swapaxes(0, 1) if name in _BY_HEAD else values
+
+    def _positions(self) -> dict[str, Tensor]:
+        """Other position numbers, where a change asks for them. The mask that is spelt out keeps the library from
+        taking them for those of several texts in a row."""
+        moves = [made for made, _sources in self._changes if made.site == "positions"]
+        places = torch.arange(len(self.ids))
+        for made in moves:
+            places = places * 0 if made.op == "zero" else places + int(made.amount)
+        return {"position_ids": places[None], "attention_mask": torch.ones_like(places)[None]} if moves else {}
+
+    def _hooked(self, layer: int) -> list[Any]:
+        kind = _KINDS.get(self.model.config.model_type, _LLAMA)
+        whole = self.model.base_model.get_submodule(kind.layer.format(layer))
+        setattr(whole.get_submodule(kind.attention), _PASS, self)
+        attention, ffn, mid = (whole.get_submodule(path) for path in (kind.attn_out, kind.ffn_out, kind.mid))
+        hooks = [
+            whole.register_forward_pre_hook(self._entering("resid_pre", layer), with_kwargs=True),
+            attention.register_forward_pre_hook(self._entering("z", layer), with_kwargs=True),
+            attention.register_forward_hook(self._leaving("attn_out", layer)),
+            ffn.register_forward_pre_hook(self._entering("act", layer), with_kwargs=True),
+            ffn.register_forward_hook(self._leaving("ffn_out", layer)),
+            whole.register_forward_hook(self._leaving("resid_post", layer)),
+        ]
+        if kind.mid_made:
+            return [*hooks, mid.register_forward_hook(self._leaving("resid_mid", layer))]
+        return [*hooks, mid.register_forward_pre_hook(self._in_place("resid_mid", layer))]
+
+    def _entering(self, site: str, layer: int) -> Callable[..., Any]:
+        def hook(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+            if args:
+                return (self._flat(site, layer, args[0]), *args[1:]), kwargs
+            return args, kwargs | {"hidden_states": self._flat(site, layer, kwargs["hidden_states"])}
+
+        return hook
+
+    def _leaving(self, site: str, layer: int) -> Callable[..., Any]:
+        def hook(module: nn.Module, args: tuple, output: Any) -> Any:
+            if isinstance(output, tuple):
+                return (self._flat(site, layer, output[0]), *output[1:])
+            return self._flat(site, layer, output)
+
+        return hook
+
+    def _in_place(self, site: str, layer: int) -> Callable[..., Any]:
+        def hook(module: nn.Module, args: tuple) -> None:
+            args[0].copy_(self._flat(site, layer, args[0]))
+
+        return hook
+
+    def _flat(self, site: str, layer: int, passing: Tensor) -> Tensor:
+        """passing: [1 pos width], of z [1 pos head·d_head]."""
+        values = passing[0].unflatten(-1, (self._heads, -1)) if site == "z" else passing[0]
+        return self.changed(site, layer, values).reshape(passing.shape)
+
+    def changed(self, site: str, layer: int, passing: Tensor, allowed: np.ndarray | None = None) -> Tensor:
+        """What goes on of values [pos …] that pass a site. allowed [pos 1 src]: of weights those that may be other
+        than 0."""
+        values = passing.double().numpy()
+        for made, sources in self._changes:
+            if (made.site, made.layer) == (site, layer):
+                theirs = tuple(source._seen[site, layer].astype(np.float64) for source in sources)
+                pairs = tuple(by_token(tuple(self.ids), tuple(source.ids)).both for source in sources)
+                here = _Here(made, self._part(made), self.model, theirs, pairs, allowed)
+                values = _put(values, _OPS[made.op](values, here), here)
+        self._seen[site, layer] = values.astype(np.float32)
+        if site == "resid_pre" and layer > 0:
+            self._seen["resid_post", layer - 1] = self._seen[site, layer]  # one stream: it leaves as it enters the next
+        return torch.from_numpy(self._seen[site, layer])
+
+    def _part(self, made: Intervention) -> slice:
+        """What is chosen along the second axis: query heads, key/value heads, neurons; everything of a stream."""
+        if made.kv is not None and made.site not in ("k", "v"):
+            group = self._heads // self._kv
+            return slice(made.kv * group, (made.kv + 1) * group)
+        chosen = [number for number in (made.head, made.kv, made.neuron) if number is not None]
+        return slice(chosen[0], chosen[0] + 1) if chosen else slice(None)
+
+
+def _uncached(model: PreTrainedModel) -> dict[str, bool]:
+    return {"use_cache": False} if model.config.model_type not in ("t5", "bert") else {}
+
+
+@dataclass(frozen=True)
+class _Here:
+    """What one change needs to know where it is made.
+
+    part     what is chosen along the second axis of the values
+    theirs   what passed here in each source, [pos …]
+    pairs    of each source: (position here, position there) of the tokens that belong together
+    allowed  [pos 1 src], of weights those that may be other than 0; None elsewhere
+    """
+
+    made: Intervention
+    part: slice
+    model: PreTrainedModel
+    theirs: tuple[np.ndarray, ...]
+    pairs: tuple[tuple[tuple[int, int], ...], ...]
+    allowed: np.ndarray | None
+
+
+def _put(values: np.ndarray, new: np.ndarray, here: _Here) -> np.ndarray:
+    """The new values where the change is, the old ones elsewhere."""
+    pos = here.made.pos
+    rows = slice(None) if pos is None else slice(pos, pos + 1)
+    result = values.copy()
+    result[rows, here.part] = new[rows, here.part]
+    return result
+
+
+def _zero(values: np.ndarray, here: _Here) -> np.ndarray:
+    return np.zeros_like(values)
+
+
+def _scale(values: np.ndarray, here: _Here) -> np.ndarray:
+    return here.made.amount * values
+
+
+def _mean(values: np.ndarray, here: _Here) -> np.ndarray:
+    if here.allowed is not None:
+        return np.broadcast_to(here.allowed / here.allowed.sum(-1, keepdims=True), values.shape)
+    every = np.concatenate(here.theirs) if here.theirs else values
+    return np.broadcast_to(every.mean(0), values.shape)
+
+
+def _add(values: np.ndarray, here: _Here) -> np.ndarray:
+    if here.made.token is None:
+        return values + here.made.amount * (here.theirs[0].mean(0) - values.mean(0))
+    row = here.model.get_output_embeddings().weight[here.made.token].detach().double().numpy()
+    return values + here.made.amount * np.sqrt((values**2).sum(-1)).mean() * row / np.sqrt((row**2).sum())
+
+
+def _noise(values: np.ndarray, here: _Here) -> np.ndarray:
+    cells = np.broadcast_to(True if here.allowed is None else here.allowed, values.shape)
+    spread = values[:, here.part][cells[:, here.part]].std()
+    drawn = np.random.default_rng(here.made.seed).standard_normal(values.shape)
+    return values + np.where(cells, here.made.amount * spread * drawn, 0.0)
+
+
+def _patch(values: np.ndarray, here: _Here) -> np.ndarray:
+    new, theirs, pairs = values.copy(), here.theirs[0], here.pairs[0]
+    for mine, other in pairs:
+        if here.allowed is None:
+            new[mine] = theirs[other]
+        else:
+            new[mine] = 0.0
+            for column, other_column in pairs:
+                new[mine, :, column] = theirs[other, :, other_column]
+    return new
+
+
+_OPS: dict[str, Callable[[np.ndarray, _Here], np.ndarray]] = {
+    "zero": _zero,
+    "scale": _scale,
+    "mean": _mean,
+    "add": _add,
+    "noise": _noise,
+    "patch": _patch,
+}
+
+
+def _attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    position_bias: Tensor | None = None,
+    **rest: object,
+) -> tuple[Tensor, Tensor]:
+    """Attention as the library's eager functions compute it, with the changes of the pass that is going on."""
+    run: Changed = getattr(module, _PASS)
+    layer: int = module.layer_idx  # type: ignore[assignment]
+    query, key, value = (
+        run.changed(site, layer, states[0].transpose(0, 1)).transpose(0, 1)  # [head pos d_head]
+        for site, states in (("q", query), ("k", key), ("v", value))
+    )
+    group = len(query) // len(key)
+    key, value = key.repeat_interleave(group, 0), value.repeat_interleave(group, 0)
+    scores = query @ key.transpose(1, 2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    scores = scores if position_bias is None else scores + position_bias[0]
+    mask = torch.zeros(1, *scores.shape[1:]) if attention_mask is None else attention_mask[0]
+    pattern = (scores + mask).softmax(-1)  # [head pos src]
+    allowed = (mask == 0).transpose(0, 1).numpy()  # [pos 1 src]
+    pattern = run.changed("pattern", layer, pattern.transpose(0, 1), allowed).transpose(0, 1)
+    return (pattern @ value).transpose(0, 1)[None].contiguous(), pattern[None]
+
+
+AttentionInterface.register(NAME, _attend)
+AttentionMaskInterface.register(NAME, eager_mask)
+
+
+def greedy(model: PreTrainedModel, run: Run, cut: Cut, count: int) -> Sequence[int]:
+    """The best token each time, the changed model run anew on the whole text for every one."""
+    for _step in range(count):
+        logits = Changed(model, run, cut).logits
+        assert logits is not None
+        run = run.plus(int(logits[-1].argmax()))
+    return run.tail[-count:]
