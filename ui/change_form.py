@@ -1,6 +1,6 @@
 """The form of a change: where, what, and how much. It begins with what the reader points at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,10 +79,12 @@ class Asked:
 
 def draw(asked: Asked) -> None:
     """The widgets, each only where it says something."""
-    _where(asked)
-    place = PLACES[asked.site]
-    said = OF_POSITIONS if place.site == POSITIONS else OPS
-    st.selectbox(_("Change"), place.ops, format_func=lambda op: _(said[op]), key=asked.key(f"op.{place.site}"))
+    with st.container(horizontal=True, gap="small"):
+        _where(asked)
+        place = PLACES[asked.site]
+        said = OF_POSITIONS if place.site == POSITIONS else OPS
+        key = asked.key(f"op.{place.site}")
+        st.selectbox(_("Change"), place.ops, format_func=lambda op: _(said[op]), key=key, width=170)
     if place.site != POSITIONS:
         _which(asked, place)
     _how(asked, place)
@@ -96,31 +98,32 @@ def _where(asked: Asked) -> None:
         sites.index("z" if asked.neuron is None else "act"),
         format_func=lambda site: _(PLACES[site].says),
         key=asked.key("site"),
+        width=210,
     )
 
 
 def _which(asked: Asked, place: Place) -> None:
     """The layer, what of it, and which token."""
     with st.container(horizontal=True, gap="small"):
-        st.number_input(_("Layer"), 0, None, asked.layer, step=1, key=asked.key("layer"), width=110)
+        st.number_input(_("Layer"), 0, None, asked.layer, step=1, key=asked.key("layer"), width=132)
         if place.by == ("neuron",):
             st.number_input(
-                _("Neuron"), 0, None, asked.neuron, step=1, key=asked.key("neuron"), placeholder=_("all"), width=130
+                _("Neuron"), 0, None, asked.neuron, step=1, key=asked.key("neuron"), placeholder=_("all"), width=132
             )
         elif place.by:
             options = parts(asked.spec, place)
             begin: Part = ("head", asked.head) if "head" in place.by else ("kv", _shared(asked))
             key = asked.key("part") + ".".join(place.by)
             index = options.index(begin) if begin in options else 0
-            st.selectbox(_("Which part"), options, index, format_func=said_of, key=key, width=190)
-    st.segmented_control(
-        _("At"),
-        [ALL, ONE],
-        default=ALL,
-        required=True,
-        format_func=lambda where: _("all tokens") if where == ALL else changed.plain(asked.token),
-        key=asked.key("pos"),
-    )
+            st.selectbox(_("Which part"), options, index, format_func=said_of, key=key, width=180)
+        st.segmented_control(
+            _("At"),
+            [ALL, ONE],
+            default=ALL,
+            required=True,
+            format_func=lambda where: _("all tokens") if where == ALL else changed.plain(asked.token),
+            key=asked.key("pos"),
+        )
 
 
 def _shared(asked: Asked) -> int:
@@ -146,12 +149,16 @@ def said_of(part: Part) -> str:
 def _how(asked: Asked, place: Place) -> None:
     """How much, towards what, out of which texts."""
     op = asked.op
-    if op in AMOUNTS:
-        _amount(asked, place)
-    if op == "add" and place.site != POSITIONS:
+    directed = op == "add" and place.site != POSITIONS
+    with st.container(horizontal=True, gap="small"):
+        if op in AMOUNTS:
+            _amount(asked, place)
+        if directed and place.wide:
+            _ways(asked)
+        if op == "noise":
+            st.number_input(_("Seed"), 0, None, 0, step=1, key=asked.key("seed"), width=140)
+    if directed:
         _towards(asked, place)
-    if op == "noise":
-        st.number_input(_("Seed"), 0, None, 0, step=1, key=asked.key("seed"), width=140)
     if op == "mean" and place.site != "pattern":
         st.text_area(
             _("Over which texts, a line for each; over this text if there is none"),
@@ -172,16 +179,18 @@ def _amount(asked: Asked, place: Place) -> None:
         st.number_input(_(label), None, None, begin, step=0.5, format="%g", key=key, width=140)
 
 
+def _ways(asked: Asked) -> None:
+    st.segmented_control(
+        _("Towards"),
+        list(TOWARDS),
+        default=TOKEN,
+        required=True,
+        format_func=lambda way: _(TOWARDS[way]),
+        key=asked.key("towards"),
+    )
+
+
 def _towards(asked: Asked, place: Place) -> None:
-    if place.wide:
-        st.segmented_control(
-            _("Towards"),
-            list(TOWARDS),
-            default=TOKEN,
-            required=True,
-            format_func=lambda way: _(TOWARDS[way]),
-            key=asked.key("towards"),
-        )
     if _way(asked, place) == TEXT:
         st.text_input(_("Towards the mean of this text"), key=asked.key("other"), max_chars=_MOST_TEXT)
         return
@@ -239,7 +248,7 @@ def _read_direction(asked: Asked, place: Place) -> dict[str, Any]:
     return {}
 
 
-def _sources(texts: list[str]) -> tuple[Run, ...]:
+def _sources(texts: Sequence[str]) -> tuple[Run, ...]:
     """Runs of these texts, of the model that is changed; more than a change may have are kept for it to refuse."""
     return tuple(Run("", each) for each in texts if each.strip())[: SOURCES + 1]
 

@@ -87,5 +87,3 @@ def label(model: HostedModel, token: int | None) -> str:
 def plain(words: str) -> str:
     """Words as Markdown that says just them, whatever a reader or a token puts there."""
     return _MARKS.sub(r"\\\1", words)
-
-

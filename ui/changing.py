@@ -66,10 +66,10 @@ def offer(model: HostedModel, view: View) -> None:
 
 @st.fragment
 def _offered(model: HostedModel, drawn: View) -> None:
-    """drawn: what the page was drawn for."""
+    """drawn: what the page was drawn for; where the link means something else by now, the whole page is drawn anew."""
     links.set_locale()
     view = links.known()
-    if view != drawn and links.current():
+    if replace(view, settings=drawn.settings) != drawn and links.current():
         polled.anew()
     place = st.popover(_("What if…"), key=KEY, on_change="rerun", width="content")
     if place.open:
@@ -87,7 +87,7 @@ def _body(model: HostedModel, view: View) -> None:
     if isinstance(pointed, Absent):
         text.notice(pointed.says)
         return
-    text.line(_("Run B is this run with a change. A click on a head, a token or a cell of a figure chooses another."))
+    text.aside(_("Run B is this run with a change. A click on a head, a token or a cell of a figure chooses another."))
     with st.container(key="what_if_quick", gap=None):
         for i, (says, made) in enumerate(quick(pointed)):
             st.button(
@@ -95,8 +95,8 @@ def _body(model: HostedModel, view: View) -> None:
             )
     with st.container(key="what_if_form", gap="small"):
         change_form.draw(_asked(pointed))
-        st.button(_("Change it"), key=f"{KEY}.make", type="primary", on_click=partial(_make, pointed))
         _said(pointed)
+        st.button(_("Change it"), key=f"{KEY}.make", type="primary", on_click=partial(_make, pointed))
 
 
 def pointed_at(model: HostedModel, view: View) -> Pointed | Absent:
@@ -233,8 +233,8 @@ def entry(model: HostedModel, typed: str) -> tuple[int, str]:
     """(id, label) of the first token of what the reader typed. Loading: the model that cuts it is not there yet."""
     if not model.live:
         raise Loading
-    tokens = model.run(Run(model.spec().id, typed))
-    first = next((place for place, token in enumerate(tokens.tokens) if not token.special), None)
-    if first is None:
+    cut = model.run(Run(model.spec().id, typed)) if typed else None
+    first = next((place for place, token in enumerate(cut.tokens) if not token.special), None) if cut else None
+    if cut is None or first is None:
         raise Refused(N_("Write a word: its first token is the one that is gone towards."))
-    return tokens.tokens[first].id, tokens.labels[first]
+    return cut.tokens[first].id, cut.labels[first]

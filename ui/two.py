@@ -98,7 +98,8 @@ def _letter(side: str, answer: PanelAnswer) -> None:
     """Which run the card is of: its letter, its model, and what is changed in it."""
     spec, shown = answer.spec, answer.view.text
     name = spec.weights.title or spec.name
-    if st.context.is_embedded:  # nothing else tells the two texts
+    same = answer.view.changed is not None and answer.view.changed.other.text == shown
+    if st.context.is_embedded and not same:  # nothing else tells the two texts
         name = f"{name} · {shown[:MOST_LETTERS]}{'…' if len(shown) > MOST_LETTERS else ''}"
     said = changed.in_short(answer.view)
     st.html(f'<h3 class="run"><b>{side}</b> <span>{escape(f"{name} · {said}" if said else name)}</span></h3>')
