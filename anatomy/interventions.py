@@ -245,9 +245,10 @@ def _read(item: str) -> Change | None:
         return None
     if any("." in number and name != "amount" for name, number in given):
         return None
-    values = {name: float(number) if name == "amount" else int(number) for name, number in given}
+    counts = {name: int(number) for name, number in given if name != "amount"}
+    amount = float(dict(given).get("amount", 0))
     sources = tuple(Run("", unquote(one)) for one in texts.split("!")[1:])
-    made = Intervention(site, _op(op), **values, sources=sources)
+    made = replace(Intervention(site, _op(op), amount=amount, sources=sources), **counts)
     return Change(made, on=off is None)
 
 

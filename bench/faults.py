@@ -79,14 +79,14 @@ FAULTS = (
     Fault(
         "a part of the wrong layer is left out",
         "models/reading/interventions.py",
-        "(intervention.site, intervention.layer) == (site, layer)",
-        "intervention.site == site",
+        "if _place(made.intervention) == (site, layer))",
+        "if made.intervention.site == site)",
         ("tests/models/reading/test_interventions.py",),
     ),
     Fault(
         "changed places are not handed on",
         "models/reading/interventions.py",
-        'kwargs | {"position_ids": changed(kwargs["position_ids"], POSITIONS)}',
+        'kwargs | {"position_ids": _moved(kwargs["position_ids"])}',
         "kwargs",
         ("tests/models/reading/test_interventions.py",),
     ),
@@ -94,8 +94,8 @@ FAULTS = (
     Fault(
         "another head's values in a pooled contribution",
         "models/measures/collect.py",
-        'self._lengths(want.layer, sites["v"])[want.head]',
-        'self._lengths(want.layer, sites["v"])[0]',
+        "moved.by(tile.weights, tile.first, want.head)",
+        "moved.by(tile.weights, tile.first, 0)",
         _READING,
     ),
     Fault(
@@ -114,9 +114,9 @@ FAULTS = (
     ),
     Fault(
         "attention that writes nothing moves something",
-        "models/loaded/projections.py",
-        "return interventions.changed(factors, _WRITES[_ATTENTION], layer)",
-        "return factors",
+        "models/measures/value_weighted.py",
+        "None if shares is None else shares.abs()",
+        "None",
         _MOVED,
     ),
     Fault(
@@ -489,7 +489,7 @@ FAULTS = (
     Fault(
         "a program's angles are those of a short text",
         "models/local/engine.py",
-        "return self.spec.on(1 + int(interventions.places(tokens).max()))",
+        "return self.spec.on(1 + interventions.numbers(run.interventions, tokens)[1])",
         "return self.spec.on(1)",
         _FACTS,
     ),

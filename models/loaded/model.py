@@ -16,6 +16,7 @@ from models.loaded import counts, readout, relative, sharing
 from models.loaded.norms import Norms
 from models.loaded.readout import Readout
 from models.loaded.vocabulary import Vocabulary
+from models.reading import interventions
 from models.reading import layer_inputs as kept
 from models.reading.layer_inputs import LayerInputs
 from models.reading.recorder import Sites, Visit, unseen
@@ -58,11 +59,13 @@ class LoadedModel:
         return sharing.gaps(self.layers)
 
     def ffn(self, layer: int, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, "row d_model"]:
-        """What the FFN of a layer makes of these rows, run by itself and shown to no recorder."""
-        with unseen():
+        """What the FFN of a layer makes of these rows, run by itself and shown to no recorder; changes that hold for
+        every row among it."""
+        rows = rows[None]  # one text
+        with unseen(), interventions.of_function():
             for path in self.family.ffn:
                 rows = self.layers[layer].get_submodule(path)(rows)
-        return rows
+        return rows[0]
 
     def final_stream(self, ids: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
         """The stream leaving the last layer, of several texts in one forward pass."""

@@ -9,10 +9,8 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from models.loaded.model import LoadedModel
-from models.reading import interventions
 
 _ATTENTION, _FFN = 0, 1
-_WRITES = ("attn_out", "ffn_out")
 # Of each output projection: where its numbers are and how often they were changed, when the factors were made from
 # them, and the factors.
 _FACTORS: WeakKeyDictionary[nn.Module, tuple[tuple[int, int], Float[Tensor, "head rank d_head"]]] = WeakKeyDictionary()
@@ -43,7 +41,7 @@ def head_factors(loaded: LoadedModel, layer: int) -> Float[Tensor, "head rank d_
         heads = _rows(module).float().unflatten(0, (loaded.spec.n_heads, loaded.spec.d_head))  # [head d_head d_model]
         factors = torch.linalg.qr(heads.transpose(1, 2)).R
         _FACTORS[module] = (now, factors)
-    return interventions.changed(factors, _WRITES[_ATTENTION], layer)
+    return factors
 
 
 def down_projection(loaded: LoadedModel, layer: int) -> Projection:
@@ -52,12 +50,10 @@ def down_projection(loaded: LoadedModel, layer: int) -> Projection:
 
 
 def _projection(loaded: LoadedModel, layer: int, part: int) -> Projection:
-    """As it is in the model, or as a change that holds on this thread leaves it: one that writes nothing."""
     module = loaded.layers[layer].get_submodule(loaded.family.writes[part])
     rows = _rows(module)
     bias = getattr(module, "bias", None)
-    whole = rows, torch.zeros(rows.shape[1]) if bias is None else bias.detach()
-    return Projection(*(interventions.changed(values, _WRITES[part], layer) for values in whole))
+    return Projection(rows, torch.zeros(rows.shape[1]) if bias is None else bias.detach())
 
 
 def _rows(module: nn.Module) -> Float[Tensor, "input d_model"]:

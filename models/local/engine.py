@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Int
 from transformers import PreTrainedModel
 
+from anatomy import interventions
 from anatomy.alignment import Alignment
 from anatomy.language import N_, Count
 from anatomy.parting import Parting
@@ -39,8 +40,8 @@ from models.loaded import generate
 from models.loaded.judged import judge_configuration
 from models.loaded.load import load_model
 from models.loaded.model import LoadedModel
+from models.local import changes, packed, refuse, speed
 from models.local import estimate as estimates
-from models.local import packed, refuse, speed
 from models.local.input_cache import Held, LayerInputsCache, of_the_process
 from models.local.packed import Packing
 from models.local.parting import MadeRun, compared
@@ -50,7 +51,8 @@ from models.measures import registry, value_weighted
 from models.measures.collect import Collection
 from models.measures.context import RunContext
 from models.progress import listening, stop_if_cancelled
-from models.reading import attention_interface, interventions
+from models.reading import attention_interface
+from models.reading.interventions import Changes, intervening
 from models.reading.layer_inputs import LayerInputs
 from models.reading.recorder import Sites, Visit
 from models.text.tokenizer import load_tokenizer
@@ -61,6 +63,7 @@ _OF_THE_REST = 2  # of the memory that is left when a model is loaded, one in so
 _CHECK_TEXT = "The cat sat on the mat, and then the cat sat on the"
 _FEW, _SPREAD = 6, 13  # different tokens that are too few to check with; tokens that are taken in their place
 _CUTS = 1 << 17  # tokens of texts that need not be cut again: the longest text, a token for each character, is one
+_TAKEN = 64 << 20  # bytes of arrays that are held because a changed run takes something out of them
 _LOOK_UP = 0.2  # seconds between two looks whether a run that waits for its turn is still wanted
 _WITHOUT_SOURCE = Weights(title="", licence="", source="", stored="", parameters=0)
 
@@ -145,6 +148,7 @@ class LocalEngine:
         self.spec = replace(self._loaded.spec, tokenizer=tokenizer.kind, special=tokenizer.special, chat=tokenizer.chat)
         self.memory_bytes = memory.limit() if memory_bytes is None else memory_bytes
         self._cuts: ByteLru[Run, tuple[Token, ...]] = ByteLru(_CUTS)
+        self._took: ByteLru[tuple[Run, Want], np.ndarray] = ByteLru(_TAKEN)
         budget = self.memory_bytes // INPUTS if inputs_bytes is None else inputs_bytes
         self._inputs = LayerInputsCache(ByteLru(budget) if kept is None else kept)
         self.max_tokens = self.spec.max_pos if max_tokens is None else min(max_tokens, self.spec.max_pos)
@@ -218,13 +222,12 @@ class LocalEngine:
     def again(self) -> "LocalEngine":
         """See `models.engine.Engine.again`. The model itself and what was checked of it are shared."""
         fresh = copy(self)
-        fresh._cuts, fresh._inputs = ByteLru(_CUTS), self._inputs.again()
+        fresh._cuts, fresh._inputs, fresh._took = ByteLru(_CUTS), self._inputs.again(), ByteLru(_TAKEN)
         return fresh
 
     def _spec_of(self, run: Run, tokens: int) -> ModelSpec:
         """The model as it is on one run: how it turns queries and keys may depend on the text's length."""
-        with interventions.intervening(run.interventions):
-            return self.spec.on(1 + int(interventions.places(tokens).max()))
+        return self.spec.on(1 + interventions.numbers(run.interventions, tokens)[1])
 
     def run(
         self,
@@ -239,13 +242,14 @@ class LocalEngine:
         asked = tuple(dict.fromkeys(wants))
         if not asked:
             if run.interventions:
-                interventions.check(run.interventions, self.spec, len(tokens))
+                self._changeable(run, len(tokens))
             return Trace(run, self._spec_of(run, len(tokens)), tokens, {})
         self._unanswerable(run, asked, len(tokens))
-        with listening(report, cancelled), self._its_turn(), interventions.intervening(run.interventions):
+        with listening(report, cancelled), self._its_turn():
             cost, fitting = self._cost(run, len(tokens), asked), partial(self._fitting, len(tokens), asked)
             self._fit(run, cost, fitting)
-            arrays = self._answer(run, self._ids(tokens), asked)
+            with intervening(self._changes(run)):
+                arrays = self._answer(run, self._ids(tokens), asked)
         return Trace(run, self._spec_of(run, len(tokens)), tokens, arrays, self._names(arrays))
 
     def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
@@ -261,13 +265,36 @@ class LocalEngine:
         with _noted(limits):
             refuse.check_length(tokens, self.max_tokens)
         if not limits:
-            interventions.check(run.interventions, self.spec, tokens)
+            self._changeable(run, tokens)
         with _noted(limits):
             refuse.check_wants(wants, self.spec, tokens, self.missing)
         if limits:
             with _noted(limits):
                 self._check_room(run, tokens, wants)
             raise min(limits, key=lambda refused: refused.longest)
+
+    def _changeable(self, run: Run, tokens: int) -> None:
+        """Refused for changes that cannot be made in a text of so many tokens, or that take something out of a run
+        which cannot be made."""
+        changes.check(run, self.spec, tokens)
+        for source in changes.sources(run):
+            theirs = len(self._tokens(source))
+            refuse.check_length(theirs, self.max_tokens)
+            self._changeable(source, theirs)
+
+    def _changes(self, run: Run) -> Changes:
+        """The run's interventions, with what they take out of other runs: those are made first."""
+        return changes.ready(self._loaded, run, lambda one: self._ids(self._tokens(one)), self._taken)
+
+    def _taken(self, source: Run, want: Want) -> np.ndarray:
+        """What stands at one site of a run that another takes something out of; held while there is room for it."""
+        key = (source, want)
+        array = self._took.get(key)
+        if array is None:
+            with intervening(self._changes(source)):
+                array = self._answer(source, self._ids(self._tokens(source)), [want])[want]
+            self._took.put(key, array, array.nbytes)
+        return array
 
     def _check_room(self, run: Run, tokens: int, wants: Sequence[Want]) -> None:
         """TooLong for a run that takes more memory than there would be. Nothing is let go of."""
@@ -302,7 +329,14 @@ class LocalEngine:
 
     def _cost(self, run: Run, tokens: int, wants: Iterable[Want]) -> Estimate:
         held, most = run in self._inputs, self._inputs.budget
-        return estimates.estimate(self.spec, tokens, wants, self.speed, recorded=held, inputs=most)
+        own = estimates.estimate(self.spec, tokens, wants, self.speed, recorded=held, inputs=most)
+        return estimates.after(own, self._before(run)) if own.nbytes else own
+
+    def _before(self, run: Run) -> Iterator[Estimate]:
+        """What the runs cost that this one takes something out of, as far as it is not held."""
+        for source in changes.sources(run):
+            missing = [want for want in changes.wanted(run, source) if (source, want) not in self._took]
+            yield self._cost(source, len(self._tokens(source)), missing)
 
     def extend(
         self,
@@ -317,18 +351,29 @@ class LocalEngine:
         """See `models.engine.Engine.extend`."""
         ids = self._ids(self._tokens(run))
         generate.fit(self.spec, len(ids), count, self.max_tokens)
+        self._changeable(run, len(ids))
         interventions.check(run.interventions, self.spec, len(ids) + count)
         chosen = generate.Choosing(how, seed)
-        with (
-            listening(report, cancelled),
-            self._its_turn(),
-            torch.inference_mode(),
-            interventions.intervening(run.interventions),
-        ):
+        with listening(report, cancelled), self._its_turn(), torch.inference_mode():
             inputs = self._inputs.get(run) if count == 1 else None
             if inputs is None:
                 self._extend_fits(run, len(ids) + count)
-            return run.plus(*generate.extend(self._loaded, ids, count, chosen, inputs))
+            made = self._changes(run)
+            if not made.stepwise:
+                return self._extend_anew(run, count, chosen)
+            with intervening(made):
+                return run.plus(*generate.extend(self._loaded, ids, count, chosen, inputs))
+
+    def _extend_anew(self, run: Run, count: int, chosen: generate.Choosing) -> Run:
+        """The run going on under changes that depend on all that is there: every token takes a pass of its own."""
+        ends = generate.end_tokens(self._loaded)
+        for _token in range(count):
+            with intervening(self._changes(run)):
+                added = generate.extend(self._loaded, self._ids(self._tokens(run)), 1, chosen, self._inputs.get(run))
+            run = run.plus(*added)
+            if ends.intersection(added):
+                break
+        return run
 
     def parting(
         self,
@@ -363,9 +408,10 @@ class LocalEngine:
 
     def _side(self, run: Run) -> MadeRun:
         """A run that has been made, to be compared."""
-        with interventions.intervening(run.interventions):
+        made = self._changes(run)
+        with intervening(made):
             inputs = self._inputs.get(run) or self._record(run, self._ids(self._tokens(run)))
-        return MadeRun(self._loaded, inputs, run.interventions, self.missing, self._spelling)
+        return MadeRun(self._loaded, inputs, made, self.missing, self._spelling)
 
     @cached_property
     def _spelling(self) -> bytes:
@@ -439,7 +485,7 @@ class LocalEngine:
         arrays = self._tokenizer.answer(run, [want for want in wants if want.site not in registry.MEASURES])
         arrays |= registry.answer(RunContext(self._loaded, ids), fixed)
         if rest := [want for want in asked if registry.MEASURES[want.site].forward]:
-            lengths = partial(value_weighted.lengths, self._loaded)
+            lengths = partial(value_weighted.moved, self._loaded)
             needed = registry.basis(rest, self.spec)
             collection = Collection(needed, self.spec.layers, ids, self._loaded.ffn, lengths)
             inputs = self._visit(run, ids, collection)

@@ -69,6 +69,16 @@ def estimate(
     )
 
 
+def after(own: Estimate, before: Iterable[Estimate]) -> Estimate:
+    """A run that is made after others: the memory of the largest, the time of all."""
+    others = tuple(before)
+    return Estimate(
+        own.tokens,
+        max(own.nbytes, *(other.nbytes for other in others)) if others else own.nbytes,
+        own.seconds + sum(other.seconds for other in others),
+    )
+
+
 def fitting(spec: ModelSpec, wants: Iterable[Want], room: int, most: int, inputs: int | None = None) -> int:
     """How many tokens these wants may be asked of in so many bytes: at most `most`, 0 where not even one fits."""
     asked = tuple(wants)

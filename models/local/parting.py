@@ -15,12 +15,11 @@ from torch import Tensor
 from anatomy.language import N_
 from anatomy.parting import Parting, Places
 from anatomy.refused import Sentence
-from anatomy.request import Intervention
 from models.loaded.model import LoadedModel
 from models.loaded.readout import Readout
 from models.local.estimate import PAIRS, STREAMS
 from models.progress import report_progress
-from models.reading.interventions import intervening
+from models.reading.interventions import Changes, intervening
 from models.reading.layer_inputs import LayerInputs
 
 _OTHER_WORDS = N_(
@@ -45,24 +44,25 @@ _PREDICTIONS = ("logits", "next_ids")
 class MadeRun:
     """A run that has been made, to be compared with another.
 
+    changes   those of its interventions
     missing   sites that its engine does not answer, each with the sentence that says why
     spelling  a fingerprint of its vocabulary: equal where every id means the same
     """
 
     loaded: LoadedModel
     inputs: LayerInputs
-    interventions: tuple[Intervention, ...]
+    changes: Changes
     missing: Mapping[str, str | Sentence]
     spelling: bytes
 
     def stream(self, place: int) -> Float[Tensor, "pos d_model"]:
         """The stream that enters a layer; with the number of layers, the one that leaves the last."""
-        with intervening(self.interventions):
+        with intervening(self.changes):
             return self.inputs.stream(place)
 
     def logits(self, readout: Readout, places: Int[Tensor, " pair"]) -> Float[Tensor, "pair vocab"]:
         """What its model predicts at some places."""
-        with intervening(self.interventions):
+        with intervening(self.changes):
             return readout.logits(self.inputs.stream(len(self.inputs.calls))[places])
 
     def lacks(self, sites: tuple[str, ...]) -> Sentence | None:

@@ -101,6 +101,25 @@ def _led(ids: Int[np.ndarray, " pos"]) -> int:
     return led
 
 
+@dataclass(frozen=True)
+class Moved:
+    """Length of what each value adds through each head's part of the output projection when its weight is 1.
+
+    arrives  how much of it arrives at each position; None: all of it, as in every run whose writes are not changed
+    """
+
+    lengths: Float[Tensor, "head src"]
+    arrives: Float[Tensor, "head pos"] | None = None
+
+    def by(self, weights: Float[Tensor, "head row src"], first: int, head: int | None = None) -> Tensor:
+        """These weights of the rows from `first` on times what they move: [head row src]. head: whose alone."""
+        heads = slice(None) if head is None else slice(head, head + 1)
+        brought = weights * self.lengths[heads, None, : weights.shape[2]]
+        if self.arrives is None:
+            return brought
+        return brought * self.arrives[heads, first : first + weights.shape[1], None]
+
+
 class StreamingReducer(Protocol):
     """Takes the tiles of one layer's attention, gives a row for each of its sites."""
 
@@ -247,16 +266,16 @@ class Strongest:
     moved: length of what each value adds through each head when its weight is 1 (activation)
     """
 
-    def __init__(self, text: Text, moved: Float[Tensor, "head src"]) -> None:
+    def __init__(self, text: Text, moved: Moved) -> None:
         n = len(text.ids)
-        self._moved = moved.float()
+        self._moved = moved
         self._source, self._head = np.full(n, -1), np.full(n, -1)
         self._weight, self._length = np.zeros(n, np.float32), np.zeros(n, np.float32)
 
     def add(self, tile: Tile) -> None:
         """The strongest of each of these rows."""
-        rows, width = tile.weights.shape[1:]
-        brought = tile.weights * self._moved[:, None, :width]  # [head row src]
+        rows = tile.weights.shape[1]
+        brought = self._moved.by(tile.weights, tile.first)  # [head row src]
         brought.nan_to_num_(nan=0.0, posinf=torch.inf)  # of a model whose numbers overflow
         brought[:, :, 0] = 0.0
         brought.diagonal(tile.first, 1, 2).zero_()

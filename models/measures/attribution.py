@@ -20,6 +20,7 @@ from models.loaded.projections import down_projection, out_projection
 from models.loaded.ranked import largest
 from models.loaded.reasons import not_shared_out
 from models.measure import Measure, once, sites_of
+from models.measures import arriving
 from models.measures.context import RunContext
 
 NEURONS = 10  # kept of each layer
@@ -108,7 +109,9 @@ def _heads(context: RunContext, want: Want) -> Float[np.ndarray, "layer head"]:
     for layer in range(context.loaded.spec.layers):
         z = context.tensor(Want("z", layer, pos=want.pos)).double()  # [head d_head]
         by_input = out_projection(context.loaded, layer).rows.double() @ aim.direction
-        rows.append((z * by_input.reshape(z.shape)).sum(-1))
+        shares = arriving.of_heads(context.loaded, layer, len(context.ids))  # [head pos]
+        added = (z * by_input.reshape(z.shape)).sum(-1)  # [head]
+        rows.append(added if shares is None else added * shares[:, want.pos])
     return torch.stack(rows).float().numpy()
 
 
@@ -121,7 +124,9 @@ def _sources(context: RunContext, want: Want) -> Float[np.ndarray, " src"]:
         v = context.tensor(Want("v", layer)).double()  # [kv src d_head]
         by_input = out_projection(context.loaded, layer).rows.double() @ aim.direction
         by_head = by_input.reshape(len(v), -1, v.shape[-1])  # [kv group d_head]
-        added += (pattern * (by_head @ v.transpose(1, 2)).flatten(0, 1)).sum(0)
+        shares = arriving.of_values(context.loaded, layer, len(context.ids))  # [head pos]
+        brought = pattern * (by_head @ v.transpose(1, 2)).flatten(0, 1)  # [head src]
+        added += (brought if shares is None else brought * shares[:, want.pos, None]).sum(0)
     return added.float().numpy()
 
 
@@ -131,6 +136,8 @@ def _neurons(context: RunContext, want: Want) -> tuple[Int[Tensor, "layer k"], F
     for layer in range(context.loaded.spec.layers):
         act = context.tensor(Want("act", layer, pos=want.pos))
         added = act * (down_projection(context.loaded, layer).rows @ direction)  # [d_ff]
+        shares = arriving.of_neurons(context.loaded, layer, len(context.ids))  # [pos]
+        added = added if shares is None else added * shares[want.pos]
         best = largest(added.abs()[None], NEURONS)[1][0]
         ids.append(best)
         logits.append(added[best])

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TypeVar
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from anatomy.positions import at_position
 from anatomy.request import Want
 from anatomy.sites import SITES
 from models.measure import Measure
-from models.measures.attention_reducers import Grid, Text
+from models.measures.attention_reducers import Grid, Moved, Text
 from models.measures.reductions import ATTENTION_REDUCED, REDUCED, AttentionReduction, Reduction, Seen
 from models.progress import report_progress, stop_if_cancelled
 from models.reading.arrays import array_of
@@ -38,7 +37,7 @@ MEASURES = (
 )
 Kind = TypeVar("Kind", Reduction, AttentionReduction)
 FFN = Callable[[int, Tensor], Tensor]
-Lengths = Callable[[int, Tensor], Tensor]
+Lengths = Callable[[int, Tensor], Moved]
 
 
 class Collection:
@@ -46,7 +45,8 @@ class Collection:
 
     wanted   the sites that each layer has to show, beyond the streams at its ends
     ffn      (layer, rows) → what its FFN makes of them
-    lengths  (layer, values) → length of what each value adds through each head's part of the output projection
+    lengths  (layer, values) → length of what each value adds through each head's part of the output projection, and how
+             much of it arrives
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Collection:
                 self._arrays[want] = _map(sites.attended, want)
             else:
                 self._arrays[want] = array_of(sites[want.site], want)
-        seen = Seen(sites, partial(self._ffn, layer))
+        seen = Seen(sites, partial(self._ffn, layer), layer)
         for reduction in self._reductions:
             self._keep(layer, reduction.gives, reduction.of(seen))
         if self._of_attention:
@@ -96,12 +96,12 @@ class Collection:
         elif cells >= CELLS or not attended.simple or not all(reduction.by_head for reduction in self._of_attention):
             self._reduce_waiting()
 
-    def _moved(self, layer: int, sites: Sites) -> Float[Tensor, "head src"]:
+    def _moved(self, layer: int, sites: Sites) -> Moved:
         """Length of what each value adds through each head when its weight is 1."""
         assert self._lengths is not None, "what values add is wanted: give the collection `lengths`"
         return self._lengths(layer, sites["v"])
 
-    def _reduce_waiting(self, moved: Float[Tensor, "head src"] | None = None) -> None:
+    def _reduce_waiting(self, moved: Moved | None = None) -> None:
         """The tiles of the layers that wait, formed once for all that is kept of them. moved: of the one layer that
         waits."""
         layers, several = tuple(self._waiting), tuple(self._waiting.values())
@@ -129,13 +129,11 @@ class Collection:
         top, bottom, left, right = want.window or (0, n, 0, n)
         rows, columns = edges(bottom - top, POOLED, top), edges(right - left, POOLED, left)
         grid = Grid(1, rows, columns, largest=want.site.endswith("_max"))
-        moved = torch.ones(n)
-        if want.site in _MOVED:
-            assert self._lengths is not None, f"{want} takes what values add: give the collection `lengths`"
-            moved = self._lengths(want.layer, sites["v"])[want.head]
+        moved = self._moved(want.layer, sites) if want.site in _MOVED else None
         for tile in sites.attended.tiles(want.head, top, bottom):
             report_progress(N_("reading the head's map"), tile.first - top, bottom - top)
-            grid.add(tile.weights * moved[: tile.weights.shape[-1]], tile.first)
+            brought = tile.weights if moved is None else moved.by(tile.weights, tile.first, want.head)
+            grid.add(brought, tile.first)
         return grid.cells[0].numpy()
 
     def arrays(self) -> dict[Want, np.ndarray]:

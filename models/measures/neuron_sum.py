@@ -9,6 +9,7 @@ from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from models.loaded.projections import down_projection
 from models.measure import Measure
+from models.measures import arriving
 from models.measures.context import RunContext
 
 MEASURES = (Measure(("ffn_sum_gap",), frozenset({"act", "ffn_out"})),)
@@ -36,4 +37,8 @@ def _gap(context: RunContext, want: Want) -> Float[np.ndarray, "..."]:
         context.tensor(based) for based in basis(want, context.loaded.spec)
     )  # [(pos) d_ff], [(pos) d_model]
     down = down_projection(context.loaded, want.layer)
-    return (act @ down.rows + down.bias - ffn_out).abs().amax(-1).numpy()
+    written = act @ down.rows + down.bias
+    shares = arriving.of_neurons(context.loaded, want.layer, len(context.ids))  # [pos]
+    if shares is not None:
+        written = written * (shares[:, None] if want.pos is None else shares[want.pos])
+    return (written - ffn_out).abs().amax(-1).numpy()

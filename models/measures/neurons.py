@@ -18,6 +18,7 @@ from models.loaded.projections import down_projection
 from models.loaded.ranked import largest
 from models.loaded.reasons import not_shared_out
 from models.measure import Measure
+from models.measures import arriving
 from models.measures.context import RunContext
 
 NEURONS = 10  # kept
@@ -62,6 +63,8 @@ def _sites(context: RunContext, layer: int, pos: int, on_tokens: bool) -> dict[s
     """Every site of one layer and position by name; those on tokens only where they are asked for."""
     act = context.tensor(Want("act", layer, pos=pos))  # [d_ff]
     rows = down_projection(context.loaded, layer).rows  # [d_ff d_model]
+    shares = arriving.of_neurons(context.loaded, layer, len(context.ids))  # [pos]
+    rows = rows if shares is None else rows * shares[pos]
     sizes = act.abs() * torch.linalg.vector_norm(rows, dim=-1)
     best = largest(sizes[None], NEURONS)[1][0]  # [k]
     own = {"write_ids": best, "write_acts": act[best], "write_norms": sizes[best]}

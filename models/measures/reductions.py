@@ -20,24 +20,29 @@ from models.measures.attention_reducers import (
     MAP_SIDE,
     Apart,
     HeadScores,
+    Moved,
     Reach,
     StreamingReducer,
     Strongest,
     Text,
     Thumbnails,
 )
+from models.reading import interventions
 from models.reading.recorder import MOST_PARTS, ORDER
 
-Moved = Float[Tensor, "head src"] | None
 ROWS = 256  # of a layer's numbers, reduced at a time
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One layer as it ran: the sites that were wanted of it, and its FFN as a function of what it reads."""
+    """One layer as it ran: the sites that were wanted of it, and its FFN as a function of what it reads.
+
+    layer  its number
+    """
 
     sites: Mapping[str, Tensor]
     ffn: Callable[[Float[Tensor, "row d_model"]], Float[Tensor, "row d_model"]]
+    layer: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,7 +55,7 @@ class AttentionReduction(Measure):
     share    spec → seconds beside forming the weights, as a share of what the kinds of heads take with them
     """
 
-    begin: Callable[[Text, int, Moved], StreamingReducer]
+    begin: Callable[[Text, int, Moved | None], StreamingReducer]
     moves: bool = False
     by_head: bool = True
     share: Callable[[ModelSpec], float]
@@ -87,9 +92,11 @@ def bend(seen: Seen) -> Float[np.ndarray, " pos"]:
     """How far the FFN is from linear: ‖F(x+y) − F(x) − F(y) + F(0)‖ / ‖F(x+y)‖, x what it reads at a token and y at
     the token before (the last, for the first). 0 where F(x+y) has no length.
 
-    A linear map with a bias gives 0. F(x) and F(y) are what the FFN wrote in the run.
+    A linear map with a bias gives 0. F(x) and F(y) are what the FFN wrote in the run; worked out anew in a run in which
+    something else stands in the place of that.
     """
-    read, wrote = seen.sites["ffn_in"], seen.sites["ffn_out"]
+    read = seen.sites["ffn_in"]
+    wrote = seen.sites["ffn_out"] if interventions.whole(seen.layer) else seen.ffn(read)
     nothing = seen.ffn(torch.zeros_like(read[:1]))
 
     def bent(x: Tensor, y: Tensor, of_x: Tensor, of_y: Tensor) -> Tensor:
@@ -133,12 +140,14 @@ _PAIR = 0.3  # the same, for two heads held against each other
 _PATTERN = frozenset({"pattern"})
 
 
-def _of_weights(begin: Callable[[Text, int], StreamingReducer]) -> Callable[[Text, int, Moved], StreamingReducer]:
+def _of_weights(
+    begin: Callable[[Text, int], StreamingReducer],
+) -> Callable[[Text, int, Moved | None], StreamingReducer]:
     """What takes the tiles alone."""
     return lambda text, heads, moved: begin(text, heads)
 
 
-def _strongest(text: Text, heads: int, moved: Moved) -> Strongest:
+def _strongest(text: Text, heads: int, moved: Moved | None) -> Strongest:
     assert moved is not None, "it is asked for with `moves`"
     return Strongest(text, moved)
 

@@ -16,7 +16,9 @@ from anatomy.spec import ModelSpec
 from models.loaded.model import LoadedModel
 from models.loaded.projections import head_factors
 from models.measure import Measure
+from models.measures import arriving
 from models.measures.context import RunContext
+from models.measures.reductions import Moved
 
 MEASURES = (Measure(("contribution",), frozenset({"pattern", "v", "z", "attn_out"})),)
 
@@ -42,9 +44,19 @@ def lengths(loaded: LoadedModel, layer: int, values: Float[Tensor, "kv src d_hea
     return torch.linalg.vector_norm(values.float()[:, None] @ factors.transpose(2, 3), dim=-1).flatten(0, 1)
 
 
+def moved(loaded: LoadedModel, layer: int, values: Float[Tensor, "kv src d_head"]) -> Moved:
+    """These lengths, and how much arrives."""
+    shares = arriving.of_values(loaded, layer, values.shape[1])
+    return Moved(lengths(loaded, layer, values), None if shares is None else shares.abs())
+
+
 def _contribution(context: RunContext, want: Want) -> Float[Tensor, "head ... src"]:
     assert want.layer is not None, f"{want} has passed axes_of, so it names a layer"
     pattern = context.tensor(Want("pattern", want.layer, pos=want.pos))  # [head (pos) src]
     v = context.tensor(Want("v", want.layer))  # [kv src d_head]
     moved = lengths(context.loaded, want.layer, v)  # [head src]
-    return pattern * (moved if want.pos is not None else moved[:, None])
+    brought = pattern * (moved if want.pos is not None else moved[:, None])
+    shares = arriving.of_values(context.loaded, want.layer, len(context.ids))
+    if shares is None:
+        return brought
+    return brought * (shares[:, :, None] if want.pos is None else shares[:, want.pos, None]).abs()

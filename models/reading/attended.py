@@ -7,7 +7,7 @@ block at a time, so that they stay in the processor's own cache from one step to
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +20,8 @@ CELLS = 1 << 19  # weights in a tile, of all its heads: 2 MB
 ROWS = 64  # of a block; a text of at most twice as many is one block
 _FAR = 80.0  # below the best score of a row, from which on a weight is 0; an exponential that underflows is slow
 _BARRED = -1e30  # score of what may not be looked at
+# (weights of some rows, the first of them, the head or None for all) → the weights as a change leaves them
+Change = Callable[[Tensor, int, int | None], Tensor]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Attended:
             stands before it
     bias    added to the scores, or None
     scaling factor on q·k; None: 1 / √d_head
+    change  what becomes of the weights in a run in which they are changed; None: they are the softmax of the scores
     """
 
     query: Float[Tensor, "head pos d_head"]
@@ -59,11 +62,12 @@ class Attended:
     scaling: float | None
     causal: bool
     bias: Float[Tensor, "head pos src"] | None = None
+    change: Change | None = None
 
     @property
     def simple(self) -> bool:
-        """Nothing but queries and keys make the scores."""
-        return self.mask is None and self.bias is None
+        """Nothing but queries and keys make the weights."""
+        return self.mask is None and self.bias is None and self.change is None
 
     @property
     def factor(self) -> float:
@@ -91,7 +95,9 @@ class Attended:
     def whole(self) -> Float[Tensor, "head pos src"]:
         """The weights of all heads; formed once, from the scores where those are held."""
         held = vars(self).get("scored")
-        return self.weights(0, self.query.shape[1]) if held is None else held.softmax(dim=-1, dtype=torch.float32)
+        if held is None or self.change is not None:
+            return self.weights(0, self.query.shape[1])
+        return held.softmax(dim=-1, dtype=torch.float32)
 
     def scores(self, first: int, end: int, head: int | None = None) -> Float[Tensor, "head row src"]:
         """Scores of the tokens from `first` to before `end`, of one head [1 row src] or of all; every column."""
@@ -99,12 +105,25 @@ class Attended:
 
     def weights(self, first: int, end: int, head: int | None = None) -> Float[Tensor, "head row src"]:
         """Their softmax, likewise: probabilities."""
-        return self.scores(first, end, head).softmax(dim=-1, dtype=torch.float32)
+        weights = self.scores(first, end, head).softmax(dim=-1, dtype=torch.float32)
+        return weights if self.change is None else self.change(weights, first, head)
+
+    def allowed(self, first: int, end: int, head: int | None = None) -> Bool[Tensor, "h row src"]:
+        """True where the tokens from `first` to before `end` may look; h is 1 where all heads share it."""
+        src = self.key.shape[1]
+        if self.mask is not None:
+            heads = slice(None) if head is None or len(self.mask) == 1 else slice(head, head + 1)
+            return self.mask[heads, first:end, :src]
+        every = torch.ones(1, end - first, src, dtype=torch.bool)
+        return every.tril_(first) if self.causal else every
 
     def tiles(self, head: int | None = None, first: int = 0, end: int | None = None) -> Iterator[Tile]:
         """The weights of these rows, tile by tile, of one head or of all. Each lasts until the next is asked for."""
         pos, src = self.query.shape[1], self.key.shape[1]
         last = pos if end is None else end
+        if self.change is not None:
+            yield from self._changed_tiles(head, first, last)
+            return
         heads = len(self.query) if head is None else 1
         at_once = min(last - first, pos if pos <= 2 * ROWS else ROWS)
         room = self.query.new_empty(heads * at_once * src)  # the same for every block: fresh memory costs time
@@ -117,6 +136,13 @@ class Attended:
             for rows in scores.split(-(-(stop - start) // number), 1):
                 yield _tile(row, rows)
                 row += rows.shape[1]
+
+    def _changed_tiles(self, head: int | None, first: int, last: int) -> Iterator[Tile]:
+        """The same where the weights are not the softmax of the scores: a weight's exponent is its logarithm."""
+        for start in range(first, last, ROWS):
+            weights = self.weights(start, min(start + ROWS, last), head)
+            exponents = weights.log().nan_to_num(nan=-_FAR, neginf=-_FAR).clamp(min=-_FAR)
+            yield Tile(start, weights, exponents, weights.new_ones(weights.shape[:2]))
 
     def _scores(
         self, first: int, end: int, head: int | None, width: int, barred: float = -torch.inf, room: Tensor | None = None

@@ -6,6 +6,9 @@ own fused (SDPA) function. Scores and pattern, which that function never forms, 
 attention of a layer was called; `models/identities/layers.py` checks that they give the same result.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -13,7 +16,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from models.reading.attended import Attended
+from models.reading import interventions
+from models.reading.attended import ROWS, Attended
 from models.reading.recorder import ATTENDED, current
 
 NAME = "stagelight"
@@ -47,6 +51,9 @@ def attend(
             f"{type(module).__name__} gives attention {', '.join(unknown)}: "
             "models/reading/attention_interface.py has to learn it"
         )
+    layer = getattr(module, _LAYER, _UNMARKED)
+    query, key = interventions.changed(query, "q", layer), interventions.changed(key, "k", layer)
+    value = interventions.changed(value, "v", layer)
     out, _ = sdpa_attention_forward(
         module,
         query,
@@ -58,7 +65,12 @@ def attend(
         is_causal=is_causal,
         position_bias=position_bias,
     )
-    recorder, layer = current(), getattr(module, _LAYER, _UNMARKED)
+    causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+    if interventions.holding().at("pattern", layer):
+        calls = _calls(query, key, attention_mask, scaling, causal, position_bias, layer)
+        out = torch.stack([_weighted(*text) for text in zip(out, value, calls, strict=True)])
+    out = interventions.changed(out.transpose(1, 2), "z", layer).transpose(1, 2)
+    recorder = current()
     if recorder is not None:
         for site, tensor in (("q", query), ("k", key), ("v", value), ("z", out.transpose(1, 2))):
             recorder.keep(layer, site, tensor)
@@ -66,11 +78,44 @@ def attend(
             recorder.keep(layer, "pos_bias", position_bias)
     if not output_attentions and (recorder is None or not recorder.wants(layer, ATTENDED)):
         return out, None
-    causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-    attended = called(query, key, attention_mask, scaling, causal, position_bias)
+    attended = next(_calls(query, key, attention_mask, scaling, causal, position_bias, layer))
     if recorder is not None:
         recorder.attend(layer, attended)
     return out, attended.whole[None] if output_attentions else None
+
+
+def _calls(
+    query: Tensor,
+    key: Tensor,
+    mask: Tensor | None,
+    scaling: float | None,
+    causal: bool,
+    bias: Tensor | None,
+    layer: int,
+) -> Iterator[Attended]:
+    """The call of each text, its weights as the changes that hold on this thread leave them."""
+    for number in range(len(query)):
+        own = (None if some is None else some[min(number, len(some) - 1), None] for some in (mask, bias))
+        own_mask, own_bias = own
+        one = called(query[number, None], key[number, None], own_mask, scaling, causal, own_bias)
+        change = interventions.changed_weights(one, layer)
+        yield one if change is None else replace(one, change=change)
+
+
+def _weighted(
+    out: Float[Tensor, "pos head d_head"], value: Float[Tensor, "kv src d_head"], attended: Attended
+) -> Float[Tensor, "pos head d_head"]:
+    """The weighted sums of values under changed weights. Rows whose weights are as they were keep what the library's
+    own function gave, to the last bit."""
+    plain, group = replace(attended, change=None), len(attended.query) // len(value)
+    values, parts = value.repeat_interleave(group, 0).float(), []
+    for first in range(0, len(out), ROWS):
+        end = min(first + ROWS, len(out))
+        before, after = plain.weights(first, end), attended.weights(first, end)  # [head row src]
+        sums = (after @ values).to(out.dtype)
+        same = (before == after).all(-1, keepdim=True)
+        parts.append(torch.where(same, out[first:end].transpose(0, 1), sums).transpose(0, 1))
+    return torch.cat(parts)
 
 
 def called(

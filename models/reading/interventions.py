@@ -3,69 +3,242 @@
 Hooks are installed once per model and ask here whether anything is to be changed; a layer that is run again from
 the layer inputs of a changed run is changed as it was then. What comes after a change is what the changed model really
 computed.
+
+Where norms stand before the parts, the stream between and after them is changed by way of what the part before it
+writes: the stream stays the sum of all writes, and what a change puts in counts to that write.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from anatomy.language import N_, Count
-from anatomy.refused import Refused
+from anatomy.interventions import POSITIONS
 from anatomy.request import Intervention
-from anatomy.spec import LearnedPositions, ModelSpec, Rope
+from models.reading.attended import Attended
+from models.reading.operations import ChangedWeights, Made
 
-_PARTS = ("attn_out", "ffn_out")
-POSITIONS = "positions"
-
-
-def _zero(values: Tensor, intervention: Intervention) -> Tensor:
-    """A part writes nothing; all tokens stand at position 0."""
-    return torch.zeros_like(values)
+_FUNCTIONAL = ("zero", "scale")  # with these a part is a function of what it reads, as before
+_BEFORE, _MIDDLE, _AFTER = "resid_pre", "resid_mid", "resid_post"
 
 
-def _add(values: Tensor, intervention: Intervention) -> Tensor:
-    """Every token stands so much further on."""
-    return values + intervention.amount
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """The interventions of one run, with all that they take from elsewhere.
+
+    made  in their order
+    """
+
+    made: tuple[Made, ...] = ()
+
+    @classmethod
+    def of(cls, interventions: Sequence[Intervention]) -> "Changes":
+        """Of interventions that take nothing from elsewhere and name no heads."""
+        return cls(tuple(map(Made, interventions)))
+
+    def at(self, site: str, layer: int | None) -> tuple[Made, ...]:
+        """Those at one site. What is done to the stream that enters a layer is done where it leaves the one before."""
+        found = tuple(made for made in self.made if _place(made.intervention) == (site, layer))
+        if site == _AFTER and layer is not None:
+            return found + tuple(made for made in self.made if _place(made.intervention) == (_BEFORE, layer + 1))
+        return () if site == _BEFORE and layer != 0 else found
+
+    @property
+    def of_function(self) -> "Changes":
+        """Those under which a part is still a function of what it reads, the same at every position."""
+        kept = (made for made in self.made if made.intervention.op in _FUNCTIONAL and made.intervention.pos is None)
+        return Changes(tuple(kept))
+
+    @property
+    def stepwise(self) -> bool:
+        """A text may go on token by token: no change depends on which tokens are there besides."""
+        asked = [made.intervention for made in self.made]
+        return all(one.site == POSITIONS for one in asked) or (
+            len(self.of_function.made) == len(asked) and all(one.site != "pattern" for one in asked)
+        )
 
 
-_OPS: dict[str, dict[str, Callable[[Tensor, Intervention], Tensor]]] = {
-    "attn_out": {"zero": _zero},
-    "ffn_out": {"zero": _zero},
-    POSITIONS: {"zero": _zero, "add": _add},
-}
+def _place(intervention: Intervention) -> tuple[str, int | None]:
+    return intervention.site, intervention.layer
 
-_current: ContextVar[tuple[Intervention, ...]] = ContextVar("interventions", default=())
+
+@dataclass(eq=False)
+class _Pass:
+    """The changes that hold on this thread, and what has to be known of the pass to make them.
+
+    entered  the stream of the first layer has been changed already: a layer is run again
+    before   the stream that entered the layer that is running; middle: after its attention
+    after    what its stream is to become
+    """
+
+    changes: Changes = field(default_factory=Changes)
+    entered: bool = False
+    before: Tensor | None = None
+    middle: Tensor | None = None
+    after: Tensor | None = None
+
+
+_current: ContextVar[_Pass | None] = ContextVar("interventions", default=None)
+_NONE = Changes()
 
 
 @contextmanager
-def intervening(interventions: tuple[Intervention, ...]) -> Iterator[None]:
+def intervening(changes: Changes, entered: bool = False) -> Iterator[None]:
     """While this is open, what runs on this thread is changed so."""
-    before = _current.set(interventions)
+    before = _current.set(_Pass(changes, entered))
     try:
         yield
     finally:
         _current.reset(before)
 
 
-def changed(values: Tensor, site: str, layer: int | None = None) -> Tensor:
-    """What becomes of the values at a site under the changes that hold on this thread; themselves where none does."""
-    for intervention in _current.get():
-        if (intervention.site, intervention.layer) == (site, layer):
-            values = _OPS[site][intervention.op](values, intervention)
-    return values
+def holding() -> Changes:
+    """The changes that hold on this thread."""
+    now = _current.get()
+    return _NONE if now is None else now.changes
 
 
-def write_hook(layer: int, site: str) -> Callable[..., Any]:
-    """A forward hook for the module that makes what attention or the FFN of a layer writes."""
+@contextmanager
+def entered() -> Iterator[None]:
+    """While this is open, layers are run again: what enters the first was changed when it was kept."""
+    with intervening(holding(), entered=True):
+        yield
+
+
+@contextmanager
+def of_function() -> Iterator[None]:
+    """While this is open, parts run by themselves on other rows than the text's: what holds for every row holds."""
+    with intervening(holding().of_function):
+        yield
+
+
+def changed(values: Float[Tensor, "text ..."], site: str, layer: int | None = None) -> Float[Tensor, "text ..."]:
+    """What becomes of the values of some texts at a site, [text (head) pos width], under the changes that hold on this
+    thread; themselves where none does."""
+    made = holding().at(site, layer)
+    if not made:
+        return values
+    texts = []
+    for text in values:
+        for one in made:
+            text = one(text)
+        texts.append(text)
+    return torch.stack(texts)
+
+
+def changed_weights(attended: Attended, layer: int) -> ChangedWeights | None:
+    """What becomes of the weights of a layer's attention; None where nothing does."""
+    made = holding().at("pattern", layer)
+    return ChangedWeights(attended, made) if made else None
+
+
+def share(sites: Sequence[str], layer: int, heads: int, positions: int) -> Float[Tensor, "head pos"] | None:
+    """How much of what came about before these sites of a layer goes on after the changes there, by head and position:
+    0 where something else stands in its place. What a change adds belongs to no head. None where all goes on."""
+    made = [one for site in sites for one in holding().at(site, layer)]
+    if not made:
+        return None
+    return torch.stack([one.share(heads, positions) for one in made]).prod(0)
+
+
+def whole(layer: int) -> bool:
+    """Whether what the layer's FFN wrote is what it makes of what it read, changes of the function itself among it."""
+    kept = {id(made) for made in holding().of_function.made}
+    made = [one for site in ("act", "ffn_out", _AFTER) for one in holding().at(site, layer)]
+    return all(id(one) in kept and one.intervention.site in ("act", "ffn_out") for one in made)
+
+
+def write_hook(layer: int, site: str, folds: bool) -> Callable[..., Any]:
+    """A forward hook for the module that makes what attention or the FFN of a layer writes.
+
+    folds  the stream after it is the sum of what entered it and this: it is changed by way of it
+    """
+    written = _attention_written if site == "attn_out" else _ffn_written
 
     def hook(module: nn.Module, args: tuple, output: Any) -> Any:
-        if isinstance(output, tuple):
-            return (changed(output[0], site, layer), *output[1:])
+        if _current.get() is None:
+            return output
+        first = output[0] if isinstance(output, tuple) else output
+        made = changed(first, site, layer)
+        made = written(made, layer) if folds else made
+        return (made, *output[1:]) if isinstance(output, tuple) else made
+
+    return hook
+
+
+def _attention_written(write: Tensor, layer: int) -> Tensor:
+    """What attention writes, so that the stream after it becomes what the changes make of it."""
+    now = _current.get()
+    if now is None or now.before is None:
+        return write
+    write = _write(write, now.before, changed(now.before + write, _MIDDLE, layer))
+    now.middle = now.before + write
+    return write
+
+
+def _ffn_written(write: Tensor, layer: int) -> Tensor:
+    now = _current.get()
+    if now is None or now.middle is None or not now.changes.at(_AFTER, layer):
+        return write
+    now.after = changed(now.middle + write, _AFTER, layer)
+    return _write(write, now.middle, now.after)
+
+
+def _write(write: Tensor, stream: Tensor, wanted: Tensor) -> Tensor:
+    """What is to be added to the stream to get what is wanted: the write itself where that does."""
+    return torch.where(wanted == stream + write, write, wanted - stream)
+
+
+def enter_hook(layer: int) -> Callable[..., Any]:
+    """A forward pre-hook for a layer."""
+
+    def hook(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
+        now = _current.get()
+        if now is None or not now.changes.made:
+            return None
+        stream = args[0] if args else kwargs["hidden_states"]
+        if not now.entered:
+            stream = changed(stream, _BEFORE, layer)
+        following = now.changes.at(_MIDDLE, layer) or now.changes.at(_AFTER, layer)
+        now.before, now.middle, now.after = stream if following else None, None, None
+        return ((stream, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": stream})
+
+    return hook
+
+
+def leave_hook(layer: int) -> Callable[..., Any]:
+    """A forward hook for a layer: the stream that leaves it is, to the last bit, what the changes make of it."""
+
+    def hook(module: nn.Module, args: tuple, output: Any) -> Any:
+        now = _current.get()
+        if now is None or not now.changes.at(_AFTER, layer):
+            return output
+        first = output[0] if isinstance(output, tuple) else output
+        after = changed(first, _AFTER, layer) if now.after is None else now.after
+        return (after, *output[1:]) if isinstance(output, tuple) else after
+
+    return hook
+
+
+def output_hook(layer: int, site: str) -> Callable[..., Any]:
+    """A forward hook for a module whose output is what stands at a site."""
+
+    def hook(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
         return changed(output, site, layer)
+
+    return hook
+
+
+def input_hook(layer: int, site: str) -> Callable[..., Any]:
+    """A forward pre-hook for a module whose input is what stands at a site."""
+
+    def hook(module: nn.Module, args: tuple) -> tuple:
+        return (changed(args[0], site, layer), *args[1:])
 
     return hook
 
@@ -77,47 +250,18 @@ def position_hook(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tup
     several texts in a row and builds another mask.
     """
     if "position_ids" in kwargs:
-        return args, kwargs | {"position_ids": changed(kwargs["position_ids"], POSITIONS)}
-    return (*args[:-1], changed(args[-1], POSITIONS)), kwargs
+        return args, kwargs | {"position_ids": _moved(kwargs["position_ids"])}
+    return (*args[:-1], _moved(args[-1])), kwargs
 
 
 def places(tokens: int) -> Tensor:
     """The position number of each token under the changes that hold on this thread."""
-    return changed(torch.arange(tokens), POSITIONS)
+    return _moved(torch.arange(tokens))
 
 
-def check(interventions: Iterable[Intervention], spec: ModelSpec, tokens: int) -> None:
-    """Refused for a change that this model or a text of so many tokens does not allow."""
-    asked = tuple(interventions)
-    for intervention in asked:
-        _unknown(intervention)
-        if intervention.site == POSITIONS:
-            _without_positions(intervention, spec)
-        elif intervention.layer is None or not 0 <= intervention.layer < spec.layers:
-            template = N_("{model} has layers 0 to {last}, not {layer}: no part of that layer can be left out.")
-            raise Refused(template, model=spec.name, last=spec.layers - 1, layer=intervention.layer)
-    with intervening(asked):
-        _out_of_range(places(tokens), spec)
-
-
-def _unknown(intervention: Intervention) -> None:
-    if intervention.op not in _OPS.get(intervention.site, {}):
-        known = ", ".join(f"{site} {op}" for site, ops in _OPS.items() for op in ops)
-        template = N_("“{site} {op}” is no change to a run that is known here. These are: {known}.")
-        raise Refused(template, site=intervention.site, op=intervention.op, known=known)
-
-
-def _without_positions(intervention: Intervention, spec: ModelSpec) -> None:
-    if intervention.layer is not None:
-        template = N_("Position numbers are the same in every layer: leave layer {layer} out of the change.")
-        raise Refused(template, layer=intervention.layer)
-    if not isinstance(spec.position, Rope | LearnedPositions):
-        raise Refused(N_("This model gives its tokens no position numbers, so there are none to change."))
-
-
-def _out_of_range(numbers: Tensor, spec: ModelSpec) -> None:
-    first, last = int(numbers.min()), int(numbers.max())
-    if first < 0 or last >= spec.max_pos:
-        template = N_("This change puts tokens at positions {first} to {last}; {model} has 0 to {most}: add less.")
-        named = {"first": first, "last": last, "most": spec.max_pos - 1}
-        raise Refused(template, model=spec.name, **{name: Count(value) for name, value in named.items()})
+def _moved(places: Tensor) -> Tensor:
+    """Position numbers as the changes leave them."""
+    for made in holding().at(POSITIONS, None):
+        amount = int(made.intervention.amount)
+        places = torch.zeros_like(places) if made.intervention.op == "zero" else places + amount
+    return places

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models.progress import stop_if_cancelled
+from models.reading.interventions import entered
 from models.reading.recorder import Call, Recorder, Visit, first_output, recording, silent, unseen
 
 
@@ -43,7 +44,7 @@ class LayerInputs:
         """The stream entering a layer, from the nearest before it that is there; the next one is then a step away."""
         known = [number for number in range(layer + 1) if self.calls[number].held or number in self._latest]
         stream = self._latest[known[-1]] if known[-1] in self._latest else self.calls[known[-1]].stream
-        with torch.inference_mode(), unseen():
+        with torch.inference_mode(), unseen(), entered():
             for number in range(known[-1], layer):
                 stop_if_cancelled()
                 call = self.calls[number].on(stream)
@@ -104,5 +105,5 @@ def _run(body: nn.Module, ids: Int[Tensor, "batch pos"], recorder: Recorder) -> 
 def replay(layers: Sequence[nn.Module], inputs: LayerInputs, layer: int, wanted: frozenset[str], visit: Visit) -> None:
     """Run one layer again as it was called, and visit its wanted sites."""
     call = inputs.call(layer)
-    with torch.inference_mode(), recording(Recorder({layer: wanted}, visit, layers=len(layers))):
+    with torch.inference_mode(), recording(Recorder({layer: wanted}, visit, layers=len(layers))), entered():
         layers[layer](*call.args, **call.kwargs)

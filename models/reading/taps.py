@@ -31,6 +31,7 @@ def install(model: PreTrainedModel, family: Family) -> tuple[nn.Module, ...]:
     for number, layer in enumerate(layers):
         _install_parts(layer, number, family)
         attention_interface.mark(layer.get_submodule(family.attention), number)
+        layer.register_forward_pre_hook(interventions.enter_hook(number), with_kwargs=True)
         layer.register_forward_pre_hook(_enter(number), with_kwargs=True)
         for site, tap in family.taps.items():
             module = layer.get_submodule(tap.module)
@@ -38,6 +39,7 @@ def install(model: PreTrainedModel, family: Family) -> tuple[nn.Module, ...]:
                 module.register_forward_pre_hook(_before(number, site), with_kwargs=True)
             else:
                 module.register_forward_hook(_after(number, site, tap.head))
+        layer.register_forward_hook(interventions.leave_hook(number))
         layer.register_forward_hook(_leave(number))
     return layers
 
@@ -50,12 +52,19 @@ def _install_positions(body: nn.Module, family: Family) -> None:
 
 
 def _install_parts(layer: nn.Module, number: int, family: Family) -> None:
-    """Let changes reach what the layer's two parts write, and note the order in which its parts are called."""
+    """Let changes reach neurons, what the layer's two parts write and the stream between them, and note the order in
+    which its parts are called."""
+    folds = family.taps["resid_mid"].side == "in"  # the stream between is a sum, and nothing's output
+    if not folds:
+        middle = layer.get_submodule(family.taps["resid_mid"].module)
+        middle.register_forward_hook(interventions.output_hook(number, "resid_mid"))
+    neurons = layer.get_submodule(family.taps["act"].module)
+    neurons.register_forward_pre_hook(interventions.input_hook(number, "act"))
     for site in ("attn_out", "ffn_out"):
         tap = family.taps[site]
         if tap.side == "in":
             raise ValueError(f"family {family.name!r} reads {site} where it goes in: name the module that makes it")
-        layer.get_submodule(tap.module).register_forward_hook(interventions.write_hook(number, site))
+        layer.get_submodule(tap.module).register_forward_hook(interventions.write_hook(number, site, folds))
     parts = {NORM: family.norms, ATTENTION: (family.attention,), FFN: family.ffn[:1]}
     for part, paths in parts.items():
         for path in paths:

@@ -7,8 +7,8 @@ import torch
 from anatomy.request import Intervention, Run, Want
 from models.families import load
 from models.loaded.projections import head_factors, out_projection
-from models.measures.value_weighted import lengths
-from models.reading.interventions import intervening
+from models.measures.value_weighted import lengths, moved
+from models.reading.interventions import Changes, intervening
 from tests.models.tiny import MODELS, TEXT, new_tiny_engine, tiny_engine
 
 ARCS = tuple(Want(f"top_{part}") for part in ("src", "head", "weight", "moved"))
@@ -61,13 +61,15 @@ def test_factors_are_made_anew_where_the_weights_have_changed(kind: str) -> None
 def test_attention_that_writes_nothing_moves_nothing_while_it_does_not() -> None:
     engine, nothing = tiny_engine(), Intervention("attn_out", "zero", 1)
     values = some(engine.spec.n_kv, 5, engine.spec.d_head)
-    with intervening((nothing,)):
-        assert not lengths(engine._loaded, 1, values).any()
-        assert lengths(engine._loaded, 0, values).all()
-    assert lengths(engine._loaded, 1, values).all()
+    with intervening(Changes.of((nothing,))):
+        arrives = moved(engine._loaded, 1, values).arrives
+        assert arrives is not None
+        assert not arrives.any()
+        assert moved(engine._loaded, 0, values).arrives is None
+    assert moved(engine._loaded, 1, values).arrives is None
     trace = engine.run(Run(engine.spec.id, TEXT, interventions=(nothing,)), ARCS)
-    source, head, weight, moved = (trace[want][1] for want in ARCS)
+    source, head, weight, brought = (trace[want][1] for want in ARCS)
     np.testing.assert_array_equal(np.stack([source, head]), -1)
     assert not weight.any()
-    assert not moved.any()
+    assert not brought.any()
     assert (trace[ARCS[0]][0, 2:] > 0).all()

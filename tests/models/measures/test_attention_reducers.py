@@ -11,7 +11,7 @@ import torch
 from anatomy.measure import apart, as_bytes, edges, head_scores, max_pool, reach, strongest
 from anatomy.request import Want
 from models.measures import attention_reducers as reducers
-from models.measures.attention_reducers import KINDS, MAP_SIDE, Grid, StreamingReducer, Text
+from models.measures.attention_reducers import KINDS, MAP_SIDE, Grid, Moved, StreamingReducer, Text
 from models.measures.collect import Collection
 from models.measures.reductions import ATTENTION_REDUCED
 from models.reading import attended
@@ -92,7 +92,7 @@ def test_reach_and_difference_of_heads_equal_those_of_measure(length: int, rows:
 def test_the_strongest_contribution_is_that_of_measure(length: int, rows: int, causal: bool) -> None:
     pattern = attention(length, causal)
     moved = np.random.default_rng(2).uniform(0.1, 3, (3, length)).astype(np.float32)
-    reducer = reducers.Strongest(Text(np.zeros(length, int)), torch.from_numpy(moved))
+    reducer = reducers.Strongest(Text(np.zeros(length, int)), Moved(torch.from_numpy(moved)))
     sources, heads, weights, lengths = reduced(reducer, pattern, rows, causal)
     brought = pattern * moved[:, None]
     expected_sources, expected_heads = strongest(brought)
@@ -110,7 +110,7 @@ def test_of_equal_contributions_the_first_heads_first_source_is_named() -> None:
     pattern[0, 4] = [0.2, 0.2, 0.2, 0.2 * (1 + 3e-6), 0.2]
     pattern[1, 4] = [0.2, 0.1, 0.2 * (1 + 6e-6), 0.2, 0.3]
     assert pattern[0, 4, 1] < pattern[0, 4, 3] < pattern[1, 4, 2]
-    reducer = reducers.Strongest(Text(np.arange(5)), torch.ones(2, 5))
+    reducer = reducers.Strongest(Text(np.arange(5)), Moved(torch.ones(2, 5)))
     sources, heads, weights, lengths = reduced(reducer, pattern, 2)
     assert (sources.tolist(), heads.tolist()) == ([-1] * 4 + [1], [-1] * 4 + [0])
     assert weights.tolist() == lengths.tolist() == [0, 0, 0, 0, pytest.approx(0.2)]
@@ -120,13 +120,13 @@ def test_contributions_that_overflow_name_a_source_and_none_that_is_no_number() 
     """As `anatomy.measure.strongest` has it: what is endless is largest, what is no number counts as nothing."""
     pattern = attention(5)
     moved = np.array([[1.0, 1.0, np.nan, 1.0, 1.0], [1.0, np.inf, 1.0, 1.0, 1.0], [1.0] * 5], np.float32)
-    found = reduced(reducers.Strongest(Text(np.arange(5)), torch.from_numpy(moved)), pattern, 2)
+    found = reduced(reducers.Strongest(Text(np.arange(5)), Moved(torch.from_numpy(moved))), pattern, 2)
     with np.errstate(invalid="ignore"):
         expected = strongest(pattern * moved[:, None])
     np.testing.assert_array_equal(found[:2], expected)
     assert found[0].tolist() == [-1, -1, 1, 1, 1]
     assert found[1].tolist() == [-1, -1, 1, 1, 1]
-    nothing = reducers.Strongest(Text(np.arange(5)), torch.full((3, 5), torch.nan))
+    nothing = reducers.Strongest(Text(np.arange(5)), Moved(torch.full((3, 5), torch.nan)))
     assert reduced(nothing, pattern, 2)[0].tolist() == [-1] * 5
 
 

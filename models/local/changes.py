@@ -1,0 +1,108 @@
+"""The interventions of a run, made ready: what they take from other runs is found before the pass begins."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anatomy import interventions
+from anatomy.alignment import by_token
+from anatomy.language import N_, Count
+from anatomy.refused import Refused, TooLong
+from anatomy.request import Intervention, Run, Want
+from anatomy.spec import ModelSpec
+from models.loaded.model import LoadedModel
+from models.reading.interventions import Changes
+from models.reading.operations import Made
+
+LONGEST_MAP = 1024  # tokens of a text whose attention weights are patched or get noise: all pairs of them are held
+DEEPEST = 4  # runs, each of which takes something out of the next
+_WHOLE_MAPS = ("patch", "noise")
+
+Ids = Callable[[Run], np.ndarray]
+Taken = Callable[[Run, Want], np.ndarray]
+
+
+def sources(run: Run) -> tuple[Run, ...]:
+    """The runs that its interventions take something out of, each once."""
+    return tuple(dict.fromkeys(source for made in run.interventions for source in made.sources))
+
+
+def wanted(run: Run, source: Run) -> tuple[Want, ...]:
+    """What its interventions take out of one of these runs."""
+    wants = (Want(made.site, made.layer) for made in run.interventions if source in made.sources)
+    return tuple(dict.fromkeys(wants))
+
+
+def check(run: Run, spec: ModelSpec, tokens: int) -> None:
+    """Refused for changes that this model or a text of so many tokens does not allow; of the run alone, not of those
+    that it takes something out of."""
+    interventions.check(run.interventions, spec, tokens)
+    for made in run.interventions:
+        if made.site == "pattern" and made.op in _WHOLE_MAPS and tokens > LONGEST_MAP:
+            template = N_(
+                "Attention weights are patched and get noise on texts of at most {most} tokens, as all pairs of them "
+                "are held: this one has {tokens}."
+            )
+            raise TooLong(template, LONGEST_MAP, most=Count(LONGEST_MAP), tokens=Count(tokens))
+    for source in sources(run):
+        if source.model != run.model:
+            template = N_("What is patched into a run of {model} comes out of a run of the same model, not of {other}.")
+            raise Refused(template, model=run.model, other=source.model)
+    if next(_deep(run, DEEPEST), None) is not None:
+        template = N_("At most {most} runs may each take something out of the next: take it out of an earlier one.")
+        raise Refused(template, most=DEEPEST)
+
+
+def _deep(run: Run, left: int) -> Iterator[Run]:
+    """The runs that stand deeper than so many."""
+    for source in sources(run):
+        if left == 1:
+            yield source
+        else:
+            yield from _deep(source, left - 1)
+
+
+def ready(loaded: LoadedModel, run: Run, ids: Ids, taken: Taken) -> Changes:
+    """The run's interventions with what they take.
+
+    ids    run → its tokens, rows of the embedding table
+    taken  (run, want) → the array
+    """
+    return Changes(tuple(_made(loaded, run, one, ids, taken) for one in run.interventions))
+
+
+def _made(loaded: LoadedModel, run: Run, asked: Intervention, ids: Ids, taken: Taken) -> Made:
+    values = tuple(torch.from_numpy(taken(source, Want(asked.site, asked.layer))) for source in asked.sources)
+    partners = None
+    if asked.op == "patch":
+        partners = _partners(ids(run).tolist(), ids(asked.sources[0]).tolist())
+    direction = None if asked.token is None else _direction(loaded, asked.token)
+    return Made(asked, _heads(asked, loaded.spec), values, partners, direction)
+
+
+def _partners(own: Sequence[int], theirs: Sequence[int]) -> Tensor:
+    """For each token of this text its partner in the other; −1 for none."""
+    in_b = by_token(tuple(own), tuple(theirs)).in_b
+    return torch.tensor([in_b.get(place, -1) for place in range(len(own))])
+
+
+def _direction(loaded: LoadedModel, token: int) -> Float[Tensor, " d_model"]:
+    """A token's row of the output layer, 1 long."""
+    head = loaded.model.get_output_embeddings()
+    assert head is not None, "a token's direction is refused in a model without an output layer"
+    row = head.get_parameter("weight")[token].detach().float()
+    return row / torch.linalg.vector_norm(row).clamp(min=torch.finfo(torch.float32).tiny)
+
+
+def _heads(asked: Intervention, spec: ModelSpec) -> slice | None:
+    """The heads that it is about, along the head axis of its site: k and v have key/value heads, the others those of
+    the queries, of which several in a row read the same key/value head."""
+    if asked.head is not None:
+        return slice(asked.head, asked.head + 1)
+    if asked.kv is None:
+        return None
+    group = 1 if asked.site in ("k", "v") else spec.n_heads // spec.n_kv
+    return slice(asked.kv * group, (asked.kv + 1) * group)

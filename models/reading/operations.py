@@ -1,0 +1,200 @@
+"""What an intervention does to the values that pass a site, and to attention's weights.
+
+Values are changed for one text at a time: means, spreads and partners are of that text.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from anatomy.request import Intervention, Op
+from models.reading.attended import Attended
+
+REPLACED: frozenset[Op] = frozenset({"zero", "mean", "patch"})  # nothing of what stood there goes on
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """An intervention, with all that it takes from elsewhere.
+
+    intervention  which
+    heads         those that it is about, along the head axis of what passes; None: all, or there is no such axis
+    sources       what stands at its site in each of its sources: [(head) pos width]; of weights [head pos src]
+    partners      of a patch, for each position of this text that of the source; −1 for none
+    direction     that of its token, of length 1
+    """
+
+    intervention: Intervention
+    heads: slice | None = None
+    sources: tuple[Float[Tensor, "..."], ...] = ()
+    partners: Int[Tensor, " pos"] | None = None
+    direction: Float[Tensor, " d_model"] | None = None
+
+    def __call__(self, values: Float[Tensor, "*head pos width"]) -> Float[Tensor, "*head pos width"]:
+        """The values of one text as they are after the change; those that it is not about are as they were."""
+        changed = _OPS[self.intervention.op](self, values)
+        return torch.where(self.there(values.shape), changed.to(values.dtype), values)
+
+    def there(self, shape: torch.Size) -> Bool[Tensor, "*head pos width"]:
+        """True where the change applies, of values [(head) pos width]."""
+        there = torch.zeros(shape, dtype=torch.bool)
+        neuron, pos = self.intervention.neuron, self.intervention.pos
+        places = slice(None) if pos is None else slice(pos, pos + 1)
+        width = slice(None) if neuron is None else slice(neuron, neuron + 1)
+        there[(*self._leading(len(shape)), places, width)] = True
+        if self.intervention.op == "patch":
+            there &= (self.taken(shape[-2]) >= 0)[:, None]
+        return there
+
+    def taken(self, positions: int) -> Int[Tensor, " pos"]:
+        """For each of so many positions the one of the source that a patch takes; −1 for none."""
+        assert self.partners is not None, "a patch is made with the partners of its positions"
+        some = self.partners[:positions]
+        return torch.cat([some, some.new_full((positions - len(some),), -1)])
+
+    def chosen(self, values: Float[Tensor, "*head pos width"]) -> Float[Tensor, "*head pos width"]:
+        """The values of its heads and neuron, at every position."""
+        neuron = self.intervention.neuron
+        of_heads = values[(*self._leading(values.ndim), ...)]
+        return of_heads if neuron is None else of_heads[..., neuron : neuron + 1]
+
+    def _leading(self, axes: int) -> tuple[slice, ...]:
+        return () if axes < 3 else (slice(None) if self.heads is None else self.heads,)
+
+    def share(self, heads: int, positions: int) -> Float[Tensor, "head pos"]:
+        """How much of what stood there goes on, by head and position: 1 where all of it does, 0 where nothing does."""
+        op, there = self.intervention.op, self.there(torch.Size((heads, positions, 1)))[..., 0]
+        left = 0.0 if op in REPLACED else self.intervention.amount if op == "scale" else 1.0
+        return torch.where(there, left, 1.0)
+
+
+def _zero(made: Made, values: Tensor) -> Tensor:
+    return torch.zeros_like(values)
+
+
+def _mean(made: Made, values: Tensor) -> Tensor:
+    """Over the text's positions, or over those of all the sources."""
+    return _average(torch.cat([*made.sources], dim=-2) if made.sources else values).expand_as(values)
+
+
+def _scale(made: Made, values: Tensor) -> Tensor:
+    return values * made.intervention.amount
+
+
+def _add(made: Made, values: Tensor) -> Tensor:
+    """Along a token's direction as far as the values are long on the average, or the way to the source's mean."""
+    amount = made.intervention.amount
+    if made.direction is not None:
+        return values + amount * torch.linalg.vector_norm(values.float(), dim=-1).mean() * made.direction
+    return values + amount * (_average(made.sources[0]) - _average(values))
+
+
+def _average(values: Tensor) -> Tensor:
+    return values.float().mean(-2, keepdim=True)
+
+
+def _noise(made: Made, values: Tensor) -> Tensor:
+    spread = made.chosen(values).float().std(correction=0)
+    return values + made.intervention.amount * spread * drawn(made.intervention.seed, values.shape)
+
+
+def drawn(seed: int, shape: torch.Size) -> Float[Tensor, "*head pos width"]:
+    """Normally distributed numbers for values [(head) pos width]. Those of a position depend on none that comes after
+    it, nor on the processor: NumPy's own generator (PCG64) draws them."""
+    *heads, pos, width = shape
+    numbers = torch.from_numpy(np.random.default_rng(seed).standard_normal((pos, *heads, width)))
+    return numbers.movedim(0, -2).float()
+
+
+def _patch(made: Made, values: Tensor) -> Tensor:
+    return made.sources[0][..., made.taken(values.shape[-2]).clamp(min=0), :].to(values.dtype)
+
+
+_OPS: dict[Op, Callable[[Made, Tensor], Tensor]] = {
+    "zero": _zero,
+    "mean": _mean,
+    "scale": _scale,
+    "add": _add,
+    "noise": _noise,
+    "patch": _patch,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ChangedWeights:
+    """What becomes of the weights of one layer's attention, some rows at a time, under some changes in order.
+
+    attended  how the attention was called, unchanged
+    """
+
+    attended: Attended
+    changes: tuple[Made, ...]
+
+    def __call__(
+        self, weights: Float[Tensor, "head row src"], first: int, head: int | None = None
+    ) -> Float[Tensor, "head row src"]:
+        """The weights of the rows from `first` on after the changes, of one head or of all."""
+        for number, made in enumerate(self.changes):
+            weights = self._after(number, made, weights, first, head)
+        return weights
+
+    def _after(self, number: int, made: Made, weights: Tensor, first: int, head: int | None) -> Tensor:
+        rows = torch.arange(first, first + weights.shape[1])
+        heads = range(len(self.attended.query))[made.heads or slice(None)]
+        of_head = torch.tensor([h in heads for h in range(len(self.attended.query))])
+        pos = made.intervention.pos
+        of_row = torch.ones(len(rows), dtype=torch.bool) if pos is None else rows == pos
+        if made.intervention.op == "patch":
+            of_row &= made.taken(int(rows[-1]) + 1)[rows] >= 0
+        there = of_head[:, None, None] & of_row[:, None]
+        changed = self._changed(number, made, weights, rows, head)
+        return torch.where(there if head is None else there[head, None], changed, weights)
+
+    def _changed(self, number: int, made: Made, weights: Tensor, rows: Tensor, head: int | None) -> Tensor:
+        op, amount = made.intervention.op, made.intervention.amount
+        if op == "zero":
+            return torch.zeros_like(weights)
+        if op == "scale":
+            return weights * amount
+        if op == "patch":
+            return _patched(made, weights, rows, head)
+        allowed = self.attended.allowed(int(rows[0]), int(rows[-1]) + 1, head).to(weights.dtype)
+        if op == "mean":
+            return (allowed / allowed.sum(-1, keepdim=True)).expand_as(weights)
+        numbers = self._drawn[number][:, rows]
+        return weights + amount * self._spreads[number] * (numbers if head is None else numbers[head, None]) * allowed
+
+    @cached_property
+    def _drawn(self) -> dict[int, Float[Tensor, "head pos src"]]:
+        """The numbers of each noise; drawn once, whole."""
+        shape = torch.Size((len(self.attended.query), self.attended.query.shape[1], self.attended.key.shape[1]))
+        noises = ((number, made.intervention) for number, made in enumerate(self.changes))
+        return {number: drawn(noise.seed, shape) for number, noise in noises if noise.op == "noise"}
+
+    @cached_property
+    def _spreads(self) -> dict[int, float]:
+        """Of each noise the standard deviation of the weights that its heads may give, after the changes before it."""
+        spreads, weights = {}, self.attended.weights(0, self.attended.query.shape[1])
+        allowed = self.attended.allowed(0, weights.shape[1]).expand_as(weights)
+        for number, made in enumerate(self.changes):
+            if made.intervention.op == "noise":
+                heads = made.heads or slice(None)
+                spreads[number] = float(weights[heads][allowed[heads]].std(correction=0))
+                vars(self)["_spreads"] = spreads  # those before it are known while the next is found
+            weights = self._after(number, made, weights, 0, None)
+        return spreads
+
+
+def _patched(made: Made, weights: Tensor, rows: Tensor, head: int | None) -> Tensor:
+    """The source's weights of the partners, from row to column; 0 for a column that has none."""
+    source = made.sources[0]  # [head pos src]
+    own = source if head is None else source[head, None]
+    columns = made.taken(weights.shape[2])
+    of_rows = made.taken(int(rows[-1]) + 1)[rows].clamp(min=0)
+    taken = own[:, of_rows][:, :, columns.clamp(min=0)]
+    return torch.where(columns >= 0, taken, 0.0).to(weights.dtype)
