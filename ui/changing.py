@@ -96,7 +96,7 @@ def _body(model: HostedModel, view: View) -> None:
     with st.container(key="what_if_form", gap="small"):
         change_form.draw(_asked(pointed))
         _said(pointed)
-        st.button(_("Change it"), key=f"{KEY}.make", type="primary", on_click=partial(_make, pointed))
+        st.button(_("Change it"), key=f"{KEY}.make", on_click=partial(_make, pointed))
 
 
 def pointed_at(model: HostedModel, view: View) -> Pointed | Absent:

@@ -5,6 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.axe import faults
+from tests.ui.test_sweep import GROUNDS
+
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 
 CHANGED = "?panel=attention&layer=17&head=5&changes=z.zero.layer17.head5"
@@ -67,3 +70,18 @@ def test_what_the_model_does_not_allow_is_said_in_the_form(reader):
     expect(form).to_contain_text("not 99: no part of that layer can be changed.")
     expect(layer).to_have_value("99")
     expect(page).not_to_have_url(re.compile("layer99"))
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_form_and_the_list_have_no_fault_in_either_theme(visit, width):
+    reader = visit(color_scheme="light", viewport={"width": width, "height": 900})
+    reader.open(CHANGED)
+    page = reader.page
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator(".stApp")).to_have_css("background-color", GROUNDS[scheme])
+        reader.click(page.get_by_role("button", name="What if…"))
+        expect(page.locator(".st-key-what_if_form")).to_be_visible()
+        assert faults(page) == [], scheme
+        reader.press("Escape")
+        expect(page.locator(".st-key-what_if_form")).to_be_hidden()
