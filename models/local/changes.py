@@ -1,6 +1,7 @@
 """The interventions of a run, made ready: what they take from other runs is found before the pass begins."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -71,16 +72,28 @@ def ready(loaded: LoadedModel, run: Run, ids: Ids, taken: Taken) -> Changes:
     ids    run → its tokens, rows of the embedding table
     taken  (run, want) → the array
     """
-    return Changes(tuple(_made(loaded, run, one, ids, taken) for one in run.interventions))
+    made, plain = [], replace(run, interventions=())
+    for asked in run.interventions:
+        idle = _idle(asked, plain)
+        plain = plain if idle else plain.intervened(asked)  # the run as far as it is changed by now
+        made.append(_made(loaded, run, asked, idle, ids, taken))
+    return Changes(tuple(made))
 
 
-def _made(loaded: LoadedModel, run: Run, asked: Intervention, ids: Ids, taken: Taken) -> Made:
+def _idle(asked: Intervention, before: Run) -> bool:
+    """Whether it changes nothing in a run: what it takes comes out of the run itself, or it takes all and adds none."""
+    if asked.op == "patch":
+        return asked.sources == (before,)
+    return asked.amount == {"scale": 1.0, "add": 0.0, "noise": 0.0}.get(asked.op, asked.amount + 1)
+
+
+def _made(loaded: LoadedModel, run: Run, asked: Intervention, idle: bool, ids: Ids, taken: Taken) -> Made:
     values = tuple(torch.from_numpy(taken(source, Want(asked.site, asked.layer))) for source in asked.sources)
     partners = None
     if asked.op == "patch":
         partners = _partners(ids(run).tolist(), ids(asked.sources[0]).tolist())
     direction = None if asked.token is None else _direction(loaded, asked.token)
-    return Made(asked, _heads(asked, loaded.spec), values, partners, direction)
+    return Made(asked, _heads(asked, loaded.spec), values, partners, direction, idle)
 
 
 def _partners(own: Sequence[int], theirs: Sequence[int]) -> Tensor:

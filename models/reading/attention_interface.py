@@ -66,9 +66,11 @@ def attend(
         position_bias=position_bias,
     )
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+    calls: list[Attended] = []
     if interventions.holding().at("pattern", layer):
-        calls = _calls(query, key, attention_mask, scaling, causal, position_bias, layer)
-        out = torch.stack([_weighted(*text) for text in zip(out, value, calls, strict=True)])
+        asked = _calls(query, key, attention_mask, scaling, causal, position_bias, layer)
+        made = [_weighted(*text) for text in zip(out, value, asked, strict=True)]
+        out, calls = torch.stack([sums for sums, _call in made]), [call for _sums, call in made]
     out = interventions.changed(out.transpose(1, 2), "z", layer).transpose(1, 2)
     recorder = current()
     if recorder is not None:
@@ -78,7 +80,7 @@ def attend(
             recorder.keep(layer, "pos_bias", position_bias)
     if not output_attentions and (recorder is None or not recorder.wants(layer, ATTENDED)):
         return out, None
-    attended = next(_calls(query, key, attention_mask, scaling, causal, position_bias, layer))
+    attended = calls[0] if calls else called(query, key, attention_mask, scaling, causal, position_bias)
     if recorder is not None:
         recorder.attend(layer, attended)
     return out, attended.whole[None] if output_attentions else None
@@ -104,18 +106,19 @@ def _calls(
 
 def _weighted(
     out: Float[Tensor, "pos head d_head"], value: Float[Tensor, "kv src d_head"], attended: Attended
-) -> Float[Tensor, "pos head d_head"]:
-    """The weighted sums of values under changed weights. Rows whose weights are as they were keep what the library's
-    own function gave, to the last bit."""
+) -> tuple[Float[Tensor, "pos head d_head"], Attended]:
+    """(the weighted sums of values under changed weights, the call: without its change where that left all weights as
+    they were). Rows whose weights are as they were keep what the library's own function gave, to the last bit."""
     plain, group = replace(attended, change=None), len(attended.query) // len(value)
-    values, parts = value.repeat_interleave(group, 0).float(), []
+    values, parts, touched = value.repeat_interleave(group, 0).float(), [], False
     for first in range(0, len(out), ROWS):
         end = min(first + ROWS, len(out))
         before, after = plain.weights(first, end), attended.weights(first, end)  # [head row src]
         sums = (after @ values).to(out.dtype)
         same = (before == after).all(-1, keepdim=True)
+        touched |= not bool(same.all())
         parts.append(torch.where(same, out[first:end].transpose(0, 1), sums).transpose(0, 1))
-    return torch.cat(parts)
+    return torch.cat(parts), attended if touched else plain
 
 
 def called(

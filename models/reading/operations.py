@@ -27,6 +27,7 @@ class Made:
     sources       what stands at its site in each of its sources: [(head) pos width]; of weights [head pos src]
     partners      of a patch, for each position of this text that of the source; −1 for none
     direction     that of its token, of length 1
+    idle          it puts what stood there in its own place, so that all of it goes on
     """
 
     intervention: Intervention
@@ -34,6 +35,7 @@ class Made:
     sources: tuple[Float[Tensor, "..."], ...] = ()
     partners: Int[Tensor, " pos"] | None = None
     direction: Float[Tensor, " d_model"] | None = None
+    idle: bool = False
 
     def __call__(self, values: Float[Tensor, "*head pos width"]) -> Float[Tensor, "*head pos width"]:
         """The values of one text as they are after the change; those that it is not about are as they were."""
@@ -69,7 +71,7 @@ class Made:
     def share(self, heads: int, positions: int) -> Float[Tensor, "head pos"]:
         """How much of what stood there goes on, by head and position: 1 where all of it does, 0 where nothing does."""
         op, there = self.intervention.op, self.there(torch.Size((heads, positions, 1)))[..., 0]
-        left = 0.0 if op in REPLACED else self.intervention.amount if op == "scale" else 1.0
+        left = 1.0 if self.idle else 0.0 if op in REPLACED else self.intervention.amount if op == "scale" else 1.0
         return torch.where(there, left, 1.0)
 
 
