@@ -84,15 +84,26 @@ class View:
         return replace(self, settings=tuple(sorted(rest.items())))
 
     def with_model(self, name: str) -> "View":
-        """The same view on another model: places belong to the old one and go."""
+        """The same view on another model: places belong to the old one and go, and so do changes where the second run
+        is of that model too."""
         places = {"layer": None, "head": None, "pos": None, "src": None, "tail": (), "ids": ()}
-        return replace(self, model=name, beside=None, changes=(), **places)
+        changes = () if self.model2 is None else self.changes
+        return replace(self, model=name, beside=None, changes=changes, **places)
 
     def with_text(self, text: str) -> "View":
         """The same view on another text: the token choices, what was generated and changes at one token belong to the
         old text and go; the changes only where the second run has no text of its own."""
         kept = self.changes if self.text2 is not None else _anywhere(self.changes)
         return replace(self, text=text, pos=None, src=None, tail=(), ids=(), changes=kept)
+
+    def with_second_text(self, text: str) -> "View":
+        """The same view with this text in the second run: changes at one token belong to the one before and go."""
+        same = text == self.second.text
+        return replace(self, text2=text, changes=self.changes if same else _anywhere(self.changes))
+
+    def with_second_model(self, name: str) -> "View":
+        """The same view with this model in the second run: changes belong to the one before and go."""
+        return replace(self, model2=name, changes=self.changes if name == self.second.model else ())
 
     def with_changes(self, changes: Iterable[Change]) -> Self:
         """The same view with these changes made in the second run."""
@@ -124,13 +135,26 @@ class View:
     def swapped(self) -> "View":
         """The second run's text and model in the first one's place, and the other way round. Chosen tokens belong to
         the old text. What is changed stays changed in the second run: only what is done at one token belongs to the old
-        text."""
+        text, and all of it to the old model."""
         first, second = self.alone, replace(self.second, changed=None)
         text2 = None if self.text2 is None else first.text
         model2 = None if self.model2 is None else first.model
         places = {} if self.text2 is None and self.model2 is None else {"pos": None, "src": None}
         changes = self.changes if self.text2 is None else _anywhere(self.changes)
+        changes = changes if self.model2 is None else ()
         return replace(second, text2=text2, model2=model2, changes=changes, **places)
+
+    @property
+    def both(self) -> "View":
+        """The view of both runs that a second run's own view is of: a run with changes has no link of its own. Itself
+        where nothing is changed in it."""
+        if self.changed is None:
+            return self
+        first = self.changed.other
+        text2 = None if self.text == first.text else self.text
+        model2 = None if self.model == first.model else self.model
+        changes = tuple(Change(made) for made in self.changed.interventions)
+        return replace(first, text2=text2, model2=model2, changes=changes)
 
     def fit(self, spec: ModelSpec, tokens: tuple[Token, ...]) -> "Fitted":
         """Every choice made and inside the model and the text."""

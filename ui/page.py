@@ -70,7 +70,7 @@ def _draw() -> None:
     embedded = bool(st.context.is_embedded)
     free = st.container() if embedded else top.bar(model, view)
     if not embedded:
-        top.text_row(view)
+        top.text_row(model, view)
     notices = st.container(key="notices")
     with notices:
         mishap.tell()

@@ -7,7 +7,7 @@ import streamlit as st
 from anatomy.language import N_, _
 from anatomy.view import View
 from models.engine import MAX_CHARACTERS
-from ui import controls, links, mishap
+from ui import changed, controls, links, mishap
 from ui.components import textbox
 from ui.examples import PAIRS
 from ui.host import models, titled
@@ -38,15 +38,21 @@ def compared(view: View, way: str) -> View:
     is the next one of this server."""
     if way in PAIRS:
         first, other = PAIRS[way]
-        return replace(view.with_text(first), text2=other)
+        return replace(view.with_text(first).with_second_text(other), text2=other)
     if way == _TEXT:
         return replace(view, text2=view.second.text)
     others = [name for name in models() if name != view.model]
-    return replace(view, model2=others[0] if others and view.model2 is None else view.model2)
+    return view.with_second_model(others[0]) if others and view.model2 is None else view
 
 
 def row(view: View) -> None:
-    """The second run's text, its model where the server has several, and what ends the comparison or turns it round."""
+    """The second run's text, its model where the server has several, what is changed in it, and what ends the
+    comparison or turns it round. A run in which no more than something is changed needs no box for its text."""
+    if view.text2 is None and view.model2 is None:
+        with st.container(key="second_row", horizontal=True, gap="small"):
+            changed.shown(view, "B" if view.two else "")
+            _close()
+        return
     other = view.second
     with st.container(key="second_row", horizontal=True, gap="small"):
         fresh = st.session_state.pop(_FRESH, False)  # to be typed in at once
@@ -55,12 +61,19 @@ def row(view: View) -> None:
         if len(names) > 1:
             _model(names, other.model if other.model in names else names[0])
         st.button(_("Swap"), key="swap", on_click=lambda: links.go(lambda now: now.swapped))
-        st.button(_("Close"), key="close_second", on_click=lambda: links.go(lambda now: now.alone))
+        _close()
+    if view.changes:
+        with st.container(key="changes_row"):
+            changed.shown(view)
+
+
+def _close() -> None:
+    st.button(_("Close"), key="close_second", on_click=lambda: links.go(lambda now: now.alone))
 
 
 def typed_in(view: View, text: str) -> View:
     """The view after the second run's text was changed."""
-    return replace(view, text2=text)
+    return view.with_second_text(text)
 
 
 def _model(names: list[str], shown: str) -> None:
@@ -79,4 +92,4 @@ def _model(names: list[str], shown: str) -> None:
 
 def on_model(view: View, name: str) -> View:
     """The view after the second run's model was chosen: it stays a second run also where that is the first's."""
-    return replace(view, model2=name)
+    return view.with_second_model(name)

@@ -26,12 +26,16 @@ Make = Callable[[Shown], bytes]
 
 
 def show(answer: Shown) -> None:
-    """The tab: link, embedding, pictures and files. Of a difference there are no arrays: each run has its own."""
-    text.line(_("A link to this figure, as it stands:"))
-    st.code(links.address(answer.view), language=None, wrap_lines=True)
-    text.line(_("For a page or a slide that shows it alone:"))
+    """The tab: link, embedding, pictures and files. Of a difference there are no arrays: each run has its own. A run in
+    which something is changed has no link of its own: that of both runs stands there."""
+    view = answer.view.both
+    alone = view is answer.view
+    text.line(_("A link to this figure, as it stands:") if alone else _("A link to both runs, of which this is B:"))
+    st.code(links.address(view), language=None, wrap_lines=True)
+    slide = _("For a page or a slide that shows it alone:") if alone else _("For a page or a slide that shows both:")
+    text.line(slide)
     st.code(
-        embedding(links.address(answer.view, embed="true"), _(answer.panel.title), answer.view.two),
+        embedding(links.address(view, embed="true"), _(answer.panel.title), view.two),
         language="html",
         wrap_lines=True,
     )

@@ -12,7 +12,7 @@ from anatomy.refused import Refused
 from anatomy.spec import ModelSpec
 from anatomy.view import View
 from models.engine import MAX_CHARACTERS
-from ui import controls, landing, links, mishap, opening, second
+from ui import changing, controls, landing, links, mishap, opening, second
 from ui.components import textbox, theme
 from ui.examples import EXAMPLES
 from ui.host import HostedModel, Loading, models, titled
@@ -102,14 +102,17 @@ def _stored(spec: ModelSpec) -> str:
     return _("{stored}, computed in {kind}", stored=stored, kind=spec.dtype) if stored else spec.dtype
 
 
-def text_row(view: View) -> None:
-    """The text, the examples, and what puts a second run beside the first; below it that one's row."""
+def text_row(model: HostedModel, view: View) -> None:
+    """The text, the examples, and what puts a second run beside the first; below it that one's row, which also holds
+    what is switched off in it for now. model: the first run's."""
     side = "A" if view.two else ""
     with st.container(key="text_row", horizontal=True, gap="small"):
         textbox.show(view.text, MAX_CHARACTERS, lambda typed: links.go(lambda now: now.with_text(typed)), side)
         st.menu_button(_("Examples"), [_(name) for name in EXAMPLES], key="example", on_click=_on_example)
         second.offer(view)
-    if view.two:
+        with mishap.costing("what can be changed"):
+            changing.offer(model, view)
+    if view.two or view.changes:
         second.row(view)
 
 

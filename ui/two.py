@@ -13,7 +13,7 @@ from anatomy.view import Fitted, View
 from panels.answer import PanelAnswer
 from panels.beside import BesideAnswer
 from panels.panel import Panel
-from ui import controls, details, figure, later, links, mishap, overview, text
+from ui import changed, controls, details, figure, later, links, mishap, overview, text
 from ui.answers import Answer
 from ui.sides import Second
 from viz.partners import Unlike
@@ -95,12 +95,14 @@ def _card(
 
 
 def _letter(side: str, answer: PanelAnswer) -> None:
-    """Which run the card is of: its letter, and its model."""
+    """Which run the card is of: its letter, its model, and what is changed in it."""
     spec, shown = answer.spec, answer.view.text
     name = spec.weights.title or spec.name
-    if st.context.is_embedded:  # nothing else tells the two texts
+    same = answer.view.changed is not None and answer.view.changed.other.text == shown
+    if st.context.is_embedded and not same:  # nothing else tells the two texts
         name = f"{name} · {shown[:MOST_LETTERS]}{'…' if len(shown) > MOST_LETTERS else ''}"
-    st.html(f'<h3 class="run"><b>{side}</b> <span>{escape(name)}</span></h3>')
+    said = changed.in_short(answer.view)
+    st.html(f'<h3 class="run"><b>{side}</b> <span>{escape(f"{name} · {said}" if said else name)}</span></h3>')
 
 
 def _wide(panel: Panel, key: str):

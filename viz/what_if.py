@@ -1,7 +1,9 @@
 """What an intervention changes, in a few words of the reader's language."""
 
+from collections.abc import Sequence
+
 from anatomy.interventions import PLACES, POSITIONS
-from anatomy.language import N_, Count, _
+from anatomy.language import N_, Count, _, ngettext
 from anatomy.request import Intervention, Op
 from viz.format import exact
 
@@ -30,6 +32,20 @@ def told(intervention: Intervention, token: str = "") -> str:
     where = " · ".join(_where(intervention))
     what = _("{place} {change}", place=_(PLACES[intervention.site].says), change=_done(intervention, token))
     return _("{where}: {what}", where=where, what=what) if where else what
+
+
+def in_short(interventions: Sequence[Intervention], tokens: Sequence[str] = ()) -> str:
+    """What is changed in a run, in one line: the first change in words, and how many follow; "" for none.
+
+    tokens: for each change what the vocabulary entry is called that it goes towards
+    """
+    if not interventions:
+        return ""
+    first = told(interventions[0], tokens[0] if tokens else "")
+    more = len(interventions) - 1
+    if not more:
+        return first
+    return ngettext("{first}, and {count} more change", "{first}, and {count} more changes", more, first=first)
 
 
 def _where(intervention: Intervention) -> list[str]:

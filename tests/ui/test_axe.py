@@ -29,6 +29,7 @@ ENCODER = "minilm-l6"
 # What a page may be besides a panel with the app around it.
 OTHERS = {
     "two": "?panel=attention&text=The+capital+of+France+is&text2=The+capital+of+Italy+is",
+    "changed": "?panel=attention&layer=17&head=5&changes=z.zero.layer17.head5+off.ffn_out.zero.layer3",
     "embedded": "?panel=attention&embed=true",
     "nothing": "?",
     "embedded passage": "?panel=passage&embed=true",
