@@ -19,7 +19,7 @@ from models.reading.interventions import Changes
 from models.reading.operations import Made
 
 LONGEST_MAP = 1024  # tokens of a text whose attention weights are patched or get noise: all pairs of them are held
-DEEPEST = 4  # runs, each of which takes something out of the next
+DEEPEST = 4  # runs behind a run, each of which the one before it takes something out of
 _WHOLE_MAPS = ("patch", "noise")
 
 Ids = Callable[[Run], np.ndarray]
@@ -53,14 +53,17 @@ def check(run: Run, spec: ModelSpec, tokens: int) -> None:
             template = N_("What is patched into a run of {model} comes out of a run of the same model, not of {other}.")
             raise Refused(template, model=run.model, other=source.model)
     if next(_deep(run, DEEPEST), None) is not None:
-        template = N_("At most {most} runs may each take something out of the next: take it out of an earlier one.")
+        template = N_(
+            "A run may take something out of another, and that out of a third, {most} deep at most: take it out of an "
+            "earlier one."
+        )
         raise Refused(template, most=DEEPEST)
 
 
 def _deep(run: Run, left: int) -> Iterator[Run]:
     """The runs that stand deeper than so many."""
     for source in sources(run):
-        if left == 1:
+        if left == 0:
             yield source
         else:
             yield from _deep(source, left - 1)
