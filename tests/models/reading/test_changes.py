@@ -283,7 +283,7 @@ def test_a_patch_of_one_key_value_head_reaches_its_own_query_heads_alone(kind: s
 @pytest.mark.parametrize("kind", KINDS)
 def test_changes_that_change_nothing_leave_every_bit(kind: str, site: str) -> None:
     engine = tiny_engine(kind).again()
-    wants = [*streams(), *ends(engine), Want(site, 1)]
+    wants = [*streams(), *ends(engine), *(Want(name, 1) for name in dict.fromkeys((site, "attn_out", "ffn_out")))]
     before = engine.run(run_of(engine), wants)
     for part in PARTS[site]:
         itself = Intervention(site, "patch", 1, sources=(run_of(engine),), **part)
@@ -357,6 +357,7 @@ CONTINUED = {
     "queries off": Intervention("q", "zero", 2, kv=0),
     "a stream made longer": Intervention("resid_mid", "scale", 1, amount=3.0),
     "one place alone off": Intervention("resid_post", "zero", 0, pos=3),
+    "the first place alone longer": Intervention("attn_out", "scale", 1, amount=3.0, pos=0),
     "a neuron on": Intervention("act", "scale", 2, amount=5.0, neuron=3),
     "all tokens at 0": Intervention(POSITIONS, "zero"),
 }
