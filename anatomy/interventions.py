@@ -146,7 +146,7 @@ def _needs(intervention: Intervention, place: Place, spec: ModelSpec) -> None:
         raise Refused(N_("A patch comes out of one other run: say which, as its source."))
     if op == "mean" and len(sources) > SOURCES:
         raise Refused(N_("A mean is taken over at most {most} texts."), most=SOURCES)
-    if sources and op not in ("patch", "mean", "add"):
+    if sources and (op not in ("patch", "mean", "add") or (place.site == "pattern" and op == "mean")):
         raise Refused(N_("“{op}” takes nothing out of other runs: leave their source out."), op=op)
     if intervention.random is not None and (op != "add" or place.site == POSITIONS or intervention.random < 0):
         raise Refused(N_("A random direction is one that is added, and its seed a whole number of 0 or more."))

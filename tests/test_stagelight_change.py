@@ -185,7 +185,7 @@ def test_a_patch_is_taken_from_the_partner_of_each_token(run):
 
 def test_runs_take_something_out_of_each_other_a_few_times_and_more_is_refused_at_once(run):
     deep = run
-    for _step in range(3):
+    for _step in range(4):
         deep = run.change("z", "patch", layer=1, source=deep)
     with pytest.raises(Refused, match="4 deep at most"):
         run.change("z", "patch", layer=1, source=deep)

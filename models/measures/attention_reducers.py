@@ -203,14 +203,15 @@ class Reach:
 
 
 class Grid:
-    """Maps [map row src] cut into cells at these edges: the largest of each, or the mean. No map holds numbers below 0.
+    """Maps [map row src] cut into cells at these edges: the largest of each, or the mean. What no block brings counts as 0.
 
     rows, columns  where cells begin, and where the last one ends
     """
 
     def __init__(self, maps: int, rows: np.ndarray, columns: np.ndarray, largest: bool) -> None:
         self._rows, self._columns, self._largest = rows, columns, largest
-        self._strips = torch.zeros(maps, len(rows) - 1, int(columns[-1] - columns[0]))  # rows pooled, columns not yet
+        size = maps, len(rows) - 1, int(columns[-1] - columns[0])
+        self._strips = torch.full(size, -torch.inf if largest else 0.0)  # rows pooled, columns not yet
 
     def add(self, block: Float[Tensor, "map row src"], first: int) -> None:
         """Rows of the maps from `first` on; columns from 0 on."""
@@ -228,7 +229,8 @@ class Grid:
         """The largest number of each cell, or the mean, once all rows have been added."""
         cut = self._columns - self._columns[0]
         if self._largest:
-            return _largest(self._strips, cut, axis=2)
+            cells = _largest(self._strips, cut, axis=2)
+            return torch.where(cells == -torch.inf, 0.0, cells)
         sizes = np.diff(self._rows)[:, None] * np.diff(cut)
         return torch.from_numpy(np.add.reduceat(self._strips.numpy(), cut[:-1], axis=2) / sizes.astype(np.float32))
 
