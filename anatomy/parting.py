@@ -1,6 +1,6 @@
 """Parting: how far apart two runs come, in numbers: their predictions, their streams, the tokens that they favour."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -95,6 +95,27 @@ class Parting:
         """The same with the tokens that are watched at these places. a, b: traces with `watched_wants`, of those runs
         that predict."""
         return replace(self, at=at, watched=_watched(self, a, b, at))
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """What the runs of a baseline come to, from the least to the most of them.
+
+    runs     how many
+    kl       (least, most) KL from A after each pair, in nats; None where they have none
+    chances  token → (least, most) of its probability at the place that is looked at
+    """
+
+    runs: int
+    kl: tuple[Float[np.ndarray, " pair"], Float[np.ndarray, " pair"]] | None
+    chances: Mapping[int, tuple[float, float]]
+
+
+def spread(partings: Sequence[Parting], chances: Mapping[int, Sequence[float]]) -> Spread:
+    """That of some runs, all compared with the same one. chances: token → its probability in each run."""
+    known = [parted.kl for parted in partings if parted.kl is not None]
+    kl = (np.min(known, axis=0), np.max(known, axis=0)) if known and len(known) == len(partings) else None
+    return Spread(len(partings), kl, {token: (min(every), max(every)) for token, every in chances.items()})
 
 
 def watched_wants(pos: int) -> tuple[Want, Want]:

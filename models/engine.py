@@ -119,6 +119,7 @@ class Engine(Protocol):
         other_run: Run,
         alignment: Alignment,
         *,
+        streams: bool = True,
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Parting:
@@ -126,6 +127,7 @@ class Engine(Protocol):
 
         Refused: as each run would be, with TooLong where both together take more memory than there is.
 
+        streams    whether the distance of the streams is wanted, too
         alignment  of the tokens of the two; ValueError where it names places that they do not have
         report, cancelled  as in `run`
         """

@@ -10,8 +10,9 @@ import numpy as np
 import panels as _panels
 from anatomy import interventions, request
 from anatomy.alignment import Alignment, aligned, by_token
+from anatomy.baselines import baseline
 from anatomy.language import _, use_locale
-from anatomy.parting import Parting
+from anatomy.parting import Parting, Spread
 from anatomy.request import Intervention, Op, Want
 from anatomy.sites import SITES
 from anatomy.spec import ModelSpec
@@ -315,6 +316,24 @@ class Beside:
         tokens of both after the last pair. Refused where it would not fit in memory."""
         a, b = self.a, self.b
         return a.model.store.parting(a.question, b.model.store, b.question, self.alignment)
+
+    @cached_property
+    def controls(self) -> "tuple[Run, ...]":
+        """The runs that the second one's changes are held against: the same at other heads, neurons or layers, random
+        directions as long, the run patched into itself (`anatomy.baselines`). None where it has no changes."""
+        found = baseline(self.b.question, self.b.model.spec)
+        return () if found is None else tuple(Run(self.b.model, question) for question in found.runs)
+
+    @cached_property
+    def spread(self) -> Spread:
+        """What those runs come to beside the first one: from the least to the most of their KL after each pair, and of
+        the probabilities of `parting.watched` after the last pair. ValueError where there are none."""
+        if not self.controls:
+            raise ValueError("the second run has no change that others could be held against: run.change(…) makes one")
+        a, b, parting = self.a, self.b, self.parting
+        questions = [run.question for run in self.controls]
+        tokens = [token.id for token in parting.watched if token.p_b is not None]
+        return a.model.store.spread(a.question, b.model.store, questions, self.alignment, parting.at, tokens)
 
     def panel(self, id: str, *, lang: str | None = None, **choices: Any) -> TwoAnswers:
         """What a panel answers about each of the two, and the difference.

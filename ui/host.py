@@ -4,7 +4,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from copy import copy
@@ -15,7 +15,7 @@ import streamlit as st
 
 from anatomy.alignment import Alignment
 from anatomy.language import N_
-from anatomy.parting import Parting, Places
+from anatomy.parting import Parting, Places, Spread
 from anatomy.refused import Refused, Sentence, Settled
 from anatomy.request import Run, Want
 from anatomy.sampling import Settings
@@ -210,6 +210,21 @@ class HostedModel:
             raise (self if self._live is None else other)._absent()
         watch = None if session.page() is None else _notify
         return self._live.parting(run, other._live, other_run, alignment, at, watch=watch)
+
+    def spread(
+        self,
+        run: Run,
+        other: "HostedModel",
+        controls: Sequence[Run],
+        alignment: Alignment,
+        at: Places | None,
+        tokens: Sequence[int],
+    ) -> Spread:
+        """What the runs of a baseline come to; see `Store.spread`. It raises what `parting` does."""
+        if self._live is None or other._live is None:
+            raise (self if self._live is None else other)._absent()
+        watch = None if session.page() is None else _notify
+        return self._live.spread(run, other._live, controls, alignment, at, tokens, watch=watch)
 
     def parting_estimate(self, run: Run, other: "HostedModel", other_run: Run) -> Estimate | None:
         """What `parting` would cost; None where a model is not there to ask. Refused as in `estimate`."""

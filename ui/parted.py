@@ -4,7 +4,7 @@ It is asked for after the page's own question, like the colour of the tokens: no
 take long in a long text is asked for by a click, and what was stopped is not asked again without one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -15,13 +15,13 @@ import streamlit as st
 from jaxtyping import Float
 from streamlit.delta_generator import DeltaGenerator
 
-from anatomy.language import _, ngettext
-from anatomy.parting import KL_ROUNDING, PARTED, Parting, Places, WatchedToken
+from anatomy.language import N_, _, ngettext
+from anatomy.parting import KL_ROUNDING, PARTED, Parting, Places, Spread, WatchedToken
 from anatomy.refused import Refused
 from anatomy.request import Run
 from anatomy.view import Fitted
 from models.engine import Cancelled
-from ui import mishap, text
+from ui import baseline, mishap, text
 from ui.host import HostedModel, Loading
 from ui.sides import Second
 from ui.waiting import Line
@@ -30,6 +30,7 @@ from viz.format import lasting, number, percent, quoted, signed_percent, thousan
 
 MOST_BARS = 160  # of a longer text the largest of every few pairs is drawn
 MOST_ROWS = 6  # of the best tokens: the first of each run, and those that change most
+Band = tuple[Float[np.ndarray, " pair"], Float[np.ndarray, " pair"]]
 _ASKED, _STOPPED = "parted.asked", "parted.stopped"
 
 
@@ -46,6 +47,18 @@ class Names:
         """Both tokens of a pair."""
         first, second = (labels[place] for labels, place in zip(self.labels, places, strict=True))
         return quoted(first if first == second else f"{first} → {second}")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What the changed run is held against.
+
+    spread  what its runs come to
+    of      what they are, in words
+    """
+
+    spread: Spread
+    of: str
 
 
 def draw(place: DeltaGenerator, model: HostedModel, run: Run, side: Second, view: Fitted, line: Line) -> None:
@@ -66,7 +79,17 @@ def draw(place: DeltaGenerator, model: HostedModel, run: Run, side: Second, view
         except Refused as refused:
             text.aside(str(refused))
         else:
-            st.html(shown(parting, Names(side.labels), at))
+            summary, names = st.empty(), Names(side.labels)
+            summary.html(shown(parting, names, at))
+            redraw = partial(_redrawn, summary, parting, names, at)
+            baseline.draw(model, run, side, parting, at, line, redraw)
+
+
+def _redrawn(
+    summary: DeltaGenerator, parting: Parting, names: Names, at: Places | None, spread: Spread, of: str
+) -> None:
+    """The summary once more, with its baseline."""
+    summary.html(shown(parting, names, at, Beside(spread, of)))
 
 
 def _asked(model: HostedModel, run: Run, side: Second) -> bool:
@@ -108,12 +131,15 @@ def watched_at(side: Second, pos: int) -> Places | None:
     return side.alignment.near_a(own), own
 
 
-def shown(parting: Parting, names: Names, at: Places | None) -> str:
-    """The summary as HTML. at: the pair of the chosen token."""
+def shown(parting: Parting, names: Names, at: Places | None, beside: Beside | None = None) -> str:
+    """The summary as HTML. at: the pair of the chosen token; beside: its baseline, where there is one."""
+    says = predictions(parting, names, at)
+    says = says if beside is None else f"{says} {against(parting, beside, names, at)}"
+    spread = None if beside is None else beside.spread
     parts = (
-        _part("kl", _("Predictions"), predictions(parting, names, at), bars(parting, names, at)),
+        _part("kl", _("Predictions"), says, bars(parting, names, at, spread)),
         _part("streams", _("Streams"), streams(parting, names, at)),
-        _part("watched", _watched_title(parting, names), "", watched(parting)),
+        _part("watched", _watched_title(parting, names), "", watched(parting, spread)),
     )
     return f'<section class="parted" aria-label="{escape(_("How far the two runs part"))}">{"".join(parts)}</section>'
 
@@ -149,6 +175,23 @@ def predictions(parting: Parting, names: Names, at: Places | None) -> str:
     if at is None or at not in parting.pairs or at == parting.pairs[most]:
         return said
     return f"{said} {_of_chosen(float(kl[parting.pairs.index(at)]), names.pair(at))}"
+
+
+def against(parting: Parting, beside: Beside, names: Names, at: Places | None) -> str:
+    """The baseline in words: what it is, and what it comes to where the run itself is looked at."""
+    if beside.spread.kl is None or parting.kl is None or not parting.kl.size:
+        return _("Baseline: {runs}.", runs=beside.of)
+    where = parting.pairs.index(at) if at in parting.pairs else int(parting.kl.argmax())
+    least, most = (_about(float(kl[where])) for kl in beside.spread.kl)
+    token = names.pair(parting.pairs[where])
+    if least == most:
+        return _("In grey the baseline, {runs}: after {token} {value}.", runs=beside.of, token=token, value=most)
+    template = N_("In grey the baseline, {runs}: after {token} from {least} to {most}.")
+    return _(template, runs=beside.of, token=token, least=least, most=most)
+
+
+def _about(kl: float) -> str:
+    return "0" if kl == 0 else _("below {bound}", bound=_bound()) if kl <= KL_ROUNDING else number(kl)
 
 
 def _of_chosen(kl: float, token: str) -> str:
@@ -214,24 +257,38 @@ def _watched_title(parting: Parting, names: Names) -> str:
     return _("Best tokens after {token}", token=names.pair(parting.at))
 
 
-def watched(parting: Parting) -> str:
-    """The best tokens of both runs, as a table: probability and rank in A and in B."""
+def watched(parting: Parting, spread: Spread | None = None) -> str:
+    """The best tokens of both runs, as a table: probability and rank in A and in B, and where there is a baseline, from
+    the least to the most of its runs."""
     if not parting.watched:
         return f"<p>{escape(_('Neither model predicts a token here.'))}</p>"
     first = [token for token in parting.watched if 1 in (token.rank_a, token.rank_b)]
     rest = sorted(parting.watched, key=lambda token: -abs((token.p_b or 0.0) - (token.p_a or 0.0)))
     changing = list(dict.fromkeys((*first, *rest)))[:MOST_ROWS]
-    rows = "".join(_row(token) for token in parting.watched if token in changing)
-    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in (_("token"), "A", "B"))
+    chances = {} if spread is None else spread.chances
+    rows = "".join(_row(token, chances) for token in parting.watched if token in changing)
+    words = (_("token"), "A", "B", *([_("baseline")] if chances else []))
+    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in words)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _row(token: WatchedToken) -> str:
+def _row(token: WatchedToken, chances: Mapping[int, tuple[float, float]]) -> str:
     cells = "".join(_cell(p, rank) for p, rank in ((token.p_a, token.rank_a), (token.p_b, token.rank_b)))
     more = (token.p_b or 0.0) > (token.p_a or 0.0)
     level = token.p_a is None or token.p_b is None or percent(token.p_a) == percent(token.p_b)
     sign = "" if level else ("▲" if more else "▼")
-    return f'<tr><th scope="row">{escape(token.label)} <i aria-hidden="true">{sign}</i></th>{cells}</tr>'
+    name = f'<th scope="row">{escape(token.label)} <i aria-hidden="true">{sign}</i></th>'
+    return f"<tr>{name}{cells}{_range(token, chances)}</tr>"
+
+
+def _range(token: WatchedToken, chances: Mapping[int, tuple[float, float]]) -> str:
+    """The least and the most of a token's probability in the runs of the baseline; "" where there is none."""
+    if not chances:
+        return ""
+    if token.id not in chances:
+        return "<td>–</td>"
+    least, most = (percent(p) for p in chances[token.id])
+    return f"<td>{escape(most if least == most else f'{least} – {most}')}</td>"
 
 
 def _cell(p: float | None, rank: int | None) -> str:
@@ -240,14 +297,24 @@ def _cell(p: float | None, rank: int | None) -> str:
     return f"<td>{escape(percent(p))} <small>{escape(_('no. {rank}', rank=thousands(rank)))}</small></td>"
 
 
-def bars(parting: Parting, names: Names, at: Places | None) -> str:
-    """The divergence after each pair as bars over the text, its largest as high as they go; "" where there is none.
-    Each says its token and its number."""
+def bars(parting: Parting, names: Names, at: Places | None, spread: Spread | None = None) -> str:
+    """The divergence after each pair as bars over the text, the largest number as high as they go; "" where there is
+    none. Each says its token and its number. spread: a band for each, from the least to the most of the baseline."""
     kl = parting.kl
-    if kl is None or not kl.size or kl.max() <= KL_ROUNDING:
+    if kl is None or not kl.size:
         return ""
-    drawn = "".join(_bar(start, stop, parting, names, at) for start, stop in _groups(len(kl)))
+    band = None if spread is None else spread.kl
+    high = float(kl.max() if band is None else max(kl.max(), band[1].max()))
+    if high <= KL_ROUNDING:
+        return ""
+    drawn = "".join(_bar(start, stop, parting, names, at, high, band) for start, stop in _groups(len(kl)))
     label = _("KL of B from A after each token, the highest {value} nats", value=number(float(kl.max())))
+    if band is not None:
+        label = _(
+            "{bars}; behind it those of the baseline, the highest {value}",
+            bars=label,
+            value=number(float(band[1].max())),
+        )
     return f'<div class="bars" role="img" aria-label="{escape(label)}">{drawn}</div>'
 
 
@@ -257,11 +324,24 @@ def _groups(count: int) -> Sequence[tuple[int, int]]:
     return list(pairwise(i * count // bars for i in range(bars + 1)))
 
 
-def _bar(start: int, stop: int, parting: Parting, names: Names, chosen: Places | None) -> str:
+def _bar(
+    start: int, stop: int, parting: Parting, names: Names, chosen: Places | None, high: float, band: Band | None
+) -> str:
     kl: Float[np.ndarray, " pair"] = parting.kl if parting.kl is not None else np.zeros(0)
     most = start + int(kl[start:stop].argmax())
-    high = max(float(kl[most] / kl.max()), 0.02) if kl[most] > KL_ROUNDING else 0.0
+    own = float(kl[most])
     inside = chosen in parting.pairs[start:stop]
-    says = f"{names.pair(parting.pairs[most])}: {number(float(kl[most]))}"
+    says = f"{names.pair(parting.pairs[most])}: {number(own)}"
+    behind = ""
+    if band is not None:
+        least, largest = float(band[0][start:stop].min()), float(band[1][start:stop].max())
+        says = _("{bar}; baseline {least} to {most}", bar=says, least=_about(least), most=_about(largest))
+        bottom, top = (100 * _share(value, high) for value in (least, largest))
+        behind = f'<i style="bottom: {bottom:.1f}%; height: {max(top - bottom, 2.0):.1f}%"></i>'
     mark = ' class="chosen"' if inside else ""
-    return f'<span style="height: {100 * high:.1f}%" title="{escape(says)}"{mark}></span>'
+    share = max(_share(own, high), 0.02) if own > KL_ROUNDING else 0.0
+    return f'<span title="{escape(says)}"{mark}><b style="height: {100 * share:.1f}%"></b>{behind}</span>'
+
+
+def _share(value: float, high: float) -> float:
+    return min(value / high, 1.0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from anatomy.baselines import Baseline, Control
 from anatomy.interventions import PLACES, POSITIONS
 from anatomy.language import N_, Count, _, ngettext
 from anatomy.request import Intervention, Op
@@ -20,6 +21,7 @@ _TOWARDS = N_("+ {amount} × the direction of “{token}”")
 _TOWARDS_TEXT = N_("+ {amount} × the way to the mean of “{text}”")
 _MEAN_OF = N_("replaced by the mean over “{text}”")
 _FROM = N_("taken from “{text}”")
+_AT_RANDOM = N_("+ {amount} × a random direction, as long")
 _EVEN = N_("the same for every token that may be looked at")
 _MOVED = N_("moved on by {amount}")
 
@@ -74,6 +76,8 @@ def _done(intervention: Intervention, token: str) -> str:
         return _(_MEAN_OF, text=texts)
     if op == "patch" and texts:
         return _(_FROM, text=texts)
+    if op == "add" and intervention.random is not None:
+        return _(_AT_RANDOM, amount=amount)
     if op == "add" and intervention.token is not None:
         return _(_TOWARDS, amount=amount, token=token or intervention.token)
     if op == "add" and texts:
@@ -83,3 +87,25 @@ def _done(intervention: Intervention, token: str) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+_AGAINST = {
+    "head": N_("the same at other heads of layer {layer}: {others}"),
+    "kv": N_("the same at other key/value heads of layer {layer}: {others}"),
+    "neuron": N_("the same at other neurons of layer {layer}, drawn at random: {others}"),
+    "layer": N_("the same in other layers: {others}"),
+    "random": N_("directions drawn at random, as long: seeds {others}"),
+    "seed": N_("other noise of the same size: seeds {others}"),
+    "itself": N_("the run patched into itself, which changes nothing"),
+}
+
+
+def held_against(baseline: Baseline) -> str:
+    """What a changed run is held against, in a few words: “the same at other heads of layer 17: 0, 2, 3, 4, 6, 8”."""
+    said = [_against(control) for control in baseline.controls if control.kind != "same"]
+    return _("; ").join(dict.fromkeys(said))
+
+
+def _against(control: Control) -> str:
+    others = ", ".join(str(Count(number)) for number in control.others)
+    return _(_AGAINST[control.kind], layer=control.made.layer, others=others)

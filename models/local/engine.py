@@ -382,6 +382,7 @@ class LocalEngine:
         other_run: Run,
         alignment: Alignment,
         *,
+        streams: bool = True,
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Parting:
@@ -394,7 +395,7 @@ class LocalEngine:
             a, b, most = self._half(run), theirs._half(other_run), self._inputs.budget  # what is held may have changed
             fitting = partial(estimates.parting_fits, a, b, inputs=most)
             self._fit(run, estimates.parting(a, b, most), fitting)
-            return compared(self._side(run), theirs._side(other_run), alignment.both)
+            return compared(self._side(run), theirs._side(other_run), alignment.both, streams)
 
     def parting_estimate(self, run: Run, other: Engine, other_run: Run) -> Estimate:
         """See `models.engine.Engine.parting_estimate`."""

@@ -36,6 +36,7 @@ _OTHER_WIDTH = N_(
 _OTHER_DEPTH = N_(
     "The first model has {a} layers and the second {b}: there is no layer-by-layer distance between them."
 )
+_NOT_WANTED = N_("The distance of the streams was not asked for.")
 _STREAMS = ("resid_pre", "resid_post")
 _PREDICTIONS = ("logits", "next_ids")
 
@@ -72,10 +73,11 @@ class MadeRun:
 
 
 @torch.inference_mode()
-def compared(a: MadeRun, b: MadeRun, pairs: tuple[Places, ...]) -> Parting:
-    """What B differs by from A at these pairs of their tokens."""
+def compared(a: MadeRun, b: MadeRun, pairs: tuple[Places, ...], streams: bool = True) -> Parting:
+    """What B differs by from A at these pairs of their tokens. streams: whether the distances are wanted."""
     places = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)  # [pair side]
-    without_distance, without_kl = _without_distance(a, b), _without_kl(a, b)
+    without_distance = _without_distance(a, b) if streams else Sentence(_NOT_WANTED)
+    without_kl = _without_kl(a, b)
     forth, back = (None, None) if without_kl else _divergences(a, b, places)
     return Parting(
         pairs,

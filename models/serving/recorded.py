@@ -105,6 +105,7 @@ class RecordedEngine:
         other_run: Run,
         alignment: Alignment,
         *,
+        streams: bool = True,
         report: Report | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Parting:

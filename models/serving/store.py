@@ -8,7 +8,8 @@ import numpy as np
 
 from anatomy.alignment import Alignment
 from anatomy.language import N_
-from anatomy.parting import Parting, Places, last_pair, watched_wants
+from anatomy.measure import softmax
+from anatomy.parting import Parting, Places, Spread, last_pair, spread, watched_wants
 from anatomy.positions import found, mentioned
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
@@ -57,7 +58,7 @@ class Store:
         self._queue = queue or Queue()
         self._arrays: ByteLru[tuple[Run, Want], np.ndarray] = ByteLru(budget_bytes)
         self._texts: ByteLru[Run, Trace] = ByteLru(max(budget_bytes // 16, 1 << 20))  # tokens and names, no arrays
-        self._partings: ByteLru[tuple[Run, Run, Alignment], Parting] = ByteLru(max(budget_bytes // 16, 1 << 20))
+        self._partings: ByteLru[tuple[Run, Run, Alignment, bool], Parting] = ByteLru(max(budget_bytes // 16, 1 << 20))
         self._cutting, self._writing = Lock(), Lock()
 
     def specs(self) -> tuple[ModelSpec, ...]:
@@ -142,14 +143,16 @@ class Store:
         alignment: Alignment,
         at: Places | None = None,
         *,
+        streams: bool = True,
         watch: Report | None = None,
     ) -> Parting:
         """What a second run, of this store's model or of another's, differs by from this one; see `Engine.parting`. It
         waits in the queue too; watch: see `Queue.ask`.
 
-        at  the places in both whose best tokens are watched; None: the last that belong together
+        at       the places in both whose best tokens are watched; None: the last that belong together
+        streams  whether the distance of the streams is wanted, too
         """
-        parted = self._parted(run, other, other_run, alignment, watch)
+        parted = self._parted(run, other, other_run, alignment, streams, watch)
         at = at or last_pair(alignment, self.get(run), other.get(other_run))
         sides = zip((self, other), (run, other_run), at, parted.predicts, strict=True)
         a, b = (
@@ -163,16 +166,42 @@ class Store:
 
     def holds_parting(self, run: Run, other_run: Run, alignment: Alignment) -> bool:
         """Whether what these two differ by is here, but for the tokens that are watched."""
-        return (run, other_run, alignment) in self._partings
+        return (run, other_run, alignment, True) in self._partings
 
-    def _parted(self, run: Run, other: "Store", other_run: Run, alignment: Alignment, watch: Report | None) -> Parting:
+    def spread(
+        self,
+        run: Run,
+        other: "Store",
+        controls: Sequence[Run],
+        alignment: Alignment,
+        at: Places | None,
+        tokens: Sequence[int] = (),
+        *,
+        watch: Report | None = None,
+    ) -> Spread:
+        """What the runs of a baseline come to beside this one: from the least to the most of them, place by place.
+
+        run        the first run, from which their distance is taken
+        controls   the runs, of the other store's model; all on the text that the alignment is of
+        at, tokens  the place, and the tokens whose probability there is looked up
+        """
+        partings = [self._parted(run, other, one, alignment, False, watch) for one in controls]
+        if at is None or not tokens or not all(parted.predicts[1] for parted in partings):
+            return spread(partings, {})
+        want = Want("logits", pos=at[1])
+        rows = [softmax(other.get(one, (want,), watch=watch)[want].astype(np.float64)) for one in controls]
+        return spread(partings, {token: [float(row[token]) for row in rows] for token in tokens})
+
+    def _parted(
+        self, run: Run, other: "Store", other_run: Run, alignment: Alignment, streams: bool, watch: Report | None
+    ) -> Parting:
         """The parting without watched tokens: held, or computed when it is its turn."""
-        key = (run, other_run, alignment)
+        key = (run, other_run, alignment, streams)
 
         def work(report: Report, cancelled: Callable[[], bool]) -> Parting:
             if (known := self._partings.get(key)) is not None:
                 return known
-            asked = partial(self._engine.parting, run, other._engine, other_run, alignment)
+            asked = partial(self._engine.parting, run, other._engine, other_run, alignment, streams=streams)
             parted = self._answering(run.model, partial(asked, report=report, cancelled=cancelled))
             self._partings.put(key, parted, parted.nbytes)
             return parted
