@@ -333,3 +333,38 @@ def test_the_engine_is_asked_for_the_changed_run(run):
     want = Want("resid_post", 1)
     question = Run(run.model.spec.id, TEXT, interventions=(Intervention("attn_out", "zero", 1),))
     np.testing.assert_array_equal(changed[want], tiny_engine().run(question, [want])[want])
+
+
+def test_a_change_is_held_against_the_same_elsewhere(run):
+    pair = run.beside(run.change("z", "zero", layer=1, head=2))
+    assert [control.question.interventions[0].head for control in pair.controls] == [0, 1, 3]
+    others = [run.beside(control).parting for control in pair.controls]
+    least, most = pair.spread.kl
+    np.testing.assert_array_equal(least, np.min([one.kl for one in others], axis=0))
+    np.testing.assert_array_equal(most, np.max([one.kl for one in others], axis=0))
+    assert most.max() > 0
+    for token, (low, high) in pair.spread.chances.items():
+        logits = np.stack([control["logits", None, -1].astype(np.float64) for control in pair.controls])
+        p = np.exp(logits - logits.max(-1, keepdims=True))
+        p = (p / p.sum(-1, keepdims=True))[:, token]
+        np.testing.assert_allclose((low, high), (p.min(), p.max()), rtol=1e-6)
+
+
+def test_a_patch_is_held_against_the_run_itself_and_a_run_without_changes_against_nothing(run):
+    source = run.model(OTHER)
+    pair = run.beside(run.change("resid_post", "patch", layer=1, source=source))
+    assert not np.any(pair.spread.kl)
+    assert pair.parting.kl.max() > 0
+    with pytest.raises(ValueError, match="no change that others could be held against"):
+        _ = run.beside(source).spread
+
+
+def test_a_random_direction_is_as_long_as_the_one_it_stands_for(run):
+    changed = run.change("resid_post", "add", layer=1, amount=2.0, towards=65)
+    before, after = run["resid_post", 1], changed["resid_post", 1]
+    for control in run.beside(changed).controls:
+        moved = control["resid_post", 1] - before
+        np.testing.assert_allclose(moved, moved[:1].repeat(len(moved), 0), atol=1e-4)
+        length = np.linalg.norm(after - before, axis=-1)
+        np.testing.assert_allclose(np.linalg.norm(moved, axis=-1), length, rtol=1e-4)
+        assert abs(float(moved[0] @ (after - before)[0])) < 0.9 * float(length[0]) ** 2

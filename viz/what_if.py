@@ -96,7 +96,7 @@ _AGAINST = {
     "layer": N_("the same in other layers: {others}"),
     "random": N_("directions drawn at random, as long: seeds {others}"),
     "seed": N_("other noise of the same size: seeds {others}"),
-    "itself": N_("the run patched into itself, which changes nothing"),
+    "itself": N_("B patched into itself instead, which changes nothing"),
 }
 
 

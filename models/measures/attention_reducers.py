@@ -203,7 +203,7 @@ class Reach:
 
 
 class Grid:
-    """Maps [map row src] cut into cells at these edges: the largest of each, or the mean. What no block brings counts as 0.
+    """Maps [map row src] cut into cells at these edges: the largest of each, or the mean. What no block brings is 0.
 
     rows, columns  where cells begin, and where the last one ends
     """

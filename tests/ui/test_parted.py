@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anatomy.alignment import aligned
-from anatomy.parting import KL_ROUNDING, PARTED, Parting, WatchedToken
+from anatomy.parting import KL_ROUNDING, PARTED, Parting, Spread, WatchedToken
 from anatomy.refused import Sentence
 from anatomy.view import View
 from models.engine import Cancelled, Estimate
@@ -20,7 +20,7 @@ from tests.ui.conftest import loaded
 from tests.ui.test_page import drawn, keys, words
 from tests.ui.test_two import of_texts
 from ui import host, parted
-from ui.parted import Names
+from ui.parted import Beside, Names
 
 LABELS = ("a", "b", "c", "d", "e", "f")
 NAMES = Names((LABELS, LABELS))
@@ -166,6 +166,11 @@ def test_the_page_says_what_the_models_arrays_say(open_page):
     assert not app.exception
 
 
+def said_whole(app) -> str:
+    """All that the page says, without its tags."""
+    return unescape(re.sub(r"<[^>]*>", "", words_whole(app)))
+
+
 def words_whole(app) -> str:
     return "\n".join(str(element.proto.body) for element in app.get("html")).replace("\n", "")
 
@@ -222,3 +227,36 @@ def test_what_was_stopped_is_not_asked_again_by_itself(open_page, monkeypatch):
     app.get_by_key("parted.ask").click().run()
     assert 'class="parted"' in words(app)
     assert "attention.figure" in keys(app)
+
+
+def test_a_baseline_is_drawn_as_a_band_and_named():
+    tokens = (WatchedToken(7, "·x", 0.5, 0.25, 1, 2), WatchedToken(9, "·y", 0.1, 0.1, 2, 3))
+    parting = made((0.1, 2.0, 0.5), watched=tokens, at=(1, 1))
+    spread = Spread(3, (np.array((0.0, 1.0, 0.5)), np.array((0.1, 4.0, 0.5))), {7: (0.3, 0.4)})
+    html = parted.shown(parting, NAMES, (1, 1), Beside(spread, "the same at other heads"))
+    said = unescape(re.sub(r"<[^>]*>", "", html))
+    assert "In grey the baseline, the same at other heads: after “b” from 1.00 to 4.00." in said
+    bars = re.findall(r'<b style="height: ([\d.]+)%"></b><i style="bottom: ([\d.]+)%; height: ([\d.]+)%">', html)
+    assert [tuple(map(float, bar)) for bar in bars] == [(2.5, 0.0, 2.5), (50.0, 25.0, 75.0), (12.5, 12.5, 2.0)]
+    assert 'title="“b”: 2.00; baseline 1.00 to 4.00"' in html
+    assert "the highest 4.00" in html
+    assert re.findall(r"<td>([^<]*)</td></tr>", html) == ["30 % – 40 %", "–"]
+
+
+def test_a_baseline_without_predictions_is_named_alone():
+    parting = replace(made(None), predicts=(False, False), without_kl=Sentence("None."))
+    assert parted.against(parting, Beside(Spread(3, None, {}), "the same"), NAMES, (1, 1)) == "Baseline: the same."
+
+
+def test_a_page_of_a_changed_run_names_its_baseline(open_page):
+    app = open_page(panel="attention", text="abcabc", changes="z.zero.layer1.head2")
+    assert "the same at other heads of layer 1: 0, 1, 3" in said_whole(app)
+
+
+def test_a_baseline_that_takes_long_is_asked_for(open_page, monkeypatch):
+    monkeypatch.setattr("ui.baseline.SHORT", 1)
+    monkeypatch.setattr("ui.baseline.SLOW", 0.0)
+    app = open_page(panel="attention", text="abcabc", changes="z.zero.layer1.head2")
+    assert "the same at other heads" not in said_whole(app)
+    app.button(key="baseline.ask").click().run()
+    assert "the same at other heads of layer 1: 0, 1, 3" in said_whole(app)
