@@ -113,8 +113,7 @@ class Moved:
     arrives: Float[Tensor, "head pos"] | None = None
 
     def by(self, weights: Float[Tensor, "head row src"], first: int, head: int | None = None) -> Tensor:
-        """The size of these weights of the rows from `first` on times what they move, a length: [head row src]. head: whose
-        alone."""
+        """Lengths of what these weights of the rows from `first` on move: [head row src]. head: whose alone."""
         heads = slice(None) if head is None else slice(head, head + 1)
         brought = (weights * self.lengths[heads, None, : weights.shape[2]]).abs_()
         if self.arrives is None:

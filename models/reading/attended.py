@@ -50,8 +50,8 @@ class Tile:
 
     @cached_property
     def entropy(self) -> Float[Tensor, " head"]:
-        """Σ over the rows of −Σ p log p, in nats: log p is exponent − log total, no logarithm of a weight is taken. 0 for
-        a row of zeros."""
+        """Σ over the rows of −Σ p log p, in nats: log p is exponent − log total, no logarithm of a weight is taken. A
+        row of zeros has 0."""
         pairs = zip(self.shares.flatten(1), self.exponents.flatten(1), strict=True)
         return self.totals.log().sum(-1) - torch.stack([torch.dot(*pair) for pair in pairs])
 
