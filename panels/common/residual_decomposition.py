@@ -14,6 +14,7 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.normed import ATTENTION, FFN, follows_sum, normed
 from panels.common.normed import needs as normed_needs
+from panels.common.touched import NOTHING, Touched
 
 WRITES = ("attn_out", "ffn_out")
 
@@ -29,6 +30,7 @@ class ResidualDecomposition:
     size     largest number of what the model holds there
     added    largest number that is added up, or that is normalized
     total    squared length of the final stream; None where every layer has sums of its own
+    changed  changes between a sum and what the model holds there
     """
 
     shares: Float[np.ndarray, "2 layer"]
@@ -38,6 +40,12 @@ class ResidualDecomposition:
     size: float
     added: float
     total: float | None
+    changed: Touched = NOTHING
+
+    @property
+    def parts(self) -> bool:
+        """Whether something is changed in between, so that they are not one."""
+        return self.changed.part(self.off, self.size, self.added)
 
 
 def entrance(spec: ModelSpec) -> str:
@@ -103,4 +111,5 @@ def _by_layer(trace: Trace, view: Fitted) -> ResidualDecomposition:
         size=max(float(np.abs(each.after).max()) for each in checked),
         added=max(float(np.abs(each.after).max()) for each in checked),
         total=None,
+        changed=checked[0].changed + checked[1].changed,
     )

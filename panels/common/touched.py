@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from anatomy.interventions import at
-from anatomy.request import Intervention
+from anatomy.request import Intervention, Op
 from anatomy.trace import Trace
 from viz.format import within
 from viz.what_if import in_short
@@ -36,6 +36,14 @@ class Touched:
         )
         return cls(made, tuple("" if one.token is None else trace.names.get(one.token, "") for one in made))
 
+    def __add__(self, other: "Touched") -> "Touched":
+        return Touched(self.made + other.made, self.tokens + other.tokens)
+
+    def of_ops(self, *ops: Op) -> "Touched":
+        """Those of these operations alone."""
+        kept = [(one, token) for one, token in zip(self.made, self.tokens, strict=True) if one.op in ops]
+        return Touched(tuple(one for one, _token in kept), tuple(token for _one, token in kept))
+
     def part(self, difference: float, *compared: float | np.ndarray) -> bool:
         """Whether there is such a change, and the difference is more than rounding: numbers as for `within`."""
         return bool(self.made) and not within(difference, *compared)
@@ -44,3 +52,13 @@ class Touched:
     def says(self) -> str:
         """What is changed, in one line."""
         return in_short(self.made, self.tokens)
+
+
+NOTHING = Touched()
+
+
+def of_ffn(trace: Trace, layer: int, pos: int) -> Touched:
+    """The changes of what a layer's FFN writes to a token. Where norms stand before the parts, those of the stream after
+    it count to its write (`models/reading/interventions.py`)."""
+    sites = ("ffn_out", "resid_post") if trace.spec.norm.place == "pre" else ("ffn_out",)
+    return Touched.of(trace, layer, *sites, pos=pos)
