@@ -15,6 +15,7 @@ from anatomy.view import Fitted
 from panels.common.normed import ATTENTION, FFN, follows_sum, normed
 from panels.common.normed import needs as normed_needs
 from panels.common.touched import NOTHING, Touched
+from viz.format import within
 
 WRITES = ("attn_out", "ffn_out")
 
@@ -81,8 +82,10 @@ def _through(trace: Trace, view: Fitted) -> ResidualDecomposition:
     enters = trace[Want("resid_pre", 0, pos=view.pos)]
     final = trace[Want("resid_post", trace.spec.layers - 1, pos=view.pos)]
     parts = np.concatenate([enters[None], writes.reshape(-1, len(enters))])  # [1 + 2 · layer, d_model]
-    shares = contributions(parts)
     total = parts.sum(axis=0, dtype=np.float64)
+    empty = within(float(np.abs(total).max()), parts)  # all that is left is rounding: of nothing there are no shares
+    total = np.zeros_like(total) if empty else total
+    shares = np.zeros(len(parts)) if empty else contributions(parts)
     return ResidualDecomposition(
         shares=shares[1:].reshape(2, -1),
         lengths=norms(writes),

@@ -58,7 +58,13 @@ NOTHING = Touched()
 
 
 def of_ffn(trace: Trace, layer: int, pos: int) -> Touched:
-    """The changes of what a layer's FFN writes to a token. Where norms stand before the parts, those of the stream after
-    it count to its write (`models/reading/interventions.py`)."""
+    """The changes of what a layer's FFN writes to a token. Where norms stand before the parts, those of the stream
+    after it count to its write (`models/reading/interventions.py`)."""
     sites = ("ffn_out", "resid_post") if trace.spec.norm.place == "pre" else ("ffn_out",)
+    return Touched.of(trace, layer, *sites, pos=pos)
+
+
+def of_attention(trace: Trace, layer: int, pos: int) -> Touched:
+    """The same of what a layer's attention writes to a token."""
+    sites = ("attn_out", "resid_mid") if trace.spec.norm.place == "pre" else ("attn_out",)
     return Touched.of(trace, layer, *sites, pos=pos)

@@ -112,6 +112,8 @@ def caption(sheet: Sheet) -> str:
     values = {"token": quoted(sheet.token), "largest": _largest(entries)} | sheet.error
     if entries.lead is None:
         return _within_layers(sheet, values)
+    if entries.total == 0:
+        return _nothing_left(sheet, values)
     attention, ffn = sheet.wholes
     summed = ngettext(
         "{enters} and {count} write add up to the final stream of {token} (largest difference {off}, numbers up to "
@@ -128,6 +130,19 @@ def caption(sheet: Sheet) -> str:
         **values,
     )
     return " ".join(sentence for sentence in (summed, _against(entries)) if sentence)
+
+
+def _nothing_left(sheet: Sheet, values: dict[str, str]) -> str:
+    """That what is written cancels, so that nothing has a share in the sum."""
+    return ngettext(
+        "{enters} and {count} write add up to the final stream of {token}, and that is 0 (largest difference {off}): "
+        "nothing has a share in it.",
+        "{enters} and {count} writes add up to the final stream of {token}, and that is 0 (largest difference {off}): "
+        "nothing has a share in it.",
+        sheet.entries.shares.size,
+        enters=entrance(sheet.spec).capitalize(),
+        **values,
+    )
 
 
 def _within_layers(sheet: Sheet, values: dict[str, str]) -> str:
@@ -212,6 +227,8 @@ def _sum(sheet: Sheet) -> list[str]:
         _("largest difference from the model's own final stream: {off} (its numbers go up to {size})", **sheet.error),
         _("share of a write = write · final / ‖final‖², ‖final‖² = {squared}", squared=number(squared)),
     ]
+    if not squared:
+        return lines
     lines += [
         _("layer {layer}, {part}: {ratio}", layer=sheet.layer, part=_(part), ratio=_ratio(share, squared))
         for part, share in zip(_PARTS, entries.shares[:, sheet.layer].tolist(), strict=True)
