@@ -42,8 +42,10 @@ def percent(share: float) -> str:
     if math.isnan(share):
         return "–"
     value = 100 * share
-    if value < 0 or value > 100 * (1 + FRACTION):
+    if value <= -0.01 or value > 100 * (1 + FRACTION):
         return signed_percent(share)
+    if value < 0:
+        return f"> {_percent(exact(-0.01))}"
     if value >= 99.5:
         return _percent("100" if value >= 99.9999 else exact(min(round(value, 2), 99.99)))
     if value >= 9.95 or value == 0:
