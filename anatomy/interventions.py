@@ -217,6 +217,40 @@ def numbers(asked: Iterable[Intervention], tokens: int) -> tuple[int, int]:
     return first, last
 
 
+def place(asked: Iterable[Intervention], token: int) -> int:
+    """The position number of one token under these changes. token: which of the text, from 0."""
+    for intervention in asked:
+        if intervention.site == POSITIONS:
+            token = 0 if intervention.op == "zero" else token + int(intervention.amount)
+    return token
+
+
+def at(asked: Iterable[Intervention], site: str, layer: int | None) -> tuple[Intervention, ...]:
+    """Those that are done at a site of a layer; the stream that leaves a layer is the one that enters the next."""
+    places = {(site, layer)}
+    if layer is not None and site == "resid_post":
+        places.add(("resid_pre", layer + 1))
+    if layer is not None and site == "resid_pre":
+        places.add(("resid_post", layer - 1))
+    return tuple(one for one in asked if (one.site, one.layer) in places)
+
+
+AT_ONCE = N_(
+    "What is changed in this run depends on which tokens are there and where: none can be computed alone over the "
+    "cache, so nothing is compared with it."
+)
+
+
+def of_itself(intervention: Intervention) -> bool:
+    """Whether a part so changed is still a function of what it reads, the same at every position."""
+    return intervention.op in ("zero", "scale") and intervention.pos is None
+
+
+def stepwise(asked: Iterable[Intervention]) -> bool:
+    """Whether a text may go on token by token over the cache: no change depends on which tokens are there besides."""
+    return all(one.site == POSITIONS or (of_itself(one) and one.site != "pattern") for one in asked)
+
+
 # In a link: “z.zero.layer18.head6 act.scale.layer3.neuron55.amount2”, off ones led by “off.”; texts follow a “!” each.
 _NUMBERED = tuple(field.name for field in fields(Intervention) if field.name not in ("site", "op", "sources"))
 _NUMBER = r"-?[0-9]{1,9}(?:\.[0-9]{1,20})?(?:e-[0-9]{1,3})?"

@@ -31,6 +31,14 @@ def entropy(probabilities: Float[Array, "... n"]) -> Float[Array, "..."]:
     return -(p * np.log(np.where(p > 0, p, 1.0))).sum(axis=-1)
 
 
+def as_shares(weights: Float[Array, "... n"]) -> Float[Array, "... n"]:
+    """|w| / Σ |w| over the last axis, in float64: what is a distribution but for rounding stays what it is, and zeros
+    stay zeros. A change may leave attention weights below 0, or some that do not add up to 1."""
+    sizes = np.abs(weights.astype(np.float64))
+    totals = sizes.sum(axis=-1, keepdims=True)
+    return sizes / np.where((np.abs(totals - 1) <= FRACTION) | (totals == 0), 1.0, totals)
+
+
 def nucleus(probabilities: Float[Array, " n"], mass: float) -> int:
     """How many of the most probable entries it takes to hold at least `mass`."""
     running = np.cumsum(np.sort(probabilities.astype(np.float64))[::-1])
@@ -149,6 +157,7 @@ def head_scores(pattern: Float[Array, "head pos src"], ids: Int[Array, " pos"]) 
     places (Olsson et al. 2022, "In-context Learning and Induction Heads"), copies of the token itself not counted:
     in a row of equal tokens there is nothing else to follow.
     later: weight on all tokens that come after, over all rows.
+    entropy and distance are of each row as a distribution (`as_shares`), whatever a change makes of its weights.
     local: weight on tokens at most LOCAL away, the token itself among them, over the tokens that have more than LOCAL
     before them (the others may look at nothing else).
     """
@@ -158,7 +167,7 @@ def head_scores(pattern: Float[Array, "head pos src"], ids: Int[Array, " pos"]) 
     followers[:, 1:] = copies[:, :-1] & (np.arange(n)[:, None] > np.arange(n - 1)[None, :])
     followers &= ids[:, None] != ids[None, :]
     place = np.arange(n)
-    after_first = pattern[:, 1:]
+    after_first, shares = pattern[:, 1:], as_shares(pattern)
     weights = {
         "previous": pattern[:, place[1:], place[:-1]],
         "first": after_first[:, :, 0],
@@ -166,31 +175,39 @@ def head_scores(pattern: Float[Array, "head pos src"], ids: Int[Array, " pos"]) 
         "induction": _mass(pattern, followers),
         "local": _mass(pattern, close_by(n)),
         "later": _mass(pattern, ~np.tri(n, dtype=bool), np.ones(n, bool)),
-        "entropy": entropy(pattern),
-        "distance": (after_first * np.abs(place[1:, None] - place[None, :])).sum(axis=-1, dtype=np.float64),
+        "entropy": entropy(shares),
+        "distance": (shares[:, 1:] * np.abs(place[1:, None] - place[None, :])).sum(axis=-1, dtype=np.float64),
     }
     return {name: _mean(values).astype(np.float32) for name, values in weights.items()}
 
 
 def apart(pattern: Float[Array, "head pos src"]) -> Float[Array, " head"]:
     """How unlike each head's rows are those of the other heads: Jensen–Shannon divergence in nats, the mean over rows
-    and over the other heads; between 0 and log 2. A head without others: 0. Lin 1991, sec. IV."""
-    rows = entropy(pattern)  # [head pos]
+    and over the other heads; between 0 and log 2. A head without others: 0. Lin 1991, sec. IV.
+
+    Of rows as distributions (`as_shares`). A row of zeros is no distribution: it is 0 far from another one, and ½ log 2
+    from one that reads.
+    """
+    shares = as_shares(pattern)
+    rows, read = entropy(shares), shares.sum(axis=-1)  # [head pos]
     means = np.zeros(len(pattern))
-    for head, map_ in enumerate(pattern.astype(np.float64)):
+    for head, map_ in enumerate(shares):
         others = np.delete(np.arange(len(pattern)), head)
-        mixed = entropy((map_ + pattern[others]) / 2)  # [other pos]
+        summed = map_ + shares[others]  # [other pos src]
+        mixed = (entropy(summed) + (read[head] + read[others]) * math.log(2)) / 2  # [other pos]
         divergence = mixed - (rows[head] + rows[others]) / 2
         means[head] = divergence.mean() if len(others) else 0.0
     return means
 
 
 def reach(pattern: Float[Array, "head pos src"]) -> Float[Array, " src"]:
-    """Share of all weight, over heads and rows, that goes to tokens 0, 1, 2 … away; adds up to 1."""
+    """Share of all weight, over heads and rows, that goes to tokens 0, 1, 2 … away; adds up to 1. Of rows as
+    distributions (`as_shares`); all 0 where no row reads anything."""
     place = np.arange(pattern.shape[-1])
-    weights = pattern.sum(axis=0, dtype=np.float64)  # [pos src]
+    weights = as_shares(pattern).sum(axis=0)  # [pos src]
     distances = np.abs(place[:, None] - place)
-    return np.bincount(distances.ravel(), weights.ravel(), len(place)) / weights.sum()
+    total = weights.sum()
+    return np.bincount(distances.ravel(), weights.ravel(), len(place)) / (total if total else 1.0)
 
 
 def close_by(n: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from anatomy.language import N_, _, get_locale
 from anatomy.numerals import Numerals, numerals
-from anatomy.rounding import bound
+from anatomy.rounding import FRACTION, bound
 from viz import nouns
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -37,10 +37,15 @@ def exact(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share from 0 to 1 as percent: whole from 10 on, two digits below, never rounded up to 100 nor down to 0."""
+    """A share from 0 to 1 as percent: whole from 10 on, two digits below, never rounded up to 100 nor down to 0. One
+    below 0, or above 1 by more than rounding, as some changes leave attention weights: −14 %, 200 %."""
     if math.isnan(share):
         return "–"
     value = 100 * share
+    if value <= -0.01 or value > 100 * (1 + FRACTION):
+        return signed_percent(share)
+    if value < 0:
+        return f"> {_percent(exact(-0.01))}"
     if value >= 99.5:
         return _percent("100" if value >= 99.9999 else exact(min(round(value, 2), 99.99)))
     if value >= 9.95 or value == 0:
@@ -96,12 +101,21 @@ def rounding(difference: float, *compared: float | np.ndarray, digits: int = 2) 
     decides the bound (`anatomy.rounding`). A difference above it is no rounding: it is printed as the number it is,
     with so many digits.
     """
-    sizes = np.abs(np.concatenate([np.ravel(numbers).astype(np.float64) for numbers in compared]))
-    allowed = bound(float(sizes.max(where=np.isfinite(sizes), initial=0.0)))
+    allowed = _allowed(compared)
     if not abs(difference) < allowed:  # NaN too; and 0 where all is 0
         return number(abs(difference), digits)
     power = round(math.log10(allowed))
     return _("below {bound}", bound=number(allowed, 1) if power >= 0 else f"10{str(power).translate(_RAISED)}")
+
+
+def within(difference: float, *compared: float | np.ndarray) -> bool:
+    """Whether a difference that ought to be 0 is, but for rounding; the numbers as `rounding` takes them."""
+    return difference == 0 or abs(difference) < _allowed(compared)
+
+
+def _allowed(compared: Iterable[float | np.ndarray]) -> float:
+    sizes = np.abs(np.concatenate([np.ravel(numbers).astype(np.float64) for numbers in compared]))
+    return bound(float(sizes.max(where=np.isfinite(sizes), initial=0.0)))
 
 
 def counted(count: float) -> str:

@@ -27,6 +27,7 @@ FEW = 8  # cells that are pooled one by one
 _CHUNK = 1 << 14  # cells of all heads that are compared at a time: what stands between stays in the processor's cache
 _TINY = 1e-30  # too small to change any weight that counts
 KINDS = ("previous", "first", "local", "duplicate", "induction", "later", "distance", "entropy")
+_DISTANCE = KINDS.index("distance")
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,9 @@ class Moved:
     arrives: Float[Tensor, "head pos"] | None = None
 
     def by(self, weights: Float[Tensor, "head row src"], first: int, head: int | None = None) -> Tensor:
-        """These weights of the rows from `first` on times what they move: [head row src]. head: whose alone."""
+        """Lengths of what these weights of the rows from `first` on move: [head row src]. head: whose alone."""
         heads = slice(None) if head is None else slice(head, head + 1)
-        brought = weights * self.lengths[heads, None, : weights.shape[2]]
+        brought = (weights * self.lengths[heads, None, : weights.shape[2]]).abs_()
         if self.arrives is None:
             return brought
         return brought * self.arrives[heads, first : first + weights.shape[1], None]
@@ -141,7 +142,10 @@ class HeadScores:
 
     def add(self, tile: Tile) -> None:
         """Sums of weights × what each pair counts for, and of entropies."""
-        sums = self._text.pairs(tile) @ tile.weights.flatten(1).T  # [kind head]
+        pairs = self._text.pairs(tile)
+        sums = pairs @ tile.weights.flatten(1).T  # [kind head]
+        if tile.shared is not None:
+            sums[_DISTANCE] = tile.shared.flatten(1) @ pairs[_DISTANCE]
         self._sums += torch.cat([sums, tile.entropy[None]])
 
     def done(self) -> tuple[Float[np.ndarray, " head"], ...]:
@@ -153,7 +157,8 @@ class Apart:
     """`anatomy.measure.apart`, in nats: every pair of heads once, those equally far apart in their order at a time.
 
     The mean over rows of differences of entropies is the difference of sums over all cells, so rows need not be kept
-    apart. With s = p + q the entropy of (p + q) / 2 is log 2 − ½ Σ s log s.
+    apart. With s = p + q the entropy of (p + q) / 2 is ½ log 2 · Σ s − ½ Σ s log s. Weights that are no distribution
+    count by their sizes, as shares of their row; a row of zeros is itself, and 0 far from another one.
     """
 
     def __init__(self, text: Text, heads: int) -> None:
@@ -161,17 +166,19 @@ class Apart:
 
     def add(self, tile: Tile) -> None:
         """The divergence of every pair, summed over these rows."""
-        heads, rows = tile.weights.shape[:2]
+        heads = len(tile.weights)
+        rows = _that_read(tile).repeat(2)
         pairs = [(step, heads if 2 * step < heads else heads // 2) for step in range(1, heads // 2 + 1)]
         totals = [torch.zeros(count, dtype=torch.float64) for _step, count in pairs]  # Σ s log s
-        for cells in tile.weights.flatten(1).split(_CHUNK, 1):
+        for cells in tile.shares.flatten(1).split(_CHUNK, 1):
             twice = cells.repeat(2, 1).add_(_TINY)  # 0 · log 0 counts as 0
             for total, (step, count) in zip(totals, pairs, strict=True):
                 summed = twice[:count] + twice[step : step + count]  # [pair cell]
                 total += summed.log().mul_(summed).sum(-1)
         own = tile.entropy.double().repeat(2)
         for total, (step, count) in zip(totals, pairs, strict=True):
-            unlike = rows * math.log(2) - (total + own[:count] + own[step : step + count]) / 2
+            read = rows[:count] + rows[step : step + count]  # Σ s
+            unlike = (read * math.log(2) - (total + own[:count] + own[step : step + count])) / 2
             self._total[:count] += unlike
             self._total.index_add_(0, torch.arange(step, step + count) % heads, unlike)
 
@@ -179,6 +186,14 @@ class Apart:
         """The mean over rows and the other heads."""
         others = max(1, len(self._total) - 1)
         return ((self._total / (self._rows * others)).clamp(min=0.0).float().numpy(),)
+
+
+def _that_read(tile: Tile) -> Float[Tensor, " head"]:
+    """How many rows of each head are no row of zeros, as floats."""
+    heads, rows = tile.weights.shape[:2]
+    if tile.shared is None:
+        return torch.full((heads,), rows, dtype=torch.float64)
+    return tile.shared.any(-1).sum(-1).double()
 
 
 class Reach:
@@ -191,15 +206,16 @@ class Reach:
         """The weight at each distance from these rows."""
         rows, columns = tile.weights.shape[1:]
         along = columns + rows - 1
-        lifted = pad(tile.weights.sum(0).flip(0), (0, rows)).flatten()[: rows * along]
+        lifted = pad(tile.shares.sum(0).flip(0), (0, rows)).flatten()[: rows * along]
         sums = lifted.view(rows, along).sum(0)  # of each diagonal, the one that looks back furthest last
         back = tile.first + rows  # diagonals that look back or at the token itself
         self._weights[:back] += sums[:back].flip(0)
         self._weights[1 : 1 + along - back] += sums[back:]
 
     def done(self) -> tuple[Float[np.ndarray, " src"]]:
-        """Shares that add up to 1."""
-        return ((self._weights / self._weights.sum()).float().numpy(),)
+        """Shares that add up to 1; all 0 where no row reads anything."""
+        total = float(self._weights.sum())
+        return ((self._weights / total if total else self._weights).float().numpy(),)
 
 
 class Grid:

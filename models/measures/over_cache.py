@@ -8,13 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from anatomy.interventions import AT_ONCE
 from anatomy.language import N_
+from anatomy.refused import Refused
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from models.loaded.generate import new_cache, step
 from models.loaded.reasons import NO_HEAD
 from models.measure import Measure, once, sites_of
 from models.measures.context import RunContext
+from models.reading.interventions import holding
 from models.reading.recorder import recording, silent
 
 MEASURES = (Measure(("cache_gap",), frozenset({"logits"}), rows=once, passes=1, cached=True),)
@@ -41,8 +44,11 @@ def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]
 
 
 def _gap(context: RunContext, pos: int | None) -> float:
-    """Largest difference, over the vocabulary, between the logits with the cache and those of the run."""
+    """Largest difference, over the vocabulary, between the logits with the cache and those of the run. Refused under
+    changes that depend on the whole text: a token alone would be changed in another way."""
     assert pos is not None, "cache_gap has not been refused, so it names a position"
+    if not holding().stepwise:
+        raise Refused(AT_ONCE)
     ids, cache = torch.from_numpy(context.ids), new_cache(context.loaded)
     if pos > 0:
         with recording(silent(len(context.loaded.layers))):

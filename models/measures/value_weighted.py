@@ -54,9 +54,5 @@ def _contribution(context: RunContext, want: Want) -> Float[Tensor, "head ... sr
     assert want.layer is not None, f"{want} has passed axes_of, so it names a layer"
     pattern = context.tensor(Want("pattern", want.layer, pos=want.pos))  # [head (pos) src]
     v = context.tensor(Want("v", want.layer))  # [kv src d_head]
-    moved = lengths(context.loaded, want.layer, v)  # [head src]
-    brought = pattern * (moved if want.pos is not None else moved[:, None])
-    shares = arriving.of_values(context.loaded, want.layer, len(context.ids))
-    if shares is None:
-        return brought
-    return brought * (shares[:, :, None] if want.pos is None else shares[:, want.pos, None]).abs()
+    by = moved(context.loaded, want.layer, v).by
+    return by(pattern, 0) if want.pos is None else by(pattern[:, None], want.pos)[:, 0]

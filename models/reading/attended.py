@@ -16,6 +16,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import threshold
 
+from anatomy.rounding import FRACTION
+
 CELLS = 1 << 19  # weights in a tile, of all its heads: 2 MB
 ROWS = 64  # of a block; a text of at most twice as many is one block
 _FAR = 80.0  # below the best score of a row, from which on a weight is 0; an exponential that underflows is slow
@@ -31,17 +33,26 @@ class Tile:
 
     exponents  scores minus the largest of their row, −80 at least
     totals     Σ exp(exponents) of each row, by which the weights are divided
+    shared     what exponents and totals are of, where a change leaves weights that are no distribution: their sizes as
+               shares of their row (`shares_of`); None: the weights themselves
     """
 
     first: int
     weights: Float[Tensor, "head row src"]
     exponents: Float[Tensor, "head row src"]
     totals: Float[Tensor, "head row"]
+    shared: Float[Tensor, "head row src"] | None = None
+
+    @property
+    def shares(self) -> Float[Tensor, "head row src"]:
+        """Each row as a distribution, of which entropies are; all 0 where all of its weights are."""
+        return self.weights if self.shared is None else self.shared
 
     @cached_property
     def entropy(self) -> Float[Tensor, " head"]:
-        """Σ over the rows of −Σ p log p, in nats: log p is exponent − log total, no logarithm of a weight is taken."""
-        pairs = zip(self.weights.flatten(1), self.exponents.flatten(1), strict=True)
+        """Σ over the rows of −Σ p log p, in nats: log p is exponent − log total, no logarithm of a weight is taken. A
+        row of zeros has 0."""
+        pairs = zip(self.shares.flatten(1), self.exponents.flatten(1), strict=True)
         return self.totals.log().sum(-1) - torch.stack([torch.dot(*pair) for pair in pairs])
 
 
@@ -138,11 +149,12 @@ class Attended:
                 row += rows.shape[1]
 
     def _changed_tiles(self, head: int | None, first: int, last: int) -> Iterator[Tile]:
-        """The same where the weights are not the softmax of the scores: a weight's exponent is its logarithm."""
+        """The same where the weights are not the softmax of the scores: the exponents are the shares' logarithms."""
         for start in range(first, last, ROWS):
             weights = self.weights(start, min(start + ROWS, last), head)
-            exponents = weights.log().nan_to_num(nan=-_FAR, neginf=-_FAR).clamp(min=-_FAR)
-            yield Tile(start, weights, exponents, weights.new_ones(weights.shape[:2]))
+            shares = shares_of(weights)
+            exponents = shares.log().clamp(min=-_FAR)  # 0 · log 0 counts as 0
+            yield Tile(start, weights, exponents, weights.new_ones(weights.shape[:2]), shares)
 
     def _scores(
         self, first: int, end: int, head: int | None, width: int, barred: float = -torch.inf, room: Tensor | None = None
@@ -183,6 +195,15 @@ def _tile(first: int, scores: Float[Tensor, "head row src"]) -> Tile:
     totals = weights.sum(-1)  # [head row]
     weights *= totals.reciprocal()[..., None]
     return Tile(first, weights, scores, totals)
+
+
+def shares_of(weights: Float[Tensor, "head row src"]) -> Float[Tensor, "head row src"]:
+    """|w| / Σ |w| of each row, in any run a distribution: weights that are one are themselves to the last bit, a row of
+    zeros stays one. What a run's weights are below 0 or times a factor counts by its size."""
+    sizes = weights.abs()
+    totals = sizes.sum(-1, keepdim=True)
+    one = ((totals - 1).abs() <= FRACTION) | (totals == 0)  # no more than the softmax's own rounding
+    return sizes / torch.where(one, 1.0, totals)
 
 
 def together(several: Sequence[Attended]) -> Attended:

@@ -18,12 +18,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from anatomy.interventions import POSITIONS
+from anatomy.interventions import POSITIONS, of_itself, stepwise
 from anatomy.request import Intervention
 from models.reading.attended import Attended
 from models.reading.operations import ChangedWeights, Made
 
-_FUNCTIONAL = ("zero", "scale")  # with these a part is a function of what it reads, as before
 _BEFORE, _MIDDLE, _AFTER = "resid_pre", "resid_mid", "resid_post"
 
 
@@ -51,16 +50,13 @@ class Changes:
     @property
     def of_function(self) -> "Changes":
         """Those under which a part is still a function of what it reads, the same at every position."""
-        kept = (made for made in self.made if made.intervention.op in _FUNCTIONAL and made.intervention.pos is None)
+        kept = (made for made in self.made if of_itself(made.intervention))
         return Changes(tuple(kept))
 
     @property
     def stepwise(self) -> bool:
         """A text may go on token by token: no change depends on which tokens are there besides."""
-        asked = [made.intervention for made in self.made]
-        return all(one.site == POSITIONS for one in asked) or (
-            len(self.of_function.made) == len(asked) and all(one.site != "pattern" for one in asked)
-        )
+        return stepwise(made.intervention for made in self.made)
 
 
 def _place(intervention: Intervention) -> tuple[str, int | None]:

@@ -130,10 +130,12 @@ def caption(looks: Looks) -> str:
             head=looks.head,
             looking=looks.looking,
         )
+    if float(row.weights[row.strongest]) <= 0:
+        return _ribbonless(looks)
     if float(row.weights[row.strongest]) < _LEAST:
-        return f"{_all_thin(looks, row.strongest)} {_half(row.weights)}"
+        return _joined(_all_thin(looks, row.strongest), _half(row.weights))
     if count := level(row.weights):
-        return f"{_all_alike(looks, count)} {_half(row.weights)} {_drawn(looks)}"
+        return _joined(_all_alike(looks, count), _half(row.weights), _drawn(looks))
     thickest = _(
         "In layer {layer}, head {head}, the thickest ribbon of {looking} goes to {looked}: {weight}, {relation}.",
         layer=looks.layer,
@@ -143,7 +145,21 @@ def caption(looks: Looks) -> str:
         weight=percent(float(row.weights[row.strongest])),
         relation=relation(looks.tokens, row.pos, row.strongest),
     )
-    return f"{thickest} {_half(row.weights)} {_drawn(looks)}"
+    return _joined(thickest, _half(row.weights), _drawn(looks))
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))
+
+
+def _ribbonless(looks: Looks) -> str:
+    """That nothing is drawn for the chosen token, in a run whose changes leave it no weight above 0."""
+    return _(
+        "In layer {layer}, head {head}, {looking} has no ribbon: no token gets a weight above 0.",
+        layer=looks.layer,
+        head=looks.head,
+        looking=looks.looking,
+    )
 
 
 def _all_alike(looks: Looks, count: int) -> str:
@@ -174,8 +190,10 @@ def _all_thin(looks: Looks, strongest: int) -> str:
 
 
 def _half(row: Float[np.ndarray, " src"]) -> str:
-    """How many tokens hold half of the row."""
+    """How many tokens hold half of the row; "" where some weight is below 0, so that there is no half."""
     best = -np.sort(-row[~np.isnan(row)])
+    if best[-1] < 0:
+        return ""
     count = int(np.searchsorted(np.cumsum(best), 0.5 * best.sum() - 1e-12) + 1)
     return ngettext(
         "{count} token holds half of its attention.",

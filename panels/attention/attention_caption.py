@@ -37,6 +37,8 @@ def _gives(attention: AttentionMap) -> str:
     best = _("Most goes to {best} ({share}).", best=row.named(row.strongest), share=percent(most))
     if np.isnan(weight):
         return f"{_unseen(attention, row.looked)} {best}"
+    if not np.nan_to_num(row.shown).any():
+        return _("In layer {layer}, head {head}, {looking} gives no token any weight.", **_looking(attention))
     if (count := level(row.shown)) and not (attention.view[WORDS] or row.left_out):
         return _(
             "In layer {layer}, head {head}, {looking} spreads its attention about evenly: {share} to each of the "

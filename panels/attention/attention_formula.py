@@ -64,8 +64,12 @@ def _score_lines(spec: ModelSpec, products: Products, row: ShownRow) -> list[str
         score=number(score),
         difference=rounding(plain - score, products.scores, products.q * products.k * products.factor.value),
     )
-    lines = [compared, *more, _softmax_line(products, score)]
-    if row.left_out and np.isfinite(row.shown[row.key]):
+    soft, own = _softmax(products, score), float(row.weights[row.key])
+    changed = products.weighed.part(soft - own, 1.0)
+    lines = [compared, *more, _softmax_line(products, score, soft)]
+    if changed:
+        lines.append(_reweighed(products, own))
+    if row.left_out and not changed and np.isfinite(row.shown[row.key]):
         lines.append(_without_first(row.weight(row.key), row.first, float(row.shown[row.key])))
     return lines
 
@@ -82,16 +86,34 @@ def _plain_score(products: Products) -> tuple[str, float, list[str]]:
     return sum_, scaled + added, [_("b: what this head adds for the distance between the two")]
 
 
-def _softmax_line(products: Products, score: float) -> str:
+def _reweighed(products: Products, weight: float) -> str:
+    """The weight after what is changed in this run."""
+    return _(
+        "a change of this run comes after that ({change}), and the weight is {own}",
+        change=products.weighed.says,
+        own=number(weight),
+    )
+
+
+def _softmax(products: Products, score: float) -> float:
+    """The weight of a score among those of its row."""
+    return math.exp(score - _log_sum(products))
+
+
+def _log_sum(products: Products) -> float:
+    """ln Σ e^score of the row, safe for large scores."""
     kept = products.scores[np.isfinite(products.scores)].astype(np.float64)
-    total = float(kept.max() + np.log(np.exp(kept - kept.max()).sum()))  # ln Σ e^score, safe for large scores
+    return float(kept.max() + np.log(np.exp(kept - kept.max()).sum()))
+
+
+def _softmax_line(products: Products, score: float, weight: float) -> str:
     return ngettext(
         "e^{score} / Σ = {weight}, where Σ = e^{total} is the sum over the {count} token it may see",
         "e^{score} / Σ = {weight}, where Σ = e^{total} is the sum over the {count} tokens it may see",
-        len(kept),
+        int(np.isfinite(products.scores).sum()),
         score=number(score),
-        weight=number(math.exp(score - total)),
-        total=number(total),
+        weight=number(weight),
+        total=number(_log_sum(products)),
     )
 
 
@@ -108,8 +130,20 @@ def _sum_lines(products: Products, row: ShownRow) -> list[str]:
     """Weight × value, added up, against what the model computed."""
     v = products.v.astype(np.float64)
     off = float(np.abs(np.nan_to_num(row.weights) @ v - products.z).max())
+    product = f"→ {number(row.weight(row.key))} × v({quoted(row.label(row.key))})"
+    if products.summed.part(off, v):
+        changed = ngettext(
+            "such products, summed over {count} token; a change of this run comes after that ({change}): they are not "
+            "its z, largest difference {difference}",
+            "such products, summed over {count} tokens; a change of this run comes after that ({change}): they are not "
+            "its z, largest difference {difference}",
+            len(v),
+            change=products.summed.says,
+            difference=rounding(off, v),
+        )
+        return [product, changed]
     return [
-        f"→ {number(row.weight(row.key))} × v({quoted(row.label(row.key))})",
+        product,
         ngettext(
             "such products, summed over {count} token = the model's own z, largest difference {difference}",
             "such products, summed over {count} tokens = the model's own z, largest difference {difference}",
@@ -122,7 +156,8 @@ def _sum_lines(products: Products, row: ShownRow) -> list[str]:
 def _product_line(row: ShownRow) -> str:
     """Weight × length of the value = length."""
     weight, length = row.weight(row.key), row.length(row.key)
-    rule = "‖weight × v W_O‖ = weight × ‖v W_O‖"
+    rule = f"‖weight × v W_O‖ = {'weight' if weight >= 0 else '|weight|'} × ‖v W_O‖"
+    weight = abs(weight)
     if weight == 0:
         return f"{rule} = 0"
     return f"{rule} = {number(weight)} × {number(length / weight)} = {number(length)}"

@@ -22,6 +22,7 @@ from panels.common.attention_row import at, seen
 from panels.common.chosen_cell import Factor, group_of
 from panels.common.columns import Columns, columns_of
 from panels.common.shared import WORDS
+from panels.common.touched import Touched
 from viz.scale import ceiling
 
 MOST_JOINED = 1024  # tokens of a text whose words are shown: every pair of its tokens is needed for that
@@ -60,6 +61,8 @@ class Products:
     bias    what is added to this pair's score for the distance (logit); None where nothing is
     v       of every token
     z       the weighted sum of the values
+    weighed changes between the scores and the weights
+    summed  changes between the weighted sum and z
     """
 
     scores: Float[np.ndarray, " src"]
@@ -69,6 +72,8 @@ class Products:
     bias: float | None
     v: Float[np.ndarray, "src d_head"]
     z: Float[np.ndarray, " d_head"]
+    weighed: Touched
+    summed: Touched
 
 
 @dataclass(frozen=True)
@@ -160,6 +165,7 @@ def _products(trace: Trace, view: Fitted, row: ShownRow) -> Products:
     """What the weights of a row of tokens are made of."""
     group = group_of(trace.spec, view)
     biased = isinstance(trace.spec.position, RelativeBias)
+    here = {"head": view.head, "kv": group, "pos": view.pos}
     return Products(
         scores=at(trace, view, "scores")[view.head],
         q=at(trace, view, "q")[view.head].astype(np.float64),
@@ -168,4 +174,6 @@ def _products(trace: Trace, view: Fitted, row: ShownRow) -> Products:
         bias=float(at(trace, view, "pos_bias")[view.head, row.key]) if biased else None,
         v=trace[Want("v", view.layer)][group],
         z=at(trace, view, "z")[view.head],
+        weighed=Touched.of(trace, view.layer, "pattern", **here),
+        summed=Touched.of(trace, view.layer, "z", **here),
     )

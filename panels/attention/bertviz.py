@@ -170,7 +170,7 @@ def caption(links: Links) -> str:
 def _strongest(links: Links) -> str:
     weights, labels = links.weights[links.layers.index(links.layer), links.head], links.labels_shown
     looking, looked = largest_place(_apart(weights))
-    if looking == looked:  # every weight between two is 0
+    if looking == looked:  # no weight between two is above 0
         return _weightless(links)
     values = {
         "layer": links.layer,
@@ -197,7 +197,13 @@ def _placed(labels: Sequence[str], place: int, first: int) -> str:
 
 
 def _weightless(links: Links) -> str:
-    """That no token has a link to another."""
+    """That no token has a link to another. Where something is changed weights may be below 0, which are not drawn."""
+    if _apart(links.weights[links.layers.index(links.layer), links.head]).any():
+        return _(
+            "In layer {layer}, head {head}, no token gives another a weight above 0.",
+            layer=links.layer,
+            head=links.head,
+        )
     if len(links.labels_shown) < len(links.labels):
         return _(
             "In layer {layer}, head {head}, no token of those shown gives any weight to another of them.",

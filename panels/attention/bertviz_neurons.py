@@ -16,6 +16,7 @@ from anatomy.view import Fitted
 from panels.common.attention_row import at, wanted
 from panels.common.chosen_cell import KEEP, Factor, Scored, biases, group_of, scored
 from panels.common.snippet import opening
+from panels.common.touched import Touched
 from panels.panel import Table
 from viz.format import number, percent, quoted, rounding
 from viz.heads import Vectors
@@ -46,6 +47,7 @@ class Asked:
     row               q·k and what becomes of it before the mask, for every token of the text, in float64
     scores            the model's own (logit), −∞ where masked, in float64
     weights           the model's own (probability), in float64
+    weighed           changes between scores and weights
     """
 
     spec: ModelSpec
@@ -60,6 +62,7 @@ class Asked:
     row: Scored
     scores: Float[np.ndarray, " place"]
     weights: Float[np.ndarray, " place"]
+    weighed: Touched
 
     @cached_property
     def best(self) -> int:
@@ -110,6 +113,7 @@ def read(trace: Trace, view: Fitted, places: range) -> Asked:
         row=scored(trace, view),
         scores=scores,
         weights=pattern,
+        weighed=Touched.of(trace, view.layer, "pattern", head=view.head, kv=group_of(trace.spec, view), pos=view.pos),
     )
 
 
@@ -217,11 +221,22 @@ def formula(asked: Asked) -> str:
             score=number(asked.score),
             difference=rounding(float(scores[src]) - asked.score, scores),
         ),
-        _("softmax over the row: {weight}", weight=number(asked.weight)),
+        _weight(asked),
     ]
     if row.added is not None:
         lines.insert(3, _("b: what this head adds for the distance between the two"))
     return "\n".join(lines)
+
+
+def _weight(asked: Asked) -> str:
+    """What becomes of the score."""
+    if asked.weighed.made:
+        return _(
+            "the weight, after what is changed in this run ({change}): {weight}",
+            change=asked.weighed.says,
+            weight=number(asked.weight),
+        )
+    return _("softmax over the row: {weight}", weight=number(asked.weight))
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:

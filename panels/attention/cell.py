@@ -70,16 +70,37 @@ def caption(steps: Steps) -> str:
     score = _says_score(steps)
     if steps.masked:
         return f"{score} {_('the mask makes it −∞, and the weight 0.')}"
-    weighed = ngettext(
-        "softmax over {count} token makes it {weight}. Weight × value, summed over the row, is the model's own z "
-        "(largest difference {difference}).",
-        "softmax over {count} tokens makes it {weight}. Weight × value, summed over the row, is the model's own z "
-        "(largest difference {difference}).",
-        int(steps.seen.sum()),
-        weight=percent(steps.weight),
-        difference=rounding(steps.off, steps.largest),
+    weighed = (
+        _changed(steps)
+        if steps.z_parts
+        else ngettext(
+            "softmax over {count} token makes it {weight}. Weight × value, summed over the row, is the model's own z "
+            "(largest difference {difference}).",
+            "softmax over {count} tokens makes it {weight}. Weight × value, summed over the row, is the model's own z "
+            "(largest difference {difference}).",
+            int(steps.seen.sum()),
+            weight=percent(steps.weight),
+            difference=rounding(steps.off, steps.largest),
+        )
     )
     return " ".join(part for part in (score, weighed, _left_out(steps)) if part)
+
+
+def _changed(steps: Steps) -> str:
+    """The cell's weight, and that the row's sum is not z, as something is changed in between."""
+    weighed = ngettext(
+        "softmax over {count} token makes it {weight}.",
+        "softmax over {count} tokens makes it {weight}.",
+        int(steps.seen.sum()),
+        weight=percent(steps.weight),
+    )
+    after = _(
+        "A change of this run comes after that ({change}): weight × value, summed over the row, is not its z (largest "
+        "difference {difference}).",
+        change=steps.summed.says,
+        difference=rounding(steps.off, steps.largest),
+    )
+    return f"{weighed} {after}"
 
 
 def _says_score(steps: Steps) -> str:

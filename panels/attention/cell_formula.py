@@ -55,21 +55,14 @@ def _score_line(steps: Steps) -> str:
 def _softmax_lines(steps: Steps) -> list[str]:
     seen = steps.scaled[steps.seen]
     total = float(seen.max() + np.log(np.exp(seen - seen.max()).sum()))  # ln Σ e^score, safe for large scores
-    own_score, own_weight = (float(own[steps.cell.src]) for own in (steps.scores, steps.pattern))
+    own_score = float(steps.scores[steps.cell.src])
     return [
         _(
             "mask: allowed; the model's own score {own}, difference {difference}",
             own=number(own_score),
             difference=rounding(steps.score - own_score, steps.scores, steps.products * steps.row.factor.value),
         ),
-        _(
-            "softmax: e^{score} / e^{total} = {weight}; the model's own weight {own}, difference {difference}",
-            score=number(steps.score),
-            total=number(total),
-            weight=number(steps.weight),
-            own=number(own_weight),
-            difference=rounding(steps.weight - own_weight, steps.pattern),
-        ),
+        _weight_line(steps, total),
         _(
             "weight × v({looked}) = {weight} × ({value}, …) = ({write}, …)",
             looked=steps.looked,
@@ -77,12 +70,45 @@ def _softmax_lines(steps: Steps) -> list[str]:
             value=number(float(steps.value[0])),
             write=number(float(steps.write[0])),
         ),
-        ngettext(
-            "summed over {count} token = ({total}, …); the model's own z ({own}, …), largest difference {difference}",
-            "summed over {count} tokens = ({total}, …); the model's own z ({own}, …), largest difference {difference}",
-            len(steps.pattern),
-            total=number(float(steps.total[0])),
-            own=number(float(steps.z[0])),
-            difference=rounding(steps.off, steps.largest),
-        ),
+        _sum_line(steps),
     ]
+
+
+def _weight_line(steps: Steps, total: float) -> str:
+    """The softmax of the cell's score, against the model's own weight. total: ln Σ e^score of the row."""
+    own = float(steps.pattern[steps.cell.src])
+    values = {"score": number(steps.score), "total": number(total), "weight": number(steps.weight), "own": number(own)}
+    if steps.weighed.part(steps.weight - own, 1.0):
+        return _(
+            "softmax: e^{score} / e^{total} = {weight}; a change of this run comes after that ({change}), and its "
+            "weight is {own}",
+            change=steps.weighed.says,
+            **values,
+        )
+    return _(
+        "softmax: e^{score} / e^{total} = {weight}; the model's own weight {own}, difference {difference}",
+        difference=rounding(steps.weight - own, steps.pattern),
+        **values,
+    )
+
+
+def _sum_line(steps: Steps) -> str:
+    """Weight × value, summed, against the model's own z."""
+    values = {"total": number(float(steps.total[0])), "own": number(float(steps.z[0]))}
+    if steps.z_parts:
+        return ngettext(
+            "summed over {count} token = ({total}, …); a change of this run comes after that ({change}), and its z is "
+            "({own}, …)",
+            "summed over {count} tokens = ({total}, …); a change of this run comes after that ({change}), and its z is "
+            "({own}, …)",
+            len(steps.pattern),
+            change=steps.summed.says,
+            **values,
+        )
+    return ngettext(
+        "summed over {count} token = ({total}, …); the model's own z ({own}, …), largest difference {difference}",
+        "summed over {count} tokens = ({total}, …); the model's own z ({own}, …), largest difference {difference}",
+        len(steps.pattern),
+        difference=rounding(steps.off, steps.largest),
+        **values,
+    )

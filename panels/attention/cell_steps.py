@@ -14,6 +14,7 @@ from anatomy.view import Fitted
 from panels.attention.cell_snippet import STEP
 from panels.common.attention_row import at
 from panels.common.chosen_cell import Cell, Scored, cell_of, rule, scored
+from panels.common.touched import Touched
 from viz.format import quoted
 
 MOST_ROWS = 16  # keys of a row that are drawn, besides the chosen one
@@ -36,6 +37,8 @@ class Steps:
     pattern      the model's own weights
     values       of every key (activation), as the model gives them: not in float64
     z            the model's own result (activation)
+    weighed      changes between the row's scores and its weights
+    summed       changes between its scores and z, those of the weights among them
     """
 
     layer: int
@@ -52,6 +55,8 @@ class Steps:
     pattern: Float[np.ndarray, " src"]
     values: Float[np.ndarray, "src d_head"]
     z: Float[np.ndarray, " d_head"]
+    weighed: Touched
+    summed: Touched
 
     @property
     def looking(self) -> str:
@@ -122,6 +127,11 @@ class Steps:
         """Largest difference between the row's sum and the model's own z."""
         return float(np.abs(self.total - self.z).max())
 
+    @property
+    def z_parts(self) -> bool:
+        """Whether something is changed between that sum and z, so that they are not one."""
+        return self.summed.part(self.off, self.largest)
+
     @cached_property
     def largest(self) -> float:
         """The largest size of a component of any value: what decides how far rounding may bring the sum."""
@@ -134,6 +144,7 @@ def read(trace: Trace, view: Fitted) -> Steps:
     row = scored(trace, view)
     scaled = row.values
     scores = at(trace, view, "scores")[view.head].astype(np.float64)  # [src]
+    here = {"head": view.head, "kv": cell.group, "pos": view.pos}
     return Steps(
         layer=view.layer,
         head=view.head,
@@ -149,4 +160,6 @@ def read(trace: Trace, view: Fitted) -> Steps:
         pattern=at(trace, view, "pattern")[view.head].astype(np.float64),
         values=trace[Want("v", view.layer)][cell.group],
         z=at(trace, view, "z")[view.head].astype(np.float64),
+        weighed=Touched.of(trace, view.layer, "pattern", **here),
+        summed=Touched.of(trace, view.layer, "pattern", "z", **here),
     )

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 
 from anatomy.control import Choice
 from anatomy.language import N_, _
-from anatomy.measure import LOCAL, entropy
+from anatomy.measure import LOCAL, as_shares, entropy
 from anatomy.request import Want
 from anatomy.rounding import largest_place, nearness
 from anatomy.sites import SITES
@@ -156,9 +156,9 @@ def own(kind: HeadKind, row: Float[np.ndarray, " src"], pos: int, ids: np.ndarra
     the token offers no case. ids: of the tokens [src]."""
     weights, place = row.astype(np.float64), np.arange(len(ids))
     if kind.slug == "entropy":
-        return float(entropy(weights))
+        return float(entropy(as_shares(weights)))
     if kind.slug == "distance":
-        return float((weights * np.abs(place - pos)).sum()) if pos else None
+        return float((as_shares(weights) * np.abs(place - pos)).sum()) if pos else None
     where = _looked_for(kind, pos, ids)
     if kind.slug in ("previous", "first"):
         return float(weights[where].sum()) if pos else None

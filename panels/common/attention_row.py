@@ -87,8 +87,9 @@ def without_first(values: Float[np.ndarray, "pos src"]) -> Float[np.ndarray, "po
 
 
 def shares(values: Float[np.ndarray, "row col"]) -> Float[np.ndarray, "row col"]:
-    """Each row divided by its sum; a row of nothing is NaN."""
-    total = np.nansum(values, axis=1, keepdims=True)
+    """Each row divided by its sum; a row of nothing is NaN. Numbers below 0, as a change may leave weights, keep their
+    sign and count in the sum by their size."""
+    total = np.nansum(np.abs(values), axis=1, keepdims=True)
     return np.divide(values, total, out=np.full_like(values, np.nan), where=total > 0)
 
 

@@ -10,6 +10,7 @@ from anatomy.measure import layer_normalized, rms_normalized
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
+from panels.common.touched import NOTHING, Touched
 
 ATTENTION, FFN = 0, 1
 # For attention's norm and the FFN's: the stream, the write, what the part reads, the stream after the sum.
@@ -25,7 +26,8 @@ class Normed:
     unit     the same, normalized
     gain     factor per dimension
     bias     what is added per dimension; None for RMSNorm
-    after    what the model's own norm gives
+    after    what the model's own norm gives, or what goes on in its place
+    changed  changes between the two
     """
 
     before: Float[np.ndarray, " d_model"]
@@ -33,12 +35,27 @@ class Normed:
     gain: Float[np.ndarray, " d_model"]
     bias: Float[np.ndarray, " d_model"] | None
     after: Float[np.ndarray, " d_model"]
+    changed: Touched = NOTHING
+
+    @property
+    def by_formula(self) -> Float[np.ndarray, " d_model"]:
+        """What the norm gives by its formula."""
+        return self.unit * self.gain + (0.0 if self.bias is None else self.bias)
 
     @property
     def off(self) -> float:
         """Largest difference between the formula and what the model's own norm gives."""
-        by_formula = self.unit * self.gain + (0.0 if self.bias is None else self.bias)
-        return float(np.abs(by_formula - self.after).max())
+        return float(np.abs(self.by_formula - self.after).max())
+
+    @property
+    def parts(self) -> bool:
+        """Whether something is changed after the norm, so that what goes on is not what it gives."""
+        return self.changed.part(self.off, self.after)
+
+    @property
+    def given(self) -> Float[np.ndarray, " d_model"]:
+        """What the norm gives: by the formula where what goes on is something else."""
+        return self.by_formula.astype(self.after.dtype) if self.parts else self.after
 
 
 def follows_sum(spec: ModelSpec) -> bool:
@@ -63,6 +80,7 @@ def normed(trace: Trace, which: int, layer: int, pos: int) -> Normed:
         gain=gain,
         bias=bias[0] if bias else None,
         after=trace[_after(spec, which, layer, pos)],
+        changed=Touched.of(trace, layer, _SITES[which][3], pos=pos) if follows_sum(spec) else NOTHING,
     )
 
 

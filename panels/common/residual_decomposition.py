@@ -14,6 +14,8 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.normed import ATTENTION, FFN, follows_sum, normed
 from panels.common.normed import needs as normed_needs
+from panels.common.touched import NOTHING, Touched
+from viz.format import within
 
 WRITES = ("attn_out", "ffn_out")
 
@@ -29,6 +31,7 @@ class ResidualDecomposition:
     size     largest number of what the model holds there
     added    largest number that is added up, or that is normalized
     total    squared length of the final stream; None where every layer has sums of its own
+    changed  changes between a sum and what the model holds there
     """
 
     shares: Float[np.ndarray, "2 layer"]
@@ -38,6 +41,12 @@ class ResidualDecomposition:
     size: float
     added: float
     total: float | None
+    changed: Touched = NOTHING
+
+    @property
+    def parts(self) -> bool:
+        """Whether something is changed in between, so that they are not one."""
+        return self.changed.part(self.off, self.size, self.added)
 
 
 def entrance(spec: ModelSpec) -> str:
@@ -73,8 +82,10 @@ def _through(trace: Trace, view: Fitted) -> ResidualDecomposition:
     enters = trace[Want("resid_pre", 0, pos=view.pos)]
     final = trace[Want("resid_post", trace.spec.layers - 1, pos=view.pos)]
     parts = np.concatenate([enters[None], writes.reshape(-1, len(enters))])  # [1 + 2 · layer, d_model]
-    shares = contributions(parts)
     total = parts.sum(axis=0, dtype=np.float64)
+    empty = within(float(np.abs(total).max()), parts)  # all that is left is rounding: of nothing there are no shares
+    total = np.zeros_like(total) if empty else total
+    shares = np.zeros(len(parts)) if empty else contributions(parts)
     return ResidualDecomposition(
         shares=shares[1:].reshape(2, -1),
         lengths=norms(writes),
@@ -103,4 +114,5 @@ def _by_layer(trace: Trace, view: Fitted) -> ResidualDecomposition:
         size=max(float(np.abs(each.after).max()) for each in checked),
         added=max(float(np.abs(each.after).max()) for each in checked),
         total=None,
+        changed=checked[0].changed + checked[1].changed,
     )

@@ -15,7 +15,8 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.names import function_name
 from panels.common.snippet import LAYERS, opening
-from panels.ffn.neurons import strongest
+from panels.common.touched import Touched
+from panels.ffn.neurons import changed_neurons, strongest
 from panels.panel import Panel, Table
 from viz.activation import Activation
 from viz.format import listed, number, percent, quoted, rounding
@@ -55,6 +56,7 @@ class Inputs:
     own_y         the function of these
     act           the chosen token's neurons, as the model has them
     top           numbers of the strongest, as `strongest` has them
+    made          changes between the function and the neurons
     """
 
     spec: ModelSpec
@@ -65,6 +67,7 @@ class Inputs:
     own_y: Float[np.ndarray, " d_ff"]
     act: Float[np.ndarray, " d_ff"]
     top: Int[np.ndarray, " k"]
+    made: Touched
 
 
 def read(trace: Trace, view: Fitted) -> Inputs:
@@ -80,6 +83,7 @@ def read(trace: Trace, view: Fitted) -> Inputs:
         own_y=ACTIVATIONS[trace.spec.ffn.act](own),
         act=act,
         top=strongest(act),
+        made=Touched.of(trace, view.layer, "act", pos=view.pos),
     )
 
 
@@ -191,11 +195,14 @@ def formula(inputs: Inputs) -> str:
     ]
     if inputs.spec.ffn.gated:
         return "\n".join((*lines, _("neuron = {function}(gate) × up: the second factor follows", function=name)))
+    gap = float(np.abs(inputs.own_y - inputs.act).max())
+    if inputs.made.part(gap, inputs.act):
+        return "\n".join((*lines, changed_neurons(inputs.made, len(inputs.own), gap, inputs.act)))
     off = ngettext(
         "over the {count} neuron: largest difference from the model's own {off}",
         "over all {count} neurons: largest difference from the model's own {off}",
         len(inputs.own),
-        off=rounding(float(np.abs(inputs.own_y - inputs.act).max()), inputs.act),
+        off=rounding(gap, inputs.act),
     )
     return "\n".join((*lines, off))
 

@@ -16,6 +16,7 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.names import function_name
 from panels.common.snippet import LAYERS, opening
+from panels.common.touched import Touched, of_ffn
 from panels.panel import Panel, Table
 from viz.format import number, percent, quoted, rounding, thousands
 from viz.measures import Column, Measures
@@ -46,6 +47,8 @@ class Neurons:
     top           numbers of the strongest, as `strongest` has them
     written       what the FFN adds to the stream (activation)
     sum_gap       largest difference (activation) of Σ neuron × its row of the down projection, + bias, from that
+    made          changes between the function and the neurons
+    wrote         changes between the neurons' sum and what the FFN adds
     """
 
     spec: ModelSpec
@@ -55,11 +58,27 @@ class Neurons:
     top: Int[np.ndarray, " k"]
     written: Float[np.ndarray, " d_model"]
     sum_gap: float
+    made: Touched
+    wrote: Touched
 
     @cached_property
     def of_top(self) -> dict[str, Float[np.ndarray, " k"]]:
         """The values of the strongest alone."""
         return {site: values[self.top] for site, values in self.values.items()}
+
+    @property
+    def parts(self) -> bool:
+        """Whether something is changed between the neurons' sum and what the FFN adds, so that they are not one."""
+        return self.wrote.part(self.sum_gap, self.written)
+
+    @cached_property
+    def by_function(self) -> Float[np.ndarray, " d_ff"] | None:
+        """The neurons as the function gives them; None for a function that is none of ACTIVATIONS."""
+        if self.spec.ffn.act not in ACTIVATIONS:
+            return None
+        if self.spec.ffn.gated:
+            return self.values[_OPENED] * self.values["up"]
+        return ACTIVATIONS[self.spec.ffn.act](self.values["up"])
 
     @property
     def added(self) -> dict[str, str]:
@@ -83,6 +102,8 @@ def read(trace: Trace, view: Fitted) -> Neurons:
         top=strongest(values["act"]),
         written=arrays["ffn_out"],
         sum_gap=float(arrays["ffn_sum_gap"]),
+        made=Touched.of(trace, view.layer, "act", pos=view.pos),
+        wrote=of_ffn(trace, view.layer, view.pos),
     )
 
 
@@ -137,6 +158,13 @@ def caption(neurons: Neurons) -> str:
 
 def _adds_up(neurons: Neurons) -> str:
     """That the neurons' rows are all that the FFN writes, and how exactly."""
+    if neurons.parts:
+        return _(
+            "A change of this run comes after that ({change}): what the down projection makes of all neurons is not "
+            "what is added to the stream (length {length}; difference {gap}).",
+            change=neurons.wrote.says,
+            **neurons.added,
+        )
     if "down" in neurons.spec.biases:
         return _(
             "The sum of all neurons, each times its row of the down projection, and of that projection's bias is what "
@@ -171,6 +199,16 @@ def formula(neurons: Neurons) -> str:
 
 def _total(neurons: Neurons) -> str:
     """What all neurons add up to, as a line of the formula."""
+    if neurons.parts:
+        return ngettext(
+            "Σ neuron × its row of the down projection, over {count} neuron; a change of this run comes after that "
+            "({change}): what is added has length {length}, largest difference {gap}",
+            "Σ neuron × its row of the down projection, over {count} neurons; a change of this run comes after that "
+            "({change}): what is added has length {length}, largest difference {gap}",
+            neurons.spec.d_ff,
+            change=neurons.wrote.says,
+            **neurons.added,
+        )
     if "down" in neurons.spec.biases:
         return ngettext(
             "Σ neuron × its row of the down projection, over {count} neuron, + bias = what the FFN adds: length "
@@ -191,22 +229,40 @@ def _total(neurons: Neurons) -> str:
 
 
 def _product(neurons: Neurons) -> Iterator[str]:
-    """The strongest neuron's factors; for a gated FFN, how near the product comes to the model's own neurons."""
-    spec, values = neurons.spec, neurons.values
+    """The strongest neuron's factors; how near the function comes to the model's own neurons, where it is known and a
+    second factor follows or something is changed after it."""
+    spec, values, made = neurons.spec, neurons.values, neurons.by_function
     at, function = {site: number(float(top[0])) for site, top in neurons.of_top.items()}, function_name(spec)
-    if not spec.ffn.gated:
-        yield f"{_('neuron')} = {function}(up) = {function}({at['up']}) = {at['act']}"
-        return
-    yield f"{_('neuron')} = {function}(gate) × up"
-    if _OPENED not in values:
-        yield f"= {function}({at['gate']}) × {at['up']} = {at['act']}"
-        return
-    yield f"= {function}({at['gate']}) × {at['up']} = {at[_OPENED]} × {at['up']} = {at['act']}"
-    yield ngettext(
-        "over the {count} neuron: largest difference from the model's own {gap}",
-        "over all {count} neurons: largest difference from the model's own {gap}",
-        spec.d_ff,
-        gap=rounding(float(np.abs(values[_OPENED] * values["up"] - values["act"]).max()), values["act"]),
+    off = 0.0 if made is None else float(np.abs(made - values["act"]).max())
+    changed = made is not None and neurons.made.part(off, values["act"])
+    act = number(float(made[neurons.top[0]])) if made is not None and changed else at["act"]
+    if spec.ffn.gated:
+        yield f"{_('neuron')} = {function}(gate) × up"
+        opened = f" = {at[_OPENED]} × {at['up']}" if _OPENED in values else ""
+        yield f"= {function}({at['gate']}) × {at['up']}{opened} = {act}"
+    else:
+        yield f"{_('neuron')} = {function}(up) = {function}({at['up']}) = {act}"
+    if changed:
+        yield changed_neurons(neurons.made, spec.d_ff, off, values["act"])
+    elif spec.ffn.gated and made is not None:
+        yield ngettext(
+            "over the {count} neuron: largest difference from the model's own {gap}",
+            "over all {count} neurons: largest difference from the model's own {gap}",
+            spec.d_ff,
+            gap=rounding(off, values["act"]),
+        )
+
+
+def changed_neurons(made: Touched, count: int, off: float, act: Float[np.ndarray, " d_ff"]) -> str:
+    """That the neurons that go on are not what the function gives. off: largest difference."""
+    return ngettext(
+        "a change of this run comes after that ({change}): over the {count} neuron, largest difference {off} from what "
+        "goes on",
+        "a change of this run comes after that ({change}): over all {count} neurons, largest difference {off} from "
+        "what goes on",
+        count,
+        change=made.says,
+        off=rounding(off, act),
     )
 
 

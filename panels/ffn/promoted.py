@@ -15,6 +15,7 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.logit_decomposition import applies
 from panels.common.snippet import LAYERS, opening
+from panels.common.touched import Touched, of_ffn
 from panels.panel import Panel, Table
 from viz.bars import Bars
 from viz.format import listed, number, quoted, thousands
@@ -52,6 +53,7 @@ class Writers:
     d_ff          neurons of the layer
     centred       whether the final norm takes the mean off before it divides
     neurons       those that write the longest vectors, longest first
+    held          changes that let less of what neurons write through
     """
 
     layer: int
@@ -59,6 +61,12 @@ class Writers:
     d_ff: int
     centred: bool
     neurons: tuple[Neuron, ...]
+    held: Touched
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing of what any neuron writes goes on."""
+        return not any(neuron.length for neuron in self.neurons)
 
 
 def read(trace: Trace, view: Fitted) -> Writers:
@@ -69,7 +77,8 @@ def read(trace: Trace, view: Fitted) -> Writers:
         for i, act, length, up, ups, down, downs in zip(*columns, strict=True)
     )
     spec, token = trace.spec, trace.tokens[view.pos].label
-    return Writers(view.layer, token, spec.d_ff, spec.norm.kind == "layer", neurons)
+    held = of_ffn(trace, view.layer, view.pos).of_ops("zero", "mean", "patch", "scale")
+    return Writers(view.layer, token, spec.d_ff, spec.norm.kind == "layer", neurons, held)
 
 
 def _named(trace: Trace, ids: np.ndarray, logits: np.ndarray, sign: int) -> tuple[tuple[str, float], ...]:
@@ -114,6 +123,10 @@ def _signed(value: float) -> str:
 def caption(writers: Writers) -> str:
     """The neuron that writes most, what it raises and lowers, and how many more are shown."""
     first = writers.neurons[0]
+    if writers.none:
+        return _nothing(writers)
+    if writers.held.made:
+        return _held(writers, first)
     return ngettext(
         "In layer {layer} neuron {neuron} writes most to {token}: its value, {value}, times its row has length "
         "{length}. By itself that {does}, with the final norm's divisor kept as it was in this run. Shown is {count} "
@@ -130,6 +143,38 @@ def caption(writers: Writers) -> str:
         does=_does(first),
         every=thousands(writers.d_ff),
     )
+
+
+def _nothing(writers: Writers) -> str:
+    """That no neuron writes anything to the token, and what lets nothing through."""
+    nothing = _(
+        "In layer {layer} nothing that a neuron writes goes into the stream of {token}: all of it has length 0.",
+        layer=writers.layer,
+        token=quoted(writers.token),
+    )
+    return f"{nothing} {_let_through(writers)}" if writers.held.made else nothing
+
+
+def _let_through(writers: Writers) -> str:
+    return _(
+        "Of what the neurons write only so much counts as this run's changes let through ({change}).",
+        change=writers.held.says,
+    )
+
+
+def _held(writers: Writers, first: Neuron) -> str:
+    """The neuron that writes most where some of what neurons write does not go on."""
+    most = _(
+        "In layer {layer} neuron {neuron} writes most to {token}: with the value {value} a vector of length {length}. "
+        "By itself that {does}, with the final norm's divisor kept as it was in this run.",
+        layer=writers.layer,
+        neuron=first.number,
+        token=quoted(writers.token),
+        value=number(first.act),
+        length=number(first.length),
+        does=_does(first),
+    )
+    return f"{most} {_let_through(writers)}"
 
 
 def _does(neuron: Neuron) -> str:
@@ -163,7 +208,6 @@ def table(writers: Writers) -> Table:
 def formula(writers: Writers) -> str:
     """The first neuron's write, its length, and what it adds to one logit."""
     first = writers.neurons[0]
-    row = first.length / abs(first.act) if first.act else 0.0
     return "\n".join(
         (
             _(
@@ -173,16 +217,27 @@ def formula(writers: Writers) -> str:
                 token=quoted(writers.token),
             ),
             _("write = value × row of the down projection; the sum over all neurons (and a bias, if any) is the FFN's"),
-            _(
-                "‖write‖ = |value| × ‖row‖ = {value} × {row} = {length}",
-                value=number(abs(first.act)),
-                row=number(row),
-                length=number(first.length),
-            ),
+            _length(writers, first),
             _logits(writers),
             _("by itself it {does}", does=_does(first)),
             _("Later layers read the write too: this is its direct way to the output alone."),
         )
+    )
+
+
+def _length(writers: Writers, first: Neuron) -> str:
+    """How the length of the first neuron's write comes about."""
+    if writers.held.made:
+        return _(
+            "‖write‖ = |value| × ‖row‖ × how much this run's changes let through ({change}) = {length}",
+            change=writers.held.says,
+            length=number(first.length),
+        )
+    return _(
+        "‖write‖ = |value| × ‖row‖ = {value} × {row} = {length}",
+        value=number(abs(first.act)),
+        row=number(first.length / abs(first.act) if first.act else 0.0),
+        length=number(first.length),
     )
 
 

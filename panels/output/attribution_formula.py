@@ -65,9 +65,19 @@ def _layer_lines(attribution: Attribution) -> list[str]:
         ),
     ]
     if abs(attention - together) > 1e-4 * max(1.0, abs(attention)):
-        rest = number(attention - together)
-        lines.append(_("the output projection's bias, which belongs to no head: {value}", value=rest))
+        lines.append(_of_no_head(attribution, number(attention - together)))
     return lines
+
+
+def _of_no_head(attribution: Attribution, rest: str) -> str:
+    """What attention adds besides its heads. rest: logits."""
+    if attribution.changed.made:
+        return _(
+            "what a change of this run puts in ({change}), and a bias, which belong to no head: {value}",
+            change=attribution.changed.says,
+            value=rest,
+        )
+    return _("the output projection's bias, which belongs to no head: {value}", value=rest)
 
 
 def _parts(attribution: Attribution, attention: str, ffn: str) -> str:

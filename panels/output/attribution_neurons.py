@@ -11,6 +11,7 @@ from anatomy.rounding import largest_first
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.logit_decomposition import NEURON_SITES, wanted
+from panels.common.touched import NOTHING, Touched, of_ffn
 from panels.panel import Table
 from viz import nouns
 from viz.bars import Bars
@@ -30,6 +31,7 @@ class Movers:
     ffns                  what the whole FFN of each layer adds, with all its neurons and biases (logit)
     d_ff                  how many neurons a layer has
     biased                whether the down projection, which follows them, has a bias
+    changed               changes of what the FFNs of their layers write
     """
 
     layers: Int[np.ndarray, " neuron"]
@@ -38,6 +40,7 @@ class Movers:
     ffns: Float[np.ndarray, " layer"]
     d_ff: int
     biased: bool
+    changed: Touched
 
     @cached_property
     def theirs(self) -> list[int]:
@@ -76,6 +79,7 @@ def movers(trace: Trace, view: Fitted, ffns: Float[np.ndarray, " layer"]) -> Mov
         ffns=ffns,
         d_ff=trace.spec.d_ff,
         biased="down" in trace.spec.biases,
+        changed=sum((of_ffn(trace, layer, view.pos) for layer in sorted(set(layers.tolist()))), NOTHING),
     )
 
 
@@ -175,6 +179,16 @@ def formula(moving: Movers) -> list[str]:
 def _rest(moving: Movers) -> str:
     """What brings the difference between the listed neurons and their layers' FFNs."""
     others, rest = len(moving.theirs) * moving.d_ff - len(moving.ids), number(moving.whole - moving.total)
+    if moving.changed.made:
+        return ngettext(
+            "left to the other {count} neuron of these layers, to what a change of this run puts in ({change}), and to "
+            "a bias: {rest}",
+            "left to the other {count} neurons of these layers, to what a change of this run puts in ({change}), and "
+            "to a bias: {rest}",
+            others,
+            change=moving.changed.says,
+            rest=rest,
+        )
     if moving.biased:
         return ngettext(
             "left to the other {count} neuron of these layers and the down projection's bias: {rest}",

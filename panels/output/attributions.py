@@ -6,6 +6,7 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.common.logit_decomposition import BY, LogitDecomposition, logit_decomposition
+from panels.common.touched import Touched, of_attention
 from panels.output.attribution_neurons import Movers, movers
 
 
@@ -19,6 +20,7 @@ class Attribution:
     as_heads       whether heads are shown
     decomposition  what attention, FFN and heads of each layer add, in logits
     movers         the neurons that move it most; None where none are shown
+    changed        changes of what the chosen layer's attention writes
     """
 
     spec: ModelSpec
@@ -28,6 +30,7 @@ class Attribution:
     as_heads: bool
     decomposition: LogitDecomposition
     movers: Movers | None
+    changed: Touched
 
 
 def read(trace: Trace, view: Fitted) -> Attribution:
@@ -41,4 +44,5 @@ def read(trace: Trace, view: Fitted) -> Attribution:
         as_heads=view[BY] == "heads",
         decomposition=decomposition,
         movers=movers(trace, view, decomposition.writes[1]) if view[BY] == "neurons" else None,
+        changed=of_attention(trace, view.layer, view.pos),
     )

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from anatomy import facts
+from anatomy.interventions import AT_ONCE, stepwise
 from anatomy.language import N_, _, ngettext
 from anatomy.memory import cache_bytes, kept, kept_in_all
 from anatomy.request import Want
@@ -32,7 +33,8 @@ _SAME = 1e-4  # of the largest logit: what the same sums in another order may di
 def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """One layer's keys and values, to hold the rule against what this text really takes; what the cache changes."""
     arrays = (Want("k", view.layer), Want("v", view.layer))
-    return arrays if spec.head is None else (*arrays, *(Want(site, pos=view.pos) for site in ("cache_gap", "logits")))
+    compared = spec.head is not None and stepwise(view.run(spec).interventions)
+    return (*arrays, *(Want(site, pos=view.pos) for site in ("cache_gap", "logits"))) if compared else arrays
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,10 @@ class GrowingCache:
     tokens      all of them
     added       how many of the tokens follow the text
     held        bytes of the chosen layer's own keys and values
-    logits      of the chosen token, by the pass over the whole text; None for a model that gives none
+    logits      of the chosen token, by the pass over the whole text; None for a model that gives none, and where
+                nothing is compared
     gap         largest difference (logit) from these of those computed alone over the cache; None where there are none
+    at_once     what is changed depends on the whole text, so that no token is computed alone over the cache
     """
 
     spec: ModelSpec
@@ -56,6 +60,7 @@ class GrowingCache:
     held: int
     logits: Float[np.ndarray, " vocab"] | None
     gap: float | None
+    at_once: bool = False
 
     @property
     def given(self) -> int:
@@ -75,7 +80,8 @@ class GrowingCache:
 
 def read(trace: Trace, view: Fitted) -> GrowingCache:
     """The chosen layer's own arrays, counted, and how far the cache moves the chosen token's logits."""
-    has_logits = trace.spec.head is not None
+    alone = stepwise(trace.run.interventions)
+    has_logits = trace.spec.head is not None and alone
     return GrowingCache(
         spec=trace.spec,
         layer=view.layer,
@@ -85,6 +91,7 @@ def read(trace: Trace, view: Fitted) -> GrowingCache:
         held=held_bytes(trace, view),
         logits=trace[Want("logits", pos=view.pos)] if has_logits else None,
         gap=float(trace[Want("cache_gap", pos=view.pos)]) if has_logits else None,
+        at_once=not alone,
     )
 
 
@@ -157,6 +164,8 @@ def caption(cache: GrowingCache) -> str:
     spec, n = cache.spec, len(cache.tokens)
     sentences = [_each(cache)]
     sentences += [sentence for sentence in (bounded(spec),) if sentence]
+    if cache.at_once:
+        return " ".join((*sentences, _(AT_ONCE)))
     sentences.append(_("That is the longest text of this model.") if n == spec.max_pos else _spares(n))
     return " ".join((*sentences, *_changes(cache)))
 
@@ -255,6 +264,7 @@ def formula(cache: GrowingCache) -> str:
             bytes=thousands(whole),
         ),
         _own(cache),
+        *((_(AT_ONCE),) if cache.at_once else ()),
     ]
     off = cache.off
     if off is not None:

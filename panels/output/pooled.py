@@ -148,10 +148,12 @@ def table(text: TextVector) -> Table:
 def formula(text: TextVector) -> str:
     """The mean, the chosen token's share in it, and the sum of all shares."""
     count, squared = thousands(len(text.tokens)), number(text.squared)
+    mean = _("mean = (x₁ + … + xₙ) / n, n = {count}", count=count), _("‖mean‖² = {squared}", squared=squared)
+    if text.size == 0:
+        return "\n".join((*mean, _("no token has a share in a vector of length 0")))
     return "\n".join(
         (
-            _("mean = (x₁ + … + xₙ) / n, n = {count}", count=count),
-            _("‖mean‖² = {squared}", squared=squared),
+            *mean,
             _(
                 "{token}: x · mean / (n ‖mean‖²) = {own} / ({count} · {squared}) = {share}",
                 token=quoted(text.tokens[text.pos].label),

@@ -79,6 +79,11 @@ class Fall:
         return abs(self.here - self.given.cell.score)
 
     @property
+    def parts(self) -> bool:
+        """Whether query or key is changed after the turn, so that the two scores are not one."""
+        return self.given.changed.part(self.off, self.scores, self.given.products * self.given.factor.value)
+
+    @property
     def difference(self) -> str:
         """The same in words, as the bound that it keeps."""
         return rounding(self.off, self.scores, self.given.products * self.given.factor.value)
@@ -88,7 +93,7 @@ def read(trace: Trace, view: Fitted) -> Fall:
     """The query and key before the turn, turned to every distance shown (Su et al. 2021, eq. 16). Raises TypeError for
     a model without rotary positions."""
     given = unturned(trace, view)
-    distance = given.cell.pos - given.cell.src
+    distance = given.distance
     distances = np.arange(_farthest(trace.spec, view, distance) + 1, dtype=np.float64)
     places, rope = np.append(distances, distance), given.rope
     scores = rotary.dots_by_distance(given.q, given.k, given.frequencies, places, rope.stretch) * given.factor.value
@@ -106,8 +111,7 @@ def draw(fall: Fall) -> Curves:
     """The score over the distance, the text's own distance marked."""
     marks = []
     if not fall.given.masked:
-        note = ngettext("in this text: {count} token apart", "in this text: {count} tokens apart", abs(fall.distance))
-        marks = [Mark(fall.distance, fall.here, note)]
+        marks = [Mark(fall.distance, fall.here, _note(fall))]
     return Curves(
         curves=[Curve(_("score"), fall.distances, fall.scores)],
         x_axis=_("distance from key to query (tokens)"),
@@ -118,9 +122,20 @@ def draw(fall: Fall) -> Curves:
     )
 
 
+def _note(fall: Fall) -> str:
+    """What the marked distance is."""
+    if fall.given.moved:
+        return ngettext(
+            "in this run: {count} position apart", "in this run: {count} positions apart", abs(fall.distance)
+        )
+    return ngettext("in this text: {count} token apart", "in this text: {count} tokens apart", abs(fall.distance))
+
+
 def _looked(fall: Fall) -> tuple[int | None, ...]:
     """The key at each distance before the query, None before the text begins; behind it where the chosen key is."""
     pos, way = fall.given.cell.pos, -1 if fall.distance < 0 else 1
+    if fall.distance != pos - fall.given.cell.src:  # all stand at one position
+        return tuple(fall.given.cell.src if distance == fall.distance else None for distance in fall.distances)
     places = (pos - way * distance for distance in range(len(fall.distances)))
     return tuple(place if 0 <= place < fall.tokens else None for place in places)
 
@@ -147,12 +162,30 @@ def caption(fall: Fall) -> str:
 def _here(fall: Fall) -> str:
     if fall.given.masked:
         return _("In this text {looked} is masked for this query: there is no score.", looked=quoted(fall.given.looked))
+    values = {"score": number(fall.here), "off": fall.difference}
+    if fall.parts:
+        return ngettext(
+            "In this run they stand {count} position apart: {score} by the turn alone. A change of the run comes after "
+            "it ({change}), and the score is {own}.",
+            "In this run they stand {count} positions apart: {score} by the turn alone. A change of the run comes "
+            "after it ({change}), and the score is {own}.",
+            abs(fall.distance),
+            change=fall.given.changed.says,
+            own=number(fall.given.cell.score),
+            **values,
+        )
+    if fall.given.moved:
+        return ngettext(
+            "In this run they stand {count} position apart: {score}, the model's own score (difference {off}).",
+            "In this run they stand {count} positions apart: {score}, the model's own score (difference {off}).",
+            abs(fall.distance),
+            **values,
+        )
     return ngettext(
         "In this text they stand {count} token apart: {score}, the model's own score (difference {off}).",
         "In this text they stand {count} tokens apart: {score}, the model's own score (difference {off}).",
         abs(fall.distance),
-        score=number(fall.here),
-        off=fall.difference,
+        **values,
     )
 
 
@@ -182,7 +215,7 @@ def formula(fall: Fall) -> str:
         else (_("{stretch}: by so much the turn also multiplies q and k", stretch=number(fall.given.rope.stretch)),)
     )
     here = _("d = {distance}: score = {score}", distance=thousands(fall.distance), score=number(fall.here))
-    return "\n".join((fall.given.place, rule, *lengthened, here, _own(fall)))
+    return "\n".join((fall.given.title, rule, *lengthened, here, _own(fall)))
 
 
 def _factor(given: Unturned) -> str:
@@ -195,6 +228,12 @@ def _own(fall: Fall) -> str:
     """The model's own score of this cell."""
     if fall.given.masked:
         return _("in the model: masked, −∞")
+    if fall.parts:
+        return _(
+            "a change of this run comes after the turn ({change}), and the score is {score}",
+            change=fall.given.changed.says,
+            score=number(fall.given.cell.score),
+        )
     return _(
         "the model's own score: {score}, difference {off}", score=number(fall.given.cell.score), off=fall.difference
     )

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.interventions import place
 from anatomy.language import _
 from anatomy.measure import cosines, norms
 from anatomy.request import Want
@@ -28,8 +29,9 @@ TABLE = Want("pos_embed")
 class Learned:
     """The rows of the position table that the text uses.
 
-    pos      the chosen position
-    labels   of the tokens, by position
+    pos      the chosen token
+    numbers  position number of each token, the row that it gets
+    labels   of the tokens
     trained  how many rows the table holds
     rows     as they are added to the embedding, activations
     alike    cosine of the chosen position's row with each
@@ -37,6 +39,7 @@ class Learned:
     """
 
     pos: int
+    numbers: tuple[int, ...]
     labels: tuple[str, ...]
     trained: int
     rows: Float[np.ndarray, "pos d_model"]
@@ -56,7 +59,8 @@ def read(trace: Trace, view: Fitted) -> Learned:
     rows, position = trace[TABLE], trace.spec.position
     trained = position.rows if isinstance(position, LearnedPositions) else 0
     own = cosines(rows, rows[view.pos]).astype(np.float32)
-    return Learned(view.pos, trace.labels, trained, rows, own, alike(rows, view))
+    numbers = tuple(place(trace.run.interventions, token) for token in range(len(rows)))
+    return Learned(view.pos, numbers, trace.labels, trained, rows, own, alike(rows, view))
 
 
 def draw(learned: Learned) -> Grid:
@@ -90,15 +94,15 @@ def caption(learned: Learned) -> str:
         "The model knows the order by a vector for each position: a trained row of {width} numbers, added to the "
         "embedding of the token that stands there. This text uses {used} of {rows} rows.",
         width=thousands(learned.rows.shape[1]),
-        used=thousands(len(learned.rows)),
+        used=thousands(len(set(learned.numbers))),
         rows=thousands(learned.trained),
     )
-    if len(learned.rows) < 2:
+    if len(set(learned.numbers)) < 2:
         return used
     alike = _(
         "Row {pos} is most like row {other} (cosine {cosine}).",
-        pos=learned.pos,
-        other=learned.most_like,
+        pos=learned.numbers[learned.pos],
+        other=learned.numbers[learned.most_like],
         cosine=cosine(float(learned.alike[learned.most_like])),
     )
     return " ".join(sentence for sentence in (used, alike, learned.shown.told) if sentence)
@@ -125,11 +129,11 @@ def formula(learned: Learned) -> str:
             _(
                 "into layer 0: row of {token} in the embedding table + row {pos} of the position table",
                 token=quoted(learned.labels[learned.pos]),
-                pos=learned.pos,
+                pos=learned.numbers[learned.pos],
             ),
             _(
                 "row {pos} = ({first}, … {width} numbers)   length {length}",
-                pos=learned.pos,
+                pos=learned.numbers[learned.pos],
                 first=", ".join(map(number, row[:4].tolist())),
                 width=thousands(len(row)),
                 length=number(float(norms(row))),

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from anatomy import interventions
 from anatomy.language import N_, _
 from anatomy.measure import cosines, norms
 from anatomy.request import Want
@@ -40,7 +41,8 @@ def applies(spec: ModelSpec) -> str | None:
 class Lengths:
     """The rows of both tables that the text uses, and how long they are.
 
-    pos     the chosen position
+    pos     the chosen token
+    place   its position number
     labels  of the tokens
     tokens  each token's row, activations
     places  each position's row, activations
@@ -48,6 +50,7 @@ class Lengths:
     """
 
     pos: int
+    place: int
     labels: tuple[str, ...]
     tokens: Float[np.ndarray, "pos d_model"]
     places: Float[np.ndarray, "pos d_model"]
@@ -66,7 +69,8 @@ class Lengths:
 
 def read(trace: Trace, view: Fitted) -> Lengths:
     """Rows of both tables, and how long each is."""
-    return Lengths(view.pos, trace.labels, trace[_TOKENS], trace[_PLACES], sizes(trace))
+    place = interventions.place(trace.run.interventions, view.pos)
+    return Lengths(view.pos, place, trace.labels, trace[_TOKENS], trace[_PLACES], sizes(trace))
 
 
 def sizes(trace: Trace) -> Float[np.ndarray, "2 pos"]:
@@ -117,7 +121,7 @@ def caption(lengths: Lengths) -> str:
         "{token} at position {pos}: the token's row has length {own}, the position's {added}, with cosine {cosine} "
         "between them. Over this text the means are {mean_own} and {mean_added}.",
         token=quoted(lengths.labels[lengths.pos]),
-        pos=lengths.pos,
+        pos=lengths.place,
         own=number(own),
         added=number(added),
         cosine=cosine(float(cosines(*lengths.chosen))),
@@ -148,7 +152,7 @@ def formula(lengths: Lengths) -> str:
     return "\n".join(
         (
             _("token {token}: ‖t‖ = {length}", token=quoted(lengths.labels[lengths.pos]), length=number(own)),
-            _("position {pos}: ‖p‖ = {length}", pos=lengths.pos, length=number(added)),
+            _("position {pos}: ‖p‖ = {length}", pos=lengths.place, length=number(added)),
             f"‖t + p‖ = √(‖t‖² + ‖p‖² + 2 t·p) = {number(float(norms(token + row)))},   t·p = "
             f"{number(float(token @ row))}",
         )

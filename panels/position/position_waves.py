@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.interventions import place
 from anatomy.language import _, ngettext
 from anatomy.spec import ModelSpec, Rope
 from anatomy.trace import Trace
@@ -36,7 +37,7 @@ def wavelengths(rope: Rope) -> Float[np.ndarray, " pair"]:
 class Turning:
     """How the pairs of a rotary model turn.
 
-    pos      the chosen position
+    pos      the chosen token's position number
     tokens   how many the text has
     longest  how many the longest text has
     rope     the model's rotary positions
@@ -54,9 +55,9 @@ class Turning:
 
 def read(trace: Trace, view: Fitted) -> Turning:
     """Wavelengths of the model's own frequencies, and their angles at the chosen position."""
-    rope = rope_of(trace.spec)
-    angles = np.degrees(view.pos * np.array(rope.frequencies, np.float64))
-    return Turning(view.pos, len(trace.tokens), trace.spec.max_pos, rope, wavelengths(rope), angles)
+    rope, pos = rope_of(trace.spec), place(trace.run.interventions, view.pos)
+    angles = np.degrees(pos * np.array(rope.frequencies, np.float64))
+    return Turning(pos, len(trace.tokens), trace.spec.max_pos, rope, wavelengths(rope), angles)
 
 
 def draw(turning: Turning) -> Dots:

@@ -127,6 +127,11 @@ class Lab:
         return float(self.given.cell.q @ self.given.cell.k)
 
     @property
+    def parts(self) -> bool:
+        """Whether query or key is changed after the turn, so that the two are not one."""
+        return self.given.changed.part(self.moved - self.own, self.given.products)
+
+    @property
     def difference(self) -> str:
         """How far `moved` is from the model's own q·k: in words, as the bound that it keeps."""
         return rounding(self.moved - self.own, self.given.products)
@@ -147,8 +152,8 @@ def read(trace: Trace, view: Fitted) -> Lab:
     """The query and key before the turn, turned to the shifted positions (RoFormer, Su et al. 2021, sec. 3.2.2). Raises
     TypeError for a model without rotary positions."""
     given, shift = unturned(trace, view), int(view[SHIFT])
-    query = _side(given, given.q, given.cell.pos + shift, given.cell.q)
-    key = _side(given, given.k, given.cell.src + shift, given.cell.k)
+    query = _side(given, given.q, given.places[0] + shift, given.cell.q)
+    key = _side(given, given.k, given.places[1] + shift, given.cell.k)
     pair = int(view[_pairs(trace.spec)])
     return Lab(given, pair, shift, (query, key), float(query.turned @ key.turned))
 
@@ -225,7 +230,25 @@ def _lengths(lab: Lab) -> str:
     )
 
 
+def _changed(lab: Lab) -> str:
+    """That something is changed after the turn, and what becomes of q·k."""
+    return _(
+        "A change of this run comes after the turn ({change}): by the turn alone q·k is {product}, in the run it is "
+        "{own}.",
+        change=lab.given.changed.says,
+        product=number(lab.moved),
+        own=number(lab.own),
+    )
+
+
 def _moved(lab: Lab) -> str:
+    if lab.parts:
+        moved = ngettext(
+            "Both stand {count} token further on than in the text.",
+            "Both stand {count} tokens further on than in the text.",
+            lab.shift,
+        )
+        return f"{moved} {_changed(lab)}" if lab.shift else _changed(lab)
     further = max(side.position for side in lab.sides) + 1  # tokens of a text that ends there
     served = lab.given.rope.served(further)
     if lab.shift and served < further:
@@ -247,7 +270,7 @@ def _moved(lab: Lab) -> str:
             product=number(lab.moved),
             off=lab.difference,
         )
-    distance = lab.given.cell.pos - lab.given.cell.src
+    distance = lab.given.distance
     return ngettext(
         "Of the two angles only the difference enters q·k: {angle}, for {count} token of distance.",
         "Of the two angles only the difference enters q·k: {angle}, for {count} tokens of distance.",
@@ -281,7 +304,7 @@ def formula(lab: Lab) -> str:
     query, key = lab.sides
     return "\n".join(
         (
-            lab.given.place,
+            lab.given.title,
             _("pair (a, b) → (a cos α − b sin α, a sin α + b cos α),   α = position × frequency"),
             *_stretched(lab),
             *(line for side, whose in zip(lab.sides, lab.names(), strict=True) for line in _turned(lab, side, whose)),
@@ -293,15 +316,29 @@ def formula(lab: Lab) -> str:
                 src=key.position,
                 product=number(lab.moved),
             ),
-            _(
-                "the model's own q·k, at {pos} and {src}: {product}, difference {off}",
-                pos=lab.given.cell.pos,
-                src=lab.given.cell.src,
-                product=number(lab.own),
-                off=lab.difference,
-            ),
+            _own(lab),
             _score(lab),
         )
+    )
+
+
+def _own(lab: Lab) -> str:
+    """The model's own q·k, at its own positions."""
+    pos, src = lab.given.places
+    if lab.parts:
+        return _(
+            "a change of this run comes after the turn ({change}), and q·k at {pos} and {src} is {product}",
+            change=lab.given.changed.says,
+            pos=pos,
+            src=src,
+            product=number(lab.own),
+        )
+    return _(
+        "the model's own q·k, at {pos} and {src}: {product}, difference {off}",
+        pos=pos,
+        src=src,
+        product=number(lab.own),
+        off=lab.difference,
     )
 
 
@@ -327,12 +364,21 @@ def _turned(lab: Lab, side: Side, whose: str) -> tuple[str, str]:
     if lab.shift:
         return turn, "  " + _("{before} → {after}, length {length_before} → {length_after}", **ends, **lengths)
     own = side.own[lab.pair]
+    off, size = float(np.abs(after - own).max()), before * lab.given.rope.stretch
+    if lab.given.changed.part(off, size):
+        changed = _(
+            "{before} → {after}, length {length_before} → {length_after}; changed in this run after the turn: {own}",
+            **ends,
+            **lengths,
+            own=_point(own),
+        )
+        return turn, f"  {changed}"
     points = _(
         "{before} → {after}, length {length_before} → {length_after}; the model's own: {own}, difference {off}",
         **ends,
         **lengths,
         own=_point(own),
-        off=rounding(float(np.abs(after - own).max()), before * lab.given.rope.stretch),
+        off=rounding(off, size),
     )
     return turn, f"  {points}"
 
@@ -343,11 +389,13 @@ def _score(lab: Lab) -> str:
         return _("masked in the model: the score becomes −∞")
     factor, score = lab.given.factor, lab.given.cell.score
     scaled = lab.moved * factor.value
+    product = factor.symbols().replace("q·k", number(lab.moved))
+    values = {"product": product, "scaled": number(scaled), "score": number(score)}
+    if lab.parts:
+        return _("{product} = {scaled}; in the run, after its changes, the score is {score}", **values)
     return _(
         "{product} = {scaled}; the model's own score {score}, difference {off}",
-        product=factor.symbols().replace("q·k", number(lab.moved)),
-        scaled=number(scaled),
-        score=number(score),
+        **values,
         off=rounding(scaled - score, lab.given.products * factor.value),
     )
 

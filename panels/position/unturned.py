@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.interventions import place
 from anatomy.language import _
 from anatomy.request import Want
 from anatomy.spec import ModelSpec, Rope
@@ -16,6 +17,7 @@ from panels.common import chosen_cell
 from panels.common.attention_row import at, wanted
 from panels.common.chosen_cell import Cell, Factor, cell_of
 from panels.common.snippet import LAYERS
+from panels.common.touched import Touched
 from panels.position.position_waves import rope_of
 from viz.format import quoted
 
@@ -30,6 +32,8 @@ class Unturned:
     rope             how the model turns them on this text
     factor           what q·k is multiplied with to give a score
     q, k             before the turn, as the projections give them
+    places           position numbers of the two
+    changed          changes of query or key after the turn
     """
 
     layer: int
@@ -41,6 +45,18 @@ class Unturned:
     factor: Factor
     q: Float[np.ndarray, " d_head"]
     k: Float[np.ndarray, " d_head"]
+    places: tuple[int, int]
+    changed: Touched
+
+    @property
+    def distance(self) -> int:
+        """How many positions the key stands before the query; negative where it stands later."""
+        return self.places[0] - self.places[1]
+
+    @property
+    def moved(self) -> bool:
+        """Whether the positions of this run are other numbers than the tokens' places in the text."""
+        return self.places != (self.cell.pos, self.cell.src)
 
     @cached_property
     def frequencies(self) -> Float[np.ndarray, " pair"]:
@@ -58,7 +74,7 @@ class Unturned:
         return self.cell.q * self.cell.k
 
     @property
-    def place(self) -> str:
+    def title(self) -> str:
         """Which cell it is, as the first line of a formula: layer 17, head 5: “·of” → “·France”."""
         return _(
             "layer {layer}, head {head}: {looking} → {looked}",
@@ -76,7 +92,8 @@ def wants(view: Fitted) -> Sequence[Want]:
 
 def unturned(trace: Trace, view: Fitted) -> Unturned:
     """The chosen query and key. Raises TypeError for a model without rotary positions."""
-    rope, cell = rope_of(trace.spec), cell_of(trace, view)
+    rope, cell, asked = rope_of(trace.spec), cell_of(trace, view), trace.run.interventions
+    query = Touched.of(trace, view.layer, "q", head=view.head, kv=cell.group, pos=cell.pos)
     return Unturned(
         layer=view.layer,
         head=view.head,
@@ -87,6 +104,8 @@ def unturned(trace: Trace, view: Fitted) -> Unturned:
         factor=Factor.of(trace.spec, view.layer),
         q=at(trace, view, "q_unturned")[view.head].astype(np.float64),
         k=trace[Want("k_unturned", view.layer)][cell.group, cell.src].astype(np.float64),
+        places=(place(asked, cell.pos), place(asked, cell.src)),
+        changed=query + Touched.of(trace, view.layer, "k", kv=cell.group, pos=cell.src),
     )
 
 

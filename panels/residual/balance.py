@@ -111,17 +111,9 @@ def caption(sheet: Sheet) -> str:
     entries = sheet.entries
     values = {"token": quoted(sheet.token), "largest": _largest(entries)} | sheet.error
     if entries.lead is None:
-        attention, ffn = entries.shares[:, sheet.layer].tolist()
-        return _(
-            "Here the sheet does not add up over layers: each sum is normalized before the next begins. Within layer "
-            "{layer} norm(stream + write) is the stream that follows (largest difference {off}, numbers up to {size}). "
-            "Of the sums for {token} attention's write makes up {attention}, the FFN's {ffn}, the stream the rest; the "
-            "largest write of all layers is {largest}.",
-            layer=sheet.layer,
-            attention=signed_percent(attention),
-            ffn=signed_percent(ffn),
-            **values,
-        )
+        return _within_layers(sheet, values)
+    if entries.total == 0:
+        return _nothing_left(sheet, values)
     attention, ffn = sheet.wholes
     summed = ngettext(
         "{enters} and {count} write add up to the final stream of {token} (largest difference {off}, numbers up to "
@@ -138,6 +130,43 @@ def caption(sheet: Sheet) -> str:
         **values,
     )
     return " ".join(sentence for sentence in (summed, _against(entries)) if sentence)
+
+
+def _nothing_left(sheet: Sheet, values: dict[str, str]) -> str:
+    """That what is written cancels, so that nothing has a share in the sum."""
+    return ngettext(
+        "{enters} and {count} write add up to the final stream of {token}, and that is 0 (largest difference {off}): "
+        "nothing has a share in it.",
+        "{enters} and {count} writes add up to the final stream of {token}, and that is 0 (largest difference {off}): "
+        "nothing has a share in it.",
+        sheet.entries.shares.size,
+        enters=entrance(sheet.spec).capitalize(),
+        **values,
+    )
+
+
+def _within_layers(sheet: Sheet, values: dict[str, str]) -> str:
+    """The chosen layer's two sums, each normalized, where the sheet does not go through all layers."""
+    attention, ffn = sheet.entries.shares[:, sheet.layer].tolist()
+    values = values | {"attention": signed_percent(attention), "ffn": signed_percent(ffn)}
+    if sheet.entries.parts:
+        return _(
+            "Here the sheet does not add up over layers: each sum is normalized before the next begins. Within layer "
+            "{layer} a change of this run comes after the norm ({change}): norm(stream + write) is not the stream that "
+            "follows (largest difference {off}, numbers up to {size}). Of the sums for {token} attention's write makes "
+            "up {attention}, the FFN's {ffn}, the stream the rest; the largest write of all layers is {largest}.",
+            layer=sheet.layer,
+            change=sheet.entries.changed.says,
+            **values,
+        )
+    return _(
+        "Here the sheet does not add up over layers: each sum is normalized before the next begins. Within layer "
+        "{layer} norm(stream + write) is the stream that follows (largest difference {off}, numbers up to {size}). "
+        "Of the sums for {token} attention's write makes up {attention}, the FFN's {ffn}, the stream the rest; the "
+        "largest write of all layers is {largest}.",
+        layer=sheet.layer,
+        **values,
+    )
 
 
 def _largest(entries: ResidualDecomposition) -> str:
@@ -198,6 +227,8 @@ def _sum(sheet: Sheet) -> list[str]:
         _("largest difference from the model's own final stream: {off} (its numbers go up to {size})", **sheet.error),
         _("share of a write = write · final / ‖final‖², ‖final‖² = {squared}", squared=number(squared)),
     ]
+    if not squared:
+        return lines
     lines += [
         _("layer {layer}, {part}: {ratio}", layer=sheet.layer, part=_(part), ratio=_ratio(share, squared))
         for part, share in zip(_PARTS, entries.shares[:, sheet.layer].tolist(), strict=True)
@@ -217,7 +248,7 @@ def _sums(sheet: Sheet) -> list[str]:
         _("layer {layer}, {token}", layer=sheet.layer, token=quoted(sheet.token)),
         _("after attention = norm(stream + attention)"),
         _("after the FFN = norm(after attention + FFN)"),
-        _("largest difference from the model's own: {off} (its numbers go up to {size})", **sheet.error),
+        _compared(sheet),
     ]
     return lines + [
         _(
@@ -227,6 +258,18 @@ def _sums(sheet: Sheet) -> list[str]:
         )
         for part, share in zip(_PARTS, sheet.entries.shares[:, sheet.layer].tolist(), strict=True)
     ]
+
+
+def _compared(sheet: Sheet) -> str:
+    """How far the two sums are from the streams that follow, unless something is changed in between."""
+    if sheet.entries.parts:
+        return _(
+            "a change of this run comes after that ({change}): largest difference {off} from what goes on (its numbers "
+            "go up to {size})",
+            change=sheet.entries.changed.says,
+            **sheet.error,
+        )
+    return _("largest difference from the model's own: {off} (its numbers go up to {size})", **sheet.error)
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:

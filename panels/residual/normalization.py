@@ -67,13 +67,13 @@ class NormedToken:
         steps = self.steps
         bias = {} if steps.bias is None else {_("bias"): steps.bias}
         first = {_("before"): steps.before, _("normalized"): steps.unit, _("gain"): steps.gain}
-        return first | bias | {_("after"): steps.after}
+        return first | bias | {_("after"): steps.given}
 
     @property
     def largest(self) -> tuple[float, float, float, float]:
         """The dimension that is largest before: its number before, normalized, its gain, its number after."""
         steps, top = self.steps, int(self.top[0])
-        return float(steps.before[top]), float(steps.unit[top]), float(steps.gain[top]), float(steps.after[top])
+        return float(steps.before[top]), float(steps.unit[top]), float(steps.gain[top]), float(steps.given[top])
 
     @cached_property
     def mean(self) -> float:
@@ -120,7 +120,7 @@ def draw(token: NormedToken) -> Measures:
 def caption(token: NormedToken) -> str:
     """Where the norm stands, what it divides by, and what becomes of the largest number."""
     top, (before, _unit, gain, after) = int(token.top[0]), token.largest
-    sizes = largest_first(np.abs(token.steps.after))
+    sizes = largest_first(np.abs(token.steps.given))
     largest_one = _(
         "Dim {dim}, the largest before ({before}), has gain {gain} and is number {rank} by size after it ({after}).",
         dim=top,
@@ -201,15 +201,31 @@ def formula(token: NormedToken) -> str:
                 "root mean square: {before} before, {normalized} normalized, {after} after the gain",
                 before=number(token.size),
                 normalized=number(_rms(steps.unit)),
-                after=number(_rms(steps.after)),
+                after=number(_rms(steps.given)),
             ),
-            ngettext(
-                "over the {count} number: largest difference from the model's own norm {off}",
-                "over all {count} numbers: largest difference from the model's own norm {off}",
-                len(steps.before),
-                off=rounding(steps.off, steps.after),
-            ),
+            _compared(steps),
         )
+    )
+
+
+def _compared(steps: Normed) -> str:
+    """The formula's result against the model's own, unless something is changed in between."""
+    off = rounding(steps.off, steps.after)
+    if steps.parts:
+        return ngettext(
+            "a change of this run comes after the norm ({change}): over the {count} number, largest difference {off} "
+            "from what goes on",
+            "a change of this run comes after the norm ({change}): over all {count} numbers, largest difference {off} "
+            "from what goes on",
+            len(steps.before),
+            change=steps.changed.says,
+            off=off,
+        )
+    return ngettext(
+        "over the {count} number: largest difference from the model's own norm {off}",
+        "over all {count} numbers: largest difference from the model's own norm {off}",
+        len(steps.before),
+        off=off,
     )
 
 

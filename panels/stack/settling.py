@@ -23,7 +23,7 @@ from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
 from panels.stack.lens import LIMITS, read_stream
 from viz.curves import Curve, Curves, Mark
-from viz.format import number, quoted, thousands
+from viz.format import number, quoted, thousands, within
 from viz.level import Level
 from viz.marks import Stands
 from viz.scale import thinned
@@ -54,8 +54,10 @@ class Distances:
 
     @property
     def even(self) -> float:
-        """The distance of an even guess among all tokens: Σ p · (log p − log 1/n) = log n − entropy."""
-        return math.log(self.spec.vocab) - self.entropy
+        """The distance of an even guess among all tokens: Σ p · (log p − log 1/n) = log n − entropy; 0 where that is
+        rounding."""
+        most = math.log(self.spec.vocab)
+        return 0.0 if within(most - self.entropy, most) else most - self.entropy
 
     @property
     def here(self) -> float:

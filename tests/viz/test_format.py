@@ -24,6 +24,13 @@ from viz.format import change, cosine, counted, escaped, number, percent, quoted
         (0.00001, "< 0.01 %"),
         (0.0, "0 %"),
         (float("nan"), "–"),
+        (1.0 + 1e-7, "100 %"),
+        (1.2, "120 %"),
+        (2.0, "200 %"),
+        (-0.144, "−14 %"),
+        (-0.0051, "−0.51 %"),
+        (-0.00001, "> −0.01 %"),
+        (-2.0, "−200 %"),
     ],
 )
 def test_percents(share, text):

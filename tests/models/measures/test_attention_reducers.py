@@ -143,6 +143,85 @@ def test_reach_counts_the_weight_at_each_distance_on_either_side() -> None:
     np.testing.assert_allclose(found, [1.5 / 3, 0.5 / 3, 1.0 / 3])
 
 
+def changed(how: str, length: int = 40) -> np.ndarray:
+    """What changes may leave of three heads' weights: below 0, rows of any sum, rows of zeros."""
+    pattern = attention(length)
+    noise = np.random.default_rng(3).normal(0, 0.3, pattern.shape).astype(np.float32)
+    some = np.arange(length) % 3 == 0
+    return {
+        "negative": -pattern,
+        "twice": 2 * pattern,
+        "noise": np.where(np.tri(length, dtype=bool), pattern + noise, 0).astype(np.float32),
+        "one head at 0": pattern * np.array([1, 0, 1], np.float32)[:, None, None],
+        "some rows at 0": np.where(some[:, None], 0, pattern).astype(np.float32),
+        "all at 0": np.zeros_like(pattern),
+    }[how]
+
+
+def changed_tiles(pattern: np.ndarray, rows: int) -> Iterator[Tile]:
+    """Such weights as `Attended` cuts them into tiles."""
+    for first in range(0, pattern.shape[1], rows):
+        weights = torch.from_numpy(pattern[:, first : first + rows])
+        shares = attended.shares_of(weights)
+        yield Tile(first, weights, shares.log().clamp(min=-80.0), torch.ones(weights.shape[:2]), shares)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("how", ["negative", "twice", "noise", "one head at 0", "some rows at 0", "all at 0"])
+def test_of_changed_weights_entropy_distance_and_difference_are_of_their_sizes_as_shares(how: str, rows: int) -> None:
+    pattern, ids = changed(how), np.arange(40) % 7
+    scores, apart_, reach_ = (
+        reducers.HeadScores(Text(ids), 3),
+        reducers.Apart(Text(ids), 3),
+        reducers.Reach(Text(ids), 3),
+    )
+    for tile in changed_tiles(pattern, rows):
+        for reducer in (scores, apart_, reach_):
+            reducer.add(tile)
+    for kind, row in zip(KINDS, scores.done(), strict=True):
+        np.testing.assert_allclose(row, head_scores(pattern, ids)[kind], rtol=1e-4, atol=1e-5, err_msg=kind)
+    np.testing.assert_allclose(apart_.done()[0], apart(pattern), atol=1e-5)
+    np.testing.assert_allclose(reach_.done()[0], reach(pattern), rtol=1e-4, atol=1e-6)
+    if how in ("negative", "twice"):
+        plain = attention(40)
+        np.testing.assert_allclose(apart(pattern), apart(plain), atol=1e-9)
+        np.testing.assert_allclose(head_scores(pattern, ids)["entropy"], head_scores(plain, ids)["entropy"], rtol=1e-6)
+
+
+def test_a_head_that_reads_nothing_is_0_apart_from_one_like_it_and_half_as_far_as_can_be_from_one_that_reads() -> None:
+    one, none, text = np.eye(4, dtype=np.float32), np.zeros((4, 4), np.float32), Text(np.arange(4))
+    for maps, expected in (((none, none), [0, 0]), ((one, none), [np.log(2) / 2] * 2)):
+        reducer = reducers.Apart(text, 2)
+        for tile in changed_tiles(np.stack(maps), 3):
+            reducer.add(tile)
+        np.testing.assert_allclose(reducer.done()[0], expected, atol=1e-6)
+
+
+def test_weights_that_are_a_distribution_are_their_own_shares_to_the_last_bit() -> None:
+    weights = torch.from_numpy(attention(200))
+    assert torch.equal(attended.shares_of(weights), weights)
+    assert torch.equal(attended.shares_of(-weights), weights)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("how", ["negative", "noise"])
+def test_a_contribution_is_a_length_and_the_strongest_may_come_with_a_weight_below_0(how: str, rows: int) -> None:
+    pattern, text = changed(how), Text(np.zeros(40, int))
+    lengths = np.random.default_rng(2).uniform(0.1, 3, (3, 40)).astype(np.float32)
+    reducer = reducers.Strongest(text, Moved(torch.from_numpy(lengths)))
+    for tile in changed_tiles(pattern, rows):
+        reducer.add(tile)
+    sources, heads, weights, moved = reducer.done()
+    brought = np.abs(pattern) * lengths[:, None]
+    expected = strongest(brought)
+    np.testing.assert_array_equal((sources, heads), expected)
+    each, there = np.arange(40), expected[0] >= 0
+    np.testing.assert_allclose(weights[there], pattern[expected[1], each, expected[0]][there])
+    np.testing.assert_allclose(moved[there], brought[expected[1], each, expected[0]][there], rtol=1e-6)
+    assert (weights[there] < 0).any()
+    assert (moved[there] > 0).all()
+
+
 @pytest.mark.parametrize("window", [(0, 100, 0, 100), (10, 97, 3, 50), (60, 61, 0, 61), (0, 20, 70, 100)])
 @pytest.mark.parametrize("largest", [True, False])
 @pytest.mark.parametrize("side", [8, 200])
