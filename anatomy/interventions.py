@@ -18,9 +18,10 @@ from anatomy.spec import LearnedPositions, ModelSpec, Rope
 
 POSITIONS = "positions"
 OPS: tuple[Op, ...] = get_args(Op)
-LONGEST = 4096  # characters of a link's list of changes
+LONGEST = 8192  # characters of a link's list of changes
+MOST_AMOUNT = 1e9  # of any change, up or down: what a link holds is below it
 MOST = 32  # changes of one run that a link may hold
-SOURCES = 8  # texts, at most, over which a mean is taken
+SOURCES = 8  # texts, at most, over which a mean is taken, and out of which all changes of a run take something
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ PLACES: dict[str, Place] = {
     )
 }
 _ONE_OF = ("head", "kv", "neuron")
+_MORE_OR_LESS = ("scale", "add", "noise")
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,11 @@ class Change:
 def check(interventions: Iterable[Intervention], spec: ModelSpec, tokens: int) -> None:
     """Refused for a change that this model or a text of so many tokens does not allow."""
     asked = tuple(interventions)
+    if len({source for intervention in asked for source in intervention.sources}) > SOURCES:
+        raise Refused(N_("The changes of a run take something out of at most {most} other texts."), most=SOURCES)
     for intervention in asked:
         place = _known(intervention)
+        _number(intervention)
         if place.site == POSITIONS:
             _of_positions(intervention, spec)
         else:
@@ -135,20 +140,31 @@ def _position(intervention: Intervention, tokens: int) -> None:
         raise Refused(template, last=Count(tokens - 1), pos=Count(intervention.pos))
 
 
+def _number(intervention: Intervention) -> None:
+    """The amount and the seed: whether they say anything, and what they may be."""
+    op, amount, seed = intervention.op, intervention.amount, intervention.seed
+    if not math.isfinite(amount) or abs(amount) >= MOST_AMOUNT:
+        template = N_("The amount of a change has to be a number between −{most} and {most}.")
+        raise Refused(template, most=Count(MOST_AMOUNT))
+    if amount and op not in _MORE_OR_LESS:
+        raise Refused(N_("“{op}” is never more or less: leave the amount out."), op=op)
+    if seed and op != "noise":
+        raise Refused(N_("“{op}” draws no noise: leave the seed out."), op=op)
+    if not 0 <= seed < MOST_AMOUNT:
+        raise Refused(N_("A seed is a whole number from 0 to {most}."), most=Count(MOST_AMOUNT - 1))
+
+
 def _needs(intervention: Intervention, place: Place, spec: ModelSpec) -> None:
     """What an operation is to be told, and what it is not."""
     op, sources = intervention.op, intervention.sources
-    if not math.isfinite(intervention.amount):
-        raise Refused(N_("The amount of a change has to be a number that is finite."))
-    if intervention.seed < 0:
-        raise Refused(N_("A seed is a whole number of 0 or more."))
     if op == "patch" and len(sources) != 1:
         raise Refused(N_("A patch comes out of one other run: say which, as its source."))
     if op == "mean" and len(sources) > SOURCES:
         raise Refused(N_("A mean is taken over at most {most} texts."), most=SOURCES)
     if sources and (op not in ("patch", "mean", "add") or (place.site == "pattern" and op == "mean")):
         raise Refused(N_("“{op}” takes nothing out of other runs: leave their source out."), op=op)
-    if intervention.random is not None and (op != "add" or place.site == POSITIONS or intervention.random < 0):
+    random = intervention.random
+    if random is not None and (op != "add" or place.site == POSITIONS or not 0 <= random < MOST_AMOUNT):
         raise Refused(N_("A random direction is one that is added, and its seed a whole number of 0 or more."))
     if intervention.token is not None and op != "add":
         raise Refused(N_("“{op}” goes towards no token: leave the token out."), op=op)
@@ -237,7 +253,8 @@ def stepwise(asked: Iterable[Intervention]) -> bool:
 
 # In a link: “z.zero.layer18.head6 act.scale.layer3.neuron55.amount2”, off ones led by “off.”; texts follow a “!” each.
 _NUMBERED = tuple(field.name for field in fields(Intervention) if field.name not in ("site", "op", "sources"))
-_NUMBER = r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?"
+_NUMBER = r"-?[0-9]{1,9}(?:\.[0-9]{1,20})?(?:e-[0-9]{1,3})?"
+_APART = re.compile(r"[%!\s]")  # what would end a text
 _FORM = re.compile(rf"(off\.)?([a-z_]+)\.([a-z]+)((?:\.[a-z]+{_NUMBER})*)((?:![^!\s]*)*)")
 _FIELD = re.compile(rf"\.([a-z]+)({_NUMBER})")
 
@@ -250,14 +267,15 @@ def written(changes: Iterable[Change]) -> str:
 def _written(change: Change) -> str:
     made, plain = change.made, Intervention(change.made.site, change.made.op)
     numbered = "".join(
-        f".{name}{_number(getattr(made, name))}" for name in _NUMBERED if getattr(made, name) != getattr(plain, name)
+        f".{name}{_in_link(getattr(made, name))}" for name in _NUMBERED if getattr(made, name) != getattr(plain, name)
     )
-    texts = "".join(f"!{quote(run.text, safe='')}" for run in made.sources)
+    texts = "".join(f"!{_APART.sub(lambda found: quote(found[0]), run.text)}" for run in made.sources)
     return f"{'' if change.on else 'off.'}{made.site}.{made.op}{numbered}{texts}"
 
 
-def _number(value: float) -> str:
-    return f"{value:.9f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+def _in_link(value: float) -> str:
+    """With all its digits, so that it comes back as it was."""
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def read(text: str) -> tuple[Change, ...] | None:
@@ -279,7 +297,7 @@ def _read(item: str) -> Change | None:
     given = _FIELD.findall(numbered)
     if place is None or op not in place.ops or len(dict(given)) < len(given) or not dict(given).keys() <= {*_NUMBERED}:
         return None
-    if any("." in number and name != "amount" for name, number in given):
+    if any(not number.isdigit() and name != "amount" for name, number in given):
         return None
     counts = {name: int(number) for name, number in given if name != "amount"}
     amount = float(dict(given).get("amount", 0))

@@ -66,8 +66,9 @@ class Intervention:
              token stands
     op       zero: 0 stands there; tokens at position 0. mean: the mean over the text's positions, or over those of the
              sources; of weights the same for every token that may be looked at. scale: `amount` times what stood there.
-             add: `amount` times a direction; so many places further on. noise: normally distributed, with `amount`
-             times the standard deviation of what stood there. patch: what stands there in the source
+             add: `amount` times a direction; so many places further on. noise: normally distributed, at each token
+             `amount` times as large (root mean square) as what stood there, of weights as spread as all of them; seed,
+             layer and site decide which. patch: what stands there in the source
     layer    which layer; None for positions
     head     one query head; None for all
     kv       one key/value head, or the query heads that read it; None for all
@@ -75,8 +76,8 @@ class Intervention:
     pos      one position; None for all
     amount   how much, see `op`
     seed     of noise
-    token    the token that "add" goes towards: along its row of the output layer, times the mean length of what stands
-             there
+    token    the token that "add" goes towards: along its row of the output layer, times the median length of what
+             stands there, over the tokens (the first of a text is often many times as long as all others)
     random   seed of a random direction that "add" goes along, in place of its own and as far; None for its own
     sources  runs of the same model: the one that is patched in, those whose mean is taken, the one towards whose mean
              "add" goes. In a link the other run's place is empty; a model "" is that of the run itself

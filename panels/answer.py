@@ -7,7 +7,7 @@ from typing import Any
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common import what_if
+from panels.common import reached, what_if
 from panels.panel import Figure, Panel, Table
 
 
@@ -41,7 +41,9 @@ class PanelAnswer:
     @cached_property
     def caption(self) -> str:
         """One or two sentences computed from the numbers."""
-        return self.panel.caption(self.reading)
+        remark = reached.remark(self.spec, self.view, self.panel.needs(self.spec, self.view))
+        said = self.panel.caption(self.reading)
+        return f"{said} {remark}" if remark else said
 
     @cached_property
     def table(self) -> Table:

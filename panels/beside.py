@@ -12,7 +12,7 @@ from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
 from panels.answer import PanelAnswer
 from panels.panel import Panel, Table
-from viz.change import changed
+from viz.change import changed, unchanged
 from viz.chips import Chips
 from viz.description import Description, Told
 from viz.partners import Unlike, aligning
@@ -88,6 +88,8 @@ class BesideAnswer:
         if isinstance(difference, Unlike) or not isinstance(a, Description) or not isinstance(b, Description):
             return str(getattr(difference, "sentence", difference))
         said = changed(a, b, difference)
+        if self.b.view.changed is not None and unchanged(difference):
+            said = f"{said} {_('The change does not reach what this figure shows: it comes later, or elsewhere.')}"
         return f"{said} {_('This is of what is drawn, a part of the texts.')}" if self._partly(a, b) else said
 
     def _partly(self, *figures: Description) -> bool:

@@ -168,6 +168,7 @@ class Run:
         amount: float | None = None,
         seed: int | None = None,
         towards: "str | int | Run | None" = None,
+        random: int | None = None,
         source: "str | Run | None" = None,
         texts: "str | Run | Iterable[str | Run]" = (),
     ) -> "Run":
@@ -185,6 +186,7 @@ class Run:
         seed     of noise; 0 where it is not said
         towards  what add goes towards: a token, as its id or as a text of which the first token is taken, or the mean
                  of another run
+        random   seed of a random direction that add goes along in place of its own, as far: what it is held against
         source   the run, or text, that a patch comes from: each token takes what stands at its partner there, as
                  `beside` pairs them, and stays as it is where it has none. A run may have changes of its own
         texts    runs or texts over which a mean is taken; none for this run's own positions
@@ -203,6 +205,7 @@ class Run:
             amount=amount_of(op, amount),
             seed=seed_of(op, seed),
             token=token,
+            random=random,
             sources=tuple(self._source(other) for other in others if other is not None),
         )
         changed = Run(self.model, self.question.intervened(made))

@@ -123,7 +123,7 @@ def test_a_patch_of_the_whole_stream_gives_the_other_runs_answer(run):
         (("z", "zero", {"layer": 1, "texts": [OTHER]}), "“zero” takes nothing out of other runs"),
         (("z", "mean", {"layer": 1, "texts": ["a"] * 9}), "A mean is taken over at most 8 texts."),
         (("z", "mean", {"layer": 1, "texts": [""]}), "There is no text to run"),
-        (("z", "noise", {"layer": 1, "seed": -1}), "A seed is a whole number of 0 or more."),
+        (("z", "noise", {"layer": 1, "seed": -1}), "A seed is a whole number from 0 to 999,999,999."),
         (("z", "scale", {"layer": 1, "amount": float("inf")}), "The amount of a change has to be a number"),
         ((POSITIONS, "add", {"layer": 1}), "Position numbers are the same in every layer: leave layer 1 out"),
         ((POSITIONS, "add", {"amount": 9999}), "This change puts tokens at positions 9,999 to 10,020"),

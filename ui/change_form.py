@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from anatomy.interventions import PLACES, POSITIONS, SOURCES, Place
+from anatomy.interventions import MOST_AMOUNT, PLACES, POSITIONS, SOURCES, Place
 from anatomy.language import N_, _
 from anatomy.refused import Refused
 from anatomy.request import Intervention, Op, Run
@@ -33,6 +33,7 @@ AMOUNTS: dict[Op, tuple[str, float]] = {
 ALL, ONE = "all", "one"
 TOKEN, TEXT = "token", "text"
 TOWARDS = {TOKEN: N_("a token"), TEXT: N_("another text")}
+_LARGEST = int(MOST_AMOUNT) - 1  # number that a field takes
 _MOST_WORDS, _MOST_TEXT = 200, 2_000  # characters
 Part = tuple[str, int] | None
 
@@ -156,7 +157,7 @@ def _how(asked: Asked, place: Place) -> None:
         if directed and place.wide:
             _ways(asked)
         if op == "noise":
-            st.number_input(_("Seed"), 0, None, 0, step=1, key=asked.key("seed"), width=140)
+            st.number_input(_("Seed"), 0, _LARGEST, 0, step=1, key=asked.key("seed"), width=140)
     if directed:
         _towards(asked, place)
     if op == "mean" and place.site != "pattern":
@@ -174,9 +175,9 @@ def _amount(asked: Asked, place: Place) -> None:
     label, begin = AMOUNTS[asked.op]
     key = asked.key(f"amount.{asked.op}.{place.site == POSITIONS}")
     if place.site == POSITIONS:
-        st.number_input(_("Positions"), None, None, 1, step=1, key=key, width=140)
+        st.number_input(_("Positions"), -_LARGEST, _LARGEST, 1, step=1, key=key, width=140)
     else:
-        st.number_input(_(label), None, None, begin, step=0.5, format="%g", key=key, width=140)
+        st.number_input(_(label), -float(_LARGEST), float(_LARGEST), begin, step=0.5, format="%g", key=key, width=140)
 
 
 def _ways(asked: Asked) -> None:

@@ -22,13 +22,15 @@ from anatomy.trace import Trace
 from anatomy.view import Fitted, View
 from ui import change_form, changed, links, mishap, polled, sides, text
 from ui.change_form import Asked
+from ui.components import step_in
 from ui.host import HostedModel, Loading
 from ui.sides import Absent
 from viz.format import quoted
 
 KEY = "what_if"
 _REFUSED = "what_if.refused"
-_TOO_MANY = N_("A link holds at most {most} changes, and not all of these: take some out of the list first.")
+_TOO_MANY = N_("A link holds at most {most} changes: take some out of the list first.")
+_TOO_LONG = N_("A link has no room for all these texts: shorten them, or take some changes out of the list first.")
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,13 @@ def _body(model: HostedModel, view: View) -> None:
     if isinstance(pointed, Absent):
         text.notice(pointed.says)
         return
-    text.aside(_("Run B is this run with a change. A click on a head, a token or a cell of a figure chooses another."))
+    step_in.show("what_if.step_in")
+    says = (
+        _("The change is made in run B. A click on a head, a token or a cell of a figure chooses where.")
+        if pointed.apart
+        else _("Run B is this run with a change. A click on a head, a token or a cell of a figure chooses where.")
+    )
+    text.aside(says)
     with st.container(key="what_if_quick", gap=None):
         for i, (says, made) in enumerate(quick(pointed)):
             st.button(
@@ -171,8 +179,10 @@ def put(pointed: Pointed, view: View, made: Intervention) -> View:
     where a link could not hold them."""
     after = added(view, made)
     _check(pointed, tuple(change.made for change in after.changes if change.on))
-    if interventions.read(interventions.written(after.changes)) is None:
+    if len(after.changes) > MOST:
         raise Refused(_TOO_MANY, most=MOST)
+    if interventions.read(interventions.written(after.changes)) is None:
+        raise Refused(_TOO_LONG)
     return after
 
 

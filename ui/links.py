@@ -18,6 +18,7 @@ from ui import long_links, session
 FIELDS = tuple(field.name for field in fields(View) if field.name != "settings")
 Change = Callable[[View], View]
 _KNOWN = "link"
+LOST = "link.lost"  # how many changes of run B went with the text or the model that they were made in, until it is said
 # A run that a newer one replaces goes on until it next asks for the session's state, where Streamlit stops it. Between
 # that look and its write the newer one could write, and would be taken back: so one after the other.
 _IN_ORDER = Lock()
@@ -67,9 +68,18 @@ def go(change: Change) -> None:
     """
     with _IN_ORDER:
         known = st.session_state.get(_KNOWN, {})
-        written = {name: _whole(value) for name, value in change(_meant(known)[0]).query().items()}
+        before = _meant(known)[0]
+        after = change(before)
+        if len(after.changes) < len(before.changes) and _runs(after) != _runs(before):
+            st.session_state[LOST] = len(before.changes) - len(after.changes)
+        written = {name: _whole(value) for name, value in after.query().items()}
         st.session_state[_KNOWN] = ended(long_links.into(written, _others(known)))
         st.query_params.from_dict(st.session_state[_KNOWN])
+
+
+def _runs(view: View) -> tuple[str | None, ...]:
+    """What the two runs are of."""
+    return view.text, view.model, view.text2, view.model2
 
 
 def _others(query: Mapping[str, str]) -> dict[str, str]:

@@ -340,7 +340,7 @@ def _bar(
         behind = f'<i style="bottom: {bottom:.1f}%; height: {max(top - bottom, 2.0):.1f}%"></i>'
     mark = ' class="chosen"' if inside else ""
     share = max(_share(own, high), 0.02) if own > KL_ROUNDING else 0.0
-    return f'<span title="{escape(says)}"{mark}><b style="height: {100 * share:.1f}%"></b>{behind}</span>'
+    return f'<span title="{escape(says)}"{mark}>{behind}<b style="height: {100 * share:.1f}%"></b></span>'
 
 
 def _share(value: float, high: float) -> float:

@@ -7,12 +7,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 import panels
-from anatomy.language import LANGUAGES, _, get_locale
+from anatomy.language import LANGUAGES, _, get_locale, ngettext
 from anatomy.refused import Refused
 from anatomy.spec import ModelSpec
 from anatomy.view import View
 from models.engine import MAX_CHARACTERS
-from ui import changing, controls, landing, links, mishap, opening, second
+from ui import changing, controls, landing, links, mishap, opening, second, text
 from ui.components import textbox, theme
 from ui.examples import EXAMPLES
 from ui.host import HostedModel, Loading, models, titled
@@ -112,8 +112,24 @@ def text_row(model: HostedModel, view: View) -> None:
         second.offer(view)
         with mishap.costing("what can be changed"):
             changing.offer(model, view)
+    _lost()
+    _lost()
     if view.two or view.changes:
         second.row(view)
+
+
+def _lost() -> None:
+    """Once, that changes went with the text or the model that they were made in."""
+    count = st.session_state.pop(links.LOST, 0)
+    if count:
+        says = ngettext(
+            "{count} change of run B belonged to the text or the model that was there before, and was taken out. The "
+            "browser's Back brings it back.",
+            "{count} changes of run B belonged to the text or the model that was there before, and were taken out. The "
+            "browser's Back brings them back.",
+            count,
+        )
+        text.notice(says)
 
 
 @mishap.harmless

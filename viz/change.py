@@ -147,6 +147,11 @@ def changed(a: Description, b: Description, difference: Description) -> str:
     return " ".join(filter(None, said))
 
 
+def unchanged(difference: Description) -> bool:
+    """Whether every number that both have is the same in both, to the last bit."""
+    return not np.nan_to_num(difference.numbers()).any()
+
+
 def _parts(difference: Description) -> list[_Part]:
     """The quantities of a difference."""
     if not isinstance(difference, Grid | Plotted):

@@ -33,7 +33,7 @@ def fixed(value: float, digits: int) -> str:
 
 def exact(value: float) -> str:
     """A number that somebody chose, with the digits that it has: 0.8 · 12."""
-    return _here().written(f"{value:g}")
+    return _here().written(f"{value:.12g}")
 
 
 def percent(share: float) -> str:

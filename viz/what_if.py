@@ -14,14 +14,14 @@ _OPS_SAID: dict[Op, str] = {
     "mean": N_("replaced by the mean over the text"),
     "scale": N_("× {amount}"),
     "add": N_("+ {amount} × a direction"),
-    "noise": N_("+ noise of {amount} standard deviations"),
+    "noise": N_("+ noise {amount} × its size, seed {seed}"),
     "patch": N_("taken from the other run"),
 }
 _TOWARDS = N_("+ {amount} × the direction of “{token}”")
 _TOWARDS_TEXT = N_("+ {amount} × the way to the mean of “{text}”")
 _MEAN_OF = N_("replaced by the mean over “{text}”")
 _FROM = N_("taken from “{text}”")
-_AT_RANDOM = N_("+ {amount} × a random direction, as long")
+_AT_RANDOM = N_("+ {amount} × a random direction as long, seed {seed}")
 _EVEN = N_("the same for every token that may be looked at")
 _MOVED = N_("moved on by {amount}")
 
@@ -77,16 +77,17 @@ def _done(intervention: Intervention, token: str) -> str:
     if op == "patch" and texts:
         return _(_FROM, text=texts)
     if op == "add" and intervention.random is not None:
-        return _(_AT_RANDOM, amount=amount)
+        return _(_AT_RANDOM, amount=amount, seed=Count(intervention.random))
     if op == "add" and intervention.token is not None:
         return _(_TOWARDS, amount=amount, token=token or intervention.token)
     if op == "add" and texts:
         return _(_TOWARDS_TEXT, amount=amount, text=texts)
-    return _(_OPS_SAID[op], amount=amount)
+    return _(_OPS_SAID[op], amount=amount, seed=Count(intervention.seed))
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _LONGEST else f"{flat[:_LONGEST]}…"
 
 
 _AGAINST = {

@@ -1,6 +1,6 @@
 """The interventions of a run, made ready: what they take from other runs is found before the pass begins."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,9 +21,11 @@ from models.reading.operations import Made
 LONGEST_MAP = 1024  # tokens of a text whose attention weights are patched or get noise: all pairs of them are held
 DEEPEST = 4  # runs behind a run, each of which the one before it takes something out of
 _WHOLE_MAPS = ("patch", "noise")
+_IDLE = {"scale": 1.0, "add": 0.0, "noise": 0.0}  # amounts that change nothing
 
 Ids = Callable[[Run], np.ndarray]
-Taken = Callable[[Run, Want], np.ndarray]
+Arrays = Mapping[Run, Mapping[Want, np.ndarray]]
+Taken = Callable[[Run, tuple[Want, ...]], Mapping[Want, np.ndarray]]
 
 
 def sources(run: Run) -> tuple[Run, ...]:
@@ -69,17 +71,23 @@ def _deep(run: Run, left: int) -> Iterator[Run]:
             yield from _deep(source, left - 1)
 
 
+def moved(run: Run) -> Changes:
+    """The run's changes of positions alone, which take nothing from elsewhere: enough where nothing is run."""
+    return Changes.of([made for made in run.interventions if made.site == interventions.POSITIONS])
+
+
 def ready(loaded: LoadedModel, run: Run, ids: Ids, taken: Taken) -> Changes:
     """The run's interventions with what they take.
 
     ids    run → its tokens, rows of the embedding table
-    taken  (run, want) → the array
+    taken  (run, all that is taken out of it) → the arrays
     """
+    arrays = {source: taken(source, wanted(run, source)) for source in sources(run)}
     made, plain = [], replace(run, interventions=())
     for asked in run.interventions:
         idle = _idle(asked, plain)
         plain = plain if idle else plain.intervened(asked)  # the run as far as it is changed by now
-        made.append(_made(loaded, run, asked, idle, ids, taken))
+        made.append(_made(loaded, run, asked, idle, ids, arrays))
     return Changes(tuple(made))
 
 
@@ -87,11 +95,11 @@ def _idle(asked: Intervention, before: Run) -> bool:
     """Whether it changes nothing in a run: what it takes comes out of the run itself, or it takes all and adds none."""
     if asked.op == "patch":
         return asked.sources == (before,)
-    return asked.amount == {"scale": 1.0, "add": 0.0, "noise": 0.0}.get(asked.op, asked.amount + 1)
+    return asked.op in _IDLE and asked.amount == _IDLE[asked.op]
 
 
-def _made(loaded: LoadedModel, run: Run, asked: Intervention, idle: bool, ids: Ids, taken: Taken) -> Made:
-    values = tuple(torch.from_numpy(taken(source, Want(asked.site, asked.layer))) for source in asked.sources)
+def _made(loaded: LoadedModel, run: Run, asked: Intervention, idle: bool, ids: Ids, arrays: Arrays) -> Made:
+    values = tuple(torch.from_numpy(arrays[source][Want(asked.site, asked.layer)]) for source in asked.sources)
     partners = None
     if asked.op == "patch":
         partners = _partners(ids(run).tolist(), ids(asked.sources[0]).tolist())

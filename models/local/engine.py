@@ -50,7 +50,7 @@ from models.lru import ByteLru
 from models.measures import registry, value_weighted
 from models.measures.collect import Collection
 from models.measures.context import RunContext
-from models.progress import listening, stop_if_cancelled
+from models.progress import listening, report_progress, stop_if_cancelled
 from models.reading import attention_interface
 from models.reading.interventions import Changes, intervening
 from models.reading.layer_inputs import LayerInputs
@@ -60,10 +60,13 @@ from models.text.tokenizer import load_tokenizer
 INPUTS = 5  # of the memory that the program may use, one in so many is for layer inputs
 LEAST_ROOM = 256 << 20  # bytes that a run may always take, however much the program takes already
 _OF_THE_REST = 2  # of the memory that is left when a model is loaded, one in so many is for copies of its matrices
+_OVERFLOWN = N_(
+    "With these changes the numbers of the run become too large for the model: change less, or at fewer places."
+)
 _CHECK_TEXT = "The cat sat on the mat, and then the cat sat on the"
 _FEW, _SPREAD = 6, 13  # different tokens that are too few to check with; tokens that are taken in their place
 _CUTS = 1 << 17  # tokens of texts that need not be cut again: the longest text, a token for each character, is one
-_TAKEN = 64 << 20  # bytes of arrays that are held because a changed run takes something out of them
+_TAKEN = 20  # of the memory, one in so many is for arrays that changed runs take out of others
 _LOOK_UP = 0.2  # seconds between two looks whether a run that waits for its turn is still wanted
 _WITHOUT_SOURCE = Weights(title="", licence="", source="", stored="", parameters=0)
 
@@ -148,7 +151,7 @@ class LocalEngine:
         self.spec = replace(self._loaded.spec, tokenizer=tokenizer.kind, special=tokenizer.special, chat=tokenizer.chat)
         self.memory_bytes = memory.limit() if memory_bytes is None else memory_bytes
         self._cuts: ByteLru[Run, tuple[Token, ...]] = ByteLru(_CUTS)
-        self._took: ByteLru[tuple[Run, Want], np.ndarray] = ByteLru(_TAKEN)
+        self._took: ByteLru[tuple[Run, Want], np.ndarray] = ByteLru(self.memory_bytes // _TAKEN)
         budget = self.memory_bytes // INPUTS if inputs_bytes is None else inputs_bytes
         self._inputs = LayerInputsCache(ByteLru(budget) if kept is None else kept)
         self.max_tokens = self.spec.max_pos if max_tokens is None else min(max_tokens, self.spec.max_pos)
@@ -222,7 +225,11 @@ class LocalEngine:
     def again(self) -> "LocalEngine":
         """See `models.engine.Engine.again`. The model itself and what was checked of it are shared."""
         fresh = copy(self)
-        fresh._cuts, fresh._inputs, fresh._took = ByteLru(_CUTS), self._inputs.again(), ByteLru(_TAKEN)
+        fresh._cuts, fresh._inputs, fresh._took = (
+            ByteLru(_CUTS),
+            self._inputs.again(),
+            ByteLru(self.memory_bytes // _TAKEN),
+        )
         return fresh
 
     def _spec_of(self, run: Run, tokens: int) -> ModelSpec:
@@ -248,7 +255,7 @@ class LocalEngine:
         with listening(report, cancelled), self._its_turn():
             cost, fitting = self._cost(run, len(tokens), asked), partial(self._fitting, len(tokens), asked)
             self._fit(run, cost, fitting)
-            with intervening(self._changes(run)):
+            with intervening(self._changes(run) if estimates.runs(asked) else changes.moved(run)):
                 arrays = self._answer(run, self._ids(tokens), asked)
         return Trace(run, self._spec_of(run, len(tokens)), tokens, arrays, self._names(arrays))
 
@@ -281,20 +288,29 @@ class LocalEngine:
             theirs = len(self._tokens(source))
             refuse.check_length(theirs, self.max_tokens)
             self._changeable(source, theirs)
+            refuse.check_wants(changes.wanted(run, source), self.spec, theirs, self.missing)
 
     def _changes(self, run: Run) -> Changes:
         """The run's interventions, with what they take out of other runs: those are made first."""
-        return changes.ready(self._loaded, run, lambda one: self._ids(self._tokens(one)), self._taken)
+        return self._ready(run, self._taken)
 
-    def _taken(self, source: Run, want: Want) -> np.ndarray:
-        """What stands at one site of a run that another takes something out of; held while there is room for it."""
-        key = (source, want)
-        array = self._took.get(key)
-        if array is None:
+    def _ready(self, run: Run, taken: changes.Taken) -> Changes:
+        return changes.ready(self._loaded, run, lambda one: self._ids(self._tokens(one)), taken)
+
+    def _taken(self, source: Run, wants: tuple[Want, ...]) -> dict[Want, np.ndarray]:
+        """What another run takes out of this one, all in one pass; held while there is room for it. TooLong where there
+        is no memory to make it."""
+        found = {want: array for want in wants if (array := self._took.get((source, want))) is not None}
+        missing = [want for want in wants if want not in found]
+        if missing:
+            tokens = self._tokens(source)
+            self._fit(source, self._cost(source, len(tokens), missing), partial(self._fitting, len(tokens), missing))
             with intervening(self._changes(source)):
-                array = self._answer(source, self._ids(self._tokens(source)), [want])[want]
-            self._took.put(key, array, array.nbytes)
-        return array
+                made = self._answer(source, self._ids(tokens), missing)
+            for want, array in made.items():
+                self._took.put((source, want), array, array.nbytes)
+            found |= made
+        return found
 
     def _check_room(self, run: Run, tokens: int, wants: Sequence[Want]) -> None:
         """TooLong for a run that takes more memory than there would be. Nothing is let go of."""
@@ -330,13 +346,15 @@ class LocalEngine:
     def _cost(self, run: Run, tokens: int, wants: Iterable[Want]) -> Estimate:
         held, most = run in self._inputs, self._inputs.budget
         own = estimates.estimate(self.spec, tokens, wants, self.speed, recorded=held, inputs=most)
-        return estimates.after(own, self._before(run)) if own.nbytes else own
+        return replace(own, seconds=own.seconds + self._before(run)) if own.nbytes else own
 
-    def _before(self, run: Run) -> Iterator[Estimate]:
-        """What the runs cost that this one takes something out of, as far as it is not held."""
+    def _before(self, run: Run) -> float:
+        """Seconds for what is taken out of other runs, as far as it is not held."""
+        seconds = 0.0
         for source in changes.sources(run):
             missing = [want for want in changes.wanted(run, source) if (source, want) not in self._took]
-            yield self._cost(source, len(self._tokens(source)), missing)
+            seconds += self._cost(source, len(self._tokens(source)), missing).seconds
+        return seconds
 
     def extend(
         self,
@@ -351,8 +369,7 @@ class LocalEngine:
         """See `models.engine.Engine.extend`."""
         ids = self._ids(self._tokens(run))
         generate.fit(self.spec, len(ids), count, self.max_tokens)
-        self._changeable(run, len(ids))
-        interventions.check(run.interventions, self.spec, len(ids) + count)
+        self._changeable(run, len(ids) + count)
         chosen = generate.Choosing(how, seed)
         with listening(report, cancelled), self._its_turn(), torch.inference_mode():
             inputs = self._inputs.get(run) if count == 1 else None
@@ -367,8 +384,10 @@ class LocalEngine:
     def _extend_anew(self, run: Run, count: int, chosen: generate.Choosing) -> Run:
         """The run going on under changes that depend on all that is there: every token takes a pass of its own."""
         ends = generate.end_tokens(self._loaded)
-        for _token in range(count):
-            with intervening(self._changes(run)):
+        arrays = {source: self._taken(source, changes.wanted(run, source)) for source in changes.sources(run)}
+        for number in range(count):
+            report_progress(N_("going on with the text"), number, count)
+            with intervening(self._ready(run, lambda source, wants: arrays[source])):
                 added = generate.extend(self._loaded, self._ids(self._tokens(run)), 1, chosen, self._inputs.get(run))
             run = run.plus(*added)
             if ends.intersection(added):
@@ -399,7 +418,9 @@ class LocalEngine:
 
     def parting_estimate(self, run: Run, other: Engine, other_run: Run) -> Estimate:
         """See `models.engine.Engine.parting_estimate`."""
-        return estimates.parting(self._half(run), _local(other)._half(other_run), self._inputs.budget)
+        theirs = _local(other)
+        own = estimates.parting(self._half(run), theirs._half(other_run), self._inputs.budget)
+        return replace(own, seconds=own.seconds + self._before(run) + theirs._before(other_run))
 
     def _half(self, run: Run) -> estimates.Half:
         """What a run adds to the cost of comparing two. Refused where it cannot be run."""
@@ -511,6 +532,8 @@ class LocalEngine:
         most = estimates.inputs_bytes(self.spec, len(ids), every)
         self._inputs.make_room(most)
         inputs = self._loaded.record(ids, wanted or {}, visit, every)
+        if run.interventions and not bool(inputs.last.isfinite().all()):
+            raise Refused(_OVERFLOWN)
         self._inputs.put(run, inputs, max(most, inputs.nbytes))
         return inputs
 

@@ -69,16 +69,6 @@ def estimate(
     )
 
 
-def after(own: Estimate, before: Iterable[Estimate]) -> Estimate:
-    """A run that is made after others: the memory of the largest, the time of all."""
-    others = tuple(before)
-    return Estimate(
-        own.tokens,
-        max(own.nbytes, *(other.nbytes for other in others)) if others else own.nbytes,
-        own.seconds + sum(other.seconds for other in others),
-    )
-
-
 def fitting(spec: ModelSpec, wants: Iterable[Want], room: int, most: int, inputs: int | None = None) -> int:
     """How many tokens these wants may be asked of in so many bytes: at most `most`, 0 where not even one fits."""
     asked = tuple(wants)
@@ -166,7 +156,7 @@ def _measured(wants: Iterable[Want]) -> list[tuple[Measure, Want]]:
     return [(measure, want) for (measure, _pos), want in by_measure.items()]
 
 
-def _runs(wants: Iterable[Want]) -> bool:
+def runs(wants: Iterable[Want]) -> bool:
     """Is a forward pass needed, or the layer inputs of one?"""
     return any(measure.forward for measure, _want in _measured(wants))
 
@@ -201,7 +191,7 @@ def _nbytes(spec: ModelSpec, tokens: int, wants: tuple[Want, ...], recorded: boo
     asked = _measured(wants)
     arrays = sum(_array(spec, tokens, want) for want in wants)
     compared = 6 * max((measure.chunk for measure, _want in asked), default=0) * spec.vocab * FLOAT
-    if not _runs(wants):
+    if not runs(wants):
         return _SLACK + 2 * arrays + compared
     texts = max(measure.texts for measure, _want in asked)
     held = 0 if recorded else inputs_bytes(spec, tokens, thinning(spec, tokens, inputs))
@@ -264,7 +254,7 @@ def _seconds(
 ) -> float:
     logits = sum(measure.rows(spec, tokens, want) for measure, want in _measured(wants)) * spec.vocab
     seconds = 2.0 * logits * spec.d_model / speed.products + _LOGIT * logits / speed.weights
-    if not _runs(wants):
+    if not runs(wants):
         return seconds
     pairs = tokens * tokens * (0.5 if spec.stack().causal else 1.0)
     layer = 2.0 * tokens * _matrices(spec) / speed.products + 4.0 * pairs * spec.n_heads * spec.d_head / speed.fused

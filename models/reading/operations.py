@@ -3,7 +3,7 @@
 Values are changed for one text at a time: means, spreads and partners are of that text.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,9 +12,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from anatomy.interventions import PLACES
 from anatomy.request import Intervention, Op
 from models.reading.attended import Attended
 
+_SITES = tuple(PLACES)
 REPLACED: frozenset[Op] = frozenset({"zero", "mean", "patch"})  # nothing of what stood there goes on
 
 
@@ -59,12 +61,6 @@ class Made:
         some = self.partners[:positions]
         return torch.cat([some, some.new_full((positions - len(some),), -1)])
 
-    def chosen(self, values: Float[Tensor, "*head pos width"]) -> Float[Tensor, "*head pos width"]:
-        """The values of its heads and neuron, at every position."""
-        neuron = self.intervention.neuron
-        of_heads = values[(*self._leading(values.ndim), ...)]
-        return of_heads if neuron is None else of_heads[..., neuron : neuron + 1]
-
     def _leading(self, axes: int) -> tuple[slice, ...]:
         return () if axes < 3 else (slice(None) if self.heads is None else self.heads,)
 
@@ -89,19 +85,19 @@ def _scale(made: Made, values: Tensor) -> Tensor:
 
 
 def _add(made: Made, values: Tensor) -> Tensor:
-    """Along a token's direction as far as the values are long on the average, or the way to the source's mean."""
+    """Along a token's direction as far as the values of most tokens are long, or the way to the source's mean."""
     if made.direction is not None:
-        way = torch.linalg.vector_norm(values.float(), dim=-1).mean() * made.direction.expand(1, -1)  # [1 width]
+        way = torch.linalg.vector_norm(values.float(), dim=-1).median() * made.direction.expand(1, -1)  # [1 width]
     else:
         way = _average(made.sources[0]) - _average(values)  # [(head) 1 width]
     if made.intervention.random is not None:
-        way = _turned(way, made.intervention.random)
+        way = _turned(way, made.intervention)
     return values + made.intervention.amount * way
 
 
-def _turned(way: Tensor, seed: int) -> Tensor:
+def _turned(way: Tensor, of: Intervention) -> Tensor:
     """As long, along a direction drawn at random: uniformly among all."""
-    numbers = drawn(seed, way.shape)
+    numbers = drawn(of, way.shape)
     lengths = torch.linalg.vector_norm(torch.stack([way, numbers]), dim=-1, keepdim=True)
     return numbers * (lengths[0] / lengths[1])
 
@@ -111,15 +107,20 @@ def _average(values: Tensor) -> Tensor:
 
 
 def _noise(made: Made, values: Tensor) -> Tensor:
-    spread = made.chosen(values).float().std(correction=0)
-    return values + made.intervention.amount * spread * drawn(made.intervention.seed, values.shape)
+    """At each token as large as what stands there, as a root mean square over its width; of one neuron as itself."""
+    neuron = made.intervention.neuron
+    own = values if neuron is None else values[..., neuron : neuron + 1]
+    size = own.float().square().mean(-1, keepdim=True).sqrt()  # [(head) pos 1]
+    return values + made.intervention.amount * size * drawn(made.intervention, values.shape)
 
 
-def drawn(seed: int, shape: torch.Size) -> Float[Tensor, "*head pos width"]:
-    """Normally distributed numbers for values [(head) pos width]. Those of a position depend on none that comes after
-    it, nor on the processor: NumPy's own generator (PCG64) draws them."""
+def drawn(of: Intervention, shape: torch.Size) -> Float[Tensor, "*head pos width"]:
+    """Normally distributed numbers for values [(head) pos width]: others for another seed, layer or site. Those of a
+    position depend on none that comes after it, nor on the processor: NumPy's own generator (PCG64) draws them."""
     *heads, pos, width = shape
-    numbers = torch.from_numpy(np.random.default_rng(seed).standard_normal((pos, *heads, width)))
+    seed = of.seed if of.random is None else of.random
+    drawing = np.random.default_rng((seed, of.layer or 0, _SITES.index(of.site)))
+    numbers = torch.from_numpy(drawing.standard_normal((pos, *heads, width)))
     return numbers.movedim(0, -2).float()
 
 
@@ -152,10 +153,12 @@ class ChangedWeights:
     ) -> Float[Tensor, "head row src"]:
         """The weights of the rows from `first` on after the changes, of one head or of all."""
         for number, made in enumerate(self.changes):
-            weights = self._after(number, made, weights, first, head)
+            weights = self._after(number, made, weights, first, head, self._spreads)
         return weights
 
-    def _after(self, number: int, made: Made, weights: Tensor, first: int, head: int | None) -> Tensor:
+    def _after(
+        self, number: int, made: Made, weights: Tensor, first: int, head: int | None, spreads: Mapping[int, float]
+    ) -> Tensor:
         rows = torch.arange(first, first + weights.shape[1])
         heads = range(len(self.attended.query))[made.heads or slice(None)]
         of_head = torch.tensor([h in heads for h in range(len(self.attended.query))])
@@ -164,10 +167,12 @@ class ChangedWeights:
         if made.intervention.op == "patch":
             of_row &= made.taken(int(rows[-1]) + 1)[rows] >= 0
         there = of_head[:, None, None] & of_row[:, None]
-        changed = self._changed(number, made, weights, rows, head)
+        changed = self._changed(number, made, weights, rows, head, spreads)
         return torch.where(there if head is None else there[head, None], changed, weights)
 
-    def _changed(self, number: int, made: Made, weights: Tensor, rows: Tensor, head: int | None) -> Tensor:
+    def _changed(
+        self, number: int, made: Made, weights: Tensor, rows: Tensor, head: int | None, spreads: Mapping[int, float]
+    ) -> Tensor:
         op, amount = made.intervention.op, made.intervention.amount
         if op == "zero":
             return torch.zeros_like(weights)
@@ -179,26 +184,28 @@ class ChangedWeights:
         if op == "mean":
             return (allowed / allowed.sum(-1, keepdim=True)).expand_as(weights)
         numbers = self._drawn[number][:, rows]
-        return weights + amount * self._spreads[number] * (numbers if head is None else numbers[head, None]) * allowed
+        return weights + amount * spreads[number] * (numbers if head is None else numbers[head, None]) * allowed
 
     @cached_property
     def _drawn(self) -> dict[int, Float[Tensor, "head pos src"]]:
         """The numbers of each noise; drawn once, whole."""
         shape = torch.Size((len(self.attended.query), self.attended.query.shape[1], self.attended.key.shape[1]))
         noises = ((number, made.intervention) for number, made in enumerate(self.changes))
-        return {number: drawn(noise.seed, shape) for number, noise in noises if noise.op == "noise"}
+        return {number: drawn(noise, shape) for number, noise in noises if noise.op == "noise"}
 
     @cached_property
     def _spreads(self) -> dict[int, float]:
         """Of each noise the standard deviation of the weights that its heads may give, after the changes before it."""
-        spreads, weights = {}, self.attended.weights(0, self.attended.query.shape[1])
+        spreads: dict[int, float] = {}
+        if all(made.intervention.op != "noise" for made in self.changes):
+            return spreads
+        weights = self.attended.weights(0, self.attended.query.shape[1])
         allowed = self.attended.allowed(0, weights.shape[1]).expand_as(weights)
         for number, made in enumerate(self.changes):
             if made.intervention.op == "noise":
                 heads = made.heads or slice(None)
                 spreads[number] = float(weights[heads][allowed[heads]].std(correction=0))
-                vars(self)["_spreads"] = spreads  # those before it are known while the next is found
-            weights = self._after(number, made, weights, 0, None)
+            weights = self._after(number, made, weights, 0, None, spreads)
         return spreads
 
 

@@ -51,6 +51,8 @@ def _change(made: Intervention) -> str:
         said["amount"] = made.amount
     if made.seed:
         said["seed"] = made.seed
+    if made.random is not None:
+        said["random"] = made.random
     if made.token is not None:
         said["towards"] = made.token
     named = [f"{name}={value!r}" for name, value in said.items()]

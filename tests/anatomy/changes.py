@@ -6,7 +6,7 @@ from anatomy.interventions import PLACES, Change
 from anatomy.request import Intervention, Run
 
 NUMBER = st.none() | st.integers(0, 99_999)
-AMOUNTS = st.integers(-(10**9) + 1, 10**9 - 1).map(lambda thousandths: thousandths / 1000)
+AMOUNTS = st.floats(-1e9, 1e9, exclude_min=True, exclude_max=True, allow_subnormal=False).map(lambda value: value + 0.0)
 SOURCE = st.builds(Run, st.just(""), st.text(max_size=20))
 
 
@@ -20,6 +20,7 @@ def interventions(draw):
         amount=draw(AMOUNTS),
         seed=draw(st.integers(0, 99_999)),
         token=draw(NUMBER),
+        random=draw(NUMBER),
         sources=tuple(draw(st.lists(SOURCE, max_size=2))),
     )
 

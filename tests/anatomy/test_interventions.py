@@ -130,8 +130,11 @@ REFUSED = [
     (replace(ZERO, kv=2), "small has kv 0 to 1, not 2."),
     (Intervention("act", "zero", 1, neuron=12), "small has neuron 0 to 11, not 12."),
     (replace(ZERO, pos=5), "This text has positions 0 to 4, not 5: choose another token for the change."),
-    (replace(ZERO, op="scale", amount=float("nan")), "The amount of a change has to be a number that is finite."),
-    (replace(ZERO, op="noise", amount=1.0, seed=-1), "A seed is a whole number of 0 or more."),
+    (
+        replace(ZERO, op="scale", amount=float("nan")),
+        "The amount of a change has to be a number between −1,000,000,000 and 1,000,000,000.",
+    ),
+    (replace(ZERO, op="noise", amount=1.0, seed=-1), "A seed is a whole number from 0 to 999,999,999."),
     (replace(ZERO, op="patch"), "A patch comes out of one other run: say which, as its source."),
     (replace(ZERO, op="patch", sources=(OTHER, OTHER)), "A patch comes out of one other run: say which"),
     (replace(ZERO, op="mean", sources=(OTHER,) * (SOURCES + 1)), "A mean is taken over at most 8 texts."),

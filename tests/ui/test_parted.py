@@ -236,8 +236,8 @@ def test_a_baseline_is_drawn_as_a_band_and_named():
     html = parted.shown(parting, NAMES, (1, 1), Beside(spread, "the same at other heads"))
     said = unescape(re.sub(r"<[^>]*>", "", html))
     assert "In grey the baseline, the same at other heads: after “b” from 1.00 to 4.00." in said
-    bars = re.findall(r'<b style="height: ([\d.]+)%"></b><i style="bottom: ([\d.]+)%; height: ([\d.]+)%">', html)
-    assert [tuple(map(float, bar)) for bar in bars] == [(2.5, 0.0, 2.5), (50.0, 25.0, 75.0), (12.5, 12.5, 2.0)]
+    bars = re.findall(r'<i style="bottom: ([\d.]+)%; height: ([\d.]+)%"></i><b style="height: ([\d.]+)%">', html)
+    assert [tuple(map(float, bar)) for bar in bars] == [(0.0, 2.5, 2.5), (25.0, 75.0, 50.0), (12.5, 2.0, 12.5)]
     assert 'title="“b”: 2.00; baseline 1.00 to 4.00"' in html
     assert "the highest 4.00" in html
     assert re.findall(r"<td>([^<]*)</td></tr>", html) == ["30 % – 40 %", "–"]

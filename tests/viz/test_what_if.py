@@ -12,7 +12,7 @@ SAID = {
     "mean": "replaced by the mean over the text",
     "scale": "× 2.5",
     "add": "+ 2.5 × the way to the mean of “other”",
-    "noise": "+ noise of 2.5 standard deviations",
+    "noise": "+ noise 2.5 × its size, seed 0",
     "patch": "taken from the other run",
 }
 OTHER = (Run("m@1/float32", "other"),)

@@ -168,6 +168,10 @@ def _uncached(model: PreTrainedModel) -> dict[str, bool]:
     return {"use_cache": False} if model.config.model_type not in ("t5", "bert") else {}
 
 
+# Of noise: the sites in the order in which their numbers are told apart.
+ORDER = ("pattern", "q", "k", "v", "z", "act", "attn_out", "ffn_out", "resid_pre", "resid_mid", "resid_post")
+
+
 @dataclass(frozen=True)
 class _Here:
     """What one change needs to know where it is made.
@@ -214,14 +218,19 @@ def _add(values: np.ndarray, here: _Here) -> np.ndarray:
     if here.made.token is None:
         return values + here.made.amount * (here.theirs[0].mean(0) - values.mean(0))
     row = here.model.get_output_embeddings().weight[here.made.token].detach().double().numpy()
-    return values + here.made.amount * np.sqrt((values**2).sum(-1)).mean() * row / np.sqrt((row**2).sum())
+    lengths = np.sort(np.sqrt((values**2).sum(-1)))
+    return values + here.made.amount * lengths[(len(lengths) - 1) // 2] * row / np.sqrt((row**2).sum())
 
 
 def _noise(values: np.ndarray, here: _Here) -> np.ndarray:
     cells = np.broadcast_to(True if here.allowed is None else here.allowed, values.shape)
-    spread = values[:, here.part][cells[:, here.part]].std()
-    drawn = np.random.default_rng(here.made.seed).standard_normal(values.shape)
-    return values + np.where(cells, here.made.amount * spread * drawn, 0.0)
+    seed = here.made.seed, here.made.layer, ORDER.index(here.made.site)
+    drawn = np.random.default_rng(seed).standard_normal(values.shape)
+    if here.allowed is not None:
+        size = values[:, here.part][cells[:, here.part]].std()
+    else:
+        size = np.abs(values) if here.made.neuron is not None else np.sqrt((values**2).mean(-1, keepdims=True))
+    return values + np.where(cells, here.made.amount * size * drawn, 0.0)
 
 
 def _patch(values: np.ndarray, here: _Here) -> np.ndarray:
