@@ -15,11 +15,13 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
 from panels.attention.attention_snippet import of_tokens as snippet
+from panels.common.attention_change import after_softmax, of_weights
 from panels.common.attention_row import Row, level, row_of, wanted, weights
 from panels.common.chosen_cell import rule
 from panels.common.columns import ROWS, most_note
 from panels.common.relation import relation
 from panels.common.shared import FIRST
+from panels.common.touched import Touched
 from panels.panel import Panel, Table
 from viz.arcs import Arcs, Ribbon
 from viz.format import exact_percent, number, percent, quoted, thousands
@@ -45,6 +47,7 @@ class Looks:
     with_first   whether the first token is shown; without it weights are shares of the rest
     row          what the chosen token gives
     weights      probability, NaN where masked: of the tokens on the left, to every token
+    weighed      changes between scores and weights
     """
 
     layer: int
@@ -54,6 +57,7 @@ class Looks:
     with_first: bool
     row: Row
     weights: Float[np.ndarray, "left src"]
+    weighed: Touched
 
     @property
     def looking(self) -> str:
@@ -87,7 +91,16 @@ def read(trace: Trace, view: Fitted) -> Looks:
     """The chosen token's row; of a short text those of all tokens."""
     row = row_of(trace, view)
     shown = row.weights[None] if len(trace.tokens) > _MOST_TOKENS else weights(trace, view)
-    return Looks(view.layer, view.head, trace.tokens, rule(trace.spec, view.layer), view[FIRST], row, shown)
+    return Looks(
+        layer=view.layer,
+        head=view.head,
+        tokens=trace.tokens,
+        rule=rule(trace.spec, view.layer),
+        with_first=view[FIRST],
+        row=row,
+        weights=shown,
+        weighed=of_weights(trace, view),
+    )
 
 
 def draw(looks: Looks) -> Arcs:
@@ -242,6 +255,7 @@ def formula(looks: Looks) -> str:
                 "thickness of a ribbon = softmax({rule}) of its two tokens, the same scale for every head",
                 rule=looks.rule,
             ),
+            *after_softmax(looks.weighed),
             f"{looks.looking}: {listed}{' + …' if len(seen) > len(best) else ''} = {number(float(seen.sum()))}",
         )
     )

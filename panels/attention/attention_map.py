@@ -18,6 +18,7 @@ from panels.attention import attention_long as far
 from panels.attention.attention_shown import ShownRow, by_length, shown_as, shown_row
 from panels.attention.head_kinds import HeadKind, Standing, outstanding
 from panels.common import zoomed
+from panels.common.attention_change import of_weights
 from panels.common.attention_row import at, seen
 from panels.common.chosen_cell import Factor, group_of
 from panels.common.columns import Columns, columns_of
@@ -174,6 +175,6 @@ def _products(trace: Trace, view: Fitted, row: ShownRow) -> Products:
         bias=float(at(trace, view, "pos_bias")[view.head, row.key]) if biased else None,
         v=trace[Want("v", view.layer)][group],
         z=at(trace, view, "z")[view.head],
-        weighed=Touched.of(trace, view.layer, "pattern", **here),
+        weighed=of_weights(trace, view),
         summed=Touched.of(trace, view.layer, "z", **here),
     )

@@ -16,9 +16,11 @@ from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.attention import bertviz_neurons as neurons
+from panels.common.attention_change import after_softmax, of_weights
 from panels.common.attention_row import at, is_long, wanted
 from panels.common.chosen_cell import rule
 from panels.common.snippet import PATTERNS, opening
+from panels.common.touched import Touched
 from panels.panel import Panel, Table
 from viz.format import number, percent, quoted, thousands
 from viz.heads import Heads
@@ -89,6 +91,7 @@ class Links:
     rows              what the chosen token gives to every token of the text, in the chosen layer (probability)
     rule              what goes into the softmax, in symbols
     asked             what the neuron view shows besides; None in the others
+    weighed           changes between the chosen head's scores and weights
     """
 
     shown: str
@@ -102,6 +105,7 @@ class Links:
     rows: Float[np.ndarray, "head src"]
     rule: str
     asked: neurons.Asked | None
+    weighed: Touched
 
     @property
     def labels_shown(self) -> tuple[str, ...]:
@@ -124,6 +128,7 @@ def read(trace: Trace, view: Fitted) -> Links:
         rows=at(trace, view, "pattern"),
         rule=rule(trace.spec, view.layer),
         asked=neurons.read(trace, view, places) if view[VIEW] == NEURON else None,
+        weighed=of_weights(trace, view),
     )
 
 
@@ -271,7 +276,7 @@ def formula(links: Links) -> str:
         weight=number(float(row[best])),
         sum=number(float(row.sum())),
     )
-    return f"{opacity}\n{own}"
+    return "\n".join((opacity, *after_softmax(links.weighed), own))
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:

@@ -13,6 +13,7 @@ from anatomy.rounding import largest_at
 from anatomy.spec import ModelSpec, RelativeBias
 from anatomy.trace import Trace
 from anatomy.view import Fitted
+from panels.common.attention_change import of_weights
 from panels.common.attention_row import at, wanted
 from panels.common.chosen_cell import KEEP, Factor, Scored, biases, group_of, scored
 from panels.common.snippet import opening
@@ -113,7 +114,7 @@ def read(trace: Trace, view: Fitted, places: range) -> Asked:
         row=scored(trace, view),
         scores=scores,
         weights=pattern,
-        weighed=Touched.of(trace, view.layer, "pattern", head=view.head, kv=group_of(trace.spec, view), pos=view.pos),
+        weighed=of_weights(trace, view),
     )
 
 

@@ -12,6 +12,7 @@ from anatomy.rounding import largest_first
 from anatomy.trace import Trace
 from anatomy.view import Fitted
 from panels.attention.cell_snippet import STEP
+from panels.common.attention_change import of_weights
 from panels.common.attention_row import at
 from panels.common.chosen_cell import Cell, Scored, cell_of, rule, scored
 from panels.common.touched import Touched
@@ -160,6 +161,6 @@ def read(trace: Trace, view: Fitted) -> Steps:
         pattern=at(trace, view, "pattern")[view.head].astype(np.float64),
         values=trace[Want("v", view.layer)][cell.group],
         z=at(trace, view, "z")[view.head].astype(np.float64),
-        weighed=Touched.of(trace, view.layer, "pattern", **here),
-        summed=Touched.of(trace, view.layer, "pattern", "z", **here),
+        weighed=of_weights(trace, view),
+        summed=of_weights(trace, view) + Touched.of(trace, view.layer, "z", **here),
     )
