@@ -66,7 +66,7 @@ class Writers:
     @property
     def none(self) -> bool:
         """Whether nothing of what any neuron writes goes on."""
-        return not any(neuron.length for neuron in self.neurons)
+        return not any(neuron.length or neuron.up or neuron.down for neuron in self.neurons)
 
 
 def read(trace: Trace, view: Fitted) -> Writers:
@@ -148,7 +148,8 @@ def caption(writers: Writers) -> str:
 def _nothing(writers: Writers) -> str:
     """That no neuron writes anything to the token, and what lets nothing through."""
     nothing = _(
-        "In layer {layer} nothing that a neuron writes goes into the stream of {token}: all of it has length 0.",
+        "In layer {layer} nothing that a neuron writes goes into the stream of {token}: it has length 0, and raises "
+        "and lowers no token.",
         layer=writers.layer,
         token=quoted(writers.token),
     )

@@ -14,10 +14,14 @@ from anatomy.interventions import (
     POSITIONS,
     SOURCES,
     Change,
+    at,
     check,
     numbers,
     of,
+    of_itself,
+    place,
     read,
+    stepwise,
     written,
 )
 from anatomy.refused import Refused
@@ -32,13 +36,47 @@ OTHER = Run(SPEC.id, "another text")
 
 
 def test_every_place_is_a_site_of_a_layer_or_the_positions():
-    for name, place in PLACES.items():
-        assert place.site == name
-        assert place.ops
-        assert set(place.ops) <= set(OPS)
-        assert set(place.by) <= {"head", "kv", "neuron"}
+    for name, known in PLACES.items():
+        assert known.site == name
+        assert known.ops
+        assert set(known.ops) <= set(OPS)
+        assert set(known.by) <= {"head", "kv", "neuron"}
         assert name == POSITIONS or SITES[name].axes[-1] in ("d_model", "d_head", "d_ff", "src")
-        assert place.wide == (name != POSITIONS and SITES[name].axes[-1] == "d_model")
+        assert known.wide == (name != POSITIONS and SITES[name].axes[-1] == "d_model")
+
+
+def test_a_token_stands_where_the_changes_put_it_and_the_ends_of_the_text_are_among_them():
+    on, zero = Intervention(POSITIONS, "add", amount=9.0), Intervention(POSITIONS, "zero")
+    other = Intervention("z", "zero", 1)
+    assert [place((other,), token) for token in (0, 4)] == [0, 4]
+    assert [place((on, other, on), token) for token in (0, 4)] == [18, 22]
+    assert [place((on, zero), token) for token in (0, 4)] == [0, 0]
+    assert [place((zero, on), token) for token in (0, 4)] == [9, 9]
+    for asked in ((), (on,), (zero,), (on, zero), (zero, on)):
+        assert numbers(asked, TOKENS) == (place(asked, 0), place(asked, TOKENS - 1))
+
+
+def test_the_stream_that_leaves_a_layer_is_the_one_that_enters_the_next():
+    leaves, enters = Intervention("resid_post", "zero", 1), Intervention("resid_pre", "mean", 2)
+    asked = (leaves, enters, Intervention("ffn_out", "zero", 1))
+    assert at(asked, "resid_post", 1) == at(asked, "resid_pre", 2) == (leaves, enters)
+    assert at(asked, "ffn_out", 1) == asked[2:]
+    assert at(asked, "resid_post", 2) == at(asked, "ffn_out", 2) == at(asked, "resid_mid", 1) == ()
+
+
+def test_a_text_goes_on_token_by_token_where_each_is_changed_by_itself():
+    alone = (Intervention(POSITIONS, "add", amount=9.0), Intervention("z", "zero", 1), Intervention("q", "scale", 1))
+    assert stepwise(())
+    assert stepwise(alone)
+    for one in (
+        Intervention("pattern", "scale", 1, amount=2.0),
+        Intervention("z", "zero", 1, pos=3),
+        Intervention("v", "mean", 1),
+        Intervention("ffn_out", "noise", 1, amount=0.5),
+        Intervention("resid_mid", "patch", 1, sources=(OTHER,)),
+    ):
+        assert not stepwise((*alone, one))
+    assert [of_itself(one) for one in alone] == [False, True, True]
 
 
 @given(changes.filter(bool))

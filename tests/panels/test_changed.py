@@ -1,18 +1,25 @@
 """Every panel on a run in which something is changed: beside the same run without it there is a difference, or a reason
-why there is none; a change that changes nothing differs by exactly 0."""
+why there is none; a change that changes nothing differs by exactly 0. No sentence claims an identity that a change
+breaks: it names the change instead."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import pytest
 
 from anatomy.alignment import identity
+from anatomy.control import Place, Slider, Switch, written
 from anatomy.interventions import Change
 from anatomy.request import Intervention, Run, Want
 from anatomy.view import View
+from models.local.engine import LocalEngine
 from panels.answer import PanelAnswer
 from panels.beside import BesideAnswer
 from panels.panel import Panel
 from tests.models.tiny import new_tiny_engine, tiny_engine
-from tests.panels.test_beside import CASES, PAGE, TEXT
+from tests.panels.test_beside import CASES, KINDS, PAGE, TEXT
 from viz.change import changed
 from viz.description import Description
 
@@ -38,6 +45,27 @@ SAME = (
     Intervention("z", "patch", 2),
     Intervention("resid_post", "scale", 2, amount=1.0),
 )
+# One change at a time, of everything that stands between two numbers that captions hold against each other.
+ONES = {
+    "plain": (),
+    "weights below 0": (Intervention("pattern", "scale", 1, amount=-1.0),),
+    "weights doubled": (Intervention("pattern", "scale", 1, amount=2.0),),
+    "noise on weights": (Intervention("pattern", "noise", 1, amount=0.5),),
+    "no weights": (Intervention("pattern", "zero", 1),),
+    "no head output": (Intervention("z", "zero", 1),),
+    "keys with noise": (Intervention("k", "noise", 1, amount=0.5),),
+    "queries doubled": (Intervention("q", "scale", 1, amount=2.0),),
+    "neurons with noise": (Intervention("act", "noise", 1, amount=0.5),),
+    "attention patched": (Intervention("attn_out", "patch", 1, sources=(DOG,)),),
+    "noise on the FFN": (Intervention("ffn_out", "noise", 1, amount=0.5),),
+    "noise between": (Intervention("resid_mid", "noise", 1, amount=0.5),),
+    "streams their mean": (Intervention("resid_post", "mean", 1),),
+    "streams 0": (Intervention("resid_post", "zero", 1),),
+    "at position 0": (Intervention("positions", "zero"),),
+    "9 further on": (Intervention("positions", "add", amount=9.0),),
+    "many": MANY,
+}
+WITHOUT_NUMBERS = ("at position 0", "9 further on")  # what T5 has not: it gives its tokens no position numbers
 # Of another text's plane, and of figures that are pages, there is no difference.
 NONE = {"bertviz": PAGE, "watched": "Nothing that the one figure shows"}
 
@@ -138,3 +166,102 @@ def test_a_key_value_head_reaches_exactly_its_query_heads(kind):
         patched = engine.run(before.intervened(Intervention(site, "patch", 1, kv=1, sources=(source,))), [want])[want]
         other = np.abs(patched - plain).max((1, 2)) > 0
         assert other.tolist() == [head // group == 1 for head in range(engine.spec.n_heads)], site
+
+
+def variants(panel: Panel) -> Iterator[tuple[tuple[str, str], ...]]:
+    """The panel as it opens, then with each of its controls moved to each of its options."""
+    yield ()
+    for control in panel.controls:
+        if isinstance(control, Slider):
+            values = (control.low, control.low + control.step * round((control.high - control.low) / control.step / 2))
+        elif isinstance(control, Switch):
+            values = (False, True)
+        else:
+            values = () if isinstance(control, Place) else control.options
+        yield from (((control.name, written(value)),) for value in values)
+
+
+def texts(panel: Panel, kind: str, name: str) -> Iterator[str]:
+    """Caption, lines of the formula and note of the table, of every variant of a panel."""
+    engine = engine_of(kind, name)
+    for settings in variants(panel):
+        changes = tuple(map(Change, ONES[name]))
+        view = View(text=TEXT, layer=1, head=1, settings=settings, changes=changes)
+        view = view.second if changes else view.alone
+        run = view.run(engine.spec)
+        fitted = view.fit(engine.spec, engine.run(run).tokens)
+        wants = (*panel.needs(engine.spec, fitted), *panel.later(engine.spec, fitted))
+        answer = PanelAnswer.of(panel, engine.run(run, wants), fitted)
+        yield from (answer.caption, *answer.formula.splitlines(), answer.table.note or "")
+
+
+@cache
+def engine_of(kind: str, name: str) -> LocalEngine:
+    """An engine of its own for each change, so that what it keeps of one run serves all panels."""
+    return new_tiny_engine(kind)
+
+
+_OF_A_CHANGE = re.compile(r"changes? of (this|the) run|changed in this run|this run's changes")
+_DIFFERENCE = re.compile(r"difference(?! enters)[^.;]*?(below|[−∞\d][\d.,·⁻⁰-⁹]*)")
+
+
+def false_claims(text: str) -> list[str]:
+    """Sentences that tell of a difference above rounding, and of no change that makes it."""
+    return [
+        sentence
+        for sentence in re.split(r"(?<=[.]) (?=[A-Z])", text)
+        if not _OF_A_CHANGE.search(sentence)
+        and any(found[1] not in ("below", "0") for found in _DIFFERENCE.finditer(sentence))
+    ]
+
+
+def test_the_check_finds_what_claims_too_much():
+    claim = "The sum is what the FFN adds to the stream (length 3.20; difference {gap})."
+    assert false_claims(claim.format(gap="2.8")) == [claim.format(gap="2.8")]
+    assert false_claims(claim.format(gap="below 10⁻⁵")) == false_claims(claim.format(gap="0")) == []
+    assert false_claims("A change of this run comes after that: it is not its z (largest difference 1.3).") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in KINDS for name in ONES if kind != "t5" or name not in WITHOUT_NUMBERS]
+)
+def test_no_sentence_of_a_changed_run_claims_an_identity_that_is_broken(kind, name):
+    for panel in {panel.id: panel for panel, each in CASES if each == kind}.values():
+        for text in texts(panel, kind, name):
+            assert false_claims(text) == [], f"{panel.id}: {text}"
+            assert not re.search(r"\bnan\b", text, re.IGNORECASE), f"{panel.id}: {text}"
+
+
+BROKEN = [
+    ("cell", "weights below 0", "attention weights × −1): weight × value, summed over the row, is not its z"),
+    ("cell", "no head output", "head output (z) set to 0): weight × value, summed over the row, is not its z"),
+    ("attention", "weights doubled", "attention weights × 2), and the weight is"),
+    ("attention", "no head output", "head output (z) set to 0): they are not its z"),
+    ("neurons", "noise on the FFN", "makes of all neurons is not what is added to the stream"),
+    ("neurons", "neurons with noise", "neurons + noise of 0.5 standard deviations): over all 48 neurons"),
+    ("neurons", "streams their mean", "stream leaving the layer replaced by the mean over the text"),
+    ("promoted", "streams 0", "nothing that a neuron writes goes into the stream"),
+    ("rotation", "queries doubled", "comes after the turn (layer 1: queries × 2): by the turn alone q·k is"),
+    ("rotation", "at position 0", "at position 0 by 0°"),
+    ("rotation", "9 further on", "at position 30 by"),
+    ("distance", "keys with noise", "keys + noise of 0.5 standard deviations), and the score is"),
+    ("distance", "at position 0", "In this run they stand 0 positions apart"),
+    ("attribution", "attention patched", "puts in (layer 1: what attention writes taken from"),
+    ("balance", "streams 0", "and that is 0"),
+    ("arcs", "weights below 0", "has no ribbon: no token gets a weight above 0"),
+    ("bertviz", "weights below 0", "no token gives another a weight above 0"),
+    ("cache", "weights doubled", "none can be computed alone over the cache"),
+]
+
+
+@pytest.mark.parametrize(("panel", "name", "said"), BROKEN, ids=[f"{panel}-{name}" for panel, name, _said in BROKEN])
+def test_a_sentence_names_the_change_that_breaks_an_identity(panel, name, said):
+    (found,) = (each for each, kind in CASES if each.id == panel and kind == "llama")
+    assert any(said in text for text in texts(found, "llama", name))
+    assert not any(said in text for text in texts(found, "llama", "plain"))
+
+
+def test_of_a_norm_after_the_sum_what_it_gives_is_told_apart_from_what_goes_on():
+    for panel, said in (("balance", "is not the stream that follows"), ("normalization", "from what goes on")):
+        (found,) = (each for each, kind in CASES if each.id == panel and kind == "bert")
+        assert any(said in text for text in texts(found, "bert", "noise between"))
