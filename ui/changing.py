@@ -20,7 +20,7 @@ from anatomy.request import Intervention, Run
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
-from ui import change_form, changed, links, mishap, polled, sides, text
+from ui import change_form, changed, links, mishap, polled, session, sides, text
 from ui.change_form import Asked
 from ui.components import step_in
 from ui.host import HostedModel, Loading
@@ -70,7 +70,7 @@ def offer(model: HostedModel, view: View) -> None:
 def _offered(model: HostedModel, drawn: View) -> None:
     """drawn: what the page was drawn for; where the link means something else by now, the whole page is drawn anew."""
     links.set_locale()
-    view = links.known()
+    view = links.known() if session.in_part() else drawn
     if replace(view, settings=drawn.settings) != drawn and links.current():
         polled.anew()
     place = st.popover(_("What if…"), key=KEY, on_change="rerun", width="content")

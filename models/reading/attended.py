@@ -150,8 +150,12 @@ class Attended:
 
     def _changed_tiles(self, head: int | None, first: int, last: int) -> Iterator[Tile]:
         """The same where the weights are not the softmax of the scores: the exponents are the shares' logarithms."""
-        for start in range(first, last, ROWS):
-            weights = self.weights(start, min(start + ROWS, last), head)
+        src, heads = self.key.shape[1], len(self.query) if head is None else 1
+        at_once = max(1, min(ROWS, CELLS // (heads * src)))
+        for start in range(first, last, at_once):
+            end = min(start + at_once, last)
+            width = end if self.causal and self.mask is None else src
+            weights = self.weights(start, end, head)[..., :width]
             shares = shares_of(weights)
             exponents = shares.log().clamp(min=-_FAR)  # 0 · log 0 counts as 0
             yield Tile(start, weights, exponents, weights.new_ones(weights.shape[:2]), shares)

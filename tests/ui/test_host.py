@@ -277,7 +277,7 @@ def test_a_session_that_is_stopped_while_two_runs_are_compared_leaves_the_queue(
             raise Stopped
 
     class Held(Answers):
-        def parting(self, *asked, report, cancelled):
+        def parting(self, *asked, streams, report, cancelled):
             until(cancelled)
             stopped.set()
             raise Cancelled

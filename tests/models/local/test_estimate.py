@@ -87,7 +87,7 @@ def test_as_many_layers_run_for_every_site_as_the_estimate_says(kind: str, recor
         ran.clear()
         array = engine.run(run, [want])[want]
         took[site.name] = sum(ran) / 46  # layers that read the whole text
-        told[site.name] = costs._layers(engine.spec, 46, (want,), recorded, None) if costs._runs((want,)) else 0
+        told[site.name] = costs._layers(engine.spec, 46, (want,), recorded, None) if costs.runs((want,)) else 0
         assert array.nbytes <= costs._array(engine.spec, 46, want), site.name
     assert took == told
     assert len(took) > 50
