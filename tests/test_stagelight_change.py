@@ -299,6 +299,7 @@ def test_the_printed_program_has_every_kind_of_change_and_choice(run, monkeypatc
         .change("resid_mid", "add", layer=0, towards=run.model("other"), pos=3)
         .change("attn_out", "mean", layer=0, texts=["one", "the \"other\"\n"])
         .change("act", "noise", layer=1, neuron=3, amount=0.1, seed=12)
+        .change("resid_mid", "add", layer=1, towards=65, random=7)
         .change("k", "scale", layer=2, kv=1, amount=2)
     )  # fmt: skip
     answer = changed.panel("attention", layer=1, head=3, pos=4, src=2, scale="log", words=True)

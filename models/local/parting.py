@@ -45,7 +45,7 @@ _PREDICTIONS = ("logits", "next_ids")
 class MadeRun:
     """A run that has been made, to be compared with another.
 
-    changes   those of its interventions
+    changes   its interventions, with all that they take from elsewhere
     missing   sites that its engine does not answer, each with the sentence that says why
     spelling  a fingerprint of its vocabulary: equal where every id means the same
     """

@@ -23,7 +23,7 @@ ROWS = 64  # of a block; a text of at most twice as many is one block
 _FAR = 80.0  # below the best score of a row, from which on a weight is 0; an exponential that underflows is slow
 _BARRED = -1e30  # score of what may not be looked at
 # (weights of some rows, the first of them, the head or None for all) → the weights as a change leaves them
-Change = Callable[[Tensor, int, int | None], Tensor]
+OfWeights = Callable[[Tensor, int, int | None], Tensor]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Attended:
     scaling: float | None
     causal: bool
     bias: Float[Tensor, "head pos src"] | None = None
-    change: Change | None = None
+    change: OfWeights | None = None
 
     @property
     def simple(self) -> bool:

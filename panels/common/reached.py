@@ -10,8 +10,6 @@ from anatomy.view import Fitted
 
 _WRITES = frozenset({"attn_out", "ffn_out", "dla_parts", "norm_attn", "norm_ffn", "cos_attn", "cos_ffn"})
 _WEIGHTS = ("pattern", "pattern_max", "pattern_mean")
-
-
 _COUNTED_FFN = N_("What the change puts into the stream counts to the FFN's write in layer {layer}.")
 _COUNTED_ATTENTION = N_("What the change puts into the stream counts to attention's write in layer {layer}.")
 

@@ -278,3 +278,28 @@ def test_the_list_says_the_token_that_a_change_goes_towards(model):
     made = Intervention("resid_post", "add", layer=1, amount=2.0, token=token)
     assert "“b”" in changed.told(made, model)
     assert read(f"resid_post.add.layer1.amount2.token{token}") == (Change(made),)
+
+
+def test_changes_that_go_with_their_text_are_said_to_have_gone_once(open_page):
+    app = open_page(panel="attention", text="abcabc", text2="abcabd", changes=f"{ATTENTION}.pos2 z.zero.layer1.head0")
+    app.button(key="swap").click().run()
+    assert linked(app) == "z.zero.layer1.head0"
+    assert "1 change of run B belonged to the text" in unescape(words(app))
+    app.run()
+    assert "belonged to the text" not in unescape(words(app))
+
+
+def test_changes_that_stay_or_are_taken_out_are_not_said_to_have_gone(open_page):
+    app = open_page(panel="attention", text="abcabc", text2="abcabd", changes=f"{ATTENTION} z.zero.layer1.head0")
+    app.button(key="swap").click().run()
+    assert linked(app) == f"{ATTENTION} z.zero.layer1.head0"
+    assert "belonged to the text" not in unescape(words(app))
+    of_list(app, "Remove").click().run()
+    assert linked(app) == "z.zero.layer1.head0"
+    assert "belonged to the text" not in unescape(words(app))
+
+
+def test_texts_that_a_link_has_no_room_for_are_refused(model):
+    made = replace(MADE, op="mean", sources=tuple(Run("", f"{i}" * 1_200) for i in range(7)))
+    with pytest.raises(Refused, match="no room for all these texts"):
+        changing.put(pointed(model, text=TEXT), View(text=TEXT), made)
