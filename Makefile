@@ -13,7 +13,7 @@ BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 SPREAD := -n auto --dist worksteal
 # The same numbers by other instructions: no vectors of the processor's own, sums in another order, two threads.
-PORTION := 4
+PORTION := 7
 OTHERWISE := MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=2
 
 .PHONY: run test fast full stress lint types models tests arithmetic browser browsers sweeps fuzz snapshots api example clean
@@ -57,7 +57,7 @@ models: $(VENV)/.installed
 tests: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(PYTEST) $(SPREAD) -m "not browser and not wide"
 
-# Whatever is compared with numbers that one processor found has to hold on every other: every test, with one of four of
+# Whatever is compared with numbers that one processor found has to hold on every other: every test, with one of seven of
 # its cases; `make sweeps` takes all of them.
 arithmetic: $(VENV)/.installed-test
 	$(OTHERWISE) $(PYTEST) $(SPREAD) --portion $(PORTION) -m "not browser and not slow and not wide" \

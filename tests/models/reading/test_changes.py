@@ -26,8 +26,11 @@ from tests.models.tiny import MODELS, new_tiny_engine, tiny_engine, tiny_model
 
 TEXT = "the cat, the hat"
 SOURCE, FURTHER = "a cat and the other hat", "mat, bat"
-KINDS = (*MODELS, "qwen2-mixed", "t5-gated")
 AT_LENGTH = ("llama", "mistral", "gpt2", "bert", "t5")  # the others are built as one of these but for a detail
+KINDS = tuple(
+    kind if kind in AT_LENGTH else pytest.param(kind, marks=pytest.mark.wide)
+    for kind in (*MODELS, "qwen2-mixed", "t5-gated")
+)
 GROUPED = ("llama", "mistral", "qwen2")  # several query heads read one key/value head
 LAYERS = 3
 FLOAT32 = 1e-5  # of the largest number: rounding in another order
