@@ -22,16 +22,22 @@ from anatomy.request import Run
 from anatomy.view import Fitted
 from models.engine import Cancelled
 from ui import baseline, mishap, text
+from ui.costly import Costly
 from ui.host import HostedModel, Loading
 from ui.sides import Second
 from ui.waiting import Line
-from ui.withheld import SHORT, SLOW
-from viz.format import lasting, number, percent, quoted, signed_percent, thousands
+from ui.withheld import SHORT
+from viz.format import number, percent, quoted, signed_percent, thousands
 
 MOST_BARS = 160  # of a longer text the largest of every few pairs is drawn
 MOST_ROWS = 6  # of the best tokens: the first of each run, and those that change most
 Band = tuple[Float[np.ndarray, " pair"], Float[np.ndarray, " pair"]]
-_ASKED, _STOPPED = "parted.asked", "parted.stopped"
+_PARTING = Costly(
+    "parted",
+    N_("Work it out"),
+    N_("How far the two runs part takes about {time} for texts of this length."),
+    N_("This was stopped before its end."),
+)
 
 
 @dataclass(frozen=True)
@@ -67,15 +73,16 @@ def draw(place: DeltaGenerator, model: HostedModel, run: Run, side: Second, view
     with place, mishap.costing("how far two runs part"):
         question = (run, side.run)
         try:
-            if not _asked(model, run, side):
+            costs = partial(model.parting_estimate, run, side.model, side.run)
+            if not _PARTING.wanted(question, costs(), max(map(len, side.labels)) <= SHORT):
                 return
             at = watched_at(side, view.pos)
-            with line.about(lambda: model.parting_estimate(run, side.model, side.run), partial(_stop, question)):
+            with line.about(costs, partial(_PARTING.stop, question)):
                 parting = model.parting(run, side.model, side.run, side.alignment, at)
         except Loading:
             text.aside(_("How far the two runs part comes once the model is loaded."))
         except Cancelled:
-            _offer(_("This was stopped before its end."), question)
+            _PARTING.offer_again(question)
         except Refused as refused:
             text.aside(str(refused))
         else:
@@ -90,36 +97,6 @@ def _redrawn(
 ) -> None:
     """The summary once more, with its baseline."""
     summary.html(shown(parting, names, at, Beside(spread, of)))
-
-
-def _asked(model: HostedModel, run: Run, side: Second) -> bool:
-    """Whether it is to be worked out now; else a button stands there."""
-    question = (run, side.run)
-    if st.session_state.get(_STOPPED) == question:
-        _offer(_("This was stopped before its end."), question)
-        return False
-    cost = model.parting_estimate(run, side.model, side.run)
-    slow = max(map(len, side.labels)) > SHORT and cost is not None and cost.seconds > SLOW
-    if slow and cost is not None and st.session_state.get(_ASKED) != question:
-        says = _("How far the two runs part takes about {time} for texts of this length.", time=lasting(cost.seconds))
-        _offer(says, question)
-        return False
-    return True
-
-
-def _offer(says: str, question: tuple[Run, Run]) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key="parted_offer"):
-        text.aside(says)
-        st.button(_("Work it out"), key="parted.ask", on_click=partial(_ask, question))
-
-
-def _ask(question: tuple[Run, Run]) -> None:
-    st.session_state[_ASKED] = question
-    st.session_state.pop(_STOPPED, None)
-
-
-def _stop(question: tuple[Run, Run]) -> None:
-    st.session_state[_STOPPED] = question
 
 
 def watched_at(side: Second, pos: int) -> Places | None:

@@ -215,7 +215,7 @@ def test_what_was_stopped_is_not_asked_again_by_itself(open_page, monkeypatch):
 
     def stop(model, run, other, other_run, *rest):
         if not stopped:
-            stopped.append(parted._stop((run, other_run)))
+            stopped.append(parted._PARTING.stop((run, other_run)))
             raise Cancelled
         return parting(model, run, other, other_run, *rest)
 
@@ -255,8 +255,25 @@ def test_a_page_of_a_changed_run_names_its_baseline(open_page):
 
 def test_a_baseline_that_takes_long_is_asked_for(open_page, monkeypatch):
     monkeypatch.setattr("ui.baseline.SHORT", 1)
-    monkeypatch.setattr("ui.baseline.SLOW", 0.0)
+    monkeypatch.setattr("ui.costly.SLOW", 0.0)
     app = open_page(panel="attention", text="abcabc", changes="z.zero.layer1.head2")
     assert "the same at other heads" not in said_whole(app)
     app.button(key="baseline.ask").click().run()
+    assert "the same at other heads of layer 1: 0, 1, 3" in said_whole(app)
+
+
+def test_a_stopped_baseline_leaves_the_summary_and_is_not_asked_again_by_itself(open_page, monkeypatch):
+    spread, stopped = host.HostedModel.spread, []
+
+    def stop(model, run, other, controls, *rest):
+        if not stopped:
+            stopped.append(run)
+            raise Cancelled
+        return spread(model, run, other, controls, *rest)
+
+    monkeypatch.setattr(host.HostedModel, "spread", stop)
+    app = open_page(panel="attention", text="abcabc", changes="z.zero.layer1.head2")
+    assert "The baseline was stopped before its end." in words(app)
+    assert 'class="parted"' in words(app)
+    app.get_by_key("baseline.ask").click().run()
     assert "the same at other heads of layer 1: 0, 1, 3" in said_whole(app)
