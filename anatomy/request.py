@@ -55,30 +55,34 @@ def choice(rank: int) -> int:
     return -rank
 
 
-Op = Literal["zero", "mean", "scale", "add", "noise", "patch"]
+Op = Literal["zero", "mean", "scale", "add", "noise", "patch", "drop", "swap", "shuffle", "average"]
 
 
 @dataclass(frozen=True)
 class Intervention:
     """One change to a forward pass, for what-if questions. `anatomy.interventions` says which there are, and where.
 
-    site     a row of `anatomy.interventions.PLACES`: the site of one layer that is changed, or "positions", where each
-             token stands
+    site     a row of `anatomy.interventions.PLACES`: the site of one layer that is changed, or a part of the
+             architecture
     op       zero: 0 stands there; tokens at position 0. mean: the mean over the text's positions, or over those of the
              sources; of weights the same for every token that may be looked at. scale: `amount` times what stood there.
              add: `amount` times a direction; so many places further on. noise: normally distributed, at each token
              `amount` times as large (root mean square) as what stood there, of weights as spread as all of them; seed,
-             layer and site decide which. patch: what stands there in the source
-    layer    which layer; None for positions
+             layer and site decide which. patch: what stands there in the source. drop: the part is left out, what
+             comes before it goes on to what comes after it. swap: two layers run in each other's place. shuffle: each
+             token is given the embedding of another one. average: heads weigh tokens as all of them do on average
+    layer    which layer, by its place in the order in which they run; None for what is no layer's, and for all layers
+             where a part may be left out of all, or the heads of all averaged
     head     one query head; None for all
     kv       one key/value head, or the query heads that read it; None for all
     neuron   one neuron; None for all
     pos      one position; None for all
     amount   how much, see `op`
-    seed     of noise
+    seed     of noise, and of the order of embeddings that are shuffled
     token    the token that "add" goes towards: along its row of the output layer, times the median length of what
              stands there, over the tokens (the first of a text is often many times as long as all others)
     random   seed of a random direction that "add" goes along, in place of its own and as far; None for its own
+    other    the layer that is swapped with this one
     sources  runs of the same model: the one that is patched in, those whose mean is taken, the one towards whose mean
              "add" goes. In a link the other run's place is empty; a model "" is that of the run itself
     """
@@ -94,6 +98,7 @@ class Intervention:
     seed: int = 0
     token: int | None = None
     random: int | None = None
+    other: int | None = None
     sources: "tuple[Run, ...]" = ()
 
 

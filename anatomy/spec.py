@@ -219,6 +219,11 @@ class ModelSpec:
             return self
         return replace(self, position=position)
 
+    def unmasked(self) -> "ModelSpec":
+        """The same where each token looks at the whole text: without the causal mask, and without windows."""
+        stacks = (*self.stacks[:-1], replace(self.stacks[-1], causal=False))
+        return replace(self, stacks=stacks, windows=())
+
     def doubt(self, facts: Iterable[str]) -> Sentence | None:
         """Why what rests on these facts (`anatomy.facts`) is not shown; None where all of them hold."""
         return next((doubt.sentence for doubt in self.doubts if doubt.fact in set(facts)), None)

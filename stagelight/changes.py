@@ -14,7 +14,7 @@ _AMOUNTS = {"add": 1.0, "noise": 1.0}  # where none is given
 
 def at(places: Mapping[str, Any], spec: ModelSpec, tokens: int) -> dict[str, int | None]:
     """The layer, head, key/value head, neuron and position of a change, from the end where they are below 0. One that
-    the model or the text does not have stays as it is, for `anatomy.interventions.check` to refuse."""
+    the model or the text does not have stays as it is, for `anatomy.allowed.check` to refuse."""
     lengths = {"layer": spec.layers, "head": spec.n_heads, "kv": spec.n_kv, "neuron": spec.d_ff, "pos": tokens}
     return {name: None if value is None else _from_end(name, value, lengths[name]) for name, value in places.items()}
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 import panels as _panels
-from anatomy import interventions, request
+from anatomy import allowed, request
 from anatomy.alignment import Alignment, aligned, by_token
 from anatomy.baselines import baseline
 from anatomy.language import _, use_locale
@@ -209,7 +209,7 @@ class Run:
             sources=tuple(self._source(other) for other in others if other is not None),
         )
         changed = Run(self.model, self.question.intervened(made))
-        interventions.check(changed.question.interventions, spec, len(self.tokens))
+        allowed.check(changed.question.interventions, spec, len(self.tokens))
         self._has_partner(made)
         _ = changed.tokens  # what the engine refuses, it refuses here
         return changed

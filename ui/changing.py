@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 import panels
-from anatomy import interventions
+from anatomy import allowed, interventions
 from anatomy.interventions import MOST, Change
 from anatomy.language import N_, _
 from anatomy.refused import Refused
@@ -135,7 +135,7 @@ def _neuron(model: HostedModel, cut: Trace, view: Fitted) -> int | None:
 
 def quick(pointed: Pointed) -> list[tuple[str, Intervention]]:
     """What can be changed by one click: (in words, the change); only what this model allows."""
-    return [(says, made) for says, made in _quick(pointed) if allowed(pointed, made)]
+    return [(says, made) for says, made in _quick(pointed) if possible(pointed, made)]
 
 
 def _quick(pointed: Pointed) -> Iterator[tuple[str, Intervention]]:
@@ -152,7 +152,7 @@ def _quick(pointed: Pointed) -> Iterator[tuple[str, Intervention]]:
         yield says, Intervention("resid_post", "patch", layer=layer, pos=pos)
 
 
-def allowed(pointed: Pointed, made: Intervention) -> bool:
+def possible(pointed: Pointed, made: Intervention) -> bool:
     """Whether the model allows a change by itself."""
     try:
         _check(pointed, (made,))
@@ -164,7 +164,7 @@ def allowed(pointed: Pointed, made: Intervention) -> bool:
 def _check(pointed: Pointed, made: tuple[Intervention, ...]) -> None:
     """Refused for changes that the second run does not allow."""
     run = pointed.cut.run
-    interventions.check(interventions.of(run, made, run), pointed.spec, len(pointed.cut.tokens))
+    allowed.check(interventions.of(run, made, run), pointed.spec, len(pointed.cut.tokens))
 
 
 def added(view: View, made: Intervention) -> View:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from anatomy.baselines import Baseline, Control
-from anatomy.interventions import PLACES, POSITIONS
+from anatomy.interventions import LAYER, PLACES, POSITIONS, in_every_layer
 from anatomy.language import N_, Count, _, ngettext
 from anatomy.request import Intervention, Op
 from viz.format import exact
@@ -16,6 +16,10 @@ _OPS_SAID: dict[Op, str] = {
     "add": N_("+ {amount} × a direction"),
     "noise": N_("+ noise {amount} × its size, seed {seed}"),
     "patch": N_("taken from the other run"),
+    "drop": N_("left out"),
+    "swap": N_("swapped with layer {other}"),
+    "shuffle": N_("shuffled, seed {seed}"),
+    "average": N_("averaged over the heads"),
 }
 _TOWARDS = N_("+ {amount} × the direction of “{token}”")
 _TOWARDS_TEXT = N_("+ {amount} × the way to the mean of “{text}”")
@@ -32,7 +36,9 @@ def told(intervention: Intervention, token: str = "") -> str:
     token: what the vocabulary entry is called that the change goes towards
     """
     where = " · ".join(_where(intervention))
-    what = _("{place} {change}", place=_(PLACES[intervention.site].says), change=_done(intervention, token))
+    what = _done(intervention, token)
+    if intervention.site != LAYER:
+        what = _("{place} {change}", place=_(PLACES[intervention.site].says), change=what)
     return _("{where}: {what}", where=where, what=what) if where else what
 
 
@@ -62,7 +68,7 @@ def _where(intervention: Intervention) -> list[str]:
         _(said, number=Count(getattr(intervention, name)))
         for name, said in named.items()
         if getattr(intervention, name) is not None
-    ]
+    ] or ([_("every layer")] if in_every_layer(intervention) else [])
 
 
 def _done(intervention: Intervention, token: str) -> str:
@@ -82,7 +88,8 @@ def _done(intervention: Intervention, token: str) -> str:
         return _(_TOWARDS, amount=amount, token=token or intervention.token)
     if op == "add" and texts:
         return _(_TOWARDS_TEXT, amount=amount, text=texts)
-    return _(_OPS_SAID[op], amount=amount, seed=Count(intervention.seed))
+    other = "" if intervention.other is None else Count(intervention.other)
+    return _(_OPS_SAID[op], amount=amount, seed=Count(intervention.seed), other=other)
 
 
 def _short(text: str) -> str:

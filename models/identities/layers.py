@@ -198,7 +198,7 @@ def _sum(before: str, write: str, after: str, norm: str | None) -> Callable[[Loa
         total, expected = sites[before] + sites[write], sites[after]
         if norm is None:
             return Sides(total, expected, torch.stack([sites[before], sites[write]]).abs().amax(0))
-        made = loaded.layers[layer].get_submodule(norm)(total)
+        made = loaded.layer(layer).get_submodule(norm)(total)
         return Sides(made, expected, expected * _steepness(loaded, total))
 
     return sides

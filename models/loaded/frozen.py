@@ -6,14 +6,18 @@ attribution as in Elhage et al. 2021, "A Mathematical Framework for Transformer 
 
 from functools import cached_property
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from anatomy.interventions import FINAL_NORM
 from models.loaded.model import LoadedModel
+from models.reading import interventions
 
 
 class FrozenUnembed:
-    """The end of a model whose norms stand before its parts. stream: what left the last layer at one position.
+    """The end of a model whose norms stand before its parts; where a change leaves its final norm out, the output layer
+    alone. stream: what left the last layer at one position.
 
     ValueError for a model without a final norm or without an output layer.
     """
@@ -26,6 +30,7 @@ class FrozenUnembed:
         self._head = head
         self._facts = loaded.spec.norm
         self._stream = stream.double()
+        self._left_out = interventions.holding().without(FINAL_NORM)
 
     def direction(self, token: int, against: int | None = None) -> Float[Tensor, " d_model"]:
         """What a vector in the stream is multiplied with to give its logits for the token, minus those for `against`.
@@ -34,13 +39,15 @@ class FrozenUnembed:
         Hinton 2016, eq. 4) by its deviation after taking off the mean, which is the same as taking the mean off this
         direction. Both multiply with their gain.
         """
+        if self._left_out:
+            return self._unembedding(token, against)
         row = self._unembedding(token, against) * self._norm.get_parameter("weight").double()
         return self._centred(row) / self.divisor
 
     def constant(self, token: int, against: int | None = None) -> float:
         """The logits that no part of the stream brings: the norm's bias through the output layer, and that layer's."""
         total = 0.0
-        if self._facts.kind == "layer":
+        if self._facts.kind == "layer" and not self._left_out:
             total += float(self._norm.get_parameter("bias").double() @ self._unembedding(token, against))
         if self._head.bias is not None:
             total += float(self._head.bias[token] - (0.0 if against is None else self._head.bias[against]))
@@ -48,12 +55,16 @@ class FrozenUnembed:
 
     def logits(self, writes: Float[Tensor, "write d_model"]) -> Float[Tensor, "write vocab"]:
         """What each vector in the stream adds to the logits of the whole vocabulary."""
+        if self._left_out:
+            return writes @ self._head.weight.T
         scaled = self._centred(writes) / self.divisor.float() * self._norm.get_parameter("weight")
         return scaled @ self._head.weight.T
 
     @cached_property
     def divisor(self) -> Float[Tensor, ""]:
-        """What the final norm divided this stream by, in float64."""
+        """What the final norm divided this stream by, in float64; 1 where it is left out."""
+        if self._left_out:
+            return torch.ones((), dtype=torch.double)
         return self._centred(self._stream).square().mean().add(self._facts.eps).sqrt()
 
     def _centred(self, vectors: Float[Tensor, "... d_model"]) -> Float[Tensor, "... d_model"]:

@@ -53,9 +53,18 @@ class LoadedModel:
         self.missing = {**family.missing, **relative.missing(self.spec), **without_head}
         self.vocabulary = Vocabulary(family.token_table(model).detach(), _detached(family.position_table(model)))
 
-    @cached_property
+    def layer(self, place: int) -> nn.Module:
+        """The layer that runs at a place: in a run in which layers are swapped, another one than stands there."""
+        return self.layers[interventions.at_place(place)]
+
     def weight_gaps(self) -> Float[np.ndarray, " layer"]:
-        """How far each layer's matrices are from those of the layer before it; worked out once."""
+        """How far each layer's matrices are from those of the layer before it; worked out once for the layers in their
+        own order."""
+        running = tuple(map(self.layer, range(len(self.layers))))
+        return self._own_gaps if running == self.layers else sharing.gaps(running)
+
+    @cached_property
+    def _own_gaps(self) -> Float[np.ndarray, " layer"]:
         return sharing.gaps(self.layers)
 
     def ffn(self, layer: int, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, "row d_model"]:
@@ -64,7 +73,7 @@ class LoadedModel:
         rows = rows[None]  # one text
         with unseen(), interventions.of_function():
             for path in self.family.ffn:
-                rows = self.layers[layer].get_submodule(path)(rows)
+                rows = self.layer(layer).get_submodule(path)(rows)
         return rows[0]
 
     def final_stream(self, ids: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:

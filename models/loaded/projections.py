@@ -33,7 +33,7 @@ def head_factors(loaded: LoadedModel, layer: int) -> Float[Tensor, "head rank d_
     """For each query head a small matrix R, so that a vector z of the head becomes as long through its rows W of
     attention's output projection as ‖R z‖: Wᵀ = Q R with orthonormal columns of Q, and ‖Wᵀ z‖ = ‖R z‖ (QR, Golub and
     Van Loan 2013, sec. 5.2). float32; made once for each state of the weights."""
-    module = loaded.layers[layer].get_submodule(loaded.family.writes[_ATTENTION])
+    module = loaded.layer(layer).get_submodule(loaded.family.writes[_ATTENTION])
     weight = module.get_parameter("weight")
     now = weight.data_ptr(), weight._version
     held, factors = _FACTORS.get(module, (None, None))
@@ -50,7 +50,7 @@ def down_projection(loaded: LoadedModel, layer: int) -> Projection:
 
 
 def _projection(loaded: LoadedModel, layer: int, part: int) -> Projection:
-    module = loaded.layers[layer].get_submodule(loaded.family.writes[part])
+    module = loaded.layer(layer).get_submodule(loaded.family.writes[part])
     rows = _rows(module)
     bias = getattr(module, "bias", None)
     return Projection(rows, torch.zeros(rows.shape[1]) if bias is None else bias.detach())

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from anatomy import interventions
+from anatomy import allowed, interventions
 from anatomy.alignment import by_token
 from anatomy.language import N_, Count
 from anatomy.refused import Refused, TooLong
@@ -20,6 +20,7 @@ from models.reading.operations import Made
 
 LONGEST_MAP = 1024  # tokens of a text whose attention weights are patched or get noise: all pairs of them are held
 DEEPEST = 4  # runs behind a run, each of which the one before it takes something out of
+_MOVED = (interventions.POSITIONS, interventions.EMBEDDING, interventions.LAYER)
 _WHOLE_MAPS = ("patch", "noise")
 _IDLE = {"scale": 1.0, "add": 0.0, "noise": 0.0}  # amounts that change nothing
 
@@ -42,7 +43,7 @@ def wanted(run: Run, source: Run) -> tuple[Want, ...]:
 def check(run: Run, spec: ModelSpec, tokens: int) -> None:
     """Refused for changes that this model or a text of so many tokens does not allow; of the run alone, not of those
     that it takes something out of."""
-    interventions.check(run.interventions, spec, tokens)
+    allowed.check(run.interventions, spec, tokens)
     for made in run.interventions:
         if made.site == "pattern" and made.op in _WHOLE_MAPS and tokens > LONGEST_MAP:
             template = N_(
@@ -72,8 +73,8 @@ def _deep(run: Run, left: int) -> Iterator[Run]:
 
 
 def moved(run: Run) -> Changes:
-    """The run's changes of positions alone, which take nothing from elsewhere: enough where nothing is run."""
-    return Changes.of([made for made in run.interventions if made.site == interventions.POSITIONS])
+    """The run's changes of which row stands where, and which layer: enough where nothing is run."""
+    return Changes.of([made for made in run.interventions if made.site in _MOVED])
 
 
 def ready(loaded: LoadedModel, run: Run, ids: Ids, taken: Taken) -> Changes:

@@ -61,7 +61,8 @@ INPUTS = 5  # of the memory that the program may use, one in so many is for laye
 LEAST_ROOM = 256 << 20  # bytes that a run may always take, however much the program takes already
 _OF_THE_REST = 2  # of the memory that is left when a model is loaded, one in so many is for copies of its matrices
 _OVERFLOWN = N_(
-    "With these changes the numbers of the run become too large for the model: change less, or at fewer places."
+    "With these changes the numbers of the run become larger than a computer's float32 holds, in layer {layer}: change "
+    "less, or at fewer places."
 )
 _CHECK_TEXT = "The cat sat on the mat, and then the cat sat on the"
 _FEW, _SPREAD = 6, 13  # different tokens that are too few to check with; tokens that are taken in their place
@@ -233,8 +234,10 @@ class LocalEngine:
         return fresh
 
     def _spec_of(self, run: Run, tokens: int) -> ModelSpec:
-        """The model as it is on one run: how it turns queries and keys may depend on the text's length."""
-        return self.spec.on(1 + interventions.numbers(run.interventions, tokens)[1])
+        """The model as it is on one run: how it turns queries and keys may depend on the text's length, and its mask
+        may be left out."""
+        spec = self.spec.on(1 + interventions.numbers(run.interventions, tokens)[1])
+        return spec.unmasked() if any(one.site == interventions.MASK for one in run.interventions) else spec
 
     def run(
         self,
@@ -533,7 +536,7 @@ class LocalEngine:
         self._inputs.make_room(most)
         inputs = self._loaded.record(ids, wanted or {}, visit, every)
         if run.interventions and not bool(inputs.last.isfinite().all()):
-            raise Refused(_OVERFLOWN)
+            raise Refused(_OVERFLOWN, layer=inputs.overflown)
         self._inputs.put(run, inputs, max(most, inputs.nbytes))
         return inputs
 

@@ -75,7 +75,7 @@ def _buckets(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarra
 
 
 def _gaps(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-    return dict.fromkeys(wants, context.loaded.weight_gaps) if wants else {}  # every matrix is read for it, once
+    return dict.fromkeys(wants, context.loaded.weight_gaps()) if wants else {}  # every matrix is read for it, once
 
 
 PARTS = (

@@ -51,9 +51,12 @@ def attend(
             f"{type(module).__name__} gives attention {', '.join(unknown)}: "
             "models/reading/attention_interface.py has to learn it"
         )
-    layer = getattr(module, _LAYER, _UNMARKED)
+    layer = interventions.place_of(getattr(module, _LAYER, _UNMARKED))
     query, key = interventions.changed(query, "q", layer), interventions.changed(key, "k", layer)
     value = interventions.changed(value, "v", layer)
+    causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+    if not interventions.masked():
+        attention_mask, causal = None, False
     out, _ = sdpa_attention_forward(
         module,
         query,
@@ -62,10 +65,9 @@ def attend(
         attention_mask,
         dropout=dropout,
         scaling=scaling,
-        is_causal=is_causal,
+        is_causal=causal,
         position_bias=position_bias,
     )
-    causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     calls: list[Attended] = []
     if interventions.holding().at("pattern", layer):
         asked = _calls(query, key, attention_mask, scaling, causal, position_bias, layer)

@@ -5,25 +5,45 @@ the layer inputs of a changed run is changed as it was then. What comes after a 
 computed.
 
 Where norms stand before the parts, the stream between and after them is changed by way of what the part before it
-writes: the stream stays the sum of all writes, and what a change puts in counts to that write.
+writes: the stream stays the sum of all writes, and what a change puts in counts to that write. So it is where a skip
+connection is left out: what the stream brought is taken off in that write.
+
+Layers are numbered by the places in which they run. Where two are swapped, the module of one runs when the model calls
+the other, and whatever stands there, weights among it, is that place's.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
+from types import MethodType
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from anatomy.interventions import POSITIONS, of_itself, stepwise
+from anatomy.interventions import (
+    ATTENTION_SKIP,
+    EMBEDDING,
+    FFN_SKIP,
+    LAYER,
+    MASK,
+    POSITIONS,
+    in_every_layer,
+    of_itself,
+    stepwise,
+    swapped,
+)
 from anatomy.request import Intervention
 from models.reading.attended import Attended
-from models.reading.operations import ChangedWeights, Made
+from models.reading.operations import ChangedWeights, Made, shuffled
 
 _BEFORE, _MIDDLE, _AFTER = "resid_pre", "resid_mid", "resid_post"
+_WRITES = ("attn_out", "ffn_out")
+_SKIPS = {_MIDDLE: ATTENTION_SKIP, _AFTER: FFN_SKIP}  # what the stream is a sum by
+_STACK = "stagelight_stack"  # attribute of a layer: all layers of its model, first to last
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +62,26 @@ class Changes:
 
     def at(self, site: str, layer: int | None) -> tuple[Made, ...]:
         """Those at one site. What is done to the stream that enters a layer is done where it leaves the one before."""
-        found = tuple(made for made in self.made if _place(made.intervention) == (site, layer))
+        found = tuple(made for made in self.made if _done(made.intervention, site, layer))
         if site == _AFTER and layer is not None:
-            return found + tuple(made for made in self.made if _place(made.intervention) == (_BEFORE, layer + 1))
+            return found + tuple(made for made in self.made if _done(made.intervention, _BEFORE, layer + 1))
         return () if site == _BEFORE and layer != 0 else found
+
+    def without(self, part: str, layer: int | None = None) -> bool:
+        """Whether a part of the architecture is left out, in that layer where it is one of a layer."""
+        return any(made.intervention.op == "drop" and _done(made.intervention, part, layer) for made in self.made)
+
+    def at_place(self, place: int) -> int:
+        """The layer of the model that runs at a place."""
+        return self._running.get(place, place)
+
+    def place_of(self, layer: int) -> int:
+        """The place at which a layer of the model runs."""
+        return next((place for place, running in self._running.items() if running == layer), layer)
+
+    @cached_property
+    def _running(self) -> dict[int, int]:
+        return swapped(made.intervention for made in self.made)
 
     @property
     def of_function(self) -> "Changes":
@@ -59,8 +95,10 @@ class Changes:
         return stepwise(made.intervention for made in self.made)
 
 
-def _place(intervention: Intervention) -> tuple[str, int | None]:
-    return intervention.site, intervention.layer
+def _done(one: Intervention, site: str, layer: int | None) -> bool:
+    """Whether it is done at a site of a layer: a layer that is left out writes nothing."""
+    here = one.site == site or (one.site == LAYER and one.op == "drop" and site in _WRITES)
+    return here and (one.layer == layer or in_every_layer(one))
 
 
 @dataclass(eq=False)
@@ -70,6 +108,7 @@ class _Pass:
     entered  the stream of the first layer has been changed already: a layer is run again
     before   the stream that entered the layer that is running; middle: after its attention
     after    what its stream is to become
+    wrote    what the part wrote whose skip connection is left out
     """
 
     changes: Changes = field(default_factory=Changes)
@@ -77,6 +116,7 @@ class _Pass:
     before: Tensor | None = None
     middle: Tensor | None = None
     after: Tensor | None = None
+    wrote: Tensor | None = None
 
 
 _current: ContextVar[_Pass | None] = ContextVar("interventions", default=None)
@@ -146,10 +186,12 @@ def whole(layer: int) -> bool:
     """Whether what the layer's FFN wrote is what it makes of what it read, changes of the function itself among it."""
     kept = {id(made) for made in holding().of_function.made}
     made = [one for site in ("act", "ffn_out", _AFTER) for one in holding().at(site, layer)]
+    if holding().without(FFN_SKIP, layer):
+        return False
     return all(id(one) in kept and one.intervention.site in ("act", "ffn_out") for one in made)
 
 
-def write_hook(layer: int, site: str, folds: bool) -> Callable[..., Any]:
+def write_hook(number: int, site: str, folds: bool) -> Callable[..., Any]:
     """A forward hook for the module that makes what attention or the FFN of a layer writes.
 
     folds  the stream after it is the sum of what entered it and this: it is changed by way of it
@@ -157,10 +199,12 @@ def write_hook(layer: int, site: str, folds: bool) -> Callable[..., Any]:
     written = _attention_written if site == "attn_out" else _ffn_written
 
     def hook(module: nn.Module, args: tuple, output: Any) -> Any:
-        if _current.get() is None:
+        now = _current.get()
+        if now is None:
             return output
+        layer = now.changes.place_of(number)
         first = output[0] if isinstance(output, tuple) else output
-        made = changed(first, site, layer)
+        made = now.wrote = changed(first, site, layer)
         made = written(made, layer) if folds else made
         return (made, *output[1:]) if isinstance(output, tuple) else made
 
@@ -172,22 +216,103 @@ def _attention_written(write: Tensor, layer: int) -> Tensor:
     now = _current.get()
     if now is None or now.before is None:
         return write
-    write = _write(write, now.before, changed(now.before + write, _MIDDLE, layer))
+    stream = write if now.changes.without(ATTENTION_SKIP, layer) else now.before + write
+    write = _write(write, now.before, changed(stream, _MIDDLE, layer))
     now.middle = now.before + write
     return write
 
 
 def _ffn_written(write: Tensor, layer: int) -> Tensor:
     now = _current.get()
-    if now is None or now.middle is None or not now.changes.at(_AFTER, layer):
+    if now is None or now.middle is None or not _follows(now.changes, _AFTER, layer):
         return write
-    now.after = changed(now.middle + write, _AFTER, layer)
+    stream = write if now.changes.without(FFN_SKIP, layer) else now.middle + write
+    now.after = changed(stream, _AFTER, layer)
     return _write(write, now.middle, now.after)
 
 
 def _write(write: Tensor, stream: Tensor, wanted: Tensor) -> Tensor:
     """What is to be added to the stream to get what is wanted: the write itself where that does."""
     return torch.where(wanted == stream + write, write, wanted - stream)
+
+
+def _follows(changes: Changes, site: str, layer: int) -> bool:
+    """Whether the stream between the parts of a layer, or after them, is another than their sum."""
+    return bool(changes.at(site, layer)) or changes.without(_SKIPS[site], layer)
+
+
+def norm_input_hook(number: int, skip: str) -> Callable[..., Any]:
+    """A forward pre-hook for a norm that stands after the sum of a skip connection and what its part wrote."""
+
+    def hook(module: nn.Module, args: tuple) -> tuple | None:
+        now = _current.get()
+        if now is None or now.wrote is None or not now.changes.without(skip, now.changes.place_of(number)):
+            return None
+        return now.wrote, *args[1:]
+
+    return hook
+
+
+def norm_hook(number: int | None, norm: str, after_sum: bool = False) -> Callable[..., Any]:
+    """A forward hook for a norm: what goes in comes out where it is left out. A layer whose norms stand after its sums
+    is left out with them. number: of the layer; None for the final norm; after_sum: it stands there."""
+
+    def hook(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+        changes = holding()
+        layer = None if number is None else changes.place_of(number)
+        whole = after_sum and changes.without(LAYER, layer)
+        return args[0] if whole or changes.without(norm, layer) else output
+
+    return hook
+
+
+def embedding_hook(module: nn.Module, args: tuple) -> tuple:
+    """A forward pre-hook for the embedding table: the ids of the tokens whose rows are read."""
+    return rows(args[0], len(module.get_parameter("weight"))), *args[1:]
+
+
+def rows(ids: Tensor, vocab: int) -> Tensor:
+    """For each token of a vocabulary of so many the one whose embedding it is given."""
+    for made in holding().at(EMBEDDING, None):
+        ids = shuffled(made.intervention.seed, vocab)[ids]
+    return ids
+
+
+def tokens_of(rows: Tensor, vocab: int) -> Tensor:
+    """The other way round: for each row of the table the token that is given it."""
+    for made in reversed(holding().at(EMBEDDING, None)):
+        rows = shuffled(made.intervention.seed, vocab).argsort()[rows]
+    return rows
+
+
+def masked() -> bool:
+    """Whether a causal model keeps its mask."""
+    return not holding().without(MASK)
+
+
+def routed(layers: Sequence[nn.Module]) -> None:
+    """Let layers run in each other's place: what the model calls as one layer may be the forward pass of another."""
+    for number, layer in enumerate(layers):
+        setattr(layer, _STACK, list(layers))
+        layer.forward = MethodType(_forward(number), layer)
+
+
+def _forward(place: int) -> Callable[..., Any]:
+    def forward(layer: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        running = getattr(layer, _STACK)[holding().at_place(place)]
+        return type(running).forward(running, *args, **kwargs)
+
+    return forward
+
+
+def at_place(place: int) -> int:
+    """The layer of the model that runs at a place, under the changes that hold on this thread."""
+    return holding().at_place(place)
+
+
+def place_of(layer: int) -> int:
+    """The place at which a layer of the model runs."""
+    return holding().place_of(layer)
 
 
 def enter_hook(layer: int) -> Callable[..., Any]:
@@ -200,8 +325,8 @@ def enter_hook(layer: int) -> Callable[..., Any]:
         stream = args[0] if args else kwargs["hidden_states"]
         if not now.entered:
             stream = changed(stream, _BEFORE, layer)
-        following = now.changes.at(_MIDDLE, layer) or now.changes.at(_AFTER, layer)
-        now.before, now.middle, now.after = stream if following else None, None, None
+        following = any(_follows(now.changes, site, layer) for site in _SKIPS)
+        now.before, now.middle, now.after, now.wrote = stream if following else None, None, None, None
         return ((stream, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": stream})
 
     return hook
@@ -212,7 +337,7 @@ def leave_hook(layer: int) -> Callable[..., Any]:
 
     def hook(module: nn.Module, args: tuple, output: Any) -> Any:
         now = _current.get()
-        if now is None or not now.changes.at(_AFTER, layer):
+        if now is None or not _follows(now.changes, _AFTER, layer):
             return output
         first = output[0] if isinstance(output, tuple) else output
         after = changed(first, _AFTER, layer) if now.after is None else now.after
@@ -221,20 +346,20 @@ def leave_hook(layer: int) -> Callable[..., Any]:
     return hook
 
 
-def output_hook(layer: int, site: str) -> Callable[..., Any]:
+def output_hook(number: int, site: str) -> Callable[..., Any]:
     """A forward hook for a module whose output is what stands at a site."""
 
     def hook(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
-        return changed(output, site, layer)
+        return changed(output, site, place_of(number))
 
     return hook
 
 
-def input_hook(layer: int, site: str) -> Callable[..., Any]:
+def input_hook(number: int, site: str) -> Callable[..., Any]:
     """A forward pre-hook for a module whose input is what stands at a site."""
 
     def hook(module: nn.Module, args: tuple) -> tuple:
-        return (changed(args[0], site, layer), *args[1:])
+        return (changed(args[0], site, place_of(number)), *args[1:])
 
     return hook
 

@@ -40,6 +40,12 @@ class LayerInputs:
         call = self.calls[layer]
         return call if call.held else call.on(self._again(layer))
 
+    @property
+    def overflown(self) -> int | None:
+        """The first layer that leaves a number which is not finite in the stream; None where all are."""
+        leaving = (self.stream(layer + 1) for layer in range(len(self.calls)))
+        return next((layer for layer, stream in enumerate(leaving) if not bool(stream.isfinite().all())), None)
+
     def _again(self, layer: int) -> Float[Tensor, "1 pos d_model"]:
         """The stream entering a layer, from the nearest before it that is there; the next one is then a step away."""
         known = [number for number in range(layer + 1) if self.calls[number].held or number in self._latest]

@@ -5,7 +5,7 @@ Values are changed for one text at a time: means, spreads and partners are of th
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from anatomy.request import Intervention, Op
 from models.reading.attended import Attended
 
 _SITES = tuple(PLACES)
-REPLACED: frozenset[Op] = frozenset({"zero", "mean", "patch"})  # nothing of what stood there goes on
+REPLACED: frozenset[Op] = frozenset({"zero", "mean", "patch", "drop"})  # nothing of what stood there goes on
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +124,12 @@ def drawn(of: Intervention, shape: torch.Size) -> Float[Tensor, "*head pos width
     return numbers.movedim(0, -2).float()
 
 
+@cache
+def shuffled(seed: int, count: int) -> Int[Tensor, " row"]:
+    """The numbers from 0 to below count in an order drawn at random; NumPy's own generator (PCG64) draws it."""
+    return torch.from_numpy(np.random.default_rng(seed).permutation(count))
+
+
 def _patch(made: Made, values: Tensor) -> Tensor:
     return made.sources[0][..., made.taken(values.shape[-2]).clamp(min=0), :].to(values.dtype)
 
@@ -135,6 +141,7 @@ _OPS: dict[Op, Callable[[Made, Tensor], Tensor]] = {
     "add": _add,
     "noise": _noise,
     "patch": _patch,
+    "drop": _zero,  # of what a layer writes that is left out
 }
 
 
@@ -152,6 +159,9 @@ class ChangedWeights:
         self, weights: Float[Tensor, "head row src"], first: int, head: int | None = None
     ) -> Float[Tensor, "head row src"]:
         """The weights of the rows from `first` on after the changes, of one head or of all."""
+        if head is not None and any(made.intervention.op == "average" for made in self.changes):
+            every = self.attended.weights(first, first + weights.shape[1])  # an average is over others, too
+            return self(every, first)[head, None]
         for number, made in enumerate(self.changes):
             weights = self._after(number, made, weights, first, head, self._spreads)
         return weights
@@ -178,6 +188,8 @@ class ChangedWeights:
             return torch.zeros_like(weights)
         if op == "scale":
             return weights * amount
+        if op == "average":
+            return weights[made.heads or slice(None)].mean(0, keepdim=True).expand_as(weights)
         if op == "patch":
             return _patched(made, weights, rows, head)
         allowed = self.attended.allowed(int(rows[0]), int(rows[-1]) + 1, head).to(weights.dtype)

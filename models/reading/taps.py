@@ -7,10 +7,12 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from anatomy.interventions import ATTENTION_NORM, ATTENTION_SKIP, FFN_NORM, FFN_SKIP, FINAL_NORM
 from models.families import Family
 from models.reading import attention_interface, interventions
 from models.reading.recorder import ATTENTION, FFN, NORM, current, first_output
 
+_NORMS, _SKIPS = (ATTENTION_NORM, FFN_NORM), (ATTENTION_SKIP, FFN_SKIP)
 _INSTALLED = "stagelight_family"  # attribute of a model whose hooks are in place
 
 
@@ -27,7 +29,8 @@ def install(model: PreTrainedModel, family: Family) -> tuple[nn.Module, ...]:
         raise ValueError(f"family {family.name!r} finds no layers at {family.layers!r} in {type(model).__name__}")
     setattr(model, _INSTALLED, family.name)
     model.set_attn_implementation(attention_interface.NAME)
-    _install_positions(model.base_model, family)
+    _install_around(model.base_model, family)
+    interventions.routed(layers)
     for number, layer in enumerate(layers):
         _install_parts(layer, number, family)
         attention_interface.mark(layer.get_submodule(family.attention), number)
@@ -44,17 +47,29 @@ def install(model: PreTrainedModel, family: Family) -> tuple[nn.Module, ...]:
     return layers
 
 
-def _install_positions(body: nn.Module, family: Family) -> None:
-    """Let changes reach the position numbers, where the model has any."""
+def _install_around(body: nn.Module, family: Family) -> None:
+    """Let changes reach the embedding table, and the position numbers and the final norm where the model has them."""
+    table = body.get_submodule(family.tokens).get_parameter("weight")
+    for module in body.modules():
+        if isinstance(module, nn.Embedding) and module.weight is table:
+            module.register_forward_pre_hook(interventions.embedding_hook)
     path = family.positions or family.rotary
     if path is not None:
         body.get_submodule(path).register_forward_pre_hook(interventions.position_hook, with_kwargs=True)
+    if family.final_norm is not None:
+        hook = interventions.norm_hook(None, FINAL_NORM)
+        body.get_submodule(family.final_norm).register_forward_hook(hook)
 
 
 def _install_parts(layer: nn.Module, number: int, family: Family) -> None:
-    """Let changes reach neurons, what the layer's two parts write and the stream between them, and note the order in
-    which its parts are called."""
+    """Let changes reach neurons, what the layer's two parts write, the stream between them and the norms, and note the
+    order in which its parts are called."""
     folds = family.taps["resid_mid"].side == "in"  # the stream between is a sum, and nothing's output
+    for path, norm, skip in zip(family.norms, _NORMS, _SKIPS, strict=True):
+        module = layer.get_submodule(path)
+        module.register_forward_hook(interventions.norm_hook(number, norm, after_sum=not folds))
+        if not folds:
+            module.register_forward_pre_hook(interventions.norm_input_hook(number, skip))
     if not folds:
         middle = layer.get_submodule(family.taps["resid_mid"].module)
         middle.register_forward_hook(interventions.output_hook(number, "resid_mid"))
@@ -90,7 +105,7 @@ def _enter(layer: int) -> Callable[..., None]:
 def _before(layer: int, site: str) -> Callable[..., None]:
     def hook(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
         if (recorder := current()) is not None:
-            recorder.keep(layer, site, args[0] if args else kwargs["hidden_states"])
+            recorder.keep(interventions.place_of(layer), site, args[0] if args else kwargs["hidden_states"])
 
     return hook
 
@@ -99,7 +114,8 @@ def _after(layer: int, site: str, head: int) -> Callable[..., None]:
     def hook(module: nn.Module, args: tuple, output: Any) -> None:
         if (recorder := current()) is not None:
             passed = first_output(output)  # [1 pos …]
-            recorder.keep(layer, site, passed.unflatten(-1, (-1, head)).transpose(1, 2) if head else passed)
+            place = interventions.place_of(layer)
+            recorder.keep(place, site, passed.unflatten(-1, (-1, head)).transpose(1, 2) if head else passed)
 
     return hook
 
