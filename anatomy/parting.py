@@ -21,6 +21,7 @@ PARTED = 512 * 2.0**-23
 KL_ROUNDING = 1e-8  # nats: what the divergence of equal predictions may come to; the same trials came to 10⁻¹⁰
 WATCHED = 5  # best tokens of either run that are watched
 Places = tuple[int, int]  # of a token: in A, in B
+Losses = Float[np.ndarray, " pos"] | None
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Parting:
     distance     ‖b − a‖ / ‖a‖ of the streams of each pair (Euclidean), as they enter the first layer and after each
                  layer; None: see `without_distance`
     predicts     whether A's model, and B's, give a prediction at all
+    losses       of A and of B, for each token −log p of it after those before it, in nats (the loss that models are
+                 trained on); NaN for the first. None where the model does not predict the next token
     without_kl, without_distance  why there is none, as a sentence for readers
     at           the places in A and in B that `watched` is about
     watched      the best tokens of both runs there: A's, then those that B adds, each in its order. With one vocabulary
@@ -66,9 +69,10 @@ class Parting:
     without_distance: Sentence | None = None
     at: Places | None = None
     watched: tuple[WatchedToken, ...] = ()
+    losses: "tuple[Losses, Losses]" = (None, None)
 
     def __post_init__(self) -> None:
-        for array in (self.kl, self.kl_back, self.distance):
+        for array in (self.kl, self.kl_back, self.distance, *self.losses):
             if array is not None:
                 array.flags.writeable = False
 
@@ -87,14 +91,27 @@ class Parting:
         return min((place for place in self.parted_at or () if place is not None), default=None)
 
     @property
+    def mean_losses(self) -> tuple[float | None, float | None]:
+        """The mean of each run's losses; None where it has none, as a text of one token."""
+        ours, theirs = (mean_loss(losses) for losses in self.losses)
+        return ours, theirs
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the arrays and the pairs, about."""
-        return 64 * len(self.pairs) + sum(a.nbytes for a in (self.kl, self.kl_back, self.distance) if a is not None)
+        held = (self.kl, self.kl_back, self.distance, *self.losses)
+        return 64 * len(self.pairs) + sum(array.nbytes for array in held if array is not None)
 
     def watching(self, a: Trace, b: Trace, at: Places) -> "Parting":
         """The same with the tokens that are watched at these places. a, b: traces with `watched_wants`, of those runs
         that predict."""
         return replace(self, at=at, watched=_watched(self, a, b, at))
+
+
+def mean_loss(losses: Losses) -> float | None:
+    """The mean over the tokens that have a loss; None where none has."""
+    known = np.zeros(0) if losses is None else losses[~np.isnan(losses)]
+    return float(known.mean()) if known.size else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,18 +121,22 @@ class Spread:
     runs     how many
     kl       (least, most) KL from A after each pair, in nats; None where they have none
     chances  token → (least, most) of its probability at the place that is looked at
+    loss     (least, most) mean loss of their texts, in nats; None where they have none
     """
 
     runs: int
     kl: tuple[Float[np.ndarray, " pair"], Float[np.ndarray, " pair"]] | None
     chances: Mapping[int, tuple[float, float]]
+    loss: tuple[float, float] | None = None
 
 
 def spread(partings: Sequence[Parting], chances: Mapping[int, Sequence[float]]) -> Spread:
     """That of some runs, all compared with the same one. chances: token → its probability in each run."""
     known = [parted.kl for parted in partings if parted.kl is not None]
     kl = (np.min(known, axis=0), np.max(known, axis=0)) if known and len(known) == len(partings) else None
-    return Spread(len(partings), kl, {token: (min(every), max(every)) for token, every in chances.items()})
+    losses = [loss for parted in partings if (loss := parted.mean_losses[1]) is not None]
+    between = (min(losses), max(losses)) if losses and len(losses) == len(partings) else None
+    return Spread(len(partings), kl, {token: (min(every), max(every)) for token, every in chances.items()}, between)
 
 
 def watched_wants(pos: int) -> tuple[Want, Want]:

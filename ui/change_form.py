@@ -23,6 +23,10 @@ OPS: dict[Op, str] = {
     "add": N_("add a direction"),
     "noise": N_("add noise"),
     "patch": N_("take from run A"),
+    "drop": N_("leave out"),
+    "swap": N_("swap"),
+    "shuffle": N_("shuffle"),
+    "average": N_("average over the heads"),
 }
 OF_POSITIONS: dict[Op, str] = {"zero": N_("all at position 0"), "add": N_("move on")}
 AMOUNTS: dict[Op, tuple[str, float]] = {
@@ -31,6 +35,7 @@ AMOUNTS: dict[Op, tuple[str, float]] = {
     "noise": (N_("Standard deviations"), 1.0),
 }
 ALL, ONE = "all", "one"
+SEEDED = ("noise", "shuffle")
 TOKEN, TEXT = "token", "text"
 TOWARDS = {TOKEN: N_("a token"), TEXT: N_("another text")}
 _LARGEST = int(MOST_AMOUNT) - 1  # number that a field takes
@@ -60,7 +65,14 @@ class Asked:
     def key(self, field: str) -> str:
         """The key of a widget: another one where the reader has pointed at something else since, so that it begins with
         that."""
-        begins = {"site": self.neuron, "layer": self.layer, "part": self.head, "neuron": self.neuron, "pos": self.pos}
+        begins = {
+            "site": self.neuron,
+            "layer": self.layer,
+            "other": self.layer,
+            "part": self.head,
+            "neuron": self.neuron,
+            "pos": self.pos,
+        }
         return f"what_if.{field}.{begins.get(field, '')}"
 
     def value(self, field: str, default: Any = None) -> Any:
@@ -77,6 +89,15 @@ class Asked:
         """What is to be done there."""
         return self.value(f"op.{self.site}", PLACES[self.site].ops[0])
 
+    @property
+    def one_layer(self) -> bool:
+        """Whether the change is one of a single layer."""
+        return self.op not in PLACES[self.site].of_all or self.value("layers", ONE) == ONE
+
+    def part_key(self, place: Place) -> str:
+        """That of what of a place is chosen; the heads alone can be averaged over, not one of them."""
+        return ".".join((self.key("part"), *place.by, *(["average"] if self.op == "average" else [])))
+
 
 def draw(asked: Asked) -> None:
     """The widgets, each only where it says something."""
@@ -86,7 +107,7 @@ def draw(asked: Asked) -> None:
         said = OF_POSITIONS if place.site == POSITIONS else OPS
         key = asked.key(f"op.{place.site}")
         st.selectbox(_("Change"), place.ops, format_func=lambda op: _(said[op]), key=key, width=170)
-    if place.site != POSITIONS:
+    if place.layered:
         _which(asked, place)
     _how(asked, place)
 
@@ -106,17 +127,32 @@ def _where(asked: Asked) -> None:
 def _which(asked: Asked, place: Place) -> None:
     """The layer, what of it, and which token."""
     with st.container(horizontal=True, gap="small"):
-        st.number_input(_("Layer"), 0, None, asked.layer, step=1, key=asked.key("layer"), width=132)
+        if asked.op in place.of_all:
+            st.segmented_control(
+                _("In"),
+                [ONE, ALL],
+                default=ONE,
+                required=True,
+                format_func=lambda where: _("one layer") if where == ONE else _("every layer"),
+                key=asked.key("layers"),
+            )
+        if asked.one_layer:
+            st.number_input(_("Layer"), 0, None, asked.layer, step=1, key=asked.key("layer"), width=132)
+        if asked.op == "swap":
+            beside = _neighbour(asked)
+            st.number_input(_("With layer"), 0, None, beside, step=1, key=asked.key("other"), width=132)
         if place.by == ("neuron",):
             st.number_input(
                 _("Neuron"), 0, None, asked.neuron, step=1, key=asked.key("neuron"), placeholder=_("all"), width=132
             )
         elif place.by:
-            options = parts(asked.spec, place)
+            options = [part for part in parts(asked.spec, place) if asked.op != "average" or _several(part)]
             begin: Part = ("head", asked.head) if "head" in place.by else ("kv", _shared(asked))
-            key = asked.key("part") + ".".join(place.by)
+            key = asked.part_key(place)
             index = options.index(begin) if begin in options else 0
             st.selectbox(_("Which part"), options, index, format_func=said_of, key=key, width=180)
+        if place.whole:
+            return
         st.segmented_control(
             _("At"),
             [ALL, ONE],
@@ -125,6 +161,16 @@ def _which(asked: Asked, place: Place) -> None:
             format_func=lambda where: _("all tokens") if where == ALL else changed.plain(asked.token),
             key=asked.key("pos"),
         )
+
+
+def _several(part: Part) -> bool:
+    """Whether it is more than one head."""
+    return part is None or part[0] != "head"
+
+
+def _neighbour(asked: Asked) -> int:
+    """A layer beside the chosen one."""
+    return asked.layer + 1 if asked.layer + 1 < asked.spec.layers else asked.layer - 1
 
 
 def _shared(asked: Asked) -> int:
@@ -156,7 +202,7 @@ def _how(asked: Asked, place: Place) -> None:
             _amount(asked, place)
         if directed and place.wide:
             _ways(asked)
-        if op == "noise":
+        if op in SEEDED:
             st.number_input(_("Seed"), 0, _LARGEST, 0, step=1, key=asked.key("seed"), width=140)
     if directed:
         _towards(asked, place)
@@ -213,9 +259,9 @@ def read(asked: Asked) -> Intervention:
     """The change that the form says. Loading: its word has no token yet; Refused: a sentence."""
     place, op = PLACES[asked.site], asked.op
     found: dict[str, Any] = {"amount": _read_amount(asked, place), "seed": asked.value("seed", 0) or 0}
-    if op != "noise":
+    if op not in SEEDED:
         found["seed"] = 0
-    if place.site != POSITIONS:
+    if place.layered:
         found |= _read_which(asked, place) | _read_direction(asked, place)
     return Intervention(place.site, op, **found)
 
@@ -230,11 +276,15 @@ def _read_amount(asked: Asked, place: Place) -> float:
 
 
 def _read_which(asked: Asked, place: Place) -> dict[str, Any]:
-    layer = asked.value("layer", asked.layer)
-    found: dict[str, Any] = {"layer": layer, "pos": asked.pos if asked.value("pos", ALL) == ONE else None}
+    layer = asked.value("layer", asked.layer) if asked.one_layer else None
+    found: dict[str, Any] = {"layer": layer}
+    if not place.whole:
+        found["pos"] = asked.pos if asked.value("pos", ALL) == ONE else None
+    if asked.op == "swap":
+        found["other"] = asked.value("other", _neighbour(asked))
     if place.by == ("neuron",):
         return found | {"neuron": asked.value("neuron", asked.neuron)}
-    part = st.session_state.get(asked.key("part") + ".".join(place.by)) if place.by else None
+    part = st.session_state.get(asked.part_key(place)) if place.by else None
     return found if part is None else found | {part[0]: part[1]}
 
 
@@ -257,5 +307,5 @@ def _sources(texts: Sequence[str]) -> tuple[Run, ...]:
 def written(asked: Asked) -> tuple[Any, ...]:
     """All that the form says now: whether it has been changed since shows in it."""
     names = sorted(name for name in st.session_state if isinstance(name, str) and name.startswith("what_if."))
-    kept = ("what_if.refused", "what_if.make", "what_if.quick")
+    kept = ("what_if.refused", "what_if.make", "what_if.quick", "what_if.break")
     return tuple((name, st.session_state[name]) for name in names if not name.startswith(kept))

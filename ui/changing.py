@@ -4,9 +4,9 @@ Whoever has clicked a head or a token finds it here: a button turns it off, and 
 whole stands in a part of the page that redraws alone, and nothing of it is drawn while it is closed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 
 import numpy as np
 import streamlit as st
@@ -20,7 +20,7 @@ from anatomy.request import Intervention, Run
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
-from ui import change_form, changed, links, mishap, polled, session, sides, text
+from ui import breaking, change_form, changed, links, mishap, polled, session, sides, text
 from ui.change_form import Asked
 from ui.components import step_in
 from ui.host import HostedModel, Loading
@@ -99,8 +99,11 @@ def _body(model: HostedModel, view: View) -> None:
     with st.container(key="what_if_quick", gap=None):
         for i, (says, made) in enumerate(quick(pointed)):
             st.button(
-                changed.plain(says), key=f"{KEY}.quick.{i}", width="stretch", on_click=partial(_click, pointed, made)
+                changed.plain(says), key=f"{KEY}.quick.{i}", width="stretch", on_click=partial(_click, pointed, (made,))
             )
+    with st.container(key="what_if_breaking", gap="small"):
+        allows = partial(possible, pointed)
+        breaking.draw(pointed.spec, pointed.fitted.layer, allows, partial(_click, pointed))
     with st.container(key="what_if_form", gap="small"):
         change_form.draw(_asked(pointed))
         _said(pointed)
@@ -135,7 +138,7 @@ def _neuron(model: HostedModel, cut: Trace, view: Fitted) -> int | None:
 
 def quick(pointed: Pointed) -> list[tuple[str, Intervention]]:
     """What can be changed by one click: (in words, the change); only what this model allows."""
-    return [(says, made) for says, made in _quick(pointed) if possible(pointed, made)]
+    return [(says, made) for says, made in _quick(pointed) if possible(pointed, (made,))]
 
 
 def _quick(pointed: Pointed) -> Iterator[tuple[str, Intervention]]:
@@ -152,10 +155,10 @@ def _quick(pointed: Pointed) -> Iterator[tuple[str, Intervention]]:
         yield says, Intervention("resid_post", "patch", layer=layer, pos=pos)
 
 
-def possible(pointed: Pointed, made: Intervention) -> bool:
-    """Whether the model allows a change by itself."""
+def possible(pointed: Pointed, made: tuple[Intervention, ...]) -> bool:
+    """Whether the model allows some changes by themselves."""
     try:
-        _check(pointed, (made,))
+        _check(pointed, made)
     except Refused:
         return False
     return True
@@ -174,10 +177,10 @@ def added(view: View, made: Intervention) -> View:
     return view.with_changes((*view.changes, Change(made)))
 
 
-def put(pointed: Pointed, view: View, made: Intervention) -> View:
-    """The same, checked. Refused for what the model does not allow together with the other changes that are on, and
-    where a link could not hold them."""
-    after = added(view, made)
+def put(pointed: Pointed, view: View, made: Iterable[Intervention]) -> View:
+    """The same with several, checked. Refused for what the model does not allow together with the other changes that
+    are on, and where a link could not hold them."""
+    after = reduce(added, made, view)
     _check(pointed, tuple(change.made for change in after.changes if change.on))
     if len(after.changes) > MOST:
         raise Refused(_TOO_MANY, most=MOST)
@@ -187,7 +190,7 @@ def put(pointed: Pointed, view: View, made: Intervention) -> View:
 
 
 @mishap.harmless
-def _click(pointed: Pointed, made: Intervention) -> None:
+def _click(pointed: Pointed, made: tuple[Intervention, ...]) -> None:
     links.set_locale()  # a callback runs before the page
     _try(pointed, made)
 
@@ -203,11 +206,11 @@ def _make(pointed: Pointed) -> None:
     except Refused as refused:
         st.session_state[_REFUSED] = refused, change_form.written(asked)
     else:
-        _try(pointed, made)
+        _try(pointed, (made,))
 
 
-def _try(pointed: Pointed, made: Intervention) -> None:
-    """Make a change, and close what it was asked in; or keep why not, to be said there."""
+def _try(pointed: Pointed, made: tuple[Intervention, ...]) -> None:
+    """Make some changes, and close what it was asked in; or keep why not, to be said there."""
     try:
         put(pointed, links.known(), made)
     except Refused as refused:

@@ -4,32 +4,32 @@ It is asked for after the page's own question, like the colour of the tokens: no
 take long in a long text is asked for by a click, and what was stopped is not asked again without one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from html import escape
-from itertools import pairwise
 
 import numpy as np
 import streamlit as st
 from jaxtyping import Float
 from streamlit.delta_generator import DeltaGenerator
 
+from anatomy.interventions import MASK
 from anatomy.language import N_, _, ngettext
 from anatomy.parting import KL_ROUNDING, PARTED, Parting, Places, Spread, WatchedToken
 from anatomy.refused import Refused
 from anatomy.request import Run
 from anatomy.view import Fitted
 from models.engine import Cancelled
-from ui import baseline, mishap, text
+from ui import baseline, losses, mishap, text
 from ui.costly import Costly
 from ui.host import HostedModel, Loading
+from ui.pairs import Names, groups, share
 from ui.sides import Second
 from ui.waiting import Line
 from ui.withheld import SHORT
-from viz.format import number, percent, quoted, signed_percent, thousands
+from viz.format import number, percent, signed_percent, thousands
 
-MOST_BARS = 160  # of a longer text the largest of every few pairs is drawn
 MOST_ROWS = 6  # of the best tokens: the first of each run, and those that change most
 Band = tuple[Float[np.ndarray, " pair"], Float[np.ndarray, " pair"]]
 _PARTING = Costly(
@@ -38,21 +38,6 @@ _PARTING = Costly(
     N_("How far the two runs part takes about {time} for texts of this length."),
     N_("This was stopped before its end."),
 )
-
-
-@dataclass(frozen=True)
-class Names:
-    """What the tokens of a pair are called in sentences: "·John → ·Mary" where they are not the same.
-
-    labels  of all tokens, of the first run and of the second
-    """
-
-    labels: tuple[tuple[str, ...], tuple[str, ...]]
-
-    def pair(self, places: Places) -> str:
-        """Both tokens of a pair."""
-        first, second = (labels[place] for labels, place in zip(self.labels, places, strict=True))
-        return quoted(first if first == second else f"{first} → {second}")
 
 
 @dataclass(frozen=True)
@@ -87,16 +72,17 @@ def draw(place: DeltaGenerator, model: HostedModel, run: Run, side: Second, view
             text.aside(str(refused))
         else:
             summary, names = st.empty(), Names(side.labels)
-            summary.html(shown(parting, names, at))
-            redraw = partial(_redrawn, summary, parting, names, at)
+            unmasked = any(made.site == MASK for made in side.run.interventions)
+            summary.html(shown(parting, names, at, unmasked=unmasked))
+            redraw = partial(_redrawn, summary, parting, names, at, unmasked)
             baseline.draw(model, run, side, parting, at, line, redraw)
 
 
 def _redrawn(
-    summary: DeltaGenerator, parting: Parting, names: Names, at: Places | None, spread: Spread, of: str
+    summary: DeltaGenerator, parting: Parting, names: Names, at: Places | None, unmasked: bool, spread: Spread, of: str
 ) -> None:
     """The summary once more, with its baseline."""
-    summary.html(shown(parting, names, at, Beside(spread, of)))
+    summary.html(shown(parting, names, at, Beside(spread, of), unmasked))
 
 
 def watched_at(side: Second, pos: int) -> Places | None:
@@ -108,13 +94,18 @@ def watched_at(side: Second, pos: int) -> Places | None:
     return side.alignment.near_a(own), own
 
 
-def shown(parting: Parting, names: Names, at: Places | None, beside: Beside | None = None) -> str:
-    """The summary as HTML. at: the pair of the chosen token; beside: its baseline, where there is one."""
+def shown(
+    parting: Parting, names: Names, at: Places | None, beside: Beside | None = None, unmasked: bool = False
+) -> str:
+    """The summary as HTML. at: the pair of the chosen token; beside: its baseline, where there is one; unmasked: the
+    second run has no causal mask."""
     says = predictions(parting, names, at)
     says = says if beside is None else f"{says} {against(parting, beside, names, at)}"
     spread = None if beside is None else beside.spread
+    loss = losses.said(parting, names, at, spread, unmasked)
     parts = (
         _part("kl", _("Predictions"), says, bars(parting, names, at, spread)),
+        _part("loss", _("Loss"), loss, losses.bars(parting, names, at)) if loss else "",
         _part("streams", _("Streams"), streams(parting, names, at)),
         _part("watched", _watched_title(parting, names), "", watched(parting, spread)),
     )
@@ -284,7 +275,7 @@ def bars(parting: Parting, names: Names, at: Places | None, spread: Spread | Non
     high = float(kl.max() if band is None else max(kl.max(), band[1].max()))
     if high <= KL_ROUNDING:
         return ""
-    drawn = "".join(_bar(start, stop, parting, names, at, high, band) for start, stop in _groups(len(kl)))
+    drawn = "".join(_bar(start, stop, parting, names, at, high, band) for start, stop in groups(len(kl)))
     label = _("KL of B from A after each token, the highest {value} nats", value=number(float(kl.max())))
     if band is not None:
         label = _(
@@ -293,12 +284,6 @@ def bars(parting: Parting, names: Names, at: Places | None, spread: Spread | Non
             value=number(float(band[1].max())),
         )
     return f'<div class="bars" role="img" aria-label="{escape(label)}">{drawn}</div>'
-
-
-def _groups(count: int) -> Sequence[tuple[int, int]]:
-    """(first, one past the last) of the pairs that share a bar."""
-    bars = min(count, MOST_BARS)
-    return list(pairwise(i * count // bars for i in range(bars + 1)))
 
 
 def _bar(
@@ -313,12 +298,8 @@ def _bar(
     if band is not None:
         least, largest = float(band[0][start:stop].min()), float(band[1][start:stop].max())
         says = _("{bar}; baseline {least} to {most}", bar=says, least=_about(least), most=_about(largest))
-        bottom, top = (100 * _share(value, high) for value in (least, largest))
+        bottom, top = (100 * share(value, high) for value in (least, largest))
         behind = f'<i style="bottom: {bottom:.1f}%; height: {max(top - bottom, 2.0):.1f}%"></i>'
     mark = ' class="chosen"' if inside else ""
-    share = max(_share(own, high), 0.02) if own > KL_ROUNDING else 0.0
-    return f'<span title="{escape(says)}"{mark}>{behind}<b style="height: {100 * share:.1f}%"></b></span>'
-
-
-def _share(value: float, high: float) -> float:
-    return min(value / high, 1.0)
+    height = max(share(own, high), 0.02) if own > KL_ROUNDING else 0.0
+    return f'<span title="{escape(says)}"{mark}>{behind}<b style="height: {100 * height:.1f}%"></b></span>'

@@ -434,9 +434,10 @@ class LocalEngine:
     def _side(self, run: Run) -> MadeRun:
         """A run that has been made, to be compared."""
         made = self._changes(run)
+        ids = self._ids(self._tokens(run))
         with intervening(made):
-            inputs = self._inputs.get(run) or self._record(run, self._ids(self._tokens(run)))
-        return MadeRun(self._loaded, inputs, made, self.missing, self._spelling)
+            inputs = self._inputs.get(run) or self._record(run, ids)
+        return MadeRun(self._loaded, torch.from_numpy(ids), inputs, made, self.missing, self._spelling)
 
     @cached_property
     def _spelling(self) -> bytes:

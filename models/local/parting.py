@@ -4,7 +4,7 @@ Neither all streams nor all predictions are held: streams that layer inputs have
 other, and of 8,192 tokens' distributions over 49,152 tokens only PAIRS are there at a time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from anatomy.language import N_
-from anatomy.parting import Parting, Places
+from anatomy.parting import Losses, Parting, Places
 from anatomy.refused import Sentence
 from models.loaded.model import LoadedModel
 from models.loaded.readout import Readout
@@ -45,12 +45,14 @@ _PREDICTIONS = ("logits", "next_ids")
 class MadeRun:
     """A run that has been made, to be compared with another.
 
+    ids       its tokens
     changes   its interventions, with all that they take from elsewhere
     missing   sites that its engine does not answer, each with the sentence that says why
     spelling  a fingerprint of its vocabulary: equal where every id means the same
     """
 
     loaded: LoadedModel
+    ids: Int[Tensor, " pos"]
     inputs: LayerInputs
     changes: Changes
     missing: Mapping[str, str | Sentence]
@@ -78,7 +80,8 @@ def compared(a: MadeRun, b: MadeRun, pairs: tuple[Places, ...], streams: bool = 
     places = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)  # [pair side]
     without_distance = _without_distance(a, b) if streams else Sentence(_NOT_WANTED)
     without_kl = _without_kl(a, b)
-    forth, back = (None, None) if without_kl else _divergences(a, b, places)
+    losses = (_Losses(a), _Losses(b))
+    forth, back = (None, None) if without_kl else _divergences(a, b, places, losses)
     return Parting(
         pairs,
         forth,
@@ -87,7 +90,33 @@ def compared(a: MadeRun, b: MadeRun, pairs: tuple[Places, ...], streams: bool = 
         (a.lacks(_PREDICTIONS) is None, b.lacks(_PREDICTIONS) is None),
         without_kl,
         without_distance,
+        losses=(losses[0].whole(), losses[1].whole()),
     )
+
+
+class _Losses:
+    """−log p of each token of a run after those before it, in nats, noted as predictions come by."""
+
+    def __init__(self, run: MadeRun) -> None:
+        self._run = run
+        self._nats = torch.full((len(run.ids),), torch.nan, dtype=torch.double)
+
+    def note(self, places: Int[Tensor, " pair"], logps: Float[Tensor, "pair vocab"]) -> None:
+        """The log probabilities of what comes after these places."""
+        inside = places + 1 < len(self._run.ids)
+        following = places[inside] + 1
+        self._nats[following] = -logps[inside].gather(1, self._run.ids[following, None])[:, 0]
+
+    def whole(self) -> Losses:
+        """All of them, those that nobody has noted worked out; None where the model does not predict what comes."""
+        readout = self._run.loaded.readout
+        if readout is None or self._run.loaded.spec.head != "causal" or self._run.lacks(_PREDICTIONS):
+            return None
+        missing = self._nats[1:].isnan().nonzero()[:, 0]  # the places before them
+        for number, some in enumerate(missing.split(PAIRS) if len(missing) else ()):
+            report_progress(N_("comparing the predictions"), number * PAIRS, len(missing))
+            self.note(some, self._run.logits(readout, some).double().log_softmax(dim=-1))
+        return self._nats.numpy()
 
 
 def _without_distance(a: MadeRun, b: MadeRun) -> Sentence | None:
@@ -132,10 +161,14 @@ def _apart(a: Float[Tensor, "pair d_model"], b: Float[Tensor, "pair d_model"]) -
 
 
 def _divergences(
-    a: MadeRun, b: MadeRun, places: Int[Tensor, "pair side"]
+    a: MadeRun, b: MadeRun, places: Int[Tensor, "pair side"], losses: Sequence[_Losses]
 ) -> tuple[Float[np.ndarray, " pair"], Float[np.ndarray, " pair"]]:
-    """(KL(B ‖ A), KL(A ‖ B)) of each pair."""
-    both = [torch.stack(_divergence(*logps)) for logps in _predictions(a, b, places)]
+    """(KL(B ‖ A), KL(A ‖ B)) of each pair; what both come to for the tokens that follow is noted."""
+    both = []
+    for some, logps in zip(places.split(PAIRS), _predictions(a, b, places), strict=False):
+        both.append(torch.stack(_divergence(*logps)))
+        for side, (noted, logp) in enumerate(zip(losses, logps, strict=True)):
+            noted.note(some[:, side], logp)
     forth, back = torch.cat([torch.zeros(2, 0, dtype=torch.double), *both], dim=1).numpy()
     return forth, back
 

@@ -1,0 +1,95 @@
+"""Break the architecture: a part of it left out, swapped, shuffled or averaged by one click, in one layer or in all."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import streamlit as st
+
+from anatomy.interventions import (
+    ATTENTION_NORM,
+    ATTENTION_SKIP,
+    EMBEDDING,
+    FFN_NORM,
+    FFN_SKIP,
+    LAYER,
+    MASK,
+    POSITIONS,
+)
+from anatomy.language import _
+from anatomy.request import Intervention
+from anatomy.spec import ModelSpec, Rope
+from ui import changed, text
+
+_WHERE = "what_if.break.where"
+_ONE, _EVERY = "one", "every"
+Made = tuple[Intervention, ...]
+
+
+@dataclass(frozen=True)
+class Breaking:
+    """One way to break it: what its button says, and the changes that it makes."""
+
+    says: str
+    made: Made
+
+
+def draw(spec: ModelSpec, layer: int, possible: Callable[[Made], bool], click: Callable[[Made], None]) -> None:
+    """A button for each way that this model allows.
+
+    layer     the one that is chosen
+    possible  whether the model allows some changes
+    click     makes them; called before the page is drawn anew
+    """
+    st.html(f"<h3>{_('Break the architecture')}</h3>")
+    says = _(
+        "The model was trained with all of its parts: what you see is how much it leans on one, not what a model "
+        "trained without it would do."
+    )
+    text.aside(says)
+    st.segmented_control(
+        _("Where"),
+        [_ONE, _EVERY],
+        default=_ONE,
+        required=True,
+        format_func=lambda where: _("in layer {layer}", layer=layer) if where == _ONE else _("in every layer"),
+        key=_WHERE,
+        label_visibility="collapsed",
+    )
+    every = st.session_state.get(_WHERE, _ONE) == _EVERY
+    ways = [*(_everywhere() if every else _inside(spec, layer)), *_around(spec)]
+    with st.container(key="what_if_break", horizontal=True, gap="small"):
+        for number, way in enumerate(ways):
+            if possible(way.made):
+                st.button(changed.plain(way.says), key=f"what_if.break.{number}", on_click=click, args=(way.made,))
+
+
+def _inside(spec: ModelSpec, layer: int) -> Iterator[Breaking]:
+    """What is broken in one layer."""
+    yield Breaking(_("No norms"), _both(ATTENTION_NORM, FFN_NORM, layer))
+    yield Breaking(_("No skip connections"), _both(ATTENTION_SKIP, FFN_SKIP, layer))
+    yield Breaking(_("Heads averaged"), (Intervention("pattern", "average", layer=layer),))
+    yield Breaking(_("Layer {layer} left out", layer=layer), (Intervention(LAYER, "drop", layer=layer),))
+    pair = (layer, layer + 1) if layer + 1 < spec.layers else (layer - 1, layer)
+    if pair[0] >= 0:
+        says = _("Layers {layer} and {other} swapped", layer=pair[0], other=pair[1])
+        yield Breaking(says, (Intervention(LAYER, "swap", layer=pair[0], other=pair[1]),))
+
+
+def _everywhere() -> Iterator[Breaking]:
+    """The same in every layer."""
+    yield Breaking(_("No norms"), _both(ATTENTION_NORM, FFN_NORM, None))
+    yield Breaking(_("No skip connections"), _both(ATTENTION_SKIP, FFN_SKIP, None))
+    yield Breaking(_("Heads averaged"), (Intervention("pattern", "average"),))
+
+
+def _around(spec: ModelSpec) -> Iterator[Breaking]:
+    """What is no layer's."""
+    turned = isinstance(spec.position, Rope)
+    says = _("No rotation: all tokens at position 0") if turned else _("All tokens at position 0")
+    yield Breaking(says, (Intervention(POSITIONS, "zero"),))
+    yield Breaking(_("No causal mask"), (Intervention(MASK, "drop"),))
+    yield Breaking(_("Embedding rows shuffled"), (Intervention(EMBEDDING, "shuffle"),))
+
+
+def _both(first: str, second: str, layer: int | None) -> Made:
+    return tuple(Intervention(site, "drop", layer=layer) for site in (first, second))
