@@ -1,6 +1,6 @@
 """Break the architecture: a part of it left out, swapped, shuffled or averaged by one click, in one layer or in all."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import streamlit as st
@@ -42,10 +42,11 @@ def draw(spec: ModelSpec, layer: int, possible: Callable[[Made], bool], click: C
     """
     st.html(f"<h3>{_('Break the architecture')}</h3>")
     says = _(
-        "The model was trained with all of its parts: what you see is how much it leans on one, not what a model "
-        "trained without it would do."
+        "The model was trained with all of its parts: what you see is how much it leans on them, not what a model "
+        "trained without them would do."
     )
     text.aside(says)
+    _buttons("around", _around(spec), possible, click)
     st.segmented_control(
         _("Where"),
         [_ONE, _EVERY],
@@ -56,11 +57,17 @@ def draw(spec: ModelSpec, layer: int, possible: Callable[[Made], bool], click: C
         label_visibility="collapsed",
     )
     every = st.session_state.get(_WHERE, _ONE) == _EVERY
-    ways = [*(_everywhere() if every else _inside(spec, layer)), *_around(spec)]
-    with st.container(key="what_if_break", horizontal=True, gap="small"):
+    _buttons("inside", _everywhere() if every else _inside(spec, layer), possible, click)
+
+
+def _buttons(
+    name: str, ways: Iterable[Breaking], possible: Callable[[Made], bool], click: Callable[[Made], None]
+) -> None:
+    with st.container(key=f"what_if_break_{name}", horizontal=True, gap="small"):
         for number, way in enumerate(ways):
             if possible(way.made):
-                st.button(changed.plain(way.says), key=f"what_if.break.{number}", on_click=click, args=(way.made,))
+                key = f"what_if.break.{name}.{number}"
+                st.button(changed.plain(way.says), key=key, on_click=click, args=(way.made,))
 
 
 def _inside(spec: ModelSpec, layer: int) -> Iterator[Breaking]:

@@ -61,7 +61,7 @@ INPUTS = 5  # of the memory that the program may use, one in so many is for laye
 LEAST_ROOM = 256 << 20  # bytes that a run may always take, however much the program takes already
 _OF_THE_REST = 2  # of the memory that is left when a model is loaded, one in so many is for copies of its matrices
 _OVERFLOWN = N_(
-    "With these changes the numbers of the run become larger than a computer's float32 holds, in layer {layer}: change "
+    "With these changes the numbers of the run become too large for float32, in layer {layer}: change "
     "less, or at fewer places."
 )
 _CHECK_TEXT = "The cat sat on the mat, and then the cat sat on the"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anatomy.alignment import Alignment
-from anatomy.parting import WATCHED, Parting, WatchedToken, last_pair, watched_wants
+from anatomy.parting import WATCHED, Parting, WatchedToken, last_pair, mean_loss, spread, watched_wants
 from anatomy.trace import Trace
 from tests.models.tiny import run_of, tiny_engine
 
@@ -83,3 +83,19 @@ def test_the_last_tokens_that_belong_together_are_watched_unless_others_are_chos
     a, b = trace_of("the cat", 6), trace_of("a hat on", 7)
     assert last_pair(Alignment(((0, 1), (2, 3), (4, None)), (True, True, False)), a, b) == (2, 3)
     assert last_pair(Alignment(((0, None), (None, 0)), (False, False)), a, b) == (6, 7)
+
+
+def test_a_mean_loss_is_one_of_the_tokens_that_have_one():
+    losses = np.array([np.nan, 1.0, 3.0])
+    assert mean_loss(losses) == 2.0
+    assert mean_loss(np.array([np.nan])) is None
+    assert mean_loss(None) is None
+    assert replace(BOTH, losses=(losses, None)).mean_losses == (2.0, None)
+
+
+def test_a_baseline_has_the_least_and_the_most_mean_loss_of_its_runs():
+    def of(loss: float) -> Parting:
+        return replace(BOTH, losses=(None, np.array([np.nan, loss])))
+
+    assert spread([of(2.0), of(0.5), of(1.0)], {}).loss == (0.5, 2.0)
+    assert spread([of(2.0), BOTH], {}).loss is None

@@ -5,7 +5,7 @@ from html import unescape
 
 import pytest
 
-from anatomy.interventions import Change, read
+from anatomy.interventions import Change, read, written
 from anatomy.refused import Refused
 from anatomy.request import Intervention, Run, Want
 from anatomy.view import View
@@ -167,6 +167,87 @@ def test_what_is_refused_is_said_in_the_form_and_nothing_is_lost(open_page):
     assert linked(app) == f"{OFF} attn_out.zero.layer0"
 
 
+def offered(app) -> list[str]:
+    """What the buttons that break the architecture say."""
+    labels = [button.label for button in app.button if str(button.key).startswith("what_if.break.")]
+    return [label.replace("\\", "") for label in labels]
+
+
+def test_the_architecture_is_broken_by_one_click(open_page):
+    app = opened(open_page(panel="attention", text=TEXT, layer="1", head="2"))
+    around = ["No rotation: all tokens at position 0", "No causal mask", "Embedding rows shuffled"]
+    inside = ["No norms", "No skip connections", "Heads averaged", "Layer 1 left out", "Layers 1 and 2 swapped"]
+    assert offered(app) == [*around, *inside]
+    next(button for button in app.button if button.label == "No norms").click().run()
+    assert linked(app) == "attn_norm.drop.layer1 ffn_norm.drop.layer1"
+    assert list(toggles(app)) == ["layer 1: norm of attention left out", "layer 1: norm of the FFN left out"]
+    assert "attention-difference.figure" in keys(app)
+
+
+def test_it_is_broken_in_every_layer_at_once(open_page):
+    app = opened(open_page(panel="attention", text=TEXT, layer="1"))
+    field(app, "break.where").set_value("every").run()
+    assert offered(app)[-3:] == ["No norms", "No skip connections", "Heads averaged"]
+    next(button for button in app.button if button.label == "Heads averaged").click().run()
+    assert linked(app) == "pattern.average"
+    assert list(toggles(app)) == ["every layer: attention weights averaged over the heads"]
+
+
+def test_the_last_layer_is_swapped_with_the_one_before_it(open_page):
+    app = opened(open_page(panel="attention", text=TEXT, layer="2"))
+    next(button for button in app.button if button.label == "Layers 1 and 2 swapped").click().run()
+    assert linked(app) == "layer.swap.layer1.other2"
+    assert list(toggles(app)) == ["layer 1: swapped with layer 2"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "lacking"),
+    [("gpt2", "No rotation: all tokens at position 0"), ("bert", "No causal mask"), ("t5", "All tokens at position 0")],
+)
+def test_what_a_model_does_not_have_is_not_offered(serve, kind, lacking):
+    app = opened(serve(kind)(panel="attention", text=TEXT, layer="1"))
+    assert "No norms" in offered(app)
+    assert lacking not in offered(app)
+
+
+def test_the_form_leaves_out_swaps_and_shuffles(open_page):
+    app = opened(open_page(panel="attention", text=TEXT, layer="1"))
+    field(app, "site").set_value("layer").run()
+    field(app, "op.layer").set_value("swap").run()
+    assert (field(app, "layer.").value, field(app, "other").value) == (1, 2)
+    field(app, "other").set_value(0).run()
+    app.get_by_key("what_if.make").click().run()
+    assert linked(app) == "layer.swap.layer1.other0"
+    app = opened(app)
+    field(app, "site").set_value("embedding").run()
+    field(app, "seed").set_value(7).run()
+    app.get_by_key("what_if.make").click().run()
+    assert linked(app).endswith(" embedding.shuffle.seed7")
+    app = opened(app)
+    field(app, "site").set_value("ffn_skip").run()
+    field(app, "layers").set_value("all").run()
+    app.get_by_key("what_if.make").click().run()
+    assert linked(app).endswith(" ffn_skip.drop")
+
+
+def test_an_average_is_that_of_all_heads_or_of_those_of_one_key_value_head(open_page):
+    app = opened(open_page(panel="attention", text=TEXT, layer="1", head="2"))
+    field(app, "site").set_value("pattern").run()
+    field(app, "op.pattern").set_value("average").run()
+    assert field(app, "part").value is None
+    assert [str(option) for option in field(app, "part").options] == ["all", "key/value head 0", "key/value head 1"]
+    field(app, "part").set_value(("kv", 1)).run()
+    app.get_by_key("what_if.make").click().run()
+    assert linked(app) == "pattern.average.layer1.kv1"
+
+
+def test_what_grows_too_large_for_the_numbers_is_said_with_its_layer(open_page):
+    larger = [Change(Intervention("ffn_out", "scale", layer=1, amount=9e8 - step)) for step in range(7)]
+    app = open_page(panel="attention", text=TEXT, changes=written(larger))
+    assert "too large for float32, in layer 1" in words(app)
+    assert "attention.figure" in keys(app)
+
+
 @pytest.fixture
 def model(open_page):
     """A loaded model of this server."""
@@ -213,7 +294,7 @@ def test_more_changes_than_a_link_holds_are_refused(model):
     here = pointed(model, text=TEXT)
     many = tuple(Change(Intervention("act", "zero", layer=0, neuron=i), on=False) for i in range(32))
     with pytest.raises(Refused, match="at most 32 changes"):
-        changing.put(here, View(text=TEXT, changes=many), MADE)
+        changing.put(here, View(text=TEXT, changes=many), (MADE,))
 
 
 def test_a_change_goes_towards_the_first_token_of_what_is_typed(model):
@@ -302,4 +383,4 @@ def test_changes_that_stay_or_are_taken_out_are_not_said_to_have_gone(open_page)
 def test_texts_that_a_link_has_no_room_for_are_refused(model):
     made = replace(MADE, op="mean", sources=tuple(Run("", f"{i}" * 1_200) for i in range(7)))
     with pytest.raises(Refused, match="no room for all these texts"):
-        changing.put(pointed(model, text=TEXT), View(text=TEXT), made)
+        changing.put(pointed(model, text=TEXT), View(text=TEXT), (made,))

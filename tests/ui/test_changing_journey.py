@@ -42,6 +42,25 @@ def test_a_head_that_was_clicked_is_turned_off_compared_switched_and_put_back(re
     expect(reader.canvas("attention-b")).to_have_count(0)
 
 
+def test_layers_are_swapped_and_the_mask_is_left_out_by_mouse_and_the_loss_says_what_that_costs(reader):
+    reader.open("?panel=attention&layer=17&head=5")
+    page = reader.page
+    reader.click(page.get_by_role("button", name="What if…"))
+    reader.click(page.get_by_role("button", name="Layers 17 and 18 swapped"))
+    expect(page).to_have_url(re.compile(r"changes=layer\.swap\.layer17\.other18"))
+    summary = page.get_by_role("region", name="How far the two runs part")
+    expect(summary).to_contain_text(re.compile(r"The mean loss goes from 2\.00 to 2\.0\d nats"))
+    expect(summary).to_contain_text("First apart after layer 17")
+    reader.click(page.locator(".st-key-changes").get_by_role("button", name="Remove"))
+    expect(page).not_to_have_url(re.compile("changes"))
+    reader.click(page.get_by_role("button", name="What if…"))
+    reader.click(page.get_by_role("button", name="No causal mask"))
+    expect(summary).to_contain_text("each token sees those that it is to predict")
+    expect(summary.get_by_role("img", name=re.compile("Loss of each token"))).to_be_visible()
+    for figure in ("attention", "attention-b", "attention-difference"):
+        expect(reader.canvas(figure)).to_be_visible()
+
+
 def test_a_change_is_made_and_switched_off_by_keyboard(reader):
     reader.open(CHANGED)
     page = reader.page

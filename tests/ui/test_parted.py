@@ -19,7 +19,7 @@ from tests.models.tiny import run_of, tiny_engine
 from tests.ui.conftest import loaded
 from tests.ui.test_page import drawn, keys, words
 from tests.ui.test_two import of_texts
-from ui import host, parted
+from ui import host, pairs, parted
 from ui.parted import Beside, Names
 
 LABELS = ("a", "b", "c", "d", "e", "f")
@@ -105,9 +105,9 @@ def test_a_pair_is_called_by_both_of_its_tokens_where_they_are_not_the_same():
 
 @given(st.integers(1, 700), st.integers(0, 699))
 def test_bars_hold_every_pair_once_and_the_chosen_one_is_marked(count, at):
-    groups = parted._groups(count)
+    groups = pairs.groups(count)
     assert [place for start, stop in groups for place in range(start, stop)] == list(range(count))
-    assert len(groups) == min(count, parted.MOST_BARS)
+    assert len(groups) == min(count, pairs.MOST_BARS)
 
 
 def test_the_highest_bar_is_that_of_the_largest_divergence():

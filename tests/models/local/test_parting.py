@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from anatomy.alignment import Alignment, aligned, identity
-from anatomy.parting import KL_ROUNDING, PARTED, Parting
+from anatomy.parting import KL_ROUNDING, PARTED, Losses, Parting
 from anatomy.refused import Refused, TooLong
 from anatomy.request import Intervention, Run
 from anatomy.trace import Token
@@ -69,10 +69,35 @@ def test_predictions_and_streams_differ_as_in_the_library(
     engine = tiny_engine(kind)
     a, b = run_of(engine, one), replace(run_of(engine, other), tail=tail)
     found = compared(engine, a, engine, b)
-    plain_a, plain_b = (Plain(tiny_model(kind), [token.id for token in engine.run(run).tokens]) for run in (a, b))
+    ids = [[token.id for token in engine.run(run).tokens] for run in (a, b)]
+    plain_a, plain_b = (Plain(tiny_model(kind), own) for own in ids)
     assert found.pairs == aligned(engine.run(a), engine.run(b)).both
     assert len(found.pairs) >= 1
     _same_as_plain(found, plain_a, plain_b, kind not in HEADLESS)
+    for losses, plain, own in zip(found.losses, (plain_a, plain_b), ids, strict=True):
+        _same_losses(losses, plain, own, engine.spec.head == "causal")
+
+
+def _same_losses(losses: Losses, plain: Plain, ids: list[int], causal: bool) -> None:
+    """−log p of each token after those before it, of the library's own logits."""
+    if not causal:
+        assert losses is None
+        return
+    assert losses is not None
+    assert np.isnan(losses[0])
+    logp = plain.result.logits[0, :-1].double().log_softmax(-1)
+    expected = -logp[range(len(logp)), ids[1:]].numpy()
+    np.testing.assert_allclose(losses[1:], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_models_of_other_vocabularies_have_losses_of_their_own() -> None:
+    a, b = tiny_engine("llama"), LocalEngine(tiny_model("gpt2"), Lettered(), name="other")
+    one, other = run_of(a, TEXT), run_of(b, OTHER)
+    found = compared(a, one, b, other)
+    assert found.kl is None
+    for losses, kind, (engine, run) in zip(found.losses, ("llama", "gpt2"), ((a, one), (b, other)), strict=True):
+        ids = [token.id for token in engine.run(run).tokens]
+        _same_losses(losses, Plain(tiny_model(kind), ids), ids, causal=True)
 
 
 @pytest.mark.parametrize("kind", ["llama", "bert"])
