@@ -5,13 +5,15 @@ the same layer, changed in the same way. They are chosen by a seed: the same que
 """
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from anatomy.interventions import POSITIONS
+from anatomy.allowed import SEEDED
+from anatomy.interventions import MOST_AMOUNT, POSITIONS
 from anatomy.request import Intervention, Run
-from anatomy.spec import ModelSpec
+from anatomy.spec import ModelSpec, RelativeBias
 
 COUNT = 6  # runs of a baseline, where there are as many others
 _PARTS = {"head": "n_heads", "kv": "n_kv", "neuron": "d_ff"}
@@ -22,9 +24,10 @@ class Control:
     """What stands in the place of one intervention in the runs of a baseline.
 
     made    the intervention
-    kind    head, kv, neuron: others of the same layer. layer: the same part of other layers. random: directions drawn
-            at random, as long. seed: other noise. itself: the run is patched into itself. same: nothing else does
-    others  which, one per run: numbers of heads, neurons or layers, or seeds
+    kind    head, kv, neuron: others of the same layer, or of every layer. layer: the same part of other layers. swap:
+            two other layers as far apart. random: directions drawn at random, as long. seed: other noise, or another
+            order. itself: the run is patched into itself. same: nothing else does
+    others  which, one per run: numbers of heads, neurons or layers (of two the first that is swapped), or seeds
     """
 
     made: Intervention
@@ -37,7 +40,16 @@ class Control:
             return self.made
         if self.kind == "itself":
             return replace(self.made, sources=(run,))
-        return replace(self.made, **{self.kind: self.others[number % len(self.others)]})
+        other = self.others[number % len(self.others)]
+        if self.kind == "swap":
+            return replace(self.made, layer=other, other=other + self.apart)
+        return replace(self.made, **{self.kind: other})
+
+    @property
+    def apart(self) -> int:
+        """How many layers lie between the two that are swapped, the second one counted; 0 where none are."""
+        first, second = self.made.layer, self.made.other
+        return 0 if first is None or second is None else abs(second - first)
 
 
 @dataclass(frozen=True)
@@ -80,11 +92,24 @@ def _control(number: int, run: Run, spec: ModelSpec, drawing: np.random.Generato
         return Control(made, "random", tuple(int(one) for one in drawing.integers(1, 10_000, COUNT)))
     for part, count in _PARTS.items():
         if getattr(made, part) is not None:
-            return _others(made, part, getattr(spec, count), set(_named(run, made, part)), drawing)
-    if made.op == "noise":
-        return Control(made, "seed", tuple(made.seed + 1 + step for step in range(COUNT)))
+            return _others(made, part, range(getattr(spec, count)), set(_named(run, made, part)), drawing)
+    if made.op in SEEDED:
+        return Control(made, "seed", tuple((made.seed + 1 + step) % int(MOST_AMOUNT) for step in range(COUNT)))
+    if made.op == "swap":
+        return _pairs(made, run, spec, drawing)
+    if made.layer is None:
+        return Control(made, "same")
     layers = {one.layer for one in run.interventions if one.site == made.site}
-    return _others(made, "layer", spec.layers, layers, drawing)
+    return _others(made, "layer", range(spec.layers), layers, drawing)
+
+
+def _pairs(made: Intervention, run: Run, spec: ModelSpec, drawing: np.random.Generator) -> Control:
+    """Two other layers, as far apart; those that are swapped are none of them. A layer that makes the position bias of
+    all others is swapped with none."""
+    apart, first = Control(made, "swap").apart, int(isinstance(spec.position, RelativeBias))
+    swaps = ((one.layer, one.other) for one in run.interventions if one.layer is not None and one.other is not None)
+    named = {min(pair) for pair in swaps if abs(pair[1] - pair[0]) == apart}
+    return _others(made, "swap", range(first, spec.layers - apart), named, drawing)
 
 
 def _named(run: Run, made: Intervention, part: str) -> Iterator[int | None]:
@@ -92,9 +117,12 @@ def _named(run: Run, made: Intervention, part: str) -> Iterator[int | None]:
     return (getattr(one, part) for one in run.interventions if (one.site, one.layer) == (made.site, made.layer))
 
 
-def _others(made: Intervention, part: str, count: int, named: set[int | None], drawing: np.random.Generator) -> Control:
-    others = [number for number in range(count) if number not in named]
+def _others(
+    made: Intervention, kind: str, of: Sequence[int], named: AbstractSet[int | None], drawing: np.random.Generator
+) -> Control:
+    """Some of all numbers that there are, drawn at random; those that are named in the run are none of them."""
+    others = [number for number in of if number not in named]
     if not others:
         return Control(made, "same")
     chosen = drawing.choice(len(others), min(COUNT, len(others)), replace=False)
-    return Control(made, part, tuple(sorted(others[place] for place in chosen)))
+    return Control(made, kind, tuple(sorted(others[place] for place in chosen)))
