@@ -124,7 +124,7 @@ def _against(control: Control) -> str:
         kind = "every kv"
     if made.op == "shuffle":
         kind = "shuffle"
-    others = ", ".join(_numbered(control, number) for number in control.others)
+    others = ", ".join(_numbered(control, number) for number in sorted(control.others))
     return _(_AGAINST[kind], layer=made.layer, others=others)
 
 

@@ -40,8 +40,22 @@ def test_of_many_others_six_are_drawn_and_the_seed_says_which():
 
 def test_two_heads_of_a_layer_are_both_left_out_of_the_others():
     pair = (Intervention("z", "zero", 1, head=2), Intervention("z", "zero", 1, head=0))
-    for run in runs(*pair):
-        assert {one.head for one in run.interventions} <= {1, 3}
+    assert [[one.head for one in run.interventions] for run in runs(*pair)] == [[1, 3], [3, 1]]
+
+
+def test_as_many_others_stand_in_the_place_of_several_and_the_same_in_the_place_of_one():
+    neurons = [Intervention("act", "zero", 1, neuron=neuron) for neuron in (7, 3, 11, 7)]
+    layers = [Intervention("layer", "drop", layer) for layer in (4, 9)]
+    for seed in range(10):
+        for run in runs(*neurons, seed=seed):
+            first, second, third, again = (one.neuron for one in run.interventions)
+            assert len({first, second, third, 7, 3, 11}) == 6
+            assert first == again
+        found = baseline(Run("m", "the text", interventions=tuple(layers)), TALL, seed=seed)
+        assert found is not None
+        assert len(found.runs) == COUNT
+        for run in found.runs:
+            assert len({one.layer for one in run.interventions} | {4, 9}) == 4
 
 
 @pytest.mark.parametrize("site", ["attn_out", "ffn_out", "resid_mid"])
@@ -94,6 +108,23 @@ def test_layers_that_no_two_others_are_as_far_apart_as_are_held_against_none():
     assert pairs_of(Intervention("layer", "swap", 0, other=11)) == []
     assert pairs_of(Intervention("layer", "swap", 11, other=0)) == []
     assert pairs_of(Intervention("layer", "swap", 0, other=10)) == [[(1, 11)]]
+
+
+def test_a_run_in_which_layers_come_back_to_their_places_is_no_baseline():
+    one, two = Intervention("layer", "swap", 0, other=1), Intervention("layer", "swap", 1, other=2)
+    four, five = (replace(TALL, stacks=(Stack("dec", layers, True),)) for layers in (4, 5))
+    assert pairs_of(one, two, spec=four) == []  # for both there is but 2 ↔ 3
+    for seed in range(20):
+        assert all(first != second for first, second in pairs_of(one, two, spec=TALL, seed=seed))
+    assert pairs_of(one, one, spec=five) == []
+    assert pairs_of(one, replace(one, layer=3, other=4), spec=five) == [[(1, 2), (2, 3)], [(2, 3), (1, 2)]]
+
+
+def test_a_patch_out_of_the_run_itself_is_held_against_nothing():
+    assert runs(Intervention("resid_post", "patch", 1, sources=(Run("m", "the text"),))) == ()
+    assert (
+        baseline(Run("m", "a", interventions=(Intervention("z", "patch", 1, sources=(Run("m", "a"),)),)), TALL) is None
+    )
 
 
 def test_shuffled_rows_are_held_against_other_orders_and_seeds_begin_anew_after_the_last():
