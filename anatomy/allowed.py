@@ -6,7 +6,7 @@ What there is to be changed is in `anatomy/interventions.py`.
 import math
 from collections.abc import Iterable
 
-from anatomy.interventions import FINAL_NORM, MASK, MOST_AMOUNT, PLACES, POSITIONS, SOURCES, Place, numbers
+from anatomy.interventions import FINAL_NORM, LAYER, MASK, MOST_AMOUNT, PLACES, POSITIONS, SOURCES, Place, numbers
 from anatomy.language import N_, Count
 from anatomy.refused import Refused
 from anatomy.request import Intervention
@@ -53,6 +53,9 @@ def _layer(intervention: Intervention, place: Place, spec: ModelSpec) -> None:
     layer = intervention.layer
     if layer is None and intervention.op in place.of_all:
         return
+    if layer is None and place.site == LAYER:
+        template = N_("Say which layer is to be changed: {model} has layers 0 to {last}.")
+        raise Refused(template, model=spec.name, last=spec.layers - 1)
     if layer is None:
         template = N_("Say in which layer “{site}” is to be changed: {model} has layers 0 to {last}.")
         raise Refused(template, site=intervention.site, model=spec.name, last=spec.layers - 1)

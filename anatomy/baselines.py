@@ -4,14 +4,15 @@ A head that is turned off changes something whichever head it is. What is specia
 the same layer, changed in the same way. They are chosen by a seed: the same question has the same baseline.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from anatomy.interventions import POSITIONS
+from anatomy.allowed import SEEDED
+from anatomy.interventions import MOST_AMOUNT, POSITIONS, swapped
 from anatomy.request import Intervention, Run
-from anatomy.spec import ModelSpec
+from anatomy.spec import ModelSpec, RelativeBias
 
 COUNT = 6  # runs of a baseline, where there are as many others
 _PARTS = {"head": "n_heads", "kv": "n_kv", "neuron": "d_ff"}
@@ -22,9 +23,10 @@ class Control:
     """What stands in the place of one intervention in the runs of a baseline.
 
     made    the intervention
-    kind    head, kv, neuron: others of the same layer. layer: the same part of other layers. random: directions drawn
-            at random, as long. seed: other noise. itself: the run is patched into itself. same: nothing else does
-    others  which, one per run: numbers of heads, neurons or layers, or seeds
+    kind    head, kv, neuron: others of the same layer, or of every layer. layer: the same part of other layers. swap:
+            two other layers as far apart. random: directions drawn at random, as long. seed: other noise, or another
+            order. itself: the run is patched into itself. same: nothing else does
+    others  which, one per run: numbers of heads, neurons or layers (of two the first that is swapped), or seeds
     """
 
     made: Intervention
@@ -37,7 +39,27 @@ class Control:
             return self.made
         if self.kind == "itself":
             return replace(self.made, sources=(run,))
-        return replace(self.made, **{self.kind: self.others[number % len(self.others)]})
+        other = self.others[number % len(self.others)]
+        if self.kind == "swap":
+            return replace(self.made, layer=other, other=other + self.apart)
+        return replace(self.made, **{self.kind: other})
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        """The two layers that the intervention swaps, in their order."""
+        first, second = sorted(layer for layer in (self.made.layer, self.made.other) if layer is not None)
+        return first, second
+
+    @property
+    def apart(self) -> int:
+        """How far apart these two are: 1 for neighbours."""
+        first, second = self.pair
+        return second - first
+
+    @property
+    def own(self) -> int:
+        """What the intervention itself has where the runs have one of the others."""
+        return self.pair[0] if self.kind == "swap" else getattr(self.made, self.kind)
 
 
 @dataclass(frozen=True)
@@ -53,14 +75,24 @@ class Baseline:
 
 
 def baseline(run: Run, spec: ModelSpec, *, seed: int = 0) -> Baseline | None:
-    """That of a changed run; None for one in which nothing is changed, or nothing has others to be held against."""
+    """That of a changed run; None for one in which nothing is changed, or nothing has others to be held against.
+
+    Several changes of one kind are held against as many others, where there are as many.
+    """
     drawing = np.random.default_rng(seed)
-    controls = tuple(_control(number, run, spec, drawing) for number in range(len(run.interventions)))
+    controls = tuple(_control(number, run, spec, seed, drawing) for number in range(len(run.interventions)))
     if all(control.kind == "same" for control in controls):
         return None
     count = max(len(control.others) for control in controls) or 1
     runs = dict.fromkeys(_run(run, controls, number) for number in range(count))
-    return Baseline(controls, tuple(made for made in runs if made != run))
+    others = tuple(made for made in runs if made != run and not _swapped_back(made))
+    return Baseline(controls, others) if others else None
+
+
+def _swapped_back(run: Run) -> bool:
+    """Whether layers are swapped in a run, and each runs in its place all the same."""
+    running = swapped(run.interventions)
+    return bool(running) and all(place == layer for place, layer in running.items())
 
 
 def _run(run: Run, controls: Sequence[Control], number: int) -> Run:
@@ -70,7 +102,7 @@ def _run(run: Run, controls: Sequence[Control], number: int) -> Run:
     return made
 
 
-def _control(number: int, run: Run, spec: ModelSpec, drawing: np.random.Generator) -> Control:
+def _control(number: int, run: Run, spec: ModelSpec, seed: int, drawing: np.random.Generator) -> Control:
     made = run.interventions[number]
     if made.site == POSITIONS:
         return Control(made, "same")
@@ -80,21 +112,38 @@ def _control(number: int, run: Run, spec: ModelSpec, drawing: np.random.Generato
         return Control(made, "random", tuple(int(one) for one in drawing.integers(1, 10_000, COUNT)))
     for part, count in _PARTS.items():
         if getattr(made, part) is not None:
-            return _others(made, part, getattr(spec, count), set(_named(run, made, part)), drawing)
-    if made.op == "noise":
-        return Control(made, "seed", tuple(made.seed + 1 + step for step in range(COUNT)))
-    layers = {one.layer for one in run.interventions if one.site == made.site}
-    return _others(made, "layer", spec.layers, layers, drawing)
+            return _others(made, part, range(getattr(spec, count)), _named(run, made, part), seed)
+    if made.op in SEEDED:
+        return Control(made, "seed", tuple((made.seed + 1 + step) % int(MOST_AMOUNT) for step in range(COUNT)))
+    if made.op == "swap":
+        return _pairs(made, run, spec, seed)
+    if made.layer is None:
+        return Control(made, "same")
+    layers = (one.layer for one in run.interventions if one.site == made.site and one.op != "swap")
+    return _others(made, "layer", range(spec.layers), layers, seed)
+
+
+def _pairs(made: Intervention, run: Run, spec: ModelSpec, seed: int) -> Control:
+    """Two other layers, as far apart. A layer that makes the position bias of all others is swapped with none."""
+    control, bias = Control(made, "swap"), isinstance(spec.position, RelativeBias)
+    swaps = (Control(one, "swap") for one in run.interventions if one.op == "swap")
+    named = (one.own for one in swaps if one.apart == control.apart)
+    return _others(made, "swap", range(int(bias), spec.layers - control.apart), named, seed)
 
 
 def _named(run: Run, made: Intervention, part: str) -> Iterator[int | None]:
-    """The heads or neurons of a layer that are changed at this site: none of them is one of the others."""
+    """The heads or neurons of a layer that are changed at this site."""
     return (getattr(one, part) for one in run.interventions if (one.site, one.layer) == (made.site, made.layer))
 
 
-def _others(made: Intervention, part: str, count: int, named: set[int | None], drawing: np.random.Generator) -> Control:
-    others = [number for number in range(count) if number not in named]
+def _others(made: Intervention, kind: str, of: Sequence[int], named: Iterable[int | None], seed: int) -> Control:
+    """Some of all numbers that there are, drawn at random; those that are named in the run are none of them. Each that
+    is named begins at another one, so that no run has the same in the place of two."""
+    changed = tuple(dict.fromkeys(number for number in named if number is not None))
+    others = [number for number in of if number not in changed]
     if not others:
         return Control(made, "same")
-    chosen = drawing.choice(len(others), min(COUNT, len(others)), replace=False)
-    return Control(made, part, tuple(sorted(others[place] for place in chosen)))
+    count = min(COUNT, len(others))
+    places = sorted(np.random.default_rng(seed).choice(len(others), count, replace=False))
+    turn = changed.index(Control(made, kind).own) % count
+    return Control(made, kind, tuple(others[place] for place in (*places[turn:], *places[:turn])))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from anatomy.allowed import SEEDED
 from anatomy.spec import ModelSpec
 from panels.choices import shown
 from stagelight import given
@@ -13,9 +14,10 @@ _AMOUNTS = {"add": 1.0, "noise": 1.0}  # where none is given
 
 
 def at(places: Mapping[str, Any], spec: ModelSpec, tokens: int) -> dict[str, int | None]:
-    """The layer, head, key/value head, neuron and position of a change, from the end where they are below 0. One that
+    """The layers, head, key/value head, neuron and position of a change, from the end where they are below 0. One that
     the model or the text does not have stays as it is, for `anatomy.allowed.check` to refuse."""
-    lengths = {"layer": spec.layers, "head": spec.n_heads, "kv": spec.n_kv, "neuron": spec.d_ff, "pos": tokens}
+    parts = {"head": spec.n_heads, "kv": spec.n_kv, "neuron": spec.d_ff}
+    lengths = {"layer": spec.layers, "other": spec.layers, **parts, "pos": tokens}
     return {name: None if value is None else _from_end(name, value, lengths[name]) for name, value in places.items()}
 
 
@@ -40,12 +42,12 @@ def amount_of(op: str, amount: Any) -> float:
 
 
 def seed_of(op: str, seed: Any) -> int:
-    """The seed of noise."""
+    """The seed of noise, or of the order in which rows are shuffled."""
     if seed is None:
         return 0
     number = given.whole_number(seed)
     if number is None:
         raise TypeError(f"seed is {shown(seed)}: give a whole number")
-    if op != "noise":
+    if op not in SEEDED:
         raise ValueError(f"{op!r} draws no random numbers: leave the seed out, it is {number}")
     return number

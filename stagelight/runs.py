@@ -161,6 +161,7 @@ class Run:
         op: Op,
         *,
         layer: int | None = None,
+        other: int | None = None,
         head: int | None = None,
         kv: int | None = None,
         neuron: int | None = None,
@@ -173,17 +174,22 @@ class Run:
         texts: "str | Run | Iterable[str | Run]" = (),
     ) -> "Run":
         """This run with one thing changed as the model computes, after the changes that it has: a run like any other.
-        `run.change("z", "zero", layer=18, head=6)` is the run in which that head writes nothing.
+        `run.change("z", "zero", layer=18, head=6)` is the run in which that head writes nothing,
+        `run.change("layer", "swap", layer=3, other=4)` the one in which two layers run in each other's place.
 
         site     where: a key of `anatomy.interventions.PLACES`, which says what can be done there
-        op       what: "zero", "mean", "scale", "add", "noise" or "patch", as `anatomy.request.Intervention` has them
-        layer    which layer; of all that is numbered here, below 0 from the end. Not said for "positions"
+        op       what: "zero", "mean", "scale", "add", "noise" or "patch" of values; "drop", "swap", "shuffle" or
+                 "average" of the architecture's parts, as `anatomy.request.Intervention` has them
+        layer    which layer, by its place in the order in which they run; of all that is numbered here, below 0 from
+                 the end. Not said for what is no part of one layer ("positions", "mask", "final_norm", "embedding");
+                 None for every layer where a norm or a skip connection is dropped or the heads are averaged
+        other    the layer that is swapped with it
         head     one query head; None for all
         kv       one key/value head, or the query heads that read it; None for all
         neuron   one neuron; None for all
         pos      one position; None for all
         amount   of scale how many times as much, which has to be said; of add and noise 1 where it is not said
-        seed     of noise; 0 where it is not said
+        seed     of noise, and of the order in which the embedding's rows are shuffled; 0 where it is not said
         towards  what add goes towards: a token, as its id or as a text of which the first token is taken, or the mean
                  of another run
         random   seed of a random direction that add goes along in place of its own, as far: what it is held against
@@ -195,9 +201,10 @@ class Run:
         TypeError for what is no number, text or run; ValueError for an amount or a seed that is missing or of no use,
         for a run of another model, and for one token that has no partner in the source.
         """
-        spec, places = self.model.spec, {"layer": layer, "head": head, "kv": kv, "neuron": neuron, "pos": pos}
+        spec, parts = self.model.spec, {"head": head, "kv": kv, "neuron": neuron}
+        places = {"layer": layer, "other": other, **parts, "pos": pos}
         token, goal = self._towards(towards)
-        others = (source, *([texts] if isinstance(texts, str | Run) else texts), goal)
+        taken = (source, *([texts] if isinstance(texts, str | Run) else texts), goal)
         made = Intervention(
             site,
             op,
@@ -206,7 +213,7 @@ class Run:
             seed=seed_of(op, seed),
             token=token,
             random=random,
-            sources=tuple(self._source(other) for other in others if other is not None),
+            sources=tuple(self._source(run) for run in taken if run is not None),
         )
         changed = Run(self.model, self.question.intervened(made))
         allowed.check(changed.question.interventions, spec, len(self.tokens))

@@ -3,13 +3,13 @@
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 import pytest
 
 import stagelight
-from anatomy.interventions import OPS, PLACES
+from anatomy.interventions import OPS, PLACES, Place
 from tests.test_rooms import DIVIDED, ROOMS, ROOT
 
 ARCHITECTURE = "docs/architecture.md"
@@ -121,16 +121,36 @@ def test_the_citation_names_the_programs_version_and_licence() -> None:
 
 def test_the_guide_lists_every_place_of_a_change_with_what_can_be_done_there() -> None:
     head, _line, *rows = _table(text_of("docs/python.md"), "place")
-    assert head[2:-1] == [*OPS]
+    places = {site: place for site, place in PLACES.items() if not place.whole}
+    ops = [op for op in OPS if any(op in place.ops for place in places.values())]
+    assert head[2:-1] == ops
     assert rows == [
-        [
-            f"`{site}`",
-            place.says,
-            *("✓" if op in place.ops else "" for op in OPS),
-            ", ".join(map("`{}`".format, place.by)),
-        ]
-        for site, place in PLACES.items()
+        [f"`{site}`", place.says, *("✓" if op in place.ops else "" for op in ops), _quoted(place.by)]
+        for site, place in places.items()
     ]
+
+
+def test_the_guide_lists_every_part_of_the_architecture_that_can_be_changed() -> None:
+    _head, _line, *rows = _table(text_of("docs/python.md"), "part of the architecture")
+    assert rows == [
+        [f"`{site}`", place.says, _quoted(place.ops), _layers(place)] for site, place in PLACES.items() if place.whole
+    ]
+    every = {site for site, place in PLACES.items() if place.of_all and not place.whole}
+    assert every == {"pattern"}, "the guide says of weights alone that they may be changed in every layer"
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(map("`{}`".format, names))
+
+
+def _layers(place: Place) -> str:
+    """How the guide says which layer a change names."""
+    if not place.layered:
+        return "none"
+    return "one, or none for every layer" if place.of_all else "one"
+
+
+def test_the_guide_explains_every_operation() -> None:
     explained = [row[0].strip("`") for row in _table(text_of("docs/python.md"), "operation")[2:]]
     assert explained == [*OPS]
 

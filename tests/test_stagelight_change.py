@@ -1,5 +1,7 @@
 """Something changed in a run, from Python: what is asked is what is computed, told and printed; the rest is refused."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -63,6 +65,76 @@ def test_what_is_counted_from_the_end_is_a_place(run):
     assert (made.layer, made.kv, type(made.layer)) == (0, spec.n_kv - 1, int)
     (made,) = run.change("act", "zero", layer=0, neuron=-1).question.interventions
     assert made.neuron == spec.d_ff - 1
+    (made,) = run.change("layer", "swap", layer=-1, other=np.int64(-2)).question.interventions
+    assert (made.layer, made.other, type(made.other)) == (spec.layers - 1, spec.layers - 2, int)
+
+
+def test_parts_of_the_architecture_are_changed_one_after_the_other(run):
+    changed = (
+        run.change("layer", "swap", layer=0, other=2)
+        .change("attn_norm", "drop", layer=1)
+        .change("ffn_skip", "drop")
+        .change("embedding", "shuffle", seed=3)
+        .change("pattern", "average", layer=-1, kv=0)
+        .change("z", "zero", layer=0, head=1)
+    )
+    assert changed.question.interventions == (
+        Intervention("layer", "swap", 0, other=2),
+        Intervention("attn_norm", "drop", 1),
+        Intervention("ffn_skip", "drop"),
+        Intervention("embedding", "shuffle", seed=3),
+        Intervention("pattern", "average", 2, kv=0),
+        Intervention("z", "zero", 0, head=1),
+    )
+    assert changed.changes == (
+        "layer 0: swapped with layer 2",
+        "layer 1: norm of attention left out",
+        "every layer: skip connection around the FFN left out",
+        "rows of the embedding table shuffled, seed 3",
+        "layer 2 · key/value head 0: attention weights averaged over the heads",
+        "layer 0 · head 1: head output (z) set to 0",
+    )
+    assert all(change in repr(changed) for change in changed.changes)
+    pattern, z = changed["pattern", 2], changed["z", 0]
+    np.testing.assert_allclose(pattern[0], pattern[1], atol=1e-6)
+    assert np.abs(pattern[2] - pattern[3]).max() > 1e-3
+    assert not z[1].any()
+    assert z[0].any()
+
+
+def test_a_text_without_its_mask_sees_what_comes_after(run):
+    seeing = run.change("mask", "drop")
+    np.testing.assert_allclose(seeing["pattern", 0].sum(-1), 1, atol=1e-5)
+    assert (seeing["pattern", 0] > 0).all()
+    assert not np.triu(run["pattern", 0], 1).any()
+
+
+def test_a_layer_that_is_left_out_writes_nothing_and_one_swapped_twice_stands_where_it_stood(run):
+    out = run.change("layer", "drop", layer=1)
+    np.testing.assert_array_equal(out["resid_post", 1], out["resid_post", 0])
+    np.testing.assert_array_equal(out["resid_post", 0], run["resid_post", 0])
+    swap = {"layer": 0, "other": 2}
+    twice = run.change("layer", "swap", **swap).change("layer", "swap", **swap)
+    np.testing.assert_array_equal(twice["logits", None, -1], run["logits", None, -1])
+
+
+def test_what_is_left_out_of_every_layer_is_left_out_of_each(run):
+    every, each = run.change("attn_skip", "drop"), run
+    for layer in range(run.model.spec.layers):
+        each = each.change("attn_skip", "drop", layer=layer)
+    np.testing.assert_array_equal(every["resid_post", -1], each["resid_post", -1])
+    assert np.abs(every["resid_post", -1] - run["resid_post", -1]).max() > 1e-3
+
+
+def test_the_question_of_a_changed_run_can_be_pickled_and_asked_again(run):
+    changed = run.change("layer", "swap", layer=0, other=2).change("embedding", "shuffle", seed=5)
+    question = pickle.loads(pickle.dumps(changed.question))
+    assert question == changed.question
+    assert hash(question) == hash(changed.question)
+    again = stagelight.Run(model(), question)
+    np.testing.assert_array_equal(again["logits", None, -1], changed["logits", None, -1])
+    logits = pickle.loads(pickle.dumps(changed["logits", None, -1]))
+    np.testing.assert_array_equal(logits, changed["logits", None, -1])
 
 
 def test_an_amount_that_is_not_said_is_1_where_that_makes_sense(run):
@@ -72,6 +144,9 @@ def test_an_amount_that_is_not_said_is_1_where_that_makes_sense(run):
     assert (add.amount, add.token) == (1.0, ord("c"))
     assert (noise.amount, noise.seed) == (1.0, 3)
     assert (loud.amount, loud.seed, type(loud.amount)) == (0.5, 0, float)
+    for seed, taken in ((None, 0), (np.int64(7), 7)):
+        (shuffle,) = run.change("embedding", "shuffle", seed=seed).question.interventions
+        assert (shuffle.amount, shuffle.seed, type(shuffle.seed)) == (0.0, taken, int)
     with pytest.raises(ValueError, match=r"scale has to be told its amount.*amount=2\.0"):
         run.change("z", "scale", layer=1)
 
@@ -125,7 +200,18 @@ def test_a_patch_of_the_whole_stream_gives_the_other_runs_answer(run):
         (("z", "mean", {"layer": 1, "texts": [""]}), "There is no text to run"),
         (("z", "noise", {"layer": 1, "seed": -1}), "A seed is a whole number from 0 to 999,999,999."),
         (("z", "scale", {"layer": 1, "amount": float("inf")}), "The amount of a change has to be a number"),
-        ((POSITIONS, "add", {"layer": 1}), "Position numbers are the same in every layer: leave layer 1 out"),
+        ((POSITIONS, "add", {"layer": 1}), "“positions” is no part of one layer: leave layer 1 out of the change."),
+        (("mask", "drop", {"layer": -1}), "“mask” is no part of one layer: leave layer 2 out of the change."),
+        (("mask", "zero", {}), "“zero” cannot be done at “mask”. What can is: drop."),
+        (("layer", "drop", {}), "Say which layer is to be changed: tiny-llama has layers 0 to 2."),
+        (("layer", "drop", {"layer": 0, "pos": 1}), "“layer” is changed for the whole text: leave the position out."),
+        (("layer", "swap", {"layer": 0}), "Two layers are swapped: say which other one, besides layer 0."),
+        (("layer", "swap", {"layer": 2, "other": -1}), "Two layers are swapped: say which other one, besides layer 2."),
+        (("layer", "swap", {"layer": 0, "other": 3}), "tiny-llama has layers 0 to 2, not 3: it cannot be swapped"),
+        (("z", "zero", {"layer": 0, "other": 1}), "“zero” is about one layer: leave the other one out."),
+        (("pattern", "average", {"layer": 0, "head": 1}), "The average is that of several heads: leave the head out"),
+        (("embedding", "shuffle", {"source": OTHER}), "“embedding” goes towards no token and takes nothing out of"),
+        (("embedding", "shuffle", {"seed": 10**9}), "A seed is a whole number from 0 to 999,999,999."),
         ((POSITIONS, "add", {"amount": 9999}), "This change puts tokens at positions 9,999 to 10,020"),
     ],
 )  # fmt: skip
@@ -152,6 +238,7 @@ def test_what_cannot_be_done_together_is_refused_with_the_second_change(run):
         ({"layer": "1"}, TypeError, "layer is '1': give a whole number"),
         ({"layer": 1, "pos": slice(1, 2)}, TypeError, r"pos is slice\(1, 2, None\)"),
         ({"layer": 1, "amount": 2.0}, ValueError, "'zero' is never more or less: leave the amount out, it is 2.0"),
+        ({"layer": 1, "other": 0.5}, TypeError, "other is 0.5: give a whole number"),
         ({"layer": 1, "seed": 2}, ValueError, "'zero' draws no random numbers: leave the seed out, it is 2"),
         ({"layer": 1, "op": "scale", "amount": "2"}, TypeError, "amount is '2': give a number"),
         ({"layer": 1, "op": "noise", "seed": 0.5}, TypeError, "seed is 0.5: give a whole number"),
@@ -218,19 +305,22 @@ def test_the_same_run_computed_again_keeps_its_changes(run):
     assert not np.nan_to_num(beside.numbers()).any()
 
 
-@pytest.mark.parametrize(("site", "op"), [(site, op) for site, place in PLACES.items() for op in place.ops])
-def test_whatever_can_be_changed_changes_the_predictions(run, site, op):
-    where = {} if site == POSITIONS else {"layer": 0}
-    how = {"patch": {"source": OTHER}, "scale": {"amount": 0.5}}.get(op, {})
+EVERY = [(site, op, place.layered) for site, place in PLACES.items() for op in place.ops]
+IN_EVERY_LAYER = [(site, op, False) for site, place in PLACES.items() for op in place.of_all]
+
+
+@pytest.mark.parametrize(("site", "op", "layered"), EVERY + IN_EVERY_LAYER)
+def test_whatever_can_be_changed_changes_the_predictions(run, site, op, layered):
+    where = {"layer": 0} if layered else {}
+    how = {"patch": {"source": OTHER}, "scale": {"amount": 0.5}, "swap": {"other": 2}}.get(op, {})
     if op == "add" and site != POSITIONS:
         how = {"towards": run.model(OTHER), "amount": 2.0}
     changed = run.change(site, op, **where, **how)
-    gap = np.abs(changed["norm_post"] - run["norm_post"])
+    gap = np.abs(changed["surprisal"] - run["surprisal"])[1:]
     # Rotations know only how far apart two tokens stand, and a softmax only how far apart two scores are.
     without = (site, op) in ((POSITIONS, "add"), ("k", "add"))
     assert np.isfinite(gap).all()
     assert gap.max() < 1e-3 if without else gap.max() > 1e-3
-    assert changed["surprisal"].shape == run["surprisal"].shape
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -301,6 +391,13 @@ def test_the_printed_program_has_every_kind_of_change_and_choice(run, monkeypatc
         .change("act", "noise", layer=1, neuron=3, amount=0.1, seed=12)
         .change("resid_mid", "add", layer=1, towards=65, random=7)
         .change("k", "scale", layer=2, kv=1, amount=2)
+        .change("layer", "swap", layer=0, other=2)
+        .change("ffn_norm", "drop", layer=1)
+        .change("attn_skip", "drop", layer=2)
+        .change("pattern", "average", layer=1, kv=1)
+        .change("embedding", "shuffle", seed=4)
+        .change("mask", "drop")
+        .change("final_norm", "drop")
     )  # fmt: skip
     answer = changed.panel("attention", layer=1, head=3, pos=4, src=2, scale="log", words=True)
     found = program_of(answer, model(), monkeypatch)
@@ -308,6 +405,28 @@ def test_the_printed_program_has_every_kind_of_change_and_choice(run, monkeypatc
     assert found.view.settings == answer.view.settings
     np.testing.assert_array_equal(found.description.z, answer.description.z)
     assert answer.python.count(".change(") == len(changed.question.interventions) + 1
+
+
+@pytest.mark.parametrize(
+    ("site", "op", "places"),
+    [
+        ("layer", "swap", {"layer": 0, "other": 2}),
+        ("layer", "drop", {"layer": 1}),
+        ("attn_norm", "drop", {}),
+        ("embedding", "shuffle", {"seed": 4}),
+        ("mask", "drop", {}),
+        ("pattern", "average", {}),
+    ],
+)
+def test_the_printed_program_of_a_changed_architecture_makes_the_same_answer(run, site, op, places, monkeypatch):
+    changed = run.change(site, op, **places)
+    said = "".join(f", {name}={value}" for name, value in places.items())
+    for id in ("surprisal", "attention"):
+        answer = changed.panel(id)
+        assert f'run = run.change("{site}", "{op}"{said})\n' in answer.python
+        found = program_of(answer, model(), monkeypatch)
+        assert found.view.run(run.model.spec) == changed.question
+        pd.testing.assert_frame_equal(found.table, answer.table, rtol=1e-4, atol=1e-6)
 
 
 def test_the_printed_program_of_ids_and_of_a_text_that_went_on_runs_the_same_tokens(monkeypatch):
@@ -369,3 +488,19 @@ def test_a_random_direction_is_as_long_as_the_one_it_stands_for(run):
         length = np.linalg.norm(after - before, axis=-1)
         np.testing.assert_allclose(np.linalg.norm(moved, axis=-1), length, rtol=1e-4)
         assert abs(float(moved[0] @ (after - before)[0])) < 0.9 * float(length[0]) ** 2
+
+
+def test_a_changed_architecture_is_held_against_the_same_elsewhere_or_nothing(run):
+    pair = run.beside(run.change("layer", "swap", layer=0, other=1))
+    assert [control.changes for control in pair.controls] == [("layer 1: swapped with layer 2",)]
+    np.testing.assert_array_equal(*pair.spread.kl)
+    pair = run.beside(run.change("layer", "drop", layer=1))
+    assert [control.changes for control in pair.controls] == [("layer 0: left out",), ("layer 2: left out",)]
+    least, most = pair.spread.kl
+    assert (least <= most).all()
+    assert most.max() > 0
+    assert len(run.beside(run.change("embedding", "shuffle")).controls) == 6
+    for changed in (run.change("mask", "drop"), run.change("final_norm", "drop"), run.change("ffn_norm", "drop")):
+        assert run.beside(changed).controls == ()
+        with pytest.raises(ValueError, match="no change that others could be held against"):
+            _ = run.beside(changed).spread

@@ -57,6 +57,7 @@ def in_short(interventions: Sequence[Intervention], tokens: Sequence[str] = ()) 
 
 
 def _where(intervention: Intervention) -> list[str]:
+    every = [_("every layer")] if in_every_layer(intervention) else []
     named = {
         "layer": N_("layer {number}"),
         "head": N_("head {number}"),
@@ -64,11 +65,11 @@ def _where(intervention: Intervention) -> list[str]:
         "neuron": N_("neuron {number}"),
         "pos": N_("position {number}"),
     }
-    return [
+    return every + [
         _(said, number=Count(getattr(intervention, name)))
         for name, said in named.items()
         if getattr(intervention, name) is not None
-    ] or ([_("every layer")] if in_every_layer(intervention) else [])
+    ]
 
 
 def _done(intervention: Intervention, token: str) -> str:
@@ -101,9 +102,12 @@ _AGAINST = {
     "head": N_("the same at other heads of layer {layer}: {others}"),
     "kv": N_("the same at other key/value heads of layer {layer}: {others}"),
     "neuron": N_("the same at other neurons of layer {layer}, drawn at random: {others}"),
+    "every kv": N_("the same at other key/value heads of every layer: {others}"),
     "layer": N_("the same in other layers: {others}"),
+    "swap": N_("other layers as far apart, swapped: {others}"),
     "random": N_("directions drawn at random, as long: seeds {others}"),
     "seed": N_("other noise of the same size: seeds {others}"),
+    "shuffle": N_("rows shuffled into other orders: seeds {others}"),
     "itself": N_("B patched into itself instead, which changes nothing"),
 }
 
@@ -115,5 +119,16 @@ def held_against(baseline: Baseline) -> str:
 
 
 def _against(control: Control) -> str:
-    others = ", ".join(str(Count(number)) for number in control.others)
-    return _(_AGAINST[control.kind], layer=control.made.layer, others=others)
+    made, kind = control.made, control.kind
+    if kind == "kv" and in_every_layer(made):
+        kind = "every kv"
+    if made.op == "shuffle":
+        kind = "shuffle"
+    others = ", ".join(_numbered(control, number) for number in sorted(control.others))
+    return _(_AGAINST[kind], layer=made.layer, others=others)
+
+
+def _numbered(control: Control, number: int) -> str:
+    """One of the others: its number, or those of the two that are swapped."""
+    numbers = (number, number + control.apart) if control.kind == "swap" else (number,)
+    return " ↔ ".join(str(Count(each)) for each in numbers)

@@ -9,7 +9,7 @@ from panels.common.snippet import FOLDER
 
 OPENED = f'model = stagelight.open("{FOLDER}")\n'
 _PLACES = ("layer", "head", "pos", "src")
-_PARTS = ("layer", "head", "kv", "neuron", "pos")
+_PARTS = ("layer", "other", "head", "kv", "neuron", "pos")
 
 
 def program(panel: str, run: Run, view: Fitted, controls: Iterable[Control]) -> str:

@@ -21,6 +21,7 @@ def interventions(draw):
         seed=draw(st.integers(0, 99_999)),
         token=draw(NUMBER),
         random=draw(NUMBER),
+        other=draw(NUMBER),
         sources=tuple(draw(st.lists(SOURCE, max_size=2))),
     )
 

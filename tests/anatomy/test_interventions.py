@@ -1,4 +1,4 @@
-"""Changes as data: every link is read as it was written, what cannot be done is told why, texts find their model."""
+"""Changes as data: what each of them reaches, every link is read as it was written, texts find their model."""
 
 from dataclasses import replace
 
@@ -8,41 +8,54 @@ from hypothesis import strategies as st
 
 from anatomy.interventions import (
     LONGEST,
+    MASK,
     MOST,
+    OF_VALUES,
     OPS,
     PLACES,
     POSITIONS,
-    SOURCES,
     Change,
     at,
-    check,
+    in_every_layer,
     numbers,
     of,
     of_itself,
     place,
     read,
     stepwise,
+    swapped,
     written,
 )
-from anatomy.refused import Refused
 from anatomy.request import Intervention, Run
 from anatomy.sites import SITES
-from anatomy.spec import LearnedPositions, RelativeBias
 from tests.anatomy.changes import changes
-from tests.anatomy.spec import SPEC, spec
 
 TOKENS = 5
-OTHER = Run(SPEC.id, "another text")
+OTHER = Run("small@1/float32", "another text")
+ZERO = Intervention("z", "zero", 1)
 
 
-def test_every_place_is_a_site_of_a_layer_or_the_positions():
+def test_every_place_is_a_site_of_a_layer_or_a_part_of_the_architecture():
     for name, known in PLACES.items():
         assert known.site == name
         assert known.ops
         assert set(known.ops) <= set(OPS)
+        assert set(known.of_all) <= set(known.ops)
         assert set(known.by) <= {"head", "kv", "neuron"}
-        assert name == POSITIONS or SITES[name].axes[-1] in ("d_model", "d_head", "d_ff", "src")
-        assert known.wide == (name != POSITIONS and SITES[name].axes[-1] == "d_model")
+        assert known.whole == (name not in SITES)
+        assert known.wide == (name in SITES and SITES[name].axes[-1] == "d_model")
+        assert known.layered or not (known.by or known.of_all)
+    parts = {site: known.ops for site, known in PLACES.items() if known.whole}
+    assert {site for site, ops in parts.items() if "drop" in ops} == {*parts} - {POSITIONS, "embedding"}
+    assert {op for ops in parts.values() for op in ops} == {"zero", "add", "drop", "swap", "shuffle"}
+
+
+def test_the_values_of_a_site_are_changed_in_the_same_ways_and_weights_are_never_added_to():
+    for name, known in PLACES.items():
+        if not known.whole:
+            assert known.ops == OF_VALUES or name == "pattern"
+            assert SITES[name].axes[-1] in ("d_model", "d_head", "d_ff", "src")
+    assert {*PLACES["pattern"].ops} == {*OF_VALUES, "average"} - {"add"}
 
 
 def test_a_token_stands_where_the_changes_put_it_and_the_ends_of_the_text_are_among_them():
@@ -64,19 +77,90 @@ def test_the_stream_that_leaves_a_layer_is_the_one_that_enters_the_next():
     assert at(asked, "resid_post", 2) == at(asked, "ffn_out", 2) == at(asked, "resid_mid", 1) == ()
 
 
+def test_a_part_that_is_left_out_is_left_out_of_what_it_makes():
+    layer, norm = Intervention("layer", "drop", 1), Intervention("attn_norm", "drop", 1)
+    before, after = Intervention("attn_skip", "drop", 1), Intervention("ffn_skip", "drop", 1)
+    asked = (layer, norm, before, after, Intervention("layer", "swap", 1, other=2))
+    assert at(asked, "attn_out", 1) == at(asked, "ffn_out", 1) == (layer,)
+    assert at(asked, "resid_mid", 1) == (before,)
+    assert at(asked, "resid_post", 1) == at(asked, "resid_pre", 2) == (after,)
+    assert at(asked, "attn_norm", 1) == (norm,)
+    assert at(asked, "layer", 1) == (layer, asked[-1])
+    elsewhere = (("attn_out", 0), ("resid_mid", 2), ("resid_post", 2), ("resid_pre", 1), ("ffn_norm", 1), ("z", 1))
+    assert not any(at(asked, *place) for place in elsewhere)
+
+
+def test_a_change_that_names_no_layer_is_one_of_every_layer_or_of_none():
+    every = [
+        Intervention("attn_norm", "drop"),
+        Intervention("attn_skip", "drop"),
+        Intervention("ffn_skip", "drop"),
+        Intervention("pattern", "average"),
+    ]
+    alone = [
+        Intervention(MASK, "drop"),
+        Intervention("final_norm", "drop"),
+        Intervention("embedding", "shuffle", seed=3),
+        Intervention(POSITIONS, "zero"),
+    ]
+    assert [in_every_layer(one) for one in (*every, *alone)] == [True] * 4 + [False] * 4
+    assert not in_every_layer(Intervention("attn_norm", "drop", 0))
+    asked = (*every, *alone)
+    for layer in (0, 7):
+        assert at(asked, "attn_norm", layer) == (every[0],)
+        assert at(asked, "resid_mid", layer) == (every[1],)
+        assert at(asked, "resid_post", layer) == at(asked, "resid_pre", layer + 1) == (every[2],)
+        assert at(asked, "pattern", layer) == (every[3],)
+        assert not any(at(asked, one.site, layer) for one in alone)
+    assert at(asked, "resid_pre", 0) == ()
+    assert [at(asked, one.site, None) for one in alone] == [(one,) for one in alone]
+
+
+def test_layers_that_are_swapped_run_in_each_other_s_place_and_go_by_their_places_from_then_on():
+    first, second = Intervention("layer", "swap", 1, other=3), Intervention("layer", "swap", 3, other=0)
+    assert swapped(()) == swapped((ZERO, Intervention("layer", "drop", 1))) == {}
+    assert swapped((first,)) == {1: 3, 3: 1}
+    assert swapped((first, ZERO, second)) == {1: 3, 3: 0, 0: 1}  # what stood at place 3 by then was layer 1
+    assert swapped((second, first)) == {3: 1, 0: 3, 1: 0}
+    back = swapped((first, first))
+    assert all(running == place for place, running in back.items())
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)).filter(lambda pair: pair[0] != pair[1]), max_size=8))
+def test_however_layers_are_swapped_each_runs_once(pairs):
+    order = list(range(6))
+    for a, b in pairs:
+        order[a], order[b] = order[b], order[a]
+    running = swapped(Intervention("layer", "swap", a, other=b) for a, b in pairs)
+    assert [running.get(place, place) for place in range(6)] == order
+
+
 def test_a_text_goes_on_token_by_token_where_each_is_changed_by_itself():
-    alone = (Intervention(POSITIONS, "add", amount=9.0), Intervention("z", "zero", 1), Intervention("q", "scale", 1))
+    alone = (
+        Intervention(POSITIONS, "add", amount=9.0),
+        Intervention("z", "zero", 1),
+        Intervention("q", "scale", 1),
+        Intervention("layer", "drop", 1),
+        Intervention("layer", "swap", 1, other=2),
+        Intervention("ffn_norm", "drop"),
+        Intervention("attn_skip", "drop", 1),
+        Intervention("final_norm", "drop"),
+        Intervention("embedding", "shuffle"),
+    )
     assert stepwise(())
     assert stepwise(alone)
     for one in (
         Intervention("pattern", "scale", 1, amount=2.0),
+        Intervention("pattern", "average"),
+        Intervention(MASK, "drop"),
         Intervention("z", "zero", 1, pos=3),
         Intervention("v", "mean", 1),
         Intervention("ffn_out", "noise", 1, amount=0.5),
         Intervention("resid_mid", "patch", 1, sources=(OTHER,)),
     ):
         assert not stepwise((*alone, one))
-    assert [of_itself(one) for one in alone] == [False, True, True]
+    assert [of_itself(one) for one in alone] == [False] + [True] * 8
+    assert not of_itself(Intervention("pattern", "average", 1))
 
 
 @given(changes.filter(bool))
@@ -93,12 +177,30 @@ def test_a_link_is_short_and_says_what_is_changed():
     assert read(link) == (zero, twice, mean)
 
 
+def test_a_link_names_the_parts_of_the_architecture_as_it_names_values():
+    parts = (
+        Intervention("layer", "swap", 0, other=12),
+        Intervention("attn_norm", "drop"),
+        Intervention("ffn_skip", "drop", 3),
+        Intervention("mask", "drop"),
+        Intervention("embedding", "shuffle", seed=7),
+        Intervention("pattern", "average", 2, kv=1),
+    )
+    link = (
+        "layer.swap.layer0.other12 attn_norm.drop ffn_skip.drop.layer3 mask.drop embedding.shuffle.seed7 "
+        "pattern.average.layer2.kv1"
+    )
+    assert written(map(Change, parts)) == link
+    assert read(link) == tuple(map(Change, parts))
+
+
 @pytest.mark.parametrize(
     "link",
     ["", " ", "z", "z.", "z.zero.", "z.fly", "nowhere.zero", "pattern.add.layer0", "positions.mean", "z.zero.layer",
      "z.zero.layerx", "z.zero.layer1.5", "z.zero.layer1.layer2", "z.zero.site3", "z.zero.wing3", "Z.zero", "on.z.zero",
-     "z.zero.layer٣", "z.zero.layer1234567890", "z.scale.amountnan", "z.scale.amount1e3", "z.zero z", "off.off.z.zero",
-     " ".join(["z.zero"] * (MOST + 1)), "z.patch.layer0!" + "a" * LONGEST],
+     "z.average.layer1", "layer.swap.layer1.other", "layer.swap.layer1.other2.other3", "layer.zero.layer1", "mask.swap",
+     "attn-norm.drop", "z.zero.layer٣", "z.zero.layer1234567890", "z.scale.amountnan", "z.scale.amount1e3", "z.zero z",
+     "off.off.z.zero", " ".join(["z.zero"] * (MOST + 1)), "z.patch.layer0!" + "a" * LONGEST],
 )  # fmt: skip
 def test_a_link_that_names_no_change_is_read_as_none(link):
     assert read(link) is None
@@ -113,91 +215,6 @@ def test_whatever_stands_in_a_link_is_read_or_none(link):
 def test_as_many_changes_as_a_link_may_hold_are_read():
     most = tuple(Change(Intervention("z", "zero", layer)) for layer in range(MOST))
     assert read(written(most)) == most
-
-
-ZERO = Intervention("z", "zero", 1)
-REFUSED = [
-    (replace(ZERO, site="nowhere"), "Nothing can be changed at “nowhere”. Places are: pattern, q, k,"),
-    (Intervention("pattern", "add", 1), "“add” cannot be done at “pattern”. What can is: zero, mean, scale"),
-    (replace(ZERO, layer=None), "Say in which layer “z” is to be changed: small has layers 0 to 2."),
-    (replace(ZERO, layer=3), "small has layers 0 to 2, not 3: no part of that layer can be changed."),
-    (replace(ZERO, layer=-1), "small has layers 0 to 2, not -1: no part of that layer can be changed."),
-    (Intervention("k", "zero", 1, head=3), "head 3 reads key/value head 1, so say kv=1."),
-    (replace(ZERO, head=1, kv=0), "Say head or kv, not both: a key/value head means all query heads that read it."),
-    (replace(ZERO, neuron=1), "“z” is not cut into parts called “neuron”: leave neuron=1 out."),
-    (Intervention("ffn_out", "zero", 1, head=2), "“ffn_out” is not cut into parts called “head”: leave head=2 out."),
-    (replace(ZERO, head=4), "small has head 0 to 3, not 4."),
-    (replace(ZERO, kv=2), "small has kv 0 to 1, not 2."),
-    (Intervention("act", "zero", 1, neuron=12), "small has neuron 0 to 11, not 12."),
-    (replace(ZERO, pos=5), "This text has positions 0 to 4, not 5: choose another token for the change."),
-    (
-        replace(ZERO, op="scale", amount=float("nan")),
-        "The amount of a change has to be a number between −1,000,000,000 and 1,000,000,000.",
-    ),
-    (replace(ZERO, op="noise", amount=1.0, seed=-1), "A seed is a whole number from 0 to 999,999,999."),
-    (replace(ZERO, op="patch"), "A patch comes out of one other run: say which, as its source."),
-    (replace(ZERO, op="patch", sources=(OTHER, OTHER)), "A patch comes out of one other run: say which"),
-    (replace(ZERO, op="mean", sources=(OTHER,) * (SOURCES + 1)), "A mean is taken over at most 8 texts."),
-    (replace(ZERO, sources=(OTHER,)), "“zero” takes nothing out of other runs: leave their source out."),
-    (replace(ZERO, token=1), "“zero” goes towards no token: leave the token out."),
-    (replace(ZERO, op="add", amount=1.0), "Say which direction is added: that of a token, or towards the mean of one"),
-    (replace(ZERO, op="add", token=1, sources=(OTHER,)), "Say which direction is added: that of a token, or towards"),
-    (replace(ZERO, op="add", token=1), "A token's direction is as wide as the stream, “z” is not: add towards another"),
-    (Intervention("resid_mid", "add", 1, token=50), "small has tokens 0 to 49, not 50."),
-    (Intervention(POSITIONS, "add", 1), "Position numbers are the same in every layer: leave layer 1 out"),
-    (Intervention(POSITIONS, "add", pos=1), "Position numbers are changed for the whole text: say nothing but by how"),
-    (Intervention(POSITIONS, "zero", token=1), "Position numbers are changed for the whole text"),
-    (Intervention(POSITIONS, "add", sources=(OTHER,)), "Position numbers are changed for the whole text"),
-    (Intervention(POSITIONS, "add", amount=0.5), "Tokens are moved by a whole number of positions."),
-    (Intervention(POSITIONS, "add", amount=60), "at positions 60 to 64; small has 0 to 63: add less."),
-    (Intervention(POSITIONS, "add", amount=-1), "at positions −1 to 3; small has 0 to 63: add less."),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("change", "said"), REFUSED)
-def test_what_cannot_be_done_is_told_with_what_can(change, said):
-    with pytest.raises(Refused) as refused:
-        check([ZERO, change], SPEC, TOKENS)
-    assert said in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("facts", "change", "said"),
-    [
-        (
-            {"head": None},
-            Intervention("attn_out", "add", 1, token=1),
-            "This model has no output layer, so no token has",
-        ),
-        ({"position": None}, Intervention(POSITIONS, "zero"), "gives its tokens no position numbers"),
-        ({"position": RelativeBias(32, 128, True)}, Intervention(POSITIONS, "zero"), "no position numbers"),
-    ],
-)
-def test_what_this_model_lacks_cannot_be_changed(facts, change, said):
-    with pytest.raises(Refused, match=said):
-        check([change], spec(**facts), TOKENS)
-
-
-@pytest.mark.parametrize("site", [site for site in PLACES if site != POSITIONS])
-def test_all_that_a_place_allows_passes(site):
-    place = PLACES[site]
-    need = {"patch": {"sources": (OTHER,)}, "add": {"sources": (OTHER,), "amount": 1.0}}
-    for op in place.ops:
-        for part in (None, *place.by):
-            one = {} if part is None else {part: 1}
-            check([Intervention(site, op, 2, pos=4, **one, **need.get(op, {}))], SPEC, TOKENS)
-    if place.wide:
-        check([Intervention(site, "add", 0, token=49, amount=-2.5)], SPEC, TOKENS)
-
-
-@pytest.mark.parametrize("position", [SPEC.position, LearnedPositions(64)])
-def test_positions_move_as_far_as_the_model_has_them(position):
-    model = spec(position=position)
-    check([Intervention(POSITIONS, "add", amount=59)], model, TOKENS)
-    check([Intervention(POSITIONS, "add", amount=70), Intervention(POSITIONS, "add", amount=-20)], model, TOKENS)
-    check([Intervention(POSITIONS, "zero"), Intervention(POSITIONS, "add", amount=63)], model, TOKENS)
-    with pytest.raises(Refused, match="at positions 64 to 64"):
-        check([Intervention(POSITIONS, "zero"), Intervention(POSITIONS, "add", amount=64)], model, TOKENS)
 
 
 def test_the_numbers_of_the_first_and_the_last_token_follow_the_changes_in_order():

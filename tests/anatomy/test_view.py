@@ -232,6 +232,14 @@ def test_changes_stand_in_the_link_with_those_that_are_off():
     assert read_view(view.query(), PANELS, CONTROLS) == (view, ())
 
 
+def test_parts_of_the_architecture_stand_in_the_link_and_in_the_second_run():
+    swap, mask = Intervention("layer", "swap", 0, other=2), Intervention("mask", "drop")
+    view = View(panel="tokens", text="a", changes=(Change(swap), Change(mask)))
+    assert view.query()["changes"] == "layer.swap.layer0.other2 mask.drop"
+    assert read_view(view.query(), PANELS, CONTROLS) == (view, ())
+    assert view.second.run(spec()) == Run(spec().id, "a", interventions=(swap, mask))
+
+
 @pytest.mark.parametrize("value", ["", "z", "z.fly.layer1", "z.zero.layer1.5", "z.patch!" + "a" * LONGEST])
 def test_changes_that_are_none_leave_the_second_run_as_it_is_and_are_said(value):
     view, complaints = read_view({"changes": value, "head": "3"}, PANELS, CONTROLS)

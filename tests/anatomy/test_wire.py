@@ -91,6 +91,10 @@ def test_a_run_whose_changes_are_taken_out_of_other_changed_runs_comes_back_equa
         Intervention("act", "noise", 1, neuron=3, amount=0.1, seed=12),
         Intervention("k", "scale", 0, kv=1, amount=2.0),
         Intervention("positions", "add", amount=7),
+        Intervention("layer", "swap", 0, other=2),
+        Intervention("attn_norm", "drop"),
+        Intervention("embedding", "shuffle", seed=3),
+        Intervention("pattern", "average", 1, kv=0),
     )
     run = Run(SPEC.id, "患").intervened(*every)
     back = wire.unpack(wire.pack(Trace(run, SPEC, TOKENS, {}))).run
