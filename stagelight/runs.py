@@ -153,7 +153,10 @@ class Run:
     @property
     def changes(self) -> tuple[str, ...]:
         """What is changed in this run, in the order in which it was asked for, in words of the language that is set."""
-        return tuple(told(one, self._named(one)) for one in self.question.interventions)
+        labels = self._plain.labels
+        places = ("" if one.pos is None else labels[one.pos] for one in self.question.interventions)
+        changes = zip(self.question.interventions, places, strict=True)
+        return tuple(told(one, self._named(one), place) for one, place in changes)
 
     def change(
         self,

@@ -1,6 +1,7 @@
 """What is changed in the second run, in words: the reader's list, each change to be switched off and taken out."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -23,12 +24,13 @@ _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-!|~$:.&])")
 def shown(view: View, letter: str = "") -> None:
     """The list. view: with both runs in it; letter: of the run, where nothing beside the list has it."""
     model = hosted(view.second)
+    labels = _labels(model, view.second)
     with st.container(key="changes", gap=None):
         for at, change in enumerate(view.changes):
             with st.container(key=f"change_{at}", horizontal=True, vertical_alignment="center", gap="small"):
                 if letter:
                     st.html(f'<b class="side" aria-hidden="true">{letter if at == 0 else ""}</b>', width="content")
-                _one(at, change, plain(told(change.made, model)))
+                _one(at, change, plain(told(change.made, model, labels)))
 
 
 def _one(at: int, change: Change, says: str) -> None:
@@ -69,9 +71,20 @@ def in_short(view: View) -> str:
     return what_if.in_short(made, [label(model, one.token) for one in made])
 
 
-def told(made: Intervention, model: HostedModel) -> str:
-    """What a change does, in a few words. model: the one that is changed."""
-    return what_if.told(made, label(model, made.token))
+def told(made: Intervention, model: HostedModel, labels: Sequence[str] = ()) -> str:
+    """What a change does, in a few words. model: the one that is changed; labels: of its text's tokens."""
+    at = labels[made.pos] if made.pos is not None and made.pos < len(labels) else ""
+    return what_if.told(made, label(model, made.token), at)
+
+
+def _labels(model: HostedModel, view: View) -> tuple[str, ...]:
+    """Of the tokens of a run; () while the model that cuts its text is not there, and where it refuses to."""
+    if not model.live:
+        return ()
+    try:
+        return model.run(replace(view, changed=None).run(model.spec())).labels
+    except (Loading, Refused):
+        return ()
 
 
 def label(model: HostedModel, token: int | None) -> str:

@@ -6,7 +6,7 @@ from anatomy.baselines import Baseline, Control
 from anatomy.interventions import LAYER, PLACES, POSITIONS, in_every_layer
 from anatomy.language import N_, Count, _, ngettext
 from anatomy.request import Intervention, Op
-from viz.format import exact
+from viz.format import exact, quoted
 
 _LONGEST = 24  # characters of a source's text
 _OPS_SAID: dict[Op, str] = {
@@ -30,12 +30,13 @@ _EVEN = N_("the same for every token that may be looked at")
 _MOVED = N_("moved on by {amount}")
 
 
-def told(intervention: Intervention, token: str = "") -> str:
+def told(intervention: Intervention, token: str = "", at: str = "") -> str:
     """What is changed, in a few words of the reader's language: “layer 18 · head 6: what heads read (z) set to 0”.
 
-    token: what the vocabulary entry is called that the change goes towards
+    token: what the vocabulary entry is called that the change goes towards; at: what the token is called at whose
+    position it is made
     """
-    where = " · ".join(_where(intervention))
+    where = " · ".join(_where(intervention, at))
     what = _done(intervention, token)
     if intervention.site != LAYER:
         what = _("{place} {change}", place=_(PLACES[intervention.site].says), change=what)
@@ -56,17 +57,17 @@ def in_short(interventions: Sequence[Intervention], tokens: Sequence[str] = ()) 
     return ngettext("{first}, and {count} more change", "{first}, and {count} more changes", more, first=first)
 
 
-def _where(intervention: Intervention) -> list[str]:
+def _where(intervention: Intervention, at: str) -> list[str]:
     every = [_("every layer")] if in_every_layer(intervention) else []
     named = {
         "layer": N_("layer {number}"),
         "head": N_("head {number}"),
         "kv": N_("key/value head {number}"),
         "neuron": N_("neuron {number}"),
-        "pos": N_("position {number}"),
+        "pos": N_("position {number}, {token}") if at else N_("position {number}"),
     }
     return every + [
-        _(said, number=Count(getattr(intervention, name)))
+        _(said, number=Count(getattr(intervention, name)), token=quoted(at))
         for name, said in named.items()
         if getattr(intervention, name) is not None
     ]

@@ -107,6 +107,13 @@ def test_the_one_that_is_removed_goes_and_the_others_stay(open_page):
     assert toggles(app) == {}
 
 
+def test_a_change_at_one_token_names_it(open_page):
+    app = open_page(panel="attention", text="abc", text2="xyz", changes="ffn_out.zero.layer0.pos1")
+    assert list(toggles(app)) == ["layer 0 · position 1, “y”: what the FFN writes set to 0"]
+    app = open_page(panel="attention", text="abc", changes="ffn_out.zero.layer0.pos9")
+    assert list(toggles(app)) == ["layer 0 · position 9: what the FFN writes set to 0"]
+
+
 def test_closing_the_second_run_takes_out_its_changes(open_page):
     app = open_page(panel="attention", text=TEXT, changes=f"{ATTENTION} off.ffn_out.zero.layer0")
     app.get_by_key("close_second").click().run()

@@ -1,5 +1,7 @@
 """What is changed, in words: where, what, and by how much, for everything that can be changed."""
 
+from dataclasses import replace
+
 import pytest
 
 from anatomy.interventions import LAYER, PLACES, POSITIONS
@@ -85,4 +87,5 @@ def test_parts_numbers_and_sources_are_named(change, said):
 
 def test_a_token_is_called_as_the_vocabulary_calls_it():
     change = Intervention("resid_post", "add", 5, amount=4.0, token=260)
+    assert told(replace(change, pos=3), "", "·is").startswith("layer 5 · position 3, “·is”: stream")
     assert told(change, "·Rome") == "layer 5: stream leaving the layer + 4 × the direction of “·Rome”"
