@@ -272,15 +272,16 @@ def embedding_hook(module: nn.Module, args: tuple) -> tuple:
 
 
 def rows(ids: Tensor, vocab: int) -> Tensor:
-    """For each token of a vocabulary of so many the one whose embedding it is given."""
-    for made in holding().at(EMBEDDING, None):
+    """For each token of a vocabulary of so many the one whose embedding it is given. A table that is shuffled twice is
+    read from the end: what the second puts in a row is what the first has put in another."""
+    for made in reversed(holding().at(EMBEDDING, None)):
         ids = shuffled(made.intervention.seed, vocab)[ids]
     return ids
 
 
 def tokens_of(rows: Tensor, vocab: int) -> Tensor:
     """The other way round: for each row of the table the token that is given it."""
-    for made in reversed(holding().at(EMBEDDING, None)):
+    for made in holding().at(EMBEDDING, None):
         rows = shuffled(made.intervention.seed, vocab).argsort()[rows]
     return rows
 
