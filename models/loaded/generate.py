@@ -19,6 +19,7 @@ from anatomy.spec import ModelSpec
 from models.loaded.model import LoadedModel
 from models.loaded.ranked import largest_at
 from models.progress import report_progress
+from models.reading import interventions
 from models.reading.layer_inputs import LayerInputs
 from models.reading.recorder import recording, silent
 
@@ -106,8 +107,13 @@ def end_tokens(loaded: LoadedModel) -> frozenset[int]:
 
 def new_cache(loaded: LoadedModel) -> DynamicCache:
     """An empty cache that keeps what the model's layers look at: a layer with a sliding window drops what has left it.
-    Where none has one, a configuration that names one all the same (Llama's class ignores it) is not asked."""
-    return DynamicCache(config=loaded.model.config) if loaded.spec.windows else DynamicCache()
+    Where none has one, a configuration that names one all the same (Llama's class ignores it) is not asked. A window
+    belongs to the place at which a layer runs; the library's layers find their part of a cache by their own number."""
+    if not loaded.spec.windows:
+        return DynamicCache()
+    cache = DynamicCache(config=loaded.model.config)
+    cache.layers = [cache.layers[interventions.place_of(layer)] for layer in range(len(cache.layers))]
+    return cache
 
 
 def step(loaded: LoadedModel, fresh: Int[Tensor, " pos"], cache: DynamicCache) -> Float[Tensor, "1 vocab"]:

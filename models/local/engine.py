@@ -234,9 +234,10 @@ class LocalEngine:
         return fresh
 
     def _spec_of(self, run: Run, tokens: int) -> ModelSpec:
-        """The model as it is on one run: how it turns queries and keys may depend on the text's length, and its mask
-        may be left out."""
+        """The model as it is on one run: how it turns queries and keys may depend on the text's length, its layers may
+        be swapped, and its mask left out."""
         spec = self.spec.on(1 + interventions.numbers(run.interventions, tokens)[1])
+        spec = spec.swapped(interventions.swapped(run.interventions))
         return spec.unmasked() if any(one.site == interventions.MASK for one in run.interventions) else spec
 
     def run(

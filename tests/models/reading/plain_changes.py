@@ -54,7 +54,7 @@ class Changed:
         hooks = [hook for layer in range(self.model.config.num_hidden_layers) for hook in self._hooked(layer)]
         try:
             with torch.inference_mode():
-                return self.model(torch.tensor([self.ids]), **self._positions(), **_uncached(self.model))
+                return self.model(torch.tensor([self.ids]), **self._positions(), **uncached(self.model))
         finally:
             for hook in hooks:
                 hook.remove()
@@ -176,7 +176,8 @@ def _is_made(made: Intervention, site: str, layer: int) -> bool:
     return (made.site == site or written) and made.layer in (None, layer)
 
 
-def _uncached(model: PreTrainedModel) -> dict[str, bool]:
+def uncached(model: PreTrainedModel) -> dict[str, bool]:
+    """What a model is told so that it keeps no keys and values, where it would."""
     return {"use_cache": False} if model.config.model_type not in ("t5", "bert") else {}
 
 

@@ -124,7 +124,8 @@ def _swap(exchanged: _Exchanged, kind: Kind, asked: Sequence[Intervention]) -> N
     order = list(attrgetter(path)(exchanged.body))
     pairs = [(one.layer, one.other) for one in asked if one.op == "swap"]
     for a, b in pairs:
-        assert a is not None and b is not None
+        assert a is not None
+        assert b is not None
         order[a], order[b] = order[b], order[a]
     if pairs:
         exchanged.put(path, nn.ModuleList(order))
