@@ -36,7 +36,7 @@ from models.engine import Engine, Estimate, Progress, Report, silent
 from models.families import Family, family_of
 from models.identities import layers, sums
 from models.identities.identity import broken, doubts
-from models.loaded import generate
+from models.loaded import frozen, generate
 from models.loaded.judged import judge_configuration
 from models.loaded.load import load_model
 from models.loaded.model import LoadedModel
@@ -63,6 +63,10 @@ _OF_THE_REST = 2  # of the memory that is left when a model is loaded, one in so
 _OVERFLOWN = N_(
     "With these changes the numbers of the run become larger than a computer's float32 holds, in layer {layer}: change "
     "less, or at fewer places."
+)
+_UNREADABLE = N_(
+    "With these changes and without the final norm the logits of the run become larger than a computer's float32 "
+    "holds: change less, or keep the final norm."
 )
 _CHECK_TEXT = "The cat sat on the mat, and then the cat sat on the"
 _FEW, _SPREAD = 6, 13  # different tokens that are too few to check with; tokens that are taken in their place
@@ -536,8 +540,10 @@ class LocalEngine:
         most = estimates.inputs_bytes(self.spec, len(ids), every)
         self._inputs.make_room(most)
         inputs = self._loaded.record(ids, wanted or {}, visit, every)
-        if run.interventions and not bool(inputs.last.isfinite().all()):
+        if run.interventions and not inputs.finite:
             raise Refused(_OVERFLOWN, layer=inputs.overflown)
+        if not frozen.readable(self._loaded, inputs.last):
+            raise Refused(_UNREADABLE)
         self._inputs.put(run, inputs, max(most, inputs.nbytes))
         return inputs
 
