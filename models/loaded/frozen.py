@@ -14,19 +14,6 @@ from anatomy.interventions import FINAL_NORM
 from models.loaded.model import LoadedModel
 from models.reading import interventions
 
-_ROOM = 4  # logits are subtracted from each other, and may be added up once
-
-
-def readable(loaded: LoadedModel, stream: Float[Tensor, "*text pos d_model"]) -> bool:
-    """Whether the output layer turns a last stream into logits that float32 holds. No norm makes it short where a
-    change leaves that out: |w·x| ≤ ‖w‖ ‖x‖ then (Cauchy–Schwarz)."""
-    head = loaded.model.get_output_embeddings()
-    if head is None or not interventions.holding().without(FINAL_NORM):
-        return True
-    longest = torch.linalg.vector_norm(stream.double(), dim=-1).max()
-    row = torch.linalg.vector_norm(head.get_parameter("weight").detach(), dim=-1, dtype=torch.double).max()
-    return bool(longest * row < torch.finfo(torch.float32).max / _ROOM)
-
 
 class FrozenUnembed:
     """The end of a model whose norms stand before its parts; where a change leaves its final norm out, the output layer

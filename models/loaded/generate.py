@@ -23,6 +23,11 @@ from models.reading import interventions
 from models.reading.layer_inputs import LayerInputs
 from models.reading.recorder import recording, silent
 
+_OVERFLOWN = N_(
+    "With these changes the numbers of the run become larger than a computer's float32 holds, so no token follows: "
+    "change less, or at fewer places."
+)
+
 
 @dataclass(frozen=True)
 class Choosing:
@@ -78,14 +83,14 @@ def extend(
     layer inputs, where these are held, without another pass. Cancelled where nobody waits for them any more."""
     if count == 1 and inputs is not None and loaded.readout is not None:
         last = inputs.stream(len(inputs.calls))[-1:]
-        return (chosen.token(loaded.readout.logits(last)[0].float(), torch.from_numpy(ids)),)
+        return (_next(loaded.readout.logits(last)[0].float(), torch.from_numpy(ids), chosen),)
     ends, added = end_tokens(loaded), []
     given = torch.from_numpy(ids)
     cache = new_cache(loaded)
     with recording(silent(len(loaded.layers))):  # the text takes as long as a run
         logits = step(loaded, given, cache)
     while True:
-        token = chosen.token(logits[-1], given)
+        token = _next(logits[-1], given, chosen)
         added.append(token)
         if token in ends or len(added) == count:
             break
@@ -96,6 +101,13 @@ def extend(
         given = torch.cat([given, torch.tensor([token])])
         logits = step(loaded, fresh, cache)
     return tuple(added)
+
+
+def _next(logits: Float[Tensor, " vocab"], given: Int[Tensor, " pos"], chosen: Choosing) -> int:
+    """The id of the token that follows these. Refused where the changes of a run leave logits that are no numbers."""
+    if interventions.holding().made and not bool(logits.isfinite().all()):
+        raise Refused(_OVERFLOWN)
+    return chosen.token(logits, given)
 
 
 def end_tokens(loaded: LoadedModel) -> frozenset[int]:

@@ -36,7 +36,7 @@ from models.engine import Engine, Estimate, Progress, Report, silent
 from models.families import Family, family_of
 from models.identities import layers, sums
 from models.identities.identity import broken, doubts
-from models.loaded import frozen, generate
+from models.loaded import generate
 from models.loaded.judged import judge_configuration
 from models.loaded.load import load_model
 from models.loaded.model import LoadedModel
@@ -65,8 +65,8 @@ _OVERFLOWN = N_(
     "less, or at fewer places."
 )
 _UNREADABLE = N_(
-    "With these changes and without the final norm the logits of the run become larger than a computer's float32 "
-    "holds: change less, or keep the final norm."
+    "With these changes the logits of the run become larger than a computer's float32 holds: change less, or leave no "
+    "norm out."
 )
 _CHECK_TEXT = "The cat sat on the mat, and then the cat sat on the"
 _FEW, _SPREAD = 6, 13  # different tokens that are too few to check with; tokens that are taken in their place
@@ -542,7 +542,7 @@ class LocalEngine:
         inputs = self._loaded.record(ids, wanted or {}, visit, every)
         if run.interventions and not inputs.finite:
             raise Refused(_OVERFLOWN, layer=inputs.overflown)
-        if not frozen.readable(self._loaded, inputs.last):
+        if run.interventions and self._loaded.readout and not self._loaded.readout.holds(inputs.last[0]):
             raise Refused(_UNREADABLE)
         self._inputs.put(run, inputs, max(most, inputs.nbytes))
         return inputs

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from anatomy.interventions import of_itself, stepwise
 from anatomy.refused import Refused
 from anatomy.request import Intervention, Want
+from anatomy.sampling import Settings
 from models.local import estimate
 from models.local.engine import LocalEngine
 from tests.models.reading.against_plain import (
@@ -229,12 +230,22 @@ def test_numbers_too_large_in_between_are_refused_too(kind: str) -> None:
             engine.run(run_of(engine, *grown, Intervention("resid_post", "zero", 1)), ends(engine))
 
 
+@pytest.mark.parametrize("how", [None, Settings()], ids=["best", "drawn"])
+def test_a_text_does_not_go_on_from_numbers_that_are_too_large(how: Settings | None) -> None:
+    engine = tiny_engine("llama").again()
+    grown = [Intervention("resid_mid", "scale", 1, amount=LARGE)] * 5
+    for chain in (grown, (*grown, dropped("mask"))):
+        with pytest.raises(Refused, match="no token follows"):
+            engine.extend(run_of(engine, *chain), 3, how)
+
+
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
-def test_without_a_final_norm_logits_are_refused_that_are_too_large_for_their_softmax(kind: str) -> None:
+def test_logits_that_are_too_large_for_their_softmax_are_refused(kind: str) -> None:
+    """The stream itself is finite for some time longer. LayerNorm squares it, so there it need not be that large."""
     engine = tiny_engine(kind).again()
     grown, sites = [Intervention("resid_post", "scale", LAYERS - 1, amount=LARGE)] * 4, ("next_logp", "lens_logp")
     refusals = []
-    for amount in (1e-3, 0.1, 2.0, 5.0, 20.0, 50.0, 80.0, LARGE):
+    for amount in (1e-6, 1e-3, 0.1, 2.0, 5.0, 20.0, 50.0, 80.0, LARGE):
         last = Intervention("resid_post", "scale", LAYERS - 1, amount=amount)
         try:
             trace = engine.run(run_of(engine, dropped("final_norm"), *grown, last), [Want(site) for site in sites])
@@ -243,9 +254,13 @@ def test_without_a_final_norm_logits_are_refused_that_are_too_large_for_their_so
         else:
             assert refusals == []
             assert all(np.isfinite(trace[Want(site)]).all() for site in sites), amount
-    assert "keep the final norm" in refusals[0]
+    assert "leave no norm out" in refusals[0]
     assert "in layer 2" in refusals[-1]  # the stream itself is too large then
-    assert np.isfinite(engine.run(run_of(engine, *grown), [Want("next_logp")])[Want("next_logp")]).all()
+    if engine.spec.norm.kind == "layer":
+        with pytest.raises(Refused, match="leave no norm out"):
+            engine.run(run_of(engine, *grown), [Want("next_logp")])
+    else:
+        assert np.isfinite(engine.run(run_of(engine, *grown), [Want("next_logp")])[Want("next_logp")]).all()
 
 
 def test_a_changed_run_leaves_the_model_as_it_was() -> None:
