@@ -352,8 +352,9 @@ def test_weights_of_a_long_text_are_changed_block_by_block_and_head_by_head_alik
     text, source = words[: 3 * 150], Run(engine.spec.id, words[3 * 7 :])
     told: dict[str, Any] = {"sources": (source,)} if op == "patch" else {}
     told |= {"amount": 0.8} if op in ("scale", "noise") else {}
+    of_some: dict[str, Any] = {"kv": 1} if op == "average" else {"head": 2}
     chain = (
-        Intervention("pattern", op, 1, head=2, **told),
+        Intervention("pattern", op, 1, **of_some, **told),
         Intervention("pattern", op, 1, pos=140, **told),
         Intervention("pattern", op, 2, **told),
     )
