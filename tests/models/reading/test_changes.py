@@ -449,6 +449,13 @@ def _real_changes(engine: LocalEngine, towards: int) -> dict[str, Intervention]:
         "the stream of another text": Intervention("resid_pre", "patch", 20, sources=(source,)),
         "weights of another text": Intervention("pattern", "patch", 9, sources=(source,)),
         "a token's direction": Intervention("resid_mid", "add", 15, amount=0.5, token=towards),
+        "two layers swapped": Intervention("layer", "swap", 10, other=11),
+        "a layer left out": Intervention("layer", "drop", 17),
+        "no mask": Intervention("mask", "drop"),
+        "no norm before an FFN": Intervention("ffn_norm", "drop", 20),
+        "no skip connection around an attention": Intervention("attn_skip", "drop", 12),
+        "embeddings shuffled": Intervention("embedding", "shuffle", seed=1),
+        "heads averaged": Intervention("pattern", "average", 4),
     }
 
 
