@@ -192,6 +192,13 @@ FAULTS = (
         _BROKEN,
     ),
     Fault(
+        "a short stream after a long one is what a sum leaves of it",
+        "models/reading/interventions.py",
+        "args[0].copy_(now.middle)",
+        "return",
+        _BROKEN,
+    ),
+    Fault(
         "heads are averaged with those of other groups",
         "models/reading/operations.py",
         "weights[made.heads or slice(None)].mean(0, keepdim=True)",

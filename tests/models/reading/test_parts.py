@@ -208,6 +208,19 @@ def test_the_stream_stays_the_sum_of_what_is_written(kind: str, part: str) -> No
         assert gap(together, trace[Want(end, layer)]) < FLOAT32, (layer, end)
 
 
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "t5"])
+def test_a_short_stream_after_a_very_long_one_keeps_its_digits(kind: str) -> None:
+    """As the first token's is in real models: what is left of it alone is no difference of two large numbers."""
+    engine = tiny_engine(kind).again()
+    long = Intervention("resid_pre", "scale", 1, amount=1e5)
+    for short in (dropped("attn_skip", 1), Intervention("resid_mid", "scale", 1, amount=1e-5)):
+        run, wants = run_of(engine, long, short), [Want("resid_mid", 1), Want("resid_post", 1)]
+        reference, trace = Changed(plain(kind), run, cut), engine.run(run, wants)
+        for want in wants:
+            for mine, expected in zip(trace[want], reference.site(want.site, 1), strict=True):
+                assert gap(mine, expected) < 3 * FLOAT32, (short.site, want)
+
+
 @pytest.mark.parametrize("thin", [False, True])
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_numbers_that_become_too_large_are_refused_with_the_layer_in_which_they_do(kind: str, thin: bool) -> None:
