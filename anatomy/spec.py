@@ -1,7 +1,7 @@
 """ModelSpec: what kind of transformer this is, as plain fields. Code asks these facts, never the model's name."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -223,6 +223,14 @@ class ModelSpec:
         """The same where each token looks at the whole text: without the causal mask, and without windows."""
         stacks = (*self.stacks[:-1], replace(self.stacks[-1], causal=False))
         return replace(self, stacks=stacks, windows=())
+
+    def swapped(self, running: Mapping[int, int]) -> "ModelSpec":
+        """The same where some layers run in another's place. running: of each such place the layer that runs there. A
+        layer takes its scale along; a window belongs to the place, as the stack decides how far each place looks back.
+        """
+        if not self.scales:
+            return self
+        return replace(self, scales=tuple(self.scales[running.get(place, place)] for place in range(self.layers)))
 
     def doubt(self, facts: Iterable[str]) -> Sentence | None:
         """Why what rests on these facts (`anatomy.facts`) is not shown; None where all of them hold."""

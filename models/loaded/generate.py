@@ -19,8 +19,14 @@ from anatomy.spec import ModelSpec
 from models.loaded.model import LoadedModel
 from models.loaded.ranked import largest_at
 from models.progress import report_progress
+from models.reading import interventions
 from models.reading.layer_inputs import LayerInputs
 from models.reading.recorder import recording, silent
+
+_OVERFLOWN = N_(
+    "With these changes the numbers of the run become larger than a computer's float32 holds, so no token follows: "
+    "change less, or at fewer places."
+)
 
 
 @dataclass(frozen=True)
@@ -77,14 +83,14 @@ def extend(
     layer inputs, where these are held, without another pass. Cancelled where nobody waits for them any more."""
     if count == 1 and inputs is not None and loaded.readout is not None:
         last = inputs.stream(len(inputs.calls))[-1:]
-        return (chosen.token(loaded.readout.logits(last)[0].float(), torch.from_numpy(ids)),)
+        return (_next(loaded.readout.logits(last)[0].float(), torch.from_numpy(ids), chosen),)
     ends, added = end_tokens(loaded), []
     given = torch.from_numpy(ids)
     cache = new_cache(loaded)
     with recording(silent(len(loaded.layers))):  # the text takes as long as a run
         logits = step(loaded, given, cache)
     while True:
-        token = chosen.token(logits[-1], given)
+        token = _next(logits[-1], given, chosen)
         added.append(token)
         if token in ends or len(added) == count:
             break
@@ -97,6 +103,13 @@ def extend(
     return tuple(added)
 
 
+def _next(logits: Float[Tensor, " vocab"], given: Int[Tensor, " pos"], chosen: Choosing) -> int:
+    """The id of the token that follows these. Refused where the changes of a run leave logits that are no numbers."""
+    if interventions.holding().made and not bool(logits.isfinite().all()):
+        raise Refused(_OVERFLOWN)
+    return chosen.token(logits, given)
+
+
 def end_tokens(loaded: LoadedModel) -> frozenset[int]:
     """The ids of the tokens with which the checkpoint says that its text has ended; none where it names none."""
     config = loaded.model.generation_config
@@ -106,8 +119,13 @@ def end_tokens(loaded: LoadedModel) -> frozenset[int]:
 
 def new_cache(loaded: LoadedModel) -> DynamicCache:
     """An empty cache that keeps what the model's layers look at: a layer with a sliding window drops what has left it.
-    Where none has one, a configuration that names one all the same (Llama's class ignores it) is not asked."""
-    return DynamicCache(config=loaded.model.config) if loaded.spec.windows else DynamicCache()
+    Where none has one, a configuration that names one all the same (Llama's class ignores it) is not asked. A window
+    belongs to the place at which a layer runs; the library's layers find their part of a cache by their own number."""
+    if not loaded.spec.windows:
+        return DynamicCache()
+    cache = DynamicCache(config=loaded.model.config)
+    cache.layers = [cache.layers[interventions.place_of(layer)] for layer in range(len(cache.layers))]
+    return cache
 
 
 def step(loaded: LoadedModel, fresh: Int[Tensor, " pos"], cache: DynamicCache) -> Float[Tensor, "1 vocab"]:

@@ -24,6 +24,7 @@ from models.reading.layer_inputs import LayerInputs
 CHUNK = 64  # rows scored at a time: 64 × 49,152 logits take 12.6 MB
 NEXT_K = MOST_RANKS  # tokens kept of each prediction: those that a want may name by their rank
 LENS_K = 10  # tokens kept of each layer's
+_MOST_LOGIT = 1e-4 * torch.finfo(torch.float32).max  # of the longest row: another may point further along one's weights
 _NEXT, _LENS = ("next_ids", "next_logp", "entropy"), ("lens_ids", "lens_logp")
 MEASURES = (
     Measure(("logits",), rows=once),
@@ -70,6 +71,12 @@ class Readout:
     def logits(self, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
         """The logit of every token of the vocabulary, for as many rows at once as the caller gives."""
         return self._head(rows if self._norm is None else self._norm(rows))
+
+    def holds(self, rows: Float[Tensor, "row d_model"]) -> bool:
+        """Whether float32 holds the logits of these rows, as those of the longest of them say: changes may make a
+        stream so long that its norm overflows, or leave the norm out that makes it short."""
+        longest = torch.linalg.vector_norm(rows, dim=-1, dtype=torch.double).argmax()
+        return bool((self.logits(rows[longest, None]).float().abs() < _MOST_LOGIT).all())  # False for what is no number
 
     def best(self, rows: Float[Tensor, "row d_model"], k: int) -> Best:
         """The k most probable tokens of each row, scored in chunks. Cancelled where nobody waits for them any more."""

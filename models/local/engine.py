@@ -64,6 +64,10 @@ _OVERFLOWN = N_(
     "With these changes the numbers of the run become too large for float32, in layer {layer}: change "
     "less, or at fewer places."
 )
+_UNREADABLE = N_(
+    "With these changes the logits of the run become larger than a computer's float32 holds: change less, or leave no "
+    "norm out."
+)
 _CHECK_TEXT = "The cat sat on the mat, and then the cat sat on the"
 _FEW, _SPREAD = 6, 13  # different tokens that are too few to check with; tokens that are taken in their place
 _CUTS = 1 << 17  # tokens of texts that need not be cut again: the longest text, a token for each character, is one
@@ -234,9 +238,10 @@ class LocalEngine:
         return fresh
 
     def _spec_of(self, run: Run, tokens: int) -> ModelSpec:
-        """The model as it is on one run: how it turns queries and keys may depend on the text's length, and its mask
-        may be left out."""
+        """The model as it is on one run: how it turns queries and keys may depend on the text's length, its layers may
+        be swapped, and its mask left out."""
         spec = self.spec.on(1 + interventions.numbers(run.interventions, tokens)[1])
+        spec = spec.swapped(interventions.swapped(run.interventions))
         return spec.unmasked() if any(one.site == interventions.MASK for one in run.interventions) else spec
 
     def run(
@@ -536,8 +541,10 @@ class LocalEngine:
         most = estimates.inputs_bytes(self.spec, len(ids), every)
         self._inputs.make_room(most)
         inputs = self._loaded.record(ids, wanted or {}, visit, every)
-        if run.interventions and not bool(inputs.last.isfinite().all()):
+        if run.interventions and not inputs.finite:
             raise Refused(_OVERFLOWN, layer=inputs.overflown)
+        if run.interventions and self._loaded.readout and not self._loaded.readout.holds(inputs.last[0]):
+            raise Refused(_UNREADABLE)
         self._inputs.put(run, inputs, max(most, inputs.nbytes))
         return inputs
 

@@ -217,9 +217,8 @@ def _attention_written(write: Tensor, layer: int) -> Tensor:
     if now is None or now.before is None:
         return write
     stream = write if now.changes.without(ATTENTION_SKIP, layer) else now.before + write
-    write = _write(write, now.before, changed(stream, _MIDDLE, layer))
-    now.middle = now.before + write
-    return write
+    now.middle = changed(stream, _MIDDLE, layer)
+    return _write(write, now.before, now.middle)
 
 
 def _ffn_written(write: Tensor, layer: int) -> Tensor:
@@ -239,6 +238,15 @@ def _write(write: Tensor, stream: Tensor, wanted: Tensor) -> Tensor:
 def _follows(changes: Changes, site: str, layer: int) -> bool:
     """Whether the stream between the parts of a layer, or after them, is another than their sum."""
     return bool(changes.at(site, layer)) or changes.without(_SKIPS[site], layer)
+
+
+def middle_hook(module: nn.Module, args: tuple) -> None:
+    """A forward pre-hook for the norm that reads the sum of the stream and what attention wrote: it becomes, to the
+    last bit, what the changes make of it. A short stream after a long one (the first token's is often a thousand times
+    as long as others) would else keep few digits of itself in a sum. The library goes on with the same tensor."""
+    now = _current.get()
+    if now is not None and now.middle is not None and not torch.equal(args[0], now.middle):
+        args[0].copy_(now.middle)
 
 
 def norm_input_hook(number: int, skip: str) -> Callable[..., Any]:
@@ -272,15 +280,16 @@ def embedding_hook(module: nn.Module, args: tuple) -> tuple:
 
 
 def rows(ids: Tensor, vocab: int) -> Tensor:
-    """For each token of a vocabulary of so many the one whose embedding it is given."""
-    for made in holding().at(EMBEDDING, None):
+    """For each token of a vocabulary of so many the one whose embedding it is given. A table that is shuffled twice is
+    read from the end: what the second puts in a row is what the first has put in another."""
+    for made in reversed(holding().at(EMBEDDING, None)):
         ids = shuffled(made.intervention.seed, vocab)[ids]
     return ids
 
 
 def tokens_of(rows: Tensor, vocab: int) -> Tensor:
     """The other way round: for each row of the table the token that is given it."""
-    for made in reversed(holding().at(EMBEDDING, None)):
+    for made in holding().at(EMBEDDING, None):
         rows = shuffled(made.intervention.seed, vocab).argsort()[rows]
     return rows
 

@@ -70,8 +70,10 @@ def _install_parts(layer: nn.Module, number: int, family: Family) -> None:
         module.register_forward_hook(interventions.norm_hook(number, norm, after_sum=not folds))
         if not folds:
             module.register_forward_pre_hook(interventions.norm_input_hook(number, skip))
-    if not folds:
-        middle = layer.get_submodule(family.taps["resid_mid"].module)
+    middle = layer.get_submodule(family.taps["resid_mid"].module)
+    if folds:
+        middle.register_forward_pre_hook(interventions.middle_hook)
+    else:
         middle.register_forward_hook(interventions.output_hook(number, "resid_mid"))
     neurons = layer.get_submodule(family.taps["act"].module)
     neurons.register_forward_pre_hook(interventions.input_hook(number, "act"))

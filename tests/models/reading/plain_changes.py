@@ -2,7 +2,8 @@
 
 Nothing of `models/` is used, and the places are other ones than there: the linear layers where they can be read. The
 stream between attention and FFN is changed in place where the library goes on with the same tensor. Changes are worked
-out in float64, position by position first: [pos …].
+out in float64, position by position first: [pos …]. Parts of the architecture are taken out of the model itself
+(`plain_parts.py`); of a skip connection and the mask nothing is left where they would be added.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,44 +18,15 @@ from transformers.masking_utils import eager_mask
 
 from anatomy.alignment import by_token
 from anatomy.request import Intervention, Run
+from tests.models.reading.plain_parts import is_without, kind_of, rebuilt
 
 NAME = "plain-changes"
 Cut = Callable[[Run], list[int]]  # a run → the ids of its tokens
 _PASS = "plain_changes_pass"  # attribute of an attention module: the pass that is going on
+_PLACE = "plain_changes_place"  # and the place at which its layer runs in it
 _BY_HEAD = ("q", "k", "v", "z", "pattern")
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """Where a kind of model keeps what. mid: the norm that reads the stream between attention and FFN, or makes it."""
-
-    layer: str
-    attention: str
-    attn_out: str
-    ffn_out: str
-    mid: str
-    mid_made: bool = False
-
-
-_LLAMA = _Kind("layers.{}", "self_attn", "self_attn.o_proj", "mlp.down_proj", "post_attention_layernorm")
-_KINDS = {
-    "gpt2": _Kind("h.{}", "attn", "attn.c_proj", "mlp.c_proj", "ln_2"),
-    "bert": _Kind(
-        "encoder.layer.{}",
-        "attention.self",
-        "attention.output.dense",
-        "output.dense",
-        "attention.output.LayerNorm",
-        mid_made=True,
-    ),
-    "t5": _Kind(
-        "encoder.block.{}",
-        "layer.0.SelfAttention",
-        "layer.0.SelfAttention.o",
-        "layer.1.DenseReluDense.wo",
-        "layer.1.layer_norm",
-    ),
-}
+# Of a stream that is a sum: the skip connection around the part before it, and what that part writes.
+_SUMS = {"resid_mid": ("attn_skip", "attn_out"), "resid_post": ("ffn_skip", "ffn_out")}
 
 
 class Changed:
@@ -73,19 +45,32 @@ class Changed:
         self._seen: dict[tuple[str, int], np.ndarray] = {}
         if model.config._attn_implementation != NAME:
             model.set_attn_implementation(NAME)
-        hooks = [hook for layer in range(model.config.num_hidden_layers) for hook in self._hooked(layer)]
+        self.asked, self._kind = run.interventions, kind_of(model)
+        with rebuilt(model, self.asked):
+            result = self._result()
+        self.logits = result.logits[0].numpy() if hasattr(result, "logits") else None
+
+    def _result(self) -> Any:
+        hooks = [hook for layer in range(self.model.config.num_hidden_layers) for hook in self._hooked(layer)]
         try:
             with torch.inference_mode():
-                result = model(torch.tensor([self.ids]), **self._positions(), **_uncached(model))
+                return self.model(torch.tensor([self.ids]), **self._positions(), **uncached(self.model))
         finally:
             for hook in hooks:
                 hook.remove()
-        self.logits = result.logits[0].numpy() if hasattr(result, "logits") else None
 
     def site(self, name: str, layer: int) -> np.ndarray:
         """What passed there after all changes, with the axes of `anatomy.sites`."""
         values = self._seen[name, layer]
         return values.swapaxes(0, 1) if name in _BY_HEAD else values
+
+    def write(self, name: str, layer: int) -> np.ndarray:
+        """What a part writes, [pos d_model]: where norms stand before the parts, what the stream became less what it
+        was."""
+        if self._kind.mid_made:
+            return self._seen[name, layer]
+        before, after = ("resid_pre", "resid_mid") if name == "attn_out" else ("resid_mid", "resid_post")
+        return self._seen[after, layer] - self._seen[before, layer]
 
     def _positions(self) -> dict[str, Tensor]:
         """Other position numbers, where a change asks for them. The mask that is spelt out keeps the library from
@@ -97,9 +82,10 @@ class Changed:
         return {"position_ids": places[None], "attention_mask": torch.ones_like(places)[None]} if moves else {}
 
     def _hooked(self, layer: int) -> list[Any]:
-        kind = _KINDS.get(self.model.config.model_type, _LLAMA)
+        kind = self._kind
         whole = self.model.base_model.get_submodule(kind.layer.format(layer))
         setattr(whole.get_submodule(kind.attention), _PASS, self)
+        setattr(whole.get_submodule(kind.attention), _PLACE, layer)
         attention, ffn, mid = (whole.get_submodule(path) for path in (kind.attn_out, kind.ffn_out, kind.mid))
         hooks = [
             whole.register_forward_pre_hook(self._entering("resid_pre", layer), with_kwargs=True),
@@ -110,7 +96,12 @@ class Changed:
             whole.register_forward_hook(self._leaving("resid_post", layer)),
         ]
         if kind.mid_made:
-            return [*hooks, mid.register_forward_hook(self._leaving("resid_mid", layer))]
+            norms = zip(_SUMS, kind.norms, strict=True)
+            alone = [
+                whole.get_submodule(path).register_forward_pre_hook(self._alone(stream, layer))
+                for stream, path in norms
+            ]
+            return [*hooks, *alone, mid.register_forward_hook(self._leaving("resid_mid", layer))]
         return [*hooks, mid.register_forward_pre_hook(self._in_place("resid_mid", layer))]
 
     def _entering(self, site: str, layer: int) -> Callable[..., Any]:
@@ -135,8 +126,23 @@ class Changed:
 
         return hook
 
+    def _alone(self, stream: str, layer: int) -> Callable[..., Any]:
+        """Of a norm that reads a sum."""
+
+        def hook(module: nn.Module, args: tuple) -> tuple[Tensor]:
+            return (self._without_skip(stream, layer, args[0]),)
+
+        return hook
+
+    def _without_skip(self, stream: str, layer: int, passing: Tensor) -> Tensor:
+        """A sum, or where its skip connection is left out what the part before it writes."""
+        skip, write = _SUMS[stream]
+        return torch.from_numpy(self._seen[write, layer])[None] if is_without(self.asked, skip, layer) else passing
+
     def _flat(self, site: str, layer: int, passing: Tensor) -> Tensor:
         """passing: [1 pos width], of z [1 pos head·d_head]."""
+        if site in _SUMS and not self._kind.mid_made:
+            passing = self._without_skip(site, layer, passing)
         values = passing[0].unflatten(-1, (self._heads, -1)) if site == "z" else passing[0]
         return self.changed(site, layer, values).reshape(passing.shape)
 
@@ -145,7 +151,7 @@ class Changed:
         than 0."""
         values = passing.double().numpy()
         for made, sources in self._changes:
-            if (made.site, made.layer) == (site, layer):
+            if _is_made(made, site, layer):
                 theirs = tuple(source._seen[site, layer].astype(np.float64) for source in sources)
                 pairs = tuple(by_token(tuple(self.ids), tuple(source.ids)).both for source in sources)
                 here = _Here(made, self._part(made), self.model, theirs, pairs, allowed)
@@ -164,7 +170,14 @@ class Changed:
         return slice(chosen[0], chosen[0] + 1) if chosen else slice(None)
 
 
-def _uncached(model: PreTrainedModel) -> dict[str, bool]:
+def _is_made(made: Intervention, site: str, layer: int) -> bool:
+    """Whether values that pass a site are changed: what a layer writes too, where that is left out."""
+    written = (made.site, made.op) == ("layer", "drop") and site in ("attn_out", "ffn_out")
+    return (made.site == site or written) and made.layer in (None, layer)
+
+
+def uncached(model: PreTrainedModel) -> dict[str, bool]:
+    """What a model is told so that it keeps no keys and values, where it would."""
     return {"use_cache": False} if model.config.model_type not in ("t5", "bert") else {}
 
 
@@ -214,6 +227,10 @@ def _mean(values: np.ndarray, here: _Here) -> np.ndarray:
     return np.broadcast_to(every.mean(0), values.shape)
 
 
+def _average(values: np.ndarray, here: _Here) -> np.ndarray:
+    return np.broadcast_to(values[:, here.part].mean(1, keepdims=True), values.shape)
+
+
 def _add(values: np.ndarray, here: _Here) -> np.ndarray:
     if here.made.token is None:
         return values + here.made.amount * (here.theirs[0].mean(0) - values.mean(0))
@@ -249,6 +266,8 @@ _OPS: dict[str, Callable[[np.ndarray, _Here], np.ndarray]] = {
     "zero": _zero,
     "scale": _scale,
     "mean": _mean,
+    "average": _average,
+    "drop": _zero,
     "add": _add,
     "noise": _noise,
     "patch": _patch,
@@ -267,7 +286,7 @@ def _attend(
 ) -> tuple[Tensor, Tensor]:
     """Attention as the library's eager functions compute it, with the changes of the pass that is going on."""
     run: Changed = getattr(module, _PASS)
-    layer: int = module.layer_idx  # type: ignore[assignment]
+    layer: int = getattr(module, _PLACE)
     query, key, value = (
         run.changed(site, layer, states[0].transpose(0, 1)).transpose(0, 1)  # [head pos d_head]
         for site, states in (("q", query), ("k", key), ("v", value))
@@ -276,7 +295,8 @@ def _attend(
     key, value = key.repeat_interleave(group, 0), value.repeat_interleave(group, 0)
     scores = query @ key.transpose(1, 2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
     scores = scores if position_bias is None else scores + position_bias[0]
-    mask = torch.zeros(1, *scores.shape[1:]) if attention_mask is None else attention_mask[0]
+    unmasked = attention_mask is None or is_without(run.asked, "mask")
+    mask = torch.zeros(1, *scores.shape[1:]) if unmasked else attention_mask[0]
     pattern = (scores + mask).softmax(-1)  # [head pos src]
     allowed = (mask == 0).transpose(0, 1).numpy()  # [pos 1 src]
     pattern = run.changed("pattern", layer, pattern.transpose(0, 1), allowed).transpose(0, 1)

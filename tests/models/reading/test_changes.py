@@ -15,16 +15,28 @@ from anatomy.alignment import by_token
 from anatomy.interventions import PLACES, POSITIONS
 from anatomy.refused import Refused
 from anatomy.request import Intervention, Op, Run, Want
-from anatomy.trace import Trace
 from models.local import estimate
 from models.local.engine import LocalEngine
 from tests.models.long import long_engine, text_of
-from tests.models.reading.plain_changes import Changed, Cut, greedy
+from tests.models.reading.against_plain import (
+    FLOAT32,
+    LAYERS,
+    TEXT,
+    cut,
+    ends,
+    gap,
+    gaps,
+    plain,
+    run_of,
+    same,
+    streams,
+    worst,
+)
+from tests.models.reading.plain_changes import Changed, greedy
 from tests.models.real import plain_model, real_engine
 from tests.models.reference import Plain
 from tests.models.tiny import MODELS, new_tiny_engine, tiny_engine, tiny_model
 
-TEXT = "the cat, the hat"
 SOURCE, FURTHER = "a cat and the other hat", "mat, bat"
 AT_LENGTH = ("llama", "mistral", "gpt2", "bert", "t5")  # the others are built as one of these but for a detail
 KINDS = tuple(
@@ -32,11 +44,10 @@ KINDS = tuple(
     for kind in (*MODELS, "qwen2-mixed", "t5-gated")
 )
 GROUPED = ("llama", "mistral", "qwen2")  # several query heads read one key/value head
-LAYERS = 3
-FLOAT32 = 1e-5  # of the largest number: rounding in another order
-SITES = tuple(site for site in PLACES if site != POSITIONS)
+SITES = tuple(site for site, place in PLACES.items() if not place.whole)
 SITES_AND_OPS = tuple((site, op) for site in SITES for op in PLACES[site].ops)
 # What is chosen of each place, one after the other: heads, key/value heads, neurons, positions, everything.
+_OF_GROUPS = ({}, {"kv": 1}, {"pos": 14}, {"kv": 0, "pos": 5})
 _OF_QUERY_HEADS = ({}, {"head": 1}, {"kv": 1, "pos": 5}, {"head": 3, "pos": 14})
 _OF_KEY_VALUE_HEADS = ({}, {"kv": 1}, {"kv": 0, "pos": 5})
 _OF_NEURONS = ({}, {"neuron": 11}, {"neuron": 35, "pos": 5})
@@ -49,19 +60,6 @@ PARTS = {
 }
 
 
-def cut(run: Run) -> list[int]:
-    return [*run.text.encode(), *run.tail]
-
-
-@cache
-def plain(kind: str) -> PreTrainedModel:
-    return tiny_model(kind)
-
-
-def run_of(engine: LocalEngine, *interventions: Intervention, text: str = TEXT) -> Run:
-    return Run(engine.spec.id, text, interventions=interventions)
-
-
 def how(engine: LocalEngine, site: str, op: Op) -> list[dict[str, Any]]:
     """What an operation can be told at a site, in every way."""
     one, other = (run_of(engine, text=text) for text in (SOURCE, FURTHER))
@@ -71,6 +69,7 @@ def how(engine: LocalEngine, site: str, op: Op) -> list[dict[str, Any]]:
         "zero": [{}],
         "scale": [{"amount": -1.5}, {"amount": 0.25}],
         "mean": [{}] if site == "pattern" else [{}, {"sources": (one, other)}, {"sources": (changed,)}],
+        "average": [{}],
         "add": [*toward, {"amount": 0.7, "sources": (one,)}, {"amount": -2.0, "sources": (other,)}],
         "noise": [{"amount": 0.5, "seed": 3}, {"amount": 2.0}],
         "patch": [{"sources": (one,)}, {"sources": (changed,)}, {"sources": (other,)}],
@@ -79,56 +78,10 @@ def how(engine: LocalEngine, site: str, op: Op) -> list[dict[str, Any]]:
 
 def made(engine: LocalEngine, site: str, op: Op) -> Iterator[Intervention]:
     """As many interventions as every part and every way of telling occur in, in all layers."""
-    parts, ways = PARTS[site], how(engine, site, op)
+    parts, ways = _OF_GROUPS if op == "average" else PARTS[site], how(engine, site, op)
     for number in range(max(len(parts), len(ways))):
         where = parts[number % len(parts)] | ways[number % len(ways)]
         yield Intervention(site, op, (LAYERS - 1 - number) % LAYERS, **where)
-
-
-def ends(engine: LocalEngine, tokens: int = len(TEXT)) -> list[Want]:
-    """What the model gives in the end: the last stream, and the logits of a model that has a head."""
-    logits = [Want("logits", pos=pos) for pos in range(tokens)] if engine.spec.head else []
-    return [Want("resid_post", engine.spec.layers - 1), *logits]
-
-
-def streams() -> list[Want]:
-    return [Want(f"resid_{place}", layer) for place in ("pre", "mid", "post") for layer in range(LAYERS)]
-
-
-def gap(found: np.ndarray, expected: np.ndarray) -> float:
-    """The largest difference as a share of the largest number."""
-    assert found.shape == expected.shape
-    return float(np.abs(found - expected).max() / max(float(np.abs(expected).max()), 1e-3))
-
-
-def gaps(engine: LocalEngine, model: PreTrainedModel, run: Run, cutting: Cut = cut) -> dict[Want, float]:
-    """How far the engine is from the plain model, at what is changed, in all streams of the changed layers and in the
-    end."""
-    reference = Changed(model, run, cutting)
-    places = {Want(one.site, one.layer) for one in run.interventions if one.site != POSITIONS}
-    around = {Want(site, place.layer) for place in places for site in ("resid_pre", "resid_mid", "resid_post", "z")}
-    wants = [*(places | around), *ends(engine, len(reference.ids))]
-    trace = engine.run(run, wants)
-    return {want: gap(trace[want], _expected(reference, want)) for want in wants}
-
-
-def _expected(reference: Changed, want: Want) -> np.ndarray:
-    if want.site == "logits":
-        assert reference.logits is not None
-        return reference.logits[want.pos]
-    assert want.layer is not None
-    return reference.site(want.site, want.layer)
-
-
-def worst(found: dict[Want, float], most: float = FLOAT32) -> dict[str, float]:
-    """Those that are too far away."""
-    return {str(want): far for want, far in found.items() if not far <= most}
-
-
-def same(one: Trace, other: Trace, wants: list[Want]) -> None:
-    """Every bit is the same."""
-    for want in wants:
-        np.testing.assert_array_equal(one[want], other[want], err_msg=str(want))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -170,13 +123,15 @@ def test_a_change_is_what_a_plain_model_changed_by_hooks_gives(kind: str, site: 
 @pytest.mark.parametrize("kind", ["llama", "bert"])
 def test_every_change_but_a_shift_of_all_keys_can_be_seen_in_the_end(kind: str) -> None:
     """Or the comparison with the reference would say nothing. Softmax does not see what is added to every score of a
-    row: q·(k + d) = q·k + q·d. In the first layer equal tokens may have equal values, so a patch there is left out."""
+    row: q·(k + d) = q·k + q·d. The average of one head is itself. In the first layer equal tokens may have equal
+    values, so a patch there is left out."""
     engine, last = tiny_engine(kind), LAYERS - 1
     before = Changed(plain(kind), run_of(engine), cut).site("resid_post", last)
     for site, op in SITES_AND_OPS:
         for one in made(engine, site, op):
             moved = gap(Changed(plain(kind), run_of(engine, one), cut).site("resid_post", last), before)
-            if (site, op, one.pos) == ("k", "add", None):
+            alone = op == "average" and one.kv is not None and engine.spec.n_kv == engine.spec.n_heads
+            if (site, op, one.pos) == ("k", "add", None) or alone:
                 assert moved < 1e-6
             else:
                 assert moved > 1e-4 or (op, one.layer) == ("patch", 0), one
@@ -397,8 +352,9 @@ def test_weights_of_a_long_text_are_changed_block_by_block_and_head_by_head_alik
     text, source = words[: 3 * 150], Run(engine.spec.id, words[3 * 7 :])
     told: dict[str, Any] = {"sources": (source,)} if op == "patch" else {}
     told |= {"amount": 0.8} if op in ("scale", "noise") else {}
+    of_some: dict[str, Any] = {"kv": 1} if op == "average" else {"head": 2}
     chain = (
-        Intervention("pattern", op, 1, head=2, **told),
+        Intervention("pattern", op, 1, **of_some, **told),
         Intervention("pattern", op, 1, pos=140, **told),
         Intervention("pattern", op, 2, **told),
     )
@@ -493,6 +449,13 @@ def _real_changes(engine: LocalEngine, towards: int) -> dict[str, Intervention]:
         "the stream of another text": Intervention("resid_pre", "patch", 20, sources=(source,)),
         "weights of another text": Intervention("pattern", "patch", 9, sources=(source,)),
         "a token's direction": Intervention("resid_mid", "add", 15, amount=0.5, token=towards),
+        "two layers swapped": Intervention("layer", "swap", 10, other=11),
+        "a layer left out": Intervention("layer", "drop", 17),
+        "no mask": Intervention("mask", "drop"),
+        "no norm before an FFN": Intervention("ffn_norm", "drop", 20),
+        "no skip connection around an attention": Intervention("attn_skip", "drop", 12),
+        "embeddings shuffled": Intervention("embedding", "shuffle", seed=1),
+        "heads averaged": Intervention("pattern", "average", 4),
     }
 
 

@@ -175,11 +175,14 @@ def test_an_edited_run_leaves_the_model_as_it_was() -> None:
         (Intervention("attn_out", "zero", 3), "tiny-llama has layers 0 to 2, not 3"),
         (Intervention("attn_out", "zero", -1), "has layers 0 to 2, not -1"),
         (Intervention("ffn_out", "zero"), "Say in which layer “ffn_out” is to be changed"),
-        (Intervention("positions", "zero", 1), "the same in every layer: leave layer 1 out"),
+        (Intervention("positions", "zero", 1), "“positions” is no part of one layer: leave layer 1 out of the change"),
         (Intervention("positions", "add", amount=49), "at positions 49 to 64; tiny-llama has 0 to 63: add less"),
         (Intervention("positions", "add", amount=-1), "at positions −1 to 14"),
         (Intervention("attn_out", "add", 0, amount=2), "Say which direction is added"),
-        (Intervention("pattern", "add", 0), "“add” cannot be done at “pattern”. What can is: zero, mean, scale"),
+        (
+            Intervention("pattern", "add", 0),
+            "“add” cannot be done at “pattern”. What can is: zero, mean, average, scale",
+        ),
         (Intervention("scores", "zero", 0), "Nothing can be changed at “scores”. Places are: pattern, q, k"),
     ],
 )
