@@ -24,7 +24,7 @@ from models.reading.layer_inputs import LayerInputs
 from models.reading.recorder import recording, silent
 
 _OVERFLOWN = N_(
-    "With these changes the numbers of the run become larger than a computer's float32 holds, so no token follows: "
+    "With these changes the numbers of the run become too large for float32, so no token follows: "
     "change less, or at fewer places."
 )
 

@@ -65,8 +65,7 @@ _OVERFLOWN = N_(
     "less, or at fewer places."
 )
 _UNREADABLE = N_(
-    "With these changes the logits of the run become larger than a computer's float32 holds: change less, or leave no "
-    "norm out."
+    "With these changes the logits of the run become too large for float32: change less, or leave no norm out."
 )
 _CHECK_TEXT = "The cat sat on the mat, and then the cat sat on the"
 _FEW, _SPREAD = 6, 13  # different tokens that are too few to check with; tokens that are taken in their place
