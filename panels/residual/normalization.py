@@ -135,12 +135,44 @@ def caption(token: NormedToken) -> str:
 def _place(token: NormedToken) -> str:
     """Where the norm stands in the block, in words."""
     values = {"layer": token.layer, "norm": _(_KINDS[token.spec.norm.kind]), "part": _(_PARTS[token.which])}
+    if token.steps.left_out.made:
+        return _left_out(token, values)
+    if token.steps.skipped.made:
+        return _alone(token, values)
     if follows_sum(token.spec):
         return _("In layer {layer} {norm} follows the sum of the stream and {part}'s write.", **values)
     return _(
         "In layer {layer} {norm} stands before {part}, which reads its result; the stream itself goes on unchanged.",
         **values,
     )
+
+
+def _left_out(token: NormedToken, values: dict[str, object]) -> str:
+    """The same where this run leaves the norm out. values: what the plain sentence names."""
+    template = N_(
+        "In layer {layer} {norm} stands before {part} and is left out in this run ({change}): {part} reads the stream "
+        "as it is. What the norm would make of it is this."
+    )
+    if follows_sum(token.spec):
+        template = N_(
+            "In layer {layer} {norm} follows {part} and is left out in this run ({change}): what it would read goes on "
+            "as it is. What the norm would make of it is this."
+        )
+    return _(template, change=token.steps.left_out.says, **values)
+
+
+def _alone(token: NormedToken, values: dict[str, object]) -> str:
+    """The same where this run leaves out the skip connection around the part. values: what the plain sentence names."""
+    template = N_(
+        "In layer {layer} {norm} stands before {part}, which reads its result; the stream itself ends here, as the "
+        "skip connection around {part} is left out in this run."
+    )
+    if follows_sum(token.spec):
+        template = N_(
+            "In layer {layer} {norm} follows {part}'s write alone: the skip connection around {part} is left out in "
+            "this run."
+        )
+    return _(template, **values)
 
 
 def _divides(token: NormedToken) -> str:
@@ -211,6 +243,16 @@ def formula(token: NormedToken) -> str:
 def _compared(steps: Normed) -> str:
     """The formula's result against the model's own, unless something is changed in between."""
     off = rounding(steps.off, steps.after)
+    if steps.left_out.made:
+        return ngettext(
+            "the norm is left out in this run ({change}): over the {count} number, largest difference {off} from what "
+            "goes on in its place",
+            "the norm is left out in this run ({change}): over all {count} numbers, largest difference {off} from what "
+            "goes on in its place",
+            len(steps.before),
+            change=steps.left_out.says,
+            off=off,
+        )
     if steps.parts:
         return ngettext(
             "a change of this run comes after the norm ({change}): over the {count} number, largest difference {off} "
