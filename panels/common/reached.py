@@ -15,7 +15,9 @@ from viz.what_if import in_short
 _WRITES = frozenset({"attn_out", "ffn_out", "dla_parts", "norm_attn", "norm_ffn", "cos_attn", "cos_ffn"})
 _WEIGHTS = ("pattern", "pattern_max", "pattern_mean", "head_maps")
 _ROWS = frozenset({"tok_embed", "near_ids", "near_cos", "near_rows"})
-_AHEAD = frozenset({"next_ids", "logits", "lens_ids", "lens_kl", "watch_ids", "dla_parts"})  # what is to come next
+_AHEAD = frozenset(
+    {"next_ids", "logits", "lens_ids", "lens_kl", "watch_ids", "dla_parts", "surprisal"}
+)  # what is to come next
 _COUNTED_FFN = N_("What the change puts into the stream counts to the FFN's write in layer {layer}.")
 _COUNTED_ATTENTION = N_("What the change puts into the stream counts to attention's write in layer {layer}.")
 _TAKEN_OFF_FFN = N_(

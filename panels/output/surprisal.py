@@ -170,13 +170,10 @@ def _chosen(surprisals: Surprisals) -> str:
 
 # Of a run without the causal mask; by whether only a part of the word has a surprisal.
 _IN_SIGHT = {
-    False: N_(
-        "In this run every token sees the whole text: with itself in sight, {token} had a probability of {share}, a "
-        "surprisal of {value} nats."
-    ),
+    False: N_("With itself in sight, {token} had a probability of {share}: a surprisal of {value} nats."),
     True: N_(
-        "In this run every token sees the whole text: with itself in sight, {token} without its first token had a "
-        "probability of {share}, a surprisal of {value} nats."
+        "With itself in sight, {token} without its first token had a probability of {share}: a surprisal of {value} "
+        "nats."
     ),
 }
 
