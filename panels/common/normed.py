@@ -61,7 +61,9 @@ class Normed:
 
     @property
     def given(self) -> Float[np.ndarray, " d_model"]:
-        """What the norm gives: by the formula where what goes on is something else."""
+        """What the norm gives: by the formula where what goes on is something else, unless the norm is left out."""
+        if self.left_out.made:
+            return self.after
         return self.by_formula.astype(self.after.dtype) if self.parts else self.after
 
 
