@@ -232,6 +232,10 @@ class ModelSpec:
             return self
         return replace(self, scales=tuple(self.scales[running.get(place, place)] for place in range(self.layers)))
 
+    def without_final_norm(self) -> "ModelSpec":
+        """The same where the output layer reads the stream as it leaves the last layer."""
+        return replace(self, paths=replace(self.paths, final_norm=""))
+
     def doubt(self, facts: Iterable[str]) -> Sentence | None:
         """Why what rests on these facts (`anatomy.facts`) is not shown; None where all of them hold."""
         return next((doubt.sentence for doubt in self.doubts if doubt.fact in set(facts)), None)

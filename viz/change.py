@@ -101,6 +101,11 @@ class _Part:
         return np.isfinite(self.apart)
 
     @property
+    def alone(self) -> bool:
+        """Whether one of the two has a number where the other has none, as where one of them has a mask."""
+        return bool((np.isfinite(self.made.first) != np.isfinite(self.made.second)).any())
+
+    @property
     def sizes(self) -> Float[np.ndarray, " number"]:
         """How large each change is, 0 where it is none."""
         return np.abs(np.where(self.there, self.apart, 0.0))
@@ -296,9 +301,13 @@ def _says_marks(difference: Description) -> str:
 
 
 def _says_alone(difference: Description) -> str:
-    """That rows which one figure alone shows are left out; "" where a grid's marks say it, or there are none."""
-    labels = () if isinstance(difference, Grid) else _labels(difference)
-    if not any(label.startswith(tuple(RUNS.marks.values())) for label in labels):
+    """That rows, or cells of a grid, which one figure alone shows are left out; "" where a grid's marks say it, or
+    where there are none."""
+    if isinstance(difference, Grid):
+        lone = not _says_marks(difference) and any(part.alone for part in _parts(difference))
+    else:
+        lone = any(label.startswith(tuple(RUNS.marks.values())) for label in _labels(difference))
+    if not lone:
         return ""
     return _("What one of the two alone shows is left out of this: it may change more.")
 

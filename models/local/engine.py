@@ -238,10 +238,12 @@ class LocalEngine:
 
     def _spec_of(self, run: Run, tokens: int) -> ModelSpec:
         """The model as it is on one run: how it turns queries and keys may depend on the text's length, its layers may
-        be swapped, and its mask left out."""
+        be swapped, its mask and its final norm left out."""
         spec = self.spec.on(1 + interventions.numbers(run.interventions, tokens)[1])
         spec = spec.swapped(interventions.swapped(run.interventions))
-        return spec.unmasked() if any(one.site == interventions.MASK for one in run.interventions) else spec
+        changed = {one.site for one in run.interventions}
+        spec = spec.unmasked() if interventions.MASK in changed else spec
+        return spec.without_final_norm() if interventions.FINAL_NORM in changed else spec
 
     def run(
         self,

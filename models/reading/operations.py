@@ -14,6 +14,7 @@ from torch import Tensor
 
 from anatomy.interventions import PLACES
 from anatomy.request import Intervention, Op
+from anatomy.shuffled import order
 from models.reading.attended import Attended
 
 _SITES = tuple(PLACES)
@@ -126,8 +127,8 @@ def drawn(of: Intervention, shape: torch.Size) -> Float[Tensor, "*head pos width
 
 @cache
 def shuffled(seed: int, count: int) -> Int[Tensor, " row"]:
-    """The numbers from 0 to below count in an order drawn at random; NumPy's own generator (PCG64) draws it."""
-    return torch.from_numpy(np.random.default_rng(seed).permutation(count))
+    """The numbers from 0 to below count in an order drawn at random."""
+    return torch.from_numpy(order(seed, count).copy())
 
 
 def _patch(made: Made, values: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ class LogitDecomposition:
     constants    what no part brings: biases of the final norm and the output layer
     heads        [layer head] what each head adds, the output projection's bias apart
     own          the model's own logit, or difference of two
-    divisor      what the final norm divided the stream by
+    divisor      what the final norm divided the stream by; 1 where a run leaves it out
     """
 
     best: str
@@ -132,7 +132,10 @@ def logit_decomposition(trace: Trace, view: Fitted) -> LogitDecomposition:
 
 
 def _divisor(trace: Trace, view: Fitted) -> float:
-    """Root mean square of the final stream, or its deviation where the norm takes the mean off first."""
+    """Root mean square of the final stream, or its deviation where the norm takes the mean off first; 1 where the norm
+    is left out."""
+    if not trace.spec.paths.final_norm:
+        return 1.0
     stream = trace[Want("resid_post", trace.spec.layers - 1, pos=view.pos)].astype(np.float64)
     centre = stream.mean() if trace.spec.norm.kind == "layer" else 0.0
     return float(np.sqrt(((stream - centre) ** 2).mean() + trace.spec.norm.eps))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.interventions import ATTENTION_NORM, ATTENTION_SKIP, FFN_NORM, FFN_SKIP, LAYER
 from anatomy.measure import layer_normalized, rms_normalized
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -15,6 +16,7 @@ from panels.common.touched import NOTHING, Touched
 ATTENTION, FFN = 0, 1
 # For attention's norm and the FFN's: the stream, the write, what the part reads, the stream after the sum.
 _SITES = (("resid_pre", "attn_out", "attn_in", "resid_mid"), ("resid_mid", "ffn_out", "ffn_in", "resid_post"))
+_PLACES = ((ATTENTION_NORM, ATTENTION_SKIP), (FFN_NORM, FFN_SKIP))  # where a norm and the sum beside it are left out
 _PARAMETERS = (("attn_gain", "attn_norm_bias"), ("ffn_gain", "ffn_norm_bias"))
 
 
@@ -22,12 +24,15 @@ _PARAMETERS = (("attn_gain", "attn_norm_bias"), ("ffn_gain", "ffn_norm_bias"))
 class Normed:
     """One token's vector on its way through one norm; all [d_model].
 
-    before   what the norm reads: the stream, or the sum with the write where the norm follows the sum
+    before   what the norm reads: the stream, or the sum with the write where the norm follows the sum; the write alone
+             where this run leaves out the skip connection that the sum is made by
     unit     the same, normalized
     gain     factor per dimension
     bias     what is added per dimension; None for RMSNorm
     after    what the model's own norm gives, or what goes on in its place
     changed  changes between the two
+    left_out those that leave the norm out, so that what it reads goes on in the place of what it would give
+    skipped  those that leave out the skip connection around the part, so that the stream does not go on beside it
     """
 
     before: Float[np.ndarray, " d_model"]
@@ -36,6 +41,8 @@ class Normed:
     bias: Float[np.ndarray, " d_model"] | None
     after: Float[np.ndarray, " d_model"]
     changed: Touched = NOTHING
+    left_out: Touched = NOTHING
+    skipped: Touched = NOTHING
 
     @property
     def by_formula(self) -> Float[np.ndarray, " d_model"]:
@@ -50,11 +57,13 @@ class Normed:
     @property
     def parts(self) -> bool:
         """Whether something is changed after the norm, so that what goes on is not what it gives."""
-        return self.changed.part(self.off, self.after)
+        return bool(self.left_out.made) or self.changed.part(self.off, self.after)
 
     @property
     def given(self) -> Float[np.ndarray, " d_model"]:
-        """What the norm gives: by the formula where what goes on is something else."""
+        """What the norm gives: by the formula where what goes on is something else, unless the norm is left out."""
+        if self.left_out.made:
+            return self.after
         return self.by_formula.astype(self.after.dtype) if self.parts else self.after
 
 
@@ -71,9 +80,15 @@ def needs(spec: ModelSpec, which: int, layer: int, pos: int) -> Sequence[Want]:
 def normed(trace: Trace, which: int, layer: int, pos: int) -> Normed:
     """One token at one norm of a layer. which: ATTENTION or FFN."""
     spec = trace.spec
-    before = np.stack([trace[want] for want in _before(spec, which, layer, pos)]).sum(axis=0, dtype=np.float64)
+    norm, skip = _PLACES[which]
+    skipped = Touched.of(trace, layer, skip)
+    read = _before(spec, which, layer, pos)[-1 if skipped.made else 0 :]
+    before = np.stack([trace[want] for want in read]).sum(axis=0, dtype=np.float64)
     gain, *bias = (trace[want] for want in _parameters(spec, which, layer))
     formula = rms_normalized if spec.norm.kind == "rms" else layer_normalized
+    left_out = Touched.of(trace, layer, norm)
+    if follows_sum(spec):
+        left_out += Touched.of(trace, layer, LAYER).of_ops("drop")
     return Normed(
         before=before,
         unit=formula(before, spec.norm.eps),
@@ -81,6 +96,8 @@ def normed(trace: Trace, which: int, layer: int, pos: int) -> Normed:
         bias=bias[0] if bias else None,
         after=trace[_after(spec, which, layer, pos)],
         changed=Touched.of(trace, layer, _SITES[which][3], pos=pos) if follows_sum(spec) else NOTHING,
+        left_out=left_out,
+        skipped=skipped,
     )
 
 

@@ -3,15 +3,31 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from anatomy.interventions import ATTENTION_SKIP, EMBEDDING, FFN_SKIP, LAYER, MASK, at, in_every_layer, swapped
 from anatomy.language import N_, _
 from anatomy.request import Intervention, Want
+from anatomy.sites import SITES
 from anatomy.spec import ModelSpec
 from anatomy.view import Fitted
+from viz.format import listed
+from viz.what_if import in_short
 
 _WRITES = frozenset({"attn_out", "ffn_out", "dla_parts", "norm_attn", "norm_ffn", "cos_attn", "cos_ffn"})
-_WEIGHTS = ("pattern", "pattern_max", "pattern_mean")
+_WEIGHTS = ("pattern", "pattern_max", "pattern_mean", "head_maps")
+_ROWS = frozenset({"tok_embed", "near_ids", "near_cos", "near_rows"})
+_AHEAD = frozenset(
+    {"next_ids", "logits", "lens_ids", "lens_kl", "watch_ids", "dla_parts", "surprisal"}
+)  # what is to come next
 _COUNTED_FFN = N_("What the change puts into the stream counts to the FFN's write in layer {layer}.")
 _COUNTED_ATTENTION = N_("What the change puts into the stream counts to attention's write in layer {layer}.")
+_TAKEN_OFF_FFN = N_(
+    "Where the skip connection around the FFN is left out ({change}), what the stream brought is taken off in the "
+    "FFN's write."
+)
+_TAKEN_OFF_ATTENTION = N_(
+    "Where the skip connection around attention is left out ({change}), what the stream brought is taken off in "
+    "attention's write."
+)
 
 
 @dataclass(frozen=True)
@@ -23,13 +39,21 @@ class _Part:
 
 
 def remark(spec: ModelSpec, view: Fitted, wants: Iterable[Want]) -> str:
-    """What is to be known beside a panel's sentence: which write a change of the stream counts to, and that a head goes
-    on looking where it looked when its output is changed. "" where nothing is. wants: what the panel reads."""
+    """What is to be known beside a panel's sentence: which write a change of the stream counts to, that a head goes on
+    looking where it looked when its output is changed, and where a part of the architecture is another one than the
+    sentence takes for granted. "" where nothing is. wants: what the panel reads."""
     if view.changed is None:
         return ""
     asked = tuple(wants)
     made = view.changed.interventions
-    return " ".join((*_counted(spec, made, asked), *_looking(view, made, asked)))
+    says = (_counted, _skipping), (_looking, _alike, _at_once), (_left_out, _swapped, _shuffled)
+    return " ".join(
+        (
+            *(sentence for each in says[0] for sentence in each(spec, made, asked)),
+            *(sentence for each in says[1] for sentence in each(view, made, asked)),
+            *(sentence for each in says[2] for sentence in each(made, asked)),
+        )
+    )
 
 
 def _counted(spec: ModelSpec, made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:
@@ -57,3 +81,75 @@ def _looking(view: Fitted, made: Iterable[Intervention], wants: tuple[Want, ...]
     shown = any(want.site in _WEIGHTS and want.layer == view.layer for want in wants)
     if shown and any(one.site == "z" and one.layer == view.layer and one.head in (None, view.head) for one in made):
         yield _("The head looks there as before; what it has read there is changed on its way on.")
+
+
+def _skipping(spec: ModelSpec, made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:
+    """Which write a skip connection that is left out counts to, where norms stand before the parts."""
+    if spec.norm.place != "pre":
+        return
+    for skip, says in ((ATTENTION_SKIP, _TAKEN_OFF_ATTENTION), (FFN_SKIP, _TAKEN_OFF_FFN)):
+        found = [one for one in made if one.site == skip]
+        layers = range(spec.layers) if any(map(in_every_layer, found)) else [one.layer for one in found]
+        if any(want.site in _WRITES and (want.layer is None or want.layer in layers) for want in wants) and found:
+            yield _(says, change=in_short(found))
+
+
+def _alike(view: Fitted, made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:
+    """That heads weigh tokens as all of them do on average."""
+    averaged = [one for one in made if one.op == "average"]
+    heads = any({"layer", "head"} <= {*SITES[want.site].axes} and want.site.startswith("head_") for want in wants)
+    shown = any(want.site in _WEIGHTS and want.layer == view.layer for want in wants)
+    found = averaged if heads else at(averaged, "pattern", view.layer) if shown else ()
+    if found:
+        yield _("What the averaged heads look at is the same for each of them ({change}).", change=in_short(found))
+
+
+def _at_once(view: Fitted, made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:
+    """That a token which has another after it is predicted with that one in sight."""
+    ahead = (want for want in wants if want.site in _AHEAD)
+    if any(one.site == MASK for one in made) and any(_within(want, view.length) for want in ahead):
+        yield _("In this run every token sees the whole text: what follows one is in sight where it is predicted.")
+
+
+def _within(want: Want, tokens: int) -> bool:
+    """Whether it is of a token that has another after it."""
+    return tokens > 1 and (want.pos is None or want.pos < tokens - 1)
+
+
+def _left_out(made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:
+    """That the parts of a layer that is left out are computed for nothing."""
+    layers = dict.fromkeys(
+        one.layer for one in made if one.site == LAYER and one.op == "drop" and one.layer is not None
+    )
+    for layer in layers:
+        if any(_reads(want, layer) and _of_part(want) for want in wants):
+            yield _("Layer {layer} is left out in this run: what its parts compute is not written.", layer=layer)
+
+
+def _swapped(made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:
+    """Which layers stand where others did, in what is counted by layers."""
+    running = {place: layer for place, layer in sorted(swapped(made).items()) if place != layer}
+    if any(_reads(want, place) for want in wants for place in running):
+        moved = (_("layer {layer} runs as layer {place}", layer=layer, place=place) for place, layer in running.items())
+        yield _("Layers are counted in the order in which they run: in this run {moved}.", moved=listed(moved))
+
+
+def _reads(want: Want, layer: int) -> bool:
+    """Whether an array is of that layer, alone or among others."""
+    return want.layer == layer or bool({"layer", "part"} & {*SITES[want.site].axes})
+
+
+def _of_part(want: Want) -> bool:
+    """Whether it is of what attention or an FFN computes or writes."""
+    return want.site in _WRITES or SITES[want.site].stage in ("position", "attention", "ffn")
+
+
+def _shuffled(made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:
+    """That what is called a token's row is that of another one."""
+    found = [one for one in made if one.site == EMBEDDING]
+    if found and any(want.site in _ROWS for want in wants):
+        yield _(
+            "In this run each token is given the row of another one, and that is what is called its row here "
+            "({change}).",
+            change=in_short(found),
+        )

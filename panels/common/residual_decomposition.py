@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.interventions import ATTENTION_SKIP, FFN_SKIP
 from anatomy.language import _
 from anatomy.measure import contributions, norms
 from anatomy.request import Want
 from anatomy.spec import LearnedPositions, ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
-from panels.common.normed import ATTENTION, FFN, follows_sum, normed
+from panels.common.normed import ATTENTION, FFN, Normed, follows_sum, normed
 from panels.common.normed import needs as normed_needs
 from panels.common.touched import NOTHING, Touched
 from viz.format import within
@@ -32,6 +33,8 @@ class ResidualDecomposition:
     added    largest number that is added up, or that is normalized
     total    squared length of the final stream; None where every layer has sums of its own
     changed  changes between a sum and what the model holds there
+    skipped  of the chosen layer's two sums, those that leave out the stream, so that the norm reads the write alone;
+             NOTHING twice where all adds up to one sum, as there a write takes the stream off
     """
 
     shares: Float[np.ndarray, "2 layer"]
@@ -42,11 +45,17 @@ class ResidualDecomposition:
     added: float
     total: float | None
     changed: Touched = NOTHING
+    skipped: tuple[Touched, Touched] = (NOTHING, NOTHING)
 
     @property
     def parts(self) -> bool:
         """Whether something is changed in between, so that they are not one."""
         return self.changed.part(self.off, self.size, self.added)
+
+    @property
+    def alone(self) -> Touched:
+        """Changes that leave out the stream of either sum."""
+        return self.skipped[ATTENTION] + self.skipped[FFN]
 
 
 def entrance(spec: ModelSpec) -> str:
@@ -105,6 +114,9 @@ def _by_layer(trace: Trace, view: Fitted) -> ResidualDecomposition:
         for site in ("resid_pre", "resid_mid")
     ]
     pairs = np.stack([np.stack(streams), writes], axis=2)  # [2 layer 2 d_model]
+    for which, skip in ((ATTENTION, ATTENTION_SKIP), (FFN, FFN_SKIP)):
+        left_out = [bool(Touched.of(trace, layer, skip).made) for layer in range(trace.spec.layers)]
+        pairs[which, left_out, 0] = 0.0  # the sum is the write alone
     checked = [normed(trace, which, view.layer, view.pos) for which in (ATTENTION, FFN)]
     return ResidualDecomposition(
         shares=contributions(pairs)[..., 1],
@@ -114,5 +126,11 @@ def _by_layer(trace: Trace, view: Fitted) -> ResidualDecomposition:
         size=max(float(np.abs(each.after).max()) for each in checked),
         added=max(float(np.abs(each.after).max()) for each in checked),
         total=None,
-        changed=checked[0].changed + checked[1].changed,
+        changed=_between(checked[ATTENTION]) + _between(checked[FFN]),
+        skipped=(checked[ATTENTION].skipped, checked[FFN].skipped),
     )
+
+
+def _between(steps: Normed) -> Touched:
+    """Changes between a sum and the stream that follows: all but those by which the sum is another one."""
+    return steps.left_out + steps.changed.without(steps.skipped)

@@ -37,11 +37,17 @@ class Touched:
         return cls(made, tuple("" if one.token is None else trace.names.get(one.token, "") for one in made))
 
     def __add__(self, other: "Touched") -> "Touched":
-        return Touched(self.made + other.made, self.tokens + other.tokens)
+        more = other.without(self)
+        return Touched(self.made + more.made, self.tokens + more.tokens)
 
     def of_ops(self, *ops: Op) -> "Touched":
         """Those of these operations alone."""
         kept = [(one, token) for one, token in zip(self.made, self.tokens, strict=True) if one.op in ops]
+        return Touched(tuple(one for one, _token in kept), tuple(token for _one, token in kept))
+
+    def without(self, other: "Touched") -> "Touched":
+        """All but those of another."""
+        kept = [(one, token) for one, token in zip(self.made, self.tokens, strict=True) if one not in other.made]
         return Touched(tuple(one for one, _token in kept), tuple(token for _one, token in kept))
 
     def part(self, difference: float, *compared: float | np.ndarray) -> bool:

@@ -13,6 +13,7 @@ from anatomy.language import N_, _, ngettext
 from anatomy.measure import POOLED, cosines, norms, principal_plane
 from anatomy.request import Want
 from anatomy.rounding import largest_first
+from anatomy.shuffled import row_of
 from anatomy.spec import ModelSpec
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
@@ -64,6 +65,7 @@ class Plane:
     """The rows that are drawn, each once, on the plane of their largest spread.
 
     token      the chosen one
+    given      number of the row that it is given: its id, unless the run shuffles rows
     row        its row (activation)
     rows       how many the table has
     nearest    label of the row that points most nearly its way
@@ -82,6 +84,7 @@ class Plane:
     """
 
     token: Token
+    given: int
     row: Float[np.ndarray, " d_model"]
     rows: int
     nearest: str
@@ -121,6 +124,7 @@ def read(trace: Trace, view: Fitted) -> Plane:
     near = near_ids[: int(view[NEAR])].tolist()
     return Plane(
         token=token,
+        given=row_of(trace.run.interventions, token.id, trace.spec.vocab),
         row=row,
         rows=trace.spec.vocab,
         nearest=trace.name(int(near_ids[0])),
@@ -190,11 +194,19 @@ def draw(plane: Plane) -> Scatter:
 
 def caption(plane: Plane) -> str:
     """The nearest row of the vocabulary, what was drawn, and how much of the spread the plane holds."""
-    row = _(
+    template = N_(
         "{token} is row {row} of {rows}; the row that points most nearly its way is that of {nearest} "
-        "(cosine {cosine}).",
+        "(cosine {cosine})."
+    )
+    if plane.given != plane.token.id:
+        template = N_(
+            "{token} is given row {row} of {rows} in this run, not its own; the row that points most nearly its way is "
+            "that of {nearest} (cosine {cosine})."
+        )
+    row = _(
+        template,
         token=quoted(plane.token.label),
-        row=thousands(plane.token.id),
+        row=thousands(plane.given),
         rows=thousands(plane.rows),
         nearest=quoted(plane.nearest),
         cosine=cosine(plane.nearness),
@@ -281,7 +293,7 @@ def formula(plane: Plane) -> str:
         (
             _(
                 "row {row} of the table = ({first}, … {count} numbers)   length {length}",
-                row=plane.token.id,
+                row=plane.given,
                 first=", ".join(number(value) for value in plane.row[:4].tolist()),
                 count=thousands(len(plane.row)),
                 length=number(float(norms(plane.row))),

@@ -13,6 +13,7 @@ from anatomy.language import N_, _, ngettext
 from anatomy.measure import norms
 from anatomy.request import Want
 from anatomy.rounding import largest_at, largest_first
+from anatomy.shuffled import row_of
 from anatomy.spec import ModelSpec
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
@@ -54,6 +55,7 @@ class Row:
     """The chosen token's row of the table, and the lengths of all rows of the text.
 
     spec        of the model
+    given       number of the row that the chosen token is given: its id, unless the run shuffles rows
     tokens      of the text
     pos         the chosen token
     as_lengths  whether the lengths are drawn instead of the numbers
@@ -63,6 +65,7 @@ class Row:
     """
 
     spec: ModelSpec
+    given: int
     tokens: tuple[Token, ...]
     pos: int
     as_lengths: bool
@@ -101,6 +104,7 @@ def read(trace: Trace, view: Fitted) -> Row:
     rows = trace[_ROWS]
     return Row(
         spec=trace.spec,
+        given=row_of(trace.run.interventions, trace.tokens[view.pos].id, trace.spec.vocab),
         tokens=trace.tokens,
         pos=view.pos,
         as_lengths=view[SHOWN] == "lengths",
@@ -134,7 +138,7 @@ def _strip(row: Row) -> Grid:
         row_axis=_("dimension"),
         col_axis=_("dimension, counted on"),
         unit=_("activation"),
-        title=_("Row {row} of the embedding table", row=thousands(row.token.id)),
+        title=_("Row {row} of the embedding table", row=thousands(row.given)),
         high=ceiling(row.highest),
         signed=True,
         focus=divmod(row.top, width),
@@ -175,7 +179,7 @@ def _note(row: Row, column: int, length: float) -> str:
 
 def caption(row: Row) -> str:
     """How many numbers, their range, the row's length among the text's, and what else the table is used for."""
-    return " ".join(part for part in (_enters(row), _ranked(row), _tied(row.spec), _dots(row)) if part)
+    return " ".join(part for part in (_enters(row), _ranked(row), _tied(row), _dots(row)) if part)
 
 
 def _dots(row: Row) -> str:
@@ -244,10 +248,17 @@ def _ranked(row: Row) -> str:
     )
 
 
-def _tied(spec: ModelSpec) -> str:
-    if spec.head is None:
+def _tied(row: Row) -> str:
+    if row.spec.head is None:
         return _("This model has no output layer that could share the table.")
-    if spec.tied:
+    if row.spec.tied and row.given != row.token.id:
+        return _(
+            "The output layer is the same table (tied), but there {token} keeps row {own}, its own: in this run it "
+            "enters with another token's.",
+            token=quoted(row.token.label),
+            own=thousands(row.token.id),
+        )
+    if row.spec.tied:
         return _("The output layer is the same table (tied): the row is also what the last vector is scored against.")
     return _("The output layer has a table of its own (untied): this row serves the way in alone.")
 

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
+from anatomy.interventions import LAYER
 from anatomy.language import N_, _, ngettext
 from anatomy.measure import ACTIVATIONS, norms
 from anatomy.request import Want
@@ -70,6 +71,13 @@ class Neurons:
     def parts(self) -> bool:
         """Whether something is changed between the neurons' sum and what the FFN adds, so that they are not one."""
         return self.wrote.part(self.sum_gap, self.written)
+
+    @property
+    def held(self) -> bool:
+        """Whether a change lets another amount of that sum through, none where it is 0."""
+        return any(
+            one.op == "zero" or (one.op == "scale" and one.amount != 1) or one.site == LAYER for one in self.wrote.made
+        )
 
     @cached_property
     def by_function(self) -> Float[np.ndarray, " d_ff"] | None:
@@ -165,6 +173,13 @@ def _adds_up(neurons: Neurons) -> str:
             change=neurons.wrote.says,
             **neurons.added,
         )
+    if neurons.held:
+        return _(
+            "A change of this run comes after that ({change}): of what the down projection makes of all neurons only "
+            "what it lets through is added to the stream (length {length}; difference {gap}).",
+            change=neurons.wrote.says,
+            **neurons.added,
+        )
     if "down" in neurons.spec.biases:
         return _(
             "The sum of all neurons, each times its row of the down projection, and of that projection's bias is what "
@@ -205,6 +220,16 @@ def _total(neurons: Neurons) -> str:
             "({change}): what is added has length {length}, largest difference {gap}",
             "Σ neuron × its row of the down projection, over {count} neurons; a change of this run comes after that "
             "({change}): what is added has length {length}, largest difference {gap}",
+            neurons.spec.d_ff,
+            change=neurons.wrote.says,
+            **neurons.added,
+        )
+    if neurons.held:
+        return ngettext(
+            "Σ neuron × its row of the down projection, over {count} neuron; a change of this run comes after that "
+            "({change}): what it lets through has length {length}, largest difference {gap}",
+            "Σ neuron × its row of the down projection, over {count} neurons; a change of this run comes after that "
+            "({change}): what it lets through has length {length}, largest difference {gap}",
             neurons.spec.d_ff,
             change=neurons.wrote.says,
             **neurons.added,

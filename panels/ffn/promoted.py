@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from anatomy.interventions import LAYER
 from anatomy.language import N_, _, ngettext
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
@@ -51,6 +52,7 @@ class Writers:
 
     layer, token  the chosen layer, and the token's label
     d_ff          neurons of the layer
+    bare          whether this run leaves the final norm out
     centred       whether the final norm takes the mean off before it divides
     neurons       those that write the longest vectors, longest first
     held          changes that let less of what neurons write through
@@ -59,6 +61,7 @@ class Writers:
     layer: int
     token: str
     d_ff: int
+    bare: bool
     centred: bool
     neurons: tuple[Neuron, ...]
     held: Touched
@@ -78,7 +81,9 @@ def read(trace: Trace, view: Fitted) -> Writers:
     )
     spec, token = trace.spec, trace.tokens[view.pos].label
     held = of_ffn(trace, view.layer, view.pos).of_ops("zero", "mean", "patch", "scale")
-    return Writers(view.layer, token, spec.d_ff, spec.norm.kind == "layer", neurons, held)
+    held += Touched.of(trace, view.layer, LAYER).of_ops("drop")
+    bare = not spec.paths.final_norm
+    return Writers(view.layer, token, spec.d_ff, bare, spec.norm.kind == "layer" and not bare, neurons, held)
 
 
 def _named(trace: Trace, ids: np.ndarray, logits: np.ndarray, sign: int) -> tuple[tuple[str, float], ...]:
@@ -127,6 +132,26 @@ def caption(writers: Writers) -> str:
         return _nothing(writers)
     if writers.held.made:
         return _held(writers, first)
+    values = {
+        "layer": writers.layer,
+        "neuron": first.number,
+        "token": quoted(writers.token),
+        "value": number(first.act),
+        "length": number(first.length),
+        "does": _does(first),
+        "every": thousands(writers.d_ff),
+    }
+    if writers.bare:
+        return ngettext(
+            "In layer {layer} neuron {neuron} writes most to {token}: its value, {value}, times its row has length "
+            "{length}. By itself that {does}, as the final norm is left out in this run. Shown is {count} neuron of "
+            "{every}.",
+            "In layer {layer} neuron {neuron} writes most to {token}: its value, {value}, times its row has length "
+            "{length}. By itself that {does}, as the final norm is left out in this run. Shown are {count} neurons of "
+            "{every}.",
+            len(writers.neurons),
+            **values,
+        )
     return ngettext(
         "In layer {layer} neuron {neuron} writes most to {token}: its value, {value}, times its row has length "
         "{length}. By itself that {does}, with the final norm's divisor kept as it was in this run. Shown is {count} "
@@ -135,13 +160,7 @@ def caption(writers: Writers) -> str:
         "{length}. By itself that {does}, with the final norm's divisor kept as it was in this run. Shown are {count} "
         "neurons of {every}.",
         len(writers.neurons),
-        layer=writers.layer,
-        neuron=first.number,
-        token=quoted(writers.token),
-        value=number(first.act),
-        length=number(first.length),
-        does=_does(first),
-        every=thousands(writers.d_ff),
+        **values,
     )
 
 
@@ -165,9 +184,17 @@ def _let_through(writers: Writers) -> str:
 
 def _held(writers: Writers, first: Neuron) -> str:
     """The neuron that writes most where some of what neurons write does not go on."""
-    most = _(
+    template = N_(
         "In layer {layer} neuron {neuron} writes most to {token}: with the value {value} a vector of length {length}. "
-        "By itself that {does}, with the final norm's divisor kept as it was in this run.",
+        "By itself that {does}, with the final norm's divisor kept as it was in this run."
+    )
+    if writers.bare:
+        template = N_(
+            "In layer {layer} neuron {neuron} writes most to {token}: with the value {value} a vector of length "
+            "{length}. By itself that {does}, as the final norm is left out in this run."
+        )
+    most = _(
+        template,
         layer=writers.layer,
         neuron=first.number,
         token=quoted(writers.token),
@@ -244,6 +271,8 @@ def _length(writers: Writers, first: Neuron) -> str:
 
 def _logits(writers: Writers) -> str:
     """How a write becomes logits."""
+    if writers.bare:
+        return _("logits = write · row of each token of the output layer: the final norm is left out in this run")
     if writers.centred:
         return _(
             "logits = (write − its mean) × gain of the final norm / divisor · row of each token of the output layer"

@@ -117,7 +117,9 @@ def caption(attribution: Attribution) -> str:
             rival=quoted(decomposition.rival),
             logits=number(decomposition.own),
         )
-    kept = _("The final norm's divisor is kept as it was in this run.")
+    kept = _("The final norm is left out in this run: the output layer reads the stream itself.")
+    if attribution.spec.paths.final_norm:
+        kept = _("The final norm's divisor is kept as it was in this run.")
     return f"{best} {_who(attribution)} {kept}"
 
 

@@ -20,13 +20,18 @@ def formula(attribution: Attribution) -> str:
     return "\n".join((*lines, *own))
 
 
-def _rule(attribution: Attribution) -> tuple[str, str]:
+def _rule(attribution: Attribution) -> tuple[str, ...]:
     """What turns a write into logits."""
     decomposition = attribution.decomposition
     row = _("row of {token}", token=quoted(decomposition.best))
     if decomposition.rival is not None:
         row = _(
             "(row of {token} − row of {rival})", token=quoted(decomposition.best), rival=quoted(decomposition.rival)
+        )
+    if not attribution.spec.paths.final_norm:
+        return (
+            _("part = write · {row} of the output layer", row=row),
+            _("the final norm is left out in this run: nothing is divided, and there is no gain"),
         )
     divisor = number(decomposition.divisor, 4)
     if attribution.spec.norm.kind == "layer":

@@ -157,6 +157,8 @@ def _chosen(surprisals: Surprisals) -> str:
     if math.isnan(value):
         return _("{token} is the first token: nothing predicts it.", token=name)
     values = {"token": name, "share": _share(value), "value": number(value)}
+    if surprisals.at_once:
+        return _(_IN_SIGHT[surprisals.in_part(surprisals.chosen)], **values)
     if surprisals.in_part(surprisals.chosen):
         return _(
             "After its first token was read, which nothing predicts, the rest of {token} had a probability of {share}: "
@@ -164,6 +166,16 @@ def _chosen(surprisals: Surprisals) -> str:
             **values,
         )
     return _("Before it was read, {token} had a probability of {share}: a surprisal of {value} nats.", **values)
+
+
+# Of a run without the causal mask; by whether only a part of the word has a surprisal.
+_IN_SIGHT = {
+    False: N_("With itself in sight, {token} had a probability of {share}: a surprisal of {value} nats."),
+    True: N_(
+        "With itself in sight, {token} without its first token had a probability of {share}: a surprisal of {value} "
+        "nats."
+    ),
+}
 
 
 def _alone(surprisals: Surprisals) -> str:
@@ -250,7 +262,10 @@ def _numbers(value: float) -> tuple[float | None, float | None, float | None]:
 
 def formula(surprisals: Surprisals) -> str:
     """Surprisal of the chosen token or word, the mean, the perplexity, and bits per byte."""
-    lines = [_("surprisal of a token = −log p(token | those before it), in nats"), *_sum_lines(surprisals)]
+    rule = _("surprisal of a token = −log p(token | those before it), in nats")
+    if surprisals.at_once:
+        rule = _("surprisal of a token = −log p(token | the whole text, itself among it), in nats")
+    lines = [rule, *_sum_lines(surprisals)]
     own = surprisals.own
     if not math.isnan(own):
         lines.append(

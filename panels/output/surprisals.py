@@ -34,6 +34,7 @@ class Surprisals:
     of_token  in nats, of each token; NaN for the first, which nothing precedes
     values    in nats, of what is shown; NaN where nothing is predicted
     ahead     name and nats of the tokens likeliest to come next, after a text of one token; of others none
+    at_once   whether each token is predicted with the whole text in sight, as in a run without the causal mask
     """
 
     tokens: tuple[Token, ...]
@@ -43,6 +44,7 @@ class Surprisals:
     of_token: Float[np.ndarray, " pos"]
     values: Float[np.ndarray, " word"]
     ahead: tuple[tuple[str, float], ...] = ()
+    at_once: bool = False
 
     def label(self, place: int) -> str:
         """What a figure prints for a token or word."""
@@ -82,7 +84,14 @@ def read(trace: Trace, view: Fitted) -> Surprisals:
     """Surprisals of the tokens, or of the words where the view joins their tokens."""
     words, nats = words_of(trace, view), trace[SURPRISAL].astype(np.float64)
     return Surprisals(
-        trace.tokens, words, view[WORDS], words.of(view.pos), nats, summed(nats, words), _ahead(trace, view)
+        tokens=trace.tokens,
+        words=words,
+        as_words=view[WORDS],
+        chosen=words.of(view.pos),
+        of_token=nats,
+        values=summed(nats, words),
+        ahead=_ahead(trace, view),
+        at_once=not trace.spec.stack().causal,
     )
 
 

@@ -181,6 +181,16 @@ def _here(fall: Fall) -> str:
             abs(fall.distance),
             **values,
         )
+    if fall.distance < 0:
+        return ngettext(
+            "In this text the key stands {count} token after the query, at {distance}: {score}, the model's own score "
+            "(difference {off}).",
+            "In this text the key stands {count} tokens after the query, at {distance}: {score}, the model's own score "
+            "(difference {off}).",
+            -fall.distance,
+            distance=number(fall.distance),
+            **values,
+        )
     return ngettext(
         "In this text they stand {count} token apart: {score}, the model's own score (difference {off}).",
         "In this text they stand {count} tokens apart: {score}, the model's own score (difference {off}).",

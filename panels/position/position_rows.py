@@ -11,6 +11,7 @@ from anatomy.language import _
 from anatomy.measure import cosines, norms
 from anatomy.request import Want
 from anatomy.rounding import largest_at
+from anatomy.shuffled import row_of
 from anatomy.spec import LearnedPositions, ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted
@@ -36,6 +37,7 @@ class Learned:
     rows     as they are added to the embedding, activations
     alike    cosine of the chosen position's row with each
     shown    cosines between every two rows, as the figure has room for them
+    given    number of the row of the embedding table that the chosen token is given, where it is not its own
     """
 
     pos: int
@@ -45,6 +47,7 @@ class Learned:
     rows: Float[np.ndarray, "pos d_model"]
     alike: Float[np.ndarray, " pos"]
     shown: Alike
+    given: int | None = None
 
     @cached_property
     def most_like(self) -> int:
@@ -60,7 +63,10 @@ def read(trace: Trace, view: Fitted) -> Learned:
     trained = position.rows if isinstance(position, LearnedPositions) else 0
     own = cosines(rows, rows[view.pos]).astype(np.float32)
     numbers = tuple(place(trace.run.interventions, token) for token in range(len(rows)))
-    return Learned(view.pos, numbers, trace.labels, trained, rows, own, alike(rows, view))
+    token = trace.tokens[view.pos].id
+    given = row_of(trace.run.interventions, token, trace.spec.vocab)
+    shuffled = given if given != token else None
+    return Learned(view.pos, numbers, trace.labels, trained, rows, own, alike(rows, view), shuffled)
 
 
 def draw(learned: Learned) -> Grid:
@@ -124,13 +130,22 @@ def table(learned: Learned) -> Table:
 def formula(learned: Learned) -> str:
     """The two rows that enter layer 0, and the chosen one's numbers."""
     row = learned.rows[learned.pos]
+    enters = _(
+        "into layer 0: row of {token} in the embedding table + row {pos} of the position table",
+        token=quoted(learned.labels[learned.pos]),
+        pos=learned.numbers[learned.pos],
+    )
+    if learned.given is not None:
+        enters = _(
+            "into layer 0: row {row} of the embedding table, which {token} is given in this run, + row "
+            "{pos} of the position table",
+            row=thousands(learned.given),
+            token=quoted(learned.labels[learned.pos]),
+            pos=learned.numbers[learned.pos],
+        )
     return "\n".join(
         (
-            _(
-                "into layer 0: row of {token} in the embedding table + row {pos} of the position table",
-                token=quoted(learned.labels[learned.pos]),
-                pos=learned.numbers[learned.pos],
-            ),
+            enters,
             _(
                 "row {pos} = ({first}, … {width} numbers)   length {length}",
                 pos=learned.numbers[learned.pos],

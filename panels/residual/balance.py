@@ -152,11 +152,23 @@ def _within_layers(sheet: Sheet, values: dict[str, str]) -> str:
     if sheet.entries.parts:
         return _(
             "Here the sheet does not add up over layers: each sum is normalized before the next begins. Within layer "
-            "{layer} a change of this run comes after the norm ({change}): norm(stream + write) is not the stream that "
-            "follows (largest difference {off}, numbers up to {size}). Of the sums for {token} attention's write makes "
-            "up {attention}, the FFN's {ffn}, the stream the rest; the largest write of all layers is {largest}.",
+            "{layer} a change of this run comes at the norm or after it ({change}): norm(stream + write) is not the "
+            "stream that follows (largest difference {off}, numbers up to {size}). Of the sums for {token} attention's "
+            "write makes up {attention}, the FFN's {ffn}, the stream the rest; the largest write of all layers is "
+            "{largest}.",
             layer=sheet.layer,
             change=sheet.entries.changed.says,
+            **values,
+        )
+    if sheet.entries.alone.made:
+        return _(
+            "Here the sheet does not add up over layers: each sum is normalized before the next begins. Within layer "
+            "{layer} a skip connection is left out in this run ({change}): the norm there reads the write alone, and "
+            "what it gives is the stream that follows (largest difference {off}, numbers up to {size}). Of the sums "
+            "for {token} attention's write makes up {attention}, the FFN's {ffn}, the stream the rest; the largest "
+            "write of all layers is {largest}.",
+            layer=sheet.layer,
+            change=sheet.entries.alone.says,
             **values,
         )
     return _(
@@ -244,20 +256,25 @@ def _ratio(share: float, squared: float) -> str:
 
 
 def _sums(sheet: Sheet) -> list[str]:
+    attention, ffn = sheet.entries.skipped
     lines = [
         _("layer {layer}, {token}", layer=sheet.layer, token=quoted(sheet.token)),
-        _("after attention = norm(stream + attention)"),
-        _("after the FFN = norm(after attention + FFN)"),
+        _("after attention = norm(attention)") if attention.made else _("after attention = norm(stream + attention)"),
+        _("after the FFN = norm(FFN)") if ffn.made else _("after the FFN = norm(after attention + FFN)"),
         _compared(sheet),
     ]
+    shares = sheet.entries.shares[:, sheet.layer].tolist()
     return lines + [
-        _(
-            "share of {part} = {part} · (stream + {part}) / ‖stream + {part}‖² = {share}",
-            part=_(part),
-            share=signed_percent(share),
-        )
-        for part, share in zip(_PARTS, sheet.entries.shares[:, sheet.layer].tolist(), strict=True)
+        _(_SHARE[bool(alone.made)], part=_(part), share=signed_percent(share))
+        for part, share, alone in zip(_PARTS, shares, sheet.entries.skipped, strict=True)
     ]
+
+
+# By whether the sum is the write alone.
+_SHARE = {
+    False: N_("share of {part} = {part} · (stream + {part}) / ‖stream + {part}‖² = {share}"),
+    True: N_("share of {part} = {part} · {part} / ‖{part}‖² = {share}"),
+}
 
 
 def _compared(sheet: Sheet) -> str:

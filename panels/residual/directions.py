@@ -129,19 +129,25 @@ def caption(directions: Directions) -> str:
         highest=_place(toward, largest_at(toward)),
         lowest=_place(toward, smallest_at(toward)),
     )
-    second = _(_FFN_POINTS[_way(ffn)], other=other, cosine=cosine(ffn))
-    return " ".join((_(_ATTENTION_POINTS[_way(attention)], **values), second, counted))
+    first, then = (
+        _way(value) if write.any() else "nowhere"
+        for value, write in zip((attention, ffn), directions.write, strict=True)
+    )
+    second = _(_FFN_POINTS[then], other=other, cosine=cosine(ffn))
+    return " ".join((_(_ATTENTION_POINTS[first], **values), second, counted))
 
 
 _ATTENTION_POINTS = {
     "along": N_("In layer {layer} attention's write to {token} points along {other} (cosine {cosine})."),
     "against": N_("In layer {layer} attention's write to {token} points against {other} (cosine {cosine})."),
     "across": N_("In layer {layer} attention's write to {token} points mostly across {other} (cosine {cosine})."),
+    "nowhere": N_("In layer {layer} attention writes nothing to {token}, which has no direction."),
 }
 _FFN_POINTS = {
     "along": N_("The FFN's points along {other} ({cosine})."),
     "against": N_("The FFN's points against {other} ({cosine})."),
     "across": N_("The FFN's points mostly across {other} ({cosine})."),
+    "nowhere": N_("The FFN writes nothing."),
 }
 
 

@@ -71,9 +71,15 @@ class NormedToken:
 
     @property
     def largest(self) -> tuple[float, float, float, float]:
-        """The dimension that is largest before: its number before, normalized, its gain, its number after."""
+        """The dimension that is largest before: its number before, normalized, its gain, its number after the norm, or
+        after one that is left out if it were there."""
         steps, top = self.steps, int(self.top[0])
-        return float(steps.before[top]), float(steps.unit[top]), float(steps.gain[top]), float(steps.given[top])
+        return float(steps.before[top]), float(steps.unit[top]), float(steps.gain[top]), float(self.normed[top])
+
+    @property
+    def normed(self) -> Float[np.ndarray, " d_model"]:
+        """What the norm gives, or would give where it is left out."""
+        return self.steps.by_formula if self.steps.left_out.made else self.steps.given
 
     @cached_property
     def mean(self) -> float:
@@ -120,6 +126,15 @@ def draw(token: NormedToken) -> Measures:
 def caption(token: NormedToken) -> str:
     """Where the norm stands, what it divides by, and what becomes of the largest number."""
     top, (before, _unit, gain, after) = int(token.top[0]), token.largest
+    if token.steps.left_out.made:
+        would = _(
+            "With its gain, {gain}, the norm would make {after} of dim {dim}, the largest ({before}).",
+            dim=top,
+            before=number(before),
+            gain=number(gain),
+            after=number(after),
+        )
+        return f"{_place(token)} {would}"
     sizes = largest_first(np.abs(token.steps.given))
     largest_one = _(
         "Dim {dim}, the largest before ({before}), has gain {gain} and is number {rank} by size after it ({after}).",
@@ -135,12 +150,44 @@ def caption(token: NormedToken) -> str:
 def _place(token: NormedToken) -> str:
     """Where the norm stands in the block, in words."""
     values = {"layer": token.layer, "norm": _(_KINDS[token.spec.norm.kind]), "part": _(_PARTS[token.which])}
+    if token.steps.left_out.made:
+        return _left_out(token, values)
+    if token.steps.skipped.made:
+        return _alone(token, values)
     if follows_sum(token.spec):
         return _("In layer {layer} {norm} follows the sum of the stream and {part}'s write.", **values)
     return _(
         "In layer {layer} {norm} stands before {part}, which reads its result; the stream itself goes on unchanged.",
         **values,
     )
+
+
+def _left_out(token: NormedToken, values: dict[str, object]) -> str:
+    """The same where this run leaves the norm out. values: what the plain sentence names."""
+    template = N_(
+        "In layer {layer} {norm} stands before {part} and is left out in this run ({change}): {part} reads the stream "
+        "as it is."
+    )
+    if follows_sum(token.spec):
+        template = N_(
+            "In layer {layer} {norm} follows {part} and is left out in this run ({change}): what it would read goes on "
+            "as it is."
+        )
+    return _(template, change=token.steps.left_out.says, **values)
+
+
+def _alone(token: NormedToken, values: dict[str, object]) -> str:
+    """The same where this run leaves out the skip connection around the part. values: what the plain sentence names."""
+    template = N_(
+        "In layer {layer} {norm} stands before {part}, which reads its result; the stream itself ends here, as the "
+        "skip connection around {part} is left out in this run."
+    )
+    if follows_sum(token.spec):
+        template = N_(
+            "In layer {layer} {norm} follows {part}'s write alone: the skip connection around {part} is left out in "
+            "this run."
+        )
+    return _(template, **values)
 
 
 def _divides(token: NormedToken) -> str:
@@ -201,7 +248,7 @@ def formula(token: NormedToken) -> str:
                 "root mean square: {before} before, {normalized} normalized, {after} after the gain",
                 before=number(token.size),
                 normalized=number(_rms(steps.unit)),
-                after=number(_rms(steps.given)),
+                after=number(_rms(token.normed)),
             ),
             _compared(steps),
         )
@@ -211,6 +258,16 @@ def formula(token: NormedToken) -> str:
 def _compared(steps: Normed) -> str:
     """The formula's result against the model's own, unless something is changed in between."""
     off = rounding(steps.off, steps.after)
+    if steps.left_out.made:
+        return ngettext(
+            "the norm is left out in this run ({change}): over the {count} number, largest difference {off} from what "
+            "goes on in its place",
+            "the norm is left out in this run ({change}): over all {count} numbers, largest difference {off} from what "
+            "goes on in its place",
+            len(steps.before),
+            change=steps.left_out.says,
+            off=off,
+        )
     if steps.parts:
         return ngettext(
             "a change of this run comes after the norm ({change}): over the {count} number, largest difference {off} "

@@ -61,6 +61,11 @@ class Writes:
         return np.divide(self.norm, total, out=np.full(self.norm.shape, 0.5), where=total > 0)
 
     @property
+    def nothing(self) -> bool:
+        """Whether the chosen layer adds nothing at all."""
+        return not self.norm[:, self.layer].any()
+
+    @property
     def chosen(self) -> dict[str, str]:
         """The chosen layer's numbers in words, by the names that sentences use."""
         (attention, ffn), (a, f) = self.norm[:, self.layer].tolist(), self.cosine[:, self.layer].tolist()
@@ -113,6 +118,20 @@ def _notes(writes: Writes, row: int, name: str) -> tuple[str, ...]:
 
 def caption(writes: Writes) -> str:
     """The chosen layer's two lengths and directions, and in how many layers the FFN adds more."""
+    if writes.nothing:
+        more = int((writes.norm[1] > writes.norm[0]).sum())
+        nothing = _(
+            "In layer {layer} neither attention nor the FFN adds anything to {token}.",
+            layer=writes.layer,
+            token=quoted(writes.token),
+        )
+        longer = ngettext(
+            "The FFN adds the longer vector in {more} of {count} layer.",
+            "The FFN adds the longer vector in {more} of {count} layers.",
+            writes.norm.shape[1],
+            more=more,
+        )
+        return f"{nothing} {longer}"
     return ngettext(
         "In layer {layer} attention adds a vector of length {attention} to {token} (cosine with the stream {a}), the "
         "FFN one of {ffn} ({f}): attention's share, ‖attention‖ / (‖attention‖ + ‖FFN‖), is {share}. The FFN adds the "
@@ -142,6 +161,14 @@ def table(writes: Writes) -> Table:
 def formula(writes: Writes) -> str:
     """The share at the chosen layer, with the numbers."""
     chosen = writes.chosen
+    if writes.nothing:
+        return "\n".join(
+            (
+                _("layer {layer}, {token}", layer=writes.layer, token=chosen["token"]),
+                _("share of attention = ‖attention‖ / (‖attention‖ + ‖FFN‖)"),
+                _("‖attention‖ + ‖FFN‖ = 0: of nothing there are no shares"),
+            )
+        )
     return "\n".join(
         (
             _("layer {layer}, {token}", layer=writes.layer, token=chosen["token"]),

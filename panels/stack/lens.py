@@ -23,11 +23,16 @@ from viz.marks import Stands
 from viz.rows import Bar
 
 _ROW = 16  # pixels of one layer
-# What a raw lens can and cannot say.
+# What a raw lens can and cannot say, with a final norm and without one.
 LIMITS = N_(
     "A raw lens reads every stream with the final norm and head, which were trained for the last one: a small distance "
     "shows that the answer can be read off already, a large one does not show that nothing is known, only that this "
     "reader does not find it."
+)
+_OF_THE_HEAD = N_(
+    "A raw lens reads every stream with the head, which was trained for the last one: a small distance shows that the "
+    "answer can be read off already, a large one does not show that nothing is known, only that this reader does not "
+    "find it."
 )
 
 
@@ -238,7 +243,7 @@ def formula(lens: Lens) -> str:
         for layer in dict.fromkeys((lens.layer, len(lens.steps) - 1))
     )
     own = _("after the last layer this is the model's own output")
-    return "\n".join((over_the_vocabulary(lens.spec, lens.pos), *cells, own, _(LIMITS)))
+    return "\n".join((over_the_vocabulary(lens.spec, lens.pos), *cells, own, limits(lens.spec)))
 
 
 def over_the_vocabulary(spec: ModelSpec, pos: int) -> str:
@@ -253,8 +258,14 @@ def over_the_vocabulary(spec: ModelSpec, pos: int) -> str:
 
 
 def read_stream(spec: ModelSpec) -> str:
-    """What the output layer reads, as formulas write it: models that normalize after each sum have no final norm."""
-    return _("final norm(stream)") if spec.norm.place == "pre" else _("stream")
+    """What the output layer reads, as formulas write it: models that normalize after each sum have no final norm, and
+    a run may leave it out."""
+    return _("final norm(stream)") if spec.paths.final_norm else _("stream")
+
+
+def limits(spec: ModelSpec) -> str:
+    """What a raw lens can and cannot say, of a model as it is in a run."""
+    return _(LIMITS) if spec.paths.final_norm else _(_OF_THE_HEAD)
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:

@@ -22,7 +22,7 @@ from anatomy.view import Fitted
 from panels.common import requires
 from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
-from panels.stack.lens import LIMITS, read_stream
+from panels.stack.lens import limits, read_stream
 from viz.format import number, percent, quoted
 from viz.grid import Grid
 
@@ -222,7 +222,7 @@ def formula(lenses: Lenses) -> str:
                 probability=number(share),
             )
         )
-    return "\n".join((largest, *cells, _(LIMITS)))
+    return "\n".join((largest, *cells, limits(lenses.spec)))
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:

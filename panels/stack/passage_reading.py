@@ -12,6 +12,7 @@ from itertools import groupby
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.interventions import EMBEDDING
 from anatomy.language import _
 from anatomy.measure import leads_from
 from anatomy.request import Want
@@ -71,6 +72,7 @@ class Way:
     since    the layer from which on it says what the model answers; None where that is the last alone, or no answer
     leads    (label, probability) of what each token predicts, where that is known
     best     (id, label, probability) of what the chosen one predicts, best first; empty without an output layer
+    shuffled whether each token is given the row of another one, as in a run that shuffles the embedding table
     """
 
     spec: ModelSpec
@@ -85,6 +87,7 @@ class Way:
     since: int | None
     leads: dict[int, tuple[str, float]]
     best: tuple[tuple[int, str, float], ...]
+    shuffled: bool = False
 
     @property
     def chosen(self) -> str:
@@ -132,6 +135,7 @@ def read(trace: Trace, view: Fitted) -> Way:
         said=_said(trace, view.pos) if trace.spec.head else (),
         since=_since(trace, view.pos) if trace.spec.head else None,
         leads=_leads(trace),
+        shuffled=any(one.site == EMBEDDING for one in trace.run.interventions),
         best=tuple(_best(trace, view.pos, Want("next_ids", pos=view.pos), Want("next_logp", pos=view.pos))),
     )
 

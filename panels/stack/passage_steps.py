@@ -43,6 +43,8 @@ def _look_up(way: Way) -> Step:
         "Each token fetches its row of {count} numbers from a table. From there on it is a line through the layers.",
         count,
     )
+    if way.shuffled:
+        says += " " + _("In this run it is the row of another token.")
     if isinstance(way.spec.position, LearnedPositions):
         says += " " + _("A row for its place is added.")
     return Step(_("look up"), _("Look up"), says, (nouns.numbers(count),), _links(("embedding", "embedding")))

@@ -121,7 +121,7 @@ def _of_lines(way: Way) -> str:
 def _of_words(way: Way) -> str:
     if not way.spec.head:
         return ""
-    if way.spec.norm.place == "pre":
+    if way.spec.paths.final_norm:
         says = _(
             "Words under the line: the best token where the final norm and the output layer read the stream after "
             "that layer (logit lens). They were trained for the last layer alone: a word early on is a hint, not a "

@@ -21,7 +21,7 @@ from anatomy.view import Fitted
 from panels.common import requires
 from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
-from panels.stack.lens import LIMITS, read_stream
+from panels.stack.lens import limits, read_stream
 from viz.curves import Curve, Curves, Mark
 from viz.format import number, quoted, thousands, within
 from viz.level import Level
@@ -108,7 +108,7 @@ def caption(distances: Distances) -> str:
                 layers=len(distances.kl),
             )
         )
-    return " ".join((*sentences, _(LIMITS)))
+    return " ".join((*sentences, limits(distances.spec)))
 
 
 def _at_the_layer(distances: Distances) -> str:

@@ -21,7 +21,7 @@ from anatomy.view import Fitted
 from panels.common import requires
 from panels.common.snippet import layer_streams, opening, readout
 from panels.panel import Panel, Table
-from panels.stack.lens import LIMITS, over_the_vocabulary
+from panels.stack.lens import limits, over_the_vocabulary
 from viz.format import listed, number, percent, quoted, thousands
 from viz.lines import Lines
 from viz.marks import Stands
@@ -254,7 +254,7 @@ def formula(watched: Watched) -> str:
     for layer in range(max(0, start - 1), start + 1):
         two_best = ";  ".join(_two_best(watched, layer))
         written.append(_("after layer {layer}: {tokens}", layer=layer, tokens=two_best))
-    return "\n".join((*written, _(LIMITS)))
+    return "\n".join((*written, limits(watched.spec)))
 
 
 def _two_best(watched: Watched, layer: int) -> Iterator[str]:

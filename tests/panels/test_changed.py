@@ -5,6 +5,7 @@ breaks: it names the change instead."""
 import re
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from anatomy.alignment import identity
 from anatomy.control import Place, Slider, Switch, written
 from anatomy.interventions import Change
 from anatomy.request import Intervention, Run, Want
+from anatomy.shuffled import row_of
 from anatomy.view import View
 from models.local.engine import LocalEngine
 from panels.answer import PanelAnswer
@@ -64,8 +66,48 @@ ONES = {
     "at position 0": (Intervention("positions", "zero"),),
     "9 further on": (Intervention("positions", "add", amount=9.0),),
     "many": MANY,
+    "no mask": (Intervention("mask", "drop"),),
+    "no norm of attention": (Intervention("attn_norm", "drop", 1),),
+    "no norm of attention at all": (Intervention("attn_norm", "drop"),),
+    "no norm of the FFN": (Intervention("ffn_norm", "drop", 1),),
+    "no norm of the FFN at all": (Intervention("ffn_norm", "drop"),),
+    "no final norm": (Intervention("final_norm", "drop"),),
+    "no skip of attention": (Intervention("attn_skip", "drop", 1),),
+    "no skip of attention at all": (Intervention("attn_skip", "drop"),),
+    "no skip of the FFN": (Intervention("ffn_skip", "drop", 1),),
+    "no skip of the FFN at all": (Intervention("ffn_skip", "drop"),),
+    "a layer left out": (Intervention("layer", "drop", 1),),
+    "layers swapped": (Intervention("layer", "swap", 1, other=2),),
+    "rows shuffled": (Intervention("embedding", "shuffle", seed=3),),
+    "heads averaged": (Intervention("pattern", "average", 1),),
+    "heads of one key averaged": (Intervention("pattern", "average", 1, kv=0),),
+    "heads averaged everywhere": (Intervention("pattern", "average"),),
+    "a broken architecture": (
+        Intervention("mask", "drop"),
+        Intervention("attn_norm", "drop"),
+        Intervention("layer", "swap", 0, other=1),
+        Intervention("ffn_skip", "drop", 1),
+        Intervention("layer", "drop", 2),
+        Intervention("pattern", "average", 1),
+        Intervention("final_norm", "drop"),
+        Intervention("embedding", "shuffle", seed=3),
+    ),
 }
-WITHOUT_NUMBERS = ("at position 0", "9 further on")  # what T5 has not: it gives its tokens no position numbers
+CAUSAL = ("no mask", "a broken architecture")  # what a model has not that sees the whole text as it is
+LESSER = {
+    "no norm of attention at all",
+    "no norm of the FFN",
+    "no norm of the FFN at all",
+    "no skip of attention",
+    "no skip of the FFN",
+    "no skip of the FFN at all",
+    "heads of one key averaged",
+    "heads averaged everywhere",
+}
+WITHOUT = {  # what kinds of model do not allow
+    "bert": (*CAUSAL, "no final norm"),
+    "t5": (*CAUSAL, "at position 0", "9 further on"),  # it gives its tokens no position numbers
+}
 # Of another text's plane, and of figures that are pages, there is no difference.
 NONE = {"bertviz": PAGE, "watched": "Nothing that the one figure shows"}
 
@@ -201,7 +243,7 @@ def engine_of(kind: str, name: str) -> LocalEngine:
     return new_tiny_engine(kind)
 
 
-_OF_A_CHANGE = re.compile(r"changes? of (this|the) run|changed in this run|this run's changes")
+_OF_A_CHANGE = re.compile(r"changes? of (this|the) run|(changed|left out) in this run|this run's changes")
 _DIFFERENCE = re.compile(r"difference(?! enters)[^.;]*?(below|[−∞\d][\d.,·⁻⁰-⁹]*)")
 
 
@@ -222,9 +264,16 @@ def test_the_check_finds_what_claims_too_much():
     assert false_claims("A change of this run comes after that: it is not its z (largest difference 1.3).") == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind in KINDS for name in ONES if kind != "t5" or name not in WITHOUT_NUMBERS]
-)
+def swept() -> Iterator[Any]:
+    """Each change in each kind of model that allows it; the lesser ones where all tests run."""
+    for kind in KINDS:
+        for name in ONES:
+            if name not in WITHOUT.get(kind, ()):
+                marks = [pytest.mark.wide] if name in LESSER else []
+                yield pytest.param(kind, name, id=f"{kind}-{name}", marks=marks)
+
+
+@pytest.mark.parametrize(("kind", "name"), list(swept()))
 def test_no_sentence_of_a_changed_run_claims_an_identity_that_is_broken(kind, name):
     for panel in {panel.id: panel for panel, each in CASES if each == kind}.values():
         for text in texts(panel, kind, name):
@@ -253,6 +302,41 @@ BROKEN = [
     ("arcs", "weights doubled", "comes after the softmax (layer 1: attention weights × 2)"),
     ("bertviz", "noise on weights", "comes after the softmax (layer 1: attention weights + noise"),
     ("cache", "weights doubled", "none can be computed alone over the cache"),
+    ("cache", "no mask", "none can be computed alone over the cache"),
+    ("surprisal", "no mask", "With itself in sight, “t” had a probability of"),
+    ("surprisal", "no mask", "p(token | the whole text, itself among it)"),
+    ("surprisal", "no mask", "what follows one is in sight where it is predicted"),
+    ("passage", "no mask", "what follows one is in sight where it is predicted"),
+    (
+        "normalization",
+        "no norm of attention",
+        "is left out in this run (layer 1: norm of attention left out): attention",
+    ),
+    ("normalization", "no norm of the FFN at all", "over all 32 numbers, largest difference"),
+    ("normalization", "no skip of attention", "the stream itself ends here, as the skip connection around attention"),
+    ("lens", "no final norm", "p = softmax(head(stream))"),
+    ("lens", "no final norm", "reads every stream with the head, which was trained"),
+    ("settling", "no final norm", "reads every stream with the head, which was trained"),
+    ("attribution", "no final norm", "The final norm is left out in this run: the output layer reads the stream"),
+    ("attribution", "no final norm", "nothing is divided, and there is no gain"),
+    ("promoted", "no final norm", "as the final norm is left out in this run"),
+    ("writes", "no skip of attention", "what the stream brought is taken off in attention's write"),
+    ("directions", "no skip of the FFN at all", "what the stream brought is taken off in the FFN's write"),
+    ("writes", "a layer left out", "neither attention nor the FFN adds anything to “t”"),
+    (
+        "directions",
+        "a layer left out",
+        "attention writes nothing to “t”, which has no direction. The FFN writes nothing",
+    ),
+    ("neurons", "a layer left out", "only what it lets through is added to the stream (length 0; difference 0)"),
+    ("attention", "a layer left out", "Layer 1 is left out in this run: what its parts compute is not written"),
+    ("neurons", "layers swapped", "in this run layer 2 runs as layer 1, layer 1 runs as layer 2"),
+    ("row", "rows shuffled", "but there “t” keeps row 116, its own"),
+    ("embedding", "rows shuffled", "“t” is given row"),
+    ("similarity", "rows shuffled", "each token is given the row of another one"),
+    ("contexts", "rows shuffled", "each token is given the row of another one"),
+    ("heads", "heads averaged", "is the same for each of them (layer 1: attention weights averaged over the heads)"),
+    ("attention", "heads averaged everywhere", "is the same for each of them (every layer: attention weights averaged"),
 ]
 
 
@@ -267,3 +351,50 @@ def test_of_a_norm_after_the_sum_what_it_gives_is_told_apart_from_what_goes_on()
     for panel, said in (("balance", "is not the stream that follows"), ("normalization", "from what goes on")):
         (found,) = (each for each, kind in CASES if each.id == panel and kind == "bert")
         assert any(said in text for text in texts(found, "bert", "noise between"))
+
+
+FOLLOWS_A_SUM = [
+    (
+        "balance",
+        "no norm of attention",
+        "at the norm or after it (layer 1: norm of attention left out): norm(stream + ",
+    ),
+    ("balance", "no skip of attention", "the norm there reads the write alone, and what it gives is the stream that"),
+    ("balance", "no skip of attention", "after attention = norm(attention)"),
+    ("balance", "no skip of the FFN at all", "after the FFN = norm(FFN)"),
+    ("balance", "a layer left out", "a change of this run comes at the norm or after it (layer 1: left out): norm("),
+    ("normalization", "no skip of attention", "follows attention's write alone: the skip connection around attention"),
+    ("normalization", "no norm of attention", "what it would read goes on as it is"),
+    ("normalization", "a layer left out", "is left out in this run (layer 1: left out): what it would read goes on"),
+]
+
+
+@pytest.mark.parametrize(
+    ("panel", "name", "said"), FOLLOWS_A_SUM, ids=[f"{panel}-{name}" for panel, name, _said in FOLLOWS_A_SUM]
+)
+def test_where_norms_follow_the_sums_the_change_is_named_too(panel, name, said):
+    (found,) = (each for each, kind in CASES if each.id == panel and kind == "bert")
+    assert any(said in text for text in texts(found, "bert", name))
+    assert not any(said in text for text in texts(found, "bert", "plain"))
+
+
+@pytest.mark.parametrize(
+    ("panel", "name"), [("balance", "no skip of attention"), ("normalization", "no skip of the FFN")]
+)
+def test_a_norm_after_a_sum_that_is_the_write_alone_still_gives_what_goes_on(panel, name):
+    """What the sentence says of the stream that follows holds to rounding."""
+    (found,) = (each for each, kind in CASES if each.id == panel and kind == "bert")
+    gaps = [gap[1] for text in texts(found, "bert", name) for gap in _DIFFERENCE.finditer(text)]
+    assert gaps
+    assert set(gaps) <= {"below", "0"}
+
+
+def test_the_row_that_is_shown_is_the_one_that_the_token_is_given():
+    engine = engine_of("llama", "rows shuffled")
+    run = Run(engine.spec.id, TEXT, interventions=ONES["rows shuffled"])
+    trace = engine.run(run, [Want("tok_embed")])
+    token = trace.tokens[-1]
+    given = row_of(run.interventions, token.id, engine.spec.vocab)
+    plain = engine.run(engine.on_ids([given]), [Want("tok_embed")])
+    assert plain.tokens[-1].id == given != token.id
+    np.testing.assert_array_equal(trace[Want("tok_embed")][-1], plain[Want("tok_embed")][-1])

@@ -180,3 +180,11 @@ def test_what_the_rows_of_one_alone_may_hold_is_said_to_be_left_out():
 def test_what_stands_in_brackets_behind_an_axis_is_no_part_of_a_name():
     lines = replace(kinds.lines("ab", 1.0), x_axis="after layer (in: before layer 0)")
     assert "(in:" not in says(lines, replace(lines, values=lines.values * 2)).partition(" changes most")[0]
+
+
+def test_cells_that_one_grid_alone_has_are_said_to_be_left_out():
+    """As where a causal mask is there in one run and not in the other."""
+    a, b = grid([[0.1, np.nan], [0.2, 0.3]]), grid([[0.4, 0.9], [0.2, 0.3]])
+    left_out = "What one of the two alone shows is left out of this: it may change more."
+    assert says(a, b).endswith(left_out)
+    assert left_out not in says(a, replace(a, z=a.z + 1.0))

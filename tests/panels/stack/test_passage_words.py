@@ -197,7 +197,7 @@ def test_the_notes_say_the_rule_what_is_left_out_and_how_far_words_go():
 
 
 def test_a_model_that_normalizes_after_each_sum_has_no_final_norm_to_read_with():
-    seen = way(of=model(norm=Norm("layer", "post", 1e-5)))
+    seen = way(of=model(norm=Norm("layer", "post", 1e-5)).without_final_norm())
     assert "the best token where the output layer reads the stream" in notes(seen)[-1]
     assert "after layer 0: softmax(head(stream)) is largest for “six”: 10 %" in formula(seen).splitlines()
 
