@@ -10,17 +10,22 @@ from anatomy.interventions import EMBEDDING
 from anatomy.request import Intervention
 
 
+def rows(asked: Iterable[Intervention], vocab: int) -> Int[np.ndarray, " token"]:
+    """For each token of a vocabulary of so many the row of the table that it is given under these changes: its own
+    without. What is shuffled a second time is the table as the first has left it. Read-only."""
+    return _rows(tuple(one.seed for one in asked if one.site == EMBEDDING), vocab)
+
+
 @lru_cache(maxsize=4)
-def order(seed: int, count: int) -> Int[np.ndarray, " row"]:
-    """The numbers from 0 to below count in an order drawn at random; NumPy's own generator (PCG64) draws it."""
-    drawn = np.random.default_rng(seed).permutation(count)
-    drawn.flags.writeable = False
-    return drawn
+def _rows(seeds: tuple[int, ...], vocab: int) -> Int[np.ndarray, " token"]:
+    """NumPy's own generator (PCG64) draws each order: the same on any processor."""
+    given = np.arange(vocab)
+    for seed in seeds:
+        given = given[np.random.default_rng(seed).permutation(vocab)]
+    given.flags.writeable = False
+    return given
 
 
 def row_of(asked: Iterable[Intervention], token: int, vocab: int) -> int:
-    """The row of the table, of a vocabulary of so many, that a token is given under these changes; its own without."""
-    for one in asked:
-        if one.site == EMBEDDING:
-            token = int(order(one.seed, vocab)[token])
-    return token
+    """The row that one token is given."""
+    return int(rows(asked, vocab)[token])

@@ -15,7 +15,7 @@ from models.loaded.ranked import largest
 from models.loaded.readout import CHUNK
 from models.measure import Measure, each_position
 from models.progress import report_progress
-from models.reading import interventions
+from models.reading import architecture
 from models.reading.arrays import array_of
 
 NEAR_K = 8  # nearest tokens kept of each
@@ -41,7 +41,7 @@ class Vocabulary:
     ) -> dict[Want, np.ndarray]:
         """The wanted arrays among MEASURES, without a forward pass. places: position numbers; None: 0, 1, 2 …"""
         at = torch.arange(len(ids)) if places is None else places
-        read = interventions.rows(ids, len(self._table))
+        read = architecture.rows(ids, len(self._table))
         return self._rows(read, wants, at) | self._neighbours(read, wants)
 
     def near(self, ids: Int[Tensor, " pos"], k: int) -> tuple[Int[Tensor, "pos k"], Float[Tensor, "pos k"]]:
@@ -69,7 +69,7 @@ class Vocabulary:
             return {}
         places = positions(mine, len(ids))
         near, cosines = self.near(ids[places], NEAR_K)
-        columns = {"near_ids": interventions.tokens_of(near, len(self._table)), "near_cos": cosines.float()}
+        columns = {"near_ids": architecture.tokens_of(near, len(self._table)), "near_cos": cosines.float()}
         if any(want.site == "near_rows" for want in mine):
             columns["near_rows"] = self._table[near].float()
         return {want: at_position(columns[want.site].numpy(), want, places) for want in mine}

@@ -16,7 +16,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from models.reading import interventions
+from models.reading import architecture, interventions
 from models.reading.attended import ROWS, Attended
 from models.reading.recorder import ATTENDED, current
 
@@ -55,7 +55,7 @@ def attend(
     query, key = interventions.changed(query, "q", layer), interventions.changed(key, "k", layer)
     value = interventions.changed(value, "v", layer)
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-    if not interventions.masked():
+    if not architecture.masked():
         attention_mask, causal = None, False
     out, _ = sdpa_attention_forward(
         module,

@@ -8,8 +8,7 @@ Where norms stand before the parts, the stream between and after them is changed
 writes: the stream stays the sum of all writes, and what a change puts in counts to that write. So it is where a skip
 connection is left out: what the stream brought is taken off in that write.
 
-Layers are numbered by the places in which they run. Where two are swapped, the module of one runs when the model calls
-the other, and whatever stands there, weights among it, is that place's.
+Layers are numbered by the places in which they run (`models/reading/architecture.py`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MethodType
 from typing import Any
 
 import torch
@@ -26,10 +24,8 @@ from torch import Tensor, nn
 
 from anatomy.interventions import (
     ATTENTION_SKIP,
-    EMBEDDING,
     FFN_SKIP,
     LAYER,
-    MASK,
     POSITIONS,
     in_every_layer,
     of_itself,
@@ -38,12 +34,11 @@ from anatomy.interventions import (
 )
 from anatomy.request import Intervention
 from models.reading.attended import Attended
-from models.reading.operations import ChangedWeights, Made, shuffled
+from models.reading.operations import ChangedWeights, Made
 
 _BEFORE, _MIDDLE, _AFTER = "resid_pre", "resid_mid", "resid_post"
 _WRITES = ("attn_out", "ffn_out")
 _SKIPS = {_MIDDLE: ATTENTION_SKIP, _AFTER: FFN_SKIP}  # what the stream is a sum by
-_STACK = "stagelight_stack"  # attribute of a layer: all layers of its model, first to last
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +103,7 @@ class _Pass:
     entered  the stream of the first layer has been changed already: a layer is run again
     before   the stream that entered the layer that is running; middle: after its attention
     after    what its stream is to become
-    wrote    what the part wrote whose skip connection is left out
+    wrote    what the part of it wrote that has run last
     """
 
     changes: Changes = field(default_factory=Changes)
@@ -137,6 +132,12 @@ def holding() -> Changes:
     """The changes that hold on this thread."""
     now = _current.get()
     return _NONE if now is None else now.changes
+
+
+def wrote() -> Tensor | None:
+    """What the part of a layer wrote that has run last, in the layer that is running."""
+    now = _current.get()
+    return None if now is None else now.wrote
 
 
 @contextmanager
@@ -247,71 +248,6 @@ def middle_hook(module: nn.Module, args: tuple) -> None:
     now = _current.get()
     if now is not None and now.middle is not None and not torch.equal(args[0], now.middle):
         args[0].copy_(now.middle)
-
-
-def norm_input_hook(number: int, skip: str) -> Callable[..., Any]:
-    """A forward pre-hook for a norm that stands after the sum of a skip connection and what its part wrote."""
-
-    def hook(module: nn.Module, args: tuple) -> tuple | None:
-        now = _current.get()
-        if now is None or now.wrote is None or not now.changes.without(skip, now.changes.place_of(number)):
-            return None
-        return now.wrote, *args[1:]
-
-    return hook
-
-
-def norm_hook(number: int | None, norm: str, after_sum: bool = False) -> Callable[..., Any]:
-    """A forward hook for a norm: what goes in comes out where it is left out. A layer whose norms stand after its sums
-    is left out with them. number: of the layer; None for the final norm; after_sum: it stands there."""
-
-    def hook(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
-        changes = holding()
-        layer = None if number is None else changes.place_of(number)
-        whole = after_sum and changes.without(LAYER, layer)
-        return args[0] if whole or changes.without(norm, layer) else output
-
-    return hook
-
-
-def embedding_hook(module: nn.Module, args: tuple) -> tuple:
-    """A forward pre-hook for the embedding table: the ids of the tokens whose rows are read."""
-    return rows(args[0], len(module.get_parameter("weight"))), *args[1:]
-
-
-def rows(ids: Tensor, vocab: int) -> Tensor:
-    """For each token of a vocabulary of so many the one whose embedding it is given. A table that is shuffled twice is
-    read from the end: what the second puts in a row is what the first has put in another."""
-    for made in reversed(holding().at(EMBEDDING, None)):
-        ids = shuffled(made.intervention.seed, vocab)[ids]
-    return ids
-
-
-def tokens_of(rows: Tensor, vocab: int) -> Tensor:
-    """The other way round: for each row of the table the token that is given it."""
-    for made in holding().at(EMBEDDING, None):
-        rows = shuffled(made.intervention.seed, vocab).argsort()[rows]
-    return rows
-
-
-def masked() -> bool:
-    """Whether a causal model keeps its mask."""
-    return not holding().without(MASK)
-
-
-def routed(layers: Sequence[nn.Module]) -> None:
-    """Let layers run in each other's place: what the model calls as one layer may be the forward pass of another."""
-    for number, layer in enumerate(layers):
-        setattr(layer, _STACK, list(layers))
-        layer.forward = MethodType(_forward(number), layer)
-
-
-def _forward(place: int) -> Callable[..., Any]:
-    def forward(layer: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        running = getattr(layer, _STACK)[holding().at_place(place)]
-        return type(running).forward(running, *args, **kwargs)
-
-    return forward
 
 
 def at_place(place: int) -> int:

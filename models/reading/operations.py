@@ -5,7 +5,7 @@ Values are changed for one text at a time: means, spreads and partners are of th
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from torch import Tensor
 
 from anatomy.interventions import PLACES
 from anatomy.request import Intervention, Op
-from anatomy.shuffled import order
 from models.reading.attended import Attended
 
 _SITES = tuple(PLACES)
@@ -123,12 +122,6 @@ def drawn(of: Intervention, shape: torch.Size) -> Float[Tensor, "*head pos width
     drawing = np.random.default_rng((seed, of.layer or 0, _SITES.index(of.site)))
     numbers = torch.from_numpy(drawing.standard_normal((pos, *heads, width)))
     return numbers.movedim(0, -2).float()
-
-
-@cache
-def shuffled(seed: int, count: int) -> Int[Tensor, " row"]:
-    """The numbers from 0 to below count in an order drawn at random."""
-    return torch.from_numpy(order(seed, count).copy())
 
 
 def _patch(made: Made, values: Tensor) -> Tensor:

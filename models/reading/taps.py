@@ -9,7 +9,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from anatomy.interventions import ATTENTION_NORM, ATTENTION_SKIP, FFN_NORM, FFN_SKIP, FINAL_NORM
 from models.families import Family
-from models.reading import attention_interface, interventions
+from models.reading import architecture, attention_interface, interventions
 from models.reading.recorder import ATTENTION, FFN, NORM, current, first_output
 
 _NORMS, _SKIPS = (ATTENTION_NORM, FFN_NORM), (ATTENTION_SKIP, FFN_SKIP)
@@ -30,7 +30,7 @@ def install(model: PreTrainedModel, family: Family) -> tuple[nn.Module, ...]:
     setattr(model, _INSTALLED, family.name)
     model.set_attn_implementation(attention_interface.NAME)
     _install_around(model.base_model, family)
-    interventions.routed(layers)
+    architecture.routed(layers)
     for number, layer in enumerate(layers):
         _install_parts(layer, number, family)
         attention_interface.mark(layer.get_submodule(family.attention), number)
@@ -52,12 +52,12 @@ def _install_around(body: nn.Module, family: Family) -> None:
     table = body.get_submodule(family.tokens).get_parameter("weight")
     for module in body.modules():
         if isinstance(module, nn.Embedding) and module.weight is table:
-            module.register_forward_pre_hook(interventions.embedding_hook)
+            module.register_forward_pre_hook(architecture.embedding_hook)
     path = family.positions or family.rotary
     if path is not None:
         body.get_submodule(path).register_forward_pre_hook(interventions.position_hook, with_kwargs=True)
     if family.final_norm is not None:
-        hook = interventions.norm_hook(None, FINAL_NORM)
+        hook = architecture.norm_hook(None, FINAL_NORM)
         body.get_submodule(family.final_norm).register_forward_hook(hook)
 
 
@@ -67,9 +67,9 @@ def _install_parts(layer: nn.Module, number: int, family: Family) -> None:
     folds = family.taps["resid_mid"].side == "in"  # the stream between is a sum, and nothing's output
     for path, norm, skip in zip(family.norms, _NORMS, _SKIPS, strict=True):
         module = layer.get_submodule(path)
-        module.register_forward_hook(interventions.norm_hook(number, norm, after_sum=not folds))
+        module.register_forward_hook(architecture.norm_hook(number, norm, after_sum=not folds))
         if not folds:
-            module.register_forward_pre_hook(interventions.norm_input_hook(number, skip))
+            module.register_forward_pre_hook(architecture.norm_input_hook(number, skip))
     middle = layer.get_submodule(family.taps["resid_mid"].module)
     if folds:
         middle.register_forward_pre_hook(interventions.middle_hook)
