@@ -19,6 +19,7 @@ from panels.common.touched import Touched, of_ffn
 from panels.panel import Panel, Table
 from viz.bars import Bars
 from viz.format import listed, number, quoted, thousands
+from viz.marks import Stands
 from viz.rows import Bar
 from viz.scale import clipped
 
@@ -53,6 +54,7 @@ class Writers:
     d_ff          neurons of the layer
     centred       whether the final norm takes the mean off before it divides
     neurons       those that write the longest vectors, longest first
+    chosen        number of the neuron that the reader has chosen; None for none
     held          changes that let less of what neurons write through
     """
 
@@ -61,6 +63,7 @@ class Writers:
     d_ff: int
     centred: bool
     neurons: tuple[Neuron, ...]
+    chosen: int | None
     held: Touched
 
     @property
@@ -78,7 +81,7 @@ def read(trace: Trace, view: Fitted) -> Writers:
     )
     spec, token = trace.spec, trace.tokens[view.pos].label
     held = of_ffn(trace, view.layer, view.pos).of_ops("zero", "mean", "patch", "scale")
-    return Writers(view.layer, token, spec.d_ff, spec.norm.kind == "layer", neurons, held)
+    return Writers(view.layer, token, spec.d_ff, spec.norm.kind == "layer", neurons, view.neuron, held)
 
 
 def _named(trace: Trace, ids: np.ndarray, logits: np.ndarray, sign: int) -> tuple[tuple[str, float], ...]:
@@ -106,10 +109,13 @@ def draw(writers: Writers) -> Bars:
                 down=_with_logits(each.down),
             ),
             accent=i == 0,
+            focus=each.number == writers.chosen,
         )
         for i, each in enumerate(writers.neurons)
     ]
-    return Bars(bars, _("length of what it writes (L2 norm)"), low=0.0, row=_ROW)
+    numbers = tuple(each.number for each in writers.neurons)
+    stands = (Stands("neuron", numbers, Stands("layer", (writers.layer,) * len(numbers))),)
+    return Bars(bars, _("length of what it writes (L2 norm)"), low=0.0, row=_ROW, stands=stands)
 
 
 def _with_logits(tokens: tuple[tuple[str, float], ...]) -> str:
@@ -121,12 +127,15 @@ def _signed(value: float) -> str:
 
 
 def caption(writers: Writers) -> str:
-    """The neuron that writes most, what it raises and lowers, and how many more are shown."""
+    """The neuron that writes most, what it raises and lowers, how many more are shown, and the chosen one's place."""
     first = writers.neurons[0]
     if writers.none:
         return _nothing(writers)
-    if writers.held.made:
-        return _held(writers, first)
+    most = _held(writers, first) if writers.held.made else _most(writers, first)
+    return " ".join(part for part in (most, _chosen(writers)) if part)
+
+
+def _most(writers: Writers, first: Neuron) -> str:
     return ngettext(
         "In layer {layer} neuron {neuron} writes most to {token}: its value, {value}, times its row has length "
         "{length}. By itself that {does}, with the final norm's divisor kept as it was in this run. Shown is {count} "
@@ -142,6 +151,23 @@ def caption(writers: Writers) -> str:
         length=number(first.length),
         does=_does(first),
         every=thousands(writers.d_ff),
+    )
+
+
+def _chosen(writers: Writers) -> str:
+    """The chosen neuron's place among those shown, and what it does; "" where none is chosen, or the first is."""
+    numbers = [each.number for each in writers.neurons]
+    if writers.chosen in (None, numbers[0]):
+        return ""
+    if writers.chosen not in numbers:
+        return _("The chosen one, neuron {neuron}, is not shown.", neuron=writers.chosen)
+    place = numbers.index(writers.chosen)
+    return _(
+        "The chosen one, neuron {neuron}, is number {rank}, with length {length}: by itself it {does}.",
+        neuron=writers.chosen,
+        rank=place + 1,
+        length=number(writers.neurons[place].length),
+        does=_does(writers.neurons[place]),
     )
 
 
