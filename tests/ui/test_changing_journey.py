@@ -51,7 +51,7 @@ def test_a_neuron_that_was_clicked_is_turned_off_and_the_list_says_it(reader):
     reader.open("?panel=neurons&layer=17")
     page, figure = reader.page, reader.page.locator(".st-key-neurons-figure")
     row = figure.locator(".ytick").get_by_text("neuron 583", exact=True)
-    reader.click_where(figure.locator(".xtick").get_by_text("1", exact=True).first, row)  # under the second measure
+    reader.click_where(figure.locator(".x2tick").get_by_text("1", exact=True), row)  # under the second measure
     expect(page).to_have_url(re.compile("neuron=583"))
     expect(reader.answer).to_contain_text("The chosen one, neuron 583, is number 2 (−1.87).")
     expect(figure.locator(".ytick").get_by_text("neuron 583", exact=True)).to_be_visible()
