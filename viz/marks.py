@@ -54,9 +54,11 @@ def chosen(stands: Sequence[Stands | None], place: Sequence[int | None] | None) 
     """
     meant: dict[Choice, int] = {}
     for direction, at in zip(stands, place or (), strict=False):
-        if direction is not None and at is not None:
-            numbers = {each.choice: each.number(at) for each in direction.choices}
-            meant |= {choice: number for choice, number in numbers.items() if number is not None}
+        if direction is None or at is None:
+            continue
+        for each in direction.choices:
+            if (number := each.number(at)) is not None:
+                meant[each.choice] = number
     return meant
 
 
