@@ -29,6 +29,7 @@ class View:
     text      the reader's text
     layer     0 … layers − 1
     head      0 … query heads − 1
+    neuron    0 … d_ff − 1, of the layer's FFN: it goes where another layer is chosen; nothing is suggested for it
     pos       chosen token: looks (query) in attention, is drawn or predicted from elsewhere
     src       token looked at (key), for the attention cell
     tail      ids of generated tokens that follow the text
@@ -50,6 +51,7 @@ class View:
     text: str = DEFAULT_TEXT
     layer: int | None = None
     head: int | None = None
+    neuron: int | None = None
     pos: int | None = None
     src: int | None = None
     tail: tuple[int, ...] = ()
@@ -83,10 +85,16 @@ class View:
             rest[control.name] = written(value)
         return replace(self, settings=tuple(sorted(rest.items())))
 
+    def at(self, **places: int | None) -> Self:
+        """The same view with these places chosen (layer, head, neuron, pos, src). Another layer has neurons of its own:
+        where only the layer is chosen, the neuron goes."""
+        moved = places.get("layer", self.layer) != self.layer
+        return replace(self, **({"neuron": None} if moved else {}) | places)
+
     def with_model(self, name: str) -> "View":
         """The same view on another model: places belong to the old one and go, and so do changes where the second run
         is of that model too."""
-        places = {"layer": None, "head": None, "pos": None, "src": None, "tail": (), "ids": ()}
+        places = {"layer": None, "head": None, "neuron": None, "pos": None, "src": None, "tail": (), "ids": ()}
         changes = () if self.model2 is None else self.changes
         return replace(self, model=name, beside=None, changes=changes, **places)
 
@@ -164,6 +172,7 @@ class View:
         fitted = {
             "layer": min(layer, spec.layers - 1),
             "head": min(head, spec.n_heads - 1),
+            "neuron": None if self.neuron is None else min(self.neuron, spec.d_ff - 1),
             "pos": min(pos, len(tokens) - 1),
             "src": None if self.src is None else min(self.src, len(tokens) - 1),
             "length": len(tokens),
@@ -233,6 +242,7 @@ _NO_POSITION = N_("There is no position {chosen} here: {shown}, the last one, is
 _NUMBERS = {
     "layer": N_("There is no layer {chosen} here: {shown}, the last one, is shown."),
     "head": N_("There is no head {chosen} here: {shown}, the last one, is shown."),
+    "neuron": N_("There is no neuron {chosen} here: {shown}, the last one, is shown."),
     "pos": _NO_POSITION,
     "src": _NO_POSITION,
 }

@@ -12,19 +12,19 @@ from anatomy.trace import Token
 from anatomy.view import Fitted, View
 from panels.panel import Panel
 
-_PLACES = ("layer", "head", "pos", "src")
+_PLACES = ("layer", "head", "neuron", "pos", "src")
 
 
 def chosen(panel: Panel, view: View, choices: Mapping[str, Any], spec: ModelSpec, tokens: tuple[Token, ...]) -> Fitted:
-    """The view with these choices (layer, head, pos, src and the panel's own controls), each inside the model and the
-    text. ValueError for one that the panel does not have or take."""
+    """The view with these choices (layer, head, neuron, pos, src and the panel's own controls), each inside the model
+    and the text. ValueError for one that the panel does not have or take."""
     offered = panel.controls if panel.closed(spec) else panel.fitted(spec, view.fit(spec, tokens))
     controls = {control.name: control for control in offered}
     unknown = next((name for name in choices if name not in (*_PLACES, *controls)), None)
     if unknown is not None:
         known = "; ".join((", ".join(_PLACES), *map(_of_control, controls.values())))
         raise ValueError(f"the panel {panel.id!r} has no choice {unknown!r}. It has: {known}")
-    lengths = {"layer": spec.layers, "head": spec.n_heads, "pos": len(tokens), "src": len(tokens)}
+    lengths = {"layer": spec.layers, "head": spec.n_heads, "neuron": spec.d_ff, "pos": len(tokens), "src": len(tokens)}
     for name, value in choices.items():
         if name in lengths:
             view = replace(view, **{name: place(name, value, lengths[name], ValueError)})
@@ -49,7 +49,7 @@ def _of_control(control: Control) -> str:
 
 
 def place(name: str, value: Any, length: int, error: type[Exception]) -> int:
-    """A layer, head or position, from the end where it is below 0."""
+    """A layer, head, neuron or position, from the end where it is below 0."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or not -length <= value < length:
         raise error(f"{name} is {shown(value)}: give a whole number from 0 to {length - 1}, or below 0 from the end")

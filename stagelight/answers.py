@@ -94,7 +94,7 @@ class Answer(_Shown):
 
     @property
     def view(self) -> Fitted:
-        """What was chosen, by you or by the panel: layer, head, position, its own controls."""
+        """What was chosen, by you or by the panel: layer, head, neuron, position, its own controls."""
         return self.of.view
 
     @cached_property

@@ -139,7 +139,7 @@ class Run:
         id       one of `stagelight.panels()`
         others   open models whose cut of the same text stands beside, for the panel `tokenizers`
         lang     language of its words, a key of `anatomy.language.LANGUAGES`; None for the one that is set
-        choices  layer, head, pos, src (numbers; below 0 from the end), and the panel's own controls by name
+        choices  layer, head, neuron, pos, src (numbers; below 0 from the end), and the panel's own controls by name
 
         ValueError for a panel that is not there or does not apply, and for a choice that it does not have.
         """

@@ -133,9 +133,14 @@ def test_panels_that_show_something_are_listed(text):
     ("id", "choices", "said"),
     [
         ("atention", {}, r"no panel 'atention' \(did you mean 'attention'\?\)"),
-        ("writes", {"layers": 1}, r"no choice 'layers'. It has: layer, head, pos, src; writes \('share', 'length'\)"),
+        (
+            "writes",
+            {"layers": 1},
+            r"no choice 'layers'. It has: layer, head, neuron, pos, src; writes \('share', 'length'\)",
+        ),
         ("writes", {"writes": "norm"}, r"writes cannot be 'norm': give one of writes \('share', 'length'\)"),
         ("writes", {"layer": 99}, "layer is 99: give a whole number from 0 to "),
+        ("neurons", {"neuron": 1_000}, "neuron is 1000: give a whole number from 0 to "),
         ("writes", {"pos": 1.5}, "pos is 1.5: give a whole number"),
         ("writes", {"layer": True}, "layer is True: give a whole number"),
         ("writes", {"lang": "xx"}, "no language 'xx': give one of en, zh"),
@@ -154,6 +159,15 @@ def test_places_count_from_the_end_too(text):
     assert answer.view.layer == text.model.spec.layers - 1
     assert answer.view.pos == len(text.tokens) - 2
     assert dict(answer.view.settings) == {"writes": "length"}
+
+
+def test_a_neuron_is_chosen_as_on_the_page(text):
+    answer = text.panel("neurons", layer=1, neuron=-1)
+    last = text.model.spec.d_ff - 1
+    assert answer.view.neuron == last
+    assert f"The chosen one, neuron {last}, is number " in answer.caption
+    assert last in answer.table["neuron"].tolist()
+    assert text.panel("neurons", layer=1).view.neuron is None
 
 
 def test_an_answer_speaks_one_language_throughout(text):

@@ -314,7 +314,7 @@ def at_claim(view: View, claim: str, verdict: Verdict | None, spec: ModelSpec) -
     kept = {name: value for name, value in view.settings if before is None or name not in before.sets}
     settings = tuple(sorted((kept | dict(stated.sets)).items()))
     places = {} if verdict is None else dict(verdict.at)
-    return replace(view, panel=stated.panel_for(spec), settings=settings, claim=claim, **places)
+    return replace(view, panel=stated.panel_for(spec), settings=settings, claim=claim).at(**places)
 
 
 def _is_seen(view: View, spec: ModelSpec) -> bool:

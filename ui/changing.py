@@ -17,6 +17,7 @@ from anatomy.interventions import MOST, Change
 from anatomy.language import N_, _
 from anatomy.refused import Refused
 from anatomy.request import Intervention, Run
+from anatomy.sites import SITES
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
@@ -40,7 +41,7 @@ class Pointed:
     model   that it is of
     fitted  what is chosen, in it
     cut     its tokens
-    neuron  the one that the open panel speaks of; None where it speaks of none
+    neuron  the chosen one where the open panel speaks of neurons, else the one that it speaks of; None for none
     apart   its text is another one than the first run's
     """
 
@@ -91,9 +92,11 @@ def _body(model: HostedModel, view: View) -> None:
         return
     step_in.show("what_if.step_in")
     says = (
-        _("The change is made in run B. A click on a head, a token or a cell of a figure chooses where.")
+        _("The change is made in run B. A click on a head, a neuron, a token or a cell of a figure chooses where.")
         if pointed.apart
-        else _("Run B is this run with a change. A click on a head, a token or a cell of a figure chooses where.")
+        else _(
+            "Run B is this run with a change. A click on a head, a neuron, a token or a cell of a figure chooses where."
+        )
     )
     text.aside(says)
     with st.container(key="what_if_quick", gap=None):
@@ -121,12 +124,16 @@ def pointed_at(model: HostedModel, view: View) -> Pointed | Absent:
         return side
     if side is None:
         return Pointed(model, fitted, cut, _neuron(model, cut, fitted))
-    neuron = _neuron(model, cut, fitted) if side.model is model and side.fitted.text == fitted.text else None
+    same = side.model is model and side.fitted.text == fitted.text
+    neuron = _neuron(model, cut, fitted) if same else _chosen_neuron(side.cut.spec, side.fitted)
     return Pointed(side.model, side.fitted, side.cut, neuron, side.cut.text != cut.text)
 
 
 def _neuron(model: HostedModel, cut: Trace, view: Fitted) -> int | None:
-    """The neuron of the chosen layer that responds most to the chosen token, where the open panel shows them."""
+    """The chosen neuron, or else that of the chosen layer which responds most to the chosen token: where the open panel
+    shows them."""
+    if view.neuron is not None:
+        return _chosen_neuron(cut.spec, view)
     panel = panels.load()[view.panel]
     if panel.closed(cut.spec) is not None:
         return None
@@ -134,6 +141,15 @@ def _neuron(model: HostedModel, cut: Trace, view: Fitted) -> int | None:
     wants = [want for want in panel.needs(cut.spec, view) if (want.site, want.layer, want.pos) == place]
     arrays = model.held(cut.run, wants).arrays if wants else {}
     return next((int(np.abs(array).argmax()) for array in arrays.values()), None)
+
+
+def _chosen_neuron(spec: ModelSpec, view: Fitted) -> int | None:
+    """The chosen neuron, where the open panel shows neurons: where it asks for their values or their numbers."""
+    panel = panels.load()[view.panel]
+    if view.neuron is None or panel.closed(spec) is not None:
+        return None
+    sites = (SITES[want.site] for want in panel.needs(spec, view))
+    return view.neuron if any(site.unit == "neuron" or "d_ff" in site.axes for site in sites) else None
 
 
 def quick(pointed: Pointed) -> list[tuple[str, Intervention]]:

@@ -1,7 +1,6 @@
 """Widgets for what a panel can be set to. Each shows the link's value and writes its own back to the link."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -55,7 +54,7 @@ def _stepper(key: str, place: str, count: int, view: Fitted) -> None:
     """Which layer or which head: all of them in a row where they fit, else a number with − and +."""
     value, label, says = getattr(view, place), _(PLACES[place]), _(SAYS[place])
     name = hold(key, value)
-    changed = writes(key, value, lambda now, number: replace(now, **{place: int(number)}))
+    changed = writes(key, value, lambda now, number: now.at(**{place: int(number)}))
     if count <= MOST_SEGMENTS:
         st.segmented_control(label, range(count), default=value, key=name, required=True, on_change=changed, help=says)
     else:

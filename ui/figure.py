@@ -105,7 +105,7 @@ def _chosen(view: View, figure: Grid, cell: tuple[int, int]) -> View:
         case "cell":
             return replace(view, pos=row, src=column)
         case "head":
-            return replace(view, layer=row, head=column)
+            return view.at(layer=row, head=column)
         case "token":
             return at_token(view, row)
     return view
@@ -114,7 +114,11 @@ def _chosen(view: View, figure: Grid, cell: tuple[int, int]) -> View:
 def begins(figure: Plotted, drawn: go.Figure, view: Fitted) -> tuple[int, int] | None:
     """(trace, point) at which a walk over the marks begins: the one that stands for most of what is chosen; None where
     none does. drawn: the figure as plotly has it."""
-    best, most, whole = None, 0, len({direction.choice for direction in figure.stands if direction is not None})
+    best, most, whole = (
+        None,
+        0,
+        len({each.choice for along in figure.stands if along is not None for each in along.choices}),
+    )
     for i, trace in enumerate(drawn.data if figure.stands else ()):
         points = getattr(trace, "x", None)
         for point in range(0 if points is None else len(points)):
@@ -131,7 +135,7 @@ def at_mark(view: View, figure: Plotted, trace: int, point: int) -> View:
     meant = figure.meant(trace, point)
     if meant.get("pos", view.pos) != view.pos:
         view = replace(view, src=None)
-    return replace(view, **meant)
+    return view.at(**meant)
 
 
 def at_chip(view: View, figure: Chips, chip: int) -> View:
@@ -148,11 +152,11 @@ def at_passage(view: View, figure: Passage, what: str, at: int, to: str) -> View
             return at_token(view, figure.lines[at].place)
         case "stream" | "next":
             opened = replace(at_token(view, figure.lines[at].place), panel=figure.opens[what])
-            return replace(opened, layer=int(to)) if what == "stream" else opened
+            return opened.at(layer=int(to)) if what == "stream" else opened
         case "arc":
             return _at_arc(view, figure, figure.arcs[at])
         case "word":
-            return replace(at_token(view, chosen), panel=figure.opens[what], layer=int(to))
+            return replace(at_token(view, chosen), panel=figure.opens[what]).at(layer=int(to))
         case "best":
             return going_on(view, figure.added, figure.best_ids[at])
     return _at_panel(view, figure, to)
@@ -160,7 +164,7 @@ def at_passage(view: View, figure: Passage, what: str, at: int, to: str) -> View
 
 def _at_arc(view: View, figure: Passage, arc: Arc) -> View:
     pos, src = (figure.lines[line].place for line in (arc.looking, arc.looked))
-    return replace(view, panel=figure.opens["arc"], layer=arc.layer, head=arc.head, pos=pos, src=src)
+    return replace(view, panel=figure.opens["arc"]).at(layer=arc.layer, head=arc.head, pos=pos, src=src)
 
 
 def at_passage_of_two(view: View, figure: PassageOfTwo, what: passage_two.Act, at: int) -> View:
@@ -173,7 +177,7 @@ def at_passage_of_two(view: View, figure: PassageOfTwo, what: passage_two.Act, a
     if seen is None:
         return view
     layer, head, pos, src = seen
-    return replace(view, panel=figure.opens["arc"], layer=layer, head=head, pos=pos, src=src)
+    return replace(view, panel=figure.opens["arc"]).at(layer=layer, head=head, pos=pos, src=src)
 
 
 def _at_panel(view: View, figure: Passage, panel: str) -> View:
@@ -183,7 +187,7 @@ def _at_panel(view: View, figure: Passage, panel: str) -> View:
     if panel == figure.opens.get("arc") and told:
         return _at_arc(view, figure, max(told, key=lambda arc: arc.share))
     if panel == figure.opens.get("word") and figure.words:
-        return replace(view, panel=panel, layer=figure.words[-1].layer)
+        return replace(view, panel=panel).at(layer=figure.words[-1].layer)
     return replace(view, panel=panel)
 
 

@@ -66,15 +66,15 @@ class Second:
 
     def followed(self, now: View, change: Callable[[View], View]) -> View:
         """The page's view after a change of this run's: places are those of the partners in the first run; panel,
-        layer, head and controls are the same. What the change left alone stays as it is."""
+        layer, head, neuron and controls are the same. What the change left alone stays as it is."""
         before = _moved(now, self.alignment)
         after = change(before)
         pos, src = (
             chosen if moved == was else None if moved is None else self.alignment.near_a(moved)
             for chosen, was, moved in ((now.pos, before.pos, after.pos), (now.src, before.src, after.src))
         )
-        kept = replace(now, panel=after.panel, layer=after.layer, head=after.head, settings=after.settings)
-        return replace(kept, pos=pos, src=src)
+        kept = replace(now, panel=after.panel, settings=after.settings)
+        return replace(kept, layer=after.layer, head=after.head, neuron=after.neuron, pos=pos, src=src)
 
 
 @dataclass(frozen=True)

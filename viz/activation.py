@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
@@ -13,6 +14,7 @@ from anatomy.language import N_, _, ngettext
 from viz.curves import Curve, Curves
 from viz.description import OnAxes
 from viz.format import escaped, thousands
+from viz.marks import in_groups
 from viz.partners import Subtracted, largest, meet, of_axis
 from viz.table import Table
 from viz.theme import CALM, FOCUS, LEGEND, NEUTRAL
@@ -30,6 +32,8 @@ class Activation(OnAxes):
     own_y          the curve at `own`
     notes          words for the hover box of each of the chosen token's inputs
     accent         which of them are drawn large: numbers into `own`
+    chosen         which of them the reader has chosen: a ring lies around it; None for none
+    stands         of each of them
     x_axis …       axis titles, with units
     own_name       what the chosen token's inputs are called in the legend
     """
@@ -45,6 +49,7 @@ class Activation(OnAxes):
     x_axis: str
     y_axis: str
     own_name: str
+    chosen: int | None = None
 
     def traces(self) -> go.Figure:
         """The curve with the chosen inputs on it; below, on the same axis, how many of all inputs fall into each cell.
@@ -52,6 +57,8 @@ class Activation(OnAxes):
         figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.05)
         figure.add_trace(_curve(self), row=1, col=1)
         figure.add_traces(_points(self), rows=[1, 1], cols=[1, 1])
+        if self.chosen is not None:
+            figure.add_trace(_ring(self, self.chosen), row=1, col=1)
         for trace in _histograms(self):
             figure.add_trace(trace, row=2, col=1)
         figure.update_xaxes(zeroline=True, range=[float(self.x[0]), float(self.x[-1])])
@@ -60,6 +67,17 @@ class Activation(OnAxes):
         figure.update_yaxes(title_text=_("inputs (%)"), rangemode="tozero", zeroline=False, row=2, col=1)
         figure.update_layout(height=430, legend=LEGEND, bargap=0, margin={"l": 64, "r": 16, "t": 36, "b": 52})
         return figure
+
+    def place(self, trace: int, point: int) -> tuple[int] | None:
+        """The input: the curve is drawn before them, the small ones before the large."""
+        return in_groups(self._groups, trace, point)
+
+    @cached_property
+    def _groups(self) -> tuple[tuple[int, ...], ...]:
+        """The inputs of each trace."""
+        large = set(self.accent)
+        small = tuple(i for i in range(len(self.own)) if i not in large)
+        return (), small, tuple(sorted(large))
 
     def numbers(self) -> Float[np.ndarray, " number"]:
         """The chosen token's inputs."""
@@ -110,12 +128,11 @@ def _curve(given: Activation) -> go.Scatter:
 
 def _points(given: Activation) -> list[go.Scatter]:
     """The chosen token's inputs: small and faint, the accented ones as diamonds."""
-    chosen = np.zeros(len(given.own), bool)
-    chosen[list(given.accent)] = True
+    _curve, small, large = given._groups
     looks = (
-        (~chosen, given.own_name, {"size": 5, "color": FOCUS, "opacity": _FAINT}),
+        (small, given.own_name, {"size": 5, "color": FOCUS, "opacity": _FAINT}),
         (
-            chosen,
+            large,
             ngettext(
                 "its {count} strongest neuron",
                 "its {count} strongest neurons",
@@ -126,16 +143,28 @@ def _points(given: Activation) -> list[go.Scatter]:
     )
     return [
         go.Scatter(
-            x=given.own[where].astype(np.float32),
-            y=given.own_y[where].astype(np.float32),
+            x=given.own[list(where)].astype(np.float32),
+            y=given.own_y[list(where)].astype(np.float32),
             mode="markers",
             name=escaped(name),
             marker=marker,
-            hovertext=[escaped(given.notes[i]) for i in np.flatnonzero(where)],
+            hovertext=[escaped(given.notes[i]) for i in where],
             hovertemplate="%{hovertext}<extra></extra>",
         )
         for where, name, marker in looks
     ]
+
+
+def _ring(given: Activation, chosen: int) -> go.Scatter:
+    """Around the chosen input, which answers itself."""
+    return go.Scatter(
+        x=given.own[[chosen]].astype(np.float32),
+        y=given.own_y[[chosen]].astype(np.float32),
+        mode="markers",
+        name=_("the chosen one"),
+        marker={"size": 15, "color": FOCUS, "symbol": "circle-open", "line": {"width": 2}},
+        hoverinfo="skip",
+    )
 
 
 def _histograms(given: Activation) -> list[go.Bar | go.Scatter]:

@@ -25,6 +25,7 @@ from viz.partners import (
     marked,
     meet,
     of_axis,
+    place_of,
     ranked,
     signed,
     stood,
@@ -58,6 +59,7 @@ class Measures(Plotted):
     """The same rows, named by labels, under several measures side by side.
 
     signed  each axis is as long below 0 as above
+    focus   the row that the reader has chosen: its label in bold; None for none
     stands  of each row
     """
 
@@ -65,6 +67,7 @@ class Measures(Plotted):
     labels: Sequence[str]
     measures: Sequence[Column]
     signed: bool = False
+    focus: int | None = None
 
     def traces(self) -> go.Figure:
         """The first measure in the accent, each on an axis of its own."""
@@ -83,7 +86,9 @@ class Measures(Plotted):
             ends = with_room(rows, low, high, parts=len(self.measures))
             ticks = _ticks(*ends)
             figure.update_xaxes(title_text=titles[i], zeroline=True, range=ends, tickvals=ticks, row=1, col=i + 1)
-        figure.update_yaxes(**row_axis([row_label(label) for label in self.labels], places))
+        figure.update_yaxes(
+            **row_axis([row_label(label, i == self.focus) for i, label in enumerate(self.labels)], places)
+        )
         below = _LINE * max(title.count("<br>") for title in titles)
         figure.update_layout(LAYOUT, height=height(places, ROW) + below, margin_b=LAYOUT["margin"]["b"] + below)
         return figure
@@ -131,6 +136,7 @@ class Measures(Plotted):
             ],
             " ".join(filter(None, (marked(None in pair for pair in pairs), alone((columns, titles, theirs))))),
             stood(other.stands, pairs),
+            place_of(pairs, self.focus),
         )
 
 
@@ -150,11 +156,15 @@ def apart(title: str, first: Float[np.ndarray, " row"], second: Float[np.ndarray
 
 
 def between(
-    rows: Sequence[str], measures: Sequence[Column], remark: str, stands: tuple[Stands | None, ...] = ()
+    rows: Sequence[str],
+    measures: Sequence[Column],
+    remark: str,
+    stands: tuple[Stands | None, ...] = (),
+    focus: int | None = None,
 ) -> Measures:
-    """Differences of some rows."""
+    """Differences of some rows. focus: the row of the chosen one."""
     subtracted = tuple(column.subtracted for column in measures if column.subtracted is not None)
-    return Measures(rows, measures, signed=True, remark=remark, stands=stands, subtracted=subtracted)
+    return Measures(rows, measures, True, focus, remark=remark, stands=stands, subtracted=subtracted)
 
 
 def _ticks(low: float, high: float) -> list[float]:

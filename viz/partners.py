@@ -376,9 +376,7 @@ def stood(second: Sequence[Stands | None], *directions: Sequence[Partner]) -> tu
     directions  the pairs that are drawn along each direction
     """
     return tuple(
-        None
-        if along is None
-        else Stands(along.choice, tuple(None if j is None else along.number(j) for _i, j in pairs))
+        None if along is None else along.taken([j for _i, j in pairs])
         for along, pairs in zip(second, directions, strict=False)
     )
 

@@ -8,7 +8,7 @@ from anatomy.view import Fitted
 from panels.common.snippet import FOLDER
 
 OPENED = f'model = stagelight.open("{FOLDER}")\n'
-_PLACES = ("layer", "head", "pos", "src")
+_PLACES = ("layer", "head", "neuron", "pos", "src")
 _PARTS = ("layer", "other", "head", "kv", "neuron", "pos")
 
 

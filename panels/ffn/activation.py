@@ -20,6 +20,7 @@ from panels.ffn.neurons import changed_neurons, strongest
 from panels.panel import Panel, Table
 from viz.activation import Activation
 from viz.format import listed, number, percent, quoted, rounding
+from viz.marks import Stands
 
 _POINTS = 241  # of the curve
 
@@ -56,6 +57,7 @@ class Inputs:
     own_y         the function of these
     act           the chosen token's neurons, as the model has them
     top           numbers of the strongest, as `strongest` has them
+    chosen        the neuron that the reader has chosen; None for none
     made          changes between the function and the neurons
     """
 
@@ -67,7 +69,14 @@ class Inputs:
     own_y: Float[np.ndarray, " d_ff"]
     act: Float[np.ndarray, " d_ff"]
     top: Int[np.ndarray, " k"]
+    chosen: int | None
     made: Touched
+
+    @property
+    def listed(self) -> list[int]:
+        """Numbers of the strongest, and of the chosen one last where it is none of them."""
+        strongest = self.top.tolist()
+        return strongest if self.chosen in (None, *strongest) else [*strongest, self.chosen]
 
 
 def read(trace: Trace, view: Fitted) -> Inputs:
@@ -83,6 +92,7 @@ def read(trace: Trace, view: Fitted) -> Inputs:
         own_y=ACTIVATIONS[trace.spec.ffn.act](own),
         act=act,
         top=strongest(act),
+        chosen=view.neuron,
         made=Touched.of(trace, view.layer, "act", pos=view.pos),
     )
 
@@ -90,7 +100,7 @@ def read(trace: Trace, view: Fitted) -> Inputs:
 def draw(inputs: Inputs) -> Activation:
     """The curve, the chosen token's inputs on it, and how often each input occurs in the text."""
     x, name, site = _curve(inputs.all), function_name(inputs.spec), _site(inputs.spec)
-    pairs = zip(inputs.own.tolist(), inputs.own_y.tolist(), strict=True)
+    count, pairs = len(inputs.own), zip(inputs.own.tolist(), inputs.own_y.tolist(), strict=True)
     return Activation(
         x=x,
         y=ACTIVATIONS[inputs.spec.ffn.act](x),
@@ -102,6 +112,8 @@ def draw(inputs: Inputs) -> Activation:
         x_axis=_("{site} (activation)", site=site),
         y_axis=f"{name}({site})",
         own_name=_("neurons of {token}", token=quoted(inputs.token)),
+        chosen=inputs.chosen,
+        stands=(Stands.each("neuron", count, also=Stands("layer", (inputs.layer,) * count)),),
     )
 
 
@@ -126,7 +138,16 @@ def caption(inputs: Inputs) -> str:
         high=number(float(inputs.own.max())),
         share=percent(_passed(inputs)),
     )
-    return f"{_below(inputs)} {size}"
+    return " ".join(part for part in (_below(inputs), size, _chosen(inputs)) if part)
+
+
+def _chosen(inputs: Inputs) -> str:
+    """What the function makes of the chosen neuron's input; "" where none is chosen."""
+    if inputs.chosen is None:
+        return ""
+    x, y = float(inputs.own[inputs.chosen]), float(inputs.own_y[inputs.chosen])
+    said = _neuron(inputs.chosen, function_name(inputs.spec), x, y)
+    return _("The chosen one is {neuron}.", neuron=said)
 
 
 def _below(inputs: Inputs) -> str:
@@ -166,8 +187,9 @@ def _passed(inputs: Inputs) -> float:
 
 
 def table(inputs: Inputs) -> Table:
-    """The chosen token's strongest neurons: input, the function of it, and how many tokens' inputs are below 0."""
-    name, site, top = function_name(inputs.spec), _site(inputs.spec), inputs.top
+    """The chosen token's strongest neurons and the chosen one: input, the function of it, and how many tokens' inputs
+    are below 0."""
+    name, site, top = function_name(inputs.spec), _site(inputs.spec), inputs.listed
     return Table.of(
         (_("neuron"), top),
         (_("{site} (activation)", site=site), inputs.own[top]),

@@ -20,6 +20,7 @@ from panels.common.snippet import LAYERS, opening
 from panels.common.touched import Touched, of_ffn
 from panels.panel import Panel, Table
 from viz.format import number, percent, quoted, rounding, thousands
+from viz.marks import Stands
 from viz.measures import Column, Measures
 
 SHOWN = 12
@@ -46,6 +47,7 @@ class Neurons:
     values        by site (activation), the neurons' own first; for a gated FFN also what its function makes of the gate
                   ("opened"), where the function is one of ACTIVATIONS
     top           numbers of the strongest, as `strongest` has them
+    chosen        the neuron that the reader has chosen; None for none
     written       what the FFN adds to the stream (activation)
     sum_gap       largest difference (activation) of Σ neuron × its row of the down projection, + bias, from that
     made          changes between the function and the neurons
@@ -57,15 +59,27 @@ class Neurons:
     token: str
     values: Mapping[str, Float[np.ndarray, " d_ff"]]
     top: Int[np.ndarray, " k"]
+    chosen: int | None
     written: Float[np.ndarray, " d_model"]
     sum_gap: float
     made: Touched
     wrote: Touched
 
     @cached_property
-    def of_top(self) -> dict[str, Float[np.ndarray, " k"]]:
-        """The values of the strongest alone."""
-        return {site: values[self.top] for site, values in self.values.items()}
+    def shown(self) -> list[int]:
+        """Numbers of the neurons that are drawn: the strongest, and the chosen one last where it is none of them."""
+        strongest = self.top.tolist()
+        return strongest if self.chosen in (None, *strongest) else [*strongest, self.chosen]
+
+    @cached_property
+    def of_shown(self) -> dict[str, Float[np.ndarray, " k"]]:
+        """The values of those that are drawn."""
+        return {site: values[self.shown] for site, values in self.values.items()}
+
+    @property
+    def told(self) -> int:
+        """The one whose arithmetic is written out: the chosen one, or the strongest."""
+        return int(self.top[0]) if self.chosen is None else self.chosen
 
     @property
     def parts(self) -> bool:
@@ -108,6 +122,7 @@ def read(trace: Trace, view: Fitted) -> Neurons:
         token=trace.tokens[view.pos].label,
         values=values,
         top=strongest(values["act"]),
+        chosen=view.neuron,
         written=arrays["ffn_out"],
         sum_gap=float(arrays["ffn_sum_gap"]),
         made=Touched.of(trace, view.layer, "act", pos=view.pos),
@@ -121,12 +136,18 @@ def strongest(act: Float[np.ndarray, " d_ff"]) -> Int[np.ndarray, " k"]:
 
 
 def draw(neurons: Neurons) -> Measures:
-    """The strongest neurons, with the factors of each beside it."""
+    """The strongest neurons and the chosen one, with the factors of each beside it."""
+    shown, chosen = neurons.shown, neurons.chosen
     measures = [
         Column(_title(site, neurons.spec), values, tuple(number(value, 2) for value in values.tolist()))
-        for site, values in neurons.of_top.items()
+        for site, values in neurons.of_shown.items()
     ]
-    return Measures([_("neuron {number}", number=neuron) for neuron in neurons.top.tolist()], measures)
+    return Measures(
+        [_("neuron {number}", number=neuron) for neuron in shown],
+        measures,
+        focus=None if chosen is None else shown.index(chosen),
+        stands=(Stands("neuron", tuple(shown), Stands("layer", (neurons.layer,) * len(shown))),),
+    )
 
 
 def _title(site: str, spec: ModelSpec) -> str:
@@ -140,10 +161,10 @@ def _title(site: str, spec: ModelSpec) -> str:
 
 
 def caption(neurons: Neurons) -> str:
-    """The strongest neuron, and how much of the layer's activity those drawn hold."""
-    act, top = neurons.values["act"].astype(np.float64), neurons.top
+    """The strongest neuron, where the chosen one stands, and how much of the layer's activity those drawn hold."""
+    act, top, shown = neurons.values["act"].astype(np.float64), neurons.top, neurons.shown
     total = float((act**2).sum())
-    share = float((act[top] ** 2).sum()) / total if total > 0 else 0.0
+    share = float((act[shown] ** 2).sum()) / total if total > 0 else 0.0
     responds = _(
         "In layer {layer} neuron {neuron} responds most to {token} ({activation}).",
         layer=neurons.layer,
@@ -156,12 +177,25 @@ def caption(neurons: Neurons) -> str:
         "Of all, {positive} are above 0.",
         "The {count} neurons shown, of {all}, hold {share} of the squared length of what enters the down projection. "
         "Of all, {positive} are above 0.",
-        len(top),
+        len(shown),
         all=thousands(len(act)),
         share=percent(share),
         positive=thousands(int((act > 0).sum())),
     )
-    return f"{responds} {hold} {_adds_up(neurons)}"
+    return " ".join(part for part in (responds, _chosen(neurons), hold, _adds_up(neurons)) if part)
+
+
+def _chosen(neurons: Neurons) -> str:
+    """The chosen neuron's place among all by the size of its value; "" where none is chosen, or the strongest is."""
+    if neurons.chosen in (None, int(neurons.top[0])):
+        return ""
+    sizes = np.abs(neurons.values["act"])
+    return _(
+        "The chosen one, neuron {neuron}, is number {rank} ({activation}).",
+        neuron=neurons.chosen,
+        rank=thousands(int((sizes >= sizes[neurons.chosen]).sum())),
+        activation=number(float(neurons.values["act"][neurons.chosen])),
+    )
 
 
 def _adds_up(neurons: Neurons) -> str:
@@ -194,19 +228,19 @@ def _adds_up(neurons: Neurons) -> str:
 
 
 def table(neurons: Neurons) -> Table:
-    """The strongest neurons with the factors of each."""
+    """The strongest neurons and the chosen one, with the factors of each."""
     return Table.of(
-        (_("neuron"), neurons.top),
-        *((_title(site, neurons.spec), values) for site, values in neurons.of_top.items()),
+        (_("neuron"), neurons.shown),
+        *((_title(site, neurons.spec), values) for site, values in neurons.of_shown.items()),
     )
 
 
 def formula(neurons: Neurons) -> str:
-    """How the strongest neuron's value comes about, and what all of them add up to."""
+    """How the value of the chosen neuron, or of the strongest, comes about, and what all of them add up to."""
     here = _(
         "layer {layer}, neuron {neuron}, {token}",
         layer=neurons.layer,
-        neuron=int(neurons.top[0]),
+        neuron=neurons.told,
         token=quoted(neurons.token),
     )
     return "\n".join((here, *_product(neurons), _total(neurons)))
@@ -254,13 +288,13 @@ def _total(neurons: Neurons) -> str:
 
 
 def _product(neurons: Neurons) -> Iterator[str]:
-    """The strongest neuron's factors; how near the function comes to the model's own neurons, where it is known and a
+    """The factors of one neuron; how near the function comes to the model's own neurons, where it is known and a
     second factor follows or something is changed after it."""
     spec, values, made = neurons.spec, neurons.values, neurons.by_function
-    at, function = {site: number(float(top[0])) for site, top in neurons.of_top.items()}, function_name(spec)
+    at, function = {site: number(float(each[neurons.told])) for site, each in values.items()}, function_name(spec)
     off = 0.0 if made is None else float(np.abs(made - values["act"]).max())
     changed = made is not None and neurons.made.part(off, values["act"])
-    act = number(float(made[neurons.top[0]])) if made is not None and changed else at["act"]
+    act = number(float(made[neurons.told])) if made is not None and changed else at["act"]
     if spec.ffn.gated:
         yield f"{_('neuron')} = {function}(gate) × up"
         opened = f" = {at[_OPENED]} × {at['up']}" if _OPENED in values else ""
@@ -295,8 +329,9 @@ _IMPORT = "from transformers.activations import ACT2FN\n\n"
 
 
 def snippet(spec: ModelSpec, view: Fitted) -> str:
-    """The strongest neurons at the chosen token and layer, with their factors: [2 or 4, neurons]."""
+    """The strongest neurons at the chosen token and layer and the chosen one, with their factors: [2 or 4, neurons]."""
     where, rows, parts = spec.paths, "neuron, up", "neurons, up"
+    joined = "" if view.neuron is None else f"shown = list(dict.fromkeys([*shown, {view.neuron}]))  # the chosen one\n"
     if spec.ffn.gated:
         rows, parts = (
             f"neuron, gate, {function_name(spec)}(gate), up",
@@ -312,9 +347,9 @@ with torch.no_grad():
     model(**inputs)
 
 {"gate, up" if spec.ffn.gated else "up"}, neurons = seen
-strongest = neurons.abs().argsort(descending=True, stable=True)[:{SHOWN}]
-result = torch.stack([{parts}])[:, strongest]  # {rows}
-print(dict(zip(strongest.tolist(), result[0].tolist())))
+shown = neurons.abs().argsort(descending=True, stable=True)[:{SHOWN}].tolist()
+{joined}result = torch.stack([{parts}])[:, shown]  # {rows}
+print(dict(zip(shown, result[0].tolist())))
 '''
 
 

@@ -20,6 +20,7 @@ from panels.common.touched import Touched, of_ffn
 from panels.panel import Panel, Table
 from viz.bars import Bars
 from viz.format import listed, number, quoted, thousands
+from viz.marks import Stands
 from viz.rows import Bar
 from viz.scale import clipped
 
@@ -55,6 +56,7 @@ class Writers:
     bare          whether this run leaves the final norm out
     centred       whether the final norm takes the mean off before it divides
     neurons       those that write the longest vectors, longest first
+    chosen        number of the neuron that the reader has chosen; None for none
     held          changes that let less of what neurons write through
     """
 
@@ -64,6 +66,7 @@ class Writers:
     bare: bool
     centred: bool
     neurons: tuple[Neuron, ...]
+    chosen: int | None
     held: Touched
 
     @property
@@ -83,7 +86,8 @@ def read(trace: Trace, view: Fitted) -> Writers:
     held = of_ffn(trace, view.layer, view.pos).of_ops("zero", "mean", "patch", "scale")
     held += Touched.of(trace, view.layer, LAYER).of_ops("drop")
     bare = not spec.paths.final_norm
-    return Writers(view.layer, token, spec.d_ff, bare, spec.norm.kind == "layer" and not bare, neurons, held)
+    centred = spec.norm.kind == "layer" and not bare
+    return Writers(view.layer, token, spec.d_ff, bare, centred, neurons, view.neuron, held)
 
 
 def _named(trace: Trace, ids: np.ndarray, logits: np.ndarray, sign: int) -> tuple[tuple[str, float], ...]:
@@ -111,10 +115,13 @@ def draw(writers: Writers) -> Bars:
                 down=_with_logits(each.down),
             ),
             accent=i == 0,
+            focus=each.number == writers.chosen,
         )
         for i, each in enumerate(writers.neurons)
     ]
-    return Bars(bars, _("length of what it writes (L2 norm)"), low=0.0, row=_ROW)
+    numbers = tuple(each.number for each in writers.neurons)
+    stands = (Stands("neuron", numbers, Stands("layer", (writers.layer,) * len(numbers))),)
+    return Bars(bars, _("length of what it writes (L2 norm)"), low=0.0, row=_ROW, stands=stands)
 
 
 def _with_logits(tokens: tuple[tuple[str, float], ...]) -> str:
@@ -126,12 +133,15 @@ def _signed(value: float) -> str:
 
 
 def caption(writers: Writers) -> str:
-    """The neuron that writes most, what it raises and lowers, and how many more are shown."""
+    """The neuron that writes most, what it raises and lowers, how many more are shown, and the chosen one's place."""
     first = writers.neurons[0]
     if writers.none:
         return _nothing(writers)
-    if writers.held.made:
-        return _held(writers, first)
+    most = _held(writers, first) if writers.held.made else _most(writers, first)
+    return " ".join(part for part in (most, _chosen(writers)) if part)
+
+
+def _most(writers: Writers, first: Neuron) -> str:
     values = {
         "layer": writers.layer,
         "neuron": first.number,
@@ -161,6 +171,23 @@ def caption(writers: Writers) -> str:
         "neurons of {every}.",
         len(writers.neurons),
         **values,
+    )
+
+
+def _chosen(writers: Writers) -> str:
+    """The chosen neuron's place among those shown, and what it does; "" where none is chosen, or the first is."""
+    numbers = [each.number for each in writers.neurons]
+    if writers.chosen in (None, numbers[0]):
+        return ""
+    if writers.chosen not in numbers:
+        return _("The chosen one, neuron {neuron}, is not shown.", neuron=writers.chosen)
+    place = numbers.index(writers.chosen)
+    return _(
+        "The chosen one, neuron {neuron}, is number {rank}, with length {length}: by itself it {does}.",
+        neuron=writers.chosen,
+        rank=place + 1,
+        length=number(writers.neurons[place].length),
+        does=_does(writers.neurons[place]),
     )
 
 

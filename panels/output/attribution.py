@@ -30,7 +30,7 @@ def draw(attribution: Attribution) -> Pairs | Grid | Bars:
     """What each part adds to the logit: two bars per layer, up for what pushes and down for what holds back; or a cell
     for each head; or a bar for each of the strongest neurons."""
     if attribution.movers is not None:
-        return neurons.draw(attribution.movers, attribution.decomposition.quantity, attribution.layer)
+        return neurons.draw(attribution.movers, attribution.decomposition.quantity)
     return _heads(attribution) if attribution.as_heads else _parts(attribution)
 
 

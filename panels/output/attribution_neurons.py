@@ -27,6 +27,7 @@ _WRITTEN = 6  # terms that the formula writes out
 class Movers:
     """The neurons that add most or take most off, strongest first; no other neuron of the model moves the logit more.
 
+    layer, neuron         the chosen ones; neuron: None where none is chosen
     layers, ids, logits   layer of each, its number there, what it adds (logit)
     ffns                  what the whole FFN of each layer adds, with all its neurons and biases (logit)
     d_ff                  how many neurons a layer has
@@ -34,6 +35,8 @@ class Movers:
     changed               changes of what the FFNs of their layers write
     """
 
+    layer: int
+    neuron: int | None
     layers: Int[np.ndarray, " neuron"]
     ids: Int[np.ndarray, " neuron"]
     logits: Float[np.ndarray, " neuron"]
@@ -57,6 +60,12 @@ class Movers:
         """What the FFNs of their layers add, each once (logit)."""
         return float(self.ffns[self.theirs].sum())
 
+    @cached_property
+    def focus(self) -> list[bool]:
+        """Which of them are marked: the chosen one, or those of the chosen layer where no neuron is chosen."""
+        in_layer, chosen = self.layers == self.layer, self.neuron is None or self.ids == self.neuron
+        return (in_layer & chosen).tolist()
+
     def name(self, i: int) -> str:
         """Layer and number of the i-th, as figures print them: L12 N345."""
         return f"L{self.layers[i]} N{self.ids[i]}"
@@ -73,6 +82,8 @@ def movers(trace: Trace, view: Fitted, ffns: Float[np.ndarray, " layer"]) -> Mov
             break
     layers, ranks = (np.array(each) for each in zip(*kept, strict=True))
     return Movers(
+        layer=view.layer,
+        neuron=view.neuron,
         layers=layers,
         ids=ids[layers, ranks],
         logits=logits[layers, ranks].astype(np.float64),
@@ -83,8 +94,9 @@ def movers(trace: Trace, view: Fitted, ffns: Float[np.ndarray, " layer"]) -> Mov
     )
 
 
-def draw(moving: Movers, quantity: str, layer: int) -> Bars:
-    """A bar per neuron, to the right for what pushes and to the left for what holds back; the chosen layer's in bold.
+def draw(moving: Movers, quantity: str) -> Bars:
+    """A bar per neuron, to the right for what pushes and to the left for what holds back; the chosen one in bold, or
+    those of the chosen layer.
 
     quantity: what they push for, in words
     """
@@ -95,13 +107,14 @@ def draw(moving: Movers, quantity: str, layer: int) -> Bars:
             number(value),
             _note(moving, i),
             accent=value >= 0,
-            focus=int(moving.layers[i]) == layer,
+            focus=moving.focus[i],
         )
         for i, value in enumerate(moving.logits.tolist())
     ]
     axis = _("added to {quantity} (logit)", quantity=quantity)
     names = (_("pushes for it"), _("holds it back"))
-    return Bars(bars, axis, names=names, about=quantity, stands=(Stands("layer", tuple(moving.layers.tolist())),))
+    neurons = Stands("neuron", tuple(moving.ids.tolist()), Stands("layer", tuple(moving.layers.tolist())))
+    return Bars(bars, axis, names=names, about=quantity, stands=(neurons,))
 
 
 def _note(moving: Movers, i: int) -> str:
@@ -116,7 +129,7 @@ def _note(moving: Movers, i: int) -> str:
 
 
 def caption(moving: Movers) -> str:
-    """The strongest neuron, and what those listed are of what their layers' FFNs add."""
+    """The strongest neuron, what the chosen one adds, and what those listed are of what their layers' FFNs add."""
     first = {
         "layer": int(moving.layers[0]),
         "neuron": int(moving.ids[0]),
@@ -146,7 +159,20 @@ def caption(moving: Movers) -> str:
         layers=nouns.layers(len(moving.theirs)),
         ffns=number(moving.whole),
     )
-    return f"{strongest} {summed}"
+    return " ".join(part for part in (strongest, _chosen(moving), summed) if part)
+
+
+def _chosen(moving: Movers) -> str:
+    """What the chosen neuron adds; "" where none is chosen, or the strongest is."""
+    if moving.neuron is None or moving.focus[0]:
+        return ""
+    named = {"layer": moving.layer, "neuron": moving.neuron}
+    if True not in moving.focus:
+        return _("The chosen one, neuron {neuron} of layer {layer}, is not listed.", **named)
+    value = float(moving.logits[moving.focus.index(True)])
+    if value >= 0:
+        return _("The chosen one, neuron {neuron} of layer {layer}, adds {value}.", value=number(value), **named)
+    return _("The chosen one, neuron {neuron} of layer {layer}, takes off {value}.", value=number(-value), **named)
 
 
 def table(moving: Movers) -> Table:

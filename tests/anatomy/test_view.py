@@ -19,7 +19,7 @@ FIRST = Switch("first", "Leave out the first token", says="")
 TEMPERATURE = Slider("temp", "Temperature", 0.1, 2.0, 0.1, 1.0, says="")
 CONTROLS = (SCALE, FIRST, TEMPERATURE)
 PANELS = ("tokens", "attention", OPENING)
-PLAIN = ("panel", "layer", "head", "pos", "src", "tail")
+PLAIN = ("panel", "layer", "head", "neuron", "pos", "src", "tail")
 
 views = st.builds(
     View,
@@ -28,6 +28,7 @@ views = st.builds(
     text=st.text(max_size=30),
     layer=st.none() | st.integers(0, 500),
     head=st.none() | st.integers(0, 500),
+    neuron=st.none() | st.integers(0, 50_000),
     pos=st.none() | st.integers(0, 500),
     src=st.none() | st.integers(0, 500),
     tail=st.lists(st.integers(0, 60_000), max_size=6).map(tuple),
@@ -125,9 +126,10 @@ def test_attention_is_named_where_the_link_would_say_nothing_else():
 
 
 def test_what_the_model_or_text_does_not_have_is_said():
-    view = View(layer=99, head=1, pos=500)
+    view = View(layer=99, head=1, neuron=12, pos=500)
     assert view.misfits(view.fit(spec(), tokens(False, False))) == (
         "There is no layer 99 here: 2, the last one, is shown.",
+        "There is no neuron 12 here: 11, the last one, is shown.",
         "There is no position 500 here: 1, the last one, is shown.",
     )
     assert View().misfits(View().fit(spec(), tokens(False))) == ()
@@ -142,6 +144,23 @@ def test_fit_chooses_what_is_open_and_bounds_the_rest():
     assert isinstance(fitted, Fitted)
     assert (fitted.layer, fitted.head, fitted.pos, fitted.src) == (2, 3, 1, 1)
     assert View().fit(spec(), tokens(False, False)).pos == 1
+
+
+def test_no_neuron_is_chosen_for_the_reader_and_one_that_is_not_there_is_the_last():
+    assert spec().d_ff == 12
+    assert View().fit(spec(), tokens(False)).neuron is None
+    assert View(neuron=0).fit(spec(), tokens(False)).neuron == 0
+    assert View(neuron=12).fit(spec(), tokens(False)).neuron == 11
+
+
+def test_a_neuron_stays_with_its_layer_and_goes_where_another_layer_or_model_is_chosen():
+    view = View(layer=3, head=1, neuron=7, pos=2)
+    assert view.at(layer=3, head=0) == View(layer=3, head=0, neuron=7, pos=2)
+    assert view.at(layer=4) == View(layer=4, head=1, pos=2)
+    assert view.at(layer=4, neuron=7) == View(layer=4, head=1, neuron=7, pos=2)
+    assert view.at(neuron=0) == View(layer=3, head=1, neuron=0, pos=2)
+    assert (view.with_text("new").neuron, view.with_model("other").neuron) == (7, None)
+    assert replace(view, text2="b").second.neuron == replace(view, text2="b").swapped.neuron == 7
 
 
 def test_fit_keeps_everything_else():

@@ -1,4 +1,4 @@
-"""What the marks of each panel's figure choose: layers, tokens and heads that are there, wherever a figure has them."""
+"""What the marks of each panel's figure choose: layers, tokens, heads, neurons that are there, wherever it has them."""
 
 import pytest
 
@@ -8,8 +8,9 @@ from tests import once
 from tests.models.tiny import MODELS, tiny_engine
 from viz.description import Plotted
 
-TOKEN, LOOKED, LAYER, HEAD = "pos", "src", "layer", "head"
+TOKEN, LOOKED, LAYER, HEAD, NEURON = "pos", "src", "layer", "head", "neuron"
 CHOOSES = {
+    "activation": {NEURON, LAYER},
     "arcs": {TOKEN, LOOKED},
     "attribution": {LAYER},
     "balance": {LAYER},
@@ -21,8 +22,10 @@ CHOOSES = {
     "groups": {HEAD},
     "lens": {LAYER},
     "merges": {TOKEN},
+    "neurons": {NEURON, LAYER},
     "pooled": {TOKEN},
     "position_sizes": {TOKEN},
+    "promoted": {NEURON, LAYER},
     "residual": {TOKEN, LAYER},
     "settling": {LAYER},
     "sparsity": {TOKEN, LAYER},
@@ -32,7 +35,7 @@ CHOOSES = {
 }
 # Figures that a setting draws.
 SET = [
-    ("attribution", "by", "neurons", {LAYER}),
+    ("attribution", "by", "neurons", {NEURON, LAYER}),
     ("cell", "step", "softmax", {LOOKED}),
     ("row", "row", "lengths", {TOKEN}),
 ]
@@ -41,7 +44,7 @@ SET = [
 def meant_by(drawn: Plotted, trace: Trace) -> set[str]:
     """The choices that its marks make, each of something that the model or the text has."""
     spec, tokens = trace.spec, len(trace.tokens)
-    ends = {TOKEN: tokens, LOOKED: tokens, LAYER: spec.layers, HEAD: spec.n_heads}
+    ends = {TOKEN: tokens, LOOKED: tokens, LAYER: spec.layers, HEAD: spec.n_heads, NEURON: spec.d_ff}
     choices = set()
     for number, points in enumerate(drawn.traces().data):
         for point in range(len(points.x)):

@@ -290,6 +290,44 @@ def test_the_neuron_that_the_panel_speaks_of_can_be_turned_off(model):
     )
 
 
+@pytest.mark.parametrize(
+    ("panel", "settings"),
+    [("neurons", ()), ("promoted", ()), ("activation", ()), ("attribution", (("by", "neurons"),))],
+)
+def test_the_chosen_neuron_comes_first_where_the_panel_shows_neurons(model, panel, settings):
+    here = pointed(model, panel=panel, text=TEXT, layer=1, pos=2, neuron=3, settings=settings)
+    made = Intervention("act", "zero", layer=1, neuron=3)
+    assert changing.quick(here)[0] == ("Turn off neuron 3 of layer 1", made)
+
+
+def test_a_chosen_neuron_is_left_alone_where_the_panel_shows_none(model):
+    for panel in ("attention", "attribution"):
+        assert pointed(model, panel=panel, text=TEXT, layer=1, neuron=3).neuron is None
+
+
+def test_a_chosen_neuron_is_that_of_a_second_text_and_of_what_is_changed_already(model):
+    for more in ({"text2": "another"}, {"changes": (Change(MADE),)}):
+        assert pointed(model, panel="neurons", text=TEXT, layer=1, neuron=3, **more).neuron == 3
+
+
+def test_a_neuron_of_the_link_is_shown_turned_off_and_stays_chosen(open_page):
+    app = open_page(panel="neurons", text=TEXT, layer="1", neuron="5")
+    assert "neuron 5" in words(app)
+    app = opened(app)
+    assert (field(app, "site").value, field(app, "neuron").value) == ("act", 5)
+    first = next(button for button in app.button if str(button.key).startswith("what_if.quick"))
+    assert first.label == "Turn off neuron 5 of layer 1"
+    first.click().run()
+    assert linked(app) == "act.zero.layer1.neuron5"
+    assert list(toggles(app)) == ["layer 1 · neuron 5: neurons set to 0"]
+    assert app.query_params["neuron"] in ("5", ["5"])
+    assert words(app).count("neuron 5, is number") == 2
+
+
+def test_a_neuron_that_the_model_does_not_have_is_said(open_page):
+    assert "There is no neuron 9999 here" in words(open_page(panel="neurons", text=TEXT, layer="1", neuron="9999"))
+
+
 def test_what_is_in_the_list_already_is_switched_on_and_a_new_change_comes_last():
     view = View(changes=(Change(MADE, on=False),))
     assert changing.added(view, MADE).changes == (Change(MADE),)

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.axe import faults
 from tests.ui.test_sweep import GROUNDS
@@ -40,6 +40,40 @@ def test_a_head_that_was_clicked_is_turned_off_compared_switched_and_put_back(re
     expect(page).not_to_have_url(re.compile("changes"))
     expect(said).to_have_count(0)
     expect(reader.canvas("attention-b")).to_have_count(0)
+
+
+def bold(figure: Locator, label: str) -> Locator:
+    """A row's label, where it is in bold."""
+    return figure.locator(".ytick tspan[style*=bold]").get_by_text(label, exact=True)
+
+
+def test_a_neuron_that_was_clicked_is_turned_off_and_the_list_says_it(reader):
+    reader.open("?panel=neurons&layer=17")
+    page, figure = reader.page, reader.page.locator(".st-key-neurons-figure")
+    row = figure.locator(".ytick").get_by_text("neuron 583", exact=True)
+    reader.click_where(figure.locator(".x2tick").get_by_text("1", exact=True), row)  # under the second measure
+    expect(page).to_have_url(re.compile("neuron=583"))
+    expect(reader.answer).to_contain_text("The chosen one, neuron 583, is number 2 (−1.87).")
+    expect(figure.locator(".ytick").get_by_text("neuron 583", exact=True)).to_be_visible()
+    expect(bold(figure, "neuron 583")).to_be_visible()
+    reader.click(page.get_by_role("button", name="What if…"))
+    reader.click(page.get_by_role("button", name="Turn off neuron 583 of layer 17"))
+    expect(page).to_have_url(re.compile(r"changes=act\.zero\.layer17\.neuron583"))
+    expect(page.locator(".st-key-changes")).to_contain_text("layer 17 · neuron 583: neurons set to 0")
+    for side in ("neurons", "neurons-b", "neurons-difference"):
+        expect(bold(page.locator(f".st-key-{side}-figure"), "neuron 583")).to_be_visible()
+
+
+def test_a_neuron_is_chosen_with_its_layer_by_keys(reader):
+    reader.open("?panel=attribution&by=neurons&layer=3")
+    page = reader.page
+    marks = page.get_by_role("application", name="Marks of the figure: arrow keys walk, Enter chooses")
+    reader.press("ArrowDown", marks)
+    expect(page.locator(".st-key-attribution-figure-marks .told")).to_have_text(re.compile("^L29 N1426 · "))
+    reader.press("Enter")
+    expect(page).to_have_url(re.compile("layer=29.*neuron=1426"))
+    expect(bold(page.locator(".st-key-attribution-figure"), "L29 N1426")).to_be_visible()
+    expect(reader.answer).to_contain_text("The chosen one, neuron 1426 of layer 29, takes off 1.58.")
 
 
 def test_layers_are_swapped_and_the_mask_is_left_out_by_mouse_and_the_loss_says_what_that_costs(reader):

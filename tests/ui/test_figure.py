@@ -265,6 +265,30 @@ def test_looking_for_what_is_chosen_ends_at_a_mark_that_stands_for_all_of_it(mon
     assert asked == [(0, 0), (0, 1), (0, 2)]
 
 
+NEURONS = Bars(
+    [Bar("L3 N55", 1.0, "1", accent=True), Bar("L0 N7", 0.5, "0.5")],
+    "added",
+    stands=(Stands("neuron", (55, 7), Stands("layer", (3, 0))),),
+)
+
+
+def test_a_bar_of_a_neuron_chooses_it_and_its_layer():
+    assert at_mark(View(head=2, src=1), NEURONS, 0, 0) == View(layer=3, head=2, neuron=55, src=1)
+    assert at_mark(View(layer=3, neuron=55), NEURONS, 1, 0) == View(layer=0, neuron=7)
+
+
+@pytest.mark.parametrize(("layer", "neuron", "first"), [(3, 55, (0, 0)), (0, 7, (1, 0)), (3, 7, None), (3, None, None)])
+def test_a_walk_over_neurons_begins_at_the_chosen_one(layer, neuron, first):
+    assert begins(NEURONS, NEURONS.drawn(), Fitted(layer=layer, neuron=neuron)) == first
+
+
+def test_a_neuron_goes_where_a_figure_chooses_another_layer():
+    view = View(layer=1, neuron=55)
+    assert at_cell(view, heads(), (0, 2)) == View(layer=0, head=2)
+    assert at_mark(view, LINES, 0, 1) == View(layer=0, pos=4)
+    assert at_mark(view, LINES, 0, 2) == View(layer=1, neuron=55, pos=4)
+
+
 def test_what_the_chosen_token_looks_at_stays_while_it_is_chosen():
     once = at_mark(View(pos=4, src=2), LINES, 0, 1)
     assert once == View(pos=4, src=2, layer=0)

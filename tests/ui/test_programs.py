@@ -1,5 +1,7 @@
 """Printed programs name the checkpoint that the server opened, where that is nobody's secret."""
 
+from dataclasses import replace
+
 import pytest
 
 import panels
@@ -84,6 +86,11 @@ def test_the_second_runs_program_makes_its_changes_and_the_first_ones_is_as_ever
         "",
         "answer = run.panel(\"attention\", layer=1, head=3, pos=2, scale='log')",
     ]
+
+
+def test_the_program_of_a_changed_run_names_the_chosen_neuron():
+    code = answered(replace(CHANGED, neuron=5, settings=()).second, "neurons").python
+    assert 'run.panel("neurons", layer=1, head=3, neuron=5, pos=2)' in code
 
 
 @pytest.mark.parametrize("panel", [id for id, each in panels.load().items() if each.stage != "tokens"])

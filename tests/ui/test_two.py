@@ -92,6 +92,13 @@ def test_a_click_in_the_second_run_chooses_the_partner_in_the_first():
     assert side.followed(view, lambda now: replace(now, pos=2, src=None)) == replace(view, pos=1, src=None)
 
 
+def test_a_neuron_that_is_clicked_in_the_second_run_is_chosen_in_both():
+    view = View(text="abcd", text2="abxcd", layer=1, neuron=2)
+    clicked = of_texts(view, "abcd", "abxcd").followed(view, lambda now: now.at(layer=0, neuron=5))
+    assert clicked == replace(view, layer=0, neuron=5)
+    assert clicked.second.neuron == 5
+
+
 @pytest.mark.parametrize("pos", [None, 0, 3])
 def test_what_a_click_in_the_second_run_leaves_alone_stays(pos):
     view = View(text="abcd", text2="abxcd", pos=pos, src=pos)

@@ -58,6 +58,20 @@ def test_a_bar_chooses_by_its_place_whatever_trace_draws_it():
     assert bars.meant(1, 1) == {}, "a sum over the others stands for none"
 
 
+def test_a_mark_may_choose_two_things_at_once_in_a_difference_too():
+    neurons = Stands("neuron", (7, 3, None), Stands("layer", (0, 2, None)))
+    bars = replace(kinds.bars(a=50.0, b=25.0), stands=(neurons,))
+    assert (bars.meant(0, 0), bars.meant(1, 0), bars.meant(1, 1)) == (
+        {"neuron": 7, "layer": 0},
+        {"neuron": 3, "layer": 2},
+        {},
+    )
+    other = replace(kinds.bars(b=50.0, c=25.0), stands=(Stands.each("neuron", 3, also=Stands("layer", (1, 1, 1))),))
+    difference = other.minus(bars)
+    meant = {bar.label: difference.meant(0 if bar.accent else 1, 0) for bar in difference.bars if bar.label == "b"}
+    assert meant == {"b": {"neuron": 3, "layer": 2}}, "those of what is subtracted: run A's"
+
+
 def test_a_point_of_a_line_chooses_its_line_and_its_place():
     lines = replace(kinds.lines("abc", 1.0), stands=(Stands("pos", (4, 5, 6)), Stands.each("layer", 3, before=1)))
     assert [lines.meant(trace, 2) for trace in range(3)] == [{"pos": pos, "layer": 1} for pos in (4, 5, 6)]

@@ -96,11 +96,13 @@ def _view(panel: Panel, source: Source) -> View:
     """A text, places, each chosen or not, and what a link may say of the panel's own controls."""
     letters = "a" + "".join(source.choice([*"ab c"], source.integers(1, 13)))
     layer, head, pos, src = (int(source.integers(9)) if source.integers(2) else None for _place in range(4))
+    neuron = int(source.integers(60)) if panel.stage == "ffn" and source.integers(2) else None
     own = [control for control in panel.controls if not isinstance(control, Place) and source.integers(2)]
     return View(
         text=_one(source, _TEXTS) if source.integers(2) else letters,
         layer=layer,
         head=head,
+        neuron=neuron,
         pos=pos,
         src=src,
         settings=tuple(sorted((control.name, _value(control, source)) for control in own)),

@@ -37,27 +37,70 @@ def no_neuron_is_farther_from_zero(case, said):
     return told and bool(level(np.abs(act), abs(own)).all())
 
 
+@RULES.holds("neurons", r"The chosen one, neuron (?P<neuron>\d+), is number (?P<rank>\d+) \((?P<value>[^()]*)\)\.")
+def so_many_neurons_are_no_nearer_to_zero(case, said):
+    act, neuron = case.reading.values["act"], int(said["neuron"])
+    own = float(act[neuron])
+    told = neuron == case.view.neuron and said["value"] == number(own)
+    return told and int(said["rank"]) == sum(abs(value) >= abs(own) for value in act.tolist())
+
+
+@RULES.holds(
+    "neurons", r"The (?P<count>\d+) neurons shown, of (?P<all>\d+), hold (?P<share>\S+ %) of the squared length"
+)
+def those_drawn_hold_the_share_that_is_told(case, said):
+    act, drawn = case.reading.values["act"].astype(float), case.drawn.labels
+    numbers = [int(label.removeprefix("neuron ")) for label in drawn]
+    share = (act[numbers] ** 2).sum() / (act**2).sum() if act.any() else 0.0
+    counts = int(said["count"]) == len(set(numbers)) == len(drawn) and int(said["all"]) == len(act)
+    return counts and said["share"] == percent(float(share))
+
+
+@RULES.holds("activation", r"The chosen one is neuron (?P<neuron>\d+): \S.*?\((?P<x>[^()]*)\) = (?P<y>\S+?)\.$")
+def the_chosen_neurons_input_is_told(case, said):
+    x, y = (float(values[case.view.neuron]) for values in (case.reading.own, case.reading.own_y))
+    return int(said["neuron"]) == case.view.neuron and (said["x"], said["y"]) == (number(x), number(y))
+
+
+@RULES.holds(
+    "promoted", r"The chosen one, neuron (?P<n>\d+), is (number (?P<rank>\d+), with length (?P<length>\S+):|not shown)"
+)
+def the_chosen_neurons_place_among_those_shown_is_told(case, said):
+    shown = [each.number for each in case.reading.neurons]
+    if said["rank"] is None:
+        return case.view.neuron == int(said["n"]) and case.view.neuron not in shown
+    length = case.trace[case.panel.needs(case.trace.spec, case.view)[2]][int(said["rank"]) - 1]
+    return shown.index(int(said["n"])) == int(said["rank"]) - 1 and said["length"] == number(float(length))
+
+
 @RULES.holds("neurons", r"Of all, (?P<positive>\d+) are above 0")
 def so_many_neurons_are_above_zero(case, said):
     return int(said["positive"]) == (case.reading.values["act"] > 0).sum()
 
 
+def written_by_its_neuron(case, said):
+    """(most raised, most lowered) of the neuron that a sentence is about: the first, or the chosen one."""
+    shown = [each.number for each in case.reading.neurons]
+    row = shown.index(case.view.neuron) if "The chosen one" in said.string[: said.start()] else 0
+    wants = case.panel.needs(case.trace.spec, case.view)
+    return case.trace[wants[4]][row], case.trace[wants[6]][row]
+
+
 @RULES.holds("promoted", r"raises “.*?” \((?P<up>[^()]*)\) most and")
 def what_is_raised_most_is_raised(case, said):
-    ups = case.trace[case.panel.needs(case.trace.spec, case.view)[4]][0]
+    ups, _downs = written_by_its_neuron(case, said)
     return said["up"].startswith("+") and said["up"] == f"+{number(float(ups.max()), 2)}"
 
 
 @RULES.holds("promoted", r"lowers “.*?” \((?P<down>[^()]*)\) most")
 def what_is_lowered_most_is_lowered(case, said):
-    downs = case.trace[case.panel.needs(case.trace.spec, case.view)[6]][0]
+    _ups, downs = written_by_its_neuron(case, said)
     return said["down"].startswith("−") and said["down"] == number(float(downs.min()), 2)
 
 
 @RULES.holds("promoted", r"(raises and lowers|and (?P<way>lowers|raises)) no token")
 def what_is_not_done_is_not_in_the_numbers(case, said):
-    wants = case.panel.needs(case.trace.spec, case.view)
-    ups, downs = case.trace[wants[4]][0], case.trace[wants[6]][0]
+    ups, downs = written_by_its_neuron(case, said)
     return (said["way"] == "lowers" or ups.max() <= 0) and (said["way"] == "raises" or downs.min() >= 0)
 
 

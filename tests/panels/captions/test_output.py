@@ -40,7 +40,8 @@ def an_attribution(source: Source, by: str, rival: str = "none"):
         Want("next_ids", pos=0): np.arange(20),
         Want("resid_post", layers - 1, pos=0): np.ones(8),
     }
-    view = Fitted(layer=1, head=int(source.integers(4)), pos=0, settings=(("by", by), ("rival", rival)))
+    neuron = int(source.integers(12)) if by == "neurons" and source.integers(2) else None
+    view = Fitted(layer=1, head=int(source.integers(4)), neuron=neuron, pos=0, settings=(("by", by), ("rival", rival)))
     return made("a", arrays, small, NAMES), view
 
 
@@ -182,6 +183,21 @@ def no_neuron_moves_it_more_and_the_way_is_told(case, said):
 @RULES.holds("neurons", r"None of the 36 neurons moves it\.")
 def every_neuron_is_zero(case, said):
     return not given(case, "dla_neuron_logits").any()
+
+
+@RULES.holds("neurons", r"The chosen one, neuron (?P<n>\d+) of layer 1, (?P<way>adds|takes off) (?P<by>\S+)\. The")
+def what_the_chosen_neuron_does_is_told(case, said):
+    ids, every = given(case, "dla_neuron_ids")[1].tolist(), given(case, "dla_neuron_logits")[1]
+    by = float(every[ids.index(int(said["n"]))])
+    told = "adds" if by >= 0 else "takes off"
+    return int(said["n"]) == case.view.neuron and (said["way"], said["by"]) == (told, number(abs(by)))
+
+
+@RULES.holds("neurons", r"The chosen one, neuron (\d+) of layer 1, is not listed")
+def a_chosen_neuron_that_is_not_told_moves_it_less_than_those_listed(case, said):
+    ids, every = given(case, "dla_neuron_ids")[1].tolist(), given(case, "dla_neuron_logits")[1]
+    by, listed = float(every[ids.index(int(said[1]))]), case.reading.movers
+    return f"L1 N{said[1]}" not in map(listed.name, range(len(listed.ids))) and abs(by) <= abs(listed.logits[-1])
 
 
 @RULES.holds("neurons", r"neurons? listed, and only these, add up to (\S+);")

@@ -51,6 +51,29 @@ def test_an_ungated_neuron_is_the_function_of_its_input(kind, answered):
     assert_rounding(last.split("largest difference from the model's own ")[1])
 
 
+def test_every_dot_chooses_its_neuron_and_a_ring_lies_around_the_chosen_one():
+    trace, view = small([[3.0, -1.0, 2.0, *[0.5] * 9], [0.0] * 12]), replace(VIEW, neuron=1)
+    shown = once.described(PANEL, trace, view)
+    drawn = shown.drawn().data
+    for number in (1, 2):
+        chosen = [shown.meant(number, point) for point in range(len(drawn[number].x))]
+        assert all(set(each) == {"neuron", "layer"} and each["layer"] == 1 for each in chosen)
+        inputs = [float(read(trace, view).own[each["neuron"]]) for each in chosen]
+        np.testing.assert_allclose(inputs, drawn[number].x)
+    assert (drawn[3].x.tolist(), drawn[3].y.tolist(), drawn[3].name) == ([-1.0], [0.0], "the chosen one")
+    assert shown.meant(3, 0) == shown.meant(0, 0) == {}
+    assert len(once.figure(PANEL, trace, VIEW).data) == len(drawn) - 1
+    assert once.caption(PANEL, trace, view).endswith("The chosen one is neuron 1: ReLU(−1.00) = 0.")
+
+
+def test_a_chosen_neuron_that_is_none_of_the_strongest_is_the_last_row_of_the_table(answered):
+    trace, view = answered(PANEL, "gpt2")
+    weak = next(neuron for neuron in range(trace.spec.d_ff) if neuron not in read(trace, view).top)
+    rows = once.table(PANEL, trace, replace(view, neuron=weak)).rows
+    assert (len(rows), rows[-1][0]) == (13, weak)
+    assert rows[:-1] == once.table(PANEL, trace, view).rows
+
+
 def test_points_lie_on_the_curve(answered):
     curve, faint, strong, *_ = once.figure(PANEL, *answered(PANEL)).data
     assert len(strong.x) == 12

@@ -42,8 +42,13 @@ def test_the_picture_caption_and_table_of_every_family(kind, answered, picture):
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "bert-headless", "t5"])
 def test_the_printed_program_finds_the_same_neurons(kind, answered, program):
     trace, view = answered(PANEL, kind)
-    ours = list(read(trace, view).of_top.values())
-    np.testing.assert_allclose(program(PANEL, trace, view, kind), ours, atol=1e-4)
+    strongest = read(trace, view).top.tolist()
+    weak = next(neuron for neuron in range(trace.spec.d_ff) if neuron not in strongest)
+    for neuron, shown in ((None, 12), (strongest[3], 12), (weak, 13)):
+        chosen = replace(view, neuron=neuron)
+        ours = list(read(trace, chosen).of_shown.values())
+        assert len(ours[0]) == shown
+        np.testing.assert_allclose(program(PANEL, trace, chosen, kind), ours, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["llama", "mistral", "qwen2"])
@@ -74,6 +79,44 @@ def test_a_share_is_of_all_neurons_not_of_those_shown():
     arrays = {Want(site, 1, pos=0): np.ones(48) for site in ("act", "gate", "up")}
     arrays |= {Want(site, 1, pos=0): array for site, array in SUM.items()}
     assert "The 12 neurons shown, of 48, hold 25 %" in once.caption(PANEL, made("a", arrays, many), VIEW)
+
+
+# Of 48 neurons the last is the strongest, the first the weakest; neuron 20 is number 28.
+MANY = replace(SPEC, d_ff=48)
+WEAK = replace(VIEW, neuron=20)
+
+
+def rising():
+    arrays = {Want(site, 1, pos=0): np.arange(1.0, 49.0) for site in ("act", "gate", "up")}
+    return made("a", arrays | {Want(site, 1, pos=0): array for site, array in SUM.items()}, MANY)
+
+
+def test_a_chosen_neuron_that_is_none_of_the_strongest_stands_below_them_in_bold():
+    labels = list(once.figure(PANEL, rising(), WEAK).layout.yaxis.ticktext)
+    assert labels == [*(f"neuron {number}" for number in range(47, 35, -1)), "<b>neuron 20</b>"]
+    assert once.table(PANEL, rising(), WEAK).rows[-1][:2] == (20, 21.0)
+    told = once.caption(PANEL, rising(), WEAK)
+    assert "The chosen one, neuron 20, is number 28 (21.0). The 13 neurons shown, of 48," in told
+    assert once.formula(PANEL, rising(), WEAK).startswith("layer 1, neuron 20, “a”\n")
+    assert once.formula(PANEL, rising(), WEAK).splitlines()[2].endswith("× 21.0 = 21.0")
+
+
+def test_a_chosen_neuron_among_the_strongest_is_marked_in_its_place_and_the_first_is_not_told_twice():
+    second, first = replace(VIEW, neuron=46), replace(VIEW, neuron=47)
+    labels = list(once.figure(PANEL, rising(), second).layout.yaxis.ticktext)
+    assert labels[:3] == ["neuron 47", "<b>neuron 46</b>", "neuron 45"]
+    assert len(labels) == 12
+    assert "The chosen one, neuron 46, is number 2 (47.0)." in once.caption(PANEL, rising(), second)
+    assert once.caption(PANEL, rising(), first) == once.caption(PANEL, rising(), VIEW)
+
+
+def test_a_bar_chooses_its_neuron_and_layer_under_each_measure_and_in_a_difference():
+    shown = once.described(PANEL, rising(), WEAK)
+    assert [shown.meant(trace, 12) for trace in range(4)] == [{"neuron": 20, "layer": 1}] * 4
+    assert shown.meant(0, 0) == {"neuron": 47, "layer": 1}
+    difference = shown.minus(once.described(PANEL, rising(), WEAK))
+    at = difference.labels.index("neuron 20")
+    assert (difference.focus, difference.meant(0, at)) == (at, {"neuron": 20, "layer": 1})
 
 
 def test_a_silent_layer_has_a_figure_and_a_caption():

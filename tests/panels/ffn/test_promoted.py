@@ -1,5 +1,7 @@
 """What neurons say: values and lengths as the plain model has them, tokens raised and lowered named."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,22 @@ def test_the_caption_names_the_first_neuron_and_its_tokens():
     assert told.startswith("In layer 1 neuron 5 writes most to “a”: its value, −2.00, times its row has length 6.00.")
     assert "raises “<7>” (+0.50) most and lowers “<9>” (−0.75)" in told
     assert told.endswith("Shown are 2 neurons of 12.")
+
+
+def test_the_chosen_neuron_is_in_bold_and_told_with_its_place():
+    second, other, first = (replace(VIEW, neuron=neuron) for neuron in (2, 7, 5))
+    assert list(once.figure(PANEL, small(), second).layout.yaxis.ticktext) == ["neuron 5", "<b>neuron 2</b>"]
+    assert once.caption(PANEL, small(), second).endswith(
+        "The chosen one, neuron 2, is number 2, with length 3.00: by itself it raises “<8>” (+0.20) most and lowers "
+        "“<3>” (−0.20) most."
+    )
+    assert once.caption(PANEL, small(), other).endswith("The chosen one, neuron 7, is not shown.")
+    assert once.caption(PANEL, small(), first) == once.caption(PANEL, small(), VIEW)
+
+
+def test_a_bar_chooses_its_neuron_and_layer():
+    shown = once.described(PANEL, small(), VIEW)
+    assert (shown.meant(0, 0), shown.meant(1, 0)) == ({"neuron": 5, "layer": 1}, {"neuron": 2, "layer": 1})
 
 
 def test_the_bars_name_what_is_raised_and_lowered():

@@ -1,5 +1,7 @@
 """A logit shared out: it adds up to the library's own, heads to their attention; the caption names who pushed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -139,6 +141,23 @@ def test_neurons_are_drawn_to_both_sides_and_those_of_the_chosen_layer_in_bold()
     assert (pushes.x.tolist(), holds.x.tolist()) == ([0.5, 0.25, 0.125], [-2.0])
     assert figure.layout.yaxis.ticktext == ("<b>L1 N4</b>", "L2 N4", "L0 N4", "L0 N5")
     assert (pushes.name, holds.name) == ("pushes for it", "holds it back")
+
+
+def test_the_chosen_neuron_alone_is_in_bold_and_told_where_it_is_listed():
+    trace = of_neurons([[0.25, 0.125], [-2.0, 0.0625], [-0.5, 0.03125]])
+
+    def told(layer: int, neuron: int) -> tuple[tuple[str, ...], str]:
+        view = replace(NEURONS, layer=layer, neuron=neuron)
+        return once.figure(PANEL, trace, view).layout.yaxis.ticktext, once.caption(PANEL, trace, view)
+
+    labels, says = told(0, 5)
+    assert labels == ("L1 N4", "L2 N4", "L0 N4", "<b>L0 N5</b>")
+    assert "The chosen one, neuron 5 of layer 0, adds 0.125." in says
+    assert "The chosen one, neuron 4 of layer 2, takes off 0.500." in told(2, 4)[1]
+    labels, says = told(2, 5)
+    assert not any("<b>" in label for label in labels)
+    assert "The chosen one, neuron 5 of layer 2, is not listed." in says
+    assert "The chosen one" not in told(1, 4)[1]
 
 
 def test_neurons_are_asked_for_only_when_shown():
