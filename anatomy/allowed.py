@@ -66,8 +66,9 @@ def _layer(intervention: Intervention, place: Place, spec: ModelSpec) -> None:
 
 def _parts(intervention: Intervention, place: Place, spec: ModelSpec) -> None:
     """Heads, key/value heads and neurons: whether there are any here, and this one."""
-    if intervention.op == "average" and intervention.head is not None:
-        raise Refused(N_("The average is that of several heads: leave the head out, or say kv."))
+    alone = intervention.kv is not None and spec.n_kv == spec.n_heads
+    if intervention.op == "average" and (intervention.head is not None or alone or spec.n_heads == 1):
+        raise Refused(N_("The average is that of several heads: of all, or of those that read one key/value head."))
     counts = {"head": spec.n_heads, "kv": spec.n_kv, "neuron": spec.d_ff}
     named = {name: getattr(intervention, name) for name in _ONE_OF if getattr(intervention, name) is not None}
     if "head" in named and place.by == ("kv",):
@@ -157,6 +158,8 @@ def _part_of_model(intervention: Intervention, spec: ModelSpec) -> None:
         raise Refused(N_("Tokens are moved by a whole number of positions."))
     if site == MASK and not spec.stack().causal:
         raise Refused(N_("This model has no causal mask: each token sees the whole text as it is."))
+    if site == FINAL_NORM and spec.head is None:
+        raise Refused(N_("This model has no output layer: nothing that is shown reads what its final norm gives."))
     if site == FINAL_NORM and not spec.paths.final_norm:
         raise Refused(N_("This model's last layer ends with its own norm: there is no final norm to leave out."))
     if intervention.op == "swap":

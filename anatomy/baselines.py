@@ -85,14 +85,13 @@ def baseline(run: Run, spec: ModelSpec, *, seed: int = 0) -> Baseline | None:
         return None
     count = max(len(control.others) for control in controls) or 1
     runs = dict.fromkeys(_run(run, controls, number) for number in range(count))
-    others = tuple(made for made in runs if made != run and not _swapped_back(made))
+    others = tuple(made for made in runs if made != run and _apart(made) >= _apart(run))
     return Baseline(controls, others) if others else None
 
 
-def _swapped_back(run: Run) -> bool:
-    """Whether layers are swapped in a run, and each runs in its place all the same."""
-    running = swapped(run.interventions)
-    return bool(running) and all(place == layer for place, layer in running.items())
+def _apart(run: Run) -> int:
+    """How many layers its swaps move: of two that share a layer fewer than of two that do not."""
+    return sum(place != layer for place, layer in swapped(run.interventions).items())
 
 
 def _run(run: Run, controls: Sequence[Control], number: int) -> Run:
@@ -124,11 +123,15 @@ def _control(number: int, run: Run, spec: ModelSpec, seed: int, drawing: np.rand
 
 
 def _pairs(made: Intervention, run: Run, spec: ModelSpec, seed: int) -> Control:
-    """Two other layers, as far apart. A layer that makes the position bias of all others is swapped with none."""
+    """Two other layers, as far apart, neither of them swapped in the run. A layer that makes the position bias of all
+    others is swapped with none."""
     control, bias = Control(made, "swap"), isinstance(spec.position, RelativeBias)
-    swaps = (Control(one, "swap") for one in run.interventions if one.op == "swap")
-    named = (one.own for one in swaps if one.apart == control.apart)
-    return _others(made, "swap", range(int(bias), spec.layers - control.apart), named, seed)
+    swaps = [Control(one, "swap") for one in run.interventions if one.op == "swap"]
+    taken = {layer for one in swaps for layer in one.pair}
+    free = range(int(bias), spec.layers - control.apart)
+    firsts = [first for first in free if taken.isdisjoint((first, first + control.apart))]
+    alike = [one.own for one in swaps if one.apart == control.apart]
+    return _others(made, "swap", firsts, alike, seed)
 
 
 def _named(run: Run, made: Intervention, part: str) -> Iterator[int | None]:

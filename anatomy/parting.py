@@ -19,6 +19,7 @@ from anatomy.trace import Trace
 # matrices laid out otherwise.
 PARTED = 512 * 2.0**-23
 KL_ROUNDING = 1e-8  # nats: what the divergence of equal predictions may come to; the same trials came to 10⁻¹⁰
+LOSS_ROUNDING = 1e-4  # nats: what the loss of equal predictions may differ by; the same trials came to 10⁻⁵
 WATCHED = 5  # best tokens of either run that are watched
 Places = tuple[int, int]  # of a token: in A, in B
 Losses = Float[np.ndarray, " pos"] | None
@@ -69,7 +70,7 @@ class Parting:
     without_distance: Sentence | None = None
     at: Places | None = None
     watched: tuple[WatchedToken, ...] = ()
-    losses: "tuple[Losses, Losses]" = (None, None)
+    losses: tuple[Losses, Losses] = (None, None)
 
     def __post_init__(self) -> None:
         for array in (self.kl, self.kl_back, self.distance, *self.losses):

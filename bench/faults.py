@@ -96,8 +96,8 @@ FAULTS = (
     Fault(
         "swapped layers run with their own numbers",
         "models/reading/architecture.py",
-        "running = getattr(layer, _STACK)[at_place(place)]",
-        "running = getattr(layer, _STACK)[place]",
+        "running = holding().running(getattr(self, _PLACE))",
+        "running = None",
         _BROKEN,
     ),
     Fault(
@@ -117,14 +117,14 @@ FAULTS = (
     Fault(
         "gains stay where they were when layers are swapped",
         "models/loaded/norms.py",
-        "self._modules[interventions.at_place(want.layer)]",
+        "self._modules[interventions.layer_at(want.layer)]",
         "self._modules[want.layer]",
         (_MEASURED_BROKEN,),
     ),
     Fault(
         "projections stay where they were when layers are swapped",
         "models/loaded/model.py",
-        "return self.layers[interventions.at_place(place)]",
+        "return self.layers[interventions.layer_at(place)]",
         "return self.layers[place]",
         (_MEASURED_BROKEN,),
     ),

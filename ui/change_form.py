@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from anatomy.allowed import SEEDED
 from anatomy.interventions import MOST_AMOUNT, PLACES, POSITIONS, SOURCES, Place
 from anatomy.language import N_, _
 from anatomy.refused import Refused
@@ -35,7 +36,6 @@ AMOUNTS: dict[Op, tuple[str, float]] = {
     "noise": (N_("Standard deviations"), 1.0),
 }
 ALL, ONE = "all", "one"
-SEEDED = ("noise", "shuffle")
 TOKEN, TEXT = "token", "text"
 TOWARDS = {TOKEN: N_("a token"), TEXT: N_("another text")}
 _LARGEST = int(MOST_AMOUNT) - 1  # number that a field takes
@@ -140,7 +140,7 @@ def _which(asked: Asked, place: Place) -> None:
             st.number_input(_("Layer"), 0, None, asked.layer, step=1, key=asked.key("layer"), width=132)
         if asked.op == "swap":
             beside = _neighbour(asked)
-            st.number_input(_("With layer"), 0, None, beside, step=1, key=asked.key("other"), width=132)
+            st.number_input(_("With layer"), 0, None, beside, step=1, key=asked.key("with"), width=132)
         if place.by == ("neuron",):
             st.number_input(
                 _("Neuron"), 0, None, asked.neuron, step=1, key=asked.key("neuron"), placeholder=_("all"), width=132
@@ -281,7 +281,7 @@ def _read_which(asked: Asked, place: Place) -> dict[str, Any]:
     if not place.whole:
         found["pos"] = asked.pos if asked.value("pos", ALL) == ONE else None
     if asked.op == "swap":
-        found["other"] = asked.value("other", _neighbour(asked))
+        found["other"] = asked.value("with", _neighbour(asked))
     if place.by == ("neuron",):
         return found | {"neuron": asked.value("neuron", asked.neuron)}
     part = st.session_state.get(asked.part_key(place)) if place.by else None

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from anatomy.language import N_, _
-from anatomy.parting import Losses, Parting, Places, Spread
+from anatomy.parting import LOSS_ROUNDING, Losses, Parting, Places, Spread
 from ui.pairs import Names, groups, share
 from viz.format import change, number
 
@@ -59,7 +59,7 @@ def _most(parting: Parting, names: Names, at: Places | None) -> str:
     if both is None:
         return ""
     apart = np.nan_to_num(np.abs(both[1] - both[0]), nan=0.0)
-    if apart.max(initial=0.0) == 0:
+    if apart.max(initial=0.0) <= LOSS_ROUNDING:
         return ""
     most = int(apart.argmax())
     words = [_of_pair(N_("Most of all that of {token} {change}."), both, most, names.pair(parting.pairs[most]))]

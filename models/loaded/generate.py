@@ -18,6 +18,7 @@ from anatomy.sampling import Settings, steps
 from anatomy.spec import ModelSpec
 from models.loaded.model import LoadedModel
 from models.loaded.ranked import largest_at
+from models.loaded.readout import readable
 from models.progress import report_progress
 from models.reading import interventions
 from models.reading.layer_inputs import LayerInputs
@@ -105,7 +106,7 @@ def extend(
 
 def _next(logits: Float[Tensor, " vocab"], given: Int[Tensor, " pos"], chosen: Choosing) -> int:
     """The id of the token that follows these. Refused where the changes of a run leave logits that are no numbers."""
-    if interventions.holding().made and not bool(logits.isfinite().all()):
+    if interventions.holding().made and not readable(logits):
         raise Refused(_OVERFLOWN)
     return chosen.token(logits, given)
 

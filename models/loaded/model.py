@@ -55,7 +55,7 @@ class LoadedModel:
 
     def layer(self, place: int) -> nn.Module:
         """The layer that runs at a place: in a run in which layers are swapped, another one than stands there."""
-        return self.layers[interventions.at_place(place)]
+        return self.layers[interventions.layer_at(place)]
 
     def weight_gaps(self) -> Float[np.ndarray, " layer"]:
         """How far each layer's matrices are from those of the layer before it; worked out once for the layers in their

@@ -39,7 +39,7 @@ class Norms:
     def _parameter(self, want: Want) -> Float[Tensor, " d_model"]:
         which, name = _WHERE[want.site]
         assert want.layer is not None, f"{want} has passed axes_of, so it names a layer"
-        return self._modules[interventions.at_place(want.layer)][which].get_parameter(name).detach()
+        return self._modules[interventions.layer_at(want.layer)][which].get_parameter(name).detach()
 
     def applied(self, which: int, layer: int, stream: Float[Tensor, "pos d_model"]) -> Float[Tensor, "pos d_model"]:
         """What the formula of the norm makes of a stream, with this layer's parameters: RMSNorm (Zhang and Sennrich

@@ -76,7 +76,7 @@ class Readout:
         """Whether float32 holds the logits of these rows, as those of the longest of them say: changes may make a
         stream so long that its norm overflows, or leave the norm out that makes it short."""
         longest = torch.linalg.vector_norm(rows, dim=-1, dtype=torch.double).argmax()
-        return bool((self.logits(rows[longest, None]).float().abs() < _MOST_LOGIT).all())  # False for what is no number
+        return readable(self.logits(rows[longest, None]).float())
 
     def best(self, rows: Float[Tensor, "row d_model"], k: int) -> Best:
         """The k most probable tokens of each row, scored in chunks. Cancelled where nobody waits for them any more."""
@@ -137,6 +137,11 @@ class Readout:
         shaped = {site: column.unflatten(0, (layers, -1)).numpy() for site, column in columns}
         ends: dict[int | None, Tensor] = {places[0]: logits[-1:].clone()} if len(places) == 1 else {}
         return {want: at_position(shaped[want.site], want, places) for want in mine}, ends
+
+
+def readable(logits: Float[Tensor, "... vocab"]) -> bool:
+    """Whether these are numbers, and not so large that others near them would be none."""
+    return bool((logits.abs() < _MOST_LOGIT).all())
 
 
 def _best(logits: Float[Tensor, "row vocab"], k: int) -> Best:

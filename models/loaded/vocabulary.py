@@ -41,7 +41,7 @@ class Vocabulary:
     ) -> dict[Want, np.ndarray]:
         """The wanted arrays among MEASURES, without a forward pass. places: position numbers; None: 0, 1, 2 …"""
         at = torch.arange(len(ids)) if places is None else places
-        read = architecture.rows(ids, len(self._table))
+        read = architecture.rows_of(ids, len(self._table))
         return self._rows(read, wants, at) | self._neighbours(read, wants)
 
     def near(self, ids: Int[Tensor, " pos"], k: int) -> tuple[Int[Tensor, "pos k"], Float[Tensor, "pos k"]]:

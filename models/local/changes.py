@@ -15,6 +15,7 @@ from anatomy.refused import Refused, TooLong
 from anatomy.request import Intervention, Run, Want
 from anatomy.spec import ModelSpec
 from models.loaded.model import LoadedModel
+from models.reading.architecture import can_swap
 from models.reading.interventions import Changes
 from models.reading.operations import Made
 
@@ -83,13 +84,20 @@ def ready(loaded: LoadedModel, run: Run, ids: Ids, taken: Taken) -> Changes:
     ids    run → its tokens, rows of the embedding table
     taken  (run, all that is taken out of it) → the arrays
     """
+    _swaps(loaded, run)
     arrays = {source: taken(source, wanted(run, source)) for source in sources(run)}
     made, plain = [], replace(run, interventions=())
     for asked in run.interventions:
         idle = _idle(asked, plain)
         plain = plain if idle else plain.intervened(asked)  # the run as far as it is changed by now
         made.append(_made(loaded, run, asked, idle, ids, arrays))
-    return Changes(tuple(made))
+    return Changes(tuple(made), loaded.layers)
+
+
+def _swaps(loaded: LoadedModel, run: Run) -> None:
+    """Refused where layers are to be swapped that somebody has given another forward pass."""
+    if not all(can_swap(loaded.layers[layer]) for layer in interventions.swapped(run.interventions)):
+        raise Refused(N_("Layers that a program has given another forward pass cannot be swapped."))
 
 
 def _idle(asked: Intervention, before: Run) -> bool:

@@ -60,10 +60,6 @@ from models.text.tokenizer import load_tokenizer
 INPUTS = 5  # of the memory that the program may use, one in so many is for layer inputs
 LEAST_ROOM = 256 << 20  # bytes that a run may always take, however much the program takes already
 _OF_THE_REST = 2  # of the memory that is left when a model is loaded, one in so many is for copies of its matrices
-_OVERFLOWN = N_(
-    "With these changes the numbers of the run become too large for float32, in layer {layer}: change "
-    "less, or at fewer places."
-)
 _UNREADABLE = N_(
     "With these changes the logits of the run become too large for float32: change less, or leave no norm out."
 )
@@ -354,7 +350,7 @@ class LocalEngine:
 
     def _cost(self, run: Run, tokens: int, wants: Iterable[Want]) -> Estimate:
         held, most = run in self._inputs, self._inputs.budget
-        own = estimates.estimate(self.spec, tokens, wants, self.speed, recorded=held, inputs=most)
+        own = estimates.estimate(self._spec_of(run, tokens), tokens, wants, self.speed, recorded=held, inputs=most)
         return replace(own, seconds=own.seconds + self._before(run)) if own.nbytes else own
 
     def _before(self, run: Run) -> float:
@@ -435,7 +431,7 @@ class LocalEngine:
         """What a run adds to the cost of comparing two. Refused where it cannot be run."""
         tokens = len(self._tokens(run))
         self._unanswerable(run, (), tokens)
-        return estimates.Half(self.spec, tokens, self.speed, recorded=run in self._inputs)
+        return estimates.Half(self._spec_of(run, tokens), tokens, self.speed, recorded=run in self._inputs)
 
     def _side(self, run: Run) -> MadeRun:
         """A run that has been made, to be compared."""
@@ -542,8 +538,6 @@ class LocalEngine:
         most = estimates.inputs_bytes(self.spec, len(ids), every)
         self._inputs.make_room(most)
         inputs = self._loaded.record(ids, wanted or {}, visit, every)
-        if run.interventions and not inputs.finite:
-            raise Refused(_OVERFLOWN, layer=inputs.overflown)
         if run.interventions and self._loaded.readout and not self._loaded.readout.holds(inputs.last[0]):
             raise Refused(_UNREADABLE)
         self._inputs.put(run, inputs, max(most, inputs.nbytes))

@@ -105,10 +105,9 @@ def parting(a: Half, b: Half, inputs: int | None = None) -> Estimate:
     not there yet in bytes: what makes room for this may let go of them."""
     nbytes = _parting_bytes(a, b, inputs)
     seconds = sum(_run_and_swept(half, inputs) for half in (a, b))
-    if a.spec.vocab == b.spec.vocab and a.spec.head is not None and a.spec.head == b.spec.head:
-        logits = min(a.tokens, b.tokens) * a.spec.vocab
-        seconds += sum(2.0 * logits * half.spec.d_model / half.speed.products for half in (a, b))
-        seconds += _DIVERGENCE * logits / a.speed.weights
+    both = min(a.tokens, b.tokens) if a.spec.vocab == b.spec.vocab and a.spec.head == b.spec.head is not None else 0
+    seconds += sum(_scored(half, half.tokens if half.spec.head == "causal" else both) for half in (a, b))
+    seconds += _DIVERGENCE * both * a.spec.vocab / a.speed.weights
     return Estimate(max(a.tokens, b.tokens), nbytes, seconds)
 
 
@@ -132,6 +131,12 @@ def _parting_bytes(a: Half, b: Half, inputs: int | None) -> int:
     streams = 6 * 2 * min(STREAMS, min(a.tokens, b.tokens)) * max(a.spec.d_model, b.spec.d_model) * FLOAT
     given = 2 * min(a.tokens, b.tokens) * (a.spec.layers + 3) * 2 * FLOAT
     return _SLACK + held + max(_layer(half.spec, half.tokens) for half in (a, b)) + compared + streams + given
+
+
+def _scored(half: Half, rows: int) -> float:
+    """Seconds for so many predictions: a model that predicts the next token is scored after every token, for its
+    loss."""
+    return 2.0 * rows * half.spec.vocab * half.spec.d_model / half.speed.products
 
 
 def _run_and_swept(half: Half, inputs: int | None) -> float:

@@ -6,7 +6,7 @@ the other, and whatever stands there, weights among it, is that place's.
 """
 
 from collections.abc import Callable, Sequence
-from types import MethodType
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from anatomy import shuffled
 from anatomy.interventions import EMBEDDING, LAYER, MASK
 from models.reading import interventions
-from models.reading.interventions import at_place, holding, place_of
+from models.reading.interventions import holding, place_of
 
-_STACK = "stagelight_stack"  # attribute of a layer: all layers of its model, first to last
+_PLACE = "stagelight_place"  # attribute of a layer: its number
 
 
 def norm_input_hook(number: int, skip: str) -> Callable[..., Any]:
@@ -39,18 +39,18 @@ def norm_hook(number: int | None, norm: str, after_sum: bool = False) -> Callabl
     def hook(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
         changes = holding()
         layer = None if number is None else place_of(number)
-        whole = after_sum and changes.without(LAYER, layer)
-        return args[0] if whole or changes.without(norm, layer) else output
+        with_layer = after_sum and changes.without(LAYER, layer)
+        return args[0] if with_layer or changes.without(norm, layer) else output
 
     return hook
 
 
 def embedding_hook(module: nn.Module, args: tuple) -> tuple:
     """A forward pre-hook for the embedding table: the ids of the tokens whose rows are read."""
-    return rows(args[0], len(module.get_parameter("weight"))), *args[1:]
+    return rows_of(args[0], len(module.get_parameter("weight"))), *args[1:]
 
 
-def rows(ids: Tensor, vocab: int) -> Tensor:
+def rows_of(ids: Tensor, vocab: int) -> Tensor:
     """For each token of a vocabulary of so many the one whose embedding it is given."""
     given = _given(vocab)
     return ids if given is None else given[ids]
@@ -73,16 +73,32 @@ def masked() -> bool:
     return not holding().without(MASK)
 
 
-def routed(layers: Sequence[nn.Module]) -> None:
-    """Let layers run in each other's place: what the model calls as one layer may be the forward pass of another."""
-    for number, layer in enumerate(layers):
-        setattr(layer, _STACK, list(layers))
-        layer.forward = MethodType(_forward(number), layer)
+def let_swap(layers: Sequence[nn.Module]) -> None:
+    """Let layers run in each other's place: what the model calls as one may be the forward pass of another.
+
+    Each becomes one of a class derived from its own, so that a copy of the model is whole by itself, and no layer holds
+    another. A forward pass that somebody has put on the layer itself goes on being called.
+    """
+    for place, layer in enumerate(layers):
+        setattr(layer, _PLACE, place)
+        layer.__class__ = _swappable(type(layer))
 
 
-def _forward(place: int) -> Callable[..., Any]:
-    def forward(layer: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        running = getattr(layer, _STACK)[at_place(place)]
-        return type(running).forward(running, *args, **kwargs)
+def can_swap(layer: nn.Module) -> bool:
+    """Whether a layer's forward pass is its class's, and none that was put on it."""
+    return "forward" not in vars(layer)
 
-    return forward
+
+class _Swappable(nn.Module):
+    """A layer that hands on to the one which runs in its place."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        running = holding().running(getattr(self, _PLACE))
+        if not isinstance(running, _Swappable):  # None: it stands in its own place
+            return super().forward(*args, **kwargs)
+        return super(_Swappable, running).forward(*args, **kwargs)
+
+
+@cache
+def _swappable(of: type[nn.Module]) -> type[nn.Module]:
+    return type(of.__name__, (_Swappable, of), {})

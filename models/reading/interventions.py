@@ -14,7 +14,7 @@ Layers are numbered by the places in which they run (`models/reading/architectur
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -32,12 +32,18 @@ from anatomy.interventions import (
     stepwise,
     swapped,
 )
+from anatomy.language import N_
+from anatomy.refused import Refused
 from anatomy.request import Intervention
 from models.reading.attended import Attended
 from models.reading.operations import ChangedWeights, Made
 
 _BEFORE, _MIDDLE, _AFTER = "resid_pre", "resid_mid", "resid_post"
 _WRITES = ("attn_out", "ffn_out")
+_OVERFLOWN = N_(
+    "With these changes the numbers of the run become too large for float32, in layer {layer}: change less, or at "
+    "fewer places."
+)
 _SKIPS = {_MIDDLE: ATTENTION_SKIP, _AFTER: FFN_SKIP}  # what the stream is a sum by
 
 
@@ -45,10 +51,12 @@ _SKIPS = {_MIDDLE: ATTENTION_SKIP, _AFTER: FFN_SKIP}  # what the stream is a sum
 class Changes:
     """The interventions of one run, with all that they take from elsewhere.
 
-    made  in their order
+    made    in their order
+    layers  those of the model, first to last: where two are swapped, one is called in the place of the other
     """
 
     made: tuple[Made, ...] = ()
+    layers: Sequence[nn.Module] = ()
 
     @classmethod
     def of(cls, interventions: Sequence[Intervention]) -> "Changes":
@@ -66,9 +74,14 @@ class Changes:
         """Whether a part of the architecture is left out, in that layer where it is one of a layer."""
         return any(made.intervention.op == "drop" and _done(made.intervention, part, layer) for made in self.made)
 
-    def at_place(self, place: int) -> int:
-        """The layer of the model that runs at a place."""
+    def layer_at(self, place: int) -> int:
+        """The layer of the model that runs at a place; the inverse of `place_of`."""
         return self._running.get(place, place)
+
+    def running(self, place: int) -> nn.Module | None:
+        """The same as a module; None where it is the one that stands there."""
+        layer = self.layer_at(place)
+        return None if layer == place else self.layers[layer]
 
     def place_of(self, layer: int) -> int:
         """The place at which a layer of the model runs."""
@@ -82,7 +95,7 @@ class Changes:
     def of_function(self) -> "Changes":
         """Those under which a part is still a function of what it reads, the same at every position."""
         kept = (made for made in self.made if of_itself(made.intervention))
-        return Changes(tuple(kept))
+        return replace(self, made=tuple(kept))
 
     @property
     def stepwise(self) -> bool:
@@ -165,7 +178,15 @@ def changed(values: Float[Tensor, "text ..."], site: str, layer: int | None = No
         for one in made:
             text = one(text)
         texts.append(text)
-    return torch.stack(texts)
+    return _held(torch.stack(texts), layer)
+
+
+def _held(values: Tensor, layer: int | None) -> Tensor:
+    """The values. Refused where float32 does not hold them: whatever stands in their place further on, nothing that is
+    shown of the layer would be the model's."""
+    if not bool(values.isfinite().all()):
+        raise Refused(_OVERFLOWN, layer=0 if layer is None else layer)
+    return values
 
 
 def changed_weights(attended: Attended, layer: int) -> ChangedWeights | None:
@@ -250,9 +271,9 @@ def middle_hook(module: nn.Module, args: tuple) -> None:
         args[0].copy_(now.middle)
 
 
-def at_place(place: int) -> int:
+def layer_at(place: int) -> int:
     """The layer of the model that runs at a place, under the changes that hold on this thread."""
-    return holding().at_place(place)
+    return holding().layer_at(place)
 
 
 def place_of(layer: int) -> int:
@@ -282,9 +303,12 @@ def leave_hook(layer: int) -> Callable[..., Any]:
 
     def hook(module: nn.Module, args: tuple, output: Any) -> Any:
         now = _current.get()
-        if now is None or not _follows(now.changes, _AFTER, layer):
+        if now is None or not now.changes.made:
             return output
         first = output[0] if isinstance(output, tuple) else output
+        if not _follows(now.changes, _AFTER, layer):
+            _held(first, layer)
+            return output
         after = changed(first, _AFTER, layer) if now.after is None else now.after
         return (after, *output[1:]) if isinstance(output, tuple) else after
 

@@ -40,20 +40,6 @@ class LayerInputs:
         call = self.calls[layer]
         return call if call.held else call.on(self._again(layer))
 
-    @property
-    def finite(self) -> bool:
-        """Whether all numbers are finite in the streams that are held, and in the last."""
-        held = (self.last, *(call.stream for call in self.calls if call.held))
-        return all(bool(stream.isfinite().all()) for stream in held)
-
-    @property
-    def overflown(self) -> int | None:
-        """The first layer that leaves a number which is not finite in the stream, or the first of all where one enters
-        it; None where all are finite."""
-        places = (place for place in range(len(self.calls) + 1) if not bool(self.stream(place).isfinite().all()))
-        first = next(places, None)
-        return None if first is None else max(first - 1, 0)
-
     def _again(self, layer: int) -> Float[Tensor, "1 pos d_model"]:
         """The stream entering a layer, from the nearest before it that is there; the next one is then a step away."""
         known = [number for number in range(layer + 1) if self.calls[number].held or number in self._latest]

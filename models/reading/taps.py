@@ -30,7 +30,7 @@ def install(model: PreTrainedModel, family: Family) -> tuple[nn.Module, ...]:
     setattr(model, _INSTALLED, family.name)
     model.set_attn_implementation(attention_interface.NAME)
     _install_around(model.base_model, family)
-    architecture.routed(layers)
+    architecture.let_swap(layers)
     for number, layer in enumerate(layers):
         _install_parts(layer, number, family)
         attention_interface.mark(layer.get_submodule(family.attention), number)

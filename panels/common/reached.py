@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import dropwhile
 
 from anatomy.interventions import ATTENTION_SKIP, EMBEDDING, FFN_SKIP, LAYER, MASK, at, in_every_layer, swapped
 from anatomy.language import N_, _
@@ -96,11 +97,13 @@ def _skipping(spec: ModelSpec, made: Iterable[Intervention], wants: tuple[Want, 
 
 def _alike(view: Fitted, made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:
     """That heads weigh tokens as all of them do on average."""
-    averaged = [one for one in made if one.op == "average"]
+    asked = tuple(made)
     heads = any({"layer", "head"} <= {*SITES[want.site].axes} and want.site.startswith("head_") for want in wants)
     shown = any(want.site in _WEIGHTS and want.layer == view.layer for want in wants)
-    found = averaged if heads else at(averaged, "pattern", view.layer) if shown else ()
-    if found:
+    weighed = [one for one in asked if one.site == "pattern"]
+    found = weighed if heads else at(weighed, "pattern", view.layer) if shown else []
+    found = list(dropwhile(lambda one: one.op != "average", found))
+    if found and all(one.op == "average" for one in found):  # no later change tells one from another again
         yield _("What the averaged heads look at is the same for each of them ({change}).", change=in_short(found))
 
 
@@ -149,7 +152,7 @@ def _shuffled(made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator
     found = [one for one in made if one.site == EMBEDDING]
     if found and any(want.site in _ROWS for want in wants):
         yield _(
-            "In this run each token is given the row of another one, and that is what is called its row here "
-            "({change}).",
+            "In this run the rows of the embedding table are shuffled ({change}): what is called a token's row here is "
+            "the one that it is given.",
             change=in_short(found),
         )

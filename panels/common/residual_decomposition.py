@@ -35,6 +35,7 @@ class ResidualDecomposition:
     changed  changes between a sum and what the model holds there
     skipped  of the chosen layer's two sums, those that leave out the stream, so that the norm reads the write alone;
              NOTHING twice where all adds up to one sum, as there a write takes the stream off
+    bare     likewise those that leave out the norm
     """
 
     shares: Float[np.ndarray, "2 layer"]
@@ -46,6 +47,7 @@ class ResidualDecomposition:
     total: float | None
     changed: Touched = NOTHING
     skipped: tuple[Touched, Touched] = (NOTHING, NOTHING)
+    bare: tuple[Touched, Touched] = (NOTHING, NOTHING)
 
     @property
     def parts(self) -> bool:
@@ -128,6 +130,7 @@ def _by_layer(trace: Trace, view: Fitted) -> ResidualDecomposition:
         total=None,
         changed=_between(checked[ATTENTION]) + _between(checked[FFN]),
         skipped=(checked[ATTENTION].skipped, checked[FFN].skipped),
+        bare=(checked[ATTENTION].left_out, checked[FFN].left_out),
     )
 
 

@@ -15,6 +15,7 @@ from anatomy.view import Fitted
 from panels.common import residual_decomposition
 from panels.common.normed import follows_sum
 from panels.common.residual_decomposition import ResidualDecomposition, entrance
+from panels.common.touched import Touched
 from panels.panel import Panel, Table
 from panels.residual.balance_snippet import through_layers, within_layers
 from viz.format import number, quoted, rounding, signed_percent
@@ -150,16 +151,18 @@ def _within_layers(sheet: Sheet, values: dict[str, str]) -> str:
     attention, ffn = sheet.entries.shares[:, sheet.layer].tolist()
     values = values | {"attention": signed_percent(attention), "ffn": signed_percent(ffn)}
     if sheet.entries.parts:
-        return _(
+        alone = _("Where a skip connection is left out, the write is all of the sum.")
+        parted = _(
             "Here the sheet does not add up over layers: each sum is normalized before the next begins. Within layer "
             "{layer} a change of this run comes at the norm or after it ({change}): norm(stream + write) is not the "
             "stream that follows (largest difference {off}, numbers up to {size}). Of the sums for {token} attention's "
             "write makes up {attention}, the FFN's {ffn}, the stream the rest; the largest write of all layers is "
             "{largest}.",
             layer=sheet.layer,
-            change=sheet.entries.changed.says,
+            change=(sheet.entries.changed + sheet.entries.alone).says,
             **values,
         )
+        return f"{parted} {alone}" if sheet.entries.alone.made else parted
     if sheet.entries.alone.made:
         return _(
             "Here the sheet does not add up over layers: each sum is normalized before the next begins. Within layer "
@@ -255,12 +258,24 @@ def _ratio(share: float, squared: float) -> str:
     return f"{number(share * squared)} / {number(squared)} = {signed_percent(share)}"
 
 
+def _normed(summed: str, bare: Touched) -> str:
+    """A sum as the next part reads it: normalized, unless the norm is left out."""
+    return summed if bare.made else f"norm({summed})"
+
+
 def _sums(sheet: Sheet) -> list[str]:
-    attention, ffn = sheet.entries.skipped
+    (attention, ffn), bare = sheet.entries.skipped, sheet.entries.bare
+    read = (
+        _("attention") if attention.made else _("stream + attention"),
+        _("FFN") if ffn.made else _("after attention + FFN"),
+    )
     lines = [
         _("layer {layer}, {token}", layer=sheet.layer, token=quoted(sheet.token)),
-        _("after attention = norm(attention)") if attention.made else _("after attention = norm(stream + attention)"),
-        _("after the FFN = norm(FFN)") if ffn.made else _("after the FFN = norm(after attention + FFN)"),
+        _(
+            "after attention = {sum}",
+            sum=_normed(_("attention") if attention.made else _("stream + attention"), bare[0]),
+        ),
+        _("after the FFN = {sum}", sum=_normed("FFN" if ffn.made else _("after attention + FFN"), bare[1])),
         _compared(sheet),
     ]
     shares = sheet.entries.shares[:, sheet.layer].tolist()

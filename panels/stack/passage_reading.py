@@ -12,10 +12,10 @@ from itertools import groupby
 import numpy as np
 from jaxtyping import Float
 
-from anatomy.interventions import EMBEDDING
 from anatomy.language import _
 from anatomy.measure import leads_from
 from anatomy.request import Want
+from anatomy.shuffled import rows
 from anatomy.spec import ModelSpec
 from anatomy.trace import Token, Trace
 from anatomy.view import Fitted
@@ -72,7 +72,7 @@ class Way:
     since    the layer from which on it says what the model answers; None where that is the last alone, or no answer
     leads    (label, probability) of what each token predicts, where that is known
     best     (id, label, probability) of what the chosen one predicts, best first; empty without an output layer
-    shuffled whether each token is given the row of another one, as in a run that shuffles the embedding table
+    shuffled whether tokens are given rows of others, as in a run that shuffles the embedding table
     """
 
     spec: ModelSpec
@@ -135,9 +135,14 @@ def read(trace: Trace, view: Fitted) -> Way:
         said=_said(trace, view.pos) if trace.spec.head else (),
         since=_since(trace, view.pos) if trace.spec.head else None,
         leads=_leads(trace),
-        shuffled=any(one.site == EMBEDDING for one in trace.run.interventions),
+        shuffled=_shuffled(trace),
         best=tuple(_best(trace, view.pos, Want("next_ids", pos=view.pos), Want("next_logp", pos=view.pos))),
     )
+
+
+def _shuffled(trace: Trace) -> bool:
+    given = rows(trace.run.interventions, trace.spec.vocab)
+    return any(given[token.id] != token.id for token in trace.tokens)
 
 
 def _tops(trace: Trace, entering: Float[np.ndarray, "layer pos"]) -> Tops | None:

@@ -44,7 +44,7 @@ def _look_up(way: Way) -> Step:
         count,
     )
     if way.shuffled:
-        says += " " + _("In this run it is the row of another token.")
+        says += " " + _("In this run the rows are shuffled: it is that of another token.")
     if isinstance(way.spec.position, LearnedPositions):
         says += " " + _("A row for its place is added.")
     return Step(_("look up"), _("Look up"), says, (nouns.numbers(count),), _links(("embedding", "embedding")))
