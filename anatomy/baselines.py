@@ -85,7 +85,8 @@ def baseline(run: Run, spec: ModelSpec, *, seed: int = 0) -> Baseline | None:
         return None
     count = max(len(control.others) for control in controls) or 1
     runs = dict.fromkeys(_run(run, controls, number) for number in range(count))
-    others = tuple(made for made in runs if made != run and _apart(made) >= _apart(run))
+    moved = max(_apart(run), int(any(one.op == "swap" for one in run.interventions)))
+    others = tuple(made for made in runs if made != run and _apart(made) >= moved)
     return Baseline(controls, others) if others else None
 
 

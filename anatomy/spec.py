@@ -150,6 +150,7 @@ class ModelSpec:
                add up to `weights.parameters`. What two parts share counts to the first
     biases     projections of a layer that add a bias: of "q", "k", "v", "o", "gate", "up", "down"
     doubts     facts stated here that the opened model did not bear out (`models.identities`)
+    unmasked_here  a run leaves out the causal mask that the model has
     """
 
     name: str
@@ -184,6 +185,7 @@ class ModelSpec:
     batch_norms: int = 0
     counts: tuple[tuple[str, int], ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    unmasked_here: bool = False
 
     @property
     def id(self) -> str:
@@ -222,7 +224,7 @@ class ModelSpec:
     def unmasked(self) -> "ModelSpec":
         """The same where each token looks at the whole text: without the causal mask, and without windows."""
         stacks = (*self.stacks[:-1], replace(self.stacks[-1], causal=False))
-        return replace(self, stacks=stacks, windows=())
+        return replace(self, stacks=stacks, windows=(), unmasked_here=True)
 
     def swapped(self, running: Mapping[int, int]) -> "ModelSpec":
         """The same where some layers run in another's place. running: of each such place the layer that runs there. A

@@ -15,6 +15,7 @@ from panels.panel import Panel, Table
 from viz.change import changed, unchanged
 from viz.chips import Chips
 from viz.description import Description, Told
+from viz.format import quoted
 from viz.partners import Unlike, aligning
 
 
@@ -88,9 +89,19 @@ class BesideAnswer:
         if isinstance(difference, Unlike) or not isinstance(a, Description) or not isinstance(b, Description):
             return str(getattr(difference, "sentence", difference))
         said = changed(a, b, difference)
-        if self.b.view.changed is not None and unchanged(difference):
+        if self.b.view.changed is not None and unchanged(a, b, difference):
             said = f"{said} {_('The change does not reach what this figure shows: it comes later, or elsewhere.')}"
-        return f"{said} {_('This is of what is drawn, a part of the texts.')}" if self._partly(a, b) else said
+        partly = _("This is of what is drawn, a part of the texts.") if self._partly(a, b) else ""
+        return " ".join(filter(None, (said, self._elsewhere(), partly)))
+
+    def _elsewhere(self) -> str:
+        """That the two figures are about other pairs of tokens: where none is chosen, each about the one that its own
+        run gives most weight to."""
+        a, b = (_looked_at(each.reading) for each in (self.a, self.b))
+        if self.view.src is not None or a is None or b is None or self.alignment.in_b.get(a) == b:
+            return ""
+        a, b = quoted(self.labels[0][a]), quoted(self.labels[1][b])
+        return _("A is about {a} and B about {b}, where each looks most: choose one, and both are about it.", a=a, b=b)
 
     def _partly(self, *figures: Description) -> bool:
         """Whether either figure draws a part of a long text alone."""
@@ -106,3 +117,9 @@ class BesideAnswer:
         a, b = self.labels
         with aligning(b, a, self.alignment.swapped().pairs):
             yield
+
+
+def _looked_at(reading: object) -> int | None:
+    """The token that is looked at in the cell that a panel is about; None for a panel that is about no cell."""
+    given = getattr(reading, "given", reading)
+    return getattr(getattr(given, "cell", given), "src", None)

@@ -68,7 +68,7 @@ class Asked:
         begins = {
             "site": self.neuron,
             "layer": self.layer,
-            "other": self.layer,
+            "with": self.layer,
             "part": self.head,
             "neuron": self.neuron,
             "pos": self.pos,

@@ -62,10 +62,12 @@ def _most(parting: Parting, names: Names, at: Places | None) -> str:
     if apart.max(initial=0.0) <= LOSS_ROUNDING:
         return ""
     most = int(apart.argmax())
-    words = [_of_pair(N_("Most of all that of {token} {change}."), both, most, names.pair(parting.pairs[most]))]
+    words = [
+        _of_pair(N_("It changes most at {token}: there it {change}."), both, most, names.pair(parting.pairs[most]))
+    ]
     chosen = parting.pairs.index(at) if at in parting.pairs else most
     if chosen != most and not np.isnan(both[:, chosen]).any():
-        words.append(_of_pair(N_("That of {token} {change}."), both, chosen, names.pair(parting.pairs[chosen])))
+        words.append(_of_pair(N_("At {token} it {change}."), both, chosen, names.pair(parting.pairs[chosen])))
     return " ".join(words)
 
 
@@ -86,6 +88,13 @@ def of_pairs(parting: Parting) -> Float[np.ndarray, "side pair"] | None:
 def _of(losses: Losses) -> Float[np.ndarray, " pos"]:
     assert losses is not None, "a run that has a mean loss has losses"
     return losses
+
+
+def key(parting: Parting) -> str:
+    """Which bar is which run's; "" where there are no bars of both."""
+    if of_pairs(parting) is None:
+        return ""
+    return '<small class="key" aria-hidden="true"><b></b>A <b></b>B</small>'
 
 
 def bars(parting: Parting, names: Names, at: Places | None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from anatomy.language import _
 from anatomy.parting import Places
 from viz.format import quoted
 
@@ -12,7 +13,8 @@ MOST_BARS = 160  # of a longer text the largest of every few pairs is drawn
 
 @dataclass(frozen=True)
 class Names:
-    """What the tokens of a pair are called in sentences: "·John → ·Mary" where they are not the same.
+    """What the tokens of a pair are called in sentences: "·John → ·Mary" where they are not the same, and with the
+    position in the first run where a text has such a token twice.
 
     labels  of all tokens, of the first run and of the second
     """
@@ -22,7 +24,9 @@ class Names:
     def pair(self, places: Places) -> str:
         """Both tokens of a pair."""
         first, second = (labels[place] for labels, place in zip(self.labels, places, strict=True))
-        return quoted(first if first == second else f"{first} → {second}")
+        name = quoted(first if first == second else f"{first} → {second}")
+        again = any(labels.count(labels[place]) > 1 for labels, place in zip(self.labels, places, strict=True))
+        return _("{token} at {pos}", token=name, pos=places[0]) if again else name
 
 
 def groups(count: int) -> Sequence[tuple[int, int]]:

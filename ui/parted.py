@@ -30,6 +30,7 @@ from ui.waiting import Line
 from ui.withheld import SHORT
 from viz.format import number, percent, signed_percent, thousands
 
+_MANY = 10.0  # times as far apart as it is long, from which on that is told so
 MOST_ROWS = 6  # of the best tokens: the first of each run, and those that change most
 Band = tuple[Float[np.ndarray, " pair"], Float[np.ndarray, " pair"]]
 _PARTING = Costly(
@@ -105,16 +106,16 @@ def shown(
     loss = losses.said(parting, names, at, spread, unmasked)
     parts = (
         _part("kl", _("Predictions"), says, bars(parting, names, at, spread)),
-        _part("loss", _("Loss"), loss, losses.bars(parting, names, at)) if loss else "",
+        _part("loss", _("Loss"), loss, losses.bars(parting, names, at), losses.key(parting)) if loss else "",
         _part("streams", _("Streams"), streams(parting, names, at)),
         _part("watched", _watched_title(parting, names), "", watched(parting, spread)),
     )
     return f'<section class="parted" aria-label="{escape(_("How far the two runs part"))}">{"".join(parts)}</section>'
 
 
-def _part(name: str, title: str, sentence: str, more: str = "") -> str:
+def _part(name: str, title: str, sentence: str, more: str = "", key: str = "") -> str:
     says = f"<p>{text.marked(sentence)}</p>" if sentence else ""
-    return f'<div class="{name}"><h2>{escape(title)}</h2>{more}{says}</div>'
+    return f'<div class="{name}"><h2>{escape(title)}{key}</h2>{more}{says}</div>'
 
 
 def predictions(parting: Parting, names: Names, at: Places | None) -> str:
@@ -205,12 +206,24 @@ def streams(parting: Parting, names: Names, at: Places | None) -> str:
 def _chosen_stream(parted: int | None, end: float, token: str, last: int) -> str:
     if parted is None:
         return _("That of {token} never parts.", token=token)
+    if end >= _MANY:
+        return _(
+            "That of {token} parts {where}; after layer {last} the two are {count} times as far apart as A's is long.",
+            token=token,
+            where=_place(parted),
+            last=last,
+            count=number(end),
+        )
     return _(
         "That of {token} parts {where}; after layer {last} the two are {share} of its length apart.",
         token=token,
         where=_place(parted),
         last=last,
-        share=percent(end) if end < 1 else signed_percent(end),
+        share=percent(end)
+        if end < 1
+        else signed_percent(end)
+        if end < _MANY
+        else _("{count} times", count=number(end)),
     )
 
 
@@ -256,13 +269,14 @@ def _range(token: WatchedToken, chances: Mapping[int, tuple[float, float]]) -> s
     if token.id not in chances:
         return "<td>–</td>"
     least, most = (percent(p) for p in chances[token.id])
-    return f"<td>{escape(most if least == most else f'{least} – {most}')}</td>"
+    between = (most,) if least == most else (f"{least} –", most)
+    return f"<td>{' '.join(f'<span>{escape(each)}</span>' for each in between)}</td>"
 
 
 def _cell(p: float | None, rank: int | None) -> str:
     if p is None or rank is None:
         return "<td>–</td>"
-    return f"<td>{escape(percent(p))} <small>{escape(_('no. {rank}', rank=thousands(rank)))}</small></td>"
+    return f"<td><span>{escape(percent(p))}</span> <small>{escape(_('no. {rank}', rank=thousands(rank)))}</small></td>"
 
 
 def bars(parting: Parting, names: Names, at: Places | None, spread: Spread | None = None) -> str:

@@ -61,6 +61,8 @@ class Cells:
     percent         numbers print as whole percents
     focus           the chosen cell
     empty           what an empty cell means, in words
+    hidden          what an empty cell counts as beside one that has a number: 0 for a weight that a mask bars; None:
+                    nothing
     tiles           [row col h w] a small picture per cell instead of its colour, 255 = high; z is still read out
     groups          columns between which a wider gap stands (every `groups`; 0: none)
     selects         what choosing cell (r, c) means: "cell" token r looking at token c, "head" head c of layer r,
@@ -95,6 +97,7 @@ class Cells:
     percent: bool = False
     focus: tuple[int, int] | None = None
     empty: str = field(default_factory=lambda: _("masked"))
+    hidden: float | None = None
     tiles: UInt8[np.ndarray, "row col h w"] | None = None
     groups: int = 0
     selects: Literal["cell", "head", "token", "none"] = "none"

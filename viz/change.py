@@ -152,9 +152,11 @@ def changed(a: Description, b: Description, difference: Description) -> str:
     return " ".join(filter(None, said))
 
 
-def unchanged(difference: Description) -> bool:
-    """Whether every number that both have is the same in both, to the last bit."""
-    return not np.nan_to_num(difference.numbers()).any()
+def unchanged(a: Description, b: Description, difference: Description) -> bool:
+    """Whether both show the same things, and every number of them is the same in both, to the last bit."""
+    numbers = [each.numbers() for each in (a, b, difference)]
+    counts = {int(np.isfinite(each).sum()) for each in numbers}
+    return len(counts) == 1 and not np.nan_to_num(numbers[-1]).any()
 
 
 def _parts(difference: Description) -> list[_Part]:

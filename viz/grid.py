@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from anatomy.language import N_, _
 from anatomy.measure import edges
@@ -77,8 +77,8 @@ class Grid(Cells, Description):
 
     def minus(self, other: Self) -> "Grid":
         """Cell less cell: rows and columns matched in order, the chosen one of each with the other's, cells with names
-        by these. A cell is empty where either has none, in marked rows and columns, and where the two hold different
-        words: these then stand one after the other."""
+        by these. A cell is empty where either has none, unless the cells that one hides count as a number, in marked
+        rows and columns, and where the two hold different words: these then stand one after the other."""
         meet(self, other, "row_axis", "col_axis", "unit", "measure")
         meet(self, other, cells_with_names=(self.names is None, other.names is None))
         meet(self, other, tokens_of_the_cells=(_several(self), _several(other)))
@@ -90,7 +90,10 @@ class Grid(Cells, Description):
         )
         common(rows, "row")
         common(cols, "column")
-        one, two = (_spread(given.z, rows, cols, side) for side, given in enumerate((self, other)))
+        first, second = (_spread(given.z, rows, cols, side) for side, given in enumerate((self, other)))
+        both = np.outer([None not in pair for pair in rows], [None not in pair for pair in cols])
+        one = _counted(first, np.isfinite(second) & both, self.hidden)
+        two = _counted(second, np.isfinite(first) & both, other.hidden)
         words = _words(self, other, rows, cols)
         z = one - two
         if words:
@@ -238,6 +241,13 @@ def _spread(
 ) -> Float[np.ndarray, "pair pair"]:
     """The cells at the rows and columns of one side of the pairs, NaN where it has none."""
     return taken(taken(z, [pair[side] for pair in cols]).T, [pair[side] for pair in rows]).T
+
+
+def _counted(
+    z: Float[np.ndarray, "pair pair"], where: Bool[np.ndarray, "pair pair"], hidden: float | None
+) -> Float[np.ndarray, "pair pair"]:
+    """The cells, those that are hidden as a number where the other figure has one."""
+    return z if hidden is None else np.where(np.isnan(z) & where, hidden, z)
 
 
 def _words(first: Grid, second: Grid, rows: Sequence[Partner], cols: Sequence[Partner]) -> list[tuple[str, ...]]:

@@ -75,6 +75,7 @@ def draw(attention: AttentionMap) -> Grid:
         percent=not by_length(view),
         focus=attention.focus,
         empty=_empty(attention),
+        hidden=0.0 if attention.view[FIRST] else None,
         selects="cell",
         places=_places(attention),
         part=_part(attention) if several else None,

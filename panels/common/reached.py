@@ -80,7 +80,10 @@ def _part(made: Intervention) -> _Part | None:
 
 def _looking(view: Fitted, made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:
     shown = any(want.site in _WEIGHTS and want.layer == view.layer for want in wants)
-    if shown and any(one.site == "z" and one.layer == view.layer and one.head in (None, view.head) for one in made):
+    changes = tuple(made)
+    own = [one for one in changes if one.site == "z" and one.layer == view.layer]
+    later = [one for one in changes if one.layer is not None and one.layer > view.layer and one.op != "swap"]
+    if shown and len(own) + len(later) == len(changes) and any(one.head in (None, view.head) for one in own):
         yield _("The head looks there as before; what it has read there is changed on its way on.")
 
 
@@ -132,7 +135,7 @@ def _left_out(made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator
 def _swapped(made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:
     """Which layers stand where others did, in what is counted by layers."""
     running = {place: layer for place, layer in sorted(swapped(made).items()) if place != layer}
-    if any(_reads(want, place) for want in wants for place in running):
+    if any(want.layer in running for want in wants):
         moved = (_("layer {layer} runs as layer {place}", layer=layer, place=place) for place, layer in running.items())
         yield _("Layers are counted in the order in which they run: in this run {moved}.", moved=listed(moved))
 

@@ -15,6 +15,11 @@ def output_layer(spec: ModelSpec) -> str | None:
 
 def cache(spec: ModelSpec) -> str | None:
     """A cache serves models that go on writing token by token."""
+    if spec.unmasked_here:
+        return _(
+            "This run leaves out the causal mask: every token sees those after it, so no keys and values can be kept "
+            "for later."
+        )
     if not spec.stack().causal:
         return _("This model reads the whole text at once, in both directions: it keeps no keys and values for later.")
     return None

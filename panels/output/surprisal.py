@@ -203,6 +203,17 @@ def _perplexity(surprisals: Surprisals) -> str:
             mean=mean,
             perplexity=perplexity,
         )
+    if 0 < surprisals.vocab < surprisals.perplexity:
+        return ngettext(
+            "Over {count} token the mean is {mean} nats, a perplexity of {perplexity}: more than a blind guess among "
+            "the {vocab} tokens of the vocabulary would come to.",
+            "Over {count} tokens the mean is {mean} nats, a perplexity of {perplexity}: more than a blind guess among "
+            "the {vocab} tokens of the vocabulary would come to.",
+            len(surprisals.known),
+            mean=mean,
+            perplexity=perplexity,
+            vocab=thousands(surprisals.vocab),
+        )
     return ngettext(
         "Over {count} token the mean is {mean} nats, a perplexity of {perplexity}: as uncertain as an even choice "
         "among so many tokens.",

@@ -35,6 +35,7 @@ class Surprisals:
     values    in nats, of what is shown; NaN where nothing is predicted
     ahead     name and nats of the tokens likeliest to come next, after a text of one token; of others none
     at_once   whether each token is predicted with the whole text in sight, as in a run without the causal mask
+    vocab     tokens of the vocabulary
     """
 
     tokens: tuple[Token, ...]
@@ -45,6 +46,7 @@ class Surprisals:
     values: Float[np.ndarray, " word"]
     ahead: tuple[tuple[str, float], ...] = ()
     at_once: bool = False
+    vocab: int = 0
 
     def label(self, place: int) -> str:
         """What a figure prints for a token or word."""
@@ -92,6 +94,7 @@ def read(trace: Trace, view: Fitted) -> Surprisals:
         values=summed(nats, words),
         ahead=_ahead(trace, view),
         at_once=not trace.spec.stack().causal,
+        vocab=trace.spec.vocab,
     )
 
 

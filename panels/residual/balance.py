@@ -267,15 +267,12 @@ def _sums(sheet: Sheet) -> list[str]:
     (attention, ffn), bare = sheet.entries.skipped, sheet.entries.bare
     read = (
         _("attention") if attention.made else _("stream + attention"),
-        _("FFN") if ffn.made else _("after attention + FFN"),
+        "FFN" if ffn.made else _("after attention + FFN"),
     )
     lines = [
         _("layer {layer}, {token}", layer=sheet.layer, token=quoted(sheet.token)),
-        _(
-            "after attention = {sum}",
-            sum=_normed(_("attention") if attention.made else _("stream + attention"), bare[0]),
-        ),
-        _("after the FFN = {sum}", sum=_normed("FFN" if ffn.made else _("after attention + FFN"), bare[1])),
+        _("after attention = {sum}", sum=_normed(read[0], bare[0])),
+        _("after the FFN = {sum}", sum=_normed(read[1], bare[1])),
         _compared(sheet),
     ]
     shares = sheet.entries.shares[:, sheet.layer].tolist()

@@ -41,7 +41,7 @@ REFUSED = [
     (replace(ZERO, head=4), "small has head 0 to 3, not 4."),
     (replace(ZERO, kv=2), "small has kv 0 to 1, not 2."),
     (replace(AVERAGE, kv=2), "small has kv 0 to 1, not 2."),
-    (replace(AVERAGE, head=1), "The average is that of several heads: leave the head out, or say kv."),
+    (replace(AVERAGE, head=1), "The average is that of several heads: of all, or of those that read one key"),
     (Intervention("act", "zero", 1, neuron=12), "small has neuron 0 to 11, not 12."),
     (replace(ZERO, pos=5), "This text has positions 0 to 4, not 5: choose another token for the change."),
     (

@@ -221,8 +221,8 @@ def test_the_form_leaves_out_swaps_and_shuffles(open_page):
     app = opened(open_page(panel="attention", text=TEXT, layer="1"))
     field(app, "site").set_value("layer").run()
     field(app, "op.layer").set_value("swap").run()
-    assert (field(app, "layer.").value, field(app, "other").value) == (1, 2)
-    field(app, "other").set_value(0).run()
+    assert (field(app, "layer.").value, field(app, "with").value) == (1, 2)
+    field(app, "with").set_value(0).run()
     app.get_by_key("what_if.make").click().run()
     assert linked(app) == "layer.swap.layer1.other0"
     app = opened(app)
@@ -235,6 +235,16 @@ def test_the_form_leaves_out_swaps_and_shuffles(open_page):
     field(app, "layers").set_value("all").run()
     app.get_by_key("what_if.make").click().run()
     assert linked(app).endswith(" ffn_skip.drop")
+
+
+def test_a_text_that_is_typed_stays_when_another_layer_is_pointed_at(open_page):
+    app = opened(open_page(panel="attention", text=TEXT, layer="1"))
+    field(app, "site").set_value("v").run()
+    field(app, "op.v").set_value("add").run()
+    field(app, "other").set_value("a dog").run()
+    app.query_params["layer"] = "2"
+    app = opened(app)
+    assert field(app, "other").value == "a dog"
 
 
 def test_an_average_is_that_of_all_heads_or_of_those_of_one_key_value_head(open_page):

@@ -24,16 +24,15 @@ def made(a, b, pairs=PAIRS) -> Parting:
 
 def test_the_mean_of_both_and_the_token_that_changes_most():
     said = losses.said(made((1.0, 2.0, 3.0), (1.5, 8.0, 2.5)), NAMES, None)
-    assert (
-        said == "The mean loss goes from 2.00 to 4.00 nats per token. Most of all that of “c” goes from 2.00 to 8.00."
-    )
+    mean = "The mean loss goes from 2.00 to 4.00 nats per token."
+    assert said == f"{mean} It changes most at “c”: there it goes from 2.00 to 8.00."
 
 
 def test_the_chosen_token_has_its_own_sentence_where_it_is_another_one():
     parting = made((1.0, 2.0, 3.0), (1.5, 8.0, 2.5))
-    assert losses.said(parting, NAMES, (1, 1)).endswith(" That of “b” goes from 1.00 to 1.50.")
-    assert losses.said(parting, NAMES, (2, 2)).endswith("Most of all that of “c” goes from 2.00 to 8.00.")
-    assert losses.said(parting, NAMES, (0, 0)).endswith("Most of all that of “c” goes from 2.00 to 8.00.")
+    assert losses.said(parting, NAMES, (1, 1)).endswith(" At “b” it goes from 1.00 to 1.50.")
+    assert losses.said(parting, NAMES, (2, 2)).endswith("It changes most at “c”: there it goes from 2.00 to 8.00.")
+    assert losses.said(parting, NAMES, (0, 0)).endswith("It changes most at “c”: there it goes from 2.00 to 8.00.")
 
 
 def test_equal_runs_have_one_loss_and_no_token_that_changes():
