@@ -219,11 +219,7 @@ def _chosen_stream(parted: int | None, end: float, token: str, last: int) -> str
         token=token,
         where=_place(parted),
         last=last,
-        share=percent(end)
-        if end < 1
-        else signed_percent(end)
-        if end < _MANY
-        else _("{count} times", count=number(end)),
+        share=percent(end) if end < 1 else signed_percent(end),
     )
 
 
