@@ -72,6 +72,7 @@ def row(following: Continuation, view: View, model: HostedModel | None = None) -
         tail=len(view.tail),
         full=following.full,
         how=said(view),
+        letter="A" if view.two else "",
     )
 
 

@@ -41,9 +41,11 @@ def show(
     tail: int = 0,
     full: str | None = None,
     how: str = "",
+    letter: str = "",
 ) -> None:
     """The row.
 
+    letter  of the run that goes on, where two stand beside each other
     tail   how many tokens follow the text already
     full   why none can be added, or None
     added  called with a place after the text, 0 the first, and the id of the token that the reader puts there
@@ -57,7 +59,7 @@ def show(
         "full": full,
         "words": {
             "name": _("How the model goes on after the last token"),
-            "lead": _("after the last token"),
+            "lead": _("{run} after the last token", run=letter) if letter else _("after the last token"),
             "add": _("add this token (id {id})"),
             "go": _("Go on with {label} {percent}"),
             "more": _("more"),
