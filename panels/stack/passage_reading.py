@@ -12,6 +12,7 @@ from itertools import groupby
 import numpy as np
 from jaxtyping import Float
 
+from anatomy.interventions import EMBEDDING
 from anatomy.language import _
 from anatomy.measure import leads_from
 from anatomy.request import Want
@@ -141,6 +142,8 @@ def read(trace: Trace, view: Fitted) -> Way:
 
 
 def _shuffled(trace: Trace) -> bool:
+    if all(one.site != EMBEDDING for one in trace.run.interventions):
+        return False
     given = rows(trace.run.interventions, trace.spec.vocab)
     return any(given[token.id] != token.id for token in trace.tokens)
 

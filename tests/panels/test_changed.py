@@ -105,8 +105,9 @@ LESSER = {
     "heads averaged everywhere",
 }
 WITHOUT = {  # what kinds of model do not allow
-    "bert": (*CAUSAL, "no final norm"),
-    "t5": (*CAUSAL, "at position 0", "9 further on"),  # it gives its tokens no position numbers
+    "bert": (*CAUSAL, "no final norm", "heads of one key averaged"),
+    "gpt2": ("heads of one key averaged",),
+    "t5": (*CAUSAL, "at position 0", "9 further on", "no final norm", "heads of one key averaged"),
 }
 # Of another text's plane, and of figures that are pages, there is no difference.
 NONE = {"bertviz": PAGE, "watched": "Nothing that the one figure shows"}
@@ -333,8 +334,8 @@ BROKEN = [
     ("neurons", "layers swapped", "in this run layer 2 runs as layer 1, layer 1 runs as layer 2"),
     ("row", "rows shuffled", "but there “t” keeps row 116, its own"),
     ("embedding", "rows shuffled", "“t” is given row"),
-    ("similarity", "rows shuffled", "each token is given the row of another one"),
-    ("contexts", "rows shuffled", "each token is given the row of another one"),
+    ("similarity", "rows shuffled", "what is called a token's row here is the one that it is given"),
+    ("contexts", "rows shuffled", "what is called a token's row here is the one that it is given"),
     ("heads", "heads averaged", "is the same for each of them (layer 1: attention weights averaged over the heads)"),
     ("attention", "heads averaged everywhere", "is the same for each of them (every layer: attention weights averaged"),
 ]

@@ -101,7 +101,11 @@ def _is_possible(one: Intervention, spec: ModelSpec) -> bool:
         return not isinstance(spec.position, RelativeBias)
     if one.token is not None:
         return spec.head is not None
-    return spec.stack().causal if one.site == MASK else one.site != FINAL_NORM or spec.paths.final_norm
+    if one.op == "average" and one.kv is not None and spec.n_kv == spec.n_heads:
+        return False
+    if one.site == FINAL_NORM:
+        return bool(spec.paths.final_norm) and spec.head is not None
+    return one.site != MASK or spec.stack().causal
 
 
 def chains(engine: LocalEngine) -> dict[str, Chain]:
