@@ -19,6 +19,7 @@ from anatomy.view import View
 from models.local.engine import LocalEngine
 from panels.answer import PanelAnswer
 from panels.beside import BesideAnswer
+from panels.common import requires
 from panels.panel import Panel
 from tests.models.tiny import new_tiny_engine, tiny_engine
 from tests.panels.test_beside import CASES, KINDS, PAGE, TEXT
@@ -399,3 +400,48 @@ def test_the_row_that_is_shown_is_the_one_that_the_token_is_given():
     plain = engine.run(engine.on_ids([given]), [Want("tok_embed")])
     assert plain.tokens[-1].id == given != token.id
     np.testing.assert_array_equal(trace[Want("tok_embed")][-1], plain[Want("tok_embed")][-1])
+
+
+def of_panel(name: str) -> Panel:
+    return next(panel for panel, kind in CASES if panel.id == name and kind == "llama")
+
+
+def test_a_difference_of_cells_says_where_each_run_looks_if_that_is_not_the_same():
+    shown = beside(of_panel("cell"), "llama", ONES["at position 0"] + ONES["rows shuffled"])
+    a, b = (labels[each.reading.cell.src] for labels, each in zip(shown.labels, (shown.a, shown.b), strict=True))
+    assert a != b
+    assert f"A is about “{a}” and B about “{b}”" in shown.caption
+    same = beside(of_panel("cell"), "llama", (Intervention("z", "zero", 1, head=2),))
+    assert "is about" not in same.caption
+
+
+def test_without_a_mask_the_difference_holds_what_the_mask_had_hidden():
+    shown = beside(of_panel("attention"), "llama", ONES["no mask"])
+    tokens = len(shown.labels[0])
+    difference = shown.description.numbers().reshape(tokens, tokens)
+    assert np.isfinite(difference).all()
+    assert (difference[np.triu_indices(tokens, 1)] > 0).all()
+
+
+def test_a_run_without_a_mask_keeps_no_keys_and_values_and_says_why():
+    engine = engine_of("llama", "no mask")
+    trace = engine.run(Run(engine.spec.id, TEXT, interventions=ONES["no mask"]))
+    assert "This run leaves out the causal mask" in str(requires.cache(trace.spec))
+    assert requires.cache(engine.spec) is None
+    assert "both directions" in str(requires.cache(new_tiny_engine("bert").spec))
+
+
+@pytest.mark.parametrize("heads", [False, True])
+def test_averaged_heads_that_are_told_apart_again_are_not_called_the_same(heads):
+    panel = of_panel("heads" if heads else "attention")
+    again = (*ONES["heads averaged"], Intervention("pattern", "zero", 1, head=1))
+    said = "is the same for each of them"
+    assert said in beside(panel, "llama", ONES["heads averaged"]).b.caption
+    assert said not in beside(panel, "llama", again).b.caption
+
+
+def test_a_head_whose_input_is_changed_does_not_look_as_before():
+    panel, off = of_panel("attention"), Intervention("z", "zero", 1, head=1)
+    assert "looks there as before" in beside(panel, "llama", (off,)).b.caption
+    for other in (*ONES["layers swapped"], Intervention("resid_post", "scale", 0, amount=2.0)):
+        assert "looks there as before" not in beside(panel, "llama", (other, off)).b.caption

@@ -103,6 +103,19 @@ def test_a_pair_is_called_by_both_of_its_tokens_where_they_are_not_the_same():
     assert names.pair((1, 1)) == "“b → x”"
 
 
+def test_a_token_that_stands_twice_is_called_with_its_position():
+    names = Names((("a", "b", "a"), ("a", "b", "c")))
+    assert [names.pair((place, place)) for place in range(3)] == ["“a” at 0", "“b”", "“a → c” at 2"]
+
+
+def test_streams_many_times_as_far_apart_as_they_are_long_are_said_to_be_so():
+    said = parted.streams(made((0.0,) * 2, ((0.0, 0.0), (1e8, 5.0))), NAMES, (0, 0))
+    assert "after layer 0 the two are 1.00·10⁸ times as far apart as A's is long" in said
+    assert "after layer 0 the two are 500 % of its length apart" in parted.streams(
+        made((0.0,) * 2, ((0.0, 0.0), (1e8, 5.0))), NAMES, (1, 1)
+    )
+
+
 @given(st.integers(1, 700), st.integers(0, 699))
 def test_bars_hold_every_pair_once_and_the_chosen_one_is_marked(count, at):
     groups = pairs.groups(count)

@@ -11,7 +11,7 @@ import pytest
 from tests.viz import kinds
 from tests.viz.kinds import KINDS
 from tests.viz.test_descriptions import WORDLESS, moved
-from viz.change import changed
+from viz.change import changed, unchanged
 from viz.chips import Chip, Chips
 from viz.description import Description
 from viz.format import number, percent
@@ -188,3 +188,10 @@ def test_cells_that_one_grid_alone_has_are_said_to_be_left_out():
     left_out = "What one of the two alone shows is left out of this: it may change more."
     assert says(a, b).endswith(left_out)
     assert left_out not in says(a, replace(a, z=a.z + 1.0))
+
+
+def test_only_figures_that_show_the_same_things_are_unchanged():
+    short, long = grid([[1.0, 2.0]]), grid([[1.0, 2.0], [3.0, 4.0]])
+    for a, b, same in ((long, long, True), (long, short, False), (long, grid([[1.0, 2.0], [3.0, 5.0]]), False)):
+        with aligning(("?",) * 5, ("?",) * 5, [(i, i) for i in range(5)]):
+            assert unchanged(a, b, b.minus(a)) == same

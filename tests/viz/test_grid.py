@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from anatomy.alignment import by_token, identity
 from tests.snapshot import described
 from tests.viz.examples import CASES, attention, cosines, heads, tiled
 from viz.heatmap import cell_text, heatmap
+from viz.partners import aligning
 from viz.theme import DARK, LIGHT, colorscale
 
 
@@ -244,3 +246,23 @@ def test_a_cell_means_itself_or_the_place_that_it_is_given():
     assert replace(grid, places=((7, 3), None)).place((0, 1)) is None
     with pytest.raises(ValueError, match="there are 1 places for 2 cells"):
         replace(grid, places=((7, 3),))
+
+
+def test_a_hidden_cell_counts_beside_one_that_has_a_number():
+    masked = attention(3, hidden=0.0)
+    open_to_all = replace(masked, z=np.full((3, 3), 1 / 3))
+    with aligning(masked.rows, masked.rows, identity(3).pairs):
+        opened, closed = open_to_all.minus(masked), masked.minus(open_to_all)
+        alone = masked.minus(masked)
+        unknown = open_to_all.minus(attention(3))
+    np.testing.assert_allclose(opened.z[0], [1 / 3 - 1, 1 / 3, 1 / 3])
+    np.testing.assert_allclose(closed.z, -opened.z)
+    assert np.isnan(alone.z[0, 1:]).all()  # hidden in both
+    assert np.isnan(unknown.z[0, 1:]).all()  # nobody says what an empty cell counts
+
+
+def test_cells_of_tokens_that_one_text_alone_has_count_for_nothing():
+    one, other = attention(3, hidden=0.0), attention(2, hidden=0.0)
+    with aligning(one.rows, other.rows, by_token(tuple(map(hash, one.rows)), tuple(map(hash, other.rows))).pairs):
+        difference = one.minus(other)
+    assert np.isnan(difference.z[2]).all()
