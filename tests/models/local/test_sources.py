@@ -117,7 +117,7 @@ def test_weights_with_noise_do_not_go_on_past_the_longest_text_that_may_have_it(
 def test_numbers_that_overflow_are_refused_with_what_to_do() -> None:
     engine = new_tiny_engine("llama")
     grown = [Intervention("resid_post", "scale", layer, amount=9e8) for layer in range(3) for _time in range(3)]
-    with pytest.raises(Refused, match="too large for the model: change less"):
+    with pytest.raises(Refused, match="too large for float32, in layer 1: change less"):
         engine.run(Run(engine.spec.id, TEXT, interventions=tuple(grown)), [ENDS])
 
 

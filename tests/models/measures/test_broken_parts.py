@@ -14,7 +14,7 @@ from anatomy.spec import RelativeBias
 from models.local.engine import LocalEngine
 from tests.models.local.test_made_again import every_want
 from tests.models.reading.against_plain import FLOAT32, LAYERS, TEXT, gap, gaps_everywhere, run_of, same, worst
-from tests.models.reading.broken import CHAINS, chains, dropped, shuffled, swapped
+from tests.models.reading.broken import CHAINS, chains, dropped, possible, shuffled, swapped
 from tests.models.reading.plain_parts import kind_of
 from tests.models.tiny import MODELS, ByteTokenizer, randomize, tiny_config, tiny_engine, tiny_model
 
@@ -105,7 +105,7 @@ def test_the_logits_of_a_broken_run_are_the_sum_of_what_its_parts_add(kind: str,
     parts, logits = Want("dla_parts", pos=LAST, token=TOKEN), Want("logits", pos=LAST)
     against = Want("dla_parts", pos=9, token=-1, against=-2)
     wants = [parts, against, logits, Want("logits", pos=9), Want("next_ids")]
-    trace = engine.run(run_of(engine, *CHAINS[name]), wants)
+    trace = engine.run(run_of(engine, *possible(CHAINS[name], engine.spec)), wants)
     assert _far(trace[parts], float(trace[logits][TOKEN])) < FLOAT32
     elsewhere = trace[Want("logits", pos=9)]
     best, second = trace[Want("next_ids")][9, :2]
@@ -166,7 +166,7 @@ def test_what_is_kept_of_broken_attention_is_what_its_weights_say(kind: str, ask
     maps = [Want("pattern", layer) for layer in range(LAYERS)]
     pooled = [Want(f"pattern_{how}", 1, head=head) for how in ("max", "mean") for head in range(4)]
     wants = [*maps, *pooled, *(Want(f"head_{name}") for name in kinds), Want("head_apart")]
-    trace = engine.run(run_of(engine, *asked), wants)
+    trace = engine.run(run_of(engine, *possible(asked, engine.spec)), wants)
     ids = np.array([token.id for token in trace.tokens])
     for layer, want in enumerate(maps):
         scores = head_scores(trace[want], ids)

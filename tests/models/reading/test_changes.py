@@ -78,7 +78,9 @@ def how(engine: LocalEngine, site: str, op: Op) -> list[dict[str, Any]]:
 
 def made(engine: LocalEngine, site: str, op: Op) -> Iterator[Intervention]:
     """As many interventions as every part and every way of telling occur in, in all layers."""
-    parts, ways = _OF_GROUPS if op == "average" else PARTS[site], how(engine, site, op)
+    shared = engine.spec.n_kv < engine.spec.n_heads
+    groups = [part for part in _OF_GROUPS if shared or "kv" not in part]
+    parts, ways = groups if op == "average" else PARTS[site], how(engine, site, op)
     for number in range(max(len(parts), len(ways))):
         where = parts[number % len(parts)] | ways[number % len(ways)]
         yield Intervention(site, op, (LAYERS - 1 - number) % LAYERS, **where)
@@ -123,15 +125,13 @@ def test_a_change_is_what_a_plain_model_changed_by_hooks_gives(kind: str, site: 
 @pytest.mark.parametrize("kind", ["llama", "bert"])
 def test_every_change_but_a_shift_of_all_keys_can_be_seen_in_the_end(kind: str) -> None:
     """Or the comparison with the reference would say nothing. Softmax does not see what is added to every score of a
-    row: q·(k + d) = q·k + q·d. The average of one head is itself. In the first layer equal tokens may have equal
-    values, so a patch there is left out."""
+    row: q·(k + d) = q·k + q·d. In the first layer equal tokens may have equal values, so a patch there is left out."""
     engine, last = tiny_engine(kind), LAYERS - 1
     before = Changed(plain(kind), run_of(engine), cut).site("resid_post", last)
     for site, op in SITES_AND_OPS:
         for one in made(engine, site, op):
             moved = gap(Changed(plain(kind), run_of(engine, one), cut).site("resid_post", last), before)
-            alone = op == "average" and one.kv is not None and engine.spec.n_kv == engine.spec.n_heads
-            if (site, op, one.pos) == ("k", "add", None) or alone:
+            if (site, op, one.pos) == ("k", "add", None):
                 assert moved < 1e-6
             else:
                 assert moved > 1e-4 or (op, one.layer) == ("patch", 0), one
@@ -352,7 +352,9 @@ def test_weights_of_a_long_text_are_changed_block_by_block_and_head_by_head_alik
     text, source = words[: 3 * 150], Run(engine.spec.id, words[3 * 7 :])
     told: dict[str, Any] = {"sources": (source,)} if op == "patch" else {}
     told |= {"amount": 0.8} if op in ("scale", "noise") else {}
-    of_some: dict[str, Any] = {"kv": 1} if op == "average" else {"head": 2}
+    of_some: dict[str, Any] = {"head": 2}
+    if op == "average":
+        of_some = {"kv": 1} if engine.spec.n_kv < engine.spec.n_heads else {}
     chain = (
         Intervention("pattern", op, 1, **of_some, **told),
         Intervention("pattern", op, 1, pos=140, **told),
