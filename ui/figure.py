@@ -114,11 +114,8 @@ def _chosen(view: View, figure: Grid, cell: tuple[int, int]) -> View:
 def begins(figure: Plotted, drawn: go.Figure, view: Fitted) -> tuple[int, int] | None:
     """(trace, point) at which a walk over the marks begins: the one that stands for most of what is chosen; None where
     none does. drawn: the figure as plotly has it."""
-    best, most, whole = (
-        None,
-        0,
-        len({each.choice for along in figure.stands if along is not None for each in along.choices}),
-    )
+    best, most = None, 0
+    whole = len({each.choice for along in figure.stands if along is not None for each in along.choices})
     for i, trace in enumerate(drawn.data if figure.stands else ()):
         points = getattr(trace, "x", None)
         for point in range(0 if points is None else len(points)):
