@@ -27,10 +27,11 @@ Made = tuple[Intervention, ...]
 
 @dataclass(frozen=True)
 class Breaking:
-    """One way to break it: what its button says, and the changes that it makes."""
+    """One way to break it: what its button says, the changes that it makes, and a sentence that says what these are."""
 
     says: str
     made: Made
+    means: str
 
 
 def draw(spec: ModelSpec, layer: int, possible: Callable[[Made], bool], click: Callable[[Made], None]) -> None:
@@ -57,7 +58,7 @@ def draw(spec: ModelSpec, layer: int, possible: Callable[[Made], bool], click: C
         label_visibility="collapsed",
     )
     every = st.session_state.get(_WHERE, _ONE) == _EVERY
-    _buttons("inside", _everywhere() if every else _inside(spec, layer), possible, click)
+    _buttons("inside", _parts(None) if every else _inside(spec, layer), possible, click)
 
 
 def _buttons(
@@ -67,35 +68,41 @@ def _buttons(
         for number, way in enumerate(ways):
             if possible(way.made):
                 key = f"what_if.break.{name}.{number}"
-                st.button(changed.plain(way.says), key=key, on_click=click, args=(way.made,))
+                st.button(changed.plain(way.says), key=key, help=way.means, on_click=click, args=(way.made,))
 
 
 def _inside(spec: ModelSpec, layer: int) -> Iterator[Breaking]:
     """What is broken in one layer."""
-    yield Breaking(_("No norms"), _both(ATTENTION_NORM, FFN_NORM, layer))
-    yield Breaking(_("No skip connections"), _both(ATTENTION_SKIP, FFN_SKIP, layer))
-    yield Breaking(_("Heads averaged"), (Intervention("pattern", "average", layer=layer),))
-    yield Breaking(_("Layer {layer} left out", layer=layer), (Intervention(LAYER, "drop", layer=layer),))
+    yield from _parts(layer)
+    means = _("The stream goes on as it came: neither attention nor the FFN of this layer writes anything.")
+    yield Breaking(_("Layer {layer} left out", layer=layer), (Intervention(LAYER, "drop", layer=layer),), means)
     pair = (layer, layer + 1) if layer + 1 < spec.layers else (layer - 1, layer)
     if pair[0] >= 0:
         says = _("Layers {layer} and {other} swapped", layer=pair[0], other=pair[1])
-        yield Breaking(says, (Intervention(LAYER, "swap", layer=pair[0], other=pair[1]),))
+        means = _("Each runs in the place of the other, with all of its weights.")
+        yield Breaking(says, (Intervention(LAYER, "swap", layer=pair[0], other=pair[1]),), means)
 
 
-def _everywhere() -> Iterator[Breaking]:
-    """The same in every layer."""
-    yield Breaking(_("No norms"), _both(ATTENTION_NORM, FFN_NORM, None))
-    yield Breaking(_("No skip connections"), _both(ATTENTION_SKIP, FFN_SKIP, None))
-    yield Breaking(_("Heads averaged"), (Intervention("pattern", "average"),))
+def _parts(layer: int | None) -> Iterator[Breaking]:
+    """What can be broken in one layer and in every layer."""
+    norms = _("Attention and the FFN read the stream as it is, however long it has become.")
+    yield Breaking(_("No norms"), _both(ATTENTION_NORM, FFN_NORM, layer), norms)
+    skips = _("Only what attention and the FFN write goes on: the stream does not go around them.")
+    yield Breaking(_("No skip connections"), _both(ATTENTION_SKIP, FFN_SKIP, layer), skips)
+    heads = _("All heads look at the same tokens: each weighs them as all do on average.")
+    yield Breaking(_("Heads averaged"), (Intervention("pattern", "average", layer=layer),), heads)
 
 
 def _around(spec: ModelSpec) -> Iterator[Breaking]:
     """What is no layer's."""
     turned = isinstance(spec.position, Rope)
     says = _("No rotation: all tokens at position 0") if turned else _("All tokens at position 0")
-    yield Breaking(says, (Intervention(POSITIONS, "zero"),))
-    yield Breaking(_("No causal mask"), (Intervention(MASK, "drop"),))
-    yield Breaking(_("Embedding rows shuffled"), (Intervention(EMBEDDING, "shuffle"),))
+    order = _("No token is told at which position it stands.")
+    yield Breaking(says, (Intervention(POSITIONS, "zero"),), order)
+    ahead = _("Every token looks at the whole text, also at what comes after it.")
+    yield Breaking(_("No causal mask"), (Intervention(MASK, "drop"),), ahead)
+    rows = _("Every token enters with the embedding of another one, drawn at random.")
+    yield Breaking(_("Embedding rows shuffled"), (Intervention(EMBEDDING, "shuffle"),), rows)
 
 
 def _both(first: str, second: str, layer: int | None) -> Made:

@@ -31,9 +31,11 @@ def _means(a: float | None, b: float | None) -> str:
         known, run = (a, "A") if b is None else (b, "B")
         assert known is not None, "one of the two has a loss: the other case has been asked before"
         return _(
-            "The mean loss of {run} is {loss} nats per token. The other run has none.", run=run, loss=number(known)
+            "The mean loss (surprisal per token) of {run} is {loss} nats. The other run has none.",
+            run=run,
+            loss=number(known),
         )
-    return _("The mean loss {change} nats per token.", change=change(a, b))
+    return _("The mean loss (surprisal per token) {change} nats.", change=change(a, b))
 
 
 def _of_baseline(spread: Spread | None) -> str:

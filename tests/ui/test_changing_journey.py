@@ -83,7 +83,9 @@ def test_layers_are_swapped_and_the_mask_is_left_out_by_mouse_and_the_loss_says_
     reader.click(page.get_by_role("button", name="Layers 17 and 18 swapped"))
     expect(page).to_have_url(re.compile(r"changes=layer\.swap\.layer17\.other18"))
     summary = page.get_by_role("region", name="How far the two runs part")
-    expect(summary).to_contain_text(re.compile(r"The mean loss goes from \d+\.\d+ to \d+\.\d+ nats"))
+    expect(summary).to_contain_text(
+        re.compile(r"The mean loss \(surprisal per token\) goes from \d+\.\d+ to \d+\.\d+ nats")
+    )
     expect(summary).to_contain_text("First apart after layer 17")
     reader.click(page.locator(".st-key-changes").get_by_role("button", name="Remove"))
     expect(page).not_to_have_url(re.compile("changes"))

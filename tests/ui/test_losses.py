@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from anatomy.parting import Parting, Spread
+from anatomy.parting import LOSS_ROUNDING, Parting, Spread
 from tests.models.tiny import TEXT
 from tests.ui.test_page import words
 from ui import losses, parted
@@ -24,7 +24,7 @@ def made(a, b, pairs=PAIRS) -> Parting:
 
 def test_the_mean_of_both_and_the_token_that_changes_most():
     said = losses.said(made((1.0, 2.0, 3.0), (1.5, 8.0, 2.5)), NAMES, None)
-    mean = "The mean loss goes from 2.00 to 4.00 nats per token."
+    mean = "The mean loss (surprisal per token) goes from 2.00 to 4.00 nats."
     assert said == f"{mean} It changes most at “c”: there it goes from 2.00 to 8.00."
 
 
@@ -38,14 +38,22 @@ def test_the_chosen_token_has_its_own_sentence_where_it_is_another_one():
 def test_equal_runs_have_one_loss_and_no_token_that_changes():
     assert (
         losses.said(made((1.0, 2.0), (1.0, 2.0), PAIRS[:3]), NAMES, None)
-        == "The mean loss stays at 1.50 nats per token."
+        == "The mean loss (surprisal per token) stays at 1.50 nats."
+    )
+
+
+def test_what_rounding_may_make_of_a_loss_is_no_change_of_a_token():
+    said = losses.said(made((1.0, 2.0), (1.0 + LOSS_ROUNDING / 2, 2.0), PAIRS[:3]), NAMES, None)
+    assert said == "The mean loss (surprisal per token) stays at about 1.50 nats."
+    assert "changes most at “b”" in losses.said(
+        made((1.0, 2.0), (1.0 + 2 * LOSS_ROUNDING, 2.0), PAIRS[:3]), NAMES, None
     )
 
 
 def test_a_run_without_loss_is_said_to_have_none():
     assert losses.said(made(None, None), NAMES, None) == ""
     said = losses.said(made(None, (1.0, 2.0, 3.0)), NAMES, None)
-    assert said == "The mean loss of B is 2.00 nats per token. The other run has none."
+    assert said == "The mean loss (surprisal per token) of B is 2.00 nats. The other run has none."
     assert losses.bars(made(None, (1.0, 2.0, 3.0)), NAMES, None) == ""
 
 
@@ -94,7 +102,7 @@ def test_the_page_says_the_loss_and_that_without_a_mask_nothing_is_predicted(ope
     app = open_page(panel="attention", text=TEXT, changes=changes)
     said = words(app)
     assert "<h2>Loss<small" in said
-    assert re.search(r"The mean loss goes from \S+ to \S+ <", said.replace("nats", "<nats"))
+    assert re.search(r"The mean loss \(surprisal per token\) goes from \S+ to \S+ nats", re.sub("<[^>]+>", "", said))
     assert ("each token sees those that it is to predict" in said) == ahead
 
 
