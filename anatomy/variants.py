@@ -1,0 +1,287 @@
+"""Variants: the same model, changed. A variant's name says how: "smollm2-135m~untrained", "gpt2~prune=0.5~4bit".
+
+What stands behind the first "~" are alterations, each with what stands behind its "=", made in this order. Such a name
+stands wherever a model's does: in a link, in a command, in `stagelight.open`. `models/variants` carries them out.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from anatomy.language import N_, _
+from anatomy.refused import Refused, Sentence
+from anatomy.request import Intervention
+
+MOST = 8  # alterations of one variant
+BLOCK = 32  # weights of a row that share a scale
+MARK = "~"
+_PATH = re.compile(r"[.~/\\]|[A-Za-z]:[/\\]")
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
+_WHOLE = re.compile(r"[0-9]{1,9}")
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """One change of a model, a part of a variant's name.
+
+    kind   a row of KINDS
+    value  what stands behind its "=", in one spelling of it; "" for nothing
+    """
+
+    kind: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}={self.value}" if self.value else self.kind
+
+    @property
+    def amount(self) -> float:
+        """The value as a number; 0 where it is none."""
+        return float(self.value) if _NUMBER.fullmatch(self.value) else 0.0
+
+    @property
+    def says(self) -> str:
+        """What is altered, in the reader's language."""
+        return KINDS[self.kind].said(self.value)
+
+    @property
+    def short(self) -> str:
+        """The same in a word or two."""
+        return KINDS[self.kind].named(self.value)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One way to alter a model.
+
+    name    as it stands in a variant's name
+    short   what it is called, with a place {value}
+    says    what it does, with the same place
+    read    what stands behind "=" → the same in one spelling; None for what cannot stand there
+    usage   how it is written, for whoever wrote it otherwise
+    bare    short and says where nothing stands behind "="
+    """
+
+    name: str
+    short: str
+    says: str
+    read: Callable[[str], str | None]
+    usage: str
+    bare: tuple[str, str] | None = None
+
+    def named(self, value: str) -> str:
+        """What it is called."""
+        return self._filled(self.short if value or self.bare is None else self.bare[0], value)
+
+    def said(self, value: str) -> str:
+        """What it does, as a sentence without its stop."""
+        return self._filled(self.says if value or self.bare is None else self.bare[1], value)
+
+    def _filled(self, words: str, value: str) -> str:
+        shown = f"{100 * float(value):g}" if self.name == "prune" else value
+        return _(words, value=shown, bits=self.name.removesuffix("bit"), block=BLOCK)
+
+
+def _nothing(value: str) -> str | None:
+    return None if value else ""
+
+
+def _symmetric(value: str) -> str | None:
+    return value if value in ("", "sym") else None
+
+
+def _below(most: float) -> Callable[[str], str | None]:
+    """A number from 0 to less than this."""
+
+    def read(value: str) -> str | None:
+        return f"{float(value):g}" if _NUMBER.fullmatch(value) and float(value) < most else None
+
+    return read
+
+
+def _whole(least: int, optional: bool = False) -> Callable[[str], str | None]:
+    """A whole number that is not below this; optional: nothing counts as the least."""
+
+    def read(value: str) -> str | None:
+        if optional and not value:
+            return ""
+        number = int(value) if _WHOLE.fullmatch(value) else -1
+        return None if number < least else "" if optional and number == least else str(number)
+
+    return read
+
+
+def _name(value: str) -> str | None:
+    """Of an adapter, or the path of one."""
+    return value or None
+
+
+def _bits(bits: int) -> Kind:
+    return Kind(
+        f"{bits}bit",
+        N_("{bits} bits, symmetric"),
+        N_("matrices of the layers in {bits} bits: every {block} weights of a row share a scale, 0 stays 0"),
+        _symmetric,
+        N_("{kind}, or {kind}=sym for levels that lie symmetrically around 0"),
+        bare=(
+            N_("{bits} bits"),
+            N_("matrices of the layers in {bits} bits: every {block} weights of a row share a scale and a least value"),
+        ),
+    )
+
+
+_PLAIN = N_("{kind}, with nothing behind it")
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "untrained",
+            N_("untrained, seed {value}"),
+            N_("weights drawn at random as before training, by the library's own rule (seed {value})"),
+            _whole(0, optional=True),
+            N_("untrained, or untrained=7 for other random numbers"),
+            bare=(
+                N_("untrained"),
+                N_("weights drawn at random as before training, by the library's own rule"),
+            ),
+        ),
+        Kind(
+            "lora",
+            N_("adapter {value}"),
+            N_("the adapter {value} added to its weights"),
+            _name,
+            N_("lora=NAME, with the name of an adapter that the server was started with"),
+        ),
+        Kind(
+            "shared",
+            N_("{value} layers share weights"),
+            N_("every {value} layers in a row share the weights of the first of them"),
+            _whole(1),
+            N_("shared=2, with a whole number of layers"),
+        ),
+        Kind(
+            "prune",
+            N_("{value} % pruned"),
+            N_("in each matrix of the layers the {value} % of the weights that are nearest to 0 set to 0"),
+            _below(1),
+            N_("prune=0.5, with a share from 0 to less than 1"),
+        ),
+        Kind(
+            "int8",
+            N_("int8"),
+            N_("matrices of the layers in 8 bits: each row has one scale, 0 stays 0"),
+            _nothing,
+            _PLAIN,
+        ),
+        *map(_bits, (8, 6, 5, 4, 3, 2)),
+        Kind(
+            "bf16",
+            N_("bfloat16"),
+            N_("weights and arithmetic in bfloat16"),
+            _nothing,
+            _PLAIN,
+        ),
+        Kind(
+            "fp16",
+            N_("float16"),
+            N_("weights and arithmetic in float16"),
+            _nothing,
+            _PLAIN,
+        ),
+        Kind(
+            "dropout",
+            N_("dropout {value}"),
+            N_("dropout of {value} on what attention and FFN write, as in training"),
+            _below(1),
+            N_("dropout=0.1, with a probability from 0 to less than 1"),
+        ),
+        Kind(
+            "noskip",
+            N_("no skip connections"),
+            N_("no skip connections: each part's output replaces the stream"),
+            _nothing,
+            _PLAIN,
+        ),
+        Kind(
+            "nonorm",
+            N_("no norms"),
+            N_("no norms: all parts read the stream as it is"),
+            _nothing,
+            _PLAIN,
+        ),
+    )
+}
+PRECISIONS = {"bf16": "bfloat16", "fp16": "float16"}
+_UNKNOWN = N_("“{part}” is no variant of a model. Variants are: {known}.")
+_VALUE = N_("“{part}” cannot be read. Write {usage}.")
+_TWICE = N_("“{kind}” stands twice in “{name}”: a variant has each alteration once.")
+_FIRST = N_("“untrained” stands behind other alterations in “{name}”, which it would undo: write it first.")
+_TWO_PRECISIONS = N_("“{name}” names two precisions: a model computes in one.")
+_TOO_MANY = N_("“{name}” has more than {most} alterations.")
+# What begins an alteration behind a path, which may hold the mark itself: one of their names, to its end.
+_BEGINS = re.compile(rf"(?<!^){MARK}(?=(?:{'|'.join(KINDS)})(?:=|{MARK}|$))")
+
+
+def split(address: str) -> tuple[str, str]:
+    """A model's address or name, and what is behind its first mark, the mark included; "" for a model as it is."""
+    if _PATH.match(address):
+        found = _BEGINS.search(address)
+        at = -1 if found is None else found.start()
+    else:
+        at = address.find(MARK)
+    return (address, "") if at < 0 else (address[:at], address[at:])
+
+
+def read(address: str) -> tuple[str, tuple[Alteration, ...]]:
+    """A model's address or name, and what is altered in it. Refused, with what would do, for what is no alteration, and
+    for several that do not go together."""
+    base, rest = split(address)
+    made = tuple(map(_alteration, rest.split(MARK)[1:]))
+    kinds = [one.kind for one in made]
+    if len(made) > MOST:
+        raise Refused(_TOO_MANY, name=_shortened(address), most=MOST)
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            raise Refused(_TWICE, kind=kind, name=_shortened(address))
+    if "untrained" in kinds[1:]:
+        raise Refused(_FIRST, name=_shortened(address))
+    if PRECISIONS.keys() <= set(kinds):
+        raise Refused(_TWO_PRECISIONS, name=_shortened(address))
+    return base, made
+
+
+def _alteration(part: str) -> Alteration:
+    name, equals, value = part.partition("=")
+    kind = KINDS.get(name)
+    if kind is None:
+        raise Refused(_UNKNOWN, part=_shortened(part), known=", ".join(KINDS))
+    read = None if equals and not value else kind.read(value)
+    if read is None:
+        raise Refused(_VALUE, part=_shortened(part), usage=Sentence(kind.usage, kind=name))
+    return Alteration(name, read)
+
+
+def _shortened(text: str) -> str:
+    return f"{text[:60]}…" if len(text) > 60 else text
+
+
+def written(base: str, alterations: Iterable[Alteration]) -> str:
+    """The name of a variant."""
+    return base + "".join(f"{MARK}{one}" for one in alterations)
+
+
+def in_every_run(alterations: Iterable[Alteration], final_norm: bool) -> tuple[Intervention, ...]:
+    """What is changed in every forward pass of a model so altered, where that is no matter of its weights.
+
+    final_norm  the model has a norm before its output layer
+    """
+    made: list[Intervention] = []
+    for one in alterations:
+        if one.kind == "dropout":
+            made += [Intervention(site, "dropout", amount=one.amount) for site in ("attn_out", "ffn_out")]
+        elif one.kind == "noskip":
+            made += [Intervention("attn_skip", "drop"), Intervention("ffn_skip", "drop")]
+        elif one.kind == "nonorm":
+            made += [Intervention("attn_norm", "drop"), Intervention("ffn_norm", "drop")]
+            made += [Intervention("final_norm", "drop")] if final_norm else []
+    return tuple(made)

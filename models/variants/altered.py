@@ -1,0 +1,167 @@
+"""The alterations of a variant carried out: the weights of a model that come out as others."""
+
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from anatomy.language import N_
+from anatomy.refused import Refused
+from anatomy.variants import PRECISIONS, Alteration
+from models.families import Family
+from models.loaded.judged import ONE_AT_A_TIME
+from models.progress import report_progress
+from models.variants.alike import alike
+from models.variants.pruned import smallest_out
+from models.variants.rounded import by_block, by_row
+
+_TOO_FAR = N_("{count} layers cannot share weights: the model has {layers}.")
+_UNLIKE = N_("Layers {layer} and {other} are built differently: they cannot share weights.")
+_MATRICES = (nn.Linear, Conv1D)
+Weights = dict[str, Tensor]
+Merged = Callable[[PreTrainedModel, str], Weights]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One alteration of a model.
+
+    model    as it was before all alterations
+    family   the table of where it keeps what, fitted to it
+    weights  of all its parameters by name, as they are before this alteration
+    made     the alteration
+    merged   see `altered`
+    """
+
+    model: PreTrainedModel
+    family: Family
+    weights: Mapping[str, Tensor]
+    made: Alteration
+    merged: Merged
+
+    @property
+    def layers(self) -> tuple[tuple[str, nn.Module], ...]:
+        """The model's layers, first to last, and what the names of their parameters begin with."""
+        named = {module: name for name, module in self.model.named_modules()}
+        return tuple((named[layer], layer) for layer in self.family.layers_of(self.model))
+
+    def matrices(self) -> Iterator[tuple[str, Tensor]]:
+        """The matrices of the layers, [output input], and their names; between two layers is told how far it is."""
+        layers = self.layers
+        for number, (prefix, layer) in enumerate(layers):
+            report_progress(N_("altering the weights"), number, len(layers))
+            for path, module in layer.named_modules():
+                if isinstance(module, _MATRICES):
+                    name = f"{prefix}.{path}.weight"
+                    yield name, _upright(module, self.weights[name])
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Weights:
+        """What becomes of the matrices of the layers."""
+        modules = dict(self.model.named_modules())
+        return {
+            name: _upright(modules[name.removesuffix(".weight")], change(matrix)) for name, matrix in self.matrices()
+        }
+
+
+def _upright(module: nn.Module, weight: Tensor) -> Tensor:
+    """A matrix with a row per output where the module has one per input, and the other way round."""
+    return weight.T if isinstance(module, Conv1D) else weight
+
+
+@torch.inference_mode()
+def altered(
+    model: PreTrainedModel, family: Family, alterations: tuple[Alteration, ...], merged: Merged
+) -> PreTrainedModel:
+    """A model like this one with the alterations made, one after the other. Tensors that come out as they were, bit by
+    bit, are the other model's own. What is no matter of weights (`anatomy.variants.in_every_run`) is left to each run.
+
+    merged  (a model, the value of "lora") → the weights that an adapter changes in it
+
+    Refused where an alteration does not fit the model; `models.engine.Cancelled` where nobody wants it any more.
+    """
+    own = dict(model.named_parameters(remove_duplicate=False))
+    changed: Weights = {}
+    precision = None
+    for made in alterations:
+        if make := _MADE.get(made.kind):
+            changed |= make(Task(model, family, {**own, **changed}, made, merged))
+        precision = PRECISIONS.get(made.kind, precision)
+    changed = {name: tensor for name, tensor in changed.items() if not _same(tensor, own[name])}
+    if precision is not None:
+        changed = _in_precision({**own, **changed}, getattr(torch, precision))
+    return alike(model, changed)
+
+
+def _same(tensor: Tensor, other: Tensor) -> bool:
+    return tensor is other or torch.equal(tensor, other)
+
+
+def _in_precision(weights: Mapping[str, Tensor], dtype: torch.dtype) -> Weights:
+    """All weights in a precision; what is one tensor stays one. Refused where it cannot hold one of them."""
+    made: dict[int, Tensor] = {}
+    for name, tensor in weights.items():
+        rounded = made.setdefault(id(tensor), tensor.to(dtype))
+        if not rounded.abs().amax().isfinite():
+            kind = str(dtype).removeprefix("torch.")
+            raise Refused(N_("{named} holds numbers that are too large for {kind}."), named=name, kind=kind)
+    return {name: made[id(tensor)] for name, tensor in weights.items()}
+
+
+def _untrained(task: Task) -> Weights:
+    """As the library draws them for a model of this configuration."""
+    report_progress(N_("drawing random weights"), 0, 0)
+    with ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(task.made.amount))
+        fresh = type(task.model)._from_config(deepcopy(task.model.config), dtype=torch.float32)
+    return {name: parameter.detach() for name, parameter in fresh.named_parameters(remove_duplicate=False)}
+
+
+def _adapted(task: Task) -> Weights:
+    report_progress(N_("adding the adapter"), 0, 0)
+    return task.merged(alike(task.model, task.weights), task.made.value)
+
+
+def _shared(task: Task) -> Weights:
+    """So many layers in a row with the weights of the first of them."""
+    count, layers = int(task.made.amount), task.layers
+    if count > len(layers):
+        raise Refused(_TOO_FAR, count=count, layers=len(layers))
+    made: Weights = {}
+    for number, (prefix, layer) in enumerate(layers):
+        first = number - number % count
+        source = {
+            name: task.weights[f"{layers[first][0]}.{name}"] for name, _own in layers[first][1].named_parameters()
+        }
+        for name, own in layer.named_parameters():
+            if name not in source or source[name].shape != own.shape:
+                raise Refused(_UNLIKE, layer=first, other=number)
+            made[f"{prefix}.{name}"] = source[name]
+    return made
+
+
+def _pruned(task: Task) -> Weights:
+    """The numbers nearest to 0 set to 0, in each matrix by itself."""
+    return task.each(lambda matrix: smallest_out(matrix, task.made.amount))
+
+
+def _by_block(task: Task) -> Weights:
+    bits, symmetric = int(task.made.kind.removesuffix("bit")), task.made.value == "sym"
+    return task.each(lambda matrix: by_block(matrix, bits, symmetric))
+
+
+def _by_row(task: Task) -> Weights:
+    return task.each(by_row)
+
+
+_MADE: Mapping[str, Callable[[Task], Weights]] = {
+    "untrained": _untrained,
+    "lora": _adapted,
+    "shared": _shared,
+    "prune": _pruned,
+    "int8": _by_row,
+    **{f"{bits}bit": _by_block for bits in (8, 6, 5, 4, 3, 2)},
+}
