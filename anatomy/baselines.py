@@ -75,7 +75,8 @@ class Baseline:
 
 
 def baseline(run: Run, spec: ModelSpec, *, seed: int = 0) -> Baseline | None:
-    """That of a changed run; None for one in which nothing is changed, or nothing has others to be held against.
+    """That of a changed run, of what is changed in it besides what is in all runs of the model; None for one in which
+    nothing is changed, or nothing has others to be held against.
 
     Several changes of one kind are held against as many others, where there are as many.
     """
@@ -104,7 +105,8 @@ def _run(run: Run, controls: Sequence[Control], number: int) -> Run:
 
 def _control(number: int, run: Run, spec: ModelSpec, seed: int, drawing: np.random.Generator) -> Control:
     made = run.interventions[number]
-    if made.site == POSITIONS:
+    own = number >= len(run.interventions) - len(spec.beyond(run))
+    if not own or made.site == POSITIONS:  # what is in every run of the model is in these, too
         return Control(made, "same")
     if made.op == "patch":
         return Control(made, "itself")

@@ -7,6 +7,8 @@ from typing import Literal
 
 from anatomy.facts import Doubt
 from anatomy.refused import Sentence
+from anatomy.request import Intervention, Run
+from anatomy.variants import Alteration, in_every_run
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ class ModelSpec:
     biases     projections of a layer that add a bias: of "q", "k", "v", "o", "gate", "up", "down"
     doubts     facts stated here that the opened model did not bear out (`models.identities`)
     unmasked_here  a run leaves out the causal mask that the model has
+    alterations  what is altered in it, where it is a variant of another model (`anatomy.variants`)
     """
 
     name: str
@@ -186,11 +189,34 @@ class ModelSpec:
     counts: tuple[tuple[str, int], ...] = ()
     doubts: tuple[Doubt, ...] = ()
     unmasked_here: bool = False
+    alterations: tuple[Alteration, ...] = ()
 
     @property
     def id(self) -> str:
         """ "name@revision/dtype": what `Run.model` holds."""
         return f"{self.name}@{self.revision}/{self.dtype}"
+
+    @property
+    def built(self) -> tuple[Intervention, ...]:
+        """What is changed in each of its forward passes: a variant may be built without norms."""
+        return in_every_run(self.alterations, final_norm=self.head is not None and bool(self.paths.final_norm))
+
+    def whole(self, run: Run) -> Run:
+        """The run with what is changed in each of the model's forward passes before all that is changed in this one;
+        and so for the runs that this one takes something out of."""
+        built = self.built
+        if not built:
+            return run
+        own = tuple(
+            replace(one, sources=tuple(map(self.whole, one.sources))) if one.sources else one
+            for one in self.beyond(run)
+        )
+        return replace(run, interventions=(*built, *own))
+
+    def beyond(self, run: Run) -> tuple[Intervention, ...]:
+        """What is changed in this run besides what is in all of the model's."""
+        built = self.built
+        return run.interventions[len(built) :] if run.interventions[: len(built)] == built else run.interventions
 
     def stack(self, name: str | None = None) -> Stack:
         """The stack of that name; the last one when None. KeyError for a stack that the model does not have."""

@@ -5,7 +5,7 @@ stands wherever a model's does: in a link, in a command, in `stagelight.open`. `
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from anatomy.language import N_, _
@@ -212,6 +212,8 @@ KINDS: dict[str, Kind] = {
     )
 }
 PRECISIONS = {"bf16": "bfloat16", "fp16": "float16"}
+_OF_ALL = frozenset({"untrained", "lora"})
+_OF_MATRICES = frozenset({"prune", "int8", *(name for name in KINDS if name.endswith("bit"))})
 _UNKNOWN = N_("“{part}” is no variant of a model. Variants are: {known}.")
 _VALUE = N_("“{part}” cannot be read. Write {usage}.")
 _TWICE = N_("“{kind}” stands twice in “{name}”: a variant has each alteration once.")
@@ -268,6 +270,17 @@ def _shortened(text: str) -> str:
 def written(base: str, alterations: Iterable[Alteration]) -> str:
     """The name of a variant."""
     return base + "".join(f"{MARK}{one}" for one in alterations)
+
+
+def new_bytes(counts: Mapping[str, int], alterations: Iterable[Alteration]) -> int:
+    """Bytes that the weights of a variant take beside those of its base, at most.
+
+    counts  parameters of the base by part, as in `anatomy.spec.ModelSpec.counts`; a number takes four bytes in it
+    """
+    kinds = {one.kind for one in alterations}
+    whole, layers = sum(counts.values()), counts["attention"] + counts["ffn"]
+    changed = whole if kinds & _OF_ALL else layers if kinds & _OF_MATRICES else 0
+    return 4 * changed + (2 * whole if kinds & PRECISIONS.keys() else 0)
 
 
 def in_every_run(alterations: Iterable[Alteration], final_norm: bool) -> tuple[Intervention, ...]:

@@ -195,7 +195,7 @@ class View:
 
     def run(self, spec: ModelSpec) -> Run:
         """The question's forward pass."""
-        run = Run(spec.id, self.text, tail=self.tail, ids=self.ids)
+        run = Run(spec.id, self.text, tail=self.tail, interventions=spec.built, ids=self.ids)
         return run if self.changed is None else self.changed.of(run)
 
     def query(self) -> dict[str, str]:

@@ -56,11 +56,11 @@ def _ratios(chosen: argparse.Namespace) -> str:
     from bench import ratios
     from models.checkpoints.locate import locate
     from models.loaded.load import load_model
-    from models.local.engine import LocalEngine
+    from models.local.load import load
     from models.local.threads import usual_threads
 
     torch.set_num_threads(chosen.threads)
-    engine = LocalEngine.load(chosen.model)
+    engine = load(chosen.model)
     engine.threads = usual_threads(chosen.threads)
     plain = load_model(locate(chosen.model).folder, attn_implementation="sdpa")
     engine.memory_bytes += sum(weight.nbytes for weight in plain.parameters())  # it has none beside it elsewhere
@@ -74,12 +74,12 @@ def _views(chosen: argparse.Namespace) -> str:
 
     import panels
     from bench import views
-    from models.local.engine import LocalEngine
+    from models.local.load import load
     from models.local.threads import usual_threads
     from models.serving.store import Store
 
     torch.set_num_threads(chosen.threads)
-    engine = LocalEngine.load(chosen.model)
+    engine = load(chosen.model)
     engine.threads = usual_threads(chosen.threads)
     store = Store(engine, 384 << 20)
     shown = list(panels.load()) if chosen.panels == ["all"] else chosen.panels

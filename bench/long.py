@@ -21,6 +21,7 @@ from bench.table import markdown
 from bench.texts import text_of
 from models import memory
 from models.local.engine import LocalEngine
+from models.local.load import load
 from models.local.threads import usual_threads
 from models.measures.attention_reducers import KINDS
 
@@ -152,7 +153,7 @@ def main(model: str, length: str, threads: str, *only: str) -> None:
     import torch
 
     torch.set_num_threads(int(threads))
-    engine = LocalEngine.load(model)
+    engine = load(model)
     engine.threads = usual_threads(int(threads))
 
     def count(text: str) -> int:

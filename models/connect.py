@@ -1,7 +1,7 @@
 """An engine for an address; torch is imported only when it has to be."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from models.checkpoints.address import is_path
@@ -10,17 +10,18 @@ from models.engine import Engine, Report
 __all__ = ["connect", "is_path", "uncollected"]
 
 
-def connect(address: str, report: Report | None = None) -> Engine:
-    """An engine for "local:NAME" (catalog name, folder or hub name) or "recorded:FILE".
+def connect(address: str, report: Report | None = None, cancelled: Callable[[], bool] | None = None) -> Engine:
+    """An engine for "local:NAME" (catalog name, folder or hub name, or a variant of one: `anatomy.variants`) or
+    "recorded:FILE". cancelled: is asked, while a variant is made, whether to stop: then Cancelled is raised.
 
     ValueError for any other address; Refused, with a sentence, where the model or the recording cannot be had.
     """
     kind, rest = address.partition(":")[::2]
     if kind == "local" and rest:
         with uncollected():
-            from models.local.engine import LocalEngine
+            from models.local.load import load
 
-        return LocalEngine.load(rest, report)
+        return load(rest, report, cancelled)
     if kind == "recorded" and rest:
         from models.serving.recorded import RecordedEngine
 

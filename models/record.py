@@ -12,6 +12,7 @@ from anatomy.view import DEFAULT_MODEL, DEFAULT_TEXT, Fitted, View
 from anatomy.wire import pack
 from models.checkpoints.terminal import TerminalBar
 from models.local.engine import LocalEngine
+from models.local.load import load
 from models.measure import sites_of
 from models.measures import rerun
 from models.serving.recorded import FIRST_VIEW
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--to", type=Path, default=FIRST_VIEW, help="the file to write")
     chosen = parser.parse_args(arguments)
     with TerminalBar() as bar:
-        data = record(LocalEngine.load(chosen.address, bar))
+        data = record(load(chosen.address, bar))
     chosen.to.write_bytes(data)
     print(f"{chosen.to}: {len(data) / 1e6:.2f} MB")
     return 0

@@ -58,8 +58,9 @@ class PanelAnswer:
     @cached_property
     def python(self) -> str:
         """A program that computes the figure's numbers with plain transformers; with Stagelight where they are of a run
-        in which something is changed. Those of its tokens are the same whatever is changed."""
-        if self.view.changed is None or self.panel.stage == "tokens":
+        in which something is changed, or of a variant. Those of its tokens are the same whatever is changed."""
+        altered = self.view.changed is not None or self.spec.alterations
+        if not altered or self.panel.stage == "tokens":
             return self.panel.snippet(self.spec, self.view)
         controls = self.panel.fitted(self.spec, self.view)
-        return what_if.program(self.panel.id, self.view.run(self.spec), self.view, controls)
+        return what_if.program(self.panel.id, self.spec, self.view, controls)

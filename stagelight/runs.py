@@ -56,7 +56,7 @@ class Model:
             if not isinstance(text, str):
                 said = f"a model is called with a text, not {shown(text)}; with token ids as model(ids=[…])"
                 raise TypeError(said)
-            return Run(self, request.Run(self.spec.id, text))
+            return Run(self, request.Run(self.spec.id, text, interventions=self.spec.built))
         if text is not None:
             raise TypeError("a model is called with a text or with ids, not with both: leave one of them out")
         return Run(self, self.store.on_ids(given.token_ids(ids)))
@@ -154,9 +154,9 @@ class Run:
     def changes(self) -> tuple[str, ...]:
         """What is changed in this run, in the order in which it was asked for, in words of the language that is set."""
         labels = self._plain.labels
-        places = ("" if one.pos is None else labels[one.pos] for one in self.question.interventions)
-        changes = zip(self.question.interventions, places, strict=True)
-        return tuple(told(one, self._named(one), place) for one, place in changes)
+        own = self.model.spec.beyond(self.question)
+        places = ("" if one.pos is None else labels[one.pos] for one in own)
+        return tuple(told(one, self._named(one), place) for one, place in zip(own, places, strict=True))
 
     def change(
         self,
@@ -248,8 +248,8 @@ class Run:
         """The view of the panel with these choices made."""
         asked, spec = self.question, self.model.spec
         view = View(panel=panel.id, model=spec.name, text=asked.text, tail=asked.tail, ids=asked.ids, lang=language)
-        if asked.interventions:
-            view = replace(view, changed=Changed(asked.interventions, view))
+        if changes := spec.beyond(asked):
+            view = replace(view, changed=Changed(changes, view))
         return chosen(panel, view, choices, spec, self.tokens)
 
     def _answered(self, panel: Panel, view: Fitted, others: Iterable[Model] = ()) -> PanelAnswer:

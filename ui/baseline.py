@@ -36,7 +36,7 @@ def draw(
     at     the pair whose best tokens are watched
     drawn  (spread, what it is of) → the summary once more, with it
     """
-    beside = baseline(side.run, side.model.spec()) if side.run.interventions else None
+    beside = baseline(side.run, side.model.spec()) if side.model.spec().beyond(side.run) else None
     if beside is None or (parting.kl is None and not parting.watched):
         return
     question, short = (run, side.run), max(map(len, side.labels)) <= SHORT

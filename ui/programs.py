@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from anatomy.variants import split
 from models.connect import is_path
 from panels.common.snippet import FOLDER, OTHER
 from panels.common.what_if import OPENED
@@ -17,7 +18,7 @@ def filled(code: str, address: str, others: Iterable[str] = ()) -> str:
     address  of the model, as the server was started with it ("local:NAME")
     others   those of the other models of the server, for a program that compares with another one
     """
-    own = _public([address])
+    own = _public([split(address)[0]])
     if own is not None and OPENED in code:  # it is opened by Stagelight, which takes the address itself
         return code.replace(OPENED, OPENED.replace(FOLDER, own), 1)
     places = ((FOLDER, own), (OTHER, _public(others)))

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from anatomy.language import N_
 from anatomy.spec import ModelSpec, Weights
+from anatomy.variants import Alteration
 from models.families import Family
 from models.loaded import counts, readout, relative, sharing
 from models.loaded.norms import Norms
@@ -38,14 +39,22 @@ class LoadedModel:
     missing     sites that it does not have, each with a sentence that says why
     """
 
-    def __init__(self, model: PreTrainedModel, family: Family, name: str, revision: str, weights: Weights) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        family: Family,
+        name: str,
+        revision: str,
+        weights: Weights,
+        alterations: tuple[Alteration, ...] = (),
+    ) -> None:
         model.eval()
         self.model = model
         self.family = family = family.fit(family, model.config)
         parameters = sum(weight.numel() for weight in model.parameters())
         spec = family.spec(model, name, revision, replace(weights, parameters=parameters))
         by_part, norms = counts.parameters(model, family), counts.batch_norms(model)
-        self.spec: ModelSpec = replace(spec, counts=by_part, batch_norms=norms)
+        self.spec: ModelSpec = replace(spec, counts=by_part, batch_norms=norms, alterations=alterations)
         self.layers: tuple[nn.Module, ...] = install(model, family)
         self.norms = Norms(self.layers, family.norms, self.spec.norm)
         self.readout = Readout(model, family) if family.has_head(model) else None

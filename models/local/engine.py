@@ -30,32 +30,28 @@ from anatomy.request import Run, Want
 from anatomy.sampling import Settings
 from anatomy.spec import ModelSpec, Weights
 from anatomy.trace import Token, Trace, continued
+from anatomy.variants import Alteration
 from models import memory
-from models.checkpoints.locate import locate
-from models.engine import Engine, Estimate, Progress, Report, silent
+from models.engine import Engine, Estimate, Report
 from models.families import Family, family_of
 from models.identities import layers, sums
 from models.identities.identity import broken, doubts
 from models.loaded import generate
-from models.loaded.judged import judge_configuration
-from models.loaded.load import load_model
 from models.loaded.model import LoadedModel
-from models.local import changes, packed, refuse, speed
+from models.local import changes, refuse, speed
 from models.local import estimate as estimates
-from models.local.input_cache import Held, LayerInputsCache, of_the_process
+from models.local.input_cache import Held, LayerInputsCache
 from models.local.packed import Packing
 from models.local.parting import MadeRun, compared
-from models.local.threads import using_threads, usual_threads
+from models.local.threads import using_threads
 from models.lru import ByteLru
 from models.measures import registry, value_weighted
 from models.measures.collect import Collection
 from models.measures.context import RunContext
 from models.progress import listening, report_progress, stop_if_cancelled
-from models.reading import attention_interface
 from models.reading.interventions import Changes, intervening
 from models.reading.layer_inputs import LayerInputs
 from models.reading.recorder import Sites, Visit
-from models.text.tokenizer import load_tokenizer
 
 INPUTS = 5  # of the memory that the program may use, one in so many is for layer inputs
 LEAST_ROOM = 256 << 20  # bytes that a run may always take, however much the program takes already
@@ -143,10 +139,14 @@ class LocalEngine:
         memory_bytes: int | None = None,
         packing: Mapping[str, Packing] | None = None,
         threads: int | None = None,
+        alterations: tuple[Alteration, ...] = (),
     ) -> None:
-        """kept: where the layer inputs of other engines are, which share a budget with its own, as all do that `load`
-        gives. None: it has a budget of its own, `inputs_bytes` or a fifth of the memory."""
-        self._loaded = LoadedModel(model, family or family_of(model.config.model_type), name, revision, weights)
+        """alterations: what is altered in the model, where it is a variant of another one.
+
+        kept: where the layer inputs of other engines are, which share a budget with its own, as all do that
+        `models.local.load` gives. None: it has a budget of its own, `inputs_bytes` or a fifth of the memory."""
+        family = family or family_of(model.config.model_type)
+        self._loaded = LoadedModel(model, family, name, revision, weights, alterations)
         self._tokenizer = tokenizer
         self.spec = replace(self._loaded.spec, tokenizer=tokenizer.kind, special=tokenizer.special, chat=tokenizer.chat)
         self.memory_bytes = memory.limit() if memory_bytes is None else memory_bytes
@@ -177,39 +177,22 @@ class LocalEngine:
             text = np.linspace(0, self.spec.vocab - 1, _SPREAD).astype(int)
         return text[: self.max_tokens]
 
-    @classmethod
-    def load(cls, address: str, report: Report | None = None) -> "LocalEngine":
-        """The engine for a catalog name, a folder or a hub name. Refused, with a sentence, when it cannot be had."""
-        report = report or silent
-        located = locate(address, progress=report, judge=partial(judge_configuration, fits=memory.check_weights))
-        report(Progress(N_("opening the model")))
-        model = load_model(located.folder, attn_implementation=attention_interface.NAME, fits=memory.check_weights)
-        tokenizer = load_tokenizer(located.folder)
-        family = family_of(model.config.model_type)
-        room = (memory.limit() - memory.resident()) // _OF_THE_REST
-        packing = {
-            "layers": packed.layers(family.fit(family, model.config).layers_of(model), room),
-            "head": packed.head(model.get_output_embeddings(), room // _OF_THE_REST),
-        }
-        report(Progress(N_("checking that what is shown is what the model computes")))
-        weights = Weights(located.title, located.licence, located.source, located.stored, parameters=0)
-        return cls(
-            model,
-            tokenizer,
-            name=located.name,
-            revision=located.revision,
-            weights=weights,
-            kept=of_the_process(memory.limit() // INPUTS),
-            packing=packing,
-            threads=usual_threads(),
-        )
-
     @property
     def model(self) -> PreTrainedModel:
         """The library's own model. Where `packing` says that matrices are packed, its Linear modules multiply by copies
         of their weights: a weight that is changed in place does not reach the runs then. STAGELIGHT_PACKED=loaded
         leaves all as it was loaded."""
         return self._loaded.model
+
+    @property
+    def family(self) -> Family:
+        """The table of where the model keeps what."""
+        return self._loaded.family
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What cuts its texts."""
+        return self._tokenizer
 
     def specs(self) -> tuple[ModelSpec, ...]:
         """The one model that it runs."""
@@ -220,7 +203,7 @@ class LocalEngine:
         refuse.check_ids(ids, self.spec)
         _tokens, text = self._spelled(ids)
         refuse.check_text(text)
-        return Run(self.spec.id, text, ids=tuple(ids))
+        return Run(self.spec.id, text, ids=tuple(ids), interventions=self.spec.built)
 
     def again(self) -> "LocalEngine":
         """See `models.engine.Engine.again`. The model itself and what was checked of it are shared."""
@@ -250,6 +233,7 @@ class LocalEngine:
         cancelled: Callable[[], bool] | None = None,
     ) -> Trace:
         """See `models.engine.Engine.run`."""
+        run = self.spec.whole(run)
         tokens = self._tokens(run)
         asked = tuple(dict.fromkeys(wants))
         if not asked:
@@ -266,6 +250,7 @@ class LocalEngine:
 
     def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
         """See `models.engine.Engine.estimate`."""
+        run = self.spec.whole(run)
         tokens, asked = self._tokens(run), tuple(dict.fromkeys(wants))
         self._unanswerable(run, asked, len(tokens))
         return self._cost(run, len(tokens), asked)
@@ -372,6 +357,7 @@ class LocalEngine:
         cancelled: Callable[[], bool] | None = None,
     ) -> Run:
         """See `models.engine.Engine.extend`."""
+        run = self.spec.whole(run)
         ids = self._ids(self._tokens(run))
         generate.fit(self.spec, len(ids), count, self.max_tokens)
         self._changeable(run, len(ids) + count)
@@ -412,6 +398,7 @@ class LocalEngine:
     ) -> Parting:
         """See `models.engine.Engine.parting`."""
         theirs = _local(other)
+        run, other_run = self.spec.whole(run), theirs.spec.whole(other_run)
         a, b = self._half(run), theirs._half(other_run)
         if any(i >= a.tokens or j >= b.tokens for i, j in alignment.both):
             raise ValueError(f"the alignment is of other texts than these of {a.tokens} and {b.tokens} tokens")
@@ -424,6 +411,7 @@ class LocalEngine:
     def parting_estimate(self, run: Run, other: Engine, other_run: Run) -> Estimate:
         """See `models.engine.Engine.parting_estimate`."""
         theirs = _local(other)
+        run, other_run = self.spec.whole(run), theirs.spec.whole(other_run)
         own = estimates.parting(self._half(run), theirs._half(other_run), self._inputs.budget)
         return replace(own, seconds=own.seconds + self._before(run) + theirs._before(other_run))
 

@@ -82,6 +82,24 @@ def head(module: nn.Module | None, room: int, setting: str | None = None) -> Pac
     return _settle(_matrices([module] if module is not None else []), ("packed",), HEAD, room, setting)
 
 
+def followed(modules: Iterable[nn.Module], others: Iterable[nn.Module]) -> list[nn.Linear]:
+    """Let Linear modules multiply by the packed copies of others whose weights they share. Back come those that are
+    left: with weights of their own, or shared ones that are not packed."""
+    products = {
+        part.weight.data_ptr(): part.forward.product
+        for other in others
+        for part in other.modules()
+        if type(part) is nn.Linear and isinstance(part.forward, _InItsPlace)
+    }
+    left = []
+    for part in dict.fromkeys(part for module in modules for part in module.modules() if type(part) is nn.Linear):
+        if (product := products.get(part.weight.data_ptr())) is None:
+            left.append(part)
+        else:
+            part.forward = _InItsPlace(part, product)
+    return left
+
+
 def _settle(
     modules: Sequence[nn.Linear], ways: Sequence[Way], rows: Sequence[int], room: int, setting: str | None
 ) -> Packing:
@@ -251,12 +269,12 @@ class _InItsPlace:
     (`models/measures/rerun.py`), which the packed numbers know nothing of."""
 
     def __init__(self, module: nn.Linear, product: Product) -> None:
-        self._module, self._product = module, product
+        self._module, self.product = module, product
 
     def __call__(self, input: Float[Tensor, "... input"]) -> Float[Tensor, "... output"]:
         if input.dtype != torch.float32 or torch.is_autocast_enabled("cpu") or torch.is_grad_enabled():
             return linear(input, self._module.weight, self._module.bias)
-        return self._product(input)
+        return self.product(input)
 
 
 _LAY: Mapping[Way, Callable[[Sequence[nn.Linear]], bool]] = {"turned": _lay_turned, "packed": _lay_packed}

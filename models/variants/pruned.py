@@ -7,8 +7,8 @@ from torch import Tensor
 
 
 def smallest_out(matrix: Float[Tensor, "output input"], share: float) -> Float[Tensor, "output input"]:
-    """The matrix with that share of its numbers, rounded to a whole number of them, set to 0: those nearest to 0, and of
-    equally near ones those that come first. share: 0 to 1."""
+    """The matrix with that share of its numbers, rounded to a whole number of them, set to 0: those nearest to 0, and
+    of equally near ones those that come first. share: 0 to 1."""
     count = round(share * matrix.numel())
     if count == 0:
         return matrix

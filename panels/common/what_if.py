@@ -4,26 +4,31 @@ from collections.abc import Iterable
 
 from anatomy.control import Control
 from anatomy.request import Intervention, Run
+from anatomy.spec import ModelSpec
+from anatomy.variants import written
 from anatomy.view import Fitted
 from panels.common.snippet import FOLDER
 
-OPENED = f'model = stagelight.open("{FOLDER}")\n'
+OPENED = f'model = stagelight.open("{FOLDER}'
+"""How these programs open the model; behind it stands what is altered in it."""
 _PLACES = ("layer", "head", "neuron", "pos", "src")
 _PARTS = ("layer", "other", "head", "kv", "neuron", "pos")
 
 
-def program(panel: str, run: Run, view: Fitted, controls: Iterable[Control]) -> str:
+def program(panel: str, spec: ModelSpec, view: Fitted, controls: Iterable[Control]) -> str:
     """A program that makes a panel's answer through `stagelight`, and leaves it in `answer`.
 
     panel     its id
-    run       of the figure, with all that is changed in it
+    spec      of the model, which may be a variant of another
     view      what is chosen, in that run
     controls  the panel's own, as they are for this model and text
     """
-    changes = "".join(f"run = run{_change(one)}\n" for one in run.interventions)
+    run = view.run(spec)
+    changes = "".join(f"run = run{_change(one)}\n" for one in spec.beyond(run))
     return f"""import stagelight  # in its folder, or where it is installed
 
-{OPENED}run = {_run(Run(run.model, run.text, tail=run.tail, ids=run.ids))}
+{OPENED}{written("", spec.alterations)}")
+run = {_run(Run(run.model, run.text, tail=run.tail, ids=run.ids))}
 {changes}
 answer = run.panel({", ".join([f'"{panel}"', *_choices(view, controls)])})
 print(answer.caption)

@@ -9,6 +9,7 @@ from models.checkpoints.locate import locate
 from models.loaded.load import load_model
 from models.local import packed
 from models.local.engine import LocalEngine
+from models.local.load import load
 
 
 @cache
@@ -20,7 +21,7 @@ def real_engine(name: str) -> LocalEngine:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(packed.VARIABLE, "loaded")
-        return LocalEngine.load(name)
+        return load(name)
 
 
 def plain_model(name: str) -> PreTrainedModel:

@@ -13,6 +13,7 @@ from anatomy.request import Run, Want
 from anatomy.sites import SITES
 from anatomy.trace import Token
 from models.local.engine import LocalEngine
+from models.local.load import load
 from tests.models.real import real_engine
 from tests.models.tiny import MODELS, ByteTokenizer, new_tiny_engine, tiny_engine, tiny_model
 
@@ -319,4 +320,4 @@ def test_the_default_model_replays_a_long_text_exactly(smollm2: LocalEngine) -> 
 
 def test_an_unknown_checkpoint_is_refused_in_a_sentence() -> None:
     with pytest.raises(Refused, match="No checkpoint is called 'smollm3'"):
-        LocalEngine.load("smollm3")
+        load("smollm3")
