@@ -252,6 +252,11 @@ def read(address: str) -> tuple[str, tuple[Alteration, ...]]:
     return base, made
 
 
+def alike(name: str, other: str) -> bool:
+    """Whether two names are those of one model and its variants: the same tokens, as many layers and heads."""
+    return split(name)[0] == split(other)[0]
+
+
 def _alteration(part: str) -> Alteration:
     name, equals, value = part.partition("=")
     kind = KINDS.get(name)

@@ -12,6 +12,7 @@ from anatomy.language import LANGUAGES, N_, Count, _
 from anatomy.request import Intervention, Run
 from anatomy.spec import ModelSpec
 from anatomy.trace import Token
+from anatomy.variants import alike
 
 DEFAULT_TEXT = "Paris is the capital of France. Berlin is the capital of"
 DEFAULT_MODEL = "smollm2-135m"
@@ -93,7 +94,9 @@ class View:
 
     def with_model(self, name: str) -> "View":
         """The same view on another model: places belong to the old one and go, and so do changes where the second run
-        is of that model too."""
+        is of that model too. A variant of the same model has the same places."""
+        if alike(name, self.model):
+            return replace(self, model=name, beside=None)
         places = {"layer": None, "head": None, "neuron": None, "pos": None, "src": None, "tail": (), "ids": ()}
         changes = () if self.model2 is None else self.changes
         return replace(self, model=name, beside=None, changes=changes, **places)
@@ -111,7 +114,7 @@ class View:
 
     def with_second_model(self, name: str) -> "View":
         """The same view with this model in the second run: changes belong to the one before and go."""
-        return replace(self, model2=name, changes=self.changes if name == self.second.model else ())
+        return replace(self, model2=name, changes=self.changes if alike(name, self.second.model) else ())
 
     def with_changes(self, changes: Iterable[Change]) -> Self:
         """The same view with these changes made in the second run."""
@@ -134,7 +137,7 @@ class View:
         where nothing but the computation differs."""
         text = self.text if self.text2 is None else self.text2
         model = self.model if self.model2 is None else self.model2
-        tail, ids = (self.tail, self.ids) if (text, model) == (self.text, self.model) else ((), ())
+        tail, ids = (self.tail, self.ids) if text == self.text and alike(model, self.model) else ((), ())
         made = tuple(change.made for change in self.changes if change.on)
         changed = Changed(made, self.alone) if made else None
         return replace(self.alone, text=text, model=model, tail=tail, ids=ids, changed=changed)

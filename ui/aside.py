@@ -65,7 +65,7 @@ def verdicts(model: HostedModel, view: Fitted, stage: str, whole: Trace | None =
 
 def _name(model: HostedModel) -> str:
     """What links call a model of this server."""
-    return next(name for name, hosted in models().items() if hosted is model)
+    return models().name_of(model)
 
 
 def _judged(name: str, model: HostedModel, view: Fitted, stage: str, own: str, whole: Trace | None = None) -> Judged:

@@ -101,12 +101,12 @@ def _draw() -> None:
 def chosen(view: View) -> tuple[HostedModel, tuple[str, ...]]:
     """(the server's model that the link names, or its first one; a complaint where it names another)."""
     hosted = host.models()
-    if view.model in hosted:
-        return hosted[view.model], ()
-    first = next(iter(hosted))
-    said = "model" in session.query()
-    complaint = _("This server has no model {name}. Shown: {first}.", name=view.model[:40], first=first)
-    return hosted[first], (complaint,) if said else ()
+    try:
+        return hosted.find(view.model), ()
+    except Refused as refused:
+        first = next(iter(hosted))
+        complaint = _("{reason} Shown: {first}.", reason=str(refused), first=first)
+        return hosted[first], (complaint,) if "model" in session.query() else ()
 
 
 @dataclass(frozen=True)

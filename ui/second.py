@@ -5,21 +5,23 @@ from dataclasses import replace
 import streamlit as st
 
 from anatomy.language import N_, _
+from anatomy.variants import written
 from anatomy.view import View
 from models.engine import MAX_CHARACTERS
-from ui import changed, controls, links, mishap
+from ui import changed, controls, links, mishap, varying
 from ui.components import textbox
 from ui.examples import PAIRS
 from ui.host import models, titled
 
 _FRESH = "second.fresh"
-_TEXT, _MODEL = N_("Another text"), N_("Another model")
+_TEXT, _MODEL, _VARIANT = N_("Another text"), N_("Another model"), N_("The same model, changed")
 
 
 def offer(view: View) -> None:
     """The menu that puts a second run beside the first: another text, another model, or a pair of texts to try."""
     text, model = view.text2 is None, view.model2 is None and len(models()) > 1
-    ways = [*([_TEXT] if text else []), *([_MODEL] if model else []), *PAIRS]
+    other = [*([_MODEL] if model else []), *([_VARIANT] if view.model2 is None else [])]
+    ways = [*([_TEXT] if text else []), *other, *PAIRS]
     st.menu_button(_("Compare"), [_(way) for way in ways], key="compare", on_click=_on_compare)
 
 
@@ -27,7 +29,7 @@ def offer(view: View) -> None:
 def _on_compare() -> None:
     links.set_locale()  # a callback runs before the page
     shown = st.session_state["compare"]
-    chosen = next((way for way in (_TEXT, _MODEL, *PAIRS) if shown in (way, _(way))), None)
+    chosen = next((way for way in (_TEXT, _MODEL, _VARIANT, *PAIRS) if shown in (way, _(way))), None)
     if chosen is not None:
         st.session_state[_FRESH] = chosen == _TEXT
         links.go(lambda view: compared(view, chosen))
@@ -35,13 +37,17 @@ def _on_compare() -> None:
 
 def compared(view: View, way: str) -> View:
     """The view with a second run beside the first. A second text begins as the first one, to be changed; a second model
-    is the next one of this server."""
+    is the next one of this server; of the same model changed it is a variant to begin with."""
     if way in PAIRS:
         first, other = PAIRS[way]
         return replace(view.with_text(first).with_second_text(other), text2=other)
     if way == _TEXT:
         return replace(view, text2=view.second.text)
-    others = [name for name in models() if name != view.model]
+    if way == _VARIANT:
+        base = models().own(view.model)
+        plain = written(base, [varying.FIRST])
+        return view.with_second_model(plain if plain != view.model else base)
+    others = [name for name in models() if name != models().own(view.model)]
     return view.with_second_model(others[0]) if others and view.model2 is None else view
 
 
@@ -59,12 +65,18 @@ def row(view: View) -> None:
         textbox.show(other.text, MAX_CHARACTERS, lambda typed: links.go(lambda now: typed_in(now, typed)), "B", fresh)
         names = list(models())
         if len(names) > 1:
-            _model(names, other.model if other.model in names else names[0])
+            _model(names, models().own(other.model))
+        varying.choice("variant2", _known(other.model), View.with_second_model)
         st.button(_("Swap"), key="swap", on_click=lambda: links.go(lambda now: now.swapped))
         _close()
     if view.changes:
         with st.container(key="changes_row"):
             changed.shown(view)
+
+
+def _known(name: str) -> str:
+    """The name of the second run's model, or that of the server's first where there is none of that name."""
+    return name if name in models() else models().own(name)
 
 
 def _close() -> None:

@@ -101,9 +101,12 @@ def second(view: Fitted, cut: Trace) -> Second | Absent | None:
     if not view.two:
         return None
     name = view.second.model
-    if view.model2 is not None and name not in models():
-        return Absent(_("This server has no model {name}: no second run is shown.", name=name[:40]))
-    model = models().get(name) or next(iter(models().values()))
+    try:
+        model = models().find(name)
+    except Refused as refused:
+        if view.model2 is not None:
+            return Absent(_("Run B is not there. {reason}", reason=str(refused)))
+        model = next(iter(models().values()))
     model.begin()
     try:
         return _cut(model, view, cut)

@@ -12,7 +12,7 @@ from anatomy.refused import Refused
 from anatomy.spec import ModelSpec
 from anatomy.view import View
 from models.engine import MAX_CHARACTERS
-from ui import changing, controls, landing, links, mishap, opening, second, text
+from ui import changing, controls, landing, links, mishap, opening, second, text, varying
 from ui.components import textbox, theme
 from ui.examples import EXAMPLES
 from ui.host import HostedModel, Loading, models, titled
@@ -34,6 +34,7 @@ def bar(model: HostedModel, view: View) -> DeltaGenerator:
         names = list(models())
         if len(names) > 1:
             _model_choice(names, view)
+        varying.choice("variant", models().name_of(model), View.with_model)
         _language_choice()
         theme.show()
     return free
@@ -56,7 +57,7 @@ def _language_choice() -> None:
 
 
 def _model_choice(names: list[str], view: View) -> None:
-    shown = view.model if view.model in names else names[0]
+    shown = models().own(view.model)
     name = controls.hold("model", shown)
     changed = controls.prepared("model", shown, landing.to_model)
     st.selectbox(
@@ -89,6 +90,7 @@ def described(spec: ModelSpec, named: bool = True) -> str:
         _("{family} architecture", family=escape(spec.architecture)),
         _("{layers} × {heads}", layers=nouns.layers(spec.layers), heads=nouns.heads(spec.n_heads)),
         escape(_stored(spec)),
+        *(escape(one.says) for one in spec.alterations),
         escape(weights.licence),
     ]
     if weights.source.startswith("https://"):

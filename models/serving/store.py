@@ -49,13 +49,21 @@ class Store:
     """
 
     def __init__(
-        self, engine: Engine, budget_bytes: int, queue: Queue | None = None, *, to_readers: bool = False
+        self,
+        engine: Engine,
+        budget_bytes: int,
+        queue: Queue | None = None,
+        *,
+        to_readers: bool = False,
+        behind: bool = False,
     ) -> None:
-        """to_readers: whatever the engine raises beside its refusals becomes one (`models.serving.boundary`). Without
+        """behind: what is asked of it goes behind what readers ask of other models.
+
+        to_readers: whatever the engine raises beside its refusals becomes one (`models.serving.boundary`). Without
         it, as for whoever asks from Python, an error of the program stays what it is."""
         self._engine = engine
         self._answering = answering if to_readers else _as_it_is
-        self._queue = queue or Queue()
+        self._queue, self._behind = queue or Queue(), behind
         self._arrays: ByteLru[tuple[Run, Want], np.ndarray] = ByteLru(budget_bytes)
         self._texts: ByteLru[Run, Trace] = ByteLru(max(budget_bytes // 16, 1 << 20))  # tokens and names, no arrays
         self._partings: ByteLru[tuple[Run, Run, Alignment, bool], Parting] = ByteLru(max(budget_bytes // 16, 1 << 20))
@@ -84,7 +92,7 @@ class Store:
             held = {} if known is None else known.arrays
             missing = tuple(want for want in asked if want not in held)
             work = partial(self._compute, run, missing)
-            how = {"background": background, "later": later, "watch": watch}
+            how = {"background": background, "later": later or self._behind, "watch": watch}
             answer = self._queue.ask(run, frozenset(missing), work, **how, expected=self._expected(run, missing))
             known = answer if known is None else known.plus(answer.arrays, answer.names)
         return _of(known, {want: known.arrays[want] for want in asked})
@@ -133,7 +141,8 @@ class Store:
             return self._answering(run.model, asked)
 
         reading = self._expected(run, (Want("norm_pre"),))  # the whole text, in all layers
-        return self._queue.ask(("extend", run, count, how, seed), frozenset(), work, watch=watch, expected=reading)
+        about = ("extend", run, count, how, seed)
+        return self._queue.ask(about, frozenset(), work, later=self._behind, watch=watch, expected=reading)
 
     def parting(
         self,
@@ -208,8 +217,8 @@ class Store:
 
         known = self._partings.get(key)
         expected = partial(self._seconds_apart, run, other, other_run)
-        about = ("parting", *key)
-        return known or self._queue.ask(about, frozenset(), work, watch=watch, expected=expected)
+        about, behind = ("parting", *key), self._behind or other._behind
+        return known or self._queue.ask(about, frozenset(), work, later=behind, watch=watch, expected=expected)
 
     def _seconds_apart(self, run: Run, other: "Store", other_run: Run) -> float:
         return self._engine.parting_estimate(run, other._engine, other_run).seconds
