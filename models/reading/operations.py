@@ -41,6 +41,8 @@ class Made:
 
     def __call__(self, values: Float[Tensor, "*head pos width"]) -> Float[Tensor, "*head pos width"]:
         """The values of one text as they are after the change; those that it is not about are as they were."""
+        if self.idle:
+            return values
         changed = _OPS[self.intervention.op](self, values)
         return torch.where(self.there(values.shape), changed.to(values.dtype), values)
 

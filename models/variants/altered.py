@@ -72,7 +72,7 @@ def _upright(module: nn.Module, weight: Tensor) -> Tensor:
     return weight.T if isinstance(module, Conv1D) else weight
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not in inference mode: weights are read in other modes, too
 def altered(
     model: PreTrainedModel, family: Family, alterations: tuple[Alteration, ...], merged: Merged
 ) -> PreTrainedModel:
