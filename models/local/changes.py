@@ -23,7 +23,7 @@ LONGEST_MAP = 1024  # tokens of a text whose attention weights are patched or ge
 DEEPEST = 4  # runs behind a run, each of which the one before it takes something out of
 _MOVED = (interventions.POSITIONS, interventions.EMBEDDING, interventions.LAYER)
 _WHOLE_MAPS = ("patch", "noise")
-_IDLE = {"scale": 1.0, "add": 0.0, "noise": 0.0}  # amounts that change nothing
+_IDLE = {"scale": 1.0, "add": 0.0, "noise": 0.0, "dropout": 0.0}  # amounts that change nothing
 
 Ids = Callable[[Run], np.ndarray]
 Arrays = Mapping[Run, Mapping[Want, np.ndarray]]

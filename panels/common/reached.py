@@ -15,6 +15,9 @@ from viz.what_if import in_short
 
 _WRITES = frozenset({"attn_out", "ffn_out", "dla_parts", "norm_attn", "norm_ffn", "cos_attn", "cos_ffn"})
 _WEIGHTS = ("pattern", "pattern_max", "pattern_mean", "head_maps")
+_OF_VALUES = frozenset({"contribution", "contribution_max", "contribution_mean", "top_moved", "dla_src"})
+_OF_HEADS = frozenset({"dla_heads"})
+_OF_NEURONS = frozenset({"write_norms", "write_up_logits", "write_down_logits", "dla_neuron_ids", "dla_neuron_logits"})
 _ROWS = frozenset({"tok_embed", "near_ids", "near_cos", "near_rows"})
 _AHEAD = frozenset(
     {"next_ids", "logits", "lens_ids", "lens_kl", "watch_ids", "dla_parts", "surprisal"}
@@ -29,6 +32,14 @@ _TAKEN_OFF_ATTENTION = N_(
     "Where the skip connection around attention is left out ({change}), what the stream brought is taken off in "
     "attention's write."
 )
+_BEFORE_DROPOUT_HEADS = N_(
+    "What each head writes is counted as it is before dropout ({change}), which leaves every number on average what it "
+    "was."
+)
+_BEFORE_DROPOUT_NEURONS = N_(
+    "What each neuron writes is counted as it is before dropout ({change}), which leaves every number on average what "
+    "it was."
+)
 
 
 @dataclass(frozen=True)
@@ -41,13 +52,14 @@ class _Part:
 
 def remark(spec: ModelSpec, view: Fitted, wants: Iterable[Want]) -> str:
     """What is to be known beside a panel's sentence: which write a change of the stream counts to, that a head goes on
-    looking where it looked when its output is changed, and where a part of the architecture is another one than the
-    sentence takes for granted. "" where nothing is. wants: what the panel reads."""
+    looking where it looked when its output is changed, what is counted before dropout, and where a part of the
+    architecture is another one than the sentence takes for granted. "" where nothing is. wants: what the panel
+    reads."""
     if view.changed is None:
         return ""
     asked = tuple(wants)
     made = view.changed.interventions
-    says = (_counted, _skipping), (_looking, _alike, _at_once), (_left_out, _swapped, _shuffled)
+    says = (_counted, _skipping, _dropping), (_looking, _alike, _at_once), (_left_out, _swapped, _shuffled)
     return " ".join(
         (
             *(sentence for each in says[0] for sentence in each(spec, made, asked)),
@@ -96,6 +108,40 @@ def _skipping(spec: ModelSpec, made: Iterable[Intervention], wants: tuple[Want, 
         layers = range(spec.layers) if any(map(in_every_layer, found)) else [one.layer for one in found]
         if any(want.site in _WRITES and (want.layer is None or want.layer in layers) for want in wants) and found:
             yield _(says, change=in_short(found))
+
+
+def _dropping(spec: ModelSpec, made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:
+    """That what heads and neurons write, which is told by their weights, is not what dropout lets through of it
+    (`models/measures/arriving.py`)."""
+    dropped = [one for one in made if one.op == "dropout" and one.amount]
+    heads, neurons = ["attn_out"], ["ffn_out"]
+    if spec.norm.place == "pre":  # what changes the stream after a part counts to its write
+        heads, neurons = [*heads, "resid_mid"], [*neurons, "resid_post"]
+    of_heads = [
+        *_dropped(spec, dropped, wants, _OF_VALUES, ["z", *heads]),
+        *_dropped(spec, dropped, wants, _OF_HEADS, heads),
+    ]
+    for found, says in (
+        (of_heads, _BEFORE_DROPOUT_HEADS),
+        (_dropped(spec, dropped, wants, _OF_NEURONS, neurons), _BEFORE_DROPOUT_NEURONS),
+    ):
+        changes = tuple(dict.fromkeys(found))
+        if changes:
+            yield _(says, change=in_short(changes))
+
+
+def _dropped(
+    spec: ModelSpec,
+    dropped: Iterable[Intervention],
+    wants: Iterable[Want],
+    counted: frozenset[str],
+    sites: Iterable[str],
+) -> Iterator[Intervention]:
+    """The dropout at some sites of each layer of which something is wanted that is counted before it."""
+    asked, changes = {want.layer for want in wants if want.site in counted}, tuple(dropped)
+    for layer in range(spec.layers):
+        if not asked.isdisjoint((None, layer)):
+            yield from (one for site in sites for one in at(changes, site, layer))
 
 
 def _alike(view: Fitted, made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:
