@@ -15,9 +15,8 @@ from viz.what_if import in_short
 
 _WRITES = frozenset({"attn_out", "ffn_out", "dla_parts", "norm_attn", "norm_ffn", "cos_attn", "cos_ffn"})
 _WEIGHTS = ("pattern", "pattern_max", "pattern_mean", "head_maps")
-_OF_VALUES = frozenset({"contribution", "contribution_max", "contribution_mean", "top_moved", "dla_src"})
-_OF_HEADS = frozenset({"dla_heads"})
-_OF_NEURONS = frozenset({"write_norms", "write_up_logits", "write_down_logits", "dla_neuron_ids", "dla_neuron_logits"})
+_OF_HEADS = frozenset({"contribution", "contribution_max", "contribution_mean", "top_moved"})
+_OF_NEURONS = frozenset({"write_norms", "write_up_logits", "write_down_logits"})
 _ROWS = frozenset({"tok_embed", "near_ids", "near_cos", "near_rows"})
 _AHEAD = frozenset(
     {"next_ids", "logits", "lens_ids", "lens_kl", "watch_ids", "dla_parts", "surprisal"}
@@ -112,36 +111,19 @@ def _skipping(spec: ModelSpec, made: Iterable[Intervention], wants: tuple[Want, 
 
 def _dropping(spec: ModelSpec, made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:
     """That what heads and neurons write, which is told by their weights, is not what dropout lets through of it
-    (`models/measures/arriving.py`)."""
-    dropped = [one for one in made if one.op == "dropout" and one.amount]
-    heads, neurons = ["attn_out"], ["ffn_out"]
-    if spec.norm.place == "pre":  # what changes the stream after a part counts to its write
-        heads, neurons = [*heads, "resid_mid"], [*neurons, "resid_post"]
-    of_heads = [
-        *_dropped(spec, dropped, wants, _OF_VALUES, ["z", *heads]),
-        *_dropped(spec, dropped, wants, _OF_HEADS, heads),
-    ]
-    for found, says in (
-        (of_heads, _BEFORE_DROPOUT_HEADS),
-        (_dropped(spec, dropped, wants, _OF_NEURONS, neurons), _BEFORE_DROPOUT_NEURONS),
+    (`models/measures/arriving.py`). Where writes are shared out among them, the formula says what is no one's."""
+    dropped = tuple(one for one in made if one.op == "dropout" and one.amount)
+    sums = spec.norm.place == "pre"  # what changes the stream after a part counts to its write
+    heads, neurons = ("z", "attn_out", *["resid_mid"] * sums), ("ffn_out", *["resid_post"] * sums)
+    for sites, counted, says in (
+        (heads, _OF_HEADS, _BEFORE_DROPOUT_HEADS),
+        (neurons, _OF_NEURONS, _BEFORE_DROPOUT_NEURONS),
     ):
-        changes = tuple(dict.fromkeys(found))
-        if changes:
-            yield _(says, change=in_short(changes))
-
-
-def _dropped(
-    spec: ModelSpec,
-    dropped: Iterable[Intervention],
-    wants: Iterable[Want],
-    counted: frozenset[str],
-    sites: Iterable[str],
-) -> Iterator[Intervention]:
-    """The dropout at some sites of each layer of which something is wanted that is counted before it."""
-    asked, changes = {want.layer for want in wants if want.site in counted}, tuple(dropped)
-    for layer in range(spec.layers):
-        if not asked.isdisjoint((None, layer)):
-            yield from (one for site in sites for one in at(changes, site, layer))
+        asked = {want.layer for want in wants if want.site in counted}
+        layers = [layer for layer in range(spec.layers) if not asked.isdisjoint((None, layer))]
+        found = tuple(dict.fromkeys(one for layer in layers for site in sites for one in at(dropped, site, layer)))
+        if found:
+            yield _(says, change=in_short(found))
 
 
 def _alike(view: Fitted, made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:

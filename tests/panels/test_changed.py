@@ -46,6 +46,7 @@ SAME = (
     Intervention("pattern", "scale", 1, amount=1.0),
     Intervention("resid_mid", "patch", 1),  # out of the first run, which is the same
     Intervention("z", "patch", 2),
+    Intervention("ffn_out", "dropout", amount=0.0, seed=3),
     Intervention("resid_post", "scale", 2, amount=1.0),
 )
 # One change at a time, of everything that stands between two numbers that captions hold against each other.
@@ -357,6 +358,19 @@ BROKEN = [
         "promoted",
         "dropout of what is written",
         "What each neuron writes is counted as it is before dropout (every layer:",
+    ),
+    (
+        "attention",
+        "dropout of the heads",
+        "What each head writes is counted as it is before dropout (layer 1: head out",
+    ),
+    ("attention", "dropout of the stream", "What each head writes is counted as it is before dropout (layer 1: stream"),
+    ("attention", "dropout of what is written", "before dropout (every layer: what attention writes with dropout 0.3"),
+    ("passage", "dropout of what is written", "before dropout (every layer: what attention writes with dropout 0.3"),
+    (
+        "attribution",
+        "dropout of what is written",
+        "what a change of this run puts in (every layer: what attention writes",
     ),
     ("cache", "dropout of what is written", "none can be computed alone over the cache"),
     ("heads", "heads averaged", "is the same for each of them (layer 1: attention weights averaged over the heads)"),

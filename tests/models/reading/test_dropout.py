@@ -87,6 +87,21 @@ def test_another_seed_drops_others_and_the_same_seed_the_same(site: str) -> None
     assert _agree(one, other, passing(site, None) != 0)
 
 
+def test_what_is_dropped_has_nothing_to_do_with_noise_of_the_same_seed() -> None:
+    """The first numbers that NumPy draws uniformly and normally out of one seed go with each other."""
+    before, seeds = passing("act", None), range(4)
+    sizes = np.sqrt((before**2).mean(-1, keepdims=True))
+    kept, lost = [], []
+    for seed in seeds:
+        noise = (passing("act", Intervention("act", "noise", 1, amount=1.0, seed=seed)) - before) / sizes
+        off = dropped("act", dropout("act", seed=seed))
+        kept.append(np.abs(noise[~off]))
+        lost.append(np.abs(noise[off]))
+    (kept, lost) = (np.concatenate(some) for some in (kept, lost))
+    spread = np.sqrt(1 - 2 / np.pi) * np.sqrt(1 / len(kept) + 1 / len(lost))
+    assert abs(kept.mean() - lost.mean()) < 6 * spread
+
+
 @pytest.mark.parametrize("site", IN_EVERY_LAYER)
 def test_without_a_layer_each_layer_drops_what_it_drops_alone_and_no_two_the_same(site: str) -> None:
     """In every layer the mask is that of a change of this layer alone."""
