@@ -230,8 +230,8 @@ FAULTS = (
     Fault(
         "a longer text drops other weights of its beginning",
         "models/reading/operations.py",
-        "random((src, heads)) for row in rows]",
-        "random((heads, src)).T for row in rows]",
+        "random((src, heads)) >= of.amount for row in rows]",
+        "random((heads, src)).T >= of.amount for row in rows]",
         _DROPPED,
     ),
     Fault(

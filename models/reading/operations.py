@@ -154,8 +154,8 @@ def _kept_weights(of: Intervention, rows: Iterable[int], shape: tuple[int, int])
     """The same of some rows of attention weights. Each row is drawn by itself, column by column: it is the same in a
     longer text, and in whichever rows are read at a time. shape: heads, columns."""
     heads, src = shape
-    numbers = [_drawing(of, of.seed, _DROPPED, row).random((src, heads)) for row in rows]
-    return torch.from_numpy(np.stack(numbers) >= of.amount).permute(2, 0, 1)  # [head row src]
+    kept = [_drawing(of, of.seed, _DROPPED, row).random((src, heads)) >= of.amount for row in rows]
+    return torch.from_numpy(np.stack(kept)).permute(2, 0, 1)  # [head row src]
 
 
 def _drawing(of: Intervention, seed: int, *more: int) -> np.random.Generator:

@@ -180,6 +180,9 @@ def test_the_weights_of_a_long_text_are_dropped_alike_all_at_once_and_of_one_row
     rows = engine.again().run(run, [Want("pattern", 1, pos=pos) for pos in (0, 63, 64, 150)])
     for want, row in rows.arrays.items():
         assert gap(row, pattern[:, want.pos]) < FLOAT32
+    off = pattern == 0
+    second, third = off[:, 64:128, :64], off[:, 128:192, :64]  # blocks, each of which has its own dropped
+    assert _agree(second, third, np.ones_like(second))
     lower = np.tri(pattern.shape[1], dtype=bool)
     assert abs((pattern[:, lower] == 0).mean() - HALF) < 0.02
     assert not pattern[:, ~lower].any()
