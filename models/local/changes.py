@@ -27,7 +27,7 @@ _AROUND = {
     "attn_out": (interventions.ATTENTION_SKIP, "resid_pre"),
     "ffn_out": (interventions.FFN_SKIP, "resid_mid"),
 }
-_IDLE = {"scale": 1.0, "add": 0.0, "noise": 0.0}  # amounts that change nothing
+_IDLE = {"scale": 1.0, "add": 0.0, "noise": 0.0, "dropout": 0.0}  # amounts that change nothing
 
 Ids = Callable[[Run], np.ndarray]
 Arrays = Mapping[Run, Mapping[Want, np.ndarray]]

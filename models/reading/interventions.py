@@ -65,7 +65,7 @@ class Changes:
 
     def at(self, site: str, layer: int | None) -> tuple[Made, ...]:
         """Those at one site. What is done to the stream that enters a layer is done where it leaves the one before."""
-        found = tuple(made for made in self.made if _done(made.intervention, site, layer))
+        found = tuple(made.in_layer(layer) for made in self.made if _done(made.intervention, site, layer))
         if site == _AFTER and layer is not None:
             return found + tuple(made for made in self.made if _done(made.intervention, _BEFORE, layer + 1))
         return () if site == _BEFORE and layer != 0 else found
@@ -206,11 +206,10 @@ def share(sites: Sequence[str], layer: int, heads: int, positions: int) -> Float
 
 def whole(layer: int) -> bool:
     """Whether what the layer's FFN wrote is what it makes of what it read, changes of the function itself among it."""
-    kept = {id(made) for made in holding().of_function.made}
-    made = [one for site in ("act", "ffn_out", _AFTER) for one in holding().at(site, layer)]
+    made = [one.intervention for site in ("act", "ffn_out", _AFTER) for one in holding().at(site, layer)]
     if holding().without(FFN_SKIP, layer):
         return False
-    return all(id(one) in kept and one.intervention.site in ("act", "ffn_out") for one in made)
+    return all(of_itself(one) and one.site in ("act", "ffn_out") for one in made)
 
 
 def write_hook(number: int, site: str, folds: bool) -> Callable[..., Any]:
