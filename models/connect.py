@@ -4,10 +4,11 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from models.checkpoints.adapters import adapters
 from models.checkpoints.address import is_path
 from models.engine import Engine, Report
 
-__all__ = ["connect", "is_path", "uncollected"]
+__all__ = ["adapters", "connect", "is_path", "uncollected"]
 
 
 def connect(address: str, report: Report | None = None) -> Engine:

@@ -22,7 +22,7 @@ from anatomy.sampling import Settings
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.view import DEFAULT_MODEL
-from models.connect import connect
+from models.connect import adapters, connect
 from models.engine import Engine, Estimate, Progress, Report
 from models.serving.boundary import short_of_memory
 from models.serving.queue import Queue
@@ -282,7 +282,8 @@ class HostedModel:
 @st.cache_resource(show_spinner=False)
 def models() -> dict[str, HostedModel]:
     """This server's models by the name that stands in links; the first one is shown when a link names none. Refused
-    where whoever started the server has named none behind `--model`."""
+    where whoever started the server has named none behind `--model`, or adapters otherwise than they are named."""
+    adapters()
     hosted = named(addresses(sys.argv[1:], os.environ.get(VARIABLE, "")))
     queue = Queue()
     return {
