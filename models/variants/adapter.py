@@ -81,6 +81,7 @@ def _of_a_library(adapter: Adapter, model: PreTrainedModel) -> Iterator[None]:
 def _wrapped(model: PreTrainedModel, adapter: Adapter) -> "PeftModel":
     """A model of the same numbers with the adapter's parts in it, which are still empty."""
     from peft import PeftConfig, PeftModel
+    from peft.utils.error import NoMatchingPeftModuleError
 
     config = PeftConfig.from_pretrained(str(adapter.folder))
     config.inference_mode = True
@@ -88,15 +89,12 @@ def _wrapped(model: PreTrainedModel, adapter: Adapter) -> "PeftModel":
     own = _own(model, adapter, copied=adapter.kind not in _LEAVE_ALONE or began not in _PLAIN)
     try:
         return PeftModel(own, config, adapter_name=_NAME)
-    except ValueError as error:
-        if not str(error).startswith(_NO_TARGETS):
-            raise
+    except NoMatchingPeftModuleError as error:
         targets = adapter.targets if isinstance(adapter.targets, str) else ", ".join(adapter.targets)
-        raise _unfit(adapter, model, Sentence(_ABSENT, targets=shown(targets))) from error
+        raise _unfit(adapter, model, Sentence(_ABSENT, targets=shown(targets, quoted=True))) from error
 
 
-_NO_TARGETS = ("Target module", "No modules were targeted", "Please specify `target_modules`")  # peft says
-_ABSENT = N_("it changes parts that are called {targets}, and the model has none")
+_ABSENT = N_("it changes the parts {targets}, and the model has none that are called so")
 
 
 def _unfit(adapter: Adapter, model: PreTrainedModel, why: Sentence) -> WeightsError:
