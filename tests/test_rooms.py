@@ -41,6 +41,7 @@ models       |                                                          |
 .reading     | .families .progress                                      | TORCH
 .loaded      | .measure .memory .reading .families .progress .checkpoints | TORCH safetensors
 .measures    | .measure .loaded .reading .progress                      | TORCH
+.variants    | .memory .checkpoints                                     | TORCH peft
 .identities  | .measure .measures .loaded .reading                      | TORCH
 .serving     | .engine .lru .memory                                     | ARRAYS
 .local       | .engine .measure .progress .lru .memory INSIDE           | TORCH

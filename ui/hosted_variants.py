@@ -3,6 +3,7 @@ room."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from threading import RLock
 
 from anatomy import variants
@@ -10,7 +11,7 @@ from anatomy.language import N_
 from anatomy.refused import Refused
 from anatomy.variants import Alteration
 from models import memory
-from models.connect import connect
+from models.connect import connect, folder_of
 from models.serving.queue import Queue
 from models.serving.store import Store, share
 from ui.hosted import HostedModel
@@ -51,8 +52,11 @@ class Models(Mapping[str, HostedModel]):
     """A server's models by the name that stands in links. Whoever goes through them finds those that it was started
     with; asked for the name of a variant of one, there is that variant, too."""
 
-    def __init__(self, own: Mapping[str, HostedModel], queue: Queue) -> None:
-        self._own, self._queue = dict(own), queue
+    def __init__(
+        self, own: Mapping[str, HostedModel], queue: Queue, adapters: Mapping[str, Path] | None = None
+    ) -> None:
+        """adapters: those that the server was started with, name → folder."""
+        self._own, self._queue, self._adapters = dict(own), queue, dict(adapters or {})
         self._made: OrderedDict[str, HostedVariant] = OrderedDict()
         self._lock = RLock()
 
@@ -100,6 +104,9 @@ class Models(Mapping[str, HostedModel]):
         if base is None:
             raise Refused(_UNKNOWN, name=name[:40])
         _model, alterations = variants.read(f"m{name[len(base) :]}")
+        for one in alterations:
+            if one.kind == "lora":
+                folder_of(one.value, paths=False, known=self._adapters)
         if self._own[base].address.startswith("recorded:"):
             raise Refused(_RECORDED, name=base)
         return base, alterations
@@ -107,7 +114,7 @@ class Models(Mapping[str, HostedModel]):
     @property
     def adapters(self) -> tuple[str, ...]:
         """The names of the adapters that the server was started with."""
-        return ()
+        return tuple(self._adapters)
 
     def name_of(self, model: HostedModel) -> str:
         """What a model of this server is called. KeyError for one that it does not have."""
