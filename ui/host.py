@@ -23,8 +23,11 @@ _LOG = logging.getLogger(__name__)
 
 
 @st.cache_resource(show_spinner=False)
-from models.connect import adapters, connect
-from models.engine import Engine
+def models() -> Models:
+    """This server's models by the name that stands in links, and variants of them; the first one is shown when a link
+    names none. Refused where whoever started the server has named none behind `--model`, or adapters otherwise than
+    they are named."""
+    given = adapters()
     hosted = named(addresses(sys.argv[1:], os.environ.get(VARIABLE, "")))
     queue = Queue()
     own = {

@@ -16,7 +16,9 @@ def alike(model: PreTrainedModel, changed: Mapping[str, Tensor]) -> PreTrainedMo
     in place in it.
 
     changed  the name of a parameter → what stands there, of the same shape. Names that are given the same tensor share
-             one parameter; two names of one parameter that are given different ones are two from then on. KeyError for a name that the model does not have
+             one parameter; two names of one parameter that are given different ones are two from then on
+
+    KeyError for a name that the model does not have, ValueError for another shape.
     """
     own = dict(model.named_parameters(remove_duplicate=False))
     if strays := sorted(changed.keys() - own.keys()):
