@@ -16,9 +16,9 @@ TOLERANCE = 1e-5  # float32 sums in another order, as a share of the largest num
 LOGIT_TOLERANCE = 1e-4  # after a final norm and a sum over d_model
 # Unit roundoff: the largest share of a number that is lost where it is rounded (Higham 2002, sec. 2.1).
 UNIT: Mapping[str, float] = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
-# In half precision what is summed up in float32 is rounded where it is handed on, and so is all that it is made of: a
-# rotated query is made of rounded cosines, products of them rounded, and the sum of two, each 1.4 times as large.
-ROUNDINGS = 8
+# In half precision a number is rounded wherever one module hands it to the next. Most roundings are in a rotated query,
+# a·cos − b·sin: cosine, product and sum make 3 of up to |a| + |b| = √2 times the larger, 4.3 in all.
+ROUNDINGS = 6
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Tolerances:
 
 def tolerances(spec: ModelSpec) -> Tolerances:
     """Those of a model's precision. Of n roundings in a row the errors add up as √n does, since they have either sign
-    (Higham and Mary 2019, "A New Approach to Probabilistic Rounding Error Analysis"): a stream is rounded after each of
-    two parts of every layer, and each part rounds on its own."""
+    (Higham and Mary 2019, "A New Approach to Probabilistic Rounding Error Analysis"), and one of them is half a unit on
+    average: a stream is rounded after each of two parts of every layer, which round before that on their own."""
     if spec.dtype not in UNIT:
         return Tolerances(TOLERANCE, TOLERANCE, LOGIT_TOLERANCE)
     unit = UNIT[spec.dtype]
-    return Tolerances(TOLERANCE, ROUNDINGS * unit, ROUNDINGS * unit * sqrt(2 * spec.layers))
+    return Tolerances(TOLERANCE, ROUNDINGS * unit, ROUNDINGS * unit / 2 * sqrt(2 * spec.layers))
 
 
 @dataclass(frozen=True)

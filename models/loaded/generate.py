@@ -131,7 +131,7 @@ def new_cache(loaded: LoadedModel) -> DynamicCache:
 
 
 def step(loaded: LoadedModel, fresh: Int[Tensor, " pos"], cache: DynamicCache) -> Float[Tensor, "1 vocab"]:
-    """The logits after the last of these tokens, in float32, whose keys and values join the cache. Refused where float16
-    does not hold them."""
+    """The logits after the last of these tokens, whose keys and values join the cache: in float32. Refused where
+    float16 does not hold them."""
     out = loaded.model(input_ids=fresh[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
     return held_logits(out.logits[0]).float()

@@ -75,8 +75,8 @@ class Readout:
         return held_logits(self._head(rows if self._norm is None else self._norm(rows)))
 
     def holds(self, rows: Float[Tensor, "row d_model"]) -> bool:
-        """Whether the model's precision holds the logits of these rows, as those of the longest of them say: changes may make a
-        stream so long that its norm overflows, or leave the norm out that makes it short."""
+        """Whether the model's precision holds the logits of these rows, as those of the longest of them say: changes
+        may make a stream so long that its norm overflows, or leave the norm out that makes it short."""
         longest = torch.linalg.vector_norm(rows, dim=-1, dtype=torch.double).argmax()
         return readable(self.logits(rows[longest, None]).float())
 

@@ -29,8 +29,8 @@ MEASURES = (
 
 
 class Vocabulary:
-    """One model's embedding table [vocab d_model] and, where positions are learned, its position table. Of tables in half
-    precision cosines are worked out in float32."""
+    """One model's embedding table [vocab d_model] and, where positions are learned, its position table. Cosines
+    of rows in half precision are worked out in float32."""
 
     def __init__(
         self, table: Float[Tensor, "vocab d_model"], positions: Float[Tensor, "max_pos d_model"] | None

@@ -183,8 +183,8 @@ def changed(values: Float[Tensor, "text ..."], site: str, layer: int | None = No
 
 
 def _held(values: Tensor, layer: int | None) -> Tensor:
-    """The values. Refused where their precision does not hold them: whatever stands in their place further on, nothing that is
-    shown of the layer would be the model's."""
+    """The values. Refused where their precision does not hold them: whatever stands in their place further on, nothing
+    that is shown of the layer would be the model's."""
     if not bool(values.isfinite().all()):
         raise Refused(_OVERFLOWN, precision=named(values.dtype), layer=0 if layer is None else layer)
     return values

@@ -33,8 +33,8 @@ def widened(numbers: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 
 def as_read_by(module: nn.Module, numbers: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Numbers in the precision of a module's weights, which is the one that it reads. What it gave in half precision and
-    `widened` has widened comes back as it was."""
+    """Numbers in the precision of a module's weights, which is the one that it reads: what was given in half precision,
+    and widened, as it was."""
     given = next((weight.dtype for weight in module.parameters() if weight.is_floating_point()), numbers.dtype)
     return numbers.to(given) if given in HALVES else numbers
 
