@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from anatomy.interventions import Change
 from anatomy.request import Intervention
 from anatomy.view import View
 from models.local.engine import LocalEngine
@@ -29,8 +30,8 @@ CLAIMED = re.compile("below 10⁻[⁴-⁹]")
 
 def shown(panel: Panel, engine: LocalEngine, interventions: tuple[Intervention, ...]) -> tuple[PanelAnswer, set[str]]:
     """The panel's answer, and the sites that hold something else than numbers."""
-    view = View(text=TEXT, layer=1, head=1)
-    run = view.run(engine.spec).intervened(*interventions)
+    view = View(text=TEXT, layer=1, head=1, changes=tuple(map(Change, interventions))).second
+    run = view.run(engine.spec)
     fitted = view.fit(engine.spec, engine.run(run).tokens)
     trace = engine.run(run, (*panel.needs(engine.spec, fitted), *panel.later(engine.spec, fitted)))
     floats = {want: array for want, array in trace.arrays.items() if array.dtype.kind == "f"}
