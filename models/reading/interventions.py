@@ -37,11 +37,12 @@ from anatomy.refused import Refused
 from anatomy.request import Intervention
 from models.reading.attended import Attended
 from models.reading.operations import ChangedWeights, Made
+from models.reading.precision import named
 
 _BEFORE, _MIDDLE, _AFTER = "resid_pre", "resid_mid", "resid_post"
 _WRITES = ("attn_out", "ffn_out")
 _OVERFLOWN = N_(
-    "With these changes the numbers of the run become too large for float32, in layer {layer}: change less, or at "
+    "With these changes the numbers of the run become too large for {precision}, in layer {layer}: change less, or at "
     "fewer places."
 )
 _SKIPS = {_MIDDLE: ATTENTION_SKIP, _AFTER: FFN_SKIP}  # what the stream is a sum by
@@ -182,10 +183,10 @@ def changed(values: Float[Tensor, "text ..."], site: str, layer: int | None = No
 
 
 def _held(values: Tensor, layer: int | None) -> Tensor:
-    """The values. Refused where float32 does not hold them: whatever stands in their place further on, nothing that is
-    shown of the layer would be the model's."""
+    """The values. Refused where their precision does not hold them: whatever stands in their place further on, nothing
+    that is shown of the layer would be the model's."""
     if not bool(values.isfinite().all()):
-        raise Refused(_OVERFLOWN, layer=0 if layer is None else layer)
+        raise Refused(_OVERFLOWN, precision=named(values.dtype), layer=0 if layer is None else layer)
     return values
 
 
