@@ -104,7 +104,10 @@ def test_only_the_catalog_s_own_model_is_shown_as_it_was_recorded(monkeypatch: p
 
 def test_a_server_is_told_at_once_of_adapters_that_it_cannot_name(monkeypatch: pytest.MonkeyPatch) -> None:
     host.models.clear()
-    for given, said in ((["--adapter"], "stands without a folder"), (["--adapter", "my poems"], "“my poems” cannot be")):
+    for given, said in (
+        (["--adapter"], "stands without a folder"),
+        (["--adapter", "my poems"], "“my poems” cannot be"),
+    ):
         monkeypatch.setattr("sys.argv", ["app.py", *given])
         with pytest.raises(Refused, match=said):
             host.models()
