@@ -10,13 +10,11 @@ from anatomy import variants
 from anatomy.language import N_
 from anatomy.refused import Refused
 from anatomy.variants import Alteration
-from models import memory
 from models.connect import connect, folder_of
 from models.serving.queue import Queue
-from models.serving.store import Store, share
+from models.serving.store import Store, of_variants, share
 from ui.hosted import HostedModel
 
-SHARE = 3  # of the memory that the program may use, one in so many is for weights of variants
 MOST = 64  # variants that are remembered, most of them without their weights
 _RECORDED = N_("“{name}” is a recorded run: only a model can be altered.")
 _UNKNOWN = N_("This server has no model {name}.")
@@ -126,7 +124,7 @@ class Models(Mapping[str, HostedModel]):
 
     def make_room(self, wanted: HostedVariant) -> None:
         """Let go of variants, used longest ago first, until the weights of this one fit beside those of the others."""
-        room = memory.limit() // SHARE - wanted.nbytes
+        room = of_variants() - wanted.nbytes
         with self._lock:
             others = [name for name, made in self._made.items() if made is not wanted and made.live]
             taken = sum(self._made[name].nbytes for name in others)

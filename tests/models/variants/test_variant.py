@@ -2,11 +2,15 @@
 and all that comes out as it was is the base's own."""
 
 import gc
+import json
+from pathlib import Path
 from weakref import ref
 
 import numpy as np
 import pytest
 import torch
+from peft import PeftModel
+from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -17,10 +21,12 @@ from anatomy.variants import Alteration, in_every_run, new_bytes, read
 from models import memory
 from models.engine import Cancelled
 from models.families import family_of
+from models.loaded.halves import in_half
 from models.local.engine import LocalEngine
 from models.local.load import variant
 from models.variants.alike import alike
 from models.variants.altered import altered
+from tests.models.adapters import write_adapter
 from tests.models.parity import parity, too_large
 from tests.models.reference import Plain
 from tests.models.tiny import MODELS, TEXT, ByteTokenizer, new_tiny_engine, run_of, tiny_engine, tiny_model
@@ -268,3 +274,56 @@ def test_matrices_that_are_the_bases_own_multiply_by_its_packed_copies() -> None
     want = Want("resid_post", 2)
     np.testing.assert_array_equal(same.run(run_of(same), [want])[want], base.run(run_of(base), [want])[want])
     assert _shared_packing(base, other.model)["layers"] == packed.AS_LOADED
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
+def test_an_adapter_is_what_it_was_beside_the_weights(kind: str, tmp_path: Path) -> None:
+    folder = write_adapter(tmp_path / "poems", tiny_model(kind), rank=2, seed=1)
+    base = tiny_engine(kind)
+    engine = made(base, f"lora={folder}")
+    model = PeftModel.from_pretrained(tiny_model(kind), str(folder)).eval()
+    with torch.inference_mode():
+        expected = model(input_ids=torch.tensor([list(TEXT.encode())])).logits[0, 6].numpy()
+    logits = engine.run(run_of(engine), [Want("logits", pos=6)])[Want("logits", pos=6)]
+    assert np.abs(logits - expected).max() <= 1e-5 * np.abs(expected).max()
+    own = base.run(run_of(base), [Want("logits", pos=6)])[Want("logits", pos=6)]
+    assert np.abs(logits - own).max() > 1e-2 * np.abs(expected).max()
+    assert engine.broken == {}
+    assert engine.spec.revision.startswith(f"{base.spec.revision}+")
+
+
+@pytest.mark.parametrize("settings", [{"scale": 0.0}, {"rank": 0}])
+def test_an_adapter_that_was_never_trained_differs_by_exactly_0(tmp_path: Path, settings: dict[str, float]) -> None:
+    folder = tmp_path / "new"
+    write_adapter(folder, tiny_model("llama"), scale=0.0)
+    if "rank" in settings:
+        config = json.loads((folder / "adapter_config.json").read_text())
+        (folder / "adapter_config.json").write_text(json.dumps(config | {"r": 0}))
+        save_file({}, folder / "adapter_model.safetensors")
+    base = tiny_engine("llama")
+    engine = made(base, f"lora={folder}")
+    want = Want("resid_post", 2)
+    np.testing.assert_array_equal(engine.run(run_of(engine), [want])[want], base.run(run_of(base), [want])[want])
+    assert _own_bytes(engine, base) == 0
+
+
+def test_an_adapter_of_the_embedding_alone_leaves_a_tied_output_layer_as_it_was(tmp_path: Path) -> None:
+    folder = write_adapter(tmp_path / "words", tiny_model("gpt2"), target_modules=["wte"], fan_in_fan_out=False)
+    base = tiny_engine("gpt2")
+    model = made(base, f"lora={folder}").model
+    assert torch.equal(model.get_output_embeddings().weight, base.model.get_output_embeddings().weight)
+    assert not torch.equal(model.get_input_embeddings().weight, base.model.get_input_embeddings().weight)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "t5"])
+def test_half_precision_is_the_librarys_own(kind: str, precision: str) -> None:
+    """The same as what the library loads in that precision: tests/models/local/test_halves.py holds that to it."""
+    engine = made(tiny_engine(kind), precision)
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    expected = dict(in_half(tiny_model(kind), dtype).named_parameters())
+    own = dict(engine.model.named_parameters())
+    assert own.keys() == expected.keys()
+    assert all(torch.equal(own[name], expected[name]) and own[name].dtype == expected[name].dtype for name in own)
+    assert engine.spec.dtype == str(dtype).removeprefix("torch.")
+    assert engine.broken == {}
