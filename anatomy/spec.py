@@ -8,7 +8,7 @@ from typing import Literal
 from anatomy.facts import Doubt
 from anatomy.refused import Sentence
 from anatomy.request import Intervention, Run
-from anatomy.variants import Alteration, in_every_run
+from anatomy.variants import Alteration, alike, in_every_run
 
 
 @dataclass(frozen=True)
@@ -217,6 +217,11 @@ class ModelSpec:
         """What is changed in this run besides what is in all of the model's."""
         built = self.built
         return run.interventions[len(built) :] if run.interventions[: len(built)] == built else run.interventions
+
+    def alike(self, other: "ModelSpec") -> bool:
+        """Whether the two are one model or variants of one: layers, heads and tokens of the one are those of the other."""
+        revisions = {spec.revision.partition("+")[0] for spec in (self, other)}  # behind it: of adapters
+        return alike(self.name, other.name) and len(revisions) == 1
 
     def stack(self, name: str | None = None) -> Stack:
         """The stack of that name; the last one when None. KeyError for a stack that the model does not have."""

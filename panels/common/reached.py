@@ -54,10 +54,10 @@ def remark(spec: ModelSpec, view: Fitted, wants: Iterable[Want]) -> str:
     looking where it looked when its output is changed, what is counted before dropout, and where a part of the
     architecture is another one than the sentence takes for granted. "" where nothing is. wants: what the panel
     reads."""
-    if view.changed is None:
+    made = view.run(spec).interventions
+    if not made:
         return ""
     asked = tuple(wants)
-    made = view.changed.interventions
     says = (_counted, _skipping, _dropping), (_looking, _alike, _at_once), (_left_out, _swapped, _shuffled)
     return " ".join(
         (

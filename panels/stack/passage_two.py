@@ -31,7 +31,7 @@ def beside(a: Way, b: Way, alignment: Alignment) -> PassageOfTwo:
     a, b       what the panel read of the first run and of the second
     alignment  of their tokens
     """
-    one_model = a.spec.id == b.spec.id
+    one_model = a.spec.alike(b.spec)
     if a.tops is None or b.tops is None:
         parts = [_Part(lines, _none(way)) for way, lines in zip((a, b), _first_lines(a, b, alignment), strict=True)]
         drawn = draw(_shown(a, None, parts[0])), draw(_shown(b, None, parts[1]))
@@ -86,7 +86,7 @@ def _parts(a: Way, b: Way, of_a: Tops, of_b: Tops, alignment: Alignment) -> tupl
         lines = _with_partners(set(lines_a), set(lines_b), alignment)
         if len(lines[0]) + len(set(lines[1]) - set(alignment.in_a)) <= WHOLE:
             break
-    if a.spec.id != b.spec.id:
+    if not a.spec.alike(b.spec):
         return _Part(lines[0], way_a), _Part(lines[1], way_b)
     ours &= way_a | _seen(way_b, alignment.in_b, len(a.tokens))
     theirs &= way_b | _seen(way_a, alignment.in_a, len(b.tokens))
