@@ -219,7 +219,7 @@ class ModelSpec:
         return run.interventions[len(built) :] if run.interventions[: len(built)] == built else run.interventions
 
     def alike(self, other: "ModelSpec") -> bool:
-        """Whether the two are one model or variants of one: layers, heads and tokens of the one are those of the other."""
+        """Whether the two are one model or variants of one: the same layers, heads and tokens."""
         revisions = {spec.revision.partition("+")[0] for spec in (self, other)}  # behind it: of adapters
         return alike(self.name, other.name) and len(revisions) == 1
 

@@ -255,7 +255,15 @@ TERMS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (N_("multiply-add"), (), N_("One multiplication with the addition that follows: counted as two operations.")),
     (N_("float32"), (), N_("Numbers of 32 bits with about 7 decimal digits.")),
     (N_("bfloat16"), (), N_("Numbers of 16 bits with the range of float32 and about 2 to 3 decimal digits.")),
+    (N_("float16"), (), N_("Numbers of 16 bits with about 3 decimal digits, none of them above 65,504.")),
     (N_("quantization"), (), N_("Storing weights in fewer bits, a scale for each block of them beside.")),
+    (N_("pruning"), (N_("pruned"),), N_("Setting weights to 0, here those of a matrix that are nearest to it.")),
+    (
+        N_("adapter"),
+        (N_("LoRA"),),
+        N_("A few trained numbers that change a model's weights: LoRA adds the product of two narrow matrices."),
+    ),
+    (N_("variant"), (), N_("The same model, changed: with fewer bits, untrained, without a part.")),
     (
         N_("tensor parallelism"),
         (),

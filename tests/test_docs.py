@@ -10,6 +10,7 @@ import pytest
 
 import stagelight
 from anatomy.interventions import OPS, PLACES, Place
+from anatomy.variants import KINDS
 from tests.test_rooms import DIVIDED, ROOMS, ROOT
 
 ARCHITECTURE = "docs/architecture.md"
@@ -151,6 +152,12 @@ def _layers(place: Place) -> str:
     if not place.layered:
         return "none"
     return "one, or none for every layer" if place.of_all else "one"
+
+
+def test_the_guide_lists_every_alteration_of_a_variant() -> None:
+    rows = _table(text_of("docs/python.md"), "alteration")[2:]
+    named = [re.split(r"[=`]", word.strip("`"))[0] for row in rows for word in row[0].split()]
+    assert named == list(KINDS)
 
 
 def test_the_guide_explains_every_operation() -> None:
