@@ -12,9 +12,9 @@ from anatomy.refused import Refused
 from anatomy.request import Intervention
 from anatomy.spec import LearnedPositions, ModelSpec, RelativeBias, Rope
 
-SEEDED = ("noise", "shuffle")
+SEEDED = ("noise", "dropout", "shuffle")
 _ONE_OF = ("head", "kv", "neuron")
-_MORE_OR_LESS = ("scale", "add", "noise")
+_MORE_OR_LESS = ("scale", "add", "noise", "dropout")
 
 
 def check(interventions: Iterable[Intervention], spec: ModelSpec, tokens: int) -> None:
@@ -106,6 +106,12 @@ def _number(intervention: Intervention) -> None:
         raise Refused(template, most=Count(MOST_AMOUNT))
     if amount and op not in _MORE_OR_LESS:
         raise Refused(N_("“{op}” is never more or less: leave the amount out."), op=op)
+    if op == "dropout" and not 0 <= amount < 1:
+        template = N_(
+            "The amount of dropout is the probability that a number is set to 0: say 0 or more and less than 1, not "
+            "{amount}."
+        )
+        raise Refused(template, amount=f"{amount:.12g}")
     if seed and op not in SEEDED:
         raise Refused(N_("“{op}” draws no random numbers: leave the seed out."), op=op)
     if not 0 <= seed < MOST_AMOUNT:

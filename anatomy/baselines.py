@@ -24,8 +24,8 @@ class Control:
 
     made    the intervention
     kind    head, kv, neuron: others of the same layer, or of every layer. layer: the same part of other layers. swap:
-            two other layers as far apart. random: directions drawn at random, as long. seed: other noise, or another
-            order. itself: the run is patched into itself. same: nothing else does
+            two other layers as far apart. random: directions drawn at random, as long. seed: other noise, others
+            dropped, or another order. itself: the run is patched into itself. same: nothing else does
     others  which, one per run: numbers of heads, neurons or layers (of two the first that is swapped), or seeds
     """
 

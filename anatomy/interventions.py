@@ -17,8 +17,9 @@ POSITIONS, MASK, LAYER, EMBEDDING = "positions", "mask", "layer", "embedding"
 ATTENTION_NORM, FFN_NORM, FINAL_NORM = "attn_norm", "ffn_norm", "final_norm"
 ATTENTION_SKIP, FFN_SKIP = "attn_skip", "ffn_skip"
 OPS: tuple[Op, ...] = get_args(Op)
-OF_VALUES: tuple[Op, ...] = ("zero", "mean", "scale", "add", "noise", "patch")
-_OF_WEIGHTS: tuple[Op, ...] = ("zero", "mean", "average", "scale", "noise", "patch")
+OF_VALUES: tuple[Op, ...] = ("zero", "mean", "scale", "add", "noise", "dropout", "patch")
+_OF_WEIGHTS: tuple[Op, ...] = ("zero", "mean", "average", "scale", "noise", "dropout", "patch")
+_REGULARIZING: tuple[Op, ...] = ("dropout",)  # in training, in every layer at once
 LONGEST = 8192  # characters of a link's list of changes
 MOST_AMOUNT = 1e9  # of any change, up or down: what a link holds is below it
 MOST = 32  # changes of one run that a link may hold
@@ -57,14 +58,14 @@ def _part(site: str, says: str, *ops: Op, layered: bool = True, of_all: tuple[Op
 PLACES: dict[str, Place] = {
     place.site: place
     for place in (
-        Place("pattern", N_("attention weights"), _OF_WEIGHTS, ("head", "kv"), of_all=("average",)),
+        Place("pattern", N_("attention weights"), _OF_WEIGHTS, ("head", "kv"), of_all=("average", *_REGULARIZING)),
         Place("q", N_("queries"), by=("head", "kv")),
         Place("k", N_("keys"), by=("kv",)),
         Place("v", N_("values"), by=("kv",)),
         Place("z", N_("head output (z)"), by=("head", "kv")),
-        Place("act", N_("neurons"), by=("neuron",)),
-        Place("attn_out", N_("what attention writes"), wide=True),
-        Place("ffn_out", N_("what the FFN writes"), wide=True),
+        Place("act", N_("neurons"), by=("neuron",), of_all=_REGULARIZING),
+        Place("attn_out", N_("what attention writes"), wide=True, of_all=_REGULARIZING),
+        Place("ffn_out", N_("what the FFN writes"), wide=True, of_all=_REGULARIZING),
         Place("resid_pre", N_("stream entering the layer"), wide=True),
         Place("resid_mid", N_("stream between attention and FFN"), wide=True),
         Place("resid_post", N_("stream leaving the layer"), wide=True),

@@ -55,7 +55,7 @@ def choice(rank: int) -> int:
     return -rank
 
 
-Op = Literal["zero", "mean", "scale", "add", "noise", "patch", "drop", "swap", "shuffle", "average"]
+Op = Literal["zero", "mean", "scale", "add", "noise", "dropout", "patch", "drop", "swap", "shuffle", "average"]
 
 
 @dataclass(frozen=True)
@@ -68,17 +68,19 @@ class Intervention:
              sources; of weights the same for every token that may be looked at. scale: `amount` times what stood there.
              add: `amount` times a direction; so many places further on. noise: normally distributed, at each token
              `amount` times as large (root mean square) as what stood there, of weights as spread as all of them; seed,
-             layer and site decide which. patch: what stands there in the source. drop: the part is left out, what
-             comes before it goes on to what comes after it. swap: two layers run in each other's place. shuffle: each
-             token is given the embedding of another one. average: heads weigh tokens as all of them do on average
+             layer and site decide which. dropout: each number is set to 0 with the probability `amount`, the others
+             are divided by 1 − `amount`, as in training; seed, layer and site decide which. patch: what stands there
+             in the source. drop: the part is left out, what comes before it goes on to what comes after it. swap: two
+             layers run in each other's place. shuffle: each token is given the embedding of another one. average:
+             heads weigh tokens as all of them do on average
     layer    which layer, by its place in the order in which they run; None for what is no layer's, and for all layers
-             where a part may be left out of all, or the heads of all averaged
+             where a part may be left out of all, the heads of all averaged, or numbers of all dropped
     head     one query head; None for all
     kv       one key/value head, or the query heads that read it; None for all
     neuron   one neuron; None for all
     pos      one position; None for all
     amount   how much, see `op`
-    seed     of noise, and of the order of embeddings that are shuffled
+    seed     of noise, of dropout, and of the order of embeddings that are shuffled
     token    the token that "add" goes towards: along its row of the output layer, times the median length of what
              stands there, over the tokens (the first of a text is often many times as long as all others)
     random   seed of a random direction that "add" goes along, in place of its own and as far; None for its own

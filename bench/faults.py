@@ -28,6 +28,7 @@ _MEASURES = ("tests/models/measures", "tests/models/local/test_parity.py")
 _MOVED = (*_MEASURES, "tests/models/loaded/test_projections.py")
 _BROKEN = ("tests/models/reading/test_parts.py",)
 _MEASURED_BROKEN = "tests/models/measures/test_broken_parts.py"
+_DROPPED = ("tests/models/reading/test_dropout.py",)
 _PASSAGE = tuple(f"tests/panels/stack/test_passage{part}.py" for part in ("", "_paths", "_words"))
 _DESCRIPTIONS = ("tests/viz/test_descriptions.py",)
 _FACTS = ("tests/models/identities/test_facts.py",)
@@ -211,6 +212,41 @@ FAULTS = (
         'if head is not None and any(made.intervention.op == "average" for made in self.changes):',
         "if head is not None and not self.changes:",
         (_MEASURED_BROKEN, "tests/models/reading/test_changes.py"),
+    ),
+    Fault(
+        "every layer drops the same numbers",
+        "models/reading/operations.py",
+        "return replace(self, intervention=replace(self.intervention, layer=layer))",
+        "return self",
+        _DROPPED,
+    ),
+    Fault(
+        "what dropout leaves is as large as before",
+        "models/reading/operations.py",
+        "torch.where(kept, values / (1 - amount), 0.0)",
+        "torch.where(kept, values, 0.0)",
+        _DROPPED,
+    ),
+    Fault(
+        "a longer text drops other weights of its beginning",
+        "models/reading/operations.py",
+        "random((src, heads)) >= of.amount for row in rows]",
+        "random((heads, src)).T >= of.amount for row in rows]",
+        _DROPPED,
+    ),
+    Fault(
+        "each block of rows drops the weights of the first",
+        "models/reading/operations.py",
+        "_drawing(of, of.seed, _DROPPED, row)",
+        "_drawing(of, of.seed, _DROPPED, row % 64)",
+        _DROPPED,
+    ),
+    Fault(
+        "dropout follows the noise of the same seed",
+        "models/reading/operations.py",
+        "_drawing(of, of.seed, _DROPPED).random",
+        "_drawing(of, of.seed).random",
+        _DROPPED,
     ),
     Fault(
         "what a part adds is divided by a norm that is left out",

@@ -4,10 +4,11 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from models.checkpoints.adapters import adapters, folder_of
 from models.checkpoints.address import is_path
 from models.engine import Engine, Report
 
-__all__ = ["connect", "is_path", "uncollected"]
+__all__ = ["adapters", "connect", "folder_of", "is_path", "uncollected"]
 
 
 def connect(address: str, report: Report | None = None, cancelled: Callable[[], bool] | None = None) -> Engine:

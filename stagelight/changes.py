@@ -10,7 +10,8 @@ from anatomy.spec import ModelSpec
 from panels.choices import shown
 from stagelight import given
 
-_AMOUNTS = {"add": 1.0, "noise": 1.0}  # where none is given
+# Where none is given; of dropout that of Vaswani et al. 2017, sec. 5.4.
+_AMOUNTS = {"add": 1.0, "noise": 1.0, "dropout": 0.1}
 
 
 def at(places: Mapping[str, Any], spec: ModelSpec, tokens: int) -> dict[str, int | None]:
@@ -42,7 +43,7 @@ def amount_of(op: str, amount: Any) -> float:
 
 
 def seed_of(op: str, seed: Any) -> int:
-    """The seed of noise, or of the order in which rows are shuffled."""
+    """The seed of noise, of dropout, or of the order in which rows are shuffled."""
     if seed is None:
         return 0
     number = given.whole_number(seed)

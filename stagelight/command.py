@@ -1,13 +1,15 @@
 """The command line: `stagelight run` starts the page, `stagelight models` lists and fetches checkpoints."""
 
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import chdir, execv
 from os import name as _system
 from pathlib import Path
 from subprocess import call
 from sys import argv, executable
 
+from anatomy.refused import Refused
+from models.connect import adapters
 from stagelight.version import __version__
 
 ROOT = Path(__file__).parent.parent
@@ -30,15 +32,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="Whatever else is given is handed to `streamlit run`: stagelight run --server.port 8600",
     )
     run.add_argument("--model", action="append", default=[], metavar="ADDRESS", help="a model; may be repeated")
+    run.add_argument("--adapter", action="append", default=[], metavar="NAME=FOLDER", help=_ADAPTER)
     commands.add_parser("models", help="the checkpoints that the catalog has; `models fetch NAME` fetches one")
     asked, rest = parser.parse_known_args(given)
-    return _serve(asked.model, rest)
+    try:
+        found = adapters(given)
+    except Refused as refused:
+        run.error(str(refused))
+    return _serve(asked.model, found, rest)
 
 
-def _serve(models: Sequence[str], options: Sequence[str]) -> int:
+_ADAPTER = "a LoRA adapter's folder, which models open with as MODEL~lora=NAME; may be repeated"
+
+
+def _serve(models: Sequence[str], added: Mapping[str, Path], options: Sequence[str]) -> int:
     """Streamlit's server on the page of this checkout, in place of this process where the system can. options: for
-    `streamlit run`; paths among the models' addresses are those of the folder that it is started from."""
+    `streamlit run`; paths among the models' addresses are those of the folder that it is started from.
+
+    added  the adapters by name
+    """
     after = [word for model in models for word in ("--model", _absolute(model))]
+    after += [word for name, folder in added.items() for word in ("--adapter", f"{name}={folder}")]
     command = [executable, "-m", "streamlit", "run", "app.py", *options, *(["--", *after] if after else [])]
     chdir(ROOT)
     if _system == "posix":

@@ -181,18 +181,21 @@ class Run:
         `run.change("layer", "swap", layer=3, other=4)` the one in which two layers run in each other's place.
 
         site     where: a key of `anatomy.interventions.PLACES`, which says what can be done there
-        op       what: "zero", "mean", "scale", "add", "noise" or "patch" of values; "drop", "swap", "shuffle" or
-                 "average" of the architecture's parts, as `anatomy.request.Intervention` has them
+        op       what: "zero", "mean", "scale", "add", "noise", "dropout" or "patch" of values; "drop", "swap",
+                 "shuffle" or "average" of the architecture's parts, as `anatomy.request.Intervention` has them
         layer    which layer, by its place in the order in which they run; of all that is numbered here, below 0 from
                  the end. Not said for what is no part of one layer ("positions", "mask", "final_norm", "embedding");
-                 None for every layer where a norm or a skip connection is dropped or the heads are averaged
+                 None for every layer where a norm or a skip connection is dropped, the heads are averaged, or
+                 "dropout" is done to "pattern", "act", "attn_out" or "ffn_out"
         other    the layer that is swapped with it
         head     one query head; None for all
         kv       one key/value head, or the query heads that read it; None for all
         neuron   one neuron; None for all
         pos      one position; None for all
-        amount   of scale how many times as much, which has to be said; of add and noise 1 where it is not said
-        seed     of noise, and of the order in which the embedding's rows are shuffled; 0 where it is not said
+        amount   of scale how many times as much, which has to be said; of add and noise 1 where it is not said;
+                 of dropout the probability that a number is set to 0, 0.1 where it is not said
+        seed     of noise, of dropout, and of the order in which the embedding's rows are shuffled; 0 where it is not
+                 said
         towards  what add goes towards: a token, as its id or as a text of which the first token is taken, or the mean
                  of another run
         random   seed of a random direction that add goes along in place of its own, as far: what it is held against

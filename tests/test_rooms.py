@@ -41,6 +41,7 @@ models       |                                                          |
 .reading     | .families .progress                                      | TORCH
 .loaded      | .measure .memory .reading .families .progress .checkpoints | TORCH safetensors
 .measures    | .measure .loaded .reading .progress                      | TORCH
+.variants    | .memory .progress .checkpoints .families .loaded         | TORCH peft
 .identities  | .measure .measures .loaded .reading                      | TORCH
 .serving     | .engine .lru .memory                                     | ARRAYS
 .local       | .engine .measure .progress .lru .memory INSIDE           | TORCH
@@ -55,7 +56,7 @@ SHORT = {
     "TORCH": "numpy jaxtyping torch transformers",
     "FILES": "filelock gguf huggingface_hub platformdirs safetensors tokenizers tqdm",
     "CHECKED": ".checkpoints .connect .serving .__main__",
-    "INSIDE": ".checkpoints .text .families .reading .loaded .measures .identities",
+    "INSIDE": ".checkpoints .text .families .reading .loaded .measures .identities .variants",
 }
 
 

@@ -458,6 +458,27 @@ def test_the_command_starts_the_page_in_its_own_place(monkeypatch, tmp_path):
     assert full == [*plain, "--server.port", "8600", "--", "--model", "a", "--model", str(tmp_path / "b")]
 
 
+def test_the_command_hands_adapters_on_by_name_and_whole_path(monkeypatch, tmp_path, capsys):
+    calls = []
+    monkeypatch.setattr(stagelight.command, "chdir", lambda folder: None)
+    monkeypatch.setattr(stagelight.command, "execv", lambda program, command: calls.append(command[5:]))
+    monkeypatch.setattr(stagelight.command, "call", lambda command: 0)
+    monkeypatch.setenv("STAGELIGHT_ADAPTERS", "other")
+    monkeypatch.chdir(tmp_path)
+    stagelight.main(["run", "--adapter", "runs/poems", "--model", "a", "--adapter=law=./v2", "--server.port", "8600"])
+    stagelight.main(["run"])
+    poems, law, other = (f"{name}={tmp_path / path}" for name, path in
+                         (("poems", "runs/poems"), ("law", "v2"), ("other", "other")))  # fmt: skip
+    assert calls == [
+        ["--server.port", "8600", "--", "--model", "a", "--adapter", poems, "--adapter", law],
+        ["--", "--adapter", other],
+    ]
+    with pytest.raises(SystemExit):
+        stagelight.main(["run", "--adapter", "my poems"])
+    assert "“my poems” cannot be the name of an adapter" in capsys.readouterr().err
+    assert len(calls) == 2
+
+
 def test_the_help_says_where_other_options_go(capsys):
     with pytest.raises(SystemExit):
         stagelight.main(["run", "--help"])

@@ -144,6 +144,8 @@ def test_an_amount_that_is_not_said_is_1_where_that_makes_sense(run):
     assert (add.amount, add.token) == (1.0, ord("c"))
     assert (noise.amount, noise.seed) == (1.0, 3)
     assert (loud.amount, loud.seed, type(loud.amount)) == (0.5, 0, float)
+    (dropped,) = run.change("ffn_out", "dropout", seed=3).question.interventions
+    assert (dropped.layer, dropped.amount, dropped.seed) == (None, 0.1, 3)
     for seed, taken in ((None, 0), (np.int64(7), 7)):
         (shuffle,) = run.change("embedding", "shuffle", seed=seed).question.interventions
         assert (shuffle.amount, shuffle.seed, type(shuffle.seed)) == (0.0, taken, int)
@@ -199,6 +201,8 @@ def test_a_patch_of_the_whole_stream_gives_the_other_runs_answer(run):
         (("z", "mean", {"layer": 1, "texts": ["a"] * 9}), "A mean is taken over at most 8 texts."),
         (("z", "mean", {"layer": 1, "texts": [""]}), "There is no text to run"),
         (("z", "noise", {"layer": 1, "seed": -1}), "A seed is a whole number from 0 to 999,999,999."),
+        (("z", "dropout", {"amount": 0.1}), "Say in which layer “z” is to be changed: tiny-llama has layers 0 to 2."),
+        (("ffn_out", "dropout", {"amount": 1}), "say 0 or more and less than 1, not 1."),
         (("z", "scale", {"layer": 1, "amount": float("inf")}), "The amount of a change has to be a number"),
         ((POSITIONS, "add", {"layer": 1}), "“positions” is no part of one layer: leave layer 1 out of the change."),
         (("mask", "drop", {"layer": -1}), "“mask” is no part of one layer: leave layer 2 out of the change."),
@@ -389,6 +393,7 @@ def test_the_printed_program_has_every_kind_of_change_and_choice(run, monkeypatc
         .change("resid_mid", "add", layer=0, towards=run.model("other"), pos=3)
         .change("attn_out", "mean", layer=0, texts=["one", "the \"other\"\n"])
         .change("act", "noise", layer=1, neuron=3, amount=0.1, seed=12)
+        .change("ffn_out", "dropout", amount=0.05, seed=2)
         .change("resid_mid", "add", layer=1, towards=65, random=7)
         .change("k", "scale", layer=2, kv=1, amount=2)
         .change("layer", "swap", layer=0, other=2)

@@ -23,6 +23,7 @@ OPS: dict[Op, str] = {
     "scale": N_("multiply"),
     "add": N_("add a direction"),
     "noise": N_("add noise"),
+    "dropout": N_("drop at random"),
     "patch": N_("take from run A"),
     "drop": N_("leave out"),
     "swap": N_("swap"),
@@ -30,17 +31,31 @@ OPS: dict[Op, str] = {
     "average": N_("average over the heads"),
 }
 OF_POSITIONS: dict[Op, str] = {"zero": N_("all at position 0"), "add": N_("move on")}
-AMOUNTS: dict[Op, tuple[str, float]] = {
-    "scale": (N_("Times"), 2.0),
-    "add": (N_("How much"), 1.0),
-    "noise": (N_("Standard deviations"), 1.0),
-}
 ALL, ONE = "all", "one"
 TOKEN, TEXT = "token", "text"
 TOWARDS = {TOKEN: N_("a token"), TEXT: N_("another text")}
 _LARGEST = int(MOST_AMOUNT) - 1  # number that a field takes
 _MOST_WORDS, _MOST_TEXT = 200, 2_000  # characters
 Part = tuple[str, int] | None
+
+
+@dataclass(frozen=True)
+class Amount:
+    """The field for how much: its label, the number that it begins with, and what it goes from, to, and by."""
+
+    label: str
+    begin: float
+    least: float = -float(_LARGEST)
+    most: float = float(_LARGEST)
+    step: float = 0.5
+
+
+AMOUNTS: dict[Op, Amount] = {
+    "scale": Amount(N_("Times"), 2.0),
+    "add": Amount(N_("How much"), 1.0),
+    "noise": Amount(N_("Standard deviations"), 1.0),
+    "dropout": Amount(N_("Probability"), 0.1, 0.0, 0.99, 0.05),
+}
 
 
 @dataclass(frozen=True)
@@ -218,12 +233,13 @@ def _how(asked: Asked, place: Place) -> None:
 
 
 def _amount(asked: Asked, place: Place) -> None:
-    label, begin = AMOUNTS[asked.op]
+    field = AMOUNTS[asked.op]
     key = asked.key(f"amount.{asked.op}.{place.site == POSITIONS}")
     if place.site == POSITIONS:
         st.number_input(_("Positions"), -_LARGEST, _LARGEST, 1, step=1, key=key, width=140)
     else:
-        st.number_input(_(label), -float(_LARGEST), float(_LARGEST), begin, step=0.5, format="%g", key=key, width=140)
+        least, most, label = field.least, field.most, _(field.label)
+        st.number_input(label, least, most, field.begin, step=field.step, format="%g", key=key, width=140)
 
 
 def _ways(asked: Asked) -> None:
@@ -269,7 +285,7 @@ def read(asked: Asked) -> Intervention:
 def _read_amount(asked: Asked, place: Place) -> float:
     if asked.op not in AMOUNTS:
         return 0.0
-    amount = asked.value(f"amount.{asked.op}.{place.site == POSITIONS}", AMOUNTS[asked.op][1])
+    amount = asked.value(f"amount.{asked.op}.{place.site == POSITIONS}", AMOUNTS[asked.op].begin)
     if amount is None:
         raise Refused(N_("Say how much, as a number."))
     return float(amount)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from anatomy.refused import Refused
 from anatomy.view import DEFAULT_MODEL
-from models.connect import connect
+from models.connect import adapters, connect
 from models.engine import Engine
 from models.serving.queue import Queue
 from models.serving.recorded import FIRST_VIEW
@@ -25,14 +25,16 @@ _LOG = logging.getLogger(__name__)
 @st.cache_resource(show_spinner=False)
 def models() -> Models:
     """This server's models by the name that stands in links, and variants of them; the first one is shown when a link
-    names none. Refused where whoever started the server has named none behind `--model`."""
+    names none. Refused where whoever started the server has named none behind `--model`, or adapters otherwise than
+    they are named."""
+    given = adapters()
     hosted = named(addresses(sys.argv[1:], os.environ.get(VARIABLE, "")))
     queue = Queue()
     own = {
         shown: HostedModel(address, _recording() if address == f"local:{DEFAULT_MODEL}" else None, queue, len(hosted))
         for shown, address in hosted.items()
     }
-    return Models(own, queue)
+    return Models(own, queue, given)
 
 
 def titled(name: str) -> str:

@@ -3,20 +3,19 @@ room."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from threading import RLock
 
 from anatomy import variants
 from anatomy.language import N_
 from anatomy.refused import Refused
 from anatomy.variants import Alteration
-from models import memory
-from models.connect import connect
+from models.connect import connect, folder_of
 from models.engine import Report
 from models.serving.queue import Queue
-from models.serving.store import Store, share
+from models.serving.store import Store, of_variants, share
 from ui.hosted import HostedModel
 
-SHARE = 3  # of the memory that the program may use, one in so many is for weights of variants
 AT_ONCE = 4  # variants that are there at the same time; what they have answered takes as much memory as a model's
 MOST = 64  # variants that are remembered, most of them without their weights
 _RECORDED = N_("“{name}” is a recorded run: only a model can be altered.")
@@ -69,9 +68,9 @@ class HostedVariant(HostedModel):
     def _opened(self) -> Store:
         self._base.wait()
         about = ("variant", self.address)
-        return self._queue.ask(about, frozenset(), self._made, later=True, watch=self._report)
+        return self._queue.ask(about, frozenset(), self._make, later=True, watch=self._report)
 
-    def _made(self, report: Report, cancelled: Callable[[], bool]) -> Store:
+    def _make(self, report: Report, cancelled: Callable[[], bool]) -> Store:
         """In the queue's worker, so that one is there, and counts, before the next one is made."""
         self._variants.make_room(self)
         engine = connect(self.address, report, cancelled)
@@ -83,8 +82,11 @@ class Models(Mapping[str, HostedModel]):
     """A server's models by the name that stands in links. Whoever goes through them finds those that it was started
     with; asked for the name of a variant of one, there is that variant, too."""
 
-    def __init__(self, own: Mapping[str, HostedModel], queue: Queue) -> None:
-        self._own, self._queue = dict(own), queue
+    def __init__(
+        self, own: Mapping[str, HostedModel], queue: Queue, adapters: Mapping[str, Path] | None = None
+    ) -> None:
+        """adapters: those that the server was started with, name → folder."""
+        self._own, self._queue, self._adapters = dict(own), queue, dict(adapters or {})
         self._made: OrderedDict[str, HostedVariant] = OrderedDict()
         self._lock = RLock()
 
@@ -137,6 +139,9 @@ class Models(Mapping[str, HostedModel]):
         if base is None:
             raise Refused(_UNKNOWN, name=name[:40])
         _model, alterations = variants.read(f"m{name[len(base) :]}")
+        for one in alterations:
+            if one.kind == "lora":
+                folder_of(one.value, paths=False, known=self._adapters)
         if self._own[base].address.startswith("recorded:"):
             raise Refused(_RECORDED, name=base)
         return base, alterations
@@ -144,7 +149,7 @@ class Models(Mapping[str, HostedModel]):
     @property
     def adapters(self) -> tuple[str, ...]:
         """The names of the adapters that the server was started with."""
-        return ()
+        return tuple(self._adapters)
 
     def name_of(self, model: HostedModel) -> str:
         """What a model of this server is called. KeyError for one that it does not have."""
@@ -158,7 +163,7 @@ class Models(Mapping[str, HostedModel]):
     def make_room(self, wanted: HostedVariant) -> None:
         """Let go of variants, used longest ago first, until this one is not too many and its weights fit beside those
         of the others. What stands beside it on a page stays: the two would be made in turns without an end."""
-        room = memory.limit() // SHARE - wanted.nbytes
+        room = of_variants() - wanted.nbytes
         with self._lock:
             there = [made for made in self._made.values() if made is not wanted and made.live]
             taken, count = sum(made.nbytes for made in there), len(there)

@@ -15,6 +15,7 @@ _OPS_SAID: dict[Op, str] = {
     "scale": N_("× {amount}"),
     "add": N_("+ {amount} × a direction"),
     "noise": N_("+ noise {amount} × its size, seed {seed}"),
+    "dropout": N_("with dropout {amount}, seed {seed}"),
     "patch": N_("taken from the other run"),
     "drop": N_("left out"),
     "swap": N_("swapped with layer {other}"),
@@ -103,11 +104,14 @@ _AGAINST = {
     "head": N_("the same at other heads of layer {layer}: {others}"),
     "kv": N_("the same at other key/value heads of layer {layer}: {others}"),
     "neuron": N_("the same at other neurons of layer {layer}, drawn at random: {others}"),
+    "every head": N_("the same at other heads of every layer: {others}"),
     "every kv": N_("the same at other key/value heads of every layer: {others}"),
+    "every neuron": N_("the same at other neurons of every layer, drawn at random: {others}"),
     "layer": N_("the same in other layers: {others}"),
     "swap": N_("other layers as far apart, swapped: {others}"),
     "random": N_("directions drawn at random, as long: seeds {others}"),
-    "seed": N_("other noise of the same size: seeds {others}"),
+    "noise": N_("other noise of the same size: seeds {others}"),
+    "dropout": N_("the same dropout of other numbers: seeds {others}"),
     "shuffle": N_("rows shuffled into other orders: seeds {others}"),
     "itself": N_("B patched into itself instead, which changes nothing"),
 }
@@ -121,10 +125,10 @@ def held_against(baseline: Baseline) -> str:
 
 def _against(control: Control) -> str:
     made, kind = control.made, control.kind
-    if kind == "kv" and in_every_layer(made):
-        kind = "every kv"
-    if made.op == "shuffle":
-        kind = "shuffle"
+    if kind in ("head", "kv", "neuron") and in_every_layer(made):
+        kind = f"every {kind}"
+    if kind == "seed":
+        kind = made.op
     others = ", ".join(_numbered(control, number) for number in sorted(control.others))
     return _(_AGAINST[kind], layer=made.layer, others=others)
 

@@ -18,11 +18,12 @@ from torch import Tensor
 from anatomy import facts
 from anatomy.language import N_
 from anatomy.spec import RelativeBias, Rope
-from models.identities.identity import LOGIT_TOLERANCE, TOLERANCE, Identity, Sides, worst
+from models.identities.identity import TOLERANCE, Identity, Sides, tolerances, worst
 from models.identities.law import Law
 from models.loaded.generate import new_cache, step
 from models.loaded.model import LoadedModel
 from models.reading.layer_inputs import LayerInputs
+from models.reading.precision import widened
 from models.reading.recorder import ATTENDED, Sites
 
 NARROW = 4  # tokens in the window that is tried: less than the text has
@@ -67,7 +68,7 @@ def entering(loaded: LoadedModel, ids: Int[np.ndarray, " pos"], inputs: LayerInp
         if places is None
         else N_("embedding row + position row = stream entering the first layer")
     )
-    return Identity(name, _ROWS, sides.off, TOLERANCE, frozenset({facts.EMBEDDING}))
+    return Identity(name, _ROWS, sides.off, tolerances(loaded.spec).part, frozenset({facts.EMBEDDING}))
 
 
 def _score_sides(loaded: LoadedModel, layer: int, sites: Sites) -> Sides:
@@ -85,6 +86,7 @@ _SCORES = Law(
     vouches=frozenset(),
     sides=_score_sides,
     facts=frozenset({facts.SCALE}),
+    ours=True,
 )
 _BIASED = replace(_SCORES, name=N_("q·k × the stated factor + bias = score"), reads=_SCORES.reads | {"pos_bias"})
 
@@ -105,6 +107,7 @@ _SEEN = Law(
     vouches=frozenset(),
     sides=_seen_sides,
     facts=frozenset({facts.WINDOW}),
+    ours=True,
 )
 
 
@@ -211,6 +214,6 @@ def _cached(loaded: LoadedModel, ids: Int[np.ndarray, " pos"], logits: Float[Ten
         if first:
             step(loaded, given[:first], cache)
         cached = torch.cat([step(loaded, given[at, None], cache) for at in range(first, len(ids))])
-    error = Sides(cached, logits[first:].float()).off
+    error = Sides(cached, widened(logits[first:])).off
     name = N_("logits over kept keys and values = logits without them")
-    return Identity(name, frozenset({"cache_gap"}), error, LOGIT_TOLERANCE, frozenset({facts.CACHE}))
+    return Identity(name, frozenset({"cache_gap"}), error, tolerances(loaded.spec).logits, frozenset({facts.CACHE}))

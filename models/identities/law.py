@@ -10,10 +10,14 @@ from models.reading.recorder import Sites
 
 @dataclass(frozen=True)
 class Law:
-    """An identity of one layer: the sites it compares, those and the facts that it vouches for, and its two sides."""
+    """An identity of one layer: the sites it compares, those and the facts that it vouches for, and its two sides.
+
+    ours  both sides are worked out in float32, whatever the precision of the model
+    """
 
     name: str
     reads: frozenset[str]
     vouches: frozenset[str]
     sides: Callable[[LoadedModel, int, Sites], Sides]
     facts: frozenset[str] = frozenset()
+    ours: bool = False

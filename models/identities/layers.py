@@ -16,7 +16,7 @@ from anatomy.language import N_
 from anatomy.sites import SITES
 from anatomy.spec import RelativeBias
 from models.identities import fact_laws
-from models.identities.identity import LOGIT_TOLERANCE, TOLERANCE, Identity, Sides, off, worst
+from models.identities.identity import Identity, Sides, off, tolerances, worst
 from models.identities.law import Law
 from models.loaded import norms as norms_of
 from models.loaded import readout, relative
@@ -24,6 +24,7 @@ from models.loaded.model import LoadedModel
 from models.measures.collect import STREAMS
 from models.measures.reductions import ATTENTION_REDUCED
 from models.reading.layer_inputs import LayerInputs
+from models.reading.precision import as_read_by
 from models.reading.recorder import ATTENDED, Sites
 
 
@@ -48,7 +49,11 @@ def _inside(loaded: LoadedModel, ids: Int[np.ndarray, " pos"]) -> tuple[list[Ide
 
     reads = frozenset().union(*(law.reads for law in laws))
     inputs = loaded.record(ids, dict.fromkeys(range(loaded.spec.layers), reads), visit)
-    return [Identity(law.name, law.vouches, worst(errors[law.name]), TOLERANCE, law.facts) for law in laws], inputs
+    may = tolerances(loaded.spec)
+    return [
+        Identity(law.name, law.vouches, worst(errors[law.name]), may.ours if law.ours else may.part, law.facts)
+        for law in laws
+    ], inputs
 
 
 def _replay(loaded: LoadedModel, inputs: LayerInputs) -> Identity:
@@ -60,14 +65,17 @@ def _replay(loaded: LoadedModel, inputs: LayerInputs) -> Identity:
 
     loaded.replay(inputs, dict.fromkeys(range(loaded.spec.layers), frozenset({"resid_mid"})), visit)
     inside = frozenset(site.name for site in SITES.values() if site.per_layer) - STREAMS - norms_of.SITES
-    return Identity(N_("a layer run again from its input = its output"), inside, worst(errors), TOLERANCE)
+    return Identity(
+        N_("a layer run again from its input = its output"), inside, worst(errors), tolerances(loaded.spec).part
+    )
 
 
 def _way_out(loaded: LoadedModel, inputs: LayerInputs, logits: Float[Tensor, "pos vocab"]) -> Identity:
     """The lens on the last stream is the model's own prediction, as its own forward pass gives it: these logits."""
     assert loaded.readout is not None, f"{loaded.spec.name} gives logits, so it has an output layer"
     error = off(loaded.readout.logits(inputs.stream(loaded.spec.layers)), logits)
-    return Identity(N_("final norm and head of the last stream = logits"), readout.SITES, error, LOGIT_TOLERANCE)
+    name = N_("final norm and head of the last stream = logits")
+    return Identity(name, readout.SITES, error, tolerances(loaded.spec).logits)
 
 
 def _laws(loaded: LoadedModel) -> tuple[Law, ...]:
@@ -75,7 +83,13 @@ def _laws(loaded: LoadedModel) -> tuple[Law, ...]:
     gated, after = loaded.spec.ffn.gated, loaded.spec.norm.place == "post"
     norms = loaded.family.norms if after else None
     return (
-        Law(N_("each row of attention sums to 1"), frozenset({ATTENDED}), frozenset({"pattern", "scores"}), _rows),
+        Law(
+            N_("each row of attention sums to 1"),
+            reads=frozenset({ATTENDED}),
+            vouches=frozenset({"pattern", "scores"}),
+            sides=_rows,
+            ours=True,
+        ),
         Law(
             N_("attention · values = z"),
             reads=frozenset({ATTENDED, "v", "z"}),
@@ -87,6 +101,7 @@ def _laws(loaded: LoadedModel) -> tuple[Law, ...]:
             reads=frozenset({ATTENDED}),
             vouches=frozenset({*ATTENTION_REDUCED, *(site.name for site in SITES.values() if site.one_head)}),
             sides=_tiles,
+            ours=True,
         ),
         Law(
             N_("norm of (stream + attention's write) = stream between attention and FFN")
@@ -198,13 +213,15 @@ def _sum(before: str, write: str, after: str, norm: str | None) -> Callable[[Loa
         total, expected = sites[before] + sites[write], sites[after]
         if norm is None:
             return Sides(total, expected, torch.stack([sites[before], sites[write]]).abs().amax(0))
-        made = loaded.layer(layer).get_submodule(norm)(total)
+        module = loaded.layer(layer).get_submodule(norm)
+        made = module(as_read_by(module, total))
         return Sides(made, expected, expected * _steepness(loaded, total))
 
     return sides
 
 
 def _neurons(loaded: LoadedModel, layer: int, sites: Sites) -> Sides:
-    ffn = loaded.spec.ffn
-    active = ACT2FN[ffn.act](sites["gate" if ffn.gated else "up"])
-    return Sides(active * sites["up"] if ffn.gated else active, sites["act"])
+    """In the model's own precision, which its activation function computes in."""
+    ffn, own = loaded.spec.ffn, loaded.family.token_table(loaded.model).dtype
+    active = ACT2FN[ffn.act](sites["gate" if ffn.gated else "up"].to(own))
+    return Sides(active * sites["up"].to(own) if ffn.gated else active, sites["act"])

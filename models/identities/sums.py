@@ -7,7 +7,7 @@ from torch import Tensor
 
 from anatomy.language import N_
 from anatomy.request import Want
-from models.identities.identity import LOGIT_TOLERANCE, TOLERANCE, Identity, off, worst
+from models.identities.identity import Identity, off, tolerances, worst
 from models.loaded.frozen import FrozenUnembed
 from models.loaded.model import LoadedModel
 from models.loaded.projections import down_projection, out_projection
@@ -15,6 +15,7 @@ from models.measure import sites_of
 from models.measures import attribution, neurons, value_weighted
 from models.measures.collect import Collection
 from models.measures.context import RunContext
+from models.reading.precision import widened
 
 _READS = ("attn_out", "ffn_out", "z", "act")
 _NEURONS = sites_of(neurons.MEASURES) | {"dla_neuron_ids", "dla_neuron_logits"}
@@ -45,7 +46,12 @@ def _heads(context: RunContext, pos: int) -> Identity:
         written = context.tensor(Want("attn_out", layer, pos=pos))
         errors.append(off(z @ out.rows + out.bias, written, z.abs() @ out.rows.abs() + out.bias.abs()))
     vouches = sites_of(value_weighted.MEASURES) | {"dla_heads", "dla_src"}
-    return Identity(N_("heads through the output projection = attention's write"), vouches, worst(errors), TOLERANCE)
+    return Identity(
+        N_("heads through the output projection = attention's write"),
+        vouches,
+        worst(errors),
+        tolerances(context.loaded.spec).part,
+    )
 
 
 def _neurons(context: RunContext, pos: int) -> Identity:
@@ -55,7 +61,8 @@ def _neurons(context: RunContext, pos: int) -> Identity:
         act = context.tensor(Want("act", layer, pos=pos))
         written = context.tensor(Want("ffn_out", layer, pos=pos))
         errors.append(off(act @ down.rows + down.bias, written, act.abs() @ down.rows.abs() + down.bias.abs()))
-    return Identity(N_("neurons × rows of the down projection = FFN's write"), _NEURONS, worst(errors), TOLERANCE)
+    name = N_("neurons × rows of the down projection = FFN's write")
+    return Identity(name, _NEURONS, worst(errors), tolerances(context.loaded.spec).part)
 
 
 def _logits(context: RunContext, pos: int) -> Identity:
@@ -69,12 +76,14 @@ def _logits(context: RunContext, pos: int) -> Identity:
     summed = torch.tensor([float(answered[want].sum(dtype=np.float64)) for want in wants], dtype=torch.float64)
     error = max(off(summed, expected), _whole(context, pos, logits))
     vouches = sites_of(attribution.MEASURES) | frozenset(neurons.ON_TOKENS)
-    return Identity(N_("all writes through the frozen final norm = logits"), vouches, error, LOGIT_TOLERANCE)
+    return Identity(
+        N_("all writes through the frozen final norm = logits"), vouches, error, tolerances(context.loaded.spec).logits
+    )
 
 
 def _whole(context: RunContext, pos: int, logits: Float[Tensor, " vocab"]) -> float:
     """The final stream as one write, against the logits of every token: they differ by constants alone."""
     end = FrozenUnembed(context.loaded, context.last[pos])
-    added = end.logits(context.last[pos, None])[0].double()
+    added = end.logits(widened(context.last[pos, None]))[0].double()
     constants = torch.tensor([end.constant(token) for token in range(len(logits))], dtype=torch.float64)
     return off(added + constants, logits)

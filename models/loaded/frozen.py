@@ -13,6 +13,7 @@ from torch import Tensor
 from anatomy.interventions import FINAL_NORM
 from models.loaded.model import LoadedModel
 from models.reading import interventions
+from models.reading.precision import product, widened
 
 
 class FrozenUnembed:
@@ -50,15 +51,16 @@ class FrozenUnembed:
         if self._facts.kind == "layer" and not self._left_out:
             total += float(self._norm.get_parameter("bias").double() @ self._unembedding(token, against))
         if self._head.bias is not None:
-            total += float(self._head.bias[token] - (0.0 if against is None else self._head.bias[against]))
+            bias = widened(self._head.bias)
+            total += float(bias[token] - (0.0 if against is None else bias[against]))
         return total
 
     def logits(self, writes: Float[Tensor, "write d_model"]) -> Float[Tensor, "write vocab"]:
-        """What each vector in the stream adds to the logits of the whole vocabulary."""
+        """What each vector in the stream, float32, adds to the logits of the whole vocabulary."""
         if self._left_out:
-            return writes @ self._head.weight.T
-        scaled = self._centred(writes) / self.divisor.float() * self._norm.get_parameter("weight")
-        return scaled @ self._head.weight.T
+            return product(writes, self._head.weight)
+        scaled = self._centred(writes) / self.divisor.float() * widened(self._norm.get_parameter("weight"))
+        return product(scaled, self._head.weight)
 
     @cached_property
     def divisor(self) -> Float[Tensor, ""]:

@@ -22,10 +22,11 @@ from models.loaded.readout import readable
 from models.progress import report_progress
 from models.reading import interventions
 from models.reading.layer_inputs import LayerInputs
+from models.reading.precision import held_logits
 from models.reading.recorder import recording, silent
 
 _OVERFLOWN = N_(
-    "With these changes the numbers of the run become too large for float32, so no token follows: "
+    "With these changes the numbers of the run become too large for {precision}, so no token follows: "
     "change less, or at fewer places."
 )
 
@@ -84,14 +85,14 @@ def extend(
     layer inputs, where these are held, without another pass. Cancelled where nobody waits for them any more."""
     if count == 1 and inputs is not None and loaded.readout is not None:
         last = inputs.stream(len(inputs.calls))[-1:]
-        return (_next(loaded.readout.logits(last)[0].float(), torch.from_numpy(ids), chosen),)
+        return (_next(loaded, loaded.readout.logits(last)[0].float(), torch.from_numpy(ids), chosen),)
     ends, added = end_tokens(loaded), []
     given = torch.from_numpy(ids)
     cache = new_cache(loaded)
     with recording(silent(len(loaded.layers))):  # the text takes as long as a run
         logits = step(loaded, given, cache)
     while True:
-        token = _next(logits[-1], given, chosen)
+        token = _next(loaded, logits[-1], given, chosen)
         added.append(token)
         if token in ends or len(added) == count:
             break
@@ -104,10 +105,10 @@ def extend(
     return tuple(added)
 
 
-def _next(logits: Float[Tensor, " vocab"], given: Int[Tensor, " pos"], chosen: Choosing) -> int:
+def _next(loaded: LoadedModel, logits: Float[Tensor, " vocab"], given: Int[Tensor, " pos"], chosen: Choosing) -> int:
     """The id of the token that follows these. Refused where the changes of a run leave logits that are no numbers."""
     if interventions.holding().made and not readable(logits):
-        raise Refused(_OVERFLOWN)
+        raise Refused(_OVERFLOWN, precision=loaded.spec.dtype)
     return chosen.token(logits, given)
 
 
@@ -130,6 +131,7 @@ def new_cache(loaded: LoadedModel) -> DynamicCache:
 
 
 def step(loaded: LoadedModel, fresh: Int[Tensor, " pos"], cache: DynamicCache) -> Float[Tensor, "1 vocab"]:
-    """The logits after the last of these tokens, whose keys and values join the cache."""
+    """The logits after the last of these tokens, whose keys and values join the cache: in float32. Refused where
+    float16 does not hold them."""
     out = loaded.model(input_ids=fresh[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
-    return out.logits[0].float()
+    return held_logits(out.logits[0]).float()

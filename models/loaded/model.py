@@ -20,6 +20,7 @@ from models.loaded.vocabulary import Vocabulary
 from models.reading import interventions
 from models.reading import layer_inputs as kept
 from models.reading.layer_inputs import LayerInputs
+from models.reading.precision import as_read_by, widened
 from models.reading.recorder import Sites, Visit, unseen
 from models.reading.taps import install
 
@@ -78,12 +79,13 @@ class LoadedModel:
 
     def ffn(self, layer: int, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, "row d_model"]:
         """What the FFN of a layer makes of these rows, run by itself and shown to no recorder; changes that hold for
-        every row among it."""
+        every row among it. A model in half precision computes in that, and rounds rows which that does not hold."""
         rows = rows[None]  # one text
         with unseen(), interventions.of_function():
             for path in self.family.ffn:
-                rows = self.layer(layer).get_submodule(path)(rows)
-        return rows[0]
+                module = self.layer(layer).get_submodule(path)
+                rows = module(as_read_by(module, rows))
+        return widened(rows[0])
 
     def final_stream(self, ids: Int[Tensor, "batch pos"]) -> Float[Tensor, "batch pos d_model"]:
         """The stream leaving the last layer, of several texts in one forward pass."""
@@ -101,7 +103,12 @@ class LoadedModel:
             if sites:
                 kept.replay(self.layers, inputs, layer, sites, visit)
             else:
-                visit(layer, Sites({"resid_pre": inputs.stream(layer), "resid_post": inputs.stream(layer + 1)}))
+                visit(
+                    layer,
+                    Sites(
+                        {"resid_pre": widened(inputs.stream(layer)), "resid_post": widened(inputs.stream(layer + 1))}
+                    ),
+                )
 
 
 def _detached(table: torch.Tensor | None) -> torch.Tensor | None:

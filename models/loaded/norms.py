@@ -12,6 +12,7 @@ from anatomy.spec import Norm
 from models.measure import Measure, sites_of
 from models.reading import interventions
 from models.reading.arrays import array_of
+from models.reading.precision import widened
 
 # Which of a layer's two norms: attention's, the FFN's.
 ATTENTION, FFN = 0, 1
@@ -44,9 +45,9 @@ class Norms:
     def applied(self, which: int, layer: int, stream: Float[Tensor, "pos d_model"]) -> Float[Tensor, "pos d_model"]:
         """What the formula of the norm makes of a stream, with this layer's parameters: RMSNorm (Zhang and Sennrich
         2019, eq. 4) or LayerNorm (Ba, Kiros and Hinton 2016, eq. 4). which: ATTENTION or FFN. The identities compare it
-        with what the model's own module gives."""
+        with what the model's own module gives, and for that parameters in half precision are taken in float32."""
         module, width = self._modules[layer][which], stream.shape[-1:]
-        gain = module.get_parameter("weight")
+        gain = widened(module.get_parameter("weight"))
         if self._facts.kind == "rms":
             return rms_norm(stream, width, gain, self._facts.eps)
-        return layer_norm(stream, width, gain, module.get_parameter("bias"), self._facts.eps)
+        return layer_norm(stream, width, gain, widened(module.get_parameter("bias")), self._facts.eps)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from models.loaded.model import LoadedModel
+from models.reading.precision import widened
 
 _ATTENTION, _FFN = 0, 1
 # Of each output projection: where its numbers are and how often they were changed, when the factors were made from
@@ -18,7 +19,8 @@ _FACTORS: WeakKeyDictionary[nn.Module, tuple[tuple[int, int], Float[Tensor, "hea
 
 @dataclass(frozen=True)
 class Projection:
-    """rows: the vector that each input is multiplied with; bias: what is added in any case, 0 where there is none."""
+    """rows: the vector that each input is multiplied with; bias: what is added in any case, 0 where there is none. Both
+    of a model in half precision in float32."""
 
     rows: Float[Tensor, "input d_model"]
     bias: Float[Tensor, " d_model"]
@@ -53,12 +55,12 @@ def _projection(loaded: LoadedModel, layer: int, part: int) -> Projection:
     module = loaded.layer(layer).get_submodule(loaded.family.writes[part])
     rows = _rows(module)
     bias = getattr(module, "bias", None)
-    return Projection(rows, torch.zeros(rows.shape[1]) if bias is None else bias.detach())
+    return Projection(rows, torch.zeros(rows.shape[1]) if bias is None else widened(bias.detach()))
 
 
 def _rows(module: nn.Module) -> Float[Tensor, "input d_model"]:
     """The library's Linear keeps a row per output, GPT-2's Conv1D a row per input."""
-    weight = module.get_parameter("weight").detach()
+    weight = widened(module.get_parameter("weight").detach())
     if isinstance(module, Conv1D):
         return weight
     if isinstance(module, nn.Linear):

@@ -20,6 +20,7 @@ from models.loaded.ranked import largest
 from models.measure import Measure, each_layer, each_position, once, sites_of
 from models.progress import report_progress, stop_if_cancelled
 from models.reading.layer_inputs import LayerInputs
+from models.reading.precision import held_logits
 
 CHUNK = 64  # rows scored at a time: 64 × 49,152 logits take 12.6 MB
 NEXT_K = MOST_RANKS  # tokens kept of each prediction: those that a want may name by their rank
@@ -69,12 +70,13 @@ class Readout:
         self._head = model.get_submodule(family.head)
 
     def logits(self, rows: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocab"]:
-        """The logit of every token of the vocabulary, for as many rows at once as the caller gives."""
-        return self._head(rows if self._norm is None else self._norm(rows))
+        """The logit of every token of the vocabulary, for as many rows at once as the caller gives: rows as the model's
+        streams are, logits in its precision. Refused where float16 does not hold them."""
+        return held_logits(self._head(rows if self._norm is None else self._norm(rows)))
 
     def holds(self, rows: Float[Tensor, "row d_model"]) -> bool:
-        """Whether float32 holds the logits of these rows, as those of the longest of them say: changes may make a
-        stream so long that its norm overflows, or leave the norm out that makes it short."""
+        """Whether the model's precision holds the logits of these rows, as those of the longest of them say: changes
+        may make a stream so long that its norm overflows, or leave the norm out that makes it short."""
         longest = torch.linalg.vector_norm(rows, dim=-1, dtype=torch.double).argmax()
         return readable(self.logits(rows[longest, None]).float())
 
@@ -97,8 +99,8 @@ class Readout:
         last = inputs.stream(len(inputs.calls))
         lens, ends = self._lens(inputs, wants)
         whole = {want.pos for want in wants if want.site == "logits"}
-        rows = {pos: ends[pos] if pos in ends else self.logits(last[pos, None]) for pos in whole}  # pos: [1 vocab]
-        logits = {want: rows[want.pos][0].float().numpy() for want in wants if want.site == "logits"}
+        rows = {pos: ends[pos] if pos in ends else self.logits(last[pos, None]).float() for pos in whole}  # [1 vocab]
+        logits = {want: rows[want.pos][0].numpy() for want in wants if want.site == "logits"}
         return lens | logits | self._next(last, ends | rows, wants)
 
     def _next(

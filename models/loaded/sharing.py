@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from models.measure import Measure
+from models.reading.precision import widened
 
 MEASURES = (Measure(("weight_gap",), forward=False),)
 
@@ -28,4 +29,6 @@ def _matrices(layer: nn.Module) -> dict[str, Tensor]:
 
 def _gap(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
     """Layers of one kind have equal names; a matrix that one layer alone has (T5's table of distances) is left out."""
-    return max(float(torch.dist(one[name], other[name], p=torch.inf)) for name in one.keys() & other.keys())
+    return max(
+        float(torch.dist(widened(one[name]), widened(other[name]), p=torch.inf)) for name in one.keys() & other.keys()
+    )

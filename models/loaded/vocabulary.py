@@ -17,6 +17,7 @@ from models.measure import Measure, each_position
 from models.progress import report_progress
 from models.reading import architecture
 from models.reading.arrays import array_of
+from models.reading.precision import product, widened
 
 NEAR_K = 8  # nearest tokens kept of each
 _NEAR = ("near_ids", "near_cos", "near_rows")
@@ -28,7 +29,8 @@ MEASURES = (
 
 
 class Vocabulary:
-    """One model's embedding table [vocab d_model] and, where positions are learned, its position table."""
+    """One model's embedding table [vocab d_model] and, where positions are learned, its position table. Cosines
+    of rows in half precision are worked out in float32."""
 
     def __init__(
         self, table: Float[Tensor, "vocab d_model"], positions: Float[Tensor, "max_pos d_model"] | None
@@ -77,12 +79,12 @@ class Vocabulary:
     @cached_property
     def _lengths(self) -> Float[Tensor, " vocab"]:
         """Length of every row; 1 for rows of zeros, whose cosine is 0 with anything."""
-        lengths = torch.linalg.vector_norm(self._table, dim=-1)
+        lengths = torch.linalg.vector_norm(self._table, dim=-1, dtype=torch.float32)
         return torch.where(lengths > 0, lengths, 1.0)
 
     def _near(self, ids: Int[Tensor, " row"], k: int) -> tuple[Tensor, Tensor]:
-        rows = self._table[ids] / self._lengths[ids, None]  # [row d_model]
-        cosines = (rows @ self._table.T) / self._lengths  # [row vocab]
+        rows = widened(self._table[ids]) / self._lengths[ids, None]  # [row d_model]
+        cosines = product(rows, self._table) / self._lengths  # [row vocab]
         cosines.scatter_(1, ids[:, None], -2.0)  # itself: below every cosine
         values, places = largest(cosines, k)
         return places, values

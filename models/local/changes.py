@@ -23,7 +23,11 @@ LONGEST_MAP = 1024  # tokens of a text whose attention weights are patched or ge
 DEEPEST = 4  # runs behind a run, each of which the one before it takes something out of
 _MOVED = (interventions.POSITIONS, interventions.EMBEDDING, interventions.LAYER)
 _WHOLE_MAPS = ("patch", "noise")
-_IDLE = {"scale": 1.0, "add": 0.0, "noise": 0.0}  # amounts that change nothing
+_AROUND = {
+    "attn_out": (interventions.ATTENTION_SKIP, "resid_pre"),
+    "ffn_out": (interventions.FFN_SKIP, "resid_mid"),
+}
+_IDLE = {"scale": 1.0, "add": 0.0, "noise": 0.0, "dropout": 0.0}  # amounts that change nothing
 
 Ids = Callable[[Run], np.ndarray]
 Arrays = Mapping[Run, Mapping[Want, np.ndarray]]
@@ -37,8 +41,23 @@ def sources(run: Run) -> tuple[Run, ...]:
 
 def wanted(run: Run, source: Run) -> tuple[Want, ...]:
     """What its interventions take out of one of these runs."""
-    wants = (Want(made.site, made.layer) for made in run.interventions if source in made.sources)
+    taken = [made for made in run.interventions if source in made.sources]
+    wants = [Want(made.site, made.layer) for made in taken]
+    wants += [stream for made in taken if (stream := _taken_off(made, source)) is not None]
     return tuple(dict.fromkeys(wants))
+
+
+def _taken_off(made: Intervention, source: Run) -> Want | None:
+    """The stream that was taken off what a part of the source wrote, as its skip connection is left out there; None
+    where none was, which is so of all models whose norms stand after the sums."""
+    if made.site not in _AROUND:
+        return None
+    skip, stream = _AROUND[made.site]
+    left_out = any(
+        one.site == skip and (one.layer == made.layer or interventions.in_every_layer(one))
+        for one in source.interventions
+    )
+    return Want(stream, made.layer) if left_out else None
 
 
 def check(run: Run, spec: ModelSpec, tokens: int) -> None:
@@ -108,12 +127,19 @@ def _idle(asked: Intervention, before: Run) -> bool:
 
 
 def _made(loaded: LoadedModel, run: Run, asked: Intervention, idle: bool, ids: Ids, arrays: Arrays) -> Made:
-    values = tuple(torch.from_numpy(arrays[source][Want(asked.site, asked.layer)]) for source in asked.sources)
+    values = tuple(_values(loaded.spec, asked, source, arrays[source]) for source in asked.sources)
     partners = None
     if asked.op == "patch":
         partners = _partners(ids(run).tolist(), ids(asked.sources[0]).tolist())
     direction = None if asked.token is None else _direction(loaded, asked.token)
     return Made(asked, _heads(asked, loaded.spec), values, partners, direction, idle)
+
+
+def _values(spec: ModelSpec, asked: Intervention, source: Run, arrays: Mapping[Want, np.ndarray]) -> Tensor:
+    """What stood there in a source; of what a part wrote, before the stream was taken off it."""
+    values = torch.from_numpy(arrays[Want(asked.site, asked.layer)])
+    stream = _taken_off(asked, source)
+    return values if stream is None or spec.norm.place == "post" else values + torch.from_numpy(arrays[stream])
 
 
 def _partners(own: Sequence[int], theirs: Sequence[int]) -> Tensor:

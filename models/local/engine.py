@@ -57,7 +57,7 @@ INPUTS = 5  # of the memory that the program may use, one in so many is for laye
 LEAST_ROOM = 256 << 20  # bytes that a run may always take, however much the program takes already
 _OF_THE_REST = 2  # of the memory that is left when a model is loaded, one in so many is for copies of its matrices
 _UNREADABLE = N_(
-    "With these changes the logits of the run become too large for float32: change less, or leave no norm out."
+    "With these changes the logits of the run become too large for {precision}: change less, or leave no norm out."
 )
 _CHECK_TEXT = "The cat sat on the mat, and then the cat sat on the"
 _FEW, _SPREAD = 6, 13  # different tokens that are too few to check with; tokens that are taken in their place
@@ -527,7 +527,7 @@ class LocalEngine:
         self._inputs.make_room(most)
         inputs = self._loaded.record(ids, wanted or {}, visit, every)
         if run.interventions and self._loaded.readout and not self._loaded.readout.holds(inputs.last[0]):
-            raise Refused(_UNREADABLE)
+            raise Refused(_UNREADABLE, precision=self.spec.dtype)
         self._inputs.put(run, inputs, max(most, inputs.nbytes))
         return inputs
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from anatomy.measure import POOLED
-from anatomy.memory import cache_bytes
+from anatomy.memory import cache_bytes, number_bytes
 from anatomy.request import Want
 from anatomy.sites import SITES, WHOLE_NUMBERS, axes_of
 from anatomy.spec import ModelSpec, RelativeBias, Rope
@@ -21,8 +21,9 @@ from models.measures.lens import SPAN
 from models.measures.reductions import ATTENTION_REDUCED, FORMING, AttentionReduction
 from models.measures.registry import MEASURES, basis
 from models.reading.attended import CELLS, ROWS
+from models.reading.precision import ROWS as WIDENED
 
-FLOAT = 4  # bytes
+FLOAT = 4  # bytes of what is worked out, of whatever precision the model is
 _SLACK = 64 << 20  # bytes for what is not counted here
 _POSITION = 8  # bytes of the number of a token's position
 _BUCKETS = 48  # bytes per pair of tokens while the library sorts distances into the buckets of a relative bias
@@ -178,17 +179,23 @@ def inputs_bytes(spec: ModelSpec, tokens: int, every: int) -> int:
     """Bytes of layer inputs at their fullest: the stream of one in so many calls, the last, one found again, and what
     the calls share."""
     held = -(-spec.layers // every) + (1 if every == 1 else 2)
-    return held * tokens * spec.d_model * FLOAT + tokens * _per_token(spec) + tokens * tokens * _per_pair(spec)
+    return (
+        held * tokens * spec.d_model * number_bytes(spec.dtype)
+        + tokens * _per_token(spec)
+        + tokens * tokens * _per_pair(spec)
+    )
 
 
 def _per_token(spec: ModelSpec) -> int:
     """Of what every layer is given beside its stream, bytes per token: its position, cosine and sine of its turns."""
-    return _POSITION + (4 * len(spec.position.frequencies) * FLOAT if isinstance(spec.position, Rope) else 0)
+    return _POSITION + (
+        4 * len(spec.position.frequencies) * number_bytes(spec.dtype) if isinstance(spec.position, Rope) else 0
+    )
 
 
 def _per_pair(spec: ModelSpec) -> int:
     """The same per pair of tokens: the mask of a sliding window, the bias that is added to the scores of each head."""
-    biased = spec.n_heads * FLOAT if isinstance(spec.position, RelativeBias) else 0
+    biased = spec.n_heads * number_bytes(spec.dtype) if isinstance(spec.position, RelativeBias) else 0
     return biased + (1 if spec.windows else 0)
 
 
@@ -207,7 +214,14 @@ def _nbytes(spec: ModelSpec, tokens: int, wants: tuple[Want, ...], recorded: boo
     swept = any(measure.sweeps(tokens, want) for measure, want in asked)
     read = spec.layers * min(tokens, SPAN) * spec.d_model * FLOAT if swept else 0
     layer = _layer(spec, tokens, texts) + _cache(spec, cached)
-    return _SLACK + 2 * arrays + held + layer + tiles + compared + read + _factors(spec, asked)
+    return _SLACK + 2 * arrays + held + layer + tiles + compared + read + _factors(spec, asked) + _widened(spec)
+
+
+def _widened(spec: ModelSpec) -> int:
+    """Of a model in half precision a matrix of a layer and a part of the output layer, which are read in float32."""
+    if number_bytes(spec.dtype) >= FLOAT:
+        return 0
+    return FLOAT * spec.d_model * (max(spec.d_ff, spec.n_heads * spec.d_head) + min(spec.vocab, WIDENED))
 
 
 def _factors(spec: ModelSpec, asked: Iterable[tuple[Measure, Want]]) -> int:
@@ -229,7 +243,8 @@ def _tiles(spec: ModelSpec, tokens: int) -> int:
 
 
 def _layer(spec: ModelSpec, tokens: int, texts: int = 1) -> int:
-    """What one layer holds while it runs on so many texts and is looked at, its mask and bias among it."""
+    """What one layer holds while it runs on so many texts and is looked at, its mask and bias among it. In half
+    precision it is looked at in float32: as much as that is counted for both."""
     heads = (spec.n_heads + 2 * spec.n_kv) * spec.d_head
     masks = tokens * tokens * (1 + FLOAT if spec.windows else 0)
     each = tokens * FLOAT * (12 * spec.d_model + 6 * spec.d_ff + 3 * heads) + masks

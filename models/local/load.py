@@ -14,6 +14,7 @@ from anatomy.language import N_
 from anatomy.spec import Weights
 from anatomy.variants import Alteration
 from models import memory
+from models.checkpoints.adapters import folder_of, judged
 from models.checkpoints.address import is_path
 from models.checkpoints.folder import Located
 from models.checkpoints.locate import locate
@@ -29,6 +30,7 @@ from models.local.threads import usual_threads
 from models.progress import listening, report_progress
 from models.reading import attention_interface
 from models.text.tokenizer import load_tokenizer
+from models.variants.adapter import merged
 from models.variants.altered import altered
 
 _OF_THE_REST = 2  # of the memory that is left when a model is loaded, one in so many is for copies of its matrices
@@ -105,14 +107,14 @@ def variant(
     name = variants.written(base.spec.name, alterations)
     memory.check_weights(name, variants.new_bytes(dict(base.spec.counts), alterations))
     with listening(report, cancelled):
-        model = altered(base.model, base.family, alterations, _merged)
+        model = altered(base.model, base.family, alterations, _with_adapter)
         report_progress(_CHECKING, 0, 0)
     title = variants.written(base.spec.weights.title or base.spec.name, alterations)
     return LocalEngine(
         model,
         base.tokenizer,
         name=name,
-        revision=base.spec.revision,
+        revision=_revision(base, alterations),
         weights=replace(base.spec.weights, title=title),
         family=base.family,
         kept=of_the_process(memory.limit() // INPUTS),
@@ -133,5 +135,12 @@ def _shared_packing(base: LocalEngine, model: PreTrainedModel) -> dict[str, Pack
     return {part: packed.AS_LOADED if left[part] else packing for part, packing in base.packing.items()}
 
 
-def _merged(model: PreTrainedModel, adapter: str) -> dict[str, Tensor]:
-    raise NotImplementedError
+def _with_adapter(model: PreTrainedModel, name: str) -> dict[str, Tensor]:
+    return merged(model, folder_of(name, paths=True))
+
+
+def _revision(base: LocalEngine, alterations: tuple[Alteration, ...]) -> str:
+    """It changes whenever a number of the variant does: an adapter's files are part of it."""
+    names = (one.value for one in alterations if one.kind == "lora")
+    adapters = (judged(folder_of(name, paths=True)).revision for name in names)
+    return "+".join([base.spec.revision, *adapters])

@@ -24,9 +24,10 @@ def measure(loaded: LoadedModel) -> Speed:
         ffn = (3 if spec.ffn.gated else 2) * spec.d_model * spec.d_ff * _ROWS * 2
         heads = torch.ones(1, spec.n_heads, _TOKENS, spec.d_head)
         attended, text = Attended(heads[0], heads[0, : spec.n_kv], None, None, causal=False), Text(np.arange(_TOKENS))
+        own = heads.to(loaded.family.token_table(loaded.model).dtype)
         return Speed(
             products=ffn / _quickest(lambda: loaded.ffn(0, rows)),
-            fused=4 * spec.n_heads * spec.d_head * _TOKENS**2 / _quickest(lambda: _fused(heads)),
+            fused=4 * spec.n_heads * spec.d_head * _TOKENS**2 / _quickest(lambda: _fused(own)),
             weights=spec.n_heads * _TOKENS**2 / _quickest(lambda: _summed(attended, text)),
         )
 

@@ -1,8 +1,9 @@
 """How much of what heads and neurons send arrives in the stream, in a run in which their writes are changed.
 
 A matrix says what a part writes of what it is given. Where a change puts something else in the place of that, nothing
-of it arrives; where it scales it, so much; what a change adds comes from no head and no neuron. So a write stays the
-sum of what arrives of its parts, and of the rest.
+of it arrives; where it scales it, so much; what a change adds comes from no head and no neuron, and
+so with what dropout adds and takes off, which is nothing on average over all seeds. So a write stays the sum of what
+arrives of its parts, and of the rest.
 """
 
 from jaxtyping import Float

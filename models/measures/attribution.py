@@ -22,6 +22,7 @@ from models.loaded.reasons import not_shared_out
 from models.measure import Measure, once, sites_of
 from models.measures import arriving
 from models.measures.context import RunContext
+from models.reading.precision import widened
 
 NEURONS = 10  # kept of each layer
 _STRONGEST = ("dla_neuron_ids", "dla_neuron_logits")
@@ -100,7 +101,7 @@ def _parts(context: RunContext, want: Want) -> Float[np.ndarray, " part"]:
     aim = _aim(context, want)
     layers = range(context.loaded.spec.layers)
     writes = (context.tensor(Want(site, n, pos=want.pos)) for n in layers for site in ("attn_out", "ffn_out"))
-    vectors = torch.stack([context.inputs.stream(0)[want.pos], *writes]).double()  # [part − 1 d_model]
+    vectors = torch.stack([widened(context.inputs.stream(0)[want.pos]), *writes]).double()  # [part − 1 d_model]
     return np.append((vectors @ aim.direction).numpy(), aim.constant).astype(np.float32)
 
 

@@ -16,7 +16,12 @@ from models.loaded.reasons import NO_HEAD
 from models.measure import Measure
 from models.measures.context import RunContext
 from models.progress import report_progress
+from models.reading.precision import HALVES, named, widened
 
+_HALF = N_(
+    "This model computes in half precision already: a second run in half precision would tell nothing of what that "
+    "changes. Compare it with the same model in float32."
+)
 MEASURES = (
     Measure(
         ("half_kl",),
@@ -35,8 +40,11 @@ def basis(want: Want, spec: ModelSpec) -> list[Want]:
 
 
 def missing(spec: ModelSpec) -> dict[str, str]:
-    """Without an output layer there are no two distributions to compare."""
-    return {"half_kl": NO_HEAD} if spec.head is None else {}
+    """Without an output layer there are no two distributions to compare; a model in half precision is the second run
+    already."""
+    if spec.head is None:
+        return {"half_kl": NO_HEAD}
+    return {"half_kl": _HALF} if spec.dtype in map(named, HALVES) else {}
 
 
 def answer(context: RunContext, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
@@ -71,7 +79,7 @@ def _batch_gap(context: RunContext) -> Float[Tensor, " pos"]:
     first: as long, so that nothing is filled up."""
     ids = torch.from_numpy(context.ids)
     together = context.loaded.final_stream(torch.stack([ids, ids.flip(0)]))[0]  # [pos d_model]
-    return (together - context.last).abs().amax(-1)
+    return (widened(together) - widened(context.last)).abs().amax(-1)
 
 
 _SITES = {"half_kl": _half_kl, "batch_gap": _batch_gap}

@@ -33,14 +33,15 @@ def norm_input_hook(number: int, skip: str) -> Callable[..., Any]:
 
 
 def norm_hook(number: int | None, norm: str, after_sum: bool = False) -> Callable[..., Any]:
-    """A forward hook for a norm: what goes in comes out where it is left out. A layer whose norms stand after its sums
-    is left out with them. number: of the layer; None for the final norm; after_sum: it stands there."""
+    """A forward hook for a norm: what goes in comes out where it is left out, in the precision in which the norm gives
+    what it makes (T5 in float16 has a stream in float32). A layer whose norms stand after its sums is left out with
+    them. number: of the layer; None for the final norm; after_sum: it stands there."""
 
     def hook(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
         changes = holding()
         layer = None if number is None else place_of(number)
         with_layer = after_sum and changes.without(LAYER, layer)
-        return args[0] if with_layer or changes.without(norm, layer) else output
+        return args[0].to(output.dtype) if with_layer or changes.without(norm, layer) else output
 
     return hook
 

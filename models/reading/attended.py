@@ -58,7 +58,8 @@ class Tile:
 
 @dataclass(frozen=True)
 class Attended:
-    """Queries, keys, and what else the scores are made of.
+    """Queries, keys, and what else the scores are made of; of a model in half precision its own numbers in float32, in
+    which scores and weights are formed.
 
     mask    True where a token may look, h 1 where heads share it; None: everywhere or, when causal, at itself and what
             stands before it

@@ -18,6 +18,7 @@ from transformers.masking_utils import sdpa_mask
 
 from models.reading import architecture, interventions
 from models.reading.attended import ROWS, Attended
+from models.reading.precision import widened
 from models.reading.recorder import ATTENDED, current
 
 NAME = "stagelight"
@@ -85,7 +86,7 @@ def attend(
     attended = calls[0] if calls else called(query, key, attention_mask, scaling, causal, position_bias)
     if recorder is not None:
         recorder.attend(layer, attended)
-    return out, attended.whole[None] if output_attentions else None
+    return out, attended.whole[None].to(query.dtype) if output_attentions else None
 
 
 def _calls(
@@ -131,11 +132,12 @@ def called(
     causal: bool,
     bias: Float[Tensor, "1 head pos src"] | None = None,
 ) -> Attended:
-    """The call as what its scores can be formed from, a few rows at a time. TypeError for a mask of numbers."""
+    """The call as what its scores can be formed from, a few rows at a time: from queries and keys in half precision in
+    float32, rounded no more. TypeError for a mask of numbers."""
     if mask is not None and mask.dtype != torch.bool:
         raise TypeError(f"the attention mask is {mask.dtype}, this function reads masks of True (may look) and False")
-    added = None if bias is None else bias[0]
-    return Attended(query[0], key[0], None if mask is None else mask[0], scaling, causal, added)
+    added = None if bias is None else widened(bias[0])
+    return Attended(widened(query[0]), widened(key[0]), None if mask is None else mask[0], scaling, causal, added)
 
 
 def mark(module: nn.Module, layer: int) -> None:

@@ -37,11 +37,12 @@ from anatomy.refused import Refused
 from anatomy.request import Intervention
 from models.reading.attended import Attended
 from models.reading.operations import ChangedWeights, Made
+from models.reading.precision import named
 
 _BEFORE, _MIDDLE, _AFTER = "resid_pre", "resid_mid", "resid_post"
 _WRITES = ("attn_out", "ffn_out")
 _OVERFLOWN = N_(
-    "With these changes the numbers of the run become too large for float32, in layer {layer}: change less, or at "
+    "With these changes the numbers of the run become too large for {precision}, in layer {layer}: change less, or at "
     "fewer places."
 )
 _SKIPS = {_MIDDLE: ATTENTION_SKIP, _AFTER: FFN_SKIP}  # what the stream is a sum by
@@ -65,7 +66,7 @@ class Changes:
 
     def at(self, site: str, layer: int | None) -> tuple[Made, ...]:
         """Those at one site. What is done to the stream that enters a layer is done where it leaves the one before."""
-        found = tuple(made for made in self.made if _done(made.intervention, site, layer))
+        found = tuple(made.in_layer(layer) for made in self.made if _done(made.intervention, site, layer))
         if site == _AFTER and layer is not None:
             return found + tuple(made for made in self.made if _done(made.intervention, _BEFORE, layer + 1))
         return () if site == _BEFORE and layer != 0 else found
@@ -182,10 +183,10 @@ def changed(values: Float[Tensor, "text ..."], site: str, layer: int | None = No
 
 
 def _held(values: Tensor, layer: int | None) -> Tensor:
-    """The values. Refused where float32 does not hold them: whatever stands in their place further on, nothing that is
-    shown of the layer would be the model's."""
+    """The values. Refused where their precision does not hold them: whatever stands in their place further on, nothing
+    that is shown of the layer would be the model's."""
     if not bool(values.isfinite().all()):
-        raise Refused(_OVERFLOWN, layer=0 if layer is None else layer)
+        raise Refused(_OVERFLOWN, precision=named(values.dtype), layer=0 if layer is None else layer)
     return values
 
 
@@ -206,11 +207,10 @@ def share(sites: Sequence[str], layer: int, heads: int, positions: int) -> Float
 
 def whole(layer: int) -> bool:
     """Whether what the layer's FFN wrote is what it makes of what it read, changes of the function itself among it."""
-    kept = {id(made) for made in holding().of_function.made}
-    made = [one for site in ("act", "ffn_out", _AFTER) for one in holding().at(site, layer)]
+    made = [one.intervention for site in ("act", "ffn_out", _AFTER) for one in holding().at(site, layer)]
     if holding().without(FFN_SKIP, layer):
         return False
-    return all(id(one) in kept and one.intervention.site in ("act", "ffn_out") for one in made)
+    return all(of_itself(one) and one.site in ("act", "ffn_out") for one in made)
 
 
 def write_hook(number: int, site: str, folds: bool) -> Callable[..., Any]:

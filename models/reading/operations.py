@@ -3,8 +3,8 @@
 Values are changed for one text at a time: means, spreads and partners are of that text.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,12 +12,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from anatomy.interventions import PLACES
+from anatomy.interventions import PLACES, in_every_layer
 from anatomy.request import Intervention, Op
 from models.reading.attended import Attended
 
 _SITES = tuple(PLACES)
 REPLACED: frozenset[Op] = frozenset({"zero", "mean", "patch", "drop"})  # nothing of what stood there goes on
+_DROPPED = 1  # a word of the seed of dropout: what it drops has nothing to do with noise of the same seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +42,16 @@ class Made:
 
     def __call__(self, values: Float[Tensor, "*head pos width"]) -> Float[Tensor, "*head pos width"]:
         """The values of one text as they are after the change; those that it is not about are as they were."""
+        if self.idle:
+            return values
         changed = _OPS[self.intervention.op](self, values)
         return torch.where(self.there(values.shape), changed.to(values.dtype), values)
+
+    def in_layer(self, layer: int | None) -> "Made":
+        """The same as it is done in one layer, where it is done in every layer."""
+        if not in_every_layer(self.intervention):
+            return self
+        return replace(self, intervention=replace(self.intervention, layer=layer))
 
     def there(self, shape: torch.Size) -> Bool[Tensor, "*head pos width"]:
         """True where the change applies, of values [(head) pos width]."""
@@ -116,12 +125,44 @@ def _noise(made: Made, values: Tensor) -> Tensor:
 
 def drawn(of: Intervention, shape: torch.Size) -> Float[Tensor, "*head pos width"]:
     """Normally distributed numbers for values [(head) pos width]: others for another seed, layer or site. Those of a
-    position depend on none that comes after it, nor on the processor: NumPy's own generator (PCG64) draws them."""
+    position depend on none that comes after it, nor on the processor."""
     *heads, pos, width = shape
-    seed = of.seed if of.random is None else of.random
-    drawing = np.random.default_rng((seed, of.layer or 0, _SITES.index(of.site)))
+    drawing = _drawing(of, of.seed if of.random is None else of.random)
     numbers = torch.from_numpy(drawing.standard_normal((pos, *heads, width)))
     return numbers.movedim(0, -2).float()
+
+
+def _dropout(made: Made, values: Tensor) -> Tensor:
+    return _dropped(values, _kept(made.intervention, values.shape), made.intervention.amount)
+
+
+def _dropped(
+    values: Float[Tensor, "*head pos width"], kept: Bool[Tensor, "*head pos width"], amount: float
+) -> Float[Tensor, "*head pos width"]:
+    """0 in place of what is not kept, the rest divided by 1 − amount, so that each number is on average over all seeds
+    what it was (Srivastava et al. 2014, sec. 10)."""
+    return torch.where(kept, values / (1 - amount), 0.0)
+
+
+def _kept(of: Intervention, shape: torch.Size) -> Bool[Tensor, "*head pos width"]:
+    """Which of values [(head) pos width] dropout keeps: others for another seed, layer or site, and by one seed the
+    fewer, the larger the amount. Those of a position depend on none that comes after it, nor on the processor."""
+    *heads, pos, width = shape
+    numbers = _drawing(of, of.seed, _DROPPED).random((pos, *heads, width))
+    return torch.from_numpy(numbers >= of.amount).movedim(0, -2)
+
+
+def _kept_weights(of: Intervention, rows: Iterable[int], shape: tuple[int, int]) -> Bool[Tensor, "head row src"]:
+    """The same of some rows of attention weights. Each row is drawn by itself, column by column: it is the same in a
+    longer text, and in whichever rows are read at a time. shape: heads, columns."""
+    heads, src = shape
+    kept = [_drawing(of, of.seed, _DROPPED, row).random((src, heads)) >= of.amount for row in rows]
+    return torch.from_numpy(np.stack(kept)).permute(2, 0, 1)  # [head row src]
+
+
+def _drawing(of: Intervention, seed: int, *more: int) -> np.random.Generator:
+    """NumPy's own generator (PCG64), another one for another seed, layer or site, or where more tells it apart."""
+    return np.random.default_rng((seed, of.layer or 0, _SITES.index(of.site), *more))
 
 
 def _patch(made: Made, values: Tensor) -> Tensor:
@@ -134,6 +175,7 @@ _OPS: dict[Op, Callable[[Made, Tensor], Tensor]] = {
     "scale": _scale,
     "add": _add,
     "noise": _noise,
+    "dropout": _dropout,
     "patch": _patch,
     "drop": _zero,  # of what a layer writes that is left out
 }
@@ -186,6 +228,10 @@ class ChangedWeights:
             return weights[made.heads or slice(None)].mean(0, keepdim=True).expand_as(weights)
         if op == "patch":
             return _patched(made, weights, rows, head)
+        if op == "dropout":
+            shape = len(self.attended.query), weights.shape[2]
+            kept = _kept_weights(made.intervention, rows.tolist(), shape)
+            return _dropped(weights, kept if head is None else kept[head, None], amount)
         allowed = self.attended.allowed(int(rows[0]), int(rows[-1]) + 1, head).to(weights.dtype)
         if op == "mean":
             return (allowed / allowed.sum(-1, keepdim=True)).expand_as(weights)

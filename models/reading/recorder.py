@@ -11,6 +11,7 @@ from torch import Tensor
 from anatomy.language import N_
 from models.progress import report_progress
 from models.reading.attended import Attended
+from models.reading.precision import held, widened
 
 ATTENDED = "attended"  # wanted like a site: how the layer's attention was called
 ORDER = "order"  # wanted like a site: the parts of a layer as they were called, [event]
@@ -19,7 +20,8 @@ MOST_PARTS = 4  # of a layer: two norms, attention and the FFN
 
 
 class Sites(dict[str, Tensor]):
-    """Name of a site → its tensor, without the batch axis. attended: the layer's attention, where it was wanted."""
+    """Name of a site → its tensor, without the batch axis, in float32 where the model is in half precision. attended:
+    the layer's attention, where it was wanted."""
 
     def __init__(self, tensors: Mapping[str, Tensor], attended: Attended | None = None) -> None:
         super().__init__(tensors)
@@ -102,9 +104,9 @@ class Recorder:
         self._order.append(part)
 
     def keep(self, layer: int, site: str, tensor: Tensor) -> None:
-        """A tensor [1 …] passes a site."""
+        """A tensor [1 …] passes a site. Refused where float16 does not hold it."""
         if self.wants(layer, site):
-            self.kept[site] = tensor[0]
+            self.kept[site] = widened(held(tensor[0], layer))
 
     def attend(self, layer: int, attended: Attended) -> None:
         """The layer's attention is called."""
@@ -112,10 +114,10 @@ class Recorder:
             self._attended = attended
 
     def leave(self, layer: int, stream: Tensor) -> None:
-        """A layer is done; stream: [1 pos d_model]."""
-        self.last = stream
+        """A layer is done; stream: [1 pos d_model]. Refused where float16 does not hold it."""
+        self.last = held(stream, layer)
         if layer in self._wanted:
-            ends = {"resid_pre": self.calls[-1].stream[0], "resid_post": stream[0]}
+            ends = {"resid_pre": widened(self.calls[-1].stream[0]), "resid_post": widened(stream[0])}
             order = {ORDER: torch.tensor(self._order)} if self.wants(layer, ORDER) else {}
             self._visit(layer, Sites(self.kept | order | ends, self._attended))
         self.kept, self._attended = {}, None

@@ -23,6 +23,7 @@ from models.serving.boundary import Answer, answering
 from models.serving.queue import Queue
 
 ARRAYS = 10  # of the memory that the program may use, one in so many is for answers, of all models together
+VARIANTS = 3  # and one in so many for weights of variants
 _BYTES_PER_TOKEN = 500  # a Token and its strings, roughly
 _BYTES_PER_NAME = 100
 LONGEST_CUT = 60.0  # seconds that a text waits for another one that is being cut into tokens
@@ -35,6 +36,12 @@ _CUTTING = N_(
 def share(models: int) -> int:
     """Bytes for the answers of one of so many models in a program. Refused where the setting cannot be read."""
     return memory.limit() // ARRAYS // models
+
+
+def of_variants() -> int:
+    """Bytes for the weights that variants of a program's models have for themselves, of all of them together. Refused
+    where the setting cannot be read."""
+    return memory.limit() // VARIANTS
 
 
 def _as_it_is(model: str, work: Callable[[], Answer]) -> Answer:

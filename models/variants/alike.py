@@ -16,7 +16,9 @@ def alike(model: PreTrainedModel, changed: Mapping[str, Tensor]) -> PreTrainedMo
     in place in it.
 
     changed  the name of a parameter → what stands there, of the same shape. Names that are given the same tensor share
-             one parameter. KeyError for a name that the model does not have
+             one parameter; two names of one parameter that are given different ones are two from then on
+
+    KeyError for a name that the model does not have, ValueError for another shape.
     """
     own = dict(model.named_parameters(remove_duplicate=False))
     if strays := sorted(changed.keys() - own.keys()):
@@ -34,12 +36,13 @@ def alike(model: PreTrainedModel, changed: Mapping[str, Tensor]) -> PreTrainedMo
 
 
 def _there(own: Mapping[str, Tensor], changed: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What stands under each name: a parameter with two names is changed under both."""
+    """What stands under each name: a parameter with two names is changed under both, unless each is given."""
     of_parameter = {id(own[name]): tensor for name, tensor in changed.items()}
     for name, tensor in changed.items():
         if tensor.shape != own[name].shape:
             raise ValueError(f"{name} has the shape {tuple(own[name].shape)}, not {tuple(tensor.shape)}")
-    return {name: of_parameter.get(id(parameter), parameter) for name, parameter in own.items()}
+    there = {name: of_parameter.get(id(parameter), parameter) for name, parameter in own.items()}
+    return {**there, **changed}
 
 
 def _put(made: nn.Module, name: str, parameter: nn.Parameter) -> None:

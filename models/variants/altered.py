@@ -13,6 +13,7 @@ from anatomy.language import N_
 from anatomy.refused import Refused
 from anatomy.variants import PRECISIONS, Alteration
 from models.families import Family
+from models.loaded.halves import in_half
 from models.loaded.judged import ONE_AT_A_TIME
 from models.progress import report_progress
 from models.variants.alike import alike
@@ -72,7 +73,7 @@ def _upright(module: nn.Module, weight: Tensor) -> Tensor:
     return weight.T if isinstance(module, Conv1D) else weight
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not in inference mode: weights are read in other modes, too
 def altered(
     model: PreTrainedModel, family: Family, alterations: tuple[Alteration, ...], merged: Merged
 ) -> PreTrainedModel:
@@ -86,29 +87,17 @@ def altered(
     own = dict(model.named_parameters(remove_duplicate=False))
     changed: Weights = {}
     precision = None
-    for made in alterations:
-        if make := _MADE.get(made.kind):
-            changed |= make(Task(model, family, {**own, **changed}, made, merged))
-        precision = PRECISIONS.get(made.kind, precision)
-    changed = {name: tensor for name, tensor in changed.items() if not _same(tensor, own[name])}
-    if precision is not None:
-        changed = _in_precision({**own, **changed}, getattr(torch, precision))
-    return alike(model, changed)
+    for one in alterations:
+        if make := _MADE.get(one.kind):
+            changed |= make(Task(model, family, {**own, **changed}, one, merged))
+        precision = PRECISIONS.get(one.kind, precision)
+    others = {id(own[name]) for name, tensor in changed.items() if not _same(tensor, own[name])}
+    made = alike(model, {name: tensor for name, tensor in changed.items() if id(own[name]) in others})
+    return made if precision is None else in_half(made, getattr(torch, precision))
 
 
 def _same(tensor: Tensor, other: Tensor) -> bool:
     return tensor is other or torch.equal(tensor, other)
-
-
-def _in_precision(weights: Mapping[str, Tensor], dtype: torch.dtype) -> Weights:
-    """All weights in a precision; what is one tensor stays one. Refused where it cannot hold one of them."""
-    made: dict[int, Tensor] = {}
-    for name, tensor in weights.items():
-        rounded = made.setdefault(id(tensor), tensor.to(dtype))
-        if not rounded.abs().amax().isfinite():
-            kind = str(dtype).removeprefix("torch.")
-            raise Refused(N_("{named} holds numbers that are too large for {kind}."), named=name, kind=kind)
-    return {name: made[id(tensor)] for name, tensor in weights.items()}
 
 
 def _untrained(task: Task) -> Weights:
@@ -117,7 +106,8 @@ def _untrained(task: Task) -> Weights:
     with ONE_AT_A_TIME, torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(task.made.amount))
         fresh = type(task.model)._from_config(deepcopy(task.model.config), dtype=torch.float32)
-    return {name: parameter.detach() for name, parameter in fresh.named_parameters(remove_duplicate=False)}
+    drawn = {id(parameter): parameter.detach() for parameter in fresh.parameters()}
+    return {name: drawn[id(parameter)] for name, parameter in fresh.named_parameters(remove_duplicate=False)}
 
 
 def _adapted(task: Task) -> Weights:

@@ -15,6 +15,8 @@ from viz.what_if import in_short
 
 _WRITES = frozenset({"attn_out", "ffn_out", "dla_parts", "norm_attn", "norm_ffn", "cos_attn", "cos_ffn"})
 _WEIGHTS = ("pattern", "pattern_max", "pattern_mean", "head_maps")
+_OF_HEADS = frozenset({"contribution", "contribution_max", "contribution_mean", "top_moved"})
+_OF_NEURONS = frozenset({"write_norms", "write_up_logits", "write_down_logits"})
 _ROWS = frozenset({"tok_embed", "near_ids", "near_cos", "near_rows"})
 _AHEAD = frozenset(
     {"next_ids", "logits", "lens_ids", "lens_kl", "watch_ids", "dla_parts", "surprisal"}
@@ -29,6 +31,14 @@ _TAKEN_OFF_ATTENTION = N_(
     "Where the skip connection around attention is left out ({change}), what the stream brought is taken off in "
     "attention's write."
 )
+_BEFORE_DROPOUT_HEADS = N_(
+    "What each head writes is counted as it is before dropout ({change}), which leaves every number on average what it "
+    "was."
+)
+_BEFORE_DROPOUT_NEURONS = N_(
+    "What each neuron writes is counted as it is before dropout ({change}), which leaves every number on average what "
+    "it was."
+)
 
 
 @dataclass(frozen=True)
@@ -41,13 +51,14 @@ class _Part:
 
 def remark(spec: ModelSpec, view: Fitted, wants: Iterable[Want]) -> str:
     """What is to be known beside a panel's sentence: which write a change of the stream counts to, that a head goes on
-    looking where it looked when its output is changed, and where a part of the architecture is another one than the
-    sentence takes for granted. "" where nothing is. wants: what the panel reads."""
+    looking where it looked when its output is changed, what is counted before dropout, and where a part of the
+    architecture is another one than the sentence takes for granted. "" where nothing is. wants: what the panel
+    reads."""
     if view.changed is None:
         return ""
     asked = tuple(wants)
     made = view.changed.interventions
-    says = (_counted, _skipping), (_looking, _alike, _at_once), (_left_out, _swapped, _shuffled)
+    says = (_counted, _skipping, _dropping), (_looking, _alike, _at_once), (_left_out, _swapped, _shuffled)
     return " ".join(
         (
             *(sentence for each in says[0] for sentence in each(spec, made, asked)),
@@ -95,6 +106,23 @@ def _skipping(spec: ModelSpec, made: Iterable[Intervention], wants: tuple[Want, 
         found = [one for one in made if one.site == skip]
         layers = range(spec.layers) if any(map(in_every_layer, found)) else [one.layer for one in found]
         if any(want.site in _WRITES and (want.layer is None or want.layer in layers) for want in wants) and found:
+            yield _(says, change=in_short(found))
+
+
+def _dropping(spec: ModelSpec, made: Iterable[Intervention], wants: tuple[Want, ...]) -> Iterator[str]:
+    """That what heads and neurons write, which is told by their weights, is not what dropout lets through of it
+    (`models/measures/arriving.py`). Where writes are shared out among them, the formula says what is no one's."""
+    dropped = tuple(one for one in made if one.op == "dropout" and one.amount)
+    sums = spec.norm.place == "pre"  # what changes the stream after a part counts to its write
+    heads, neurons = ("z", "attn_out", *["resid_mid"] * sums), ("ffn_out", *["resid_post"] * sums)
+    for sites, counted, says in (
+        (heads, _OF_HEADS, _BEFORE_DROPOUT_HEADS),
+        (neurons, _OF_NEURONS, _BEFORE_DROPOUT_NEURONS),
+    ):
+        asked = {want.layer for want in wants if want.site in counted}
+        layers = [layer for layer in range(spec.layers) if not asked.isdisjoint((None, layer))]
+        found = tuple(dict.fromkeys(one for layer in layers for site in sites for one in at(dropped, site, layer)))
+        if found:
             yield _(says, change=in_short(found))
 
 

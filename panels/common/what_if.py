@@ -52,7 +52,7 @@ def _ids(run: Run) -> str:
 def _change(made: Intervention) -> str:
     """The call that makes a change."""
     said = {name: getattr(made, name) for name in _PARTS if getattr(made, name) is not None}
-    if made.op in ("scale", "add", "noise"):
+    if made.op in ("scale", "add", "noise", "dropout"):
         said["amount"] = made.amount
     if made.seed:
         said["seed"] = made.seed

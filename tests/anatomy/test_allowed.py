@@ -53,6 +53,14 @@ REFUSED = [
     (replace(ZERO, seed=2), "“zero” draws no random numbers: leave the seed out."),
     (replace(SWAP, seed=2), "“swap” draws no random numbers: leave the seed out."),
     (replace(ZERO, op="noise", amount=1.0, seed=-1), "A seed is a whole number from 0 to 999,999,999."),
+    *(
+        (Intervention("z", "dropout", 1, amount=amount), f"is set to 0: say 0 or more and less than 1, not {said}.")
+        for amount, said in ((1.0, "1"), (1.5, "1.5"), (-0.25, "-0.25"))
+    ),
+    (Intervention("z", "dropout", amount=0.1), "Say in which layer “z” is to be changed: small has layers 0 to 2."),
+    (Intervention("mask", "dropout", amount=0.1), "“dropout” cannot be done at “mask”. What can is: drop."),
+    (Intervention("z", "dropout", 1, amount=0.1, seed=-1), "A seed is a whole number from 0 to 999,999,999."),
+    (Intervention("z", "dropout", 1, amount=0.1, sources=(OTHER,)), "“dropout” takes nothing out of other runs"),
     (Intervention("embedding", "shuffle", seed=10**9), "A seed is a whole number from 0 to 999,999,999."),
     (replace(ZERO, op="patch"), "A patch comes out of one other run: say which, as its source."),
     (replace(ZERO, op="patch", sources=(OTHER, OTHER)), "A patch comes out of one other run: say which"),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from anatomy.allowed import check
+from anatomy.allowed import SEEDED, check
 from anatomy.baselines import COUNT, baseline
 from anatomy.interventions import PLACES
 from anatomy.request import Intervention, Run
@@ -69,6 +69,15 @@ def test_a_direction_is_held_against_random_ones_and_noise_against_other_noise()
     assert {(run.interventions[0].token, run.interventions[0].amount) for run in added} == {(5, 2.0)}
     noise = runs(Intervention("resid_post", "noise", 1, amount=2.0, seed=3))
     assert sorted(run.interventions[0].seed for run in noise) == [4, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("layer", [1, None])
+def test_dropout_is_held_against_as_much_of_other_numbers(layer):
+    made = Intervention("ffn_out", "dropout", layer, amount=0.1, seed=3)
+    assert [run.interventions for run in runs(made)] == [(replace(made, seed=seed),) for seed in (4, 5, 6, 7, 8, 9)]
+    (one, two, three) = runs(Intervention("pattern", "dropout", layer, head=2, amount=0.1, seed=3))
+    assert [run.interventions[0].head for run in (one, two, three)] == [0, 1, 3]
+    assert {run.interventions[0].seed for run in (one, two, three)} == {3}
 
 
 def test_a_patch_is_held_against_the_run_itself_as_far_as_it_is_changed_by_then():
@@ -170,7 +179,7 @@ WITHOUT_LAYER = [
     Intervention("positions", "zero"),
     Intervention("mask", "drop"),
     Intervention("final_norm", "drop"),
-    *(Intervention(site, op) for site, place in PLACES.items() for op in place.of_all),
+    *(Intervention(site, op) for site, place in PLACES.items() for op in place.of_all if op not in SEEDED),
 ]
 
 
@@ -207,6 +216,13 @@ def test_a_baseline_is_named_in_words():
         (Intervention("attn_skip", "drop", 0), "the same in other layers: 1, 2"),
         (Intervention("embedding", "shuffle"), "rows shuffled into other orders: seeds 1, 2, 3, 4, 5, 6"),
         (Intervention("z", "noise", 1, amount=1.0), "other noise of the same size: seeds 1, 2, 3, 4, 5, 6"),
+        (
+            Intervention("attn_out", "dropout", amount=0.1, seed=2),
+            "the same dropout of other numbers: seeds 3, 4, 5, 6, 7, 8",
+        ),
+        (Intervention("pattern", "dropout", head=0, amount=0.1), "the same at other heads of every layer: 1, 2, 3"),
+        (Intervention("pattern", "dropout", 1, head=0, amount=0.1), "the same at other heads of layer 1: 1, 2, 3"),
+        (Intervention("pattern", "dropout", kv=0, amount=0.1), "the same at other key/value heads of every layer: 1"),
         (Intervention("pattern", "average", 1, kv=0), "the same at other key/value heads of layer 1: 1"),
         (Intervention("pattern", "average", kv=0), "the same at other key/value heads of every layer: 1"),
     ],

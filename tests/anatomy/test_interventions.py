@@ -96,6 +96,7 @@ def test_a_change_that_names_no_layer_is_one_of_every_layer_or_of_none():
         Intervention("attn_skip", "drop"),
         Intervention("ffn_skip", "drop"),
         Intervention("pattern", "average"),
+        Intervention("ffn_out", "dropout", amount=0.1),
     ]
     alone = [
         Intervention(MASK, "drop"),
@@ -103,7 +104,7 @@ def test_a_change_that_names_no_layer_is_one_of_every_layer_or_of_none():
         Intervention("embedding", "shuffle", seed=3),
         Intervention(POSITIONS, "zero"),
     ]
-    assert [in_every_layer(one) for one in (*every, *alone)] == [True] * 4 + [False] * 4
+    assert [in_every_layer(one) for one in (*every, *alone)] == [True] * 5 + [False] * 4
     assert not in_every_layer(Intervention("attn_norm", "drop", 0))
     asked = (*every, *alone)
     for layer in (0, 7):
@@ -111,6 +112,7 @@ def test_a_change_that_names_no_layer_is_one_of_every_layer_or_of_none():
         assert at(asked, "resid_mid", layer) == (every[1],)
         assert at(asked, "resid_post", layer) == at(asked, "resid_pre", layer + 1) == (every[2],)
         assert at(asked, "pattern", layer) == (every[3],)
+        assert at(asked, "ffn_out", layer) == (every[4],)
         assert not any(at(asked, one.site, layer) for one in alone)
     assert at(asked, "resid_pre", 0) == ()
     assert [at(asked, one.site, None) for one in alone] == [(one,) for one in alone]
@@ -156,6 +158,7 @@ def test_a_text_goes_on_token_by_token_where_each_is_changed_by_itself():
         Intervention("z", "zero", 1, pos=3),
         Intervention("v", "mean", 1),
         Intervention("ffn_out", "noise", 1, amount=0.5),
+        Intervention("ffn_out", "dropout", amount=0.5),
         Intervention("resid_mid", "patch", 1, sources=(OTHER,)),
     ):
         assert not stepwise((*alone, one))
@@ -185,10 +188,11 @@ def test_a_link_names_the_parts_of_the_architecture_as_it_names_values():
         Intervention("mask", "drop"),
         Intervention("embedding", "shuffle", seed=7),
         Intervention("pattern", "average", 2, kv=1),
+        Intervention("attn_out", "dropout", amount=0.1, seed=3),
     )
     link = (
         "layer.swap.layer0.other12 attn_norm.drop ffn_skip.drop.layer3 mask.drop embedding.shuffle.seed7 "
-        "pattern.average.layer2.kv1"
+        "pattern.average.layer2.kv1 attn_out.dropout.amount0.1.seed3"
     )
     assert written(map(Change, parts)) == link
     assert read(link) == tuple(map(Change, parts))

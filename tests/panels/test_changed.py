@@ -46,6 +46,7 @@ SAME = (
     Intervention("pattern", "scale", 1, amount=1.0),
     Intervention("resid_mid", "patch", 1),  # out of the first run, which is the same
     Intervention("z", "patch", 2),
+    Intervention("ffn_out", "dropout", amount=0.0, seed=3),
     Intervention("resid_post", "scale", 2, amount=1.0),
 )
 # One change at a time, of everything that stands between two numbers that captions hold against each other.
@@ -67,6 +68,16 @@ ONES = {
     "at position 0": (Intervention("positions", "zero"),),
     "9 further on": (Intervention("positions", "add", amount=9.0),),
     "many": MANY,
+    "dropout of weights": (Intervention("pattern", "dropout", 1, amount=0.5, seed=2),),
+    "dropout of the heads": (Intervention("z", "dropout", 1, amount=0.5, seed=2),),
+    "dropout of what is written": tuple(
+        Intervention(site, "dropout", amount=0.3, seed=2) for site in ("attn_out", "ffn_out")
+    ),
+    "dropout of the stream": (Intervention("resid_mid", "dropout", 1, amount=0.5, seed=2),),
+    "dropout as in training": tuple(
+        Intervention(site, "dropout", amount=0.1, seed=2) for site in ("pattern", "act", "attn_out", "ffn_out")
+    ),
+    "no dropout": (Intervention("ffn_out", "dropout", amount=0.0, seed=2),),
     "no mask": (Intervention("mask", "drop"),),
     "no norm of attention": (Intervention("attn_norm", "drop", 1),),
     "no norm of attention at all": (Intervention("attn_norm", "drop"),),
@@ -96,6 +107,9 @@ ONES = {
 }
 CAUSAL = ("no mask", "a broken architecture")  # what a model has not that sees the whole text as it is
 LESSER = {
+    "dropout of the heads",
+    "dropout of the stream",
+    "no dropout",
     "no norm of attention at all",
     "no norm of the FFN",
     "no norm of the FFN at all",
@@ -337,6 +351,28 @@ BROKEN = [
     ("embedding", "rows shuffled", "“t” is given row"),
     ("similarity", "rows shuffled", "what is called a token's row here is the one that it is given"),
     ("contexts", "rows shuffled", "what is called a token's row here is the one that it is given"),
+    ("arcs", "dropout of weights", "comes after the softmax (layer 1: attention weights with dropout 0.5, seed 2)"),
+    ("bertviz", "dropout of weights", "comes after the softmax (layer 1: attention weights with dropout 0.5"),
+    ("neurons", "dropout of what is written", "makes of all neurons is not what is added to the stream"),
+    (
+        "promoted",
+        "dropout of what is written",
+        "What each neuron writes is counted as it is before dropout (every layer:",
+    ),
+    (
+        "attention",
+        "dropout of the heads",
+        "What each head writes is counted as it is before dropout (layer 1: head out",
+    ),
+    ("attention", "dropout of the stream", "What each head writes is counted as it is before dropout (layer 1: stream"),
+    ("attention", "dropout of what is written", "before dropout (every layer: what attention writes with dropout 0.3"),
+    ("passage", "dropout of what is written", "before dropout (every layer: what attention writes with dropout 0.3"),
+    (
+        "attribution",
+        "dropout of what is written",
+        "what a change of this run puts in (every layer: what attention writes",
+    ),
+    ("cache", "dropout of what is written", "none can be computed alone over the cache"),
     ("heads", "heads averaged", "is the same for each of them (layer 1: attention weights averaged over the heads)"),
     ("attention", "heads averaged everywhere", "is the same for each of them (every layer: attention weights averaged"),
 ]

@@ -100,3 +100,19 @@ def test_only_the_catalog_s_own_model_is_shown_as_it_was_recorded(monkeypatch: p
             model.spec()
     finally:
         host.models.clear()
+
+
+def test_a_server_is_told_at_once_of_adapters_that_it_cannot_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    host.models.clear()
+    for given, said in (
+        (["--adapter"], "stands without a folder"),
+        (["--adapter", "my poems"], "“my poems” cannot be"),
+    ):
+        monkeypatch.setattr("sys.argv", ["app.py", *given])
+        with pytest.raises(Refused, match=said):
+            host.models()
+    monkeypatch.setattr("sys.argv", ["app.py", "--adapter", "poems=./my poems", "--model", "gpt2"])
+    try:
+        assert list(host.models()) == ["gpt2"]
+    finally:
+        host.models.clear()

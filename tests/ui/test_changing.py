@@ -237,6 +237,26 @@ def test_the_form_leaves_out_swaps_and_shuffles(open_page):
     assert linked(app).endswith(" ffn_skip.drop")
 
 
+def test_the_form_drops_numbers_at_random_in_every_layer(open_page):
+    app = opened(open_page(panel="attention", text=TEXT, layer="1", head="2"))
+    field(app, "site").set_value("ffn_out").run()
+    field(app, "op.ffn_out").set_value("dropout").run()
+    amount = field(app, "amount.dropout")
+    assert (amount.label, amount.value, amount.min, amount.max) == ("Probability", 0.1, 0.0, 0.99)
+    amount.set_value(0.25).run()
+    field(app, "seed").set_value(7).run()
+    field(app, "layers").set_value("all").run()
+    app.get_by_key("what_if.make").click().run()
+    assert linked(app) == "ffn_out.dropout.amount0.25.seed7"
+    assert list(toggles(app)) == ["every layer: what the FFN writes with dropout 0.25, seed 7"]
+    assert "attention-difference.figure" in keys(app)
+    app = opened(app)
+    field(app, "site").set_value("z").run()
+    field(app, "op.z").set_value("dropout").run()
+    app.get_by_key("what_if.make").click().run()
+    assert linked(app).endswith(" z.dropout.layer1.head2.amount0.1")
+
+
 def test_a_text_that_is_typed_stays_when_another_layer_is_pointed_at(open_page):
     app = opened(open_page(panel="attention", text=TEXT, layer="1"))
     field(app, "site").set_value("v").run()

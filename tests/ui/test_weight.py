@@ -82,7 +82,17 @@ def test_the_first_page_is_drawn_without_the_libraries_that_models_need_and_with
     drawn, imported = (set(line.split()) for line in done.stdout.splitlines())
     assert shows <= drawn
     assert "ui.page" in imported
-    unneeded = {"torch", "transformers", "tokenizers", "safetensors", "bertviz", "scipy", "matplotlib", "pandas"}
+    unneeded = {
+        "torch",
+        "transformers",
+        "peft",
+        "tokenizers",
+        "safetensors",
+        "bertviz",
+        "scipy",
+        "matplotlib",
+        "pandas",
+    }
     assert not imported & unneeded
 
 

@@ -15,6 +15,7 @@ SAID = {
     "scale": "× 2.5",
     "add": "+ 2.5 × the way to the mean of “other”",
     "noise": "+ noise 2.5 × its size, seed 0",
+    "dropout": "with dropout 0.25, seed 0",
     "patch": "taken from the other run",
     "drop": "left out",
     "swap": "swapped with layer 5",
@@ -27,7 +28,7 @@ OTHER = (Run("m@1/float32", "other"),)
 def made(site: str, op: Op, *, layered: bool = True) -> Intervention:
     """One change of each kind, in layer 3 where it is one of a layer."""
     layer = 3 if layered and PLACES[site].layered else None
-    amount = 2.5 if op in ("scale", "add", "noise") and site != POSITIONS else 0.0
+    amount = 2.5 if op in ("scale", "add", "noise") and site != POSITIONS else 0.25 if op == "dropout" else 0.0
     sources = OTHER if op == "add" and site != POSITIONS else ()
     return Intervention(site, op, layer, amount=amount, other=5 if op == "swap" else None, sources=sources)
 
@@ -75,6 +76,10 @@ def test_no_two_changes_are_told_alike():
         (Intervention("layer", "swap", 0, other=1234), "layer 0: swapped with layer 1,234"),
         (Intervention("embedding", "shuffle", seed=1234), "rows of the embedding table shuffled, seed 1,234"),
         (Intervention("mask", "drop"), "causal mask left out"),
+        (
+            Intervention("attn_out", "dropout", amount=0.1, seed=3),
+            "every layer: what attention writes with dropout 0.1, seed 3",
+        ),
         (
             Intervention("pattern", "average", kv=1),
             "every layer · key/value head 1: attention weights averaged over the heads",

@@ -49,6 +49,20 @@ def test_noise_on_weights_leaves_no_number_of_a_head_undefined(kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_dropout_of_weights_leaves_no_number_of_a_head_undefined(kind: str) -> None:
+    """Rows may lose all of their weights, as the first token's do that has one."""
+    engine = tiny_engine(kind)
+    made = Intervention("pattern", "dropout", LAYER, amount=0.9)
+    wants = [Want("head_entropy"), Want("head_apart"), Want("head_reach"), Want("pattern", LAYER)]
+    trace = engine.run(run_of(engine, made), wants)
+    pattern, ids = trace[wants[-1]], np.array([token.id for token in trace.tokens])
+    assert (pattern.sum(-1) == 0).any()
+    np.testing.assert_allclose(trace[wants[0]][LAYER], head_scores(pattern, ids)["entropy"], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(trace[wants[1]][LAYER], apart(pattern), atol=1e-5)
+    assert np.isfinite(trace[wants[2]][LAYER]).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_contributions_of_negative_weights_are_the_lengths_of_before(kind: str) -> None:
     engine = tiny_engine(kind)
     wants = [Want("contribution", LAYER), Want("contribution", LAYER, pos=7)]
@@ -78,6 +92,7 @@ def test_the_strongest_contribution_may_come_with_a_negative_weight(kind: str) -
     [
         Intervention("pattern", "scale", LAYER, amount=2.0),
         Intervention("ffn_out", "noise", LAYER, amount=0.5),
+        Intervention("ffn_out", "dropout", LAYER, amount=0.5),
         Intervention("resid_post", "mean", LAYER),
         Intervention("z", "zero", LAYER, pos=3),
     ],
@@ -106,6 +121,8 @@ def test_the_cache_changes_nothing_where_each_token_is_changed_by_itself(kind: s
     "one",
     [
         Intervention("pattern", "noise", LAYER, amount=0.5),
+        Intervention("pattern", "dropout", amount=0.5),
+        Intervention("act", "dropout", amount=0.1, seed=1),
         Intervention("resid_post", "mean", LAYER),
         Intervention("z", "zero", LAYER, pos=3),
         Intervention("positions", "add", amount=9.0),

@@ -154,7 +154,7 @@ class Changed:
             if _is_made(made, site, layer):
                 theirs = tuple(source._seen[site, layer].astype(np.float64) for source in sources)
                 pairs = tuple(by_token(tuple(self.ids), tuple(source.ids)).both for source in sources)
-                here = _Here(made, self._part(made), self.model, theirs, pairs, allowed)
+                here = _Here(made, layer, self._part(made), self.model, theirs, pairs, allowed)
                 values = _put(values, _OPS[made.op](values, here), here)
         self._seen[site, layer] = values.astype(np.float32)
         if site == "resid_pre" and layer > 0:
@@ -181,7 +181,7 @@ def uncached(model: PreTrainedModel) -> dict[str, bool]:
     return {"use_cache": False} if model.config.model_type not in ("t5", "bert") else {}
 
 
-# Of noise: the sites in the order in which their numbers are told apart.
+# Of noise and dropout: the sites in the order in which their numbers are told apart.
 ORDER = ("pattern", "q", "k", "v", "z", "act", "attn_out", "ffn_out", "resid_pre", "resid_mid", "resid_post")
 
 
@@ -189,6 +189,7 @@ ORDER = ("pattern", "q", "k", "v", "z", "act", "attn_out", "ffn_out", "resid_pre
 class _Here:
     """What one change needs to know where it is made.
 
+    layer    the one that is running: a change of every layer names none
     part     what is chosen along the second axis of the values
     theirs   what passed here in each source, [pos …]
     pairs    of each source: (position here, position there) of the tokens that belong together
@@ -196,6 +197,7 @@ class _Here:
     """
 
     made: Intervention
+    layer: int
     part: slice
     model: PreTrainedModel
     theirs: tuple[np.ndarray, ...]
@@ -250,6 +252,17 @@ def _noise(values: np.ndarray, here: _Here) -> np.ndarray:
     return values + np.where(cells, here.made.amount * size * drawn, 0.0)
 
 
+def _dropout(values: np.ndarray, here: _Here) -> np.ndarray:
+    """Of weights every row has numbers of its own, which go through it column by column."""
+    seed = here.made.seed, here.layer, ORDER.index(here.made.site), 1
+    if here.allowed is None:
+        drawn = np.random.default_rng(seed).random(values.shape)
+    else:
+        _rows, heads, columns = values.shape
+        drawn = np.stack([np.random.default_rng((*seed, row)).random((columns, heads)).T for row in range(len(values))])
+    return np.where(drawn < here.made.amount, 0.0, values / (1 - here.made.amount))
+
+
 def _patch(values: np.ndarray, here: _Here) -> np.ndarray:
     new, theirs, pairs = values.copy(), here.theirs[0], here.pairs[0]
     for mine, other in pairs:
@@ -270,6 +283,7 @@ _OPS: dict[str, Callable[[np.ndarray, _Here], np.ndarray]] = {
     "drop": _zero,
     "add": _add,
     "noise": _noise,
+    "dropout": _dropout,
     "patch": _patch,
 }
 

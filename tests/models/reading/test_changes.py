@@ -72,6 +72,7 @@ def how(engine: LocalEngine, site: str, op: Op) -> list[dict[str, Any]]:
         "average": [{}],
         "add": [*toward, {"amount": 0.7, "sources": (one,)}, {"amount": -2.0, "sources": (other,)}],
         "noise": [{"amount": 0.5, "seed": 3}, {"amount": 2.0}],
+        "dropout": [{"amount": 0.3, "seed": 3}, {"amount": 0.6}],
         "patch": [{"sources": (one,)}, {"sources": (changed,)}, {"sources": (other,)}],
     }[op]
 
@@ -169,6 +170,15 @@ def _chains(engine: LocalEngine) -> dict[str, tuple[Intervention, ...]]:
             Intervention("resid_post", "noise", 0, amount=0.3),
             Intervention("resid_pre", "noise", 1, amount=0.3),
         ),
+        "dropout twice, and noise by the same seed": (
+            change("act", "dropout", amount=0.2, seed=1),
+            change("act", "noise", amount=0.5, seed=1),
+            change("act", "dropout", amount=0.4, seed=1),
+        ),
+        "dropout of weights before their spread is taken": (
+            change("pattern", "dropout", amount=0.4, seed=2),
+            change("pattern", "noise", amount=0.5, seed=2),
+        ),
         "weights made even and then noisy": (
             change("pattern", "mean", head=1),
             change("pattern", "noise", amount=1.0, seed=2, pos=9),
@@ -245,7 +255,8 @@ def test_changes_that_change_nothing_leave_every_bit(kind: str, site: str) -> No
     before = engine.run(run_of(engine), wants)
     for part in PARTS[site]:
         itself = Intervention(site, "patch", 1, sources=(run_of(engine),), **part)
-        for intervention in (Intervention(site, "scale", 1, amount=1.0, **part), itself):
+        dropout = Intervention(site, "dropout", 1, amount=0.0, seed=3, **part)
+        for intervention in (Intervention(site, "scale", 1, amount=1.0, **part), dropout, itself):
             same(engine.run(run_of(engine, intervention), wants), before, wants)
 
 
@@ -309,6 +320,8 @@ CONTINUED = {
     "keys of the text's own mean": Intervention("k", "mean", 0, kv=0),
     "noise, whose spread every new token moves": Intervention("act", "noise", 0, amount=1.0, seed=4),
     "noise on weights": Intervention("pattern", "noise", 2, amount=1.0, seed=4),
+    "dropout of what is written": Intervention("ffn_out", "dropout", 1, amount=0.3, seed=4),
+    "dropout of the weights of every layer": Intervention("pattern", "dropout", amount=0.3, seed=4),
     "a token's direction": Intervention("resid_post", "add", 1, amount=0.8, token=101),
     "values scaled, and those that follow": Intervention("v", "scale", 1, amount=-1.0, kv=1),
     "keys scaled": Intervention("k", "scale", 0, amount=1.5),
@@ -351,7 +364,7 @@ def test_weights_of_a_long_text_are_changed_block_by_block_and_head_by_head_alik
     engine, words = long_engine(kind).again(), text_of(190)
     text, source = words[: 3 * 150], Run(engine.spec.id, words[3 * 7 :])
     told: dict[str, Any] = {"sources": (source,)} if op == "patch" else {}
-    told |= {"amount": 0.8} if op in ("scale", "noise") else {}
+    told |= {"amount": 0.8} if op in ("scale", "noise", "dropout") else {}
     of_some: dict[str, Any] = {"head": 2}
     if op == "average":
         of_some = {"kv": 1} if engine.spec.n_kv < engine.spec.n_heads else {}

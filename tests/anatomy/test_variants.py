@@ -1,0 +1,152 @@
+"""A variant's name is read strictly, and one variant has one name."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anatomy import variants
+from anatomy.language import use_locale
+from anatomy.refused import Refused
+from anatomy.request import Intervention
+from anatomy.variants import KINDS, Alteration, in_every_run, new_bytes, read, split, written
+
+VALUES = {
+    "untrained": st.integers(1, 10**9 - 1).map(str) | st.just(""),
+    "lora": st.from_regex(r"[a-z0-9_.-]{1,12}", fullmatch=True),
+    "shared": st.integers(1, 99).map(str),
+    "prune": st.integers(0, 999).map(lambda share: f"{share / 1000:g}"),
+    "dropout": st.integers(0, 99).map(lambda share: f"{share / 100:g}"),
+    **{f"{bits}bit": st.sampled_from(["", "sym"]) for bits in (2, 3, 4, 5, 6, 8)},
+}
+ALTERATIONS = st.sampled_from(sorted(KINDS)).flatmap(
+    lambda kind: VALUES.get(kind, st.just("")).map(lambda value: Alteration(kind, value))
+)
+
+
+def _together(chosen: list[Alteration]) -> bool:
+    kinds = [one.kind for one in chosen]
+    return len(set(kinds)) == len(kinds) and "untrained" not in kinds[1:] and not {"bf16", "fp16"} <= set(kinds)
+
+
+@given(
+    st.sampled_from(["smollm2-135m", "owner/name@v2.1", "./folder/my-model", "~/models/a~b", "C:\\models\\m"]),
+    st.lists(ALTERATIONS, max_size=4).filter(_together),
+)
+def test_what_is_written_is_read_as_it_was(base: str, alterations: list[Alteration]) -> None:
+    assert read(written(base, alterations)) == (base, tuple(alterations))
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("m~prune=0.50", "m~prune=0.5"),
+        ("m~untrained=0", "m~untrained"),
+        ("m~untrained=07", "m~untrained=7"),
+        ("m~shared=02", "m~shared=2"),
+        ("m~dropout=0.100", "m~dropout=0.1"),
+        ("m~prune=0", "m~prune=0"),
+    ],
+)
+def test_one_variant_has_one_name(said: str, name: str) -> None:
+    assert written(*read(said)) == name
+
+
+@pytest.mark.parametrize(
+    ("address", "base", "rest"),
+    [
+        ("smollm2-135m", "smollm2-135m", ""),
+        ("smollm2-135m~4bit~bf16", "smollm2-135m", "~4bit~bf16"),
+        ("~/models/mine", "~/models/mine", ""),
+        ("~/models/mine~bf16", "~/models/mine", "~bf16"),
+        ("./run~1", "./run~1", ""),
+        ("./run~1~prune=0.5", "./run~1", "~prune=0.5"),
+        ("/a~b/c~bf16x", "/a~b/c~bf16x", ""),
+        ("owner/name@v2~int8", "owner/name@v2", "~int8"),
+    ],
+)
+def test_a_mark_in_a_path_is_part_of_it_unless_an_alteration_follows(address: str, base: str, rest: str) -> None:
+    assert split(address) == (base, rest)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("m~4bits", "“4bits” is no variant of a model. Variants are: untrained, lora"),
+        ("m~", "“” is no variant of a model."),
+        ("m~7bit", "“7bit” is no variant"),
+        ("m~prune", "“prune” cannot be read. Write prune=0.5, with a share from 0 to less than 1."),
+        ("m~prune=1", "“prune=1” cannot be read."),
+        ("m~prune=-0.5", "“prune=-0.5” cannot be read."),
+        ("m~prune=nan", "“prune=nan” cannot be read."),
+        ("m~prune=1e-3", "“prune=1e-3” cannot be read."),
+        ("m~4bit=symmetric", "“4bit=symmetric” cannot be read. Write 4bit, or 4bit=sym"),
+        ("m~bf16=1", "“bf16=1” cannot be read. Write bf16, with nothing behind it."),
+        ("m~bf16=", "“bf16=” cannot be read."),
+        ("m~shared=0", "“shared=0” cannot be read."),
+        ("m~untrained=x", "“untrained=x” cannot be read."),
+        ("m~lora=", "“lora=” cannot be read."),
+        ("m~4bit~4bit=sym", "“4bit” stands twice in “m~4bit~4bit=sym”"),
+        ("m~4bit~untrained", "“untrained” stands behind other alterations in “m~4bit~untrained”"),
+        ("m~bf16~fp16", "“m~bf16~fp16” names two precisions"),
+        ("m" + "~4bit" * 9, "has more than 8 alterations"),
+        ("m~" + "x" * 500, "x…” is no variant of a model."),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_what_would_do(name: str, says: str) -> None:
+    with pytest.raises(Refused) as refused:
+        read(name)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_alteration_is_said_with_its_number(kind: str, language: str) -> None:
+    values = {"prune": "0.3", "shared": "3", "dropout": "0.1", "lora": "legal", "untrained": "7"}
+    one = Alteration(kind, values.get(kind, ""))
+    shown = {"prune": "30", "untrained": "7"}.get(kind, one.value) or kind.removesuffix("bit").strip(
+        "abcdefghiklmnopqrstuvwxyz"
+    )
+    with use_locale(language):
+        assert shown in one.says or kind in ("bf16", "fp16", "int8")
+        assert shown in one.short
+        assert "{" not in one.says + one.short
+
+
+def test_levels_around_0_are_told_from_levels_between_two_ends() -> None:
+    plain, symmetric = Alteration("4bit"), Alteration("4bit", "sym")
+    assert (plain.short, symmetric.short) == ("4 bits", "4 bits, symmetric")
+    assert "least value" in plain.says
+    assert "0 stays 0" in symmetric.says
+
+
+def test_bytes_are_those_of_the_weights_that_come_out_as_others() -> None:
+    counts = {"embedding": 100, "attention": 30, "ffn": 70, "norms": 5}
+    needed = {
+        "prune=0.5": 400,
+        "4bit": 400,
+        "prune=0.5~4bit": 400,
+        "untrained": 820,
+        "lora=a": 820,
+        "shared=2": 0,
+        "noskip": 0,
+        "bf16": 410,
+        "untrained~bf16": 1230,
+    }
+    assert {name: new_bytes(counts, read(f"m~{name}")[1]) for name in needed} == needed
+
+
+def test_what_is_no_matter_of_weights_is_changed_in_every_run() -> None:
+    made = in_every_run(read("m~4bit~dropout=0.2~noskip~nonorm")[1], final_norm=True)
+    dropped = [Intervention(site, "drop") for site in ("attn_skip", "ffn_skip", "attn_norm", "ffn_norm", "final_norm")]
+    assert made == (
+        Intervention("attn_out", "dropout", amount=0.2),
+        Intervention("ffn_out", "dropout", amount=0.2),
+        *dropped,
+    )
+    assert Intervention("final_norm", "drop") not in in_every_run(read("m~nonorm")[1], final_norm=False)
+
+
+def test_variants_of_one_model_are_alike() -> None:
+    assert variants.alike("m~4bit", "m")
+    assert variants.alike("m~4bit", "m~untrained")
+    assert not variants.alike("m~4bit", "n~4bit")

@@ -1,0 +1,329 @@
+"""A variant is a model: every number is that of a plain model which was altered in the plain way, the laws hold on it,
+and all that comes out as it was is the base's own."""
+
+import gc
+import json
+from pathlib import Path
+from weakref import ref
+
+import numpy as np
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import save_file
+from torch import nn
+from transformers import PreTrainedModel
+
+from anatomy.alignment import identity
+from anatomy.refused import Refused
+from anatomy.request import Intervention, Want
+from anatomy.variants import Alteration, in_every_run, new_bytes, read
+from models import memory
+from models.engine import Cancelled
+from models.families import family_of
+from models.loaded.halves import in_half
+from models.local.engine import LocalEngine
+from models.local.load import variant
+from models.variants.alike import alike
+from models.variants.altered import altered
+from tests.models.adapters import write_adapter
+from tests.models.parity import parity, too_large
+from tests.models.reference import Plain
+from tests.models.tiny import MODELS, TEXT, ByteTokenizer, new_tiny_engine, run_of, tiny_engine, tiny_model
+from tests.models.variants.plain_variants import plain_variant
+
+OF_WEIGHTS = ("untrained", "untrained=3", "prune=0.4", "int8", "4bit", "3bit=sym", "2bit", "shared=2", "shared=3")
+SHORT = ("untrained", "3bit=sym")  # of each kind of model on every run of the tests; the rest in the widest
+NOTHING = ("prune=0", "shared=1", "dropout=0")
+BROKEN = ("noskip", "nonorm", "noskip~nonorm")
+FLOAT32 = 1e-5  # of the largest number of a site, as in the parity tests of models as they are
+
+
+def made(base: LocalEngine, name: str) -> LocalEngine:
+    return variant(base, read(f"m~{name}")[1])
+
+
+def plain(kind: str, *alterations: Alteration) -> Plain:
+    """A plain pass of one of MODELS, altered by the library of torch and by hand."""
+    model = tiny_model(kind)
+    family = family_of(model.config.model_type)
+    for one in alterations:
+        model = plain_variant(model, list(family.layers_of(model)), one.kind, one.value)
+    return Plain(model, list(TEXT.encode()))
+
+
+_WIDE = [
+    pytest.param(kind, name, marks=[pytest.mark.wide] if name not in SHORT and kind != "llama" else [])
+    for kind in MODELS
+    for name in OF_WEIGHTS
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), _WIDE)
+def test_every_number_is_that_of_a_plain_model_altered_so(kind: str, name: str) -> None:
+    alterations = read(f"m~{name}")[1]
+    engine = variant(tiny_engine(kind), alterations)
+    gaps = parity(engine, plain(kind, *alterations), TEXT, pos=6)
+    assert gaps
+    assert too_large(gaps, FLOAT32) == []
+
+
+@pytest.mark.parametrize("name", ["prune=0.3~3bit", "untrained~prune=0.5", "shared=2~int8"])
+def test_alterations_are_made_one_after_the_other(name: str) -> None:
+    alterations = read(f"m~{name}")[1]
+    gaps = parity(variant(tiny_engine("llama"), alterations), plain("llama", *alterations), TEXT, pos=6)
+    assert too_large(gaps, FLOAT32) == []
+
+
+@pytest.mark.parametrize("name", ["untrained", "prune=0.4", "2bit", "shared=2", "noskip~nonorm", "4bit~dropout=0.1"])
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_laws_hold_on_a_variant(kind: str, name: str) -> None:
+    engine, base = made(tiny_engine(kind), name), tiny_engine(kind)
+    assert engine.broken == base.broken == {}
+    assert [one.name for one in engine.identities] == [one.name for one in base.identities]
+    assert engine.missing.keys() == base.missing.keys()
+
+
+@pytest.mark.parametrize("name", NOTHING)
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_variant_that_changes_nothing_differs_by_exactly_0(kind: str, name: str) -> None:
+    base = tiny_engine(kind)
+    engine = made(base, name)
+    own, run = base.run(run_of(base), [Want("resid_post", layer) for layer in range(base.spec.layers)]), run_of(engine)
+    for want, array in own.arrays.items():
+        np.testing.assert_array_equal(engine.run(run, [want])[want], array)
+    parting = base.parting(run_of(base), engine, run, identity(len(own.tokens)))
+    for differences in (parting.kl, parting.kl_back, parting.distance):
+        assert differences is None or not differences.any()
+    assert _own_bytes(engine, base) == 0
+
+
+def _own_bytes(engine: LocalEngine, base: LocalEngine) -> int:
+    """Bytes of weights that are not the base's memory."""
+    theirs = {parameter.data_ptr() for parameter in base.model.parameters()}
+    own = {parameter.data_ptr(): parameter.nbytes for parameter in engine.model.parameters()}
+    return sum(size for place, size in own.items() if place not in theirs)
+
+
+@pytest.mark.parametrize("name", OF_WEIGHTS)
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
+def test_it_takes_no_more_memory_than_is_said_before(kind: str, name: str) -> None:
+    base = tiny_engine(kind)
+    own, said = _own_bytes(made(base, name), base), new_bytes(dict(base.spec.counts), read(f"m~{name}")[1])
+    assert own <= said
+    assert (own == 0) == (said == 0)
+
+
+def test_norms_and_the_tables_of_a_rounded_model_are_the_bases_own() -> None:
+    base = tiny_engine("llama")
+    theirs, own = (dict(engine.model.named_parameters()) for engine in (base, made(base, "3bit")))
+    shared = {name for name, parameter in own.items() if parameter.data_ptr() == theirs[name].data_ptr()}
+    assert shared == {name for name in own if "norm" in name or "embed" in name or "lm_head" in name}
+
+
+def test_layers_that_share_weights_share_memory() -> None:
+    engine = made(tiny_engine("llama"), "shared=2")
+    first, second, third = (dict(layer.named_parameters()) for layer in engine.family.layers_of(engine.model))
+    assert all(first[name] is second[name] for name in first)
+    assert all(first[name] is not third[name] for name in first)
+
+
+def test_the_base_is_as_it_was() -> None:
+    base = new_tiny_engine("gpt2")
+    before = {name: tensor.clone() for name, tensor in base.model.state_dict().items()}
+    for name in ("untrained", "2bit", "prune=0.9", "shared=3", "noskip"):
+        made(base, name)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in base.model.state_dict().items())
+
+
+def test_a_tied_output_layer_stays_tied() -> None:
+    for name in ("untrained", "2bit"):
+        model = made(tiny_engine("gpt2"), name).model
+        assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+
+
+def test_its_name_says_how_it_was_made() -> None:
+    base = tiny_engine("llama")
+    spec = made(base, "prune=0.50~4bit").spec
+    assert spec.name == "tiny-llama~prune=0.5~4bit"
+    assert spec.id == f"tiny-llama~prune=0.5~4bit@{base.spec.revision}/float32"
+    assert spec.alterations == (Alteration("prune", "0.5"), Alteration("4bit"))
+
+
+def test_a_variant_of_a_variant_is_the_chain_of_both() -> None:
+    base = tiny_engine("llama")
+    twice, once = made(made(base, "prune=0.5"), "3bit"), made(base, "prune=0.5~3bit")
+    assert twice.spec == once.spec
+    want = Want("resid_post", 2)
+    np.testing.assert_array_equal(twice.run(run_of(twice), [want])[want], once.run(run_of(once), [want])[want])
+
+
+@pytest.mark.parametrize("name", ["noskip", "nonorm"])
+@pytest.mark.parametrize("kind", ["llama", "bert", "t5"])
+def test_what_is_built_otherwise_is_what_the_same_changes_make_of_a_run(kind: str, name: str) -> None:
+    base = tiny_engine(kind)
+    engine = made(base, name)
+    has_norm = base.spec.head is not None and bool(base.spec.paths.final_norm)
+    changed = run_of(base).intervened(*in_every_run(read(f"m~{name}")[1], has_norm))
+    wants = [Want("resid_post", base.spec.layers - 1), Want("attn_out", 1)]
+    wants += [Want("logits", pos=5)] if base.spec.head else []
+    own, theirs = engine.run(run_of(engine), wants), base.run(changed, wants)
+    for want in wants:
+        np.testing.assert_array_equal(own[want], theirs[want])
+    assert own.run.interventions == changed.interventions
+
+
+def test_a_change_of_one_run_comes_after_what_is_in_all() -> None:
+    engine = made(tiny_engine("llama"), "noskip")
+    off = Intervention("attn_out", "zero", layer=1)
+    asked = engine.run(run_of(engine).intervened(off))
+    assert asked.run.interventions == (*engine.spec.built, off)
+    assert engine.spec.whole(asked.run) == asked.run
+    assert engine.spec.beyond(asked.run) == (off,)
+
+
+def test_a_change_takes_what_it_takes_out_of_the_variants_own_runs() -> None:
+    engine = made(tiny_engine("llama"), "noskip")
+    patched = run_of(engine).intervened(Intervention("attn_out", "patch", layer=1, sources=(run_of(engine),)))
+    want = Want("resid_post", 2)
+    np.testing.assert_array_equal(engine.run(patched, [want])[want], engine.run(run_of(engine), [want])[want])
+
+
+def test_it_goes_on_with_a_text_as_it_is_built() -> None:
+    engine, base = made(tiny_engine("llama"), "noskip"), tiny_engine("llama")
+    theirs = base.extend(run_of(base).intervened(*engine.spec.built), 4)
+    assert engine.extend(run_of(engine), 4).tail == theirs.tail
+
+
+def test_more_layers_than_there_are_cannot_share_weights() -> None:
+    with pytest.raises(Refused) as refused:
+        made(tiny_engine("llama"), "shared=4")
+    assert str(refused.value) == "4 layers cannot share weights: the model has 3."
+
+
+def test_layers_that_are_built_differently_cannot_share_weights() -> None:
+    model, family = tiny_model("llama"), family_of("llama")
+    family.layers_of(model)[1].mlp.up_proj = nn.Linear(4, 5, bias=False)
+    with pytest.raises(Refused) as refused:
+        altered(model, family, (Alteration("shared", "2"),), nothing)
+    assert str(refused.value) == "Layers 0 and 1 are built differently: they cannot share weights."
+
+
+def nothing(model: PreTrainedModel, adapter: str) -> dict[str, torch.Tensor]:
+    """No adapter changes anything."""
+    return {}
+
+
+def test_there_has_to_be_memory_before_a_weight_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tiny_engine("llama")
+    monkeypatch.setattr(memory, "ALWAYS", 0)
+    monkeypatch.setenv(memory.VARIABLE, "1 MB")
+    with pytest.raises(Refused, match=r"tiny-llama~untrained takes .* GB in float32"):
+        made(base, "untrained")
+    assert made(base, "shared=2").spec.name == "tiny-llama~shared=2"
+
+
+def test_who_no_longer_wants_it_stops_it() -> None:
+    with pytest.raises(Cancelled):
+        variant(tiny_engine("llama"), (Alteration("3bit"),), cancelled=lambda: True)
+
+
+def test_random_weights_leave_the_programs_own_random_numbers_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    made(tiny_engine("llama"), "untrained")
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_variant_that_nobody_holds_is_gone() -> None:
+    engine = made(tiny_engine("llama"), "3bit")
+    engine.run(run_of(engine), [Want("resid_post", 1)])
+    weight = ref(next(iter(engine.family.layers_of(engine.model))))
+    engine_gone = ref(engine)
+    gc.disable()
+    try:
+        del engine
+        assert engine_gone() is None
+        assert weight() is None
+    finally:
+        gc.enable()
+
+
+def test_a_model_is_built_alike_without_what_is_not_in_it() -> None:
+    model = tiny_model("llama")
+    with pytest.raises(KeyError, match="no parameter 'nowhere'"):
+        alike(model, {"nowhere": torch.zeros(1)})
+    with pytest.raises(ValueError, match="has the shape"):
+        alike(model, {"lm_head.weight": torch.zeros(1)})
+
+
+def test_matrices_that_are_the_bases_own_multiply_by_its_packed_copies() -> None:
+    """On a machine that has packed ones: those of the base are not made a second time."""
+    from models.local import packed
+    from models.local.load import _shared_packing
+
+    model = tiny_model("llama")
+    layers = family_of("llama").layers_of(model)
+    packing = {"layers": packed.layers(layers, 1 << 30, "packed")}
+    if packing["layers"].way != "packed":
+        pytest.skip("this machine has no packed matrices")
+    base = LocalEngine(model, ByteTokenizer(), name="packed", packing=packing)
+    same, other = made(base, "prune=0"), made(base, "3bit")
+    assert (same.packing["layers"].way, other.packing["layers"].way) == ("packed", "loaded")
+    want = Want("resid_post", 2)
+    np.testing.assert_array_equal(same.run(run_of(same), [want])[want], base.run(run_of(base), [want])[want])
+    assert _shared_packing(base, other.model)["layers"] == packed.AS_LOADED
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
+def test_an_adapter_is_what_it_was_beside_the_weights(kind: str, tmp_path: Path) -> None:
+    folder = write_adapter(tmp_path / "poems", tiny_model(kind), rank=2, seed=1)
+    base = tiny_engine(kind)
+    engine = made(base, f"lora={folder}")
+    model = PeftModel.from_pretrained(tiny_model(kind), str(folder)).eval()
+    with torch.inference_mode():
+        expected = model(input_ids=torch.tensor([list(TEXT.encode())])).logits[0, 6].numpy()
+    logits = engine.run(run_of(engine), [Want("logits", pos=6)])[Want("logits", pos=6)]
+    assert np.abs(logits - expected).max() <= 1e-5 * np.abs(expected).max()
+    own = base.run(run_of(base), [Want("logits", pos=6)])[Want("logits", pos=6)]
+    assert np.abs(logits - own).max() > 1e-2 * np.abs(expected).max()
+    assert engine.broken == {}
+    assert engine.spec.revision.startswith(f"{base.spec.revision}+")
+
+
+@pytest.mark.parametrize("settings", [{"scale": 0.0}, {"rank": 0}])
+def test_an_adapter_that_was_never_trained_differs_by_exactly_0(tmp_path: Path, settings: dict[str, float]) -> None:
+    folder = tmp_path / "new"
+    write_adapter(folder, tiny_model("llama"), scale=0.0)
+    if "rank" in settings:
+        config = json.loads((folder / "adapter_config.json").read_text())
+        (folder / "adapter_config.json").write_text(json.dumps(config | {"r": 0}))
+        save_file({}, folder / "adapter_model.safetensors")
+    base = tiny_engine("llama")
+    engine = made(base, f"lora={folder}")
+    want = Want("resid_post", 2)
+    np.testing.assert_array_equal(engine.run(run_of(engine), [want])[want], base.run(run_of(base), [want])[want])
+    assert _own_bytes(engine, base) == 0
+
+
+def test_an_adapter_of_the_embedding_alone_leaves_a_tied_output_layer_as_it_was(tmp_path: Path) -> None:
+    folder = write_adapter(tmp_path / "words", tiny_model("gpt2"), target_modules=["wte"], fan_in_fan_out=False)
+    base = tiny_engine("gpt2")
+    model = made(base, f"lora={folder}").model
+    assert torch.equal(model.get_output_embeddings().weight, base.model.get_output_embeddings().weight)
+    assert not torch.equal(model.get_input_embeddings().weight, base.model.get_input_embeddings().weight)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert", "t5"])
+def test_half_precision_is_the_librarys_own(kind: str, precision: str) -> None:
+    """The same as what the library loads in that precision: tests/models/local/test_halves.py holds that to it."""
+    engine = made(tiny_engine(kind), precision)
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    expected = dict(in_half(tiny_model(kind), dtype).named_parameters())
+    own = dict(engine.model.named_parameters())
+    assert own.keys() == expected.keys()
+    assert all(torch.equal(own[name], expected[name]) and own[name].dtype == expected[name].dtype for name in own)
+    assert engine.spec.dtype == str(dtype).removeprefix("torch.")
+    assert engine.broken == {}
