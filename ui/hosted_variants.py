@@ -66,9 +66,10 @@ class HostedVariant(HostedModel):
         return super()._absent()
 
     def _opened(self) -> Store:
+        """In the background, so that it is put off and begun anew where a reader asks something meanwhile."""
         self._base.wait()
         about = ("variant", self.address)
-        return self._queue.ask(about, frozenset(), self._make, later=True, watch=self._report)
+        return self._queue.ask(about, frozenset(), self._make, background=True, watch=self._report)
 
     def _make(self, report: Report, cancelled: Callable[[], bool]) -> Store:
         """In the queue's worker, so that one is there, and counts, before the next one is made."""
