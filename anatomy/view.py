@@ -146,13 +146,14 @@ class View:
     def swapped(self) -> "View":
         """The second run's text and model in the first one's place, and the other way round. Chosen tokens belong to
         the old text. What is changed stays changed in the second run: only what is done at one token belongs to the old
-        text, and all of it to the old model."""
+        text, and all of it to the old model. A variant of the same model has the same places."""
         first, second = self.alone, replace(self.second, changed=None)
         text2 = None if self.text2 is None else first.text
         model2 = None if self.model2 is None else first.model
-        places = {} if self.text2 is None and self.model2 is None else {"pos": None, "src": None}
+        same = alike(first.model, second.model)
+        places = {} if self.text2 is None and same else {"pos": None, "src": None}
         changes = self.changes if self.text2 is None else _anywhere(self.changes)
-        changes = changes if self.model2 is None else ()
+        changes = changes if same else ()
         return replace(second, text2=text2, model2=model2, changes=changes, **places)
 
     @property

@@ -71,7 +71,11 @@ class HostedModel:
 
     progress   how far the loading is
     queue      where its questions wait; the models of a server share one, as they share its cores
+    made_of    the model of this server that it is a variant of; None for one that is loaded from files
     """
+
+    made_of: "HostedModel | None" = None
+    _says_broken = _BROKE
 
     def __init__(self, address: str, recorded: Engine | None, queue: Queue | None = None, of: int = 1) -> None:
         """of: how many models the server has; they share the memory for answers."""
@@ -163,8 +167,8 @@ class HostedModel:
         A session that Streamlit stops while it waits, because its tab was closed or its reader went on, leaves the
         queue.
         """
-        if self._live is not None:
-            return self._live.get(run, wants, background=background, watch=None if session.page() is None else _notify)
+        if (live := self._live) is not None:
+            return live.get(run, wants, background=background, watch=None if session.page() is None else _notify)
         if self._recorded is not None:
             with suppress(NotRecorded):
                 return self._recorded.run(run, wants)
@@ -172,18 +176,20 @@ class HostedModel:
 
     def holds(self, run: Run, wants: Iterable[Want]) -> bool:
         """Whether `run` would answer at once: the arrays are here, or the recording is all there is."""
-        return self._live is None or self._live.holds(run, wants)
+        live = self._live
+        return live is None or live.holds(run, wants)
 
     def estimate(self, run: Run, wants: Iterable[Want]) -> Estimate | None:
         """What of these wants is not here would cost; None where no model is there to ask. Refused as the run would
         be, save for its size."""
-        return None if self._live is None else self._live.estimate(run, wants)
+        live = self._live
+        return None if live is None else live.estimate(run, wants)
 
     def held(self, run: Run, wants: Iterable[Want]) -> Trace:
         """Tokens, and those of the wanted arrays that are here: nothing is computed, nobody waits. A recording gives
         all of them or none. Loading, Refused: as in `run`."""
-        if self._live is not None:
-            return self._live.held(run, wants)
+        if (live := self._live) is not None:
+            return live.held(run, wants)
         if self._recorded is not None:
             for some in (tuple(wants), ()):
                 with suppress(NotRecorded):
@@ -193,26 +199,22 @@ class HostedModel:
     def fetch(self, run: Run, wants: Iterable[Want], watch: Report) -> None:
         """Have the loaded model work out what fills in a figure that a reader sees already; then `held` has it.
         watch: see `Queue.ask`. Loading: the model is not there yet."""
-        if self._live is None:
-            raise self._absent()
-        self._live.get(run, wants, later=True, watch=watch)
+        self._loaded().get(run, wants, later=True, watch=watch)
 
     def extend(self, run: Run, count: int, how: Settings, seed: int) -> Run:
         """The run with tokens that the model goes on with; see `Engine.extend`. Loading: it is not there yet."""
-        if self._live is None:
-            raise self._absent()
+        live = self._loaded()
         watch = None if session.page() is None else _stay
-        return self._live.extend(run, count, how, seed=seed, watch=watch)
+        return live.extend(run, count, how, seed=seed, watch=watch)
 
     def parting(
         self, run: Run, other: "HostedModel", other_run: Run, alignment: Alignment, at: Places | None = None
     ) -> Parting:
         """What a second run, of this model or of another, differs by from this one; see `Store.parting`. Loading: one
         of the two is not there yet; Refused: with a sentence. No recording has it."""
-        if self._live is None or other._live is None:
-            raise (self if self._live is None else other)._absent()
+        live, others = self._loaded(), other._loaded()
         watch = None if session.page() is None else _notify
-        return self._live.parting(run, other._live, other_run, alignment, at, watch=watch)
+        return live.parting(run, others, other_run, alignment, at, watch=watch)
 
     def spread(
         self,
@@ -224,16 +226,20 @@ class HostedModel:
         tokens: Sequence[int],
     ) -> Spread:
         """What the runs of a baseline come to; see `Store.spread`. It raises what `parting` does."""
-        if self._live is None or other._live is None:
-            raise (self if self._live is None else other)._absent()
+        live, others = self._loaded(), other._loaded()
         watch = None if session.page() is None else _notify
-        return self._live.spread(run, other._live, controls, alignment, at, tokens, watch=watch)
+        return live.spread(run, others, controls, alignment, at, tokens, watch=watch)
 
     def parting_estimate(self, run: Run, other: "HostedModel", other_run: Run) -> Estimate | None:
         """What `parting` would cost; None where a model is not there to ask. Refused as in `estimate`."""
-        if self._live is None or other._live is None:
-            return None
-        return self._live.parting_estimate(run, other._live, other_run)
+        live, others = self._live, other._live
+        return None if live is None or others is None else live.parting_estimate(run, others, other_run)
+
+    def _loaded(self) -> Store:
+        """The model itself. Loading: it is not there yet. Refused: it cannot be had."""
+        if (live := self._live) is None:
+            raise self._absent()
+        return live
 
     def _absent(self) -> Exception:
         """Why nobody can answer now; the model, which could, waits no longer."""
@@ -275,7 +281,7 @@ class HostedModel:
         about = {"address": self.address, "error": f"{kind}: {said}" if said else kind}
         if short_of_memory(error):
             return Refused(_NO_MEMORY, **about)
-        return Refused(_BROKE, **about, step=self._step)
+        return Refused(self._says_broken, **about, step=self._step)
 
     @property
     def _step(self) -> Sentence:

@@ -2,7 +2,7 @@
 room."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import RLock
 
@@ -11,23 +11,37 @@ from anatomy.language import N_
 from anatomy.refused import Refused
 from anatomy.variants import Alteration
 from models.connect import connect, folder_of
+from models.engine import Report
 from models.serving.queue import Queue
 from models.serving.store import Store, of_variants, share
 from ui.hosted import HostedModel
 
+AT_ONCE = 4  # variants that are there at the same time; what they have answered takes as much memory as a model's
 MOST = 64  # variants that are remembered, most of them without their weights
 _RECORDED = N_("“{name}” is a recorded run: only a model can be altered.")
 _UNKNOWN = N_("This server has no model {name}.")
+_BROKE = N_(
+    "The variant {address} could not be made: {error}, at the step “{step}”. Take another one, or the model as it is; "
+    "the server's log has the traceback."
+)
 
 
 class HostedVariant(HostedModel):
     """A variant of a model of this server. It is made of that one, once that is loaded, behind whatever readers ask;
-    and so are its runs."""
+    and so are its runs. Once it was let go of, it is made again where somebody asks for it.
+
+    name    what links call it
+    beside  what links call the model or variant that stood on the same page when it was asked for last: it is not let
+            go of for this one
+    """
+
+    _says_broken = _BROKE
 
     def __init__(
-        self, base: HostedModel, alterations: tuple[Alteration, ...], queue: Queue, of: int, variants_of: "Models"
+        self, name: str, base: HostedModel, alterations: tuple[Alteration, ...], queue: Queue, variants_of: "Models"
     ) -> None:
-        super().__init__(variants.written(base.address, alterations), None, queue, of)
+        super().__init__(variants.written(base.address, alterations), None, queue, len(variants_of) * AT_ONCE)
+        self.name, self.made_of, self.beside = name, base, ""
         self._base, self._alterations, self._variants = base, alterations, variants_of
 
     @property
@@ -35,15 +49,34 @@ class HostedVariant(HostedModel):
         """What its own weights take, at most; 0 as long as its base is not loaded."""
         return variants.new_bytes(dict(self._base.spec().counts), self._alterations) if self._base.live else 0
 
+    def again(self) -> None:
+        """Try again to make what could not be made, and to load its base where that is why."""
+        self._base.again()
+        super().again()
+
+    def let_go(self) -> None:
+        """Keep nothing of the model. What runs on it now ends with its answer."""
+        with self._start:
+            if self._live is not None:
+                self._live, self._thread = None, None
+
+    def _absent(self) -> Exception:
+        """Why nobody can answer now. One that was let go of while somebody looked at it is made again."""
+        self.begin()
+        return super()._absent()
+
     def _opened(self) -> Store:
+        """In the background, so that it is put off and begun anew where a reader asks something meanwhile."""
         self._base.wait()
+        about = ("variant", self.address)
+        return self._queue.ask(about, frozenset(), self._make, background=True, watch=self._report)
+
+    def _make(self, report: Report, cancelled: Callable[[], bool]) -> Store:
+        """In the queue's worker, so that one is there, and counts, before the next one is made."""
         self._variants.make_room(self)
-
-        def work(report, cancelled):
-            return connect(self.address, report, cancelled)
-
-        engine = self._queue.ask(("variant", self.address), frozenset(), work, later=True, watch=self._report)
-        return Store(engine, share(self._models), self._queue, to_readers=True, behind=True)
+        engine = connect(self.address, report, cancelled)
+        self._live = Store(engine, share(self._models), self._queue, to_readers=True, behind=True)
+        return self._live
 
 
 class Models(Mapping[str, HostedModel]):
@@ -70,8 +103,11 @@ class Models(Mapping[str, HostedModel]):
         except Refused as refused:
             raise KeyError(name) from refused
 
-    def find(self, name: str) -> HostedModel:
-        """The model of that name. Refused, with the reason, where there is none."""
+    def find(self, name: str, beside: str | None = None) -> HostedModel:
+        """The model of that name. Refused, with the reason, where there is none.
+
+        beside  what stands on the same page: see `HostedVariant`; None where this is asked for no page
+        """
         if name in self._own:
             return self._own[name]
         base, alterations = self.read(name)
@@ -79,10 +115,12 @@ class Models(Mapping[str, HostedModel]):
         with self._lock:
             if name not in self._made:
                 model = self._own[base]
-                self._made[name] = HostedVariant(model, alterations, self._queue, len(self._own), self)
+                self._made[name] = HostedVariant(name, model, alterations, self._queue, self)
             self._made.move_to_end(name)
             while len(self._made) > MOST:
-                self._made.popitem(last=False)
+                self._made.popitem(last=False)[1].let_go()
+            if beside is not None:
+                self._made[name].beside = beside
             return self._made[name]
 
     def own(self, name: str) -> str:
@@ -116,18 +154,21 @@ class Models(Mapping[str, HostedModel]):
 
     def name_of(self, model: HostedModel) -> str:
         """What a model of this server is called. KeyError for one that it does not have."""
-        every = (*self._own.items(), *self._made.items())
-        for name, hosted in every:
+        if isinstance(model, HostedVariant):
+            return model.name
+        for name, hosted in self._own.items():
             if hosted is model:
                 return name
         raise KeyError(model.address)
 
     def make_room(self, wanted: HostedVariant) -> None:
-        """Let go of variants, used longest ago first, until the weights of this one fit beside those of the others."""
+        """Let go of variants, used longest ago first, until this one is not too many and its weights fit beside those
+        of the others. What stands beside it on a page stays: the two would be made in turns without an end."""
         room = of_variants() - wanted.nbytes
         with self._lock:
-            others = [name for name, made in self._made.items() if made is not wanted and made.live]
-            taken = sum(self._made[name].nbytes for name in others)
-            for name in others:
-                if taken > room:
-                    taken -= self._made.pop(name).nbytes
+            there = [made for made in self._made.values() if made is not wanted and made.live]
+            taken, count = sum(made.nbytes for made in there), len(there)
+            for made in there:
+                if made.name != wanted.beside and (taken > room or count >= AT_ONCE):
+                    made.let_go()
+                    taken, count = taken - made.nbytes, count - 1

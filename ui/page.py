@@ -102,7 +102,7 @@ def chosen(view: View) -> tuple[HostedModel, tuple[str, ...]]:
     """(the server's model that the link names, or its first one; a complaint where it names another)."""
     hosted = host.models()
     try:
-        return hosted.find(view.model), ()
+        return hosted.find(view.model, beside=""), ()
     except Refused as refused:
         first = next(iter(hosted))
         complaint = _("{reason} Shown: {first}.", reason=str(refused), first=first)

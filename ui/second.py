@@ -8,7 +8,7 @@ from anatomy.language import N_, _
 from anatomy.variants import written
 from anatomy.view import View
 from models.engine import MAX_CHARACTERS
-from ui import changed, controls, links, mishap, varying
+from ui import changed, controls, links, mishap, text, varying
 from ui.components import textbox
 from ui.examples import PAIRS
 from ui.host import models, titled
@@ -19,9 +19,9 @@ _TEXT, _MODEL, _VARIANT = N_("Another text"), N_("Another model"), N_("The same 
 
 def offer(view: View) -> None:
     """The menu that puts a second run beside the first: another text, another model, or a pair of texts to try."""
-    text, model = view.text2 is None, view.model2 is None and len(models()) > 1
+    texts, model = view.text2 is None, view.model2 is None and len(models()) > 1
     other = [*([_MODEL] if model else []), *([_VARIANT] if view.model2 is None else [])]
-    ways = [*([_TEXT] if text else []), *other, *PAIRS]
+    ways = [*([_TEXT] if texts else []), *other, *PAIRS]
     st.menu_button(_("Compare"), [_(way) for way in ways], key="compare", on_click=_on_compare)
 
 
@@ -66,7 +66,10 @@ def row(view: View) -> None:
         names = list(models())
         if len(names) > 1:
             _model(names, models().own(other.model))
-        varying.choice("variant2", _known(other.model), View.with_second_model)
+        known = _known(other.model)
+        varying.choice("variant2", known, View.with_second_model)
+        if altered := varying.altered_in(known):
+            text.aside(altered)
         st.button(_("Swap"), key="swap", on_click=lambda: links.go(lambda now: now.swapped))
         _close()
     if view.changes:

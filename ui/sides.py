@@ -102,7 +102,7 @@ def second(view: Fitted, cut: Trace) -> Second | Absent | None:
         return None
     name = view.second.model
     try:
-        model = models().find(name)
+        model = models().find(name, beside=view.model)
     except Refused as refused:
         if view.model2 is not None:
             return Absent(_("Run B is not there. {reason}", reason=str(refused)))
@@ -120,6 +120,13 @@ def second(view: Fitted, cut: Trace) -> Second | Absent | None:
 
 def loading(model: HostedModel, name: str) -> Absent:
     """The second run's model is on its way. name: as links have it."""
+    if model.made_of is not None:
+        says = _(
+            "{variant} is being made of {model}, whose readers go first: its run joins when it is there.",
+            variant=titled(name),
+            model=titled(models().own(name)),
+        )
+        return Absent(says, model)
     return Absent(_("{model} is still being loaded: its run joins when it is there.", model=titled(name)), model)
 
 

@@ -75,8 +75,10 @@ def _model_choice(names: list[str], view: View) -> None:
 def _model_line(spec: ModelSpec, named: bool) -> str:
     """The model in one line; before it stands what a phone shows of it until a tap opens it. Once: of a link that is
     there twice, one would be where nobody can click it."""
-    short = escape(spec.weights.title or spec.name) if named else escape(_("About the model"))
-    return f'<details class="model"><summary>{short}</summary></details><p class="model">{described(spec, named)}</p>'
+    altered = [one.short for one in spec.alterations]
+    short = (spec.weights.title or spec.name) if named else " · ".join((_("About the model"), *altered))
+    details = f'<details class="model"><summary>{escape(short)}</summary></details>'
+    return f'{details}<p class="model">{described(spec, named)}</p>'
 
 
 def described(spec: ModelSpec, named: bool = True) -> str:
@@ -90,7 +92,7 @@ def described(spec: ModelSpec, named: bool = True) -> str:
         _("{family} architecture", family=escape(spec.architecture)),
         _("{layers} × {heads}", layers=nouns.layers(spec.layers), heads=nouns.heads(spec.n_heads)),
         escape(_stored(spec)),
-        *(escape(one.says) for one in spec.alterations),
+        *(escape(one.short) for one in spec.alterations),
         escape(weights.licence),
     ]
     if weights.source.startswith("https://"):

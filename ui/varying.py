@@ -1,6 +1,8 @@
 """The choice of a variant: the same model, changed. What is chosen is the model's name, so it stands in the link.
 
-It stands in a part of the page that redraws alone, and nothing of it is drawn while it is closed.
+It stands in a part of the page that redraws alone, and nothing of it is drawn while it is closed. It stays open after a
+choice, for another one, and what was chosen keeps the focus: so the button never says anything else, or it would be a
+new one to Streamlit. What is altered stands beside it.
 """
 
 from collections.abc import Callable, Iterable
@@ -62,7 +64,7 @@ def groups(adapters: Iterable[str]) -> tuple[Group, ...]:
 
 
 def choice(key: str, name: str, write: Write) -> None:
-    """The button, which says what is altered, and what opens below it.
+    """The button, and what opens below it.
 
     key    of the widgets
     name   of the model or variant that is shown, as links have it
@@ -71,14 +73,18 @@ def choice(key: str, name: str, write: Write) -> None:
     _choice(key, name, write)
 
 
+def altered_in(name: str) -> str:
+    """What is altered in a model of this server, in a few words; "" for one as it is. name: as links have it."""
+    return ", ".join(one.short for one in models().read(name)[1])
+
+
 @st.fragment
 def _choice(key: str, name: str, write: Write) -> None:
     links.set_locale()
     if session.in_part() and write(links.known(), name) != links.known() and links.current():
         polled.anew()  # another one stands there by now
     base, made = models().read(name)
-    label = ", ".join(one.short for one in made) or _("Variant")
-    place = st.popover(label, key=key, on_change="rerun", width="content")
+    place = st.popover(_("Variant"), key=key, on_change="rerun", width="content")
     if place.open:
         with place, st.container(key=f"{key}_body", gap="small"), mishap.costing("the choice of a variant"):
             _body(key, base, made, write)
@@ -153,9 +159,8 @@ def _symmetric(key: str, base: str, made: tuple[Alteration, ...], write: Write) 
         other = Alteration(of_bits.kind, _SYMMETRIC if symmetric else "")
         return write(view, variants.written(base, [other if one is of_bits else one for one in made]))
 
-    st.toggle(
-        _("Levels symmetric around 0"), shown, key=name, on_change=controls.writes(key, shown, turned), width="content"
-    )
+    changed = controls.writes(key, shown, turned)
+    st.toggle(_("Levels symmetric around 0"), shown, key=name, on_change=changed, width="content")
 
 
 @mishap.harmless

@@ -24,8 +24,13 @@ _APART = 0.5  # seconds between two looks at a question that belong to two quest
 def until_loaded(model: HostedModel) -> None:
     """In place of the figures: what is being done. Draws the page again once the model is there."""
     with st.container(key="waiting"):
-        text.heading(_("One moment: the model is being loaded"))
-        text.answer(_("One that has to be fetched is kept: after that it starts in seconds, without a network."))
+        if model.made_of is None:
+            text.heading(_("One moment: the model is being loaded"))
+            text.answer(_("One that has to be fetched is kept: after that it starts in seconds, without a network."))
+        else:
+            base = host.titled(host.models().name_of(model.made_of))
+            text.heading(_("One moment: the variant is being made"))
+            text.answer(_("It is made of {model}. Whoever reads {model} goes first.", model=base))
         polled.every(EVERY, _line)(model)
 
 
@@ -170,10 +175,13 @@ def _progress_of(model: HostedModel) -> None:
     # A poll may carry the link from before the reader's last action: drawing that would undo it. The next one will not.
     if model.ready and links.current():
         polled.anew()
-    progress = model.progress
+    base = model.made_of
+    made = base is not None and base.live  # before that, its base is being loaded
+    progress = model.progress if made or base is None else base.progress
     step = _capital(progress.says)
     if not progress.total:
         st.html(f'<p class="working">{escape(step)}</p>')
         return
     size = _("{done} of {total} MB", done=fixed(progress.done / 1e6, 0), total=fixed(progress.total / 1e6, 0))
-    st.progress(min(progress.done / progress.total, 1.0), text=f"{step} · {size}".replace("_", "\\_"))
+    said = _named(progress) if made else f"{step} · {size}".replace("_", "\\_")
+    st.progress(_share(progress), text=said)

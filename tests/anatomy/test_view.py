@@ -10,6 +10,7 @@ from anatomy.control import Choice, Place, Slider, Switch
 from anatomy.interventions import LONGEST, Change
 from anatomy.request import Intervention, Run
 from anatomy.trace import Token
+from anatomy.variants import alike
 from anatomy.view import DEFAULT_PANEL, OPENING, Fitted, View, read_view
 from tests.anatomy.changes import changes
 from tests.anatomy.spec import spec
@@ -219,7 +220,7 @@ def test_swapped_runs_are_each_others(view):
         assert (one.second.text, one.second.model) == (other.text, other.model)
     anywhere = {change for change in view.changes if change.made.pos is None}
     kept = {change for change in view.swapped.changes if change.made.pos is None}
-    assert kept == (anywhere if view.model2 is None else set())
+    assert kept == (anywhere if alike(view.model, view.second.model) else set())
     assert (view.swapped.swapped.second.text, view.swapped.swapped.second.model) == (
         view.second.text,
         view.second.model,
@@ -315,6 +316,43 @@ def test_runs_that_change_places_leave_the_changes_in_the_second():
 def test_what_was_generated_follows_a_run_that_only_something_is_changed_in():
     assert View(tail=(1, 2), changes=(HEAD,)).second.tail == (1, 2)
     assert View(text="a", tail=(1, 2), text2="b", changes=(HEAD,)).second.tail == ()
+
+
+CHOSEN = View(
+    model="m~3bit", text="a", layer=3, head=1, neuron=7, pos=4, src=2, tail=(5,), ids=(7,), changes=(HEAD, AT, OFF)
+)
+
+
+@pytest.mark.parametrize("name", ["m", "m~2bit", "m~untrained=7~prune=0.5", "m~3bit"])
+def test_places_changes_and_what_was_generated_stay_between_variants_of_one_model(name):
+    assert CHOSEN.with_model(name) == replace(CHOSEN, model=name)
+    compared = CHOSEN.with_second_model(name)
+    assert compared == replace(CHOSEN, model2=name)
+    assert (compared.second.tail, compared.second.ids) == ((5,), (7,))
+    assert compared.with_second_model("m~noskip") == replace(CHOSEN, model2="m~noskip")
+    assert compared.swapped == replace(CHOSEN, model=name, model2="m~3bit")
+
+
+@pytest.mark.parametrize("name", ["n", "n~3bit", "m2~3bit", "mm"])
+def test_they_go_where_another_model_is_chosen_or_a_variant_of_one(name):
+    after = CHOSEN.with_model(name)
+    assert after == View(model=name, text="a")
+    compared = CHOSEN.with_second_model(name)
+    assert compared == replace(CHOSEN, model2=name, changes=())
+    assert (compared.second.tail, compared.second.ids) == ((), ())
+    turned = replace(CHOSEN, model2=name).swapped
+    assert (turned.model, turned.model2, turned.pos, turned.src, turned.tail) == (name, "m~3bit", None, None, ())
+    assert turned.changes == ()
+
+
+def test_the_model_whose_verdicts_stood_beside_goes_with_any_choice_of_a_model():
+    for name in ("m", "n"):
+        assert replace(CHOSEN, beside="m~2bit").with_model(name).beside is None
+
+
+def test_a_variant_s_name_survives_its_link():
+    view = View(model="m~prune=0.5~3bit=sym", model2="m~lora=of-cats")
+    assert read_view(view.query(), PANELS, CONTROLS) == (view, ())
 
 
 def test_nothing_but_the_link_s_own_fields_stands_in_it():

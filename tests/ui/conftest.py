@@ -7,10 +7,14 @@ from time import monotonic, sleep
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from anatomy import variants
 from anatomy.refused import Refused
+from models.engine import Report
+from models.local.engine import LocalEngine
+from models.local.load import variant
 from models.serving import boundary
 from tests.models.tiny import tiny_engine
-from ui import host, judging
+from ui import host, hosted, hosted_variants, judging
 
 Open = Callable[..., AppTest]
 Serve = Callable[..., Open]
@@ -28,7 +32,7 @@ def script() -> None:
 def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Verdicts are worked out and models are loaded at once: here no browser draws the page meanwhile."""
     monkeypatch.setattr(judging, "REST", 0.0)
-    monkeypatch.setattr(host, "HEAD_START", 0.0)
+    monkeypatch.setattr(hosted, "HEAD_START", 0.0)
 
 
 @pytest.fixture
@@ -51,12 +55,10 @@ def no_mishap(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) 
 def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """open_page(kind="llama", **query): the page on a tiny model of that family, loaded, run once."""
 
-    def connect(address: str, report: object = None) -> object:
-        return tiny_engine(address.removeprefix("local:tiny-"))
-
     def opened(kind: str = "llama", embed: bool = False, **query: str) -> AppTest:
         host.models.clear()
-        monkeypatch.setattr(host, "connect", connect)
+        monkeypatch.setattr(hosted, "connect", connect_tiny)
+        monkeypatch.setattr(hosted_variants, "connect", connect_tiny)
         monkeypatch.setenv(host.VARIABLE, f"tiny-{kind}")
         loaded(next(iter(host.models().values())))
         app = AppTest.from_function(script, default_timeout=30)
@@ -67,6 +69,15 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
 
     yield opened
     host.models.clear()
+
+
+def connect_tiny(
+    address: str, report: Report | None = None, cancelled: Callable[[], bool] | None = None
+) -> LocalEngine:
+    """In place of `connect`: an engine of a tiny model ("local:tiny-llama"), or of a variant of one."""
+    kind, alterations = variants.read(address.removeprefix("local:tiny-"))
+    engine = tiny_engine(kind)
+    return variant(engine, alterations, report, cancelled) if alterations else engine
 
 
 @pytest.fixture
@@ -87,7 +98,8 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
             return tiny_engine(kind)
 
         host.models.clear()
-        monkeypatch.setattr(host, "connect", connect)
+        monkeypatch.setattr(hosted, "connect", connect)
+        monkeypatch.setattr(hosted_variants, "connect", connect_tiny)
         monkeypatch.setenv(host.VARIABLE, ",".join(f"tiny-{kind}" for kind in kinds))
         loaded(host.models()[f"tiny-{kinds[0]}"])
         return lambda embed=False, **query: _opened(embed, query)

@@ -21,7 +21,7 @@ from tests.ui.conftest import loaded, script
 from tests.ui.test_host import Answers
 from tests.ui.test_page import drawn, words
 from tests.until import until
-from ui import host, session, start
+from ui import host, hosted, session, start
 from ui.host import HostedModel
 
 RUN = Run(SPEC.id, "text")
@@ -46,11 +46,11 @@ class Loader:
 
 
 @pytest.fixture
-def hosted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., HostedModel]:
-    """hosted(*errors): a model whose loading fails so often, tried once."""
+def tried(monkeypatch: pytest.MonkeyPatch) -> Callable[..., HostedModel]:
+    """tried(*errors): a model whose loading fails so often, tried once."""
 
     def made(*errors: BaseException, recorded: object = None) -> HostedModel:
-        monkeypatch.setattr(host, "connect", Loader(*errors))
+        monkeypatch.setattr(hosted, "connect", Loader(*errors))
         model = HostedModel("local:x", recorded)
         loaded(model)
         return model
@@ -69,8 +69,8 @@ def hosted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., HostedModel]:
         (OSError(12, "Cannot allocate memory"), "does not fit into the memory that is free"),
     ],
 )
-def test_however_loading_dies_there_is_a_sentence_and_a_second_try(hosted, error, says, caplog) -> None:
-    model = hosted(error)
+def test_however_loading_dies_there_is_a_sentence_and_a_second_try(tried, error, says, caplog) -> None:
+    model = tried(error)
     with pytest.raises(Refused, match=says):
         model.run(RUN)
     assert f"{type(error).__name__}" in caplog.text
@@ -86,7 +86,7 @@ def test_a_loading_thread_that_ends_without_a_word_is_noticed(monkeypatch) -> No
             raise SystemExit  # in the middle of saying why
 
     monkeypatch.setattr("threading.excepthook", lambda given: None)
-    monkeypatch.setattr(host, "connect", Loader(ValueError("x")))
+    monkeypatch.setattr(hosted, "connect", Loader(ValueError("x")))
     model = Silent("local:x", None)
     loaded(model)
     assert "ended without a result, at the step “opening the model”" in str(model.failure)
@@ -98,17 +98,17 @@ def test_where_no_thread_can_be_started_that_is_the_reason(monkeypatch) -> None:
 
     model = HostedModel("local:x", None)
     with monkeypatch.context() as patch:
-        patch.setattr(host.Thread, "start", none)
+        patch.setattr(hosted.Thread, "start", none)
         model.begin()
     assert "RuntimeError: can't start new thread, at the step “starting the model”" in str(model.failure)
-    monkeypatch.setattr(host, "connect", Loader())
+    monkeypatch.setattr(hosted, "connect", Loader())
     model.again()
     until(lambda: model.live)
 
 
-def test_a_second_try_begins_anew_and_whoever_looks_waits_for_it(hosted, monkeypatch) -> None:
-    model, arrived = hosted(Refused("No network.")), Event()
-    monkeypatch.setattr(host, "connect", lambda address, report: arrived.wait(20) and tiny_engine())
+def test_a_second_try_begins_anew_and_whoever_looks_waits_for_it(tried, monkeypatch) -> None:
+    model, arrived = tried(Refused("No network.")), Event()
+    monkeypatch.setattr(hosted, "connect", lambda address, report: arrived.wait(20) and tiny_engine())
     model.again()
     assert not model.ready
     assert model.failure is None
@@ -120,11 +120,11 @@ def test_a_second_try_begins_anew_and_whoever_looks_waits_for_it(hosted, monkeyp
     until(lambda: model.live)
 
 
-def test_a_new_visit_tries_again_after_a_while_and_nobody_else_does(hosted, monkeypatch) -> None:
+def test_a_new_visit_tries_again_after_a_while_and_nobody_else_does(tried, monkeypatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(host, "monotonic", lambda: now)
-    model = hosted(*(Refused("Run the fetch.") for _ in range(3)))
-    tries = host.connect
+    monkeypatch.setattr(hosted, "monotonic", lambda: now)
+    model = tried(*(Refused("Run the fetch.") for _ in range(3)))
+    tries = hosted.connect
 
     def after(seconds: float, comes: Callable[[], None]) -> int:
         nonlocal now
@@ -136,17 +136,17 @@ def test_a_new_visit_tries_again_after_a_while_and_nobody_else_does(hosted, monk
     assert after(1.0, model.visited) == 1
     assert after(100.0, model.begin) == 1, "a page that is drawn again is no new visit"
     assert after(0.0, model.visited) == 2
-    assert after(host.AGAIN - 0.1, model.visited) == 2
+    assert after(hosted.AGAIN - 0.1, model.visited) == 2
     assert after(0.2, model.visited) == 3
-    assert after(host.AGAIN, model.visited) == 4
+    assert after(hosted.AGAIN, model.visited) == 4
     assert model.live
-    assert after(host.AGAIN, model.visited) == 4
+    assert after(hosted.AGAIN, model.visited) == 4
     model.again()
     assert tries.times == 4
 
 
-def test_a_sentence_holds_nothing_of_what_was_loaded_so_far(hosted) -> None:
-    model = hosted(Refused("No."))
+def test_a_sentence_holds_nothing_of_what_was_loaded_so_far(tried) -> None:
+    model = tried(Refused("No."))
     said = model._refused
     assert (said.__traceback__, said.__cause__, said.__context__) == (None, None, None)
     for _again in range(2):
@@ -163,7 +163,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
     """page(loader): the page of a server whose model is loaded so."""
 
     def opened(loader: Loader) -> AppTest:
-        monkeypatch.setattr(host, "connect", loader)
+        monkeypatch.setattr(hosted, "connect", loader)
         monkeypatch.setenv(host.VARIABLE, "tiny-llama")
         host.models.clear()
         loaded(next(iter(host.models().values())))
@@ -187,18 +187,18 @@ def test_the_page_offers_a_second_try_below_the_reason(page) -> None:
 
 
 def test_a_page_that_is_drawn_again_does_not_try_by_itself(page, monkeypatch) -> None:
-    monkeypatch.setattr(host, "AGAIN", 0.0)
+    monkeypatch.setattr(hosted, "AGAIN", 0.0)
     loader = Loader(*(Refused("No.") for _ in range(9)))
     app = page(loader)
     (model,) = host.models().values()
     until(lambda: model.ready)
-    tried = loader.times
-    assert tried == 2, "the server's own try, and the visit's"
+    times = loader.times
+    assert times == 2, "the server's own try, and the visit's"
     for _again in range(3):
         app.run()
-    assert loader.times == tried
+    assert loader.times == times
     AppTest.from_function(script, default_timeout=30).run()
-    until(lambda: loader.times == tried + 1)
+    until(lambda: loader.times == times + 1)
 
 
 def test_beside_a_recording_the_reason_has_the_button_too(page, monkeypatch) -> None:
@@ -248,7 +248,7 @@ def test_whatever_it_is_the_page_says_it_and_offers_another_try_where_that_may_h
     monkeypatch, memory: str, arguments: list[str], says: str, again: bool
 ) -> None:
     if "tiny-llama" in arguments:
-        monkeypatch.setattr(host, "connect", Loader())
+        monkeypatch.setattr(hosted, "connect", Loader())
     monkeypatch.setenv("STAGELIGHT_MEMORY", memory)
     monkeypatch.setattr("sys.argv", ["app.py", *arguments])
     host.models.clear()
@@ -297,20 +297,20 @@ def test_who_waits_for_a_token_to_be_drawn_stays_for_his_next_click_and_leaves_w
     monkeypatch.setattr(session, "give_way", give_way)
     monkeypatch.setattr(session, "ended", lambda: ended)
     with host.watched(told.append):
-        host._stay(Progress("waiting"))
+        hosted._stay(Progress("waiting"))
         ended = True
         with pytest.raises(Stopped):
-            host._stay(Progress("still waiting"))
+            hosted._stay(Progress("still waiting"))
     assert [progress.step for progress in told] == ["waiting", "still waiting"]
 
 
-def test_a_token_is_drawn_with_that_watch_on_a_page_and_without_one_elsewhere(hosted, monkeypatch) -> None:
-    model, watches = hosted(), []
+def test_a_token_is_drawn_with_that_watch_on_a_page_and_without_one_elsewhere(tried, monkeypatch) -> None:
+    model, watches = tried(), []
     monkeypatch.setattr(model._live, "extend", lambda run, count, how, **more: watches.append(more["watch"]) or run)
     model.extend(RUN, 1, Settings(), 0)
     monkeypatch.setattr(session, "page", lambda: "a reader")
     model.extend(RUN, 1, Settings(), 0)
-    assert watches == [None, host._stay]
+    assert watches == [None, hosted._stay]
 
 
 def test_a_session_has_ended_where_the_server_knows_it_no_more(monkeypatch) -> None:

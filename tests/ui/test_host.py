@@ -20,7 +20,7 @@ from tests.anatomy.spec import SPEC
 from tests.models.tiny import tiny_engine
 from tests.ui.conftest import loaded
 from tests.until import until
-from ui import addresses, continuation, host, session, withheld
+from ui import addresses, continuation, host, hosted, session, withheld
 from ui.host import HostedModel, Loading
 from ui.withheld import Figures
 
@@ -64,7 +64,7 @@ def test_a_model_is_called_in_links_by_the_end_of_its_address():
 def test_the_recording_answers_until_the_model_is_there(monkeypatch):
     arrived = Event()
     live = Answers()
-    monkeypatch.setattr(host, "connect", lambda address, report: arrived.wait(5) and live)
+    monkeypatch.setattr(hosted, "connect", lambda address, report: arrived.wait(5) and live)
     model = HostedModel("local:x", recorded=Answers())
     model.begin()
     assert not model.ready
@@ -77,9 +77,9 @@ def test_the_recording_answers_until_the_model_is_there(monkeypatch):
 
 def asked_for(monkeypatch: pytest.MonkeyPatch, recorded: object, seconds: float = 20.0) -> tuple[HostedModel, Event]:
     """A model that has begun, with a head start of that many seconds, and when it is asked for."""
-    monkeypatch.setattr(host, "HEAD_START", seconds)
+    monkeypatch.setattr(hosted, "HEAD_START", seconds)
     asked = Event()
-    monkeypatch.setattr(host, "connect", lambda address, report: asked.set() or Answers())
+    monkeypatch.setattr(hosted, "connect", lambda address, report: asked.set() or Answers())
     model = HostedModel("local:x", recorded=recorded)
     model.begin()
     return model, asked
@@ -129,7 +129,7 @@ def test_what_is_not_recorded_waits_for_the_model(monkeypatch):
     model = HostedModel("local:x", recorded=Answers(NotRecorded("not here")))
     with pytest.raises(Loading):
         model.run(RUN, [Want("entropy")])
-    monkeypatch.setattr(host, "connect", lambda address, report: Answers())
+    monkeypatch.setattr(hosted, "connect", lambda address, report: Answers())
     loaded(model)
     assert model.run(RUN).run == RUN
 
@@ -143,7 +143,7 @@ def test_a_model_that_cannot_be_had_says_why_and_the_recording_stays(monkeypatch
     def refuses(address, report):
         raise Refused("No network: connect once.")
 
-    monkeypatch.setattr(host, "connect", refuses)
+    monkeypatch.setattr(hosted, "connect", refuses)
     model = HostedModel("local:x", recorded=Answers(NotRecorded("not here")))
     loaded(model)
     assert model.spec() == SPEC
@@ -155,7 +155,7 @@ def test_a_mistake_while_loading_is_reported_and_does_not_wait_for_ever(monkeypa
     def breaks(address, report):
         raise RuntimeError("mistake")
 
-    monkeypatch.setattr(host, "connect", breaks)
+    monkeypatch.setattr(hosted, "connect", breaks)
     model = HostedModel("local:x", recorded=None)
     loaded(model)
     with pytest.raises(Refused, match="local:x could not be loaded"):
@@ -179,7 +179,7 @@ def test_progress_is_what_was_reported_last(monkeypatch):
         report(Progress("fetching", 3, 10))
         return Answers()
 
-    monkeypatch.setattr(host, "connect", connects)
+    monkeypatch.setattr(hosted, "connect", connects)
     model = HostedModel("local:x", recorded=None)
     loaded(model)
     assert model.progress == Progress("fetching", 3, 10)
@@ -201,9 +201,9 @@ def test_a_session_that_waits_is_told_its_place_and_leaves_the_queue_when_it_is_
                 raise Stopped
 
     begun, go, gone, queue, reports = Event(), Event(), Event(), Queue(), []
-    monkeypatch.setattr(host, "connect", lambda address, report: Held())
-    monkeypatch.setattr(host.session, "page", lambda: "a reader")
-    monkeypatch.setattr(host.st, "session_state", State())
+    monkeypatch.setattr(hosted, "connect", lambda address, report: Held())
+    monkeypatch.setattr(hosted.session, "page", lambda: "a reader")
+    monkeypatch.setattr(hosted.session.st, "session_state", State())
     model = HostedModel("local:x", None, queue)
     loaded(model)
 
@@ -234,7 +234,7 @@ def test_verdicts_go_behind_readers(monkeypatch):
             return super().run(run)
 
     go, queue = Event(), Queue()
-    monkeypatch.setattr(host, "connect", lambda address, report: Noting())
+    monkeypatch.setattr(hosted, "connect", lambda address, report: Noting())
     model = HostedModel("local:x", None, queue)
     loaded(model)
     wants = [Want("entropy")]
@@ -253,7 +253,7 @@ def test_verdicts_go_behind_readers(monkeypatch):
 
 def test_two_runs_are_compared_by_models_that_are_there_and_by_no_recording(monkeypatch):
     engine, run = tiny_engine(), Run(tiny_engine().spec.id, "some words")
-    monkeypatch.setattr(host, "connect", lambda address, report: engine)
+    monkeypatch.setattr(hosted, "connect", lambda address, report: engine)
     first, second = (HostedModel("local:x", recorded=Answers(), queue=Queue()) for _ in range(2))
     asked = (run, second, run.on("some birds"), identity(10))
     for _ in range(2):  # neither is there, then the second is not
@@ -283,9 +283,9 @@ def test_a_session_that_is_stopped_while_two_runs_are_compared_leaves_the_queue(
             raise Cancelled
 
     stopped = Event()
-    monkeypatch.setattr(host, "connect", lambda address, report: Held())
-    monkeypatch.setattr(host.session, "page", lambda: "a reader")
-    monkeypatch.setattr(host.st, "session_state", State())
+    monkeypatch.setattr(hosted, "connect", lambda address, report: Held())
+    monkeypatch.setattr(hosted.session, "page", lambda: "a reader")
+    monkeypatch.setattr(hosted.session.st, "session_state", State())
     model = HostedModel("local:x", None, Queue())
     loaded(model)
     with pytest.raises(Stopped):

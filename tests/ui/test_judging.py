@@ -9,7 +9,7 @@ import articles
 from anatomy.stages import STAGES
 from articles.verdict import Case, Verdict
 from tests.models.tiny import tiny_engine
-from ui import host, judging
+from ui import host, hosted, judging
 from ui.judging import Question, VerdictQueue
 
 WAIT = 20
@@ -17,7 +17,7 @@ WAIT = 20
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> host.HostedModel:
-    monkeypatch.setattr(host, "connect", lambda address, report: tiny_engine("llama"))
+    monkeypatch.setattr(hosted, "connect", lambda address, report: tiny_engine("llama"))
     tiny = host.HostedModel("local:tiny-llama", recorded=None)
     tiny.begin()
     until = monotonic() + WAIT

@@ -21,7 +21,7 @@ from tests.models.tiny import tiny_engine
 from tests.ui.conftest import loaded, script
 from tests.ui.test_page import words
 from tests.until import until
-from ui import host, judging, later, polled
+from ui import host, hosted, judging, later, polled
 from ui.host import HostedModel
 from ui.later import FEW, MANY, FillingQueue
 
@@ -57,7 +57,7 @@ class Gated:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gated]:
     gated = Gated()
-    monkeypatch.setattr(host, "connect", lambda address, report=None: gated)
+    monkeypatch.setattr(hosted, "connect", lambda address, report=None: gated)
     yield gated
     gated.passes = 1000
 

@@ -168,7 +168,7 @@ def test_a_second_model_that_cannot_be_loaded_says_why_and_can_be_tried_again(se
 
 def test_an_unknown_second_model_and_a_refused_second_text_cost_only_the_second_run(open_page):
     app = open_page(panel="attention", text=TEXT, model2="nobody")
-    assert "This server has no model nobody: no second run is shown." in words(app)
+    assert "Run B is not there. This server has no model nobody." in words(app)
     assert "attention.figure" in keys(app)
     app = open_page(panel="attention", text=TEXT, text2="")
     assert not app.exception

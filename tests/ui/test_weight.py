@@ -31,7 +31,7 @@ from panels.common import zoomed
 from panels.panel import Panel
 from tests.bench.tiny_server import tiny_server
 from tests.until import until
-from ui import host, start
+from ui import host, hosted, start
 from ui.compressed import Compressed
 
 pytestmark = pytest.mark.slow
@@ -56,8 +56,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 FIRST_PAGE = """
 import sys
 from streamlit.testing.v1 import AppTest
-from ui import host
-host.HEAD_START = 60.0  # nobody's browser says that the page is there: the model is not loaded meanwhile
+from ui import hosted
+hosted.HEAD_START = 60.0  # nobody's browser says that the page is there: the model is not loaded meanwhile
 app = AppTest.from_file("page.py", default_timeout=30)
 for panel in sys.argv[1:]:
     app.query_params["panel"] = panel
@@ -103,7 +103,7 @@ def test_no_collection_follows_each_run():
 
 def test_what_a_model_brought_is_never_walked_by_the_collector_again(monkeypatch):
     """So that it holds too where somebody starts the server with settings of their own."""
-    monkeypatch.setattr(host, "connect", lambda address, report: object())
+    monkeypatch.setattr(hosted, "connect", lambda address, report: object())
     gc.unfreeze()
     try:
         model = host.HostedModel("local:x", recorded=None)

@@ -1,0 +1,132 @@
+"""The choice of a variant: what a click makes of a name, and where it is written."""
+
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from anatomy.variants import read
+from anatomy.view import View
+from tests.ui.conftest import loaded
+from tests.ui.test_page import keys, words
+from ui import host, second, varying
+
+WEIGHTS, BITS, PRUNED, SHARED, PRECISION, OTHERWISE = varying.groups(())
+GROUPS = {"weights": WEIGHTS, "bits": BITS, "pruned": PRUNED, "precision": PRECISION, "otherwise": OTHERWISE}
+
+
+@pytest.mark.parametrize(
+    ("group", "before", "clicked", "after"),
+    [
+        ("bits", "", ["3bit"], "3bit"),
+        ("bits", "3bit", ["3bit", "2bit"], "2bit"),  # one takes the other's place
+        ("bits", "3bit", ["2bit", "3bit"], "2bit"),  # in whichever order the browser names them
+        ("bits", "3bit", [], ""),
+        ("bits", "3bit=sym", ["3bit"], "3bit=sym"),
+        ("bits", "3bit=sym", ["3bit", "int8"], "int8"),
+        ("pruned", "prune=0.5~3bit", ["prune=0.5", "prune=0.7"], "prune=0.7~3bit"),
+        ("pruned", "3bit", ["prune=0.5"], "prune=0.5~3bit"),  # first what is made first
+        ("weights", "prune=0.5~3bit", ["untrained"], "untrained~prune=0.5~3bit"),
+        ("precision", "bf16", ["bf16", "fp16"], "fp16"),
+        ("otherwise", "noskip", ["noskip", "nonorm"], "noskip~nonorm"),
+        ("otherwise", "3bit~noskip~nonorm", ["nonorm"], "3bit~nonorm"),
+        ("otherwise", "", ["nonorm", "dropout=0.1"], "dropout=0.1~nonorm"),
+    ],
+)
+def test_a_choice_in_one_group_leaves_the_others(group: str, before: str, clicked: list[str], after: str) -> None:
+    made = read(f"m~{before}")[1] if before else ()
+    assert "~".join(map(str, varying.altered(GROUPS[group], made, clicked))) == after
+
+
+def test_what_is_offered_can_be_read_and_no_kind_is_offered_twice() -> None:
+    every = varying.groups(("of-cats", "of-dogs"))
+    for group in every:
+        assert [str(read(f"m~{one}")[1][0]) for one in group.offered] == [str(one) for one in group.offered]
+    kinds = [kind for group in every for kind in group.kinds]
+    assert len(kinds) == len(set(kinds))
+    assert [str(one) for group in every for one in group.offered if one.kind == "lora"] == [
+        "lora=of-cats",
+        "lora=of-dogs",
+    ]
+    assert "lora" not in {kind for group in varying.groups(()) for kind in group.kinds}
+
+
+# on the page
+
+
+def link(app: AppTest) -> dict[str, str]:
+    """What the link says."""
+    given = app.query_params.items()
+    return {name: value if isinstance(value, str) else value[-1] for name, value in given}
+
+
+def opened(app: AppTest, key: str) -> AppTest:
+    """The page with a choice of a variant open."""
+    app.session_state[key] = True
+    return app.run()
+
+
+def chosen(app: AppTest, key: str, group: varying.Group, *names: str) -> AppTest:
+    """The page after a choice in a group of the open popover, and once what was asked for is made."""
+    number = varying.groups(()).index(group)
+    app.get_by_key(f"{key}.{number}").set_value(list(names)).run()
+    assert not app.exception
+    for name in ("model", "model2"):
+        if name in link(app):
+            loaded(host.models()[link(app)[name]])
+    return app.run()
+
+
+def test_nothing_of_the_choice_is_drawn_while_it_is_closed(open_page) -> None:
+    app = open_page(panel="attention")
+    assert not [each for each in app.get("button_group") if str(each.key).startswith("variant")]
+    assert [str(each.key) for each in opened(app, "variant").get("button_group")][:2] == ["variant.0", "variant.1"]
+
+
+def test_a_choice_is_written_to_the_link_of_the_first_run_and_one_more_goes_with_it(open_page) -> None:
+    app = opened(open_page(panel="attention", text="abcd", layer="1", pos="2"), "variant")
+    chosen(app, "variant", BITS, "3bit")
+    assert link(app) == {"panel": "attention", "text": "abcd", "layer": "1", "pos": "2", "model": "tiny-llama~3bit"}
+    assert "3 bits" in words(app)
+    chosen(app, "variant", PRUNED, "prune=0.5")
+    assert link(app)["model"] == "tiny-llama~prune=0.5~3bit"
+    assert app.session_state["variant"], "it stays open"
+    app.get_by_key("variant.symmetric").set_value(True).run()
+    assert link(app)["model"] == "tiny-llama~prune=0.5~3bit=sym"
+    loaded(host.models()["tiny-llama~prune=0.5~3bit=sym"])
+    app.run()
+    assert "0 stays 0" in words(app)
+    app.get_by_key("variant.plain").click().run()
+    assert link(app)["model"] == "tiny-llama"
+
+
+def test_a_choice_in_the_second_run_is_written_there(open_page) -> None:
+    app = open_page(panel="attention", text="abcd", model="tiny-llama", model2="tiny-llama")
+    chosen(opened(app, "variant2"), "variant2", BITS, "2bit")
+    assert (link(app)["model"], link(app)["model2"]) == ("tiny-llama", "tiny-llama~2bit")
+    assert {"attention.figure", "attention-b.figure", "attention-difference.figure"} <= keys(app)
+    app.get_by_key("variant2.plain").click().run()
+    assert link(app)["model2"] == "tiny-llama"
+
+
+def test_runs_that_change_places_keep_their_variants_and_the_way_out_leaves_the_first(open_page) -> None:
+    app = open_page(
+        panel="attention", text="abcd", pos="1", model="tiny-llama~noskip", model2="tiny-llama~prune=0.5~3bit"
+    )
+    for name in ("tiny-llama~noskip", "tiny-llama~prune=0.5~3bit"):
+        loaded(host.models()[name])
+    app.run()
+    app.get_by_key("swap").click().run()
+    assert (link(app)["model"], link(app)["model2"]) == ("tiny-llama~prune=0.5~3bit", "tiny-llama~noskip")
+    assert link(app)["pos"] == "1"
+    app.get_by_key("close_second").click().run()
+    assert link(app)["model"] == "tiny-llama~prune=0.5~3bit"
+    assert "model2" not in link(app)
+
+
+def test_the_menu_puts_the_model_in_few_bits_beside_itself_and_the_model_itself_beside_that(open_page) -> None:
+    open_page()
+    plain = View(model="tiny-llama", text="abcd", pos=2)
+    assert second.compared(plain, second._VARIANT) == replace(plain, model2="tiny-llama~3bit")
+    altered = plain.with_model("tiny-llama~3bit")
+    assert second.compared(altered, second._VARIANT) == replace(altered, model2="tiny-llama")
