@@ -90,7 +90,7 @@ def test_a_variant_is_chosen_and_left_by_keys(reader):
 
 
 def test_a_variant_that_cannot_be_made_says_why_and_the_model_as_it_is_stays_a_click_away(reader):
-    reader.open("?panel=attention&model=smollm2-135m~shared=100")
+    reader.page.goto(f"{reader.home}?panel=attention&model=smollm2-135m~shared=100")
     expect(reader.refusal).to_contain_text("100 layers cannot share weights: the model has 30.")
     reader.click(button(reader, "variant"))
     reader.click(body(reader, "variant").get_by_role("button", name="As it is"))
