@@ -19,8 +19,9 @@ def filled(code: str, address: str, others: Iterable[str] = ()) -> str:
     others   those of the other models of the server, for a program that compares with another one
     """
     own = _public([split(address)[0]])
-    if own is not None and OPENED in code:  # it is opened by Stagelight, which takes the address itself
-        return code.replace(OPENED, OPENED.replace(FOLDER, own), 1)
+    opened = f"\n{OPENED}"  # a line of its own: no text in a program holds the end of a line as such
+    if own is not None and opened in code:  # it is opened by Stagelight, which takes the address itself
+        return code.replace(opened, opened.replace(FOLDER, own), 1)
     places = ((FOLDER, own), (OTHER, _public(others)))
     known = [(place, name) for place, name in places if name is not None and f'"{place}"' in code]
     for place, name in known:

@@ -34,10 +34,16 @@ def bar(model: HostedModel, view: View) -> DeltaGenerator:
         names = list(models())
         if len(names) > 1:
             _model_choice(names, view)
-        varying.choice("variant", models().name_of(model), View.with_model)
+        shown = models().name_of(model)
+        varying.choice("variant", shown, lambda now, name: _on_variant(now, shown, name))
         _language_choice()
         theme.show()
     return free
+
+
+def _on_variant(view: View, shown: str, name: str) -> View:
+    """The view on a variant of the model that is shown, which its link need not name: places stay."""
+    return replace(view, model=shown).with_model(name)
 
 
 def _language_choice() -> None:

@@ -86,7 +86,7 @@ def test_nothing_of_the_choice_is_drawn_while_it_is_closed(open_page) -> None:
 def test_a_choice_is_written_to_the_link_of_the_first_run_and_one_more_goes_with_it(open_page) -> None:
     app = opened(open_page(panel="attention", text="abcd", layer="1", pos="2"), "variant")
     chosen(app, "variant", BITS, "3bit")
-    assert link(app) == {"panel": "attention", "text": "abcd", "layer": "1", "pos": "2", "model": "tiny-llama~3bit"}
+    assert link(app) == {"text": "abcd", "layer": "1", "pos": "2", "model": "tiny-llama~3bit"}
     assert "3 bits" in words(app)
     chosen(app, "variant", PRUNED, "prune=0.5")
     assert link(app)["model"] == "tiny-llama~prune=0.5~3bit"
