@@ -94,7 +94,9 @@ def _below(most: float) -> Callable[[str], str | None]:
     """A number from 0 to less than this."""
 
     def read(value: str) -> str | None:
-        return f"{float(value):g}" if _NUMBER.fullmatch(value) and float(value) < most else None
+        if not _NUMBER.fullmatch(value) or float(value) >= most:
+            return None
+        return f"{float(value):.6f}".rstrip("0").rstrip(".")
 
     return read
 
@@ -254,7 +256,15 @@ def read(address: str) -> tuple[str, tuple[Alteration, ...]]:
 
 def alike(name: str, other: str) -> bool:
     """Whether two names are those of one model and its variants: the same tokens, as many layers and heads."""
-    return split(name)[0] == split(other)[0]
+    return _base(name) == _base(other)
+
+
+def _base(name: str) -> str:
+    """The model that a variant is of; a name that has the mark and is none's is a model's own."""
+    try:
+        return read(name)[0]
+    except Refused:
+        return name
 
 
 def _alteration(part: str) -> Alteration:
@@ -278,13 +288,15 @@ def written(base: str, alterations: Iterable[Alteration]) -> str:
 
 
 def new_bytes(counts: Mapping[str, int], alterations: Iterable[Alteration]) -> int:
-    """Bytes that the weights of a variant take beside those of its base, at most.
+    """Bytes that the weights of a variant take beside those of its base, at most. An adapter may untie the output layer
+    from the embedding table; one of a rare kind is merged on copies of all weights, which are gone afterwards.
 
     counts  parameters of the base by part, as in `anatomy.spec.ModelSpec.counts`; a number takes four bytes in it
     """
     kinds = {one.kind for one in alterations}
     whole, layers = sum(counts.values()), counts["attention"] + counts["ffn"]
     changed = whole if kinds & _OF_ALL else layers if kinds & _OF_MATRICES else 0
+    changed += counts["embedding"] if "lora" in kinds else 0
     return 4 * changed + (2 * whole if kinds & PRECISIONS.keys() else 0)
 
 

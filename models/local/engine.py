@@ -55,7 +55,6 @@ from models.reading.recorder import Sites, Visit
 
 INPUTS = 5  # of the memory that the program may use, one in so many is for layer inputs
 LEAST_ROOM = 256 << 20  # bytes that a run may always take, however much the program takes already
-_OF_THE_REST = 2  # of the memory that is left when a model is loaded, one in so many is for copies of its matrices
 _UNREADABLE = N_(
     "With these changes the logits of the run become too large for {precision}: change less, or leave no norm out."
 )

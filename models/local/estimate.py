@@ -180,10 +180,17 @@ def inputs_bytes(spec: ModelSpec, tokens: int, every: int) -> int:
     the calls share."""
     held = -(-spec.layers // every) + (1 if every == 1 else 2)
     return (
-        held * tokens * spec.d_model * number_bytes(spec.dtype)
+        held * tokens * spec.d_model * _stream_bytes(spec)
         + tokens * _per_token(spec)
         + tokens * tokens * _per_pair(spec)
     )
+
+
+def _stream_bytes(spec: ModelSpec) -> int:
+    """Of a number of the stream. Where positions are biases (T5) the library keeps the matrix that writes last in
+    float32 when a model is loaded in float16, and the stream with it."""
+    kept = spec.dtype == "float16" and isinstance(spec.position, RelativeBias)
+    return FLOAT if kept else number_bytes(spec.dtype)
 
 
 def _per_token(spec: ModelSpec) -> int:

@@ -1,5 +1,6 @@
 """An engine for the address of a checkpoint, or of a variant of one: which shares with its base all that it can."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,7 @@ from transformers import PreTrainedModel
 
 from anatomy import variants
 from anatomy.language import N_
+from anatomy.refused import Refused
 from anatomy.spec import Weights
 from anatomy.variants import Alteration
 from models import memory
@@ -42,15 +44,24 @@ def load(address: str, report: Report | None = None, cancelled: Callable[[], boo
     """The engine for a catalog name, a folder, a hub name, or a variant of one of these, whose base is opened first
     where it is not open in this process. Refused, with a sentence, when it cannot be had; cancelled: see `variant`."""
     report = report or silent
-    base, alterations = (address, ()) if _is_there(address) else variants.read(address)
+    base, alterations = _read(address)
     located = locate(base, progress=report, judge=partial(judge_configuration, fits=memory.check_weights))
     engine = _open.get(_key(located)) if alterations else None
     engine = engine or _opened(located, report)
     return variant(engine, alterations, report, cancelled) if alterations else engine
 
 
+def _read(address: str) -> tuple[str, tuple[Alteration, ...]]:
+    """A model's address, and what is altered in it. A path that is there is a path, marks and all, the longest."""
+    marks = [len(address), *(found.start() for found in reversed([*re.finditer(variants.MARK, address)]))]
+    there = next((mark for mark in marks if _is_there(address[:mark])), None)
+    if there is None:
+        return variants.read(address)
+    return address[:there], variants.read(f"m{address[there:]}")[1]
+
+
 def _is_there(address: str) -> bool:
-    """Whether it is a path, every part of it, of something that is there."""
+    """Whether it is the path of something that is there."""
     try:
         return is_path(address) and Path(address).expanduser().exists()
     except (OSError, RuntimeError):
@@ -98,7 +109,7 @@ def variant(
     """The base's model, altered. Weights that come out as they were are the base's own, and so are the copies that it
     multiplies by: there is no memory for others to have some.
 
-    cancelled  is asked on the way whether to stop: then Cancelled is raised
+    cancelled  is asked on the way whether to stop: then Cancelled is raised. While random weights are drawn it is not
 
     Refused, with a sentence, where an alteration does not fit the model, and where there is no memory for the weights
     that it changes.
@@ -106,33 +117,37 @@ def variant(
     report = report or silent
     name = variants.written(base.spec.name, alterations)
     memory.check_weights(name, variants.new_bytes(dict(base.spec.counts), alterations))
+    revision = _revision(base, alterations)
     with listening(report, cancelled):
         model = altered(base.model, base.family, alterations, _with_adapter)
         report_progress(_CHECKING, 0, 0)
+    if _revision(base, alterations) != revision:
+        raise Refused(N_("The files of the adapter were changed while it was added to the model: open it again."))
     title = variants.written(base.spec.weights.title or base.spec.name, alterations)
-    return LocalEngine(
-        model,
-        base.tokenizer,
-        name=name,
-        revision=_revision(base, alterations),
-        weights=replace(base.spec.weights, title=title),
-        family=base.family,
-        kept=of_the_process(memory.limit() // INPUTS),
-        packing=_shared_packing(base, model),
-        threads=base.threads,
-        alterations=(*base.spec.alterations, *alterations),
-    )
+    with listening(None, cancelled):  # its checks ask between layers whether anybody wants it still
+        return LocalEngine(
+            model,
+            base.tokenizer,
+            name=name,
+            revision=revision,
+            weights=replace(base.spec.weights, title=title),
+            family=base.family,
+            kept=of_the_process(memory.limit() // INPUTS),
+            packing=_shared_packing(base, model),
+            threads=base.threads,
+            alterations=(*base.spec.alterations, *alterations),
+        )
 
 
 def _shared_packing(base: LocalEngine, model: PreTrainedModel) -> dict[str, Packing]:
     """Let what has the base's weights multiply by the base's copies of them. Of the rest there are none."""
     layers, head = _parts(model, base.family)
     base_layers, base_head = _parts(base.model, base.family)
-    left = {
+    alike = {
         "layers": packed.followed(layers, base_layers),
         "head": packed.followed([] if head is None else [head], [] if base_head is None else [base_head]),
     }
-    return {part: packed.AS_LOADED if left[part] else packing for part, packing in base.packing.items()}
+    return {part: packing if alike[part] else packed.AS_LOADED for part, packing in base.packing.items()}
 
 
 def _with_adapter(model: PreTrainedModel, name: str) -> dict[str, Tensor]:

@@ -82,22 +82,26 @@ def head(module: nn.Module | None, room: int, setting: str | None = None) -> Pac
     return _settle(_matrices([module] if module is not None else []), ("packed",), HEAD, room, setting)
 
 
-def followed(modules: Iterable[nn.Module], others: Iterable[nn.Module]) -> list[nn.Linear]:
-    """Let Linear modules multiply by the packed copies of others whose weights they share. Back come those that are
-    left: with weights of their own, or shared ones that are not packed."""
-    products = {
-        part.weight.data_ptr(): part.forward.product
-        for other in others
-        for part in other.modules()
-        if type(part) is nn.Linear and isinstance(part.forward, _InItsPlace)
-    }
-    left = []
-    for part in dict.fromkeys(part for module in modules for part in module.modules() if type(part) is nn.Linear):
-        if (product := products.get(part.weight.data_ptr())) is None:
-            left.append(part)
-        else:
-            part.forward = _InItsPlace(part, product)
-    return left
+def followed(modules: Iterable[nn.Module], others: Iterable[nn.Module]) -> bool:
+    """Let Linear modules multiply by the packed copies of others whose weights and biases they share: the copies know
+    both. True where all of them share both with one of the others, so that they lie as those do."""
+    theirs = {_held(part): part.forward for part in _linears(others)}
+    own = _linears(modules)
+    for part in own:
+        forward = theirs.get(_held(part))
+        if isinstance(forward, _InItsPlace):
+            part.forward = _InItsPlace(part, forward.product)
+    return all(_held(part) in theirs for part in own)
+
+
+def _linears(modules: Iterable[nn.Module]) -> list[nn.Linear]:
+    """The library's Linear modules in these, each once."""
+    return list(dict.fromkeys(part for module in modules for part in module.modules() if type(part) is nn.Linear))
+
+
+def _held(module: nn.Linear) -> tuple[int, int | None]:
+    """Where in memory its weight and its bias are."""
+    return module.weight.data_ptr(), None if module.bias is None else module.bias.data_ptr()
 
 
 def _settle(
@@ -125,8 +129,7 @@ def _setting(given: str | None) -> Way | Literal["auto"]:
 
 def _matrices(modules: Iterable[nn.Module]) -> list[nn.Linear]:
     """The library's Linear modules in these whose weights are float32 with a row per output, each once."""
-    linears = dict.fromkeys(part for module in modules for part in module.modules() if type(part) is nn.Linear)
-    return [part for part in linears if part.weight.dtype == torch.float32 and part.weight.is_contiguous()]
+    return [part for part in _linears(modules) if part.weight.dtype == torch.float32 and part.weight.is_contiguous()]
 
 
 def chosen(gains: Mapping[Way, float]) -> Way:

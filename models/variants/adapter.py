@@ -180,9 +180,8 @@ def _outputs(model: PreTrainedModel, runs: Callable[..., Any]) -> Tensor:
     """What a model of this one's kind gives for a short text: [1 pos vocab], or [1 pos d_model] without a head."""
     table: Any = model.get_input_embeddings()
     positions = min(_TRIED, getattr(model.config, "max_position_embeddings", _TRIED))
-    return runs(input_ids=torch.arange(positions)[None] * 7919 % len(table.weight))[
-        0
-    ]  # a prime: tokens from all over the table
+    ids = torch.arange(positions)[None] * 7919 % len(table.weight)  # a prime: tokens from all over the table
+    return runs(input_ids=ids)[0]
 
 
 def _check_same(adapter: Adapter, before: Tensor, after: Tensor) -> None:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from models.loaded.judged import ONE_AT_A_TIME
+
 
 def alike(model: PreTrainedModel, changed: Mapping[str, Tensor]) -> PreTrainedModel:
     """A model of the same class and configuration, for reading only, without the hooks of the other.
@@ -23,7 +25,7 @@ def alike(model: PreTrainedModel, changed: Mapping[str, Tensor]) -> PreTrainedMo
     own = dict(model.named_parameters(remove_duplicate=False))
     if strays := sorted(changed.keys() - own.keys()):
         raise KeyError(f"{type(model).__name__} has no parameter {strays[0]!r}")
-    with torch.device("meta"):  # no memory is taken, and no random numbers are drawn
+    with ONE_AT_A_TIME, torch.device("meta"):  # no memory is taken, and no random numbers are drawn
         made = type(model)._from_config(deepcopy(model.config), dtype=torch.float32)
     there = _there(own, changed)
     parameters: dict[int, nn.Parameter] = {}  # by what they hold: what is shared stays so

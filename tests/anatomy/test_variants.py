@@ -45,10 +45,20 @@ def test_what_is_written_is_read_as_it_was(base: str, alterations: list[Alterati
         ("m~shared=02", "m~shared=2"),
         ("m~dropout=0.100", "m~dropout=0.1"),
         ("m~prune=0", "m~prune=0"),
+        ("m~prune=0.00009", "m~prune=0.00009"),
+        ("m~dropout=0.000001", "m~dropout=0.000001"),
     ],
 )
 def test_one_variant_has_one_name(said: str, name: str) -> None:
     assert written(*read(said)) == name
+    assert read(name) == read(said)
+
+
+@given(st.from_regex(r"0(\.[0-9]{1,6})?", fullmatch=True))
+def test_a_share_is_read_again_as_it_was_written(share: str) -> None:
+    _base, (pruned,) = read(f"m~prune={share}")
+    assert read(written("m", [pruned])) == ("m", (pruned,))
+    assert pruned.amount == float(share)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +136,7 @@ def test_bytes_are_those_of_the_weights_that_come_out_as_others() -> None:
         "4bit": 400,
         "prune=0.5~4bit": 400,
         "untrained": 820,
-        "lora=a": 820,
+        "lora=a": 1220,
         "shared=2": 0,
         "noskip": 0,
         "bf16": 410,
@@ -150,3 +160,4 @@ def test_variants_of_one_model_are_alike() -> None:
     assert variants.alike("m~4bit", "m")
     assert variants.alike("m~4bit", "m~untrained")
     assert not variants.alike("m~4bit", "n~4bit")
+    assert not variants.alike("a~b", "a~c")  # two folders of the server
