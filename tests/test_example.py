@@ -111,6 +111,7 @@ def test_a_page_made_of_it_draws_every_figure_without_the_network(
 @pytest.mark.slow
 def test_the_examples_of_the_guide_give_what_it_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STAGELIGHT_MEMORY", "16")  # what other tests of this process have left counts, too
     names: dict[str, object] = {}
     pieces = example.code(GUIDE.read_text("utf-8"))
     assert len(pieces) > 8
