@@ -180,7 +180,9 @@ def test_one_of_biases_is(tmp_path):
 
 
 def test_every_kind_that_peft_has_is_in_one_of_the_lists():
-    assert set(PeftType.__members__) == MERGED | PROMPTS | BESIDE | {"ADAMSS"}, "AdaMSS needs scikit-learn"
+    assert set(PeftType.__members__) == MERGED | PROMPTS | BESIDE | {"ADAMSS", "BOFT"}, (
+        "AdaMSS needs scikit-learn, BOFT a compiler"
+    )
 
 
 # what stays as it is
