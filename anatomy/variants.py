@@ -7,6 +7,7 @@ stands wherever a model's does: in a link, in a command, in `stagelight.open`. `
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from anatomy.language import N_, _
 from anatomy.refused import Refused, Sentence
@@ -162,13 +163,6 @@ KINDS: dict[str, Kind] = {
             N_("shared=2, with a whole number of layers"),
         ),
         Kind(
-            "prune",
-            N_("{value} % pruned"),
-            N_("in each matrix of the layers the {value} % of the weights that are nearest to 0 set to 0"),
-            _below(1),
-            N_("prune=0.5, with a share from 0 to less than 1"),
-        ),
-        Kind(
             "int8",
             N_("int8"),
             N_("matrices of the layers in 8 bits: each row has one scale, 0 stays 0"),
@@ -176,6 +170,13 @@ KINDS: dict[str, Kind] = {
             _PLAIN,
         ),
         *map(_bits, (8, 6, 5, 4, 3, 2)),
+        Kind(
+            "prune",
+            N_("{value} % pruned"),
+            N_("in each matrix of the layers the {value} % of the weights that are nearest to 0 set to 0"),
+            _below(1),
+            N_("prune=0.5, with a share from 0 to less than 1"),
+        ),
         Kind(
             "bf16",
             N_("bfloat16"),
@@ -213,10 +214,12 @@ KINDS: dict[str, Kind] = {
         ),
     )
 }
+OTHERWISE = ("bf16", "fp16", "dropout", "noskip", "nonorm")  # alterations of the computation, not of the weights
 PRECISIONS = {"bf16": "bfloat16", "fp16": "float16"}
 _OF_ALL = frozenset({"untrained", "lora"})
 _OF_MATRICES = frozenset({"prune", "int8", *(name for name in KINDS if name.endswith("bit"))})
 _UNKNOWN = N_("“{part}” is no variant of a model. Variants are: {known}.")
+_MEANT = N_("“{part}” is no variant of a model. Did you mean {near}? Variants are: {known}.")
 _VALUE = N_("“{part}” cannot be read. Write {usage}.")
 _TWICE = N_("“{kind}” stands twice in “{name}”: a variant has each alteration once.")
 _FIRST = N_("“untrained” stands behind other alterations in “{name}”, which it would undo: write it first.")
@@ -240,18 +243,24 @@ def read(address: str) -> tuple[str, tuple[Alteration, ...]]:
     """A model's address or name, and what is altered in it. Refused, with what would do, for what is no alteration, and
     for several that do not go together."""
     base, rest = split(address)
+    return base, alterations(rest, address)
+
+
+def alterations(rest: str, name: str) -> tuple[Alteration, ...]:
+    """What stands behind a model's name, from the first mark on. name: of the whole variant, for sentences. Refused as
+    `read` is."""
     made = tuple(map(_alteration, rest.split(MARK)[1:]))
     kinds = [one.kind for one in made]
     if len(made) > MOST:
-        raise Refused(_TOO_MANY, name=_shortened(address), most=MOST)
+        raise Refused(_TOO_MANY, name=_shortened(name), most=MOST)
     for kind in kinds:
         if kinds.count(kind) > 1:
-            raise Refused(_TWICE, kind=kind, name=_shortened(address))
+            raise Refused(_TWICE, kind=kind, name=_shortened(name))
     if "untrained" in kinds[1:]:
-        raise Refused(_FIRST, name=_shortened(address))
+        raise Refused(_FIRST, name=_shortened(name))
     if PRECISIONS.keys() <= set(kinds):
-        raise Refused(_TWO_PRECISIONS, name=_shortened(address))
-    return base, made
+        raise Refused(_TWO_PRECISIONS, name=_shortened(name))
+    return made
 
 
 def alike(name: str, other: str) -> bool:
@@ -271,7 +280,9 @@ def _alteration(part: str) -> Alteration:
     name, equals, value = part.partition("=")
     kind = KINDS.get(name)
     if kind is None:
-        raise Refused(_UNKNOWN, part=_shortened(part), known=", ".join(KINDS))
+        near = get_close_matches(name, KINDS, n=1)
+        template = _MEANT if near else _UNKNOWN
+        raise Refused(template, part=_shortened(part), known=", ".join(KINDS), near=near[0] if near else "")
     read = None if equals and not value else kind.read(value)
     if read is None:
         raise Refused(_VALUE, part=_shortened(part), usage=Sentence(kind.usage, kind=name))

@@ -10,8 +10,10 @@ from anatomy.refused import Refused
 from anatomy.request import Intervention, Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
+from anatomy.variants import OTHERWISE
 from anatomy.view import Fitted
 
+_PRECISION = "float32"  # in which a model is judged
 Kind = Literal["holds", "part", "not", "unseen", "absent"]
 
 
@@ -100,8 +102,14 @@ def rests_on(*facts: str) -> Callable[[Check], Check]:
 def judge(check: Check, case: Case) -> Verdict:
     """The verdict of a check. Where the engine refuses what it asks for, its sentence is the verdict: nothing was seen.
 
-    Any other exception is a mistake in the check and goes on.
+    On a variant that leaves something out of every run, or computes in half precision, nothing is judged: checks hold
+    numbers against each other that agree in the whole architecture, and in float32. Any other exception is a mistake in
+    the check and goes on.
     """
+    if case.spec.built or case.spec.dtype != _PRECISION:
+        what = ", ".join(one.short for one in case.spec.alterations if one.kind in OTHERWISE) or case.spec.dtype
+        how = _("Claims are judged on models with all of their parts, in float32. Open this one as it is for verdicts.")
+        return Verdict("unseen", _("Not judged on this variant ({what}).", what=what), how=how)
     try:
         return check(case)
     except Refused as refusal:

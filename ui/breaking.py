@@ -46,7 +46,8 @@ def draw(spec: ModelSpec, layer: int, possible: Callable[[Made], bool], click: C
         "The model was trained with all of its parts: what you see is how much it leans on them, not what a model "
         "trained without them would do."
     )
-    text.aside(says)
+    if all(one.kind != "untrained" for one in spec.alterations):
+        text.aside(says)
     _buttons("around", _around(spec), possible, click)
     st.segmented_control(
         _("Where"),

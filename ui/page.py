@@ -39,7 +39,7 @@ from ui.answers import Answer
 from ui.asking import Halt
 from ui.components import stagemap as drawn_map
 from ui.components.strip import Compared
-from ui.host import HostedModel, Loading
+from ui.host import HostedModel, Loading, models, titled
 from ui.sides import Absent, Second
 from ui.tinting import TokensRow
 from ui.waiting import Line
@@ -142,6 +142,8 @@ def answered(model: HostedModel, view: View, panel: Panel, line: Line) -> None:
     question = Question(model, run, view, fitted, panel, cut, side, line)
     if st.context.is_embedded:
         with st.container(key="alone"):
+            if spec.alterations and side is None:  # of two runs each says of which model it is
+                text.aside(titled(models().name_of(model)))
             _stage(question, _answer(question, _nothing))
     elif panel.whole:
         _across(question)

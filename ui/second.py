@@ -37,7 +37,8 @@ def _on_compare() -> None:
 
 def compared(view: View, way: str) -> View:
     """The view with a second run beside the first. A second text begins as the first one, to be changed; a second model
-    is the next one of this server; of the same model changed it is a variant to begin with."""
+    is the next one of this server; of the same model changed it is a
+    variant to begin with, and beside a variant the model as it is."""
     if way in PAIRS:
         first, other = PAIRS[way]
         return replace(view.with_text(first).with_second_text(other), text2=other)
@@ -45,8 +46,7 @@ def compared(view: View, way: str) -> View:
         return replace(view, text2=view.second.text)
     if way == _VARIANT:
         base = models().own(view.model)
-        plain = written(base, [varying.FIRST])
-        return view.with_second_model(plain if plain != view.model else base)
+        return view.with_second_model(written(base, [varying.FIRST]) if view.model == base else base)
     others = [name for name in models() if name != models().own(view.model)]
     return view.with_second_model(others[0]) if others and view.model2 is None else view
 

@@ -220,7 +220,8 @@ _filling = st.fragment(_drawn, run_every=later.EVERY)
 
 def _of_others(model: HostedModel, run: Run) -> tuple[Trace, ...]:
     """The same text, cut by every other model of this server; one that is still being loaded joins when it is there."""
-    others = {name: other for name, other in models().items() if other is not model}
+    own = models().own(models().name_of(model))
+    others = {name: other for name, other in models().items() if name != own}
     if not others:
         text.aside(
             _(
@@ -246,7 +247,8 @@ def _of_others(model: HostedModel, run: Run) -> tuple[Trace, ...]:
 def _cut_by_others(model: HostedModel, run: Run) -> tuple[tuple[Trace, ...], tuple[str, ...]]:
     """(the text as every other model cuts it that is there, why some cannot)."""
     cut, refusals = [], []
-    for other in (other for other in models().values() if other is not model):
+    own = models().own(models().name_of(model))
+    for other in (other for name, other in models().items() if name != own):  # a variant cuts as its model does
         if other.live:
             try:
                 cut.append(other.run(Run(other.spec().id, run.text)))

@@ -98,12 +98,14 @@ def described(spec: ModelSpec, named: bool = True) -> str:
         _("{family} architecture", family=escape(spec.architecture)),
         _("{layers} × {heads}", layers=nouns.layers(spec.layers), heads=nouns.heads(spec.n_heads)),
         escape(_stored(spec)),
-        *(escape(one.short) for one in spec.alterations),
         escape(weights.licence),
     ]
     if weights.source.startswith("https://"):
         parts.append(f'<a href="{escape(weights.source)}" target="_blank" rel="noreferrer">{escape(_("source"))}</a>')
     parts.append(escape(_(spec.opened)))
+    altered = ", ".join(one.short for one in spec.alterations)
+    if altered:
+        parts.insert(0, f'<b class="altered">{escape(_("variant: {altered}", altered=altered))}</b>')
     return " · ".join(part for part in parts if part)
 
 

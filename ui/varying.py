@@ -97,13 +97,14 @@ def _body(key: str, base: str, made: tuple[Alteration, ...], write: Write) -> No
             "model that it is made of."
         )
     )
-    for number, group in enumerate(groups(models().adapters)):
-        _group(f"{key}.{number}", base, group, made, write)
-    _symmetric(key, base, made, write)
     for one in made:
-        text.aside(f"{one.says[:1].upper()}{one.says[1:]}.")
+        text.aside(_("{what}.", what=f"{one.says[:1].upper()}{one.says[1:]}"))
     if made:
         st.button(_("As it is"), key=f"{key}.plain", on_click=partial(_go, write, base))
+    for number, group in enumerate(groups(models().adapters)):
+        _group(f"{key}.{number}", base, group, made, write)
+        if group.kinds & set(_BITS):
+            _symmetric(key, base, made, write)
 
 
 def _group(key: str, base: str, group: Group, made: tuple[Alteration, ...], write: Write) -> None:

@@ -52,9 +52,9 @@ class LoadedModel:
         model.eval()
         self.model = model
         self.family = family = family.fit(family, model.config)
-        parameters = sum(weight.numel() for weight in model.parameters())
-        spec = family.spec(model, name, revision, replace(weights, parameters=parameters))
         by_part, norms = counts.parameters(model, family), counts.batch_norms(model)
+        parameters = sum(count for _part, count in by_part)
+        spec = family.spec(model, name, revision, replace(weights, parameters=parameters))
         self.spec: ModelSpec = replace(spec, counts=by_part, batch_norms=norms, alterations=alterations)
         self.layers: tuple[nn.Module, ...] = install(model, family)
         self.norms = Norms(self.layers, family.norms, self.spec.norm)

@@ -49,7 +49,7 @@ from models.measures import registry, value_weighted
 from models.measures.collect import Collection
 from models.measures.context import RunContext
 from models.progress import listening, report_progress, stop_if_cancelled
-from models.reading.interventions import Changes, intervening
+from models.reading.interventions import OVERFLOWN, Changes, intervening
 from models.reading.layer_inputs import LayerInputs
 from models.reading.recorder import Sites, Visit
 
@@ -57,6 +57,10 @@ INPUTS = 5  # of the memory that the program may use, one in so many is for laye
 LEAST_ROOM = 256 << 20  # bytes that a run may always take, however much the program takes already
 _UNREADABLE = N_(
     "With these changes the logits of the run become too large for {precision}: change less, or leave no norm out."
+)
+_WITHOUT_NORMS = N_(
+    "This variant has no norms, and in layer {layer} its numbers become too large for {precision}: norms are what "
+    "keeps them in bounds. One that was never trained holds without them: put untrained before nonorm."
 )
 _CHECK_TEXT = "The cat sat on the mat, and then the cat sat on the"
 _FEW, _SPREAD = 6, 13  # different tokens that are too few to check with; tokens that are taken in their place
@@ -440,10 +444,20 @@ class LocalEngine:
         while not self._turn.acquire(timeout=_LOOK_UP):
             stop_if_cancelled()
         try:
-            with using_threads(self.threads):
+            with using_threads(self.threads), self._as_built():
                 yield
         finally:
             self._turn.release()
+
+    @contextmanager
+    def _as_built(self) -> Iterator[None]:
+        """While this is open, numbers that become too large because of how a variant is built are told as that."""
+        try:
+            yield
+        except Refused as refused:
+            if refused.message == OVERFLOWN and any(one.kind == "nonorm" for one in self.spec.alterations):
+                raise Refused(_WITHOUT_NORMS, **refused.values) from refused
+            raise
 
     def _tokens(self, run: Run) -> tuple[Token, ...]:
         """The tokens of the text, and those of the tail counted on. Refused for what this engine cannot run."""

@@ -57,7 +57,7 @@ def _read(address: str) -> tuple[str, tuple[Alteration, ...]]:
     there = next((mark for mark in marks if _is_there(address[:mark])), None)
     if there is None:
         return variants.read(address)
-    return address[:there], variants.read(f"m{address[there:]}")[1]
+    return address[:there], variants.alterations(address[there:], address)
 
 
 def _is_there(address: str) -> bool:
@@ -123,6 +123,7 @@ def variant(
         report_progress(_CHECKING, 0, 0)
     if _revision(base, alterations) != revision:
         raise Refused(N_("The files of the adapter were changed while it was added to the model: open it again."))
+    drawn = {"stored": ""} if any(one.kind == "untrained" for one in alterations) else {}  # in no file
     title = variants.written(base.spec.weights.title or base.spec.name, alterations)
     with listening(None, cancelled):  # its checks ask between layers whether anybody wants it still
         return LocalEngine(
@@ -130,7 +131,7 @@ def variant(
             base.tokenizer,
             name=name,
             revision=revision,
-            weights=replace(base.spec.weights, title=title),
+            weights=replace(base.spec.weights, title=title, **drawn),
             family=base.family,
             kept=of_the_process(memory.limit() // INPUTS),
             packing=_shared_packing(base, model),

@@ -41,7 +41,7 @@ from models.reading.precision import named
 
 _BEFORE, _MIDDLE, _AFTER = "resid_pre", "resid_mid", "resid_post"
 _WRITES = ("attn_out", "ffn_out")
-_OVERFLOWN = N_(
+OVERFLOWN = N_(
     "With these changes the numbers of the run become too large for {precision}, in layer {layer}: change less, or at "
     "fewer places."
 )
@@ -186,7 +186,7 @@ def _held(values: Tensor, layer: int | None) -> Tensor:
     """The values. Refused where their precision does not hold them: whatever stands in their place further on, nothing
     that is shown of the layer would be the model's."""
     if not bool(values.isfinite().all()):
-        raise Refused(_OVERFLOWN, precision=named(values.dtype), layer=0 if layer is None else layer)
+        raise Refused(OVERFLOWN, precision=named(values.dtype), layer=0 if layer is None else layer)
     return values
 
 

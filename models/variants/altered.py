@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from anatomy.language import N_
-from anatomy.refused import Refused
+from anatomy.refused import Settled
 from anatomy.variants import PRECISIONS, Alteration
 from models.families import Family
 from models.loaded.halves import in_half
@@ -119,7 +119,7 @@ def _shared(task: Task) -> Weights:
     """So many layers in a row with the weights of the first of them."""
     count, layers = int(task.made.amount), task.layers
     if count > len(layers):
-        raise Refused(_TOO_FAR, count=count, layers=len(layers))
+        raise Settled(_TOO_FAR, count=count, layers=len(layers))
     made: Weights = {}
     for number, (prefix, layer) in enumerate(layers):
         first = number - number % count
@@ -128,7 +128,7 @@ def _shared(task: Task) -> Weights:
         }
         for name, own in layer.named_parameters():
             if name not in source or source[name].shape != own.shape:
-                raise Refused(_UNLIKE, layer=first, other=number)
+                raise Settled(_UNLIKE, layer=first, other=number)
             made[f"{prefix}.{name}"] = source[name]
     return made
 

@@ -41,6 +41,10 @@ _BEFORE_DROPOUT_NEURONS = N_(
 )
 
 
+_DIGITS = {"bfloat16": 2, "float16": 3}  # decimal digits that a half number has: 8 and 11 binary ones
+_ADDED = ("attn_out", "ffn_out", "z", "resid_mid", "norm_pre", "cache_gap", "batch_gap", "ffn_sum_gap")
+
+
 @dataclass(frozen=True)
 class _Part:
     """One part of a layer, whose write a change of the stream counts to."""
@@ -54,17 +58,30 @@ def remark(spec: ModelSpec, view: Fitted, wants: Iterable[Want]) -> str:
     looking where it looked when its output is changed, what is counted before dropout, and where a part of the
     architecture is another one than the sentence takes for granted. "" where nothing is. wants: what the panel
     reads."""
-    made = view.run(spec).interventions
+    made, asked = view.run(spec).interventions, tuple(wants)
+    rounded = _rounded(spec, asked)
     if not made:
-        return ""
-    asked = tuple(wants)
+        return rounded
     says = (_counted, _skipping, _dropping), (_looking, _alike, _at_once), (_left_out, _swapped, _shuffled)
     return " ".join(
         (
             *(sentence for each in says[0] for sentence in each(spec, made, asked)),
             *(sentence for each in says[1] for sentence in each(view, made, asked)),
             *(sentence for each in says[2] for sentence in each(made, asked)),
+            *([rounded] if rounded else []),
         )
+    )
+
+
+def _rounded(spec: ModelSpec, wants: Iterable[Want]) -> str:
+    """That half precision rounds, where numbers are read that panels add up or hold against one another."""
+    if spec.dtype not in _DIGITS or not any(want.site in _ADDED or want.site.startswith("dla_") for want in wants):
+        return ""
+    return _(
+        "The model computes in {precision}, which rounds every number to about {digits} digits: what should be equal "
+        "or add up does so only as closely as that.",
+        precision=spec.dtype,
+        digits=_DIGITS[spec.dtype],
     )
 
 

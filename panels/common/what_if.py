@@ -26,7 +26,7 @@ def program(panel: str, spec: ModelSpec, view: Fitted, controls: Iterable[Contro
     run = view.run(spec)
     changes = "".join(f"run = run{_change(one)}\n" for one in spec.beyond(run))
     return f"""import stagelight  # in its folder, or where it is installed
-
+{_given(spec)}
 {OPENED}{written("", spec.alterations)}")
 run = {_run(Run(run.model, run.text, tail=run.tail, ids=run.ids))}
 {changes}
@@ -34,6 +34,12 @@ answer = run.panel({", ".join([f'"{panel}"', *_choices(view, controls)])})
 print(answer.caption)
 print(answer.table)  # the figure is answer.figure
 """
+
+
+def _given(spec: ModelSpec) -> str:
+    """What a variant needs besides the checkpoint: adapters have names that whoever starts a program gives them."""
+    names = [one.value for one in spec.alterations if one.kind == "lora" and "/" not in one.value]
+    return "".join(f"# start it with STAGELIGHT_ADAPTERS={name}=FOLDER, the folder of that adapter\n" for name in names)
 
 
 def _run(run: Run) -> str:

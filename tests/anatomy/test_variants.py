@@ -81,7 +81,8 @@ def test_a_mark_in_a_path_is_part_of_it_unless_an_alteration_follows(address: st
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("m~4bits", "“4bits” is no variant of a model. Variants are: untrained, lora"),
+        ("m~4bits", "“4bits” is no variant of a model. Did you mean 4bit? Variants are: untrained, lora"),
+        ("m~smaller", "“smaller” is no variant of a model. Variants are: untrained, lora"),
         ("m~", "“” is no variant of a model."),
         ("m~7bit", "“7bit” is no variant"),
         ("m~prune", "“prune” cannot be read. Write prune=0.5, with a share from 0 to less than 1."),

@@ -17,7 +17,10 @@ from transformers import PreTrainedModel
 from anatomy.alignment import identity
 from anatomy.refused import Refused
 from anatomy.request import Intervention, Want
+from anatomy.spec import Weights
 from anatomy.variants import Alteration, in_every_run, new_bytes, read
+from anatomy.view import View
+from articles.verdict import Case, judge
 from models import memory
 from models.engine import Cancelled
 from models.families import family_of
@@ -376,3 +379,44 @@ def test_layer_inputs_take_no_more_than_is_estimated(kind: str, precision: str) 
     ids = np.array(list(TEXT.encode()))
     held = engine._loaded.record(ids, {}, lambda layer, sites: None).nbytes
     assert held <= inputs_bytes(engine.spec, len(ids), 1)
+
+
+def test_weights_that_layers_share_count_in_each_of_them() -> None:
+    """Sizes are those of what is computed with, as the configuration has them."""
+    base = tiny_engine("llama").spec
+    for name in ("shared=2", "shared=3", "4bit"):
+        spec = made(tiny_engine("llama"), name).spec
+        assert (spec.counts, spec.weights.parameters) == (base.counts, base.weights.parameters)
+
+
+def test_what_is_pruned_after_it_was_rounded_stays_0() -> None:
+    engine = made(tiny_engine("llama"), "3bit~prune=0.5")
+    weight = engine.family.layers_of(engine.model)[0].mlp.up_proj.weight
+    assert float((weight == 0).float().mean()) >= 0.5
+
+
+def test_numbers_that_grow_without_norms_are_told_as_that() -> None:
+    model = tiny_model("llama")
+    with torch.no_grad():
+        for layer in family_of("llama").layers_of(model):
+            layer.mlp.down_proj.weight *= 1e8
+    engine = made(LocalEngine(model, ByteTokenizer(), name="steep"), "nonorm")
+    with pytest.raises(Refused, match="This variant has no norms, and in layer 2 its numbers become too large") as told:
+        engine.run(run_of(engine), [Want("resid_post", 2)])
+    assert "put untrained before nonorm" in str(told.value)
+
+
+def test_random_weights_are_stored_in_no_file() -> None:
+    weights = Weights("Tiny", "MIT", "somewhere", "GGUF Q4_1", parameters=0)
+    base = LocalEngine(tiny_model("llama"), ByteTokenizer(), name="tiny", weights=weights)
+    assert made(base, "untrained").spec.weights.stored == ""
+    assert made(base, "3bit").spec.weights.stored == "GGUF Q4_1"
+
+
+@pytest.mark.parametrize("name", ["noskip", "dropout=0.1", "bf16"])
+def test_nothing_is_judged_where_something_is_left_out_of_every_run(name: str) -> None:
+    engine = made(tiny_engine("llama"), name)
+    fitted = View().fit(engine.spec, engine.run(run_of(engine)).tokens)
+    verdict = judge(lambda case: pytest.fail("it was judged"), Case(engine.spec, fitted, engine.run))
+    assert verdict.kind == "unseen"
+    assert verdict.says == f"Not judged on this variant ({engine.spec.alterations[0].short})."
