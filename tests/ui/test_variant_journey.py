@@ -48,7 +48,7 @@ def test_the_same_model_in_few_bits_stands_beside_itself_is_pruned_turned_round_
     expect(body(reader, "variant2")).to_contain_text("the 50 % of the weights that are nearest to 0 set to 0")
     reader.press("Escape")
     expect(body(reader, "variant2")).to_have_count(0)
-    expect(row).to_contain_text("50 % pruned, 3 bits")
+    expect(row).to_contain_text("3 bits, 50 % pruned")
     stand_side_by_side(reader)
     reader.reload()
     expect(page).to_have_url(BOTH)
@@ -112,7 +112,7 @@ def test_the_choice_of_a_variant_has_no_fault_that_axe_finds(visit, scheme):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_button_and_what_it_opens_fit_the_window(visit, width):
     reader = visit(viewport={"width": width, "height": 844})
-    reader.open("?panel=attention&model=smollm2-135m~3bit&model2=smollm2-135m~prune=0.5~3bit")
+    reader.open("?panel=attention&model=smollm2-135m~3bit&model2=smollm2-135m~3bit~prune=0.5")
     for key in ("variant", "variant2"):
         reader.click(button(reader, key))
         opened = reader.page.get_by_test_id("stPopoverBody").filter(has=body(reader, key))

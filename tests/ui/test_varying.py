@@ -24,9 +24,9 @@ GROUPS = {"weights": WEIGHTS, "bits": BITS, "pruned": PRUNED, "precision": PRECI
         ("bits", "3bit", [], ""),
         ("bits", "3bit=sym", ["3bit"], "3bit=sym"),
         ("bits", "3bit=sym", ["3bit", "int8"], "int8"),
-        ("pruned", "prune=0.5~3bit", ["prune=0.5", "prune=0.7"], "prune=0.7~3bit"),
-        ("pruned", "3bit", ["prune=0.5"], "prune=0.5~3bit"),  # first what is made first
-        ("weights", "prune=0.5~3bit", ["untrained"], "untrained~prune=0.5~3bit"),
+        ("pruned", "3bit~prune=0.5", ["prune=0.5", "prune=0.7"], "3bit~prune=0.7"),
+        ("pruned", "3bit", ["prune=0.5"], "3bit~prune=0.5"),  # first what is made first
+        ("weights", "3bit~prune=0.5", ["untrained"], "untrained~3bit~prune=0.5"),
         ("precision", "bf16", ["bf16", "fp16"], "fp16"),
         ("otherwise", "noskip", ["noskip", "nonorm"], "noskip~nonorm"),
         ("otherwise", "3bit~noskip~nonorm", ["nonorm"], "3bit~nonorm"),
@@ -89,11 +89,11 @@ def test_a_choice_is_written_to_the_link_of_the_first_run_and_one_more_goes_with
     assert link(app) == {"text": "abcd", "layer": "1", "pos": "2", "model": "tiny-llama~3bit"}
     assert "3 bits" in words(app)
     chosen(app, "variant", PRUNED, "prune=0.5")
-    assert link(app)["model"] == "tiny-llama~prune=0.5~3bit"
+    assert link(app)["model"] == "tiny-llama~3bit~prune=0.5"
     assert app.session_state["variant"], "it stays open"
     app.get_by_key("variant.symmetric").set_value(True).run()
-    assert link(app)["model"] == "tiny-llama~prune=0.5~3bit=sym"
-    loaded(host.models()["tiny-llama~prune=0.5~3bit=sym"])
+    assert link(app)["model"] == "tiny-llama~3bit=sym~prune=0.5"
+    loaded(host.models()["tiny-llama~3bit=sym~prune=0.5"])
     app.run()
     assert "0 stays 0" in words(app)
     app.get_by_key("variant.plain").click().run()
@@ -111,16 +111,16 @@ def test_a_choice_in_the_second_run_is_written_there(open_page) -> None:
 
 def test_runs_that_change_places_keep_their_variants_and_the_way_out_leaves_the_first(open_page) -> None:
     app = open_page(
-        panel="attention", text="abcd", pos="1", model="tiny-llama~noskip", model2="tiny-llama~prune=0.5~3bit"
+        panel="attention", text="abcd", pos="1", model="tiny-llama~noskip", model2="tiny-llama~3bit~prune=0.5"
     )
-    for name in ("tiny-llama~noskip", "tiny-llama~prune=0.5~3bit"):
+    for name in ("tiny-llama~noskip", "tiny-llama~3bit~prune=0.5"):
         loaded(host.models()[name])
     app.run()
     app.get_by_key("swap").click().run()
-    assert (link(app)["model"], link(app)["model2"]) == ("tiny-llama~prune=0.5~3bit", "tiny-llama~noskip")
+    assert (link(app)["model"], link(app)["model2"]) == ("tiny-llama~3bit~prune=0.5", "tiny-llama~noskip")
     assert link(app)["pos"] == "1"
     app.get_by_key("close_second").click().run()
-    assert link(app)["model"] == "tiny-llama~prune=0.5~3bit"
+    assert link(app)["model"] == "tiny-llama~3bit~prune=0.5"
     assert "model2" not in link(app)
 
 
