@@ -18,7 +18,7 @@ from anatomy.sampling import Settings
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
 from anatomy.variants import Alteration
-from models.connect import connect
+from models.connect import connect, vary
 from models.engine import Engine, Estimate, Progress, Report
 from models.serving.boundary import short_of_memory
 from models.serving.queue import Queue
@@ -237,9 +237,9 @@ class HostedModel:
         return None if live is None or others is None else live.parting_estimate(run, others, other_run)
 
     def varied(self, alterations: tuple[Alteration, ...], report: Report, cancelled: Callable[[], bool]) -> Engine:
-        """An engine of this model, altered, beside the one that is loaded; see `Store.varied`. Loading: it is not there
-        yet; Refused: it cannot be made."""
-        return self._loaded().varied(alterations, report, cancelled)
+        """An engine of this model, altered, beside the one that is loaded; see `models.connect.vary`. Loading: it is
+        not there yet; Refused: it cannot be made."""
+        return vary(self._loaded().engine, alterations, report, cancelled)
 
     def _loaded(self) -> Store:
         """The model itself. Loading: it is not there yet. Refused: it cannot be had."""

@@ -8,23 +8,19 @@ from threading import RLock
 
 from anatomy import variants
 from anatomy.language import N_
-from anatomy.refused import Refused, Settled
+from anatomy.refused import Refused
 from anatomy.variants import Alteration
-from models import memory
 from models.connect import folder_of
 from models.engine import Report
+from models.serving import room
 from models.serving.queue import Queue
-from models.serving.store import VARIANTS, Store, of_variants, share
+from models.serving.store import Store, of_variants, share
 from ui.hosted import HostedModel
 
 AT_ONCE = 4  # variants that are there at the same time; what they have answered takes as much memory as a model's
 MOST = 64  # variants that are remembered, most of them without their weights
 _RECORDED = N_("“{name}” is a recorded run: only a model can be altered.")
 _UNKNOWN = N_("This server has no model {name}.")
-_TOO_LARGE = N_(
-    "{name} takes {needs} MB for weights of its own, and variants may take {most} MB here, a third of {variable}. "
-    "Choose a variant that changes less of the model's weights, or start the server with {variable}={enough}."
-)
 _TOO_MANY = N_("{count} variants are there or being made on this server, and no more can be. Ask again in a minute.")
 _BROKE = N_(
     "The variant {address} could not be made: {error}, at the step “{step}”. Take another one, or the model as it is; "
@@ -56,6 +52,11 @@ class HostedVariant(HostedModel):
         return variants.new_bytes(dict(self._base.spec().counts), self._alterations) if self._base.live else 0
 
     @property
+    def weights(self) -> room.Weights:
+        """What it takes for itself, of a base that is loaded."""
+        return room.Weights(self.name, self.nbytes)
+
+    @property
     def at_work(self) -> bool:
         """It is there, or is being made."""
         return self._thread is not None and self._refused is None
@@ -71,7 +72,7 @@ class HostedVariant(HostedModel):
             if self._live is None:
                 return
             self._live = self._thread = None
-        memory.give_back()
+        room.give_back()
 
     def _absent(self) -> Exception:
         """Why nobody can answer now. One that was let go of while somebody looked at it is made again."""
@@ -207,15 +208,12 @@ class Models(Mapping[str, HostedModel]):
         Refused where its weights alone are more than those of all variants may be, and where there would be no memory
         for them whoever goes: then all others stay.
         """
-        needs, most = wanted.nbytes, of_variants()
-        if needs > most:
-            figures = {"needs": needs >> 20, "most": most >> 20, "enough": -(-VARIANTS * needs >> 30)}
-            raise Settled(_TOO_LARGE, name=wanted.name, variable=memory.VARIABLE, **figures)
-        memory.give_back()  # of those that went with their last answer
+        room.give_back()  # what those held that went with their last answer
         with self._lock:
             self._remember(wanted)
-            for made in self._leaving(wanted, most - needs):
-                made.let_go()
+            there = [made.weights for made in self._made.values() if made is not wanted and made.live]
+            for name in room.leaving(wanted.weights, there, wanted.beside, of_variants(), AT_ONCE):
+                self._made[name].let_go()
 
     def _remember(self, wanted: HostedVariant) -> None:
         """Whoever is made counts, a variant too that was forgotten while somebody still looked at it."""
@@ -223,17 +221,3 @@ class Models(Mapping[str, HostedModel]):
         if other is not None and other is not wanted:
             other.let_go()
         self._made[wanted.name] = wanted
-
-    def _leaving(self, wanted: HostedVariant, room: int) -> list[HostedVariant]:
-        """Those that have to go. room: bytes that the others may have. Refused where it would not help."""
-        there = [made for made in self._made.values() if made is not wanted and made.live]
-        free = [made for made in there if made.name != wanted.beside]
-        memory.check_weights(wanted.name, wanted.nbytes, spared=sum(made.nbytes for made in free))
-        taken, leaving, spared = sum(made.nbytes for made in there), [], 0
-        for made in free:
-            few = len(there) - len(leaving) < AT_ONCE
-            if few and taken - spared <= room and memory.fits(wanted.nbytes, spared):
-                break
-            leaving.append(made)
-            spared += made.nbytes
-        return leaving

@@ -16,9 +16,7 @@ from anatomy.request import Run, Want
 from anatomy.sampling import Settings
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
-from anatomy.variants import Alteration
 from models import memory
-from models.connect import vary
 from models.engine import Engine, Estimate, Report
 from models.lru import ByteLru
 from models.serving.boundary import Answer, answering
@@ -126,15 +124,10 @@ class Store:
         is computed once more."""
         return Store(self._engine.again(), self._arrays.budget, to_readers=self._answering is answering)
 
-    def varied(
-        self,
-        alterations: tuple[Alteration, ...],
-        report: Report | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> Engine:
-        """An engine of the same model, altered, which shares with this store's all that it can; see
-        `models.connect.vary`. It waits in no queue: whoever asks for it does."""
-        return vary(self._engine, alterations, report, cancelled)
+    @property
+    def engine(self) -> Engine:
+        """What answers where this store does not: whoever asks it waits in no queue."""
+        return self._engine
 
     def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
         """What of these wants is not here would cost, queue apart; see `Engine.estimate`."""

@@ -17,7 +17,6 @@ from anatomy.variants import Alteration
 from models import memory
 from models.connect import connect, vary
 from models.engine import Cancelled, Engine, Report
-from models.serving import store
 from models.serving.queue import Queue
 from models.serving.recorded import FIRST_VIEW
 from models.serving.store import Store
@@ -168,7 +167,7 @@ def test_a_fault_while_one_is_made_says_that_it_was_the_variant(monkeypatch, cap
     def vary(*asked: object) -> object:
         raise ValueError("odd")
 
-    monkeypatch.setattr(store, "vary", vary)
+    monkeypatch.setattr(hosted, "vary", vary)
     model = server(NAME)["tiny-llama~3bit"]
     loaded(model)
     assert "The variant local:tiny-llama~3bit could not be made: ValueError: odd" in str(model.failure)
@@ -207,7 +206,7 @@ def test_questions_about_a_variant_and_its_making_go_behind_those_about_its_base
         return Noting(vary(tiny_engine("llama"), *asked), "variant", noted, go)
 
     monkeypatch.setattr(hosted, "connect", base)
-    monkeypatch.setattr(store, "vary", of_variant)
+    monkeypatch.setattr(hosted, "vary", of_variant)
     go.set()
     made = variant(models, "~3bit")
     go.clear()
@@ -244,7 +243,7 @@ def test_one_that_is_being_made_gives_way_to_whoever_asks_and_is_made_after_that
     go, queue = Event(), Queue()
     models = server(NAME, queue=queue)
     loaded(models[NAME])
-    monkeypatch.setattr(store, "vary", held(go))
+    monkeypatch.setattr(hosted, "vary", held(go))
     model = models["tiny-llama~3bit"]
     model.begin()
     until(lambda: queue._current is not None)
@@ -357,7 +356,7 @@ def test_those_go_whose_memory_is_needed_and_none_where_there_would_not_be_enoug
     whole = variants.new_bytes(dict(models[NAME].spec().counts), variants.read("m~untrained")[1])
     assert each < whole < 3 * each, "for the sake of the numbers below"
     monkeypatch.setattr(hosted_variants, "of_variants", lambda: 100 * whole)
-    monkeypatch.setattr(store, "vary", lambda base, *_asked: base)  # its own look at the memory is not asked here
+    monkeypatch.setattr(hosted, "vary", lambda base, *_asked: base)  # its own look at the memory is not asked here
     short_of_memory(whole - 2 * each - 1)
     large = models["tiny-llama~untrained"]
     loaded(large)
@@ -404,7 +403,7 @@ def test_one_that_comes_after_it_was_given_up_is_dropped(monkeypatch) -> None:
         made.append(ref(engine := vary(*asked[:2])))  # it does not stop where it is asked to
         return engine
 
-    monkeypatch.setattr(store, "vary", hangs)
+    monkeypatch.setattr(hosted, "vary", hangs)
     model = models["tiny-llama~3bit"]
     model.begin()
     until(lambda: queue._current is not None)
@@ -423,7 +422,7 @@ def test_one_that_is_there_or_being_made_is_not_forgotten(monkeypatch) -> None:
     monkeypatch.setattr(hosted_variants, "MOST", 2)
     go, models = Event(), server(NAME)
     there = variant(models, "~3bit")
-    monkeypatch.setattr(store, "vary", held(go))
+    monkeypatch.setattr(hosted, "vary", held(go))
     coming = models["tiny-llama~2bit"]
     coming.begin()
     with pytest.raises(Refused, match="2 variants are there or being made on this server"):
@@ -523,7 +522,7 @@ def test_the_page_says_which_variants_there_are_where_a_link_names_another(open_
 
 def test_while_one_is_made_the_page_says_of_what_and_who_goes_first(open_page, monkeypatch) -> None:
     app, go = open_page(), Event()
-    monkeypatch.setattr(store, "vary", held(go))
+    monkeypatch.setattr(hosted, "vary", held(go))
     app.query_params["model"], app.query_params["panel"] = "tiny-llama~3bit", "attention"
     app.run()
     assert not app.exception
@@ -538,7 +537,7 @@ def test_while_one_is_made_the_page_says_of_what_and_who_goes_first(open_page, m
 
 def test_beside_a_run_the_same_is_said_and_why_it_could_not_be_made(open_page, monkeypatch) -> None:
     app, go = open_page(), Event()
-    monkeypatch.setattr(store, "vary", held(go))
+    monkeypatch.setattr(hosted, "vary", held(go))
     app.query_params["model2"], app.query_params["panel"] = "tiny-llama~shared=100", "attention"
     app.run()
     assert "is being made of tiny-llama, whose readers go first: its run joins when it is there." in words(app)
