@@ -391,6 +391,12 @@ def test_one_that_is_let_go_of_while_its_thread_still_runs_stays_away_and_has_no
     assert not model.at_work
     model.begin()
     until(lambda: model.live)
+    for late in (thread, model._thread):
+        model._fail(Refused("It broke."), late)
+        assert model.failure is None
+    model.let_go()
+    model._fail(Refused("It broke."), thread)
+    assert model.failure is None
 
 
 def test_one_that_comes_after_it_was_given_up_is_dropped(monkeypatch) -> None:
