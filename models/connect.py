@@ -4,11 +4,16 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from anatomy.language import N_
+from anatomy.refused import Refused
+from anatomy.variants import Alteration
 from models.checkpoints.adapters import adapters, folder_of
 from models.checkpoints.address import is_path
 from models.engine import Engine, Report
 
-__all__ = ["adapters", "connect", "folder_of", "is_path", "uncollected"]
+__all__ = ["adapters", "connect", "folder_of", "is_path", "uncollected", "vary"]
+
+_NOT_HERE = N_("{name} cannot be altered: only a model whose weights this program has loaded itself can be.")
 
 
 def connect(address: str, report: Report | None = None, cancelled: Callable[[], bool] | None = None) -> Engine:
@@ -28,6 +33,24 @@ def connect(address: str, report: Report | None = None, cancelled: Callable[[], 
 
         return RecordedEngine(rest)
     raise ValueError(f"no engine at {address!r}: write local:smollm2-135m, local:path/to/model or recorded:file.npz")
+
+
+def vary(
+    engine: Engine,
+    alterations: tuple[Alteration, ...],
+    report: Report | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Engine:
+    """An engine of the model of another one, altered: what comes out as it was is that one's own. report, cancelled: as
+    in `models.local.load.variant`. Refused, with a sentence, where an alteration does not fit the model or there is no
+    memory for it, and for an engine that holds no weights, such as that of a recorded run."""
+    with uncollected():
+        from models.local.engine import LocalEngine
+        from models.local.load import variant
+
+    if not isinstance(engine, LocalEngine):
+        raise Refused(_NOT_HERE, name=engine.specs()[0].name)
+    return variant(engine, alterations, report, cancelled)
 
 
 @contextmanager

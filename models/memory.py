@@ -1,7 +1,10 @@
 """How much memory this program may use, and how much it uses now."""
 
+import ctypes
 import os
 import re
+from collections.abc import Callable
+from functools import cache
 
 import psutil
 
@@ -37,17 +40,31 @@ def limit() -> int:
     return int(float(read[1]) * (1 << _UNITS[read[2].lower()]))
 
 
-def check_weights(name: object, nbytes: int) -> None:
+def check_weights(name: object, nbytes: int, spared: int = 0) -> None:
     """Refused, with the figures, where a model of that name takes more memory than this program or this machine has
-    left. nbytes: of its weights, as they are computed with."""
-    allowed, taken, machine = limit(), resident(), psutil.virtual_memory().total
-    if nbytes <= ALWAYS or taken + nbytes <= min(allowed, machine):
+    left.
+
+    nbytes  of its weights, as they are computed with
+    spared  bytes that the program takes now, and will have let go of before these are there
+    """
+    if fits(nbytes, spared):
         return
+    allowed, taken, machine = limit(), _taken(spared), psutil.virtual_memory().total
     template = _BEYOND_MACHINE if taken + nbytes > machine else _BEYOND_LIMIT
     figures = {"weights": nbytes, "taken": taken, "allowed": allowed, "machine": machine}
     written = {what: f"{amount / (1 << 30):.1f}" for what, amount in figures.items()}
     enough = -(-(taken + nbytes) // (1 << 30)) + 1
     raise Refused(template, name=name, variable=VARIABLE, enough=enough, **written)
+
+
+def fits(nbytes: int, spared: int = 0) -> bool:
+    """Whether there is memory for weights; nbytes, spared: as in `check_weights`."""
+    return nbytes <= ALWAYS or _taken(spared) + nbytes <= min(limit(), psutil.virtual_memory().total)
+
+
+def _taken(spared: int) -> int:
+    """Bytes that the program takes once it has let go of so many."""
+    return max(0, resident() - spared)
 
 
 _BEYOND_LIMIT = N_(
@@ -64,6 +81,23 @@ def short_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory could not be had: Python's own, or the words that libraries have for it."""
     said = str(error).lower()
     return isinstance(error, MemoryError) or any(words in said for words in _OUT_OF_MEMORY)
+
+
+def give_back() -> None:
+    """Have the C library return to the system what is free in its heap, where it can do so (glibc). By itself it keeps
+    most of a model's tensors for later use once they are gone, and `resident` goes on counting them."""
+    trim = _trim()
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
+
+
+@cache
+def _trim() -> Callable[[ctypes.c_size_t], int] | None:
+    """`malloc_trim` of this process's C library; None where that has none."""
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError, TypeError):  # another library; another system, which opens none without a name
+        return None
 
 
 def resident() -> int:

@@ -2,11 +2,11 @@
 
 import gc
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from copy import copy
-from threading import Event, Lock, Thread
+from threading import Event, RLock, Thread
 from time import monotonic
 
 from anatomy.alignment import Alignment
@@ -17,7 +17,8 @@ from anatomy.request import Run, Want
 from anatomy.sampling import Settings
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
-from models.connect import connect
+from anatomy.variants import Alteration
+from models.connect import connect, vary
 from models.engine import Engine, Estimate, Progress, Report
 from models.serving.boundary import short_of_memory
 from models.serving.queue import Queue
@@ -87,7 +88,7 @@ class HostedModel:
         self._failed_at = 0.0
         self._recorded = recorded
         self._live: Store | None = None
-        self._start = Lock()
+        self._start = RLock()  # whoever writes what is live, what was refused, and who loads
         self._thread: Thread | None = None
         self._shown_first = Event()
 
@@ -137,7 +138,7 @@ class HostedModel:
         try:
             self._thread.start()
         except RuntimeError as error:
-            self._fail(self._broken(error))
+            self._fail(self._broken(error), self._thread)
 
     def wait(self) -> None:
         """Until it is loaded, for somebody who is no reader. Refused where it cannot be."""
@@ -235,6 +236,11 @@ class HostedModel:
         live, others = self._live, other._live
         return None if live is None or others is None else live.parting_estimate(run, others, other_run)
 
+    def varied(self, alterations: tuple[Alteration, ...], report: Report, cancelled: Callable[[], bool]) -> Engine:
+        """An engine of this model, altered, beside the one that is loaded; see `models.connect.vary`. Loading: it is
+        not there yet; Refused: it cannot be made."""
+        return vary(self._loaded().engine, alterations, report, cancelled)
+
     def _loaded(self) -> Store:
         """The model itself. Loading: it is not there yet. Refused: it cannot be had."""
         if (live := self._live) is None:
@@ -249,30 +255,44 @@ class HostedModel:
 
     def _load(self) -> None:
         """In a thread of its own. However it ends, there is a model or a sentence."""
-        refused = None
+        refused, loaded, thread = None, False, self._thread
         try:
             if self._recorded is not None:
                 self._shown_first.wait(HEAD_START)
-            self._live = self._opened()
+            self._open()
+            loaded = True
         except Refused as error:
             refused = copy(error)  # without the frames of its traceback, which hold what was loaded so far
         except BaseException as error:  # a library's panic is no Exception
             _LOG.exception("loading %s failed", self.address)
             refused = self._broken(error)
         finally:
-            if self._live is None:
-                self._fail(refused or Refused(_ENDED, address=self.address, step=self._step))
-        # What was just loaded stays for good: the collector need not walk it after every rerun.
+            if not loaded:
+                self._fail(refused or Refused(_ENDED, address=self.address, step=self._step), thread)
         gc.collect()
-        if self._live is not None:
-            gc.freeze()
+        if loaded:
+            self._settle()
 
-    def _opened(self) -> Store:
-        """The model, ready to be asked. Refused: it cannot be had."""
-        return Store(connect(self.address, self._report), share(self._models), self._queue, to_readers=True)
+    def _open(self) -> None:
+        """Have the model, ready to be asked. Refused: it cannot be had."""
+        store = Store(connect(self.address, self._report), share(self._models), self._queue, to_readers=True)
+        self._have(store)
 
-    def _fail(self, refused: Refused) -> None:
-        self._failed_at, self._refused = monotonic(), refused
+    def _have(self, store: Store) -> None:
+        """From now on this answers."""
+        with self._start:
+            self._live = store
+
+    def _settle(self) -> None:
+        """What was just loaded stays for good: the collector need not walk it after every rerun."""
+        gc.freeze()
+
+    def _fail(self, refused: Refused, thread: Thread | None) -> None:
+        """Nothing came of what this thread did. Where the model is there all the same, or another thread is at it by
+        now, nobody needs to know."""
+        with self._start:
+            if self._live is None and self._thread is thread:
+                self._failed_at, self._refused = monotonic(), refused
 
     def _broken(self, error: BaseException) -> Refused:
         """The sentence for an error that no part of the loading has one for."""

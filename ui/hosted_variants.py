@@ -10,8 +10,9 @@ from anatomy import variants
 from anatomy.language import N_
 from anatomy.refused import Refused
 from anatomy.variants import Alteration
-from models.connect import connect, folder_of
+from models.connect import folder_of
 from models.engine import Report
+from models.serving import room
 from models.serving.queue import Queue
 from models.serving.store import Store, of_variants, share
 from ui.hosted import HostedModel
@@ -20,6 +21,7 @@ AT_ONCE = 4  # variants that are there at the same time; what they have answered
 MOST = 64  # variants that are remembered, most of them without their weights
 _RECORDED = N_("“{name}” is a recorded run: only a model can be altered.")
 _UNKNOWN = N_("This server has no model {name}.")
+_TOO_MANY = N_("{count} variants are there or being made on this server, and no more can be. Ask again in a minute.")
 _BROKE = N_(
     "The variant {address} could not be made: {error}, at the step “{step}”. Take another one, or the model as it is; "
     "the server's log has the traceback."
@@ -31,8 +33,8 @@ class HostedVariant(HostedModel):
     and so are its runs. Once it was let go of, it is made again where somebody asks for it.
 
     name    what links call it
-    beside  what links call the model or variant that stood on the same page when it was asked for last: it is not let
-            go of for this one
+    beside  the model or variant that stood on the same page when it was asked for last, as `Models.shown` has it: it is
+            not let go of for this one
     """
 
     _says_broken = _BROKE
@@ -49,6 +51,16 @@ class HostedVariant(HostedModel):
         """What its own weights take, at most; 0 as long as its base is not loaded."""
         return variants.new_bytes(dict(self._base.spec().counts), self._alterations) if self._base.live else 0
 
+    @property
+    def weights(self) -> room.Weights:
+        """What it takes for itself, of a base that is loaded."""
+        return room.Weights(self.name, self.nbytes)
+
+    @property
+    def at_work(self) -> bool:
+        """It is there, or is being made."""
+        return self._thread is not None and self._refused is None
+
     def again(self) -> None:
         """Try again to make what could not be made, and to load its base where that is why."""
         self._base.again()
@@ -57,26 +69,38 @@ class HostedVariant(HostedModel):
     def let_go(self) -> None:
         """Keep nothing of the model. What runs on it now ends with its answer."""
         with self._start:
-            if self._live is not None:
-                self._live, self._thread = None, None
+            if self._live is None:
+                return
+            self._live = self._thread = None
+        room.give_back()
 
     def _absent(self) -> Exception:
         """Why nobody can answer now. One that was let go of while somebody looked at it is made again."""
         self.begin()
         return super()._absent()
 
-    def _opened(self) -> Store:
+    def _open(self) -> None:
         """In the background, so that it is put off and begun anew where a reader asks something meanwhile."""
         self._base.wait()
         about = ("variant", self.address)
-        return self._queue.ask(about, frozenset(), self._make, background=True, watch=self._report)
+        self._queue.ask(about, frozenset(), self._make, background=True, watch=self._report)
 
-    def _make(self, report: Report, cancelled: Callable[[], bool]) -> Store:
-        """In the queue's worker, so that one is there, and counts, before the next one is made."""
-        self._variants.make_room(self)
-        engine = connect(self.address, report, cancelled)
-        self._live = Store(engine, share(self._models), self._queue, to_readers=True, behind=True)
-        return self._live
+    def _make(self, report: Report, cancelled: Callable[[], bool]) -> None:
+        """In the queue's worker, so that one is there, and counts, before the next one is made. It is not given back:
+        whoever waits for an answer of the queue would hold it for a while after it was let go of."""
+        if self._live is None:
+            self._variants.make_room(self)
+            engine = self._base.varied(self._alterations, report, cancelled)
+            self._have(Store(engine, share(self._models), self._queue, to_readers=True, variant=True))
+
+    def _have(self, store: Store) -> None:
+        """From now on this answers, but where it was given up meanwhile, and readers were told so."""
+        with self._start:
+            if self._refused is None:
+                super()._have(store)
+
+    def _settle(self) -> None:
+        """It may be let go of: the collector has to walk it, and what else there is by now."""
 
 
 class Models(Mapping[str, HostedModel]):
@@ -114,14 +138,29 @@ class Models(Mapping[str, HostedModel]):
         name = variants.written(base, alterations)
         with self._lock:
             if name not in self._made:
-                model = self._own[base]
-                self._made[name] = HostedVariant(name, model, alterations, self._queue, self)
+                self._forget_one()
+                self._made[name] = HostedVariant(name, self._own[base], alterations, self._queue, self)
             self._made.move_to_end(name)
-            while len(self._made) > MOST:
-                self._made.popitem(last=False)[1].let_go()
             if beside is not None:
-                self._made[name].beside = beside
+                self._made[name].beside = beside and self.shown(beside)
             return self._made[name]
+
+    def _forget_one(self) -> None:
+        """Where as many are remembered as may be, forget the one that was asked for longest ago, of those that are
+        neither there nor being made: the others count. Refused where there is none of these."""
+        if len(self._made) < MOST:
+            return
+        idle = next((name for name, made in self._made.items() if not made.at_work), None)
+        if idle is None:
+            raise Refused(_TOO_MANY, count=len(self._made))
+        del self._made[idle]
+
+    def shown(self, name: str) -> str:
+        """What is shown where a link has this name, in one spelling; the first model where the server has none such."""
+        try:
+            return variants.written(*self.read(name))
+        except Refused:
+            return next(iter(self))
 
     def own(self, name: str) -> str:
         """The model that the server was started with which a name names or is a variant of; the first where none is."""
@@ -162,13 +201,23 @@ class Models(Mapping[str, HostedModel]):
         raise KeyError(model.address)
 
     def make_room(self, wanted: HostedVariant) -> None:
-        """Let go of variants, used longest ago first, until this one is not too many and its weights fit beside those
-        of the others. What stands beside it on a page stays: the two would be made in turns without an end."""
-        room = of_variants() - wanted.nbytes
+        """Let go of variants, used longest ago first, until this one is not too many, its weights fit beside those of
+        the others, and there is memory for them. What stands beside it on a page stays: the two would be made in turns
+        without an end.
+
+        Refused where its weights alone are more than those of all variants may be, and where there would be no memory
+        for them whoever goes: then all others stay.
+        """
+        room.give_back()  # what those held that went with their last answer
         with self._lock:
-            there = [made for made in self._made.values() if made is not wanted and made.live]
-            taken, count = sum(made.nbytes for made in there), len(there)
-            for made in there:
-                if made.name != wanted.beside and (taken > room or count >= AT_ONCE):
-                    made.let_go()
-                    taken, count = taken - made.nbytes, count - 1
+            self._remember(wanted)
+            there = [made.weights for made in self._made.values() if made is not wanted and made.live]
+            for name in room.leaving(wanted.weights, there, wanted.beside, of_variants(), AT_ONCE):
+                self._made[name].let_go()
+
+    def _remember(self, wanted: HostedVariant) -> None:
+        """Whoever is made counts, a variant too that was forgotten while somebody still looked at it."""
+        other = self._made.get(wanted.name)
+        if other is not None and other is not wanted:
+            other.let_go()
+        self._made[wanted.name] = wanted

@@ -66,8 +66,8 @@ def row(view: View) -> None:
         names = list(models())
         if len(names) > 1:
             _model(names, models().own(other.model))
-        known = _known(other.model)
-        varying.choice("variant2", known, View.with_second_model)
+        known = models().shown(other.model)
+        varying.choice("variant2", known, lambda now: now.second.model, View.with_second_model)
         if altered := varying.altered_in(known):
             text.aside(altered)
         st.button(_("Swap"), key="swap", on_click=lambda: links.go(lambda now: now.swapped))
@@ -75,11 +75,6 @@ def row(view: View) -> None:
     if view.changes:
         with st.container(key="changes_row"):
             changed.shown(view)
-
-
-def _known(name: str) -> str:
-    """The name of the second run's model, or that of the server's first where there is none of that name."""
-    return name if name in models() else models().own(name)
 
 
 def _close() -> None:

@@ -28,17 +28,22 @@ def bar(model: HostedModel, view: View) -> DeltaGenerator:
         try:
             st.html(_model_line(model.spec(), named=len(models()) == 1))
         except (Loading, Refused):
-            st.html(f'<p class="model">{escape(model.address)}</p>')
+            st.html(f'<p class="model">{escape(_not_there(model))}</p>')
         if not panels.load()[view.panel].whole:
             opening.show()
         names = list(models())
         if len(names) > 1:
             _model_choice(names, view)
         shown = models().name_of(model)
-        varying.choice("variant", shown, lambda now, name: _on_variant(now, shown, name))
+        varying.choice("variant", shown, lambda now: now.model, lambda now, name: _on_variant(now, shown, name))
         _language_choice()
         theme.show()
     return free
+
+
+def _not_there(model: HostedModel) -> str:
+    """What a model is called that cannot say it yet."""
+    return model.address if model.made_of is None else titled(models().name_of(model))
 
 
 def _on_variant(view: View, shown: str, name: str) -> View:

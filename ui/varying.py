@@ -18,6 +18,7 @@ from anatomy.view import View
 from ui import controls, links, mishap, polled, session, text
 from ui.host import models
 
+Read = Callable[[View], str]
 Write = Callable[[View, str], View]
 _BITS = tuple(name for name in KINDS if name.endswith("bit"))
 _SYMMETRIC = "sym"
@@ -63,14 +64,15 @@ def groups(adapters: Iterable[str]) -> tuple[Group, ...]:
     )
 
 
-def choice(key: str, name: str, write: Write) -> None:
+def choice(key: str, name: str, read: Read, write: Write) -> None:
     """The button, and what opens below it.
 
     key    of the widgets
-    name   of the model or variant that is shown, as links have it
-    write  the view with another one in its place
+    name   of the model or variant that is shown, as `Models.shown` has it
+    read   the name that a view has in its place
+    write  the view with another one there
     """
-    _choice(key, name, write)
+    _choice(key, name, read, write)
 
 
 def altered_in(name: str) -> str:
@@ -79,9 +81,9 @@ def altered_in(name: str) -> str:
 
 
 @st.fragment
-def _choice(key: str, name: str, write: Write) -> None:
+def _choice(key: str, name: str, read: Read, write: Write) -> None:
     links.set_locale()
-    if session.in_part() and write(links.known(), name) != links.known() and links.current():
+    if session.in_part() and models().shown(read(links.known())) != name and links.current():
         polled.anew()  # another one stands there by now
     base, made = models().read(name)
     place = st.popover(_("Variant"), key=key, on_change="rerun", width="content")

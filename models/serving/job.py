@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from enum import IntEnum
 from time import monotonic
 from typing import TypeVar
 
@@ -22,6 +23,37 @@ def unknown() -> float:
     return 0.0
 
 
+class Turn(IntEnum):
+    """Whose question it is; the least goes first.
+
+    READER        of somebody who sits waiting for it
+    READER_MORE   it fills in what a reader sees already
+    VARIANT       a reader's, about a variant of a model
+    VARIANT_MORE  it fills in what a reader sees of a variant
+    NOBODY        nobody sits waiting for it
+    """
+
+    READER = 0
+    READER_MORE = 1
+    VARIANT = 2
+    VARIANT_MORE = 3
+    NOBODY = 4
+
+    @property
+    def waited_for(self) -> bool:
+        """Whether a reader sits waiting for it."""
+        return self in (Turn.READER, Turn.VARIANT)
+
+
+def turn_of(background: bool, later: bool, variant: bool) -> Turn:
+    """The turn of a question that is asked so; see `Queue.ask`."""
+    if background:
+        return Turn.NOBODY
+    if later:
+        return Turn.VARIANT_MORE if variant else Turn.READER_MORE
+    return Turn.VARIANT if variant else Turn.READER
+
+
 @dataclass(frozen=True)
 class Place(Progress):
     """Progress of a question that waits. place: 1 is computed next. length: of the line."""
@@ -39,7 +71,7 @@ class Place(Progress):
 class Job:
     """A question that stands in the line or is computed now, how many wait for its answer, and how far it is.
 
-    turn      whose question it is: a reader's, 0; one that fills in what a reader sees, 1; nobody's who sits waiting, 2
+    turn      whose question it is
     since     its place in the order: when it was asked, or when something about the same text first was
     left      all its askers have gone: it is not taken up again, whoever asks the same is a new question
     begun     when the worker took it up
@@ -54,7 +86,7 @@ class Job:
     about: Hashable
     parts: frozenset[Hashable]
     work: Work
-    turn: int
+    turn: Turn
     since: float
     answer: Future = field(default_factory=Future)
     askers: int = 0

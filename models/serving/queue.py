@@ -1,10 +1,11 @@
 """The line in front of the engines: one worker computes, questions wait in order, and each asker knows its place.
 
 Equal questions are one: who asks what stands in the line already, or a part of it, waits for the same answer. Readers
-go first, then what fills in a figure that a reader sees already (`later`); what nobody sits waiting for (`background`)
-takes its turn when none of these is left. A page asks several questions about its text: the later ones go before texts
-that came after the first one, or every page of a class would be there only when all are. A question whose askers have
-all gone is not computed, or no further; one that nobody sits waiting for is put off when a reader comes meanwhile.
+go first, then what fills in a figure that a reader sees already (`later`), then the same two about variants of models
+(`variant`); what nobody sits waiting for (`background`) takes its turn when none of these is left. A page asks several
+questions about its text: the later ones go before texts that came after the first one, or every page of a class would
+be there only when all are. A question whose askers have all gone is not computed, or no further; one that nobody sits
+waiting for is put off when a reader comes meanwhile.
 
 A second thread watches the worker. A question that gives no sign of life for too long is given up: its askers are told
 so, and it is asked to stop. Where it does not, another worker takes over the line. No thread can be ended from outside:
@@ -26,9 +27,9 @@ from weakref import WeakSet
 from anatomy.language import N_
 from anatomy.refused import Refused
 from models.engine import Cancelled, Progress, Report
-from models.serving.job import Answer, Job, Place, Work, unknown
+from models.serving.job import Answer, Job, Place, Turn, Work, turn_of, unknown
 
-LONGEST = 64  # readers' questions that may wait
+LONGEST = 64  # readers' questions that may wait; of those about variants fewer, where others wait
 EVERY = 0.15  # seconds between two times that an asker is told its place; further back in the line more
 SELDOM = 0.4  # and at most so many
 SLICE = 0.1  # seconds that a question which was put off once may take before it is again; twice as many each time
@@ -91,6 +92,7 @@ class Queue:
         *,
         background: bool = False,
         later: bool = False,
+        variant: bool = False,
         watch: Report | None = None,
         expected: Callable[[], float] = unknown,
     ) -> Answer:
@@ -100,6 +102,8 @@ class Queue:
         parts   which parts of it the answer has to hold; an answer that holds more will do
         background  it goes behind all readers' questions, and is let in however long the line is
         later   so does this, but it goes before those: a reader sees already what it fills in
+        variant  it is about a variant: it goes behind what readers see of other models, and what is asked in the
+                background behind it
         watch   called in the asker's thread while it waits, with its `Place` in the line, then with what the work
                 reports; what it raises takes the asker out of the line
         expected  gives the seconds that all of it is said to take; asked only where it is silent for long, and in
@@ -108,7 +112,7 @@ class Queue:
         Refused where the line is full, where the work hangs, and where its worker ended. Whatever `work` raises is
         raised here.
         """
-        job = self._enter(about, parts, work, 2 if background else 1 if later else 0, expected)
+        job = self._enter(about, parts, work, turn_of(background, later, variant), expected)
         pause = None if watch is None else EVERY
         try:
             while not until_done([job.answer], pause).done:
@@ -136,7 +140,7 @@ class Queue:
             self._worker.join(ENDING)
 
     def _enter(
-        self, about: Hashable, parts: frozenset[Hashable], work: Work, turn: int, expected: Callable[[], float]
+        self, about: Hashable, parts: frozenset[Hashable], work: Work, turn: Turn, expected: Callable[[], float]
     ) -> Job:
         with self._lock:
             self._count("asked", turn)
@@ -144,7 +148,7 @@ class Queue:
             if job is not None:
                 self._count("shared", turn)
             else:
-                if turn == 0 and sum(job.turn == 0 for job in self._waiting) >= self._longest:
+                if self._full_for(turn):
                     self._count("refused", turn)
                     raise Refused(_FULL, count=self._longest)
                 if self._full_of_hanging():
@@ -157,6 +161,11 @@ class Queue:
             job.turn = min(job.turn, turn)
             job.askers += 1
             return job
+
+    def _full_for(self, turn: Turn) -> bool:
+        """Whether as many readers' questions as may wait are there already that do not go behind this reader's."""
+        ahead = sum(job.turn.waited_for and job.turn <= turn for job in self._waiting)
+        return turn.waited_for and ahead >= self._longest
 
     def _since(self, about: Hashable) -> float:
         """The place in the order of a question that is asked now."""
@@ -243,8 +252,8 @@ class Queue:
 
     def _gives_way(self, job: Job) -> bool:
         """Whether what is computed now, and nobody sits waiting for, should stop for a reader who came meanwhile."""
-        may = job.turn == 2 and monotonic() - job.begun >= job.safe
-        job.gave_way = job.gave_way or (may and any(other.turn == 0 for other in self._waiting))
+        may = job.turn is Turn.NOBODY and monotonic() - job.begun >= job.safe
+        job.gave_way = job.gave_way or (may and any(other.turn.waited_for for other in self._waiting))
         return job.gave_way
 
     def _put_off(self, job: Job, error: BaseException) -> bool:
@@ -286,6 +295,7 @@ class Queue:
             if job is not None:
                 job.look_on(passed)
                 self._look_at(job)
+            del job  # nor does it live until the next look
 
     def _look_at(self, job: Job) -> None:
         """Give up a question that is silent for too long; replace the worker where that did not stop it."""
@@ -343,8 +353,8 @@ class Queue:
     def _full_of_hanging(self) -> bool:
         return self._alive_and_hanging() >= MOST_HANGING
 
-    def _count(self, what: str, turn: int) -> None:
-        self.counts[what if turn < 2 else f"{what} in the background"] += 1
+    def _count(self, what: str, turn: Turn) -> None:
+        self.counts[what if turn is not Turn.NOBODY else f"{what} in the background"] += 1
 
 
 def _here(work: Work[Answer]) -> Work[Answer]:

@@ -62,15 +62,15 @@ class Store:
         queue: Queue | None = None,
         *,
         to_readers: bool = False,
-        behind: bool = False,
+        variant: bool = False,
     ) -> None:
-        """behind: what is asked of it goes behind what readers ask of other models.
+        """variant: what is asked of it goes behind what readers ask of other models; see `Queue.ask`.
 
         to_readers: whatever the engine raises beside its refusals becomes one (`models.serving.boundary`). Without
         it, as for whoever asks from Python, an error of the program stays what it is."""
         self._engine = engine
         self._answering = answering if to_readers else _as_it_is
-        self._queue, self._behind = queue or Queue(), behind
+        self._queue, self._variant = queue or Queue(), variant
         self._arrays: ByteLru[tuple[Run, Want], np.ndarray] = ByteLru(budget_bytes)
         self._texts: ByteLru[Run, Trace] = ByteLru(max(budget_bytes // 16, 1 << 20))  # tokens and names, no arrays
         self._partings: ByteLru[tuple[Run, Run, Alignment, bool], Parting] = ByteLru(max(budget_bytes // 16, 1 << 20))
@@ -99,7 +99,7 @@ class Store:
             held = {} if known is None else known.arrays
             missing = tuple(want for want in asked if want not in held)
             work = partial(self._compute, run, missing)
-            how = {"background": background, "later": later or self._behind, "watch": watch}
+            how = {"background": background, "later": later, "variant": self._variant, "watch": watch}
             answer = self._queue.ask(run, frozenset(missing), work, **how, expected=self._expected(run, missing))
             known = answer if known is None else known.plus(answer.arrays, answer.names)
         return _of(known, {want: known.arrays[want] for want in asked})
@@ -123,6 +123,11 @@ class Store:
         """A store of the same model that holds nothing, and whose engine has kept nothing either: what it is asked for
         is computed once more."""
         return Store(self._engine.again(), self._arrays.budget, to_readers=self._answering is answering)
+
+    @property
+    def engine(self) -> Engine:
+        """What answers where this store does not: whoever asks it waits in no queue."""
+        return self._engine
 
     def estimate(self, run: Run, wants: Iterable[Want] = ()) -> Estimate:
         """What of these wants is not here would cost, queue apart; see `Engine.estimate`."""
@@ -149,7 +154,7 @@ class Store:
 
         reading = self._expected(run, (Want("norm_pre"),))  # the whole text, in all layers
         about = ("extend", run, count, how, seed)
-        return self._queue.ask(about, frozenset(), work, later=self._behind, watch=watch, expected=reading)
+        return self._queue.ask(about, frozenset(), work, variant=self._variant, watch=watch, expected=reading)
 
     def parting(
         self,
@@ -224,8 +229,8 @@ class Store:
 
         known = self._partings.get(key)
         expected = partial(self._seconds_apart, run, other, other_run)
-        about, behind = ("parting", *key), self._behind or other._behind
-        return known or self._queue.ask(about, frozenset(), work, later=behind, watch=watch, expected=expected)
+        about, variant = ("parting", *key), self._variant or other._variant
+        return known or self._queue.ask(about, frozenset(), work, variant=variant, watch=watch, expected=expected)
 
     def _seconds_apart(self, run: Run, other: "Store", other_run: Run) -> float:
         return self._engine.parting_estimate(run, other._engine, other_run).seconds

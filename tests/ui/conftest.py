@@ -14,7 +14,7 @@ from models.local.engine import LocalEngine
 from models.local.load import variant
 from models.serving import boundary
 from tests.models.tiny import tiny_engine
-from ui import host, hosted, hosted_variants, judging
+from ui import host, hosted, judging
 
 Open = Callable[..., AppTest]
 Serve = Callable[..., Open]
@@ -58,7 +58,6 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     def opened(kind: str = "llama", embed: bool = False, **query: str) -> AppTest:
         host.models.clear()
         monkeypatch.setattr(hosted, "connect", connect_tiny)
-        monkeypatch.setattr(hosted_variants, "connect", connect_tiny)
         monkeypatch.setenv(host.VARIABLE, f"tiny-{kind}")
         loaded(next(iter(host.models().values())))
         app = AppTest.from_function(script, default_timeout=30)
@@ -99,7 +98,6 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 
         host.models.clear()
         monkeypatch.setattr(hosted, "connect", connect)
-        monkeypatch.setattr(hosted_variants, "connect", connect_tiny)
         monkeypatch.setenv(host.VARIABLE, ",".join(f"tiny-{kind}" for kind in kinds))
         loaded(host.models()[f"tiny-{kinds[0]}"])
         return lambda embed=False, **query: _opened(embed, query)

@@ -3,16 +3,23 @@
 import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from threading import Event, current_thread
+from types import SimpleNamespace
 from weakref import ref
 
 import pytest
+import torch
 
 from anatomy import variants
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
-from models.engine import Cancelled, Report
+from anatomy.variants import Alteration
+from models import memory
+from models.connect import connect, vary
+from models.engine import Cancelled, Engine, Report
 from models.serving.queue import Queue
+from models.serving.recorded import FIRST_VIEW
+from models.serving.store import Store
 from tests.models.tiny import tiny_engine
 from tests.ui.conftest import connect_tiny, loaded
 from tests.ui.test_page import drawn, words
@@ -28,7 +35,6 @@ NAME = "tiny-llama"
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosted, "connect", connect_tiny)
-    monkeypatch.setattr(hosted_variants, "connect", connect_tiny)
 
 
 def server(*names: str, queue: Queue | None = None) -> Models:
@@ -158,10 +164,10 @@ def test_an_alteration_that_does_not_fit_is_refused_and_the_base_stays() -> None
 
 
 def test_a_fault_while_one_is_made_says_that_it_was_the_variant(monkeypatch, caplog) -> None:
-    def connect(*asked: object) -> object:
+    def vary(*asked: object) -> object:
         raise ValueError("odd")
 
-    monkeypatch.setattr(hosted_variants, "connect", connect)
+    monkeypatch.setattr(hosted, "vary", vary)
     model = server(NAME)["tiny-llama~3bit"]
     loaded(model)
     assert "The variant local:tiny-llama~3bit could not be made: ValueError: odd" in str(model.failure)
@@ -195,12 +201,12 @@ def test_questions_about_a_variant_and_its_making_go_behind_those_about_its_base
     def base(address: str, report: object = None) -> Noting:
         return Noting(tiny_engine("llama"), "base", noted, go)
 
-    def of_variant(*asked) -> Noting:
+    def of_variant(_base: object, *asked) -> Noting:
         noted.append("made")
-        return Noting(connect_tiny(*asked), "variant", noted, go)
+        return Noting(vary(tiny_engine("llama"), *asked), "variant", noted, go)
 
     monkeypatch.setattr(hosted, "connect", base)
-    monkeypatch.setattr(hosted_variants, "connect", of_variant)
+    monkeypatch.setattr(hosted, "vary", of_variant)
     go.set()
     made = variant(models, "~3bit")
     go.clear()
@@ -222,22 +228,22 @@ def test_questions_about_a_variant_and_its_making_go_behind_those_about_its_base
 
 
 def held(go: Event) -> Callable[..., object]:
-    """In place of `connect`: it goes on once this is set, and stops where it is asked to."""
+    """In place of `vary`: it goes on once this is set, and stops where it is asked to."""
 
-    def connect(address: str, report: Report, cancelled: Callable[[], bool]) -> object:
+    def varied(base: Engine, made: tuple[Alteration, ...], report: Report, cancelled: Callable[[], bool]) -> Engine:
         until(lambda: go.is_set() or cancelled())
         if cancelled():
             raise Cancelled
-        return connect_tiny(address, report, cancelled)
+        return vary(base, made, report, cancelled)
 
-    return connect
+    return varied
 
 
 def test_one_that_is_being_made_gives_way_to_whoever_asks_and_is_made_after_that(monkeypatch) -> None:
     go, queue = Event(), Queue()
     models = server(NAME, queue=queue)
     loaded(models[NAME])
-    monkeypatch.setattr(hosted_variants, "connect", held(go))
+    monkeypatch.setattr(hosted, "vary", held(go))
     model = models["tiny-llama~3bit"]
     model.begin()
     until(lambda: queue._current is not None)
@@ -298,17 +304,197 @@ def test_one_that_was_let_go_of_is_made_again_where_it_is_asked_for(room) -> Non
 
 
 def test_what_stands_beside_it_on_a_page_is_not_let_go_of(room, monkeypatch) -> None:
-    """Or the two would be made in turns, each time that the page is drawn."""
-    monkeypatch.setattr(hosted_variants, "of_variants", lambda: 0)
-    models = server(NAME)
-    variant(models, "~3bit")
-    models.find("tiny-llama~2bit", beside="tiny-llama~3bit")
+    """Or the two would be made in turns, each time that the page is drawn; however a link writes its name."""
+    models, both = server(NAME), ("~prune=0.5", "~2bit")
+    variant(models, "~prune=0.5")
+    monkeypatch.setattr(hosted_variants, "of_variants", lambda: models._made["tiny-llama~prune=0.5"].nbytes)
+    models.find("tiny-llama~2bit", beside="tiny-llama~prune=0.50")
     variant(models, "~2bit")
-    assert live(models, "~3bit", "~2bit") == ["~3bit", "~2bit"]
+    assert live(models, *both) == [*both]
     models.find("tiny-llama~2bit", beside="")
     models._made["tiny-llama~2bit"].let_go()
     variant(models, "~2bit")
+    assert live(models, *both) == ["~2bit"]
+
+
+def test_one_that_is_too_large_by_itself_is_refused_with_the_figures_and_costs_the_others_nothing(monkeypatch) -> None:
+    models = server(NAME)
+    variant(models, "~3bit")
+    most = models._made["tiny-llama~3bit"].nbytes
+    monkeypatch.setattr(hosted_variants, "of_variants", lambda: most)
+    large = models["tiny-llama~untrained"]
+    loaded(large)
+    assert f"tiny-llama~untrained takes {large.nbytes >> 20} MB for weights of its own" in str(large.failure)
+    assert f"may take {most >> 20} MB here, a third of STAGELIGHT_MEMORY" in str(large.failure)
+    assert "with STAGELIGHT_MEMORY=1." in str(large.failure)
+    assert large.settled
+    assert live(models, "~3bit") == ["~3bit"]
+
+
+@pytest.fixture
+def short_of_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """short_of_memory(left): from now on the program may take so many bytes more than it does now, with what is there
+    now; whoever is let go of makes it less."""
+    taken = 1 << 40
+    monkeypatch.setattr(memory, "ALWAYS", 0)
+    monkeypatch.setattr(memory, "resident", lambda: taken)
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(total=1 << 50))
+    monkeypatch.setattr(memory, "limit", lambda: 1 << 50)
+
+    def with_left(left: int) -> None:
+        monkeypatch.setattr(memory, "limit", lambda: taken + left)
+
+    return with_left
+
+
+def test_those_go_whose_memory_is_needed_and_none_where_there_would_not_be_enough_even_so(
+    monkeypatch, short_of_memory
+) -> None:
+    models = server(NAME)
+    each = variant(models, "~3bit").nbytes
+    variant(models, "~2bit")
+    whole = variants.new_bytes(dict(models[NAME].spec().counts), variants.read("m~untrained")[1])
+    assert each < whole < 3 * each, "for the sake of the numbers below"
+    monkeypatch.setattr(hosted_variants, "of_variants", lambda: 100 * whole)
+    monkeypatch.setattr(hosted, "vary", lambda base, *_asked: base)  # its own look at the memory is not asked here
+    short_of_memory(whole - 2 * each - 1)
+    large = models["tiny-llama~untrained"]
+    loaded(large)
+    assert "tiny-llama~untrained takes" in str(large.failure)
+    assert "float32" in str(large.failure)
+    assert live(models, "~3bit", "~2bit") == ["~3bit", "~2bit"]
+    short_of_memory(whole - each)
+    large.again()
+    until(lambda: large.live)
     assert live(models, "~3bit", "~2bit") == ["~2bit"]
+
+
+def test_one_that_is_let_go_of_while_its_thread_still_runs_stays_away_and_has_not_failed(monkeypatch) -> None:
+    go, make = Event(), Queue.ask
+
+    def ask_slowly(queue: Queue, about: object, *asked, **how) -> object:
+        answer = make(queue, about, *asked, **how)  # pyright: ignore[reportArgumentType]
+        assert go.wait(20)
+        return answer
+
+    monkeypatch.setattr(Queue, "ask", ask_slowly)
+    model = server(NAME)["tiny-llama~3bit"]
+    assert isinstance(model, HostedVariant)
+    loaded(model)
+    thread = model._thread
+    assert thread is not None
+    model.let_go()
+    go.set()
+    thread.join(20)
+    assert not model.live
+    assert model.failure is None
+    assert not model.at_work
+    model.begin()
+    until(lambda: model.live)
+    for late in (thread, model._thread):
+        model._fail(Refused("It broke."), late)
+        assert model.failure is None
+    model.let_go()
+    model._fail(Refused("It broke."), thread)
+    assert model.failure is None
+
+
+def test_one_that_comes_after_it_was_given_up_is_dropped(monkeypatch) -> None:
+    go, queue, made = Event(), Queue(), []
+    models = server(NAME, queue=queue)
+    loaded(models[NAME])
+
+    def hangs(*asked) -> Engine:
+        assert go.wait(20)
+        made.append(ref(engine := vary(*asked[:2])))  # it does not stop where it is asked to
+        return engine
+
+    monkeypatch.setattr(hosted, "vary", hangs)
+    model = models["tiny-llama~3bit"]
+    model.begin()
+    until(lambda: queue._current is not None)
+    job = queue._current
+    assert job is not None
+    queue._give_up(job, Refused("It hangs."), held=False)
+    until(lambda: model.failure == "It hangs.")
+    go.set()
+    until(lambda: queue._current is None)
+    until(lambda: made[0]() is None)
+    assert not model.live
+    assert model.failure == "It hangs."
+
+
+def test_one_that_is_there_or_being_made_is_not_forgotten(monkeypatch) -> None:
+    monkeypatch.setattr(hosted_variants, "MOST", 2)
+    go, models = Event(), server(NAME)
+    there = variant(models, "~3bit")
+    monkeypatch.setattr(hosted, "vary", held(go))
+    coming = models["tiny-llama~2bit"]
+    coming.begin()
+    with pytest.raises(Refused, match="2 variants are there or being made on this server"):
+        models.find("tiny-llama~4bit")
+    go.set()
+    until(lambda: coming.live)
+    there.let_go()
+    assert models.find("tiny-llama~4bit") is not there
+    assert models.find("tiny-llama~2bit") is coming
+
+
+def test_one_that_was_forgotten_counts_once_it_is_made_all_the_same(monkeypatch) -> None:
+    """A page that is on a screen still has it."""
+    monkeypatch.setattr(hosted_variants, "MOST", 1)
+    models = server(NAME)
+    forgotten = models["tiny-llama~3bit"]
+    variant(models, "~2bit").let_go()
+    again = variant(models, "~3bit")
+    assert again is not forgotten
+    loaded(forgotten)
+    assert models["tiny-llama~3bit"] is forgotten
+    assert not again.live, "one name, one model"
+
+
+def test_memory_of_one_that_is_let_go_of_goes_back_to_the_system() -> None:
+    """The C library would keep what lies below something that stays."""
+    if memory._trim() is None:
+        pytest.skip("this C library gives nothing back when asked")
+    model = server(NAME)["tiny-llama~3bit"]
+    assert isinstance(model, HostedVariant)
+    first = torch.ones(4 << 20)  # from then on blocks of less than these 16 MB lie in the heap
+    del first
+    engine = SimpleNamespace(weights=[torch.ones(1 << 18) for _ in range(200)])  # of 1 MB each
+    above = torch.ones(1 << 18)
+    model._have(Store(engine, 1 << 20))  # pyright: ignore[reportArgumentType]
+    before = memory.resident()
+    del engine
+    model.let_go()
+    assert memory.resident() < before - (150 << 20)
+    assert above.numel() == 1 << 18
+
+
+def test_only_what_a_model_brought_that_stays_is_no_longer_walked_by_the_collector(monkeypatch) -> None:
+    frozen: list[str] = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(current_thread().name))
+    models = server(NAME)
+    for model in (variant(models, "~2bit"), variant(models, "~4bit"), models[NAME]):
+        thread = model._thread
+        assert thread is not None
+        thread.join(20)
+    assert frozen == ["load local:tiny-llama"]
+
+
+def test_a_variant_is_made_of_the_model_that_is_loaded() -> None:
+    """Not of its files: they may have been touched meanwhile."""
+    models = server(NAME)
+    made, base = variant(models, "~noskip")._live, models[NAME]._live
+    assert made is not None
+    assert base is not None
+    own = {weight.data_ptr() for weight in base._engine.model.parameters()}  # pyright: ignore[reportAttributeAccessIssue]
+    assert {weight.data_ptr() for weight in made._engine.model.parameters()} == own  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_an_engine_that_holds_no_weights_cannot_be_altered() -> None:
+    with pytest.raises(Refused, match="smollm2-135m cannot be altered: only a model whose weights"):
+        vary(connect(f"recorded:{FIRST_VIEW}"), variants.read("m~3bit")[1])
 
 
 @pytest.mark.parametrize("rest", ["~3bit", "~untrained", "~shared=2", "~noskip"])
@@ -342,12 +528,13 @@ def test_the_page_says_which_variants_there_are_where_a_link_names_another(open_
 
 def test_while_one_is_made_the_page_says_of_what_and_who_goes_first(open_page, monkeypatch) -> None:
     app, go = open_page(), Event()
-    monkeypatch.setattr(hosted_variants, "connect", held(go))
+    monkeypatch.setattr(hosted, "vary", held(go))
     app.query_params["model"], app.query_params["panel"] = "tiny-llama~3bit", "attention"
     app.run()
     assert not app.exception
     assert "One moment: the variant is being made" in words(app)
     assert "It is made of tiny-llama. Whoever reads tiny-llama goes first." in words(app)
+    assert '<p class="model">tiny-llama · 3 bits</p>' in words(app)
     go.set()
     until(lambda: host.models()["tiny-llama~3bit"].live)
     assert drawn(app.run())
@@ -356,7 +543,7 @@ def test_while_one_is_made_the_page_says_of_what_and_who_goes_first(open_page, m
 
 def test_beside_a_run_the_same_is_said_and_why_it_could_not_be_made(open_page, monkeypatch) -> None:
     app, go = open_page(), Event()
-    monkeypatch.setattr(hosted_variants, "connect", held(go))
+    monkeypatch.setattr(hosted, "vary", held(go))
     app.query_params["model2"], app.query_params["panel"] = "tiny-llama~shared=100", "attention"
     app.run()
     assert "is being made of tiny-llama, whose readers go first: its run joins when it is there." in words(app)

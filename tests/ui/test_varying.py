@@ -1,6 +1,7 @@
 """The choice of a variant: what a click makes of a name, and where it is written."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -130,3 +131,41 @@ def test_the_menu_puts_the_model_in_few_bits_beside_itself_and_the_model_itself_
     assert second.compared(plain, second._VARIANT) == replace(plain, model2="tiny-llama~3bit")
     altered = plain.with_model("tiny-llama~3bit")
     assert second.compared(altered, second._VARIANT) == replace(altered, model2="tiny-llama")
+
+
+@pytest.fixture
+def anew(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Each choice is drawn as where it is drawn alone; one entry for each that had the whole page drawn."""
+    found: list[bool] = []
+    monkeypatch.setattr(varying, "session", SimpleNamespace(in_part=lambda: True))
+    monkeypatch.setattr(varying, "polled", SimpleNamespace(anew=lambda: found.append(True)))
+    return found
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"model": "tiny-llama~prune=0.50"},
+        {"model": "tiny-llama~cut"},
+        {"model": "tiny-llama~3bit", "beside": "tiny-llama"},
+        {"text2": "abce"},
+        {"model": "tiny-llama", "model2": "tiny-llama~prune=0.50"},
+        {"model": "tiny-llama~3bit", "model2": "tiny-llama~cut"},
+    ],
+)
+def test_a_choice_that_is_drawn_alone_leaves_the_page_where_it_shows_what_the_link_names(
+    open_page, anew: list[bool], query: dict[str, str]
+) -> None:
+    """However the link writes the name, and whatever else stands in it."""
+    app = open_page(panel="attention", text="abcd", **query)
+    assert not app.exception
+    assert app.get_by_key("variant") is not None
+    assert anew == []
+
+
+def test_a_choice_that_is_drawn_alone_has_the_page_drawn_where_the_link_names_another_by_now(
+    open_page, anew: list[bool], monkeypatch
+) -> None:
+    monkeypatch.setattr(host.Models, "name_of", lambda _models, _model: "tiny-llama~3bit")
+    open_page(panel="attention", text="abcd")
+    assert anew == [True]

@@ -13,10 +13,12 @@ from anatomy.language import get_locale, use_locale
 from anatomy.refused import Refused
 from models.engine import Cancelled, Progress, Report
 from models.serving import queue
+from models.serving.job import Turn
 from models.serving.queue import Place, Queue
 from tests.until import WAIT, until
 
 NOTHING: frozenset = frozenset()
+MORE = (Turn.READER_MORE,)
 
 
 class Room:
@@ -85,11 +87,27 @@ def test_what_can_wait_is_a_reader_s_question_once_a_reader_asks_it_too(room: Ro
 def test_what_fills_in_a_figure_goes_behind_readers_and_before_what_can_wait(room: Room) -> None:
     asked = [room.asked("verdict", background=True), room.asked("more of a figure", later=True), room.asked("reader")]
     asked += [room.asked("another figure", background=True), room.asked("another figure", later=True)]
-    until(lambda: [job.turn for job in room.queue._waiting] == [2, 1, 0, 1])
+    until(lambda: [job.turn for job in room.queue._waiting] == [Turn.NOBODY, *MORE, Turn.READER, *MORE])
     room.go.set()
     for found in asked:
         found.result(WAIT)
     assert room.computed == ["reader", "more of a figure", "another figure", "verdict"]
+
+
+def test_questions_about_variants_go_behind_all_that_readers_see_of_other_models(room: Room) -> None:
+    asked = [
+        room.asked("verdict", background=True),
+        room.asked("more of a variant", later=True, variant=True),
+        room.asked("verdict on a variant", background=True, variant=True),
+        room.asked("variant", variant=True),
+        room.asked("more of a figure", later=True),
+        room.asked("reader"),
+    ]
+    room.go.set()
+    for found in asked:
+        found.result(WAIT)
+    first = ["reader", "more of a figure", "variant", "more of a variant"]
+    assert room.computed == [*first, "verdict", "verdict on a variant"]
 
 
 def test_a_later_question_about_a_text_goes_before_texts_that_came_after_it(room: Room) -> None:
@@ -124,6 +142,22 @@ def test_a_full_line_refuses_readers_with_a_sentence_and_lets_in_what_goes_behin
     room.asked("verdict", background=True)
     room.asked("more of a figure", later=True)
     assert room.queue.length == 7
+
+
+def test_readers_of_variants_are_refused_by_a_full_line_and_do_not_fill_it_for_others(room: Room) -> None:
+    for name in "abc":
+        room.asked(name, variant=True)
+    room.asked("d")
+    room.asked("e")
+    with pytest.raises(Refused, match="5 questions wait"):
+        room.asked("f", variant=True).result(WAIT)
+    for name in "ghi":
+        room.asked(name)
+    with pytest.raises(Refused, match="5 questions wait"):
+        room.asked("j").result(WAIT)
+    room.asked("more of a variant", later=True, variant=True)
+    assert room.queue.length == 9
+    assert room.queue.counts["refused"] == 2
 
 
 def test_equal_questions_are_computed_once(room: Room) -> None:
@@ -303,12 +337,29 @@ def test_what_nobody_sits_waiting_for_is_put_off_for_a_reader_and_then_computed(
     assert line.counts["put off in the background"] == 1
 
 
+def test_what_nobody_sits_waiting_for_is_put_off_for_a_reader_of_a_variant_too() -> None:
+    line, begun = Queue(), Event()
+
+    def verdict(report: Report, cancelled: Callable[[], bool]) -> None:
+        if not begun.is_set():
+            begun.set()
+            until(cancelled)
+            raise Cancelled
+
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(line.ask, "text", NOTHING, verdict, background=True)
+        assert begun.wait(WAIT)
+        line.ask("other text", NOTHING, lambda *_: None, variant=True)
+        found.result(WAIT)
+    assert line.counts["put off in the background"] == 1
+
+
 def test_what_was_put_off_is_safe_from_readers_for_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(queue, "monotonic", lambda: now)
     line = Queue()
-    verdict = queue.Job("text", NOTHING, lambda *_: None, 2, 0.0)
-    line._waiting.append(queue.Job("other text", NOTHING, lambda *_: None, 0, 0.0))
+    verdict = queue.Job("text", NOTHING, lambda *_: None, Turn.NOBODY, 0.0)
+    line._waiting.append(queue.Job("other text", NOTHING, lambda *_: None, Turn.READER, 0.0))
     safe = []
     for _time in range(4):
         verdict.begun, verdict.gave_way = now, False

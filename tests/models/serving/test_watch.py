@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Event, Lock, get_ident
+from threading import Event, Lock, Semaphore, get_ident
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -53,6 +54,51 @@ def refused(found: Future) -> str:
     with pytest.raises(Refused) as said:
         found.result(WAIT)
     return str(said.value)
+
+
+class Looks:
+    """In place of the pauses between the watch's looks: each begins when the test says so, and the last never does."""
+
+    def __init__(self) -> None:
+        self.begun, self._next = 0, Semaphore(0)
+        self._over = False
+
+    def wait(self, seconds: float) -> bool:
+        self.begun += 1
+        assert self._next.acquire(timeout=2 * WAIT)
+        return self._over
+
+    def look(self) -> None:
+        """Have the watch look, and wait until it has."""
+        until(lambda: self.begun > 0)
+        before = self.begun
+        self._next.release()
+        until(lambda: self.begun > before)
+
+    def set(self) -> None:
+        self._over = True
+        self._next.release()
+
+
+def test_between_two_looks_the_watch_holds_no_answer_that_its_asker_holds_no_more(go, pool) -> None:
+    class Weights:
+        """Something large."""
+
+    line, looks = Queue(), Looks()
+    line._ended = looks  # pyright: ignore[reportAttributeAccessIssue]
+
+    def work(report: Report, cancelled: Asked) -> Weights:
+        assert go.wait(WAIT)
+        return Weights()
+
+    found = pool.submit(line.ask, "weights", NOTHING, work)
+    until(lambda: line._current is not None)
+    looks.look()
+    go.set()
+    weights = ref(found.result(WAIT))
+    del found
+    until(lambda: weights() is None)
+    looks.set()
 
 
 def test_a_question_that_hangs_is_answered_by_a_sentence_and_the_next_one_computed(go, pool, caplog) -> None:
