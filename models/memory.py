@@ -40,17 +40,19 @@ def limit() -> int:
     return int(float(read[1]) * (1 << _UNITS[read[2].lower()]))
 
 
-def check_weights(name: object, nbytes: int, spared: int = 0) -> None:
+def check_weights(name: object, nbytes: int, spared: int = 0, variant: bool = False) -> None:
     """Refused, with the figures, where a model of that name takes more memory than this program or this machine has
     left.
 
-    nbytes  of its weights, as they are computed with
-    spared  bytes that the program takes now, and will have let go of before these are there
+    nbytes   of its weights, as they are computed with
+    spared   bytes that the program takes now, and will have let go of before these are there
+    variant  they are those that a variant has beside the weights of its base
     """
     if fits(nbytes, spared):
         return
     allowed, taken, machine = limit(), _taken(spared), psutil.virtual_memory().total
     template = _BEYOND_MACHINE if taken + nbytes > machine else _BEYOND_LIMIT
+    template = _BESIDE if variant else template
     figures = {"weights": nbytes, "taken": taken, "allowed": allowed, "machine": machine}
     written = {what: f"{amount / (1 << 30):.1f}" for what, amount in figures.items()}
     enough = -(-(taken + nbytes) // (1 << 30)) + 1
@@ -67,6 +69,11 @@ def _taken(spared: int) -> int:
     return max(0, resident() - spared)
 
 
+_BESIDE = N_(
+    "{name} takes {weights} GB beside the model that it is made of. This program has {taken} GB already and may have "
+    "{allowed} GB in all ({variable}); the machine has {machine} GB. Let go of other models and variants, or start it "
+    "with {variable}={enough} where the machine has as much."
+)
 _BEYOND_LIMIT = N_(
     "{name} takes {weights} GB in float32. This program has {taken} GB already and may have {allowed} GB in all "
     "({variable}); the machine has {machine} GB. Start it with {variable}={enough}, or choose a smaller checkpoint."

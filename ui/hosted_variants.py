@@ -178,7 +178,7 @@ class Models(Mapping[str, HostedModel]):
         base = max(bases, key=len, default=None)
         if base is None:
             raise Refused(_UNKNOWN, name=name[:40])
-        _model, alterations = variants.read(f"m{name[len(base) :]}")
+        alterations = variants.alterations(name[len(base) :], name)
         for one in alterations:
             if one.kind == "lora":
                 folder_of(one.value, paths=False, known=self._adapters)

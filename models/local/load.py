@@ -116,7 +116,7 @@ def variant(
     """
     report = report or silent
     name = variants.written(base.spec.name, alterations)
-    memory.check_weights(name, variants.new_bytes(dict(base.spec.counts), alterations))
+    memory.check_weights(name, variants.new_bytes(dict(base.spec.counts), alterations), variant=True)
     revision = _revision(base, alterations)
     with listening(report, cancelled):
         model = altered(base.model, base.family, alterations, _with_adapter)

@@ -224,7 +224,7 @@ def test_there_has_to_be_memory_before_a_weight_is_made(monkeypatch: pytest.Monk
     base = tiny_engine("llama")
     monkeypatch.setattr(memory, "ALWAYS", 0)
     monkeypatch.setenv(memory.VARIABLE, "1 MB")
-    with pytest.raises(Refused, match=r"tiny-llama~untrained takes .* GB in float32"):
+    with pytest.raises(Refused, match=r"tiny-llama~untrained takes .* GB beside the model"):
         made(base, "untrained")
     assert made(base, "shared=2").spec.name == "tiny-llama~shared=2"
 
