@@ -29,6 +29,7 @@ _MOVED = (*_MEASURES, "tests/models/loaded/test_projections.py")
 _BROKEN = ("tests/models/reading/test_parts.py",)
 _MEASURED_BROKEN = "tests/models/measures/test_broken_parts.py"
 _DROPPED = ("tests/models/reading/test_dropout.py",)
+_VARIANTS = ("tests/models/variants", "tests/anatomy/test_variants.py")
 _PASSAGE = tuple(f"tests/panels/stack/test_passage{part}.py" for part in ("", "_paths", "_words"))
 _DESCRIPTIONS = ("tests/viz/test_descriptions.py",)
 _FACTS = ("tests/models/identities/test_facts.py",)
@@ -833,5 +834,41 @@ FAULTS = (
         "complete = all(want in trace for want in _slow(trace.spec))",
         "complete = True",
         _PASSAGE,
+    ),
+    # A variant of a model
+    Fault(
+        "levels of a block one too few",
+        "models/variants/rounded.py",
+        "(most - least) / (2**bits - 1)",
+        "(most - least) / (2**bits - 2)",
+        _VARIANTS,
+    ),
+    Fault(
+        "the largest weights are pruned",
+        "models/variants/pruned.py",
+        "gone = sizes < farthest",
+        "gone = sizes > farthest",
+        _VARIANTS,
+    ),
+    Fault(
+        "layers share the weights of the last in their group",
+        "models/variants/altered.py",
+        "first = number - number % count",
+        "first = min(number - number % count + count - 1, len(layers) - 1)",
+        _VARIANTS,
+    ),
+    Fault(
+        "a packed copy serves other biases",
+        "models/local/packed.py",
+        "return module.weight.data_ptr(), None if module.bias is None else module.bias.data_ptr()",
+        "return module.weight.data_ptr(), None",
+        _VARIANTS,
+    ),
+    Fault(
+        "what is left out of every run is forgotten where something else is changed",
+        "anatomy/spec.py",
+        "return replace(run, interventions=(*built, *own))",
+        "return replace(run, interventions=own or built)",
+        _VARIANTS,
     ),
 )
