@@ -11,7 +11,7 @@ from tests.browsing import Visit
 pytestmark = [pytest.mark.browser, pytest.mark.real]
 
 FIGURES = ("attention", "attention-b", "attention-difference", "heads-difference")
-BOTH = re.compile(r"model2=smollm2-135m~prune%3D0\.5~3bit")
+BOTH = re.compile(r"model2=smollm2-135m~3bit~prune%3D0\.5")
 
 
 def body(reader: Visit, key: str) -> Locator:
@@ -54,15 +54,15 @@ def test_the_same_model_in_few_bits_stands_beside_itself_is_pruned_turned_round_
     expect(page).to_have_url(BOTH)
     stand_side_by_side(reader)
     reader.click(row.get_by_role("button", name="Swap"))
-    expect(page).to_have_url(re.compile(r"model=smollm2-135m~prune%3D0\.5~3bit"))
+    expect(page).to_have_url(re.compile(r"model=smollm2-135m~3bit~prune%3D0\.5"))
     expect(page).to_have_url(re.compile(r"model2=smollm2-135m(&|$)"))
     stand_side_by_side(reader)
     reader.click(row.get_by_role("button", name="Close", exact=True))
     expect(page).not_to_have_url(re.compile("model2"))
-    expect(page).to_have_url(re.compile(r"model=smollm2-135m~prune%3D0\.5~3bit"))
+    expect(page).to_have_url(re.compile(r"model=smollm2-135m~3bit~prune%3D0\.5"))
     expect(reader.canvas("attention")).to_be_visible()
     expect(reader.canvas("attention-b")).to_have_count(0)
-    expect(page.locator("p.model")).to_contain_text("50 % pruned · 3 bits")
+    expect(page.locator("p.model")).to_contain_text("3 bits, 50 % pruned")
 
 
 def test_a_variant_is_chosen_and_left_by_keys(reader):
