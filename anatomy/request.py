@@ -16,6 +16,8 @@ class Want:
     against  the token whose logit is taken off, in the same words; None for none
     head     for sites that are asked for one query head: which
     window   for the same: (first token looked from, one past the last, first looked at, one past the last); None: all
+    of       for sites that are asked of a variant: what is altered in the model, "3bit" or "prune=0.5" as a variant's
+             name has it (`anatomy.variants`); for those asked of a row of a matrix: "gate:12"; None for all others
     """
 
     site: str
@@ -26,6 +28,7 @@ class Want:
     against: int | None = None
     head: int | None = None
     window: tuple[int, int, int, int] | None = None
+    of: str | None = None
 
     def __str__(self) -> str:
         places = ((name, getattr(self, name)) for name in _PLACES)
@@ -36,10 +39,10 @@ class Want:
         """A total order, `None` first (plain tuples cannot compare None with a number)."""
         tokens = ((v is not None, v or 0) for v in (self.token, self.against))
         numbers = (-1 if v is None else v for v in (self.layer, self.pos, self.head))
-        return (self.site, *numbers, self.stack or "", *tokens, self.window or ())
+        return (self.site, *numbers, self.stack or "", self.of or "", *tokens, self.window or ())
 
 
-_PLACES = ("stack", "layer", "head", "pos", "token", "against", "window")
+_PLACES = ("stack", "layer", "head", "pos", "token", "against", "window", "of")
 
 
 MOST_RANKS = 50  # of a prediction, that a want may name a token by

@@ -1,6 +1,7 @@
 """Every place in a transformer one can look at: name, axes, unit, stage, meaning. The only list of sites."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from anatomy.language import N_
 from anatomy.request import Want
@@ -37,6 +38,7 @@ class Site:
     one_pos     asked for at one position at a time: all of them would be too large or too slow
     for_token   asked for a token of the vocabulary, or for one against another
     one_head    asked for one query head at a time, the whole map of it or a window
+    of          what else it is asked of: a "variant" of the model, a "row" of a matrix; "" for nothing
     """
 
     name: str
@@ -48,6 +50,7 @@ class Site:
     one_pos: bool = False
     for_token: bool = False
     one_head: bool = False
+    of: Literal["", "variant", "row"] = ""
 
 
 _ONE_LAYER = """
@@ -173,9 +176,11 @@ dla_neuron_logits | pos layer k    | logit  | output | what each of dla_neuron_i
 """
 
 
-def _rows(table: str, *flags: bool) -> list[Site]:
+def _rows(table: str, *flags: bool, of: Literal["", "variant", "row"] = "") -> list[Site]:
     cells = ([cell.strip() for cell in line.split("|")] for line in table.strip().splitlines())
-    return [Site(name, tuple(axes.split()), unit, stage, says, *flags) for name, axes, unit, stage, says in cells]
+    return [
+        Site(name, tuple(axes.split()), unit, stage, says, *flags, of=of) for name, axes, unit, stage, says in cells
+    ]
 
 
 _ALL = (
@@ -204,6 +209,10 @@ def axes_of(want: Want) -> tuple[str, ...]:
         raise ValueError(f"{want}: {want.site} is asked for {'a token: name one' if site.for_token else 'no token'}")
     if site.one_head != (want.head is not None) or (want.window is not None and not site.one_head):
         raise ValueError(f"{want}: {want.site} is asked for {'one head: name it' if site.one_head else 'all heads'}")
+    if bool(site.of) != (want.of is not None):
+        raise ValueError(
+            f"{want}: {want.site} is asked of {f'a {site.of}: name one' if site.of else 'the model itself'}"
+        )
     if want.pos is None:
         return site.axes
     if "pos" not in site.axes:
