@@ -28,6 +28,7 @@ AXES = {
     "chat": N_("token of the text as a conversation"),
     "bucket": N_("bucket of distances that share a number"),
     "event": N_("call of a part within a layer, in order"),
+    "side": N_("this model, then its variant"),
 }
 
 
@@ -176,6 +177,17 @@ dla_neuron_logits | pos layer k    | logit  | output | what each of dla_neuron_i
 """
 
 
+# What the same text is to a variant of the model, one whose weights or precision differ ("3bit"): streams and output
+# against this model's, token for token. Seconds are measured, and differ from one time to the next.
+_OF_A_VARIANT = """
+variant_kl       | pos       | nat    | scale | KL divergence of the variant's output from this model's
+variant_loss     | pos       | nat    | scale | −log p of each token after those before it, by the variant; first: NaN
+variant_ids      | pos       | token  | scale | the variant's most probable token
+variant_distance | layer pos | ratio  | scale | distance of the streams leaving a layer, over the length of this model's
+variant_seconds  | side      | second | scale | quickest pass over the text: by this model, by the variant
+"""
+
+
 def _rows(table: str, *flags: bool, of: Literal["", "variant", "row"] = "") -> list[Site]:
     cells = ([cell.strip() for cell in line.split("|")] for line in table.strip().splitlines())
     return [
@@ -191,6 +203,7 @@ _ALL = (
     *_rows(_AT_ONE_POS, False, True),
     *_rows(_FOR_A_TOKEN, False, True, True),
     *_rows(_OF_ONE_HEAD, True, False, False, True),
+    *_rows(_OF_A_VARIANT, False, of="variant"),
 )
 SITES: dict[str, Site] = {site.name: site for site in _ALL}
 

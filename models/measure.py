@@ -45,6 +45,7 @@ class Measure:
     sweeps   (tokens, want) → how often the streams leaving all layers are gone through
     passes   further forward passes over the text
     texts    texts in the batch of each of these passes
+    alters   a variant of the model is made for it
     cached   whether keys and values of the text up to the position are held
     lengths  of the axes whose length neither the model nor the text decides, the largest that there are
     """
@@ -58,6 +59,7 @@ class Measure:
     sweeps: Sweeps = none
     passes: int = 0
     texts: int = 1
+    alters: bool = False
     cached: bool = False
     lengths: Mapping[str, int] = field(default_factory=dict)
 

@@ -38,7 +38,7 @@ from models.identities import layers, sums
 from models.identities.identity import broken, doubts
 from models.loaded import generate
 from models.loaded.model import LoadedModel
-from models.local import changes, refuse, speed
+from models.local import changes, refuse, speed, varied
 from models.local import estimate as estimates
 from models.local.input_cache import Held, LayerInputsCache
 from models.local.packed import Packing
@@ -49,7 +49,7 @@ from models.measures import registry, value_weighted
 from models.measures.collect import Collection
 from models.measures.context import RunContext
 from models.progress import listening, report_progress, stop_if_cancelled
-from models.reading.interventions import OVERFLOWN, Changes, intervening
+from models.reading.interventions import OVERFLOWN, Changes, holding, intervening
 from models.reading.layer_inputs import LayerInputs
 from models.reading.recorder import Sites, Visit
 
@@ -520,8 +520,14 @@ class LocalEngine:
             inputs = self._visit(run, ids, collection)
             held = collection.arrays()
             arrays |= {want: held[want] for want in rest if want in held}
-            arrays |= registry.answer(RunContext(self._loaded, ids, inputs, held), rest)
+            asked_of_variants = partial(self._varied, ids, inputs)
+            arrays |= registry.answer(RunContext(self._loaded, ids, inputs, held, asked_of_variants), rest)
         return arrays
+
+    def _varied(self, ids: np.ndarray, inputs: LayerInputs, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+        """What is asked of variants of the model, of a run that has been made and is under its changes."""
+        side = MadeRun(self._loaded, torch.from_numpy(ids), inputs, holding(), self.missing, self._spelling)
+        return varied.answer(side, estimates.thinning(self.spec, len(ids), self._inputs.budget), wants)
 
     def _visit(self, run: Run, ids: np.ndarray, collection: Collection) -> LayerInputs:
         """Fill the collection: from the run's layer inputs where they are held, else during the forward pass."""

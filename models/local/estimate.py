@@ -4,7 +4,7 @@ Memory is what the process grows by at its peak. Seconds come from three speeds 
 opened, on a machine that may be busier or idler now: an estimate, to be called one.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -13,6 +13,7 @@ from anatomy.memory import cache_bytes, number_bytes
 from anatomy.request import Want
 from anatomy.sites import SITES, WHOLE_NUMBERS, axes_of
 from anatomy.spec import ModelSpec, RelativeBias, Rope
+from anatomy.variants import new_bytes
 from models.engine import Estimate
 from models.measure import Measure
 from models.measures.attention_reducers import MAP_SIDE
@@ -20,6 +21,7 @@ from models.measures.collect import sites_by_layer
 from models.measures.lens import SPAN
 from models.measures.reductions import ATTENTION_REDUCED, FORMING, AttentionReduction
 from models.measures.registry import MEASURES, basis
+from models.measures.varied import altered_in
 from models.reading.attended import CELLS, ROWS
 from models.reading.precision import ROWS as WIDENED
 
@@ -158,8 +160,8 @@ def _largest(fits: Callable[[int], bool], most: int) -> int:
 
 def _measured(wants: Iterable[Want]) -> list[tuple[Measure, Want]]:
     """The measures that answer these, each once for a position; what the tokenizer answers costs next to nothing."""
-    by_measure = {(MEASURES[want.site], want.pos): want for want in wants if want.site in MEASURES}
-    return [(measure, want) for (measure, _pos), want in by_measure.items()]
+    by_measure = {(MEASURES[want.site], want.pos, want.of): want for want in wants if want.site in MEASURES}
+    return [(measure, want) for (measure, _pos, _of), want in by_measure.items()]
 
 
 def runs(wants: Iterable[Want]) -> bool:
@@ -221,7 +223,20 @@ def _nbytes(spec: ModelSpec, tokens: int, wants: tuple[Want, ...], recorded: boo
     swept = any(measure.sweeps(tokens, want) for measure, want in asked)
     read = spec.layers * min(tokens, SPAN) * spec.d_model * FLOAT if swept else 0
     layer = _layer(spec, tokens, texts) + _cache(spec, cached)
-    return _SLACK + 2 * arrays + held + layer + tiles + compared + read + _factors(spec, asked) + _widened(spec)
+    altered = _altered_bytes(spec, asked) + (held if any(measure.alters for measure, _want in asked) else 0)
+    return (
+        _SLACK + 2 * arrays + held + layer + tiles + compared + read + _factors(spec, asked) + _widened(spec) + altered
+    )
+
+
+def _altered_bytes(spec: ModelSpec, asked: Iterable[tuple[Measure, Want]]) -> int:
+    """The weights of the largest variant that is made: one after the other is."""
+    return max((new_bytes(dict(spec.counts), altered_in(of)) for of in _variants(asked)), default=0)
+
+
+def _variants(asked: Iterable[tuple[Measure, Want]]) -> set[str]:
+    """The variants that are made, each once."""
+    return {want.of for measure, want in asked if measure.alters and want.of is not None}
 
 
 def _widened(spec: ModelSpec) -> int:
@@ -293,7 +308,8 @@ def _layers(spec: ModelSpec, tokens: int, wants: tuple[Want, ...], recorded: boo
     """How many layers run: those of the forward pass or of replays, those of further passes, and those that find
     again the streams that thinned layer inputs have left out."""
     asked = _measured(wants)
-    again = sum({measure: measure.passes * measure.texts for measure, _want in asked}.values()) * spec.layers
+    passes = {_pass(measure, want): measure.passes * measure.texts for measure, want in asked}
+    again = sum(passes.values()) * spec.layers
     shown = sites_by_layer(basis(wants, spec), spec.layers)
     visited = sum(map(bool, shown.values())) if recorded else spec.layers
     number = thinning(spec, tokens, inputs)
@@ -302,6 +318,11 @@ def _layers(spec: ModelSpec, tokens: int, wants: tuple[Want, ...], recorded: boo
     left_out = spec.layers * (1 - 1 / number)
     alone = visited * (number - 1) / 2 if recorded and visited < spec.layers else 0.0
     return visited + again + sweeps * left_out + min(alone, left_out)
+
+
+def _pass(measure: Measure, want: Want) -> Hashable:
+    """What further passes are made for: measures of one variant share theirs, but for those that time them."""
+    return (want.of, measure.passes) if measure.alters else measure
 
 
 def _formed(spec: ModelSpec, wants: Iterable[Want]) -> float:

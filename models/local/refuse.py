@@ -12,6 +12,7 @@ from anatomy.spec import ModelSpec
 from models.engine import MAX_CHARACTERS, Estimate
 from models.local.estimate import FLOAT
 from models.measures.registry import MEASURES
+from models.measures.varied import altered_in
 from models.memory import VARIABLE
 
 MAP_BYTES = 128 << 20  # of one layer's maps, all heads: 1,800 tokens with 9 heads
@@ -83,6 +84,8 @@ def check_wants(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: Ma
         _too_many_pairs(want, spec, tokens)
         _too_many_lenses(want, spec, tokens)
         _no_such_place(want, spec, tokens)
+        if SITES[want.site].of == "variant" and want.of is not None:
+            altered_in(want.of)
         if SITES[want.site].one_pos and want.pos is None:
             raise Refused(N_("{site} is given one position at a time: name one with pos."), site=want.site)
         for token in (want.token, want.against):

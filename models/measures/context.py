@@ -1,6 +1,6 @@
 """What sites are worked out from: the loaded model, the run's tokens, layer inputs and arrays of its layers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,10 @@ from models.loaded.readout import Readout
 from models.reading.layer_inputs import LayerInputs
 
 
+def _no_variant(wants: Sequence[Want]) -> Mapping[Want, np.ndarray]:
+    raise AssertionError("nobody makes variants here: whoever asks for one has to say who does")
+
+
 @dataclass(frozen=True)
 class RunContext:
     """One run of one model.
@@ -21,12 +25,14 @@ class RunContext:
     ids     its tokens, rows of the embedding table
     held    how its layers were called; None where nothing has been run
     arrays  what the wanted sites are worked out from (`basis`)
+    varied  answers what is asked of variants of the model (`models/measures/varied.py`)
     """
 
     loaded: LoadedModel
     ids: Int[np.ndarray, " pos"]
     held: LayerInputs | None = None
     arrays: Mapping[Want, np.ndarray] = field(default_factory=dict)
+    varied: Callable[[Sequence[Want]], Mapping[Want, np.ndarray]] = _no_variant
 
     def tensor(self, want: Want) -> Tensor:
         """An array of the basis."""

@@ -27,6 +27,7 @@ from models.measures import (
     reductions,
     rerun,
     value_weighted,
+    varied,
 )
 from models.measures.context import RunContext
 from models.reading import interventions
@@ -89,6 +90,7 @@ PARTS = (
         Part(module.MEASURES, module.answer, module.basis, module.missing)
         for module in (attribution, lens, neuron_sum, neurons, over_cache, rerun, value_weighted)
     ),
+    Part(varied.MEASURES, varied.answer, missing=varied.missing),
 )
 APART = frozenset().union(*(part.sites for part in PARTS))  # worked out apart from the layers as they run
 MEASURES: Mapping[str, Measure] = {
