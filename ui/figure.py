@@ -7,12 +7,14 @@ from pathlib import Path
 import plotly.graph_objects as go
 import streamlit as st
 
-from anatomy.view import Fitted, View
+from anatomy.variants import MARK
+from anatomy.view import OPENING, Fitted, View
 from panels.panel import Figure
 from ui import links
 from ui.components import chips, grid, marks, passage_two
 from ui.components import passage as drawn_passage
 from ui.continuation import going_on
+from ui.host import models
 from viz.chips import Chips
 from viz.description import Plotted
 from viz.export import to_frame
@@ -128,7 +130,11 @@ def begins(figure: Plotted, drawn: go.Figure, view: Fitted) -> tuple[int, int] |
 
 
 def at_mark(view: View, figure: Plotted, trace: int, point: int) -> View:
-    """The view after a point of a trace was chosen, as plotly counts them: another token's looks at nothing yet."""
+    """The view after a point of a trace was chosen, as plotly counts them: another token's looks at nothing yet. One
+    that stands for a variant opens that beside the run, where both are seen at once."""
+    opened = figure.opened(trace, point)
+    if opened is not None:
+        return replace(view.with_second_model(f"{models().shown(view.model)}{MARK}{opened}"), panel=OPENING)
     meant = figure.meant(trace, point)
     if meant.get("pos", view.pos) != view.pos:
         view = replace(view, src=None)

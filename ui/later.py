@@ -9,7 +9,7 @@ what has come by then stays.
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -66,12 +66,15 @@ class Filling:
         return tuple(want for want in self.wants if want not in held)
 
     def next(self) -> tuple[Want, ...]:
-        """The wants of the next few positions."""
+        """The wants of the next few positions, or of the next variant."""
         missing = self.missing()
-        tokens = len(self.model.run(self.run).tokens)
-        few = positions(missing)[: MANY if tokens > LONG else self.at_once]
-        self.at_once = min(MANY, 2 * self.at_once)
-        return tuple(want for want in missing if want.pos in few)
+        if any(want.of is not None for want in missing):
+            few = pieces(missing)[:1]  # each takes about a second
+        else:
+            tokens = len(self.model.run(self.run).tokens)
+            few = pieces(missing)[: MANY if tokens > LONG else self.at_once]
+            self.at_once = min(MANY, 2 * self.at_once)
+        return tuple(want for want in missing if piece(want) in few)
 
 
 class FillingQueue:
@@ -195,8 +198,8 @@ def arrived(
         return Arrival()
     trace = model.held(run, wants)
     missing = tuple(want for want in wants if want not in trace)
-    total = len(positions(wants))
-    done = total - len(positions(missing))
+    total = len(pieces(wants))
+    done = total - len(pieces(missing))
     rest = Rest(run, frozenset(wants))
     if missing and model.live and rest in _stopped(run):
         courier().leave(page)
@@ -220,9 +223,9 @@ def show(arrival: Arrival, side: str = "") -> None:
 
 
 def _coming(arrival: Arrival, filling: Filling, key: str) -> None:
-    step, whole = filling.progress, positions(filling.wants) == [None]
+    step, whole = filling.progress, pieces(filling.wants) == [None]
     share = step.done / step.total if whole and step is not None and step.total else arrival.done / arrival.total
-    words = ["" if whole else _count(arrival), "" if step is None else step.says]
+    words = ["" if whole else _count(arrival, filling.wants), "" if step is None else step.says]
     with st.container(horizontal=True, vertical_alignment="center", key=key):
         st.progress(min(share, 1.0), text=" · ".join(filter(None, words)) or _("working the rest out"))
         rest = Rest(filling.run, frozenset(filling.wants))
@@ -230,13 +233,15 @@ def _coming(arrival: Arrival, filling: Filling, key: str) -> None:
 
 
 def _held_up(arrival: Arrival, rest: Rest, key: str) -> None:
-    whole = positions(tuple(rest.wants)) == [None]
+    whole = pieces(tuple(rest.wants)) == [None]
     with st.container(horizontal=True, vertical_alignment="center", key=key):
-        text.line(_("Stopped.") if whole else _("Stopped: {count} are there.", count=_count(arrival)))
+        text.line(_("Stopped.") if whole else _("Stopped: {count} are there.", count=_count(arrival, rest.wants)))
         st.button(_("Go on"), key=f"{key}.on", on_click=partial(_go_on, rest))
 
 
-def _count(arrival: Arrival) -> str:
+def _count(arrival: Arrival, wants: Iterable[Want]) -> str:
+    if any(want.of is not None for want in wants):
+        return ngettext("{done} of {count} variant", "{done} of {count} variants", arrival.total, done=arrival.done)
     return ngettext("{done} of {count} position", "{done} of {count} positions", arrival.total, done=arrival.done)
 
 
@@ -254,6 +259,11 @@ def _go_on(rest: Rest) -> None:
     st.session_state[_STOPPED] = tuple(other for other in st.session_state.get(_STOPPED, ()) if other != rest)
 
 
-def positions(wants: Sequence[Want]) -> list[int | None]:
-    """The positions that wants are of, each once."""
-    return list(dict.fromkeys(want.pos for want in wants))
+def piece(want: Want) -> int | str | None:
+    """What of a figure a want fills in: a position, a variant; None for all of it."""
+    return want.pos if want.of is None else want.of
+
+
+def pieces(wants: Sequence[Want]) -> list[int | str | None]:
+    """What wants fill in, each once."""
+    return list(dict.fromkeys(map(piece, wants)))

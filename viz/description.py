@@ -2,7 +2,7 @@
 difference from another of its kind."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -120,6 +120,8 @@ class Plotted(Description):
     remark  a sentence that stands beneath the figure; "" for none
     stands  what its marks stand for along each direction that the kind has, None along one that means nothing; empty
             where none does
+    beside  what choosing the mark at a place opens beside the run that the figure is of: what is altered in the model,
+            as a variant's name has it ("3bit"); the places are those of `place`. Empty where nothing opens
     about   words in the title of its numbers that belong to one text, such as its likeliest next token: titles that
             differ in nothing else have a difference, whose title has both; "" for none
     subtracted  of a difference, what each part of its numbers was made of, in their order; empty for any other
@@ -127,6 +129,7 @@ class Plotted(Description):
 
     remark: str = field(default="", kw_only=True)
     stands: tuple[Stands | None, ...] = field(default=(), kw_only=True)
+    beside: Mapping[tuple[int | None, ...], str] = field(default_factory=dict, kw_only=True)
     about: str = field(default="", kw_only=True)
     subtracted: tuple[Subtracted, ...] = field(default=(), kw_only=True, repr=False, compare=False)
 
@@ -144,6 +147,16 @@ class Plotted(Description):
     def meant(self, trace: int, point: int) -> dict[Choice, int]:
         """What choosing a point of a trace means; empty for nothing. trace, point: as in `place`."""
         return chosen(self.stands, self.place(trace, point)) if self.stands else {}
+
+    def opened(self, trace: int, point: int) -> str | None:
+        """What choosing a point of a trace opens beside the run; None for nothing. trace, point: as in `place`."""
+        place = self.place(trace, point) if self.beside else None
+        return None if place is None else self.beside.get(place)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether choosing any of its marks means something."""
+        return bool(self.stands or self.beside)
 
     def drawn(self) -> go.Figure:
         """The picture without a theme, as the page dresses it."""

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from anatomy.language import N_, _
 from viz.description import OnAxes
 from viz.format import escaped, in_template, number, thousands
+from viz.level import Level
 from viz.marks import tokens
 from viz.partners import (
     UNITS,
@@ -56,6 +57,8 @@ class Lines(OnAxes):
     logarithmic    y follows log10(values); values that are not above 0 are left out
     reach          where a y axis ends that is as long below 0 as above; None for any other
     listed         few lines that are all to be told apart: each in a look of its own, named in a legend
+    levels         values to hold the lines against; they are not among the numbers
+    dotted         every place of a line has a dot: what lies between two was not measured
     stands         of each line, then of each place
 
     ValueError where the names do not fit the values, or more lines are listed than have looks.
@@ -73,6 +76,8 @@ class Lines(OnAxes):
     logarithmic: bool = False
     listed: bool = False
     reach: float | None = None
+    levels: tuple[Level, ...] = ()
+    dotted: bool = False
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.names), len(self.places)):
@@ -106,6 +111,8 @@ class Lines(OnAxes):
             zeroline=False,
         )
         figure.update_yaxes(**_y_axis(self))
+        for level in self.levels:
+            _across(figure, level, self)
         figure.update_layout(height=_HEIGHT, showlegend=False, hovermode="closest", margin=_margin(self))
         if self.listed:
             rows = len(self.names) / 2  # of the legend, in a narrow window
@@ -163,6 +170,8 @@ class Lines(OnAxes):
             remark=alone((lines, self.names, other.names), (places, self.places, other.places)),
             subtracted=(Subtracted.of(self.y_axis, one, two, ratio=self.logarithmic),),
             stands=stood(other.stands, both(lines), both(places)),
+            levels=(),
+            beside={},
         )
 
 
@@ -179,11 +188,27 @@ def banded(count: int) -> bool:
     return count > MOST_LINES
 
 
+def _across(figure: go.Figure, level: Level, given: Lines) -> None:
+    """A level as a dashed line, with its words above the left end."""
+    figure.add_hline(y=level.value, line={"width": 1, "dash": "dash", "color": NEUTRAL})
+    figure.add_annotation(
+        x=0,
+        xref="paper",
+        xanchor="left",
+        y=_scaled(given, level.value),
+        yanchor="bottom",
+        text=escaped(level.text),
+        showarrow=False,
+        font={"size": 12, "color": NEUTRAL},
+    )
+
+
 def _line(given: Lines, i: int, line: dict, order: int, opacity: float = 1.0) -> go.Scatter:
     return go.Scatter(
         x=np.arange(len(given.places), dtype=np.float32),
         y=given.values[i].astype(np.float32),
-        mode="lines" if len(given.places) > 1 else "markers",
+        mode="markers" if len(given.places) == 1 else "lines+markers" if given.dotted else "lines",
+        marker={"size": 8} if given.dotted else None,
         name=escaped(given.names[i]),
         line=line,
         opacity=opacity,
@@ -287,10 +312,11 @@ def _ends(given: Lines) -> tuple[float, float]:
     """Smallest and largest value as the axis scales them."""
     if given.reach is not None:
         return -given.reach, given.reach
-    values = given.values[given.values > 0] if given.logarithmic else given.values
+    every = np.append(given.values, [level.value for level in given.levels])
+    values = every[np.isfinite(every) & ((every > 0) | (not given.logarithmic))]
     if not values.size:
         return 0.0, 1.0
-    return _scaled(given, float(np.nanmin(values))), _scaled(given, float(np.nanmax(values)))
+    return _scaled(given, float(values.min())), _scaled(given, float(values.max()))
 
 
 def _y_axis(given: Lines) -> dict:

@@ -31,6 +31,7 @@ _POSITION = 8  # bytes of the number of a token's position
 _BUCKETS = 48  # bytes per pair of tokens while the library sorts distances into the buckets of a relative bias
 _WRITTEN = {"byte": 1, "chat": 1}  # lengths of what a tokenizer answers: small beside _SLACK
 _LOGIT = 0.7  # a logit put in order
+_ALTERED = 1.5  # a weight that is rounded, or looked at whether it is to stay
 _DIVERGENCE = 6.0  # a logit of two runs made a probability of each, and compared, in float64
 PAIRS, STREAMS = 32, 1024  # pairs of tokens whose predictions, and whose streams, are compared at a time
 _BETWEEN = 1.3  # norms, rotation, activation: what a layer takes beside its matrices and attention
@@ -296,6 +297,8 @@ def _seconds(
 ) -> float:
     logits = sum(measure.rows(spec, tokens, want) for measure, want in _measured(wants)) * spec.vocab
     seconds = 2.0 * logits * spec.d_model / speed.products + _LOGIT * logits / speed.weights
+    altered = sum(new_bytes(dict(spec.counts), altered_in(of)) for of in _variants(_measured(wants))) / FLOAT
+    seconds += _ALTERED * altered / speed.weights
     if not runs(wants):
         return seconds
     pairs = tokens * tokens * (0.5 if spec.stack().causal else 1.0)

@@ -25,7 +25,7 @@ def show(figure: Plotted, key: str, first: tuple[int, int] | None, chosen: Calla
     chosen  called with the trace and its point
     """
     of = identity(figure)
-    data = {"figure": key, "of": of, "chooses": bool(figure.stands), "name": _name(figure), "first": first}
+    data = {"figure": key, "of": of, "chooses": figure.chooses, "name": _name(figure), "first": first}
     data["moves"] = _("A figure wider than its card: arrow keys move it sideways")
 
     def call(mark: dict) -> None:
@@ -36,11 +36,11 @@ def show(figure: Plotted, key: str, first: tuple[int, int] | None, chosen: Calla
 
 
 def _name(figure: Plotted) -> str:
-    if figure.stands:
+    if figure.chooses:
         return _("Marks of the figure: arrow keys walk, Enter chooses")
     return _("Marks of the figure: arrow keys walk")
 
 
 def identity(figure: Plotted) -> int:
     """A number that is another one where the marks mean something else: a click may have been on its way meanwhile."""
-    return crc32(repr((type(figure).__name__, figure.stands)).encode())
+    return crc32(repr((type(figure).__name__, figure.stands, *sorted(figure.beside.items()))).encode())
