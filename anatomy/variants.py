@@ -2,6 +2,8 @@
 
 What stands behind the first "~" are alterations, each with what stands behind its "=", made in this order. Such a name
 stands wherever a model's does: in a link, in a command, in `stagelight.open`. `models/variants` carries them out.
+
+What alters the matrices of the layers may be kept to one part of each: "gpt2~3bit=ffn", "gpt2~prune=0.5,attention".
 """
 
 import re
@@ -16,6 +18,11 @@ from anatomy.request import Intervention
 MOST = 8  # alterations of one variant
 BLOCK = 32  # weights of a row that share a scale
 MARK = "~"
+SYMMETRIC = "sym"
+PARTS = (
+    "attention",
+    "ffn",
+)  # of each layer, which an alteration of matrices may be kept to: q, k, v, o; gate, up, down
 _PATH = re.compile(r"[.~/\\]|[A-Za-z]:[/\\]")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _WHOLE = re.compile(r"[0-9]{1,9}")
@@ -26,7 +33,7 @@ class Alteration:
     """One change of a model, a part of a variant's name.
 
     kind   a row of KINDS
-    value  what stands behind its "=", in one spelling of it; "" for nothing
+    value  what stands behind its "=", in one spelling of it: words with "," between them; "" for nothing
     """
 
     kind: str
@@ -37,8 +44,19 @@ class Alteration:
 
     @property
     def amount(self) -> float:
-        """The value as a number; 0 where it is none."""
-        return float(self.value) if _NUMBER.fullmatch(self.value) else 0.0
+        """The number in the value; 0 where it has none."""
+        number = self.value.partition(",")[0]
+        return float(number) if _NUMBER.fullmatch(number) else 0.0
+
+    @property
+    def part(self) -> str:
+        """The one of PARTS whose matrices alone it alters; "" for an alteration that is kept to none."""
+        return _apart(self.value)[1] if self.kind in OF_MATRICES else ""
+
+    @property
+    def symmetric(self) -> bool:
+        """The levels of its few bits lie symmetrically around 0, by request; int8 has no others."""
+        return self.kind in OF_BITS and _apart(self.value)[0] == SYMMETRIC
 
     @property
     def says(self) -> str:
@@ -50,17 +68,30 @@ class Alteration:
         """The same in a word or two."""
         return KINDS[self.kind].named(self.value)
 
+    def of(self, part: str) -> "Alteration":
+        """The same, kept to one of PARTS; "" for all matrices. ValueError for an alteration that cannot be."""
+        if self.kind not in OF_MATRICES or part not in ("", *PARTS):
+            raise ValueError(f"{self} cannot be kept to {part!r}: one of {PARTS} for one of {sorted(OF_MATRICES)}")
+        return Alteration(self.kind, _joined(_apart(self.value)[0], part))
+
+    def around_zero(self, symmetric: bool) -> "Alteration":
+        """The same, its levels symmetric around 0 or not. ValueError for one that is not of few bits."""
+        if self.kind not in OF_BITS:
+            raise ValueError(f"{self} has no levels to choose: one of {sorted(OF_BITS)} has")
+        return Alteration(self.kind, _joined(SYMMETRIC if symmetric else "", self.part))
+
 
 @dataclass(frozen=True)
 class Kind:
     """One way to alter a model.
 
-    name    as it stands in a variant's name
-    short   what it is called, with a place {value}
-    says    what it does, with the same place
-    read    what stands behind "=" → the same in one spelling; None for what cannot stand there
-    usage   how it is written, for whoever wrote it otherwise
-    bare    short and says where nothing stands behind "="
+    name      as it stands in a variant's name
+    short     what it is called, with a place {value}
+    says      what it does, with the same place, and one {matrices} where it may be kept to a part
+    read      what stands behind "=" → the same in one spelling; None for what cannot stand there
+    usage     how it is written, for whoever wrote it otherwise
+    bare      short and says where nothing stands behind "=", or a part alone
+    in_parts  it may be kept to one of PARTS, named behind all else
     """
 
     name: str
@@ -69,18 +100,57 @@ class Kind:
     read: Callable[[str], str | None]
     usage: str
     bare: tuple[str, str] | None = None
+    in_parts: bool = False
 
     def named(self, value: str) -> str:
         """What it is called."""
-        return self._filled(self.short if value or self.bare is None else self.bare[0], value)
+        value, part = self._split(value)
+        what = self._filled(self.short if value or self.bare is None else self.bare[0], value)
+        return _(_SHORT[part], what=what) if part else what
 
     def said(self, value: str) -> str:
         """What it does, as a sentence without its stop."""
-        return self._filled(self.says if value or self.bare is None else self.bare[1], value)
+        value, part = self._split(value)
+        return self._filled(self.says if value or self.bare is None else self.bare[1], value, part)
 
-    def _filled(self, words: str, value: str) -> str:
+    def read_whole(self, value: str) -> str | None:
+        """What stands behind "=", in one spelling; None for what cannot stand there."""
+        if not self.in_parts:
+            return self.read(value)
+        if value and not all(value.split(",")):
+            return None
+        own, part = _apart(value)
+        read = self.read(own)
+        return None if read is None else _joined(read, part)
+
+    def _split(self, value: str) -> tuple[str, str]:
+        return _apart(value) if self.in_parts else (value, "")
+
+    def _filled(self, words: str, value: str, part: str = "") -> str:
         shown = f"{100 * float(value):g}" if self.name == "prune" else value
-        return _(words, value=shown, bits=self.name.removesuffix("bit"), block=BLOCK)
+        return _(words, value=shown, bits=self.name.removesuffix("bit"), block=BLOCK, matrices=_(_WHOSE[part]))
+
+
+_WHOSE = {
+    "": N_("the matrices of the layers"),
+    "attention": N_("the matrices of attention"),
+    "ffn": N_("the matrices of the FFN"),
+}
+_SHORT = {"attention": N_("{what} (attention)"), "ffn": N_("{what} (FFN)")}
+
+
+def _apart(value: str) -> tuple[str, str]:
+    """What stands behind "=" without the part that is named there, and that part; "" for none. Of two parts one is left
+    where no kind can read it."""
+    words = value.split(",")
+    part = next((word for word in words if word in PARTS), "")
+    if part:
+        words.remove(part)
+    return ",".join(words), part
+
+
+def _joined(own: str, part: str) -> str:
+    return ",".join(filter(None, (own, part)))
 
 
 def _nothing(value: str) -> str | None:
@@ -88,7 +158,7 @@ def _nothing(value: str) -> str | None:
 
 
 def _symmetric(value: str) -> str | None:
-    return value if value in ("", "sym") else None
+    return value if value in ("", SYMMETRIC) else None
 
 
 def _below(most: float) -> Callable[[str], str | None]:
@@ -123,13 +193,17 @@ def _bits(bits: int) -> Kind:
     return Kind(
         f"{bits}bit",
         N_("{bits} bits, symmetric"),
-        N_("matrices of the layers in {bits} bits: every {block} weights of a row share a scale, 0 stays 0"),
+        N_("{matrices} in {bits} bits: every {block} weights of a row share a scale, 0 stays 0"),
         _symmetric,
-        N_("{kind}, or {kind}=sym for levels that lie symmetrically around 0"),
+        N_(
+            "{kind}, or {kind}=sym for levels that lie symmetrically around 0; {kind}=ffn or {kind}=sym,attention for "
+            "the matrices of one part"
+        ),
         bare=(
             N_("{bits} bits"),
-            N_("matrices of the layers in {bits} bits: every {block} weights of a row share a scale and a least value"),
+            N_("{matrices} in {bits} bits: every {block} weights of a row share a scale and a least value"),
         ),
+        in_parts=True,
     )
 
 
@@ -165,17 +239,19 @@ KINDS: dict[str, Kind] = {
         Kind(
             "int8",
             N_("int8"),
-            N_("matrices of the layers in 8 bits: each row has one scale, 0 stays 0"),
+            N_("{matrices} in 8 bits: each row has one scale, 0 stays 0"),
             _nothing,
-            _PLAIN,
+            N_("{kind}, or {kind}=ffn or {kind}=attention for the matrices of one part"),
+            in_parts=True,
         ),
         *map(_bits, (8, 6, 5, 4, 3, 2)),
         Kind(
             "prune",
             N_("{value} % pruned"),
-            N_("in each matrix of the layers the {value} % of the weights that are nearest to 0 set to 0"),
+            N_("{matrices} pruned: in each of them the {value} % of the weights that are nearest to 0 set to 0"),
             _below(1),
-            N_("prune=0.5, with a share from 0 to less than 1"),
+            N_("prune=0.5, with a share from 0 to less than 1; prune=0.5,ffn or prune=0.5,attention for one part"),
+            in_parts=True,
         ),
         Kind(
             "bf16",
@@ -216,8 +292,9 @@ KINDS: dict[str, Kind] = {
 }
 OTHERWISE = ("bf16", "fp16", "dropout", "noskip", "nonorm")  # alterations of the computation, not of the weights
 PRECISIONS = {"bf16": "bfloat16", "fp16": "float16"}
+OF_MATRICES = frozenset(name for name, kind in KINDS.items() if kind.in_parts)
+OF_BITS = frozenset(name for name in KINDS if name.endswith("bit"))
 _OF_ALL = frozenset({"untrained", "lora"})
-_OF_MATRICES = frozenset({"prune", "int8", *(name for name in KINDS if name.endswith("bit"))})
 _UNKNOWN = N_("“{part}” is no variant of a model. Variants are: {known}.")
 _MEANT = N_("“{part}” is no variant of a model. Did you mean {near}? Variants are: {known}.")
 _VALUE = N_("“{part}” cannot be read. Write {usage}.")
@@ -283,7 +360,7 @@ def _alteration(part: str) -> Alteration:
         near = get_close_matches(name, KINDS, n=1)
         template = _MEANT if near else _UNKNOWN
         raise Refused(template, part=_shortened(part), known=", ".join(KINDS), near=near[0] if near else "")
-    read = None if equals and not value else kind.read(value)
+    read = None if equals and not value else kind.read_whole(value)
     if read is None:
         raise Refused(_VALUE, part=_shortened(part), usage=Sentence(kind.usage, kind=name))
     return Alteration(name, read)
@@ -304,9 +381,10 @@ def new_bytes(counts: Mapping[str, int], alterations: Iterable[Alteration]) -> i
 
     counts  parameters of the base by part, as in `anatomy.spec.ModelSpec.counts`; a number takes four bytes in it
     """
-    kinds = {one.kind for one in alterations}
-    whole, layers = sum(counts.values()), counts["attention"] + counts["ffn"]
-    changed = whole if kinds & _OF_ALL else layers if kinds & _OF_MATRICES else 0
+    alterations = tuple(alterations)
+    kinds, whole = {one.kind for one in alterations}, sum(counts.values())
+    parts = {part for one in alterations if one.kind in OF_MATRICES for part in ((one.part,) if one.part else PARTS)}
+    changed = whole if kinds & _OF_ALL else sum(counts[part] for part in parts)
     changed += counts["embedding"] if "lora" in kinds else 0
     return 4 * changed + (2 * whole if kinds & PRECISIONS.keys() else 0)
 

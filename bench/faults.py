@@ -851,6 +851,13 @@ FAULTS = (
         _VARIANTS,
     ),
     Fault(
+        "an alteration of one part alters the other as well",
+        "models/variants/altered.py",
+        'self.made.part in ("", self.part(path))',
+        "True",
+        _VARIANTS,
+    ),
+    Fault(
         "layers share the weights of the last in their group",
         "models/variants/altered.py",
         "first = number - number % count",

@@ -13,15 +13,15 @@ import streamlit as st
 
 from anatomy import variants
 from anatomy.language import N_, _
-from anatomy.variants import KINDS, Alteration
+from anatomy.variants import KINDS, OF_BITS, OF_MATRICES, PARTS, Alteration
 from anatomy.view import View
 from ui import controls, links, mishap, polled, session, text
 from ui.host import models
 
 Read = Callable[[View], str]
 Write = Callable[[View, str], View]
-_BITS = tuple(name for name in KINDS if name.endswith("bit"))
-_SYMMETRIC = "sym"
+_BITS = tuple(name for name in KINDS if name in OF_BITS)
+_KEPT = {"": N_("Everywhere"), "attention": N_("Attention only"), "ffn": N_("FFN only")}
 _ORDER = tuple(KINDS)
 FIRST = Alteration("3bit")  # what a comparison with a variant begins with: on a small model its effect is seen at once
 
@@ -105,8 +105,10 @@ def _body(key: str, base: str, made: tuple[Alteration, ...], write: Write) -> No
         st.button(_("As it is"), key=f"{key}.plain", on_click=partial(_go, write, base))
     for number, group in enumerate(groups(models().adapters)):
         _group(f"{key}.{number}", base, group, made, write)
-        if group.kinds & set(_BITS):
+        if group.kinds & OF_BITS:
             _symmetric(key, base, made, write)
+        if group.kinds & OF_MATRICES:
+            _kept(f"{key}.{number}.part", base, group, made, write)
 
 
 def _group(key: str, base: str, group: Group, made: tuple[Alteration, ...], write: Write) -> None:
@@ -127,8 +129,9 @@ def _group(key: str, base: str, group: Group, made: tuple[Alteration, ...], writ
 
 
 def _bare(one: Alteration) -> Alteration:
-    """What stands among the bits, whichever way their levels lie."""
-    return Alteration(one.kind) if one.kind in _BITS else one
+    """What stands among what is offered, whichever way the levels of few bits lie and whichever part it is kept to."""
+    one = one.around_zero(False) if one.kind in OF_BITS else one
+    return one.of("") if one.kind in OF_MATRICES else one
 
 
 def _chosen(base: str, group: Group, made: tuple[Alteration, ...], write: Write, view: View, names: list[str]) -> View:
@@ -137,33 +140,67 @@ def _chosen(base: str, group: Group, made: tuple[Alteration, ...], write: Write,
 
 def altered(group: Group, made: tuple[Alteration, ...], names: Iterable[str]) -> tuple[Alteration, ...]:
     """The alterations after a choice in one group, in the order in which they are made; where only one can be chosen
-    that one which was not there before.
+    that one which was not there before, kept to the part of the layers that the one before was kept to.
 
     made   the alterations before
     names  those that are chosen in the group
     """
     before = {str(_bare(one)): one for one in made if one.kind in group.kinds}
-    chosen = [before.get(name) or Alteration(*name.partition("=")[::2]) for name in names]
+    part = next((one.part for one in before.values()), "")
+    chosen = [before.get(name) or _named(name, part) for name in names]
     if not group.together:
         chosen = [one for one in chosen if str(_bare(one)) not in before][-1:] or chosen[-1:]
     kept = [one for one in made if one.kind not in group.kinds]
     return tuple(sorted((*kept, *chosen), key=lambda one: _ORDER.index(one.kind)))
 
 
+def _named(name: str, part: str) -> Alteration:
+    """What is offered under this name, kept to a part where it can be."""
+    one = Alteration(*name.partition("=")[::2])
+    return one.of(part) if one.kind in OF_MATRICES else one
+
+
 def _symmetric(key: str, base: str, made: tuple[Alteration, ...], write: Write) -> None:
     """Whether the levels of few bits lie symmetrically around 0."""
-    of_bits = next((one for one in made if one.kind in _BITS), None)
+    of_bits = next((one for one in made if one.kind in OF_BITS), None)
     if of_bits is None:
         return
-    key, shown = f"{key}.symmetric", of_bits.value == _SYMMETRIC
+    key, shown = f"{key}.symmetric", of_bits.symmetric
     name = controls.hold(key, shown)
 
     def turned(view: View, symmetric: bool) -> View:
-        other = Alteration(of_bits.kind, _SYMMETRIC if symmetric else "")
-        return write(view, variants.written(base, [other if one is of_bits else one for one in made]))
+        return write(view, variants.written(base, _with(made, of_bits, of_bits.around_zero(symmetric))))
 
     changed = controls.writes(key, shown, turned)
     st.toggle(_("Levels symmetric around 0"), shown, key=name, on_change=changed, width="content")
+
+
+def _kept(key: str, base: str, group: Group, made: tuple[Alteration, ...], write: Write) -> None:
+    """Which part of each layer the alteration of its matrices is kept to."""
+    of_matrices = next((one for one in made if one.kind in group.kinds), None)
+    if of_matrices is None:
+        return
+    shown = of_matrices.part
+    name = controls.hold(key, shown)
+
+    def moved(view: View, part: str) -> View:
+        return write(view, variants.written(base, _with(made, of_matrices, of_matrices.of(part))))
+
+    st.segmented_control(
+        _("Part of each layer"),
+        ("", *PARTS),
+        default=shown,
+        key=name,
+        required=True,
+        format_func=lambda part: _(_KEPT[part]),
+        label_visibility="collapsed",
+        on_change=controls.writes(key, shown, moved),
+    )
+
+
+def _with(made: tuple[Alteration, ...], old: Alteration, new: Alteration) -> list[Alteration]:
+    """The alterations, one of them in the place of another."""
+    return [new if one is old else one for one in made]
 
 
 @mishap.harmless

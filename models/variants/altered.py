@@ -51,17 +51,22 @@ class Task:
         return tuple((named[layer], layer) for layer in self.family.layers_of(self.model))
 
     def matrices(self) -> Iterator[tuple[str, Tensor]]:
-        """The matrices of the layers, [output input], and their names; between two layers is told how far it is."""
+        """The matrices of the layers that are to be altered, [output input], and their names; between two layers is
+        told how far it is."""
         layers = self.layers
         for number, (prefix, layer) in enumerate(layers):
             report_progress(N_("altering the weights"), number, len(layers))
             for path, module in layer.named_modules():
-                if isinstance(module, _MATRICES):
+                if isinstance(module, _MATRICES) and self.made.part in ("", self.part(path)):
                     name = f"{prefix}.{path}.weight"
                     yield name, _upright(module, self.weights[name])
 
+    def part(self, path: str) -> str:
+        """The part of a layer that a matrix belongs to, one of `anatomy.variants.PARTS`. path: inside the layer."""
+        return "ffn" if any(f"{path}.".startswith(f"{inside}.") for inside in self.family.ffn) else "attention"
+
     def each(self, change: Callable[[Tensor], Tensor]) -> Weights:
-        """What becomes of the matrices of the layers."""
+        """What becomes of these matrices."""
         modules = dict(self.model.named_modules())
         return {
             name: _upright(modules[name.removesuffix(".weight")], change(matrix)) for name, matrix in self.matrices()
@@ -139,8 +144,8 @@ def _pruned(task: Task) -> Weights:
 
 
 def _by_block(task: Task) -> Weights:
-    bits, symmetric = int(task.made.kind.removesuffix("bit")), task.made.value == "sym"
-    return task.each(lambda matrix: by_block(matrix, bits, symmetric))
+    bits = int(task.made.kind.removesuffix("bit"))
+    return task.each(lambda matrix: by_block(matrix, bits, task.made.symmetric))
 
 
 def _by_row(task: Task) -> Weights:

@@ -8,15 +8,22 @@ from anatomy import variants
 from anatomy.language import use_locale
 from anatomy.refused import Refused
 from anatomy.request import Intervention
-from anatomy.variants import KINDS, Alteration, in_every_run, new_bytes, read, split, written
+from anatomy.variants import KINDS, OF_MATRICES, PARTS, Alteration, in_every_run, new_bytes, read, split, written
 
+
+def _listed(words: tuple[str, ...]) -> str:
+    return ",".join(word for word in words if word)
+
+
+PART = st.sampled_from(["", *PARTS])
 VALUES = {
     "untrained": st.integers(1, 10**9 - 1).map(str) | st.just(""),
     "lora": st.from_regex(r"[a-z0-9_.-]{1,12}", fullmatch=True),
     "shared": st.integers(1, 99).map(str),
-    "prune": st.integers(0, 999).map(lambda share: f"{share / 1000:g}"),
+    "prune": st.tuples(st.integers(0, 999).map(lambda share: f"{share / 1000:g}"), PART).map(_listed),
+    "int8": PART,
     "dropout": st.integers(0, 99).map(lambda share: f"{share / 100:g}"),
-    **{f"{bits}bit": st.sampled_from(["", "sym"]) for bits in (2, 3, 4, 5, 6, 8)},
+    **{f"{bits}bit": st.tuples(st.sampled_from(["", "sym"]), PART).map(_listed) for bits in (2, 3, 4, 5, 6, 8)},
 }
 ALTERATIONS = st.sampled_from(sorted(KINDS)).flatmap(
     lambda kind: VALUES.get(kind, st.just("")).map(lambda value: Alteration(kind, value))
@@ -47,6 +54,11 @@ def test_what_is_written_is_read_as_it_was(base: str, alterations: list[Alterati
         ("m~prune=0", "m~prune=0"),
         ("m~prune=0.00009", "m~prune=0.00009"),
         ("m~dropout=0.000001", "m~dropout=0.000001"),
+        ("m~3bit=ffn,sym", "m~3bit=sym,ffn"),
+        ("m~3bit=sym,attention", "m~3bit=sym,attention"),
+        ("m~int8=ffn", "m~int8=ffn"),
+        ("m~prune=0.50,attention", "m~prune=0.5,attention"),
+        ("m~prune=attention,0.5", "m~prune=0.5,attention"),
     ],
 )
 def test_one_variant_has_one_name(said: str, name: str) -> None:
@@ -85,12 +97,28 @@ def test_a_mark_in_a_path_is_part_of_it_unless_an_alteration_follows(address: st
         ("m~smaller", "“smaller” is no variant of a model. Variants are: untrained, lora"),
         ("m~", "“” is no variant of a model."),
         ("m~7bit", "“7bit” is no variant"),
-        ("m~prune", "“prune” cannot be read. Write prune=0.5, with a share from 0 to less than 1."),
+        ("m~prune", "“prune” cannot be read. Write prune=0.5, with a share from 0 to less than 1;"),
         ("m~prune=1", "“prune=1” cannot be read."),
+        ("m~prune=1,ffn", "“prune=1,ffn” cannot be read."),
         ("m~prune=-0.5", "“prune=-0.5” cannot be read."),
         ("m~prune=nan", "“prune=nan” cannot be read."),
         ("m~prune=1e-3", "“prune=1e-3” cannot be read."),
         ("m~4bit=symmetric", "“4bit=symmetric” cannot be read. Write 4bit, or 4bit=sym"),
+        ("m~4bit=ffn,attention", "“4bit=ffn,attention” cannot be read."),
+        ("m~4bit=ffn,ffn", "“4bit=ffn,ffn” cannot be read."),
+        ("m~4bit=sym,sym", "“4bit=sym,sym” cannot be read."),
+        ("m~4bit=,ffn", "“4bit=,ffn” cannot be read."),
+        ("m~4bit=ffn,", "“4bit=ffn,” cannot be read."),
+        ("m~4bit=mlp", "4bit=ffn or 4bit=sym,attention for the matrices of one part."),
+        ("m~int8=sym", "“int8=sym” cannot be read. Write int8, or int8=ffn or int8=attention for the matrices of one"),
+        (
+            "m~prune=ffn",
+            "“prune=ffn” cannot be read. Write prune=0.5, with a share from 0 to less than 1; prune=0.5,ffn",
+        ),
+        ("m~prune=0.5, ffn", "“prune=0.5, ffn” cannot be read."),
+        ("m~bf16=ffn", "“bf16=ffn” cannot be read."),
+        ("m~dropout=0.1,ffn", "“dropout=0.1,ffn” cannot be read."),
+        ("m~shared=2,ffn", "“shared=2,ffn” cannot be read."),
         ("m~bf16=1", "“bf16=1” cannot be read. Write bf16, with nothing behind it."),
         ("m~bf16=", "“bf16=” cannot be read."),
         ("m~shared=0", "“shared=0” cannot be read."),
@@ -130,12 +158,74 @@ def test_levels_around_0_are_told_from_levels_between_two_ends() -> None:
     assert "0 stays 0" in symmetric.says
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", ["int8", "4bit", "4bit=sym", "prune=0.5"])
+def test_the_part_that_an_alteration_is_kept_to_is_said(name: str, language: str) -> None:
+    one = read(f"m~{name}")[1][0]
+    with use_locale(language):
+        each = [one.of(part) for part in ("", *PARTS)]
+        assert len({part.says for part in each}) == len({part.short for part in each}) == 3
+        assert all("{" not in part.says + part.short for part in each)
+        assert "FFN" in one.of("ffn").says
+        assert "FFN" in one.of("ffn").short
+        assert one.short in one.of("attention").short
+
+
+def test_a_part_is_said_in_a_sentence() -> None:
+    ffn, attention = read("m~3bit=ffn~prune=0.5,attention")[1]
+    assert ffn.says.startswith("the matrices of the FFN in 3 bits: every 32 weights of a row share a scale")
+    assert attention.says == (
+        "the matrices of attention pruned: in each of them the 50 % of the weights that are nearest to 0 set to 0"
+    )
+    assert (ffn.short, attention.short) == ("3 bits (FFN)", "50 % pruned (attention)")
+
+
+def test_what_an_alteration_is_made_of_is_told_apart() -> None:
+    one = read("m~prune=0.5,attention")[1][0]
+    assert (one.amount, one.part, one.symmetric) == (0.5, "attention", False)
+    assert [str(one.of(part)) for part in ("", "ffn")] == ["prune=0.5", "prune=0.5,ffn"]
+    bits = read("m~3bit=sym,ffn")[1][0]
+    assert (bits.amount, bits.part, bits.symmetric) == (0, "ffn", True)
+    assert [str(bits.of("")), str(bits.around_zero(False)), str(bits.of("").around_zero(False))] == [
+        "3bit=sym",
+        "3bit=ffn",
+        "3bit",
+    ]
+    adapter = Alteration("lora", "ffn")
+    assert (adapter.part, adapter.short) == ("", "adapter ffn")
+
+
+@given(ALTERATIONS, st.sampled_from(["", *PARTS]))
+def test_what_alters_matrices_and_nothing_else_is_kept_to_a_part(one: Alteration, part: str) -> None:
+    if one.kind not in OF_MATRICES:
+        with pytest.raises(ValueError, match="cannot be kept"):
+            one.of(part)
+        return
+    kept = one.of(part)
+    assert (kept.part, kept.amount, kept.symmetric) == (part, one.amount, one.symmetric)
+    assert kept.of(one.part) == one
+
+
+def test_what_has_no_levels_or_no_such_part_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no levels to choose"):
+        Alteration("int8").around_zero(True)
+    with pytest.raises(ValueError, match="cannot be kept to 'mlp'"):
+        Alteration("int8").of("mlp")
+
+
 def test_bytes_are_those_of_the_weights_that_come_out_as_others() -> None:
     counts = {"embedding": 100, "attention": 30, "ffn": 70, "norms": 5}
     needed = {
         "prune=0.5": 400,
         "4bit": 400,
         "prune=0.5~4bit": 400,
+        "3bit=ffn": 280,
+        "int8=attention": 120,
+        "prune=0.5,ffn~3bit=sym,ffn": 280,
+        "3bit=ffn~4bit=attention": 400,
+        "3bit=ffn~prune=0.5": 400,
+        "untrained~3bit=ffn": 820,
+        "3bit=ffn~bf16": 690,
         "untrained": 820,
         "lora=a": 1220,
         "shared=2": 0,

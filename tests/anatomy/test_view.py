@@ -351,7 +351,7 @@ def test_the_model_whose_verdicts_stood_beside_goes_with_any_choice_of_a_model()
 
 
 def test_a_variant_s_name_survives_its_link():
-    view = View(model="m~prune=0.5~3bit=sym", model2="m~lora=of-cats")
+    view = View(model="m~prune=0.5,attention~3bit=sym,ffn", model2="m~lora=of-cats")
     assert read_view(view.query(), PANELS, CONTROLS) == (view, ())
 
 

@@ -25,6 +25,13 @@ GROUPS = {"weights": WEIGHTS, "bits": BITS, "pruned": PRUNED, "precision": PRECI
         ("bits", "3bit", [], ""),
         ("bits", "3bit=sym", ["3bit"], "3bit=sym"),
         ("bits", "3bit=sym", ["3bit", "int8"], "int8"),
+        ("bits", "3bit=ffn", ["3bit", "2bit"], "2bit=ffn"),  # the part stays
+        ("bits", "3bit=sym,ffn", ["3bit", "int8"], "int8=ffn"),
+        ("bits", "int8=attention", ["int8", "8bit"], "8bit=attention"),
+        ("bits", "3bit=sym,ffn", ["3bit"], "3bit=sym,ffn"),
+        ("bits", "3bit=ffn", [], ""),
+        ("bits", "prune=0.5,ffn", ["3bit"], "3bit~prune=0.5,ffn"),  # of one group, not of the other
+        ("pruned", "3bit=ffn~prune=0.5,attention", ["prune=0.5", "prune=0.9"], "3bit=ffn~prune=0.9,attention"),
         ("pruned", "3bit~prune=0.5", ["prune=0.5", "prune=0.7"], "3bit~prune=0.7"),
         ("pruned", "3bit", ["prune=0.5"], "3bit~prune=0.5"),  # first what is made first
         ("weights", "3bit~prune=0.5", ["untrained"], "untrained~3bit~prune=0.5"),
@@ -99,6 +106,38 @@ def test_a_choice_is_written_to_the_link_of_the_first_run_and_one_more_goes_with
     assert "0 stays 0" in words(app)
     app.get_by_key("variant.plain").click().run()
     assert link(app)["model"] == "tiny-llama"
+
+
+def test_the_part_of_the_layers_is_chosen_where_matrices_are_altered_and_stays(open_page) -> None:
+    def rows() -> list[str]:
+        return [str(each.key) for each in app.get("button_group") if str(each.key).endswith(".part")]
+
+    def turned_to(key: str, part: str) -> dict[str, str]:
+        app.get_by_key(key).set_value(part).run()
+        assert not app.exception
+        loaded(host.models()[link(app)["model"]])
+        app.run()
+        return link(app)
+
+    bits, pruned = (f"variant.{varying.groups(()).index(group)}.part" for group in (BITS, PRUNED))
+    app = opened(open_page(panel="attention", text="abcd", model="tiny-llama~noskip"), "variant")
+    loaded(host.models()["tiny-llama~noskip"])
+    app.run()
+    assert rows() == []
+    chosen(app, "variant", BITS, "3bit")
+    assert rows() == [bits]
+    assert turned_to(bits, "ffn")["model"] == "tiny-llama~3bit=ffn~noskip"
+    assert "The matrices of the FFN in 3 bits" in words(app)
+    chosen(app, "variant", BITS, "3bit", "2bit")
+    assert link(app)["model"] == "tiny-llama~2bit=ffn~noskip"
+    chosen(app, "variant", PRUNED, "prune=0.5")
+    assert rows() == [bits, pruned]
+    assert turned_to(pruned, "attention")["model"] == "tiny-llama~2bit=ffn~prune=0.5,attention~noskip"
+    app.get_by_key("variant.symmetric").set_value(True).run()
+    assert link(app)["model"] == "tiny-llama~2bit=sym,ffn~prune=0.5,attention~noskip"
+    loaded(host.models()[link(app)["model"]])
+    app.run()
+    assert turned_to(bits, "")["model"] == "tiny-llama~2bit=sym~prune=0.5,attention~noskip"
 
 
 def test_a_choice_in_the_second_run_is_written_there(open_page) -> None:

@@ -9,6 +9,9 @@ from torch.nn.utils import prune
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+# What the names of an FFN's modules begin with inside a layer, in the library's own models.
+_FFN = ("mlp.", "intermediate.", "output.", "layer.1.")
+
 
 def plain_variant(model: PreTrainedModel, layers: list[nn.Module], kind: str, value: str) -> PreTrainedModel:
     """The model, one of its own, altered in place. layers: its layers, first to last."""
@@ -22,13 +25,20 @@ def plain_variant(model: PreTrainedModel, layers: list[nn.Module], kind: str, va
                 for name, parameter in layer.named_parameters():
                     parameter.copy_(first[name])
         else:
-            for module in _matrices(layers):
-                _WAYS[kind](module, value)
+            words = value.split(",")
+            part = words.pop() if words[-1] in ("ffn", "attention") else ""
+            for module in _matrices(layers, part):
+                _WAYS[kind](module, ",".join(words))
     return model
 
 
-def _matrices(layers: list[nn.Module]) -> list[nn.Module]:
-    return [part for layer in layers for part in layer.modules() if isinstance(part, nn.Linear | Conv1D)]
+def _matrices(layers: list[nn.Module], part: str) -> list[nn.Module]:
+    return [
+        module
+        for layer in layers
+        for name, module in layer.named_modules()
+        if isinstance(module, nn.Linear | Conv1D) and part in ("", "ffn" if name.startswith(_FFN) else "attention")
+    ]
 
 
 def _pruned(module: nn.Module, share: str) -> None:

@@ -18,7 +18,7 @@ from anatomy.alignment import identity
 from anatomy.refused import Refused
 from anatomy.request import Intervention, Want
 from anatomy.spec import Weights
-from anatomy.variants import Alteration, in_every_run, new_bytes, read
+from anatomy.variants import PARTS, Alteration, in_every_run, new_bytes, read
 from anatomy.view import View
 from articles.verdict import Case, judge
 from models import memory
@@ -38,8 +38,12 @@ from tests.models.reference import Plain
 from tests.models.tiny import MODELS, TEXT, ByteTokenizer, new_tiny_engine, run_of, tiny_engine, tiny_model
 from tests.models.variants.plain_variants import plain_variant
 
-OF_WEIGHTS = ("untrained", "untrained=3", "prune=0.4", "int8", "4bit", "3bit=sym", "2bit", "shared=2", "shared=3")
-SHORT = ("untrained", "3bit=sym")  # of each kind of model on every run of the tests; the rest in the widest
+OF_PARTS = ("3bit=ffn", "3bit=sym,attention", "int8=attention", "prune=0.4,ffn")
+OF_WEIGHTS = (
+    *("untrained", "untrained=3", "prune=0.4", "int8", "4bit", "3bit=sym", "2bit", "shared=2", "shared=3"),
+    *OF_PARTS,
+)
+SHORT = ("untrained", "3bit=sym", "3bit=ffn")  # of each kind of model on every run of the tests; the rest in the widest
 NOTHING = ("prune=0", "shared=1", "dropout=0")
 BROKEN = ("noskip", "nonorm", "noskip~nonorm")
 FLOAT32 = 1e-5  # of the largest number of a site, as in the parity tests of models as they are
@@ -74,7 +78,9 @@ def test_every_number_is_that_of_a_plain_model_altered_so(kind: str, name: str) 
     assert too_large(gaps, FLOAT32) == []
 
 
-@pytest.mark.parametrize("name", ["prune=0.3~3bit", "untrained~prune=0.5", "shared=2~int8"])
+@pytest.mark.parametrize(
+    "name", ["prune=0.3~3bit", "untrained~prune=0.5", "shared=2~int8", "3bit=ffn~4bit=attention", "prune=0.5~2bit=ffn"]
+)
 def test_alterations_are_made_one_after_the_other(name: str) -> None:
     alterations = read(f"m~{name}")[1]
     gaps = parity(variant(tiny_engine("llama"), alterations), plain("llama", *alterations), TEXT, pos=6)
@@ -125,6 +131,35 @@ def test_norms_and_the_tables_of_a_rounded_model_are_the_bases_own() -> None:
     theirs, own = (dict(engine.model.named_parameters()) for engine in (base, made(base, "3bit")))
     shared = {name for name, parameter in own.items() if parameter.data_ptr() == theirs[name].data_ptr()}
     assert shared == {name for name in own if "norm" in name or "embed" in name or "lm_head" in name}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_what_is_kept_to_one_part_is_its_tensors_and_the_bases_own_elsewhere(kind: str) -> None:
+    base = tiny_engine(kind)
+    whole, attention, ffn = (
+        dict(made(base, name).model.named_parameters()) for name in ("3bit", "3bit=attention", "3bit=ffn")
+    )
+    altered_in_it = {
+        part: {name for name, own in found.items() if own.data_ptr() != base.model.get_parameter(name).data_ptr()}
+        for part, found in (("whole", whole), ("attention", attention), ("ffn", ffn))
+    }
+    assert altered_in_it["attention"] | altered_in_it["ffn"] == altered_in_it["whole"]
+    assert not altered_in_it["attention"] & altered_in_it["ffn"]
+    assert all(torch.equal(attention[name], whole[name]) for name in altered_in_it["attention"])
+    assert all(torch.equal(ffn[name], whole[name]) for name in altered_in_it["ffn"])
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_matrices_of_the_two_parts_are_those_that_are_counted_in_them(kind: str) -> None:
+    """The modules that were altered hold all numbers that are counted in the part: its matrices and their biases."""
+    base = tiny_engine(kind)
+    theirs = dict(base.model.named_parameters())
+    for part in PARTS:
+        model = made(base, f"2bit={part}").model
+        own = {name for name, weight in model.named_parameters() if weight.data_ptr() != theirs[name].data_ptr()}
+        modules = [model.get_submodule(name.rpartition(".")[0]) for name in own]
+        numbers = sum(parameter.numel() for module in modules for parameter in module.parameters())
+        assert numbers == dict(base.spec.counts)[part]
 
 
 def test_layers_that_share_weights_share_memory() -> None:
