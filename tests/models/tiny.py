@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from anatomy.request import Run, Want
+from anatomy.sites import Site
 from anatomy.trace import Token, readable
 from models.families import load
 from models.local.engine import LocalEngine
@@ -135,6 +136,11 @@ def tiny_engine(kind: str = "llama") -> LocalEngine:
 def new_tiny_engine(kind: str = "llama", **options: object) -> LocalEngine:
     """An engine of one's own, with options of LocalEngine."""
     return LocalEngine(tiny_model(kind), ByteTokenizer(), name=f"tiny-{kind}", **options)
+
+
+def asked_of(site: Site) -> str | None:
+    """What a site is asked of, for those that are asked of something."""
+    return "3bit" if site.of == "variant" else None
 
 
 def run_of(engine: LocalEngine, text: str = TEXT) -> Run:

@@ -15,7 +15,7 @@ from anatomy.trace import Token
 from models.local.engine import LocalEngine
 from models.local.load import load
 from tests.models.real import real_engine
-from tests.models.tiny import MODELS, ByteTokenizer, new_tiny_engine, tiny_engine, tiny_model
+from tests.models.tiny import MODELS, ByteTokenizer, asked_of, new_tiny_engine, tiny_engine, tiny_model
 
 TEXT = "some words, some"
 
@@ -125,6 +125,7 @@ def test_every_site_that_is_not_missing_is_answered_in_its_shape(kind: str) -> N
             pos=0 if site.one_pos else None,
             token=5 if site.for_token else None,
             head=1 if site.one_head else None,
+            of=asked_of(site),
         )
         for site in SITES.values()
         if site.name not in engine.missing

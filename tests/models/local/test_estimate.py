@@ -17,7 +17,7 @@ from models.local.estimate import Speed, estimate, extending, extending_fits, fi
 from models.serving.recorded import FIRST_VIEW, RecordedEngine
 from models.serving.store import Store
 from tests.models.long import HEADS, long_engine, text_of
-from tests.models.tiny import MODELS, STREAMS, TEXT, new_tiny_engine, run_of, tiny_engine
+from tests.models.tiny import MODELS, STREAMS, TEXT, asked_of, new_tiny_engine, run_of, tiny_engine
 from tests.share import diagonal, share
 
 SPEED = Speed(products=2e11, fused=1e11, weights=3e8)
@@ -101,7 +101,7 @@ def _asked(site: Site, last: int) -> Want:
     """A want for the site: of layer 1, head 0, a token, the last position where it is asked for one."""
     token = 5 if site.for_token else None
     layer, pos, head = (1 if site.per_layer else None), (last if site.one_pos else None), (0 if site.one_head else None)
-    return Want(site.name, layer, pos=pos, token=token, head=head)
+    return Want(site.name, layer, pos=pos, token=token, head=head, of=asked_of(site))
 
 
 @pytest.mark.skipif(not long.forgets(), reason="this system does not say how much memory was taken at most")

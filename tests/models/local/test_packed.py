@@ -55,7 +55,7 @@ def test_every_site_is_what_it_was_however_the_matrices_lie(kind: str, setting: 
     assert found.way == setting
     assert found.nbytes > 0
     plain = tiny_engine(kind)
-    simple = [site for site in SITES.values() if not (site.one_pos or site.for_token or site.one_head)]
+    simple = [site for site in SITES.values() if not (site.one_pos or site.for_token or site.one_head or site.of)]
     wants = [Want(site.name, 1 if site.per_layer else None) for site in simple if site.name not in plain.missing]
     second = {want for want in wants if want.site in sites_of(rerun.MEASURES)}
     ranked = {want for want in wants if SITES[want.site].unit == "1/255"}  # steps, of which one may be the next

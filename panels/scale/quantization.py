@@ -1,0 +1,68 @@
+"""The model in fewer and fewer bits: what its text loses, which predictions flip, which part breaks first."""
+
+from functools import partial
+
+from anatomy.control import Choice
+from anatomy.language import N_
+from panels.panel import Panel
+from panels.scale.ranges import Range, Way, applies, fitting, later, needs, read
+from panels.scale.ranges_caption import caption
+from panels.scale.ranges_drawing import draw, table
+from panels.scale.ranges_formula import formula
+from panels.scale.ranges_snippet import snippet
+
+BITS = (8, 6, 5, 4, 3, 2)
+SHOWN = Choice(
+    "quantized",
+    N_("Show"),
+    ("loss", "kl", "flips", "distance", "parts", "bytes", "seconds"),
+    (
+        N_("loss on the text"),
+        N_("KL from the model"),
+        N_("predictions that flip"),
+        N_("distance of the stream"),
+        N_("which part breaks first"),
+        N_("bytes"),
+        N_("seconds"),
+    ),
+    says=N_(
+        "What is seen of the model in fewer bits: the loss on this text, how far its predictions or its last stream "
+        "are from the model's own, how many predictions another token leads, the same with attention or the FFN alone "
+        "in few bits, the bytes that the weights take in a file, or the time that a pass takes here."
+    ),
+)
+QUANTIZATION = Range(
+    kinds=frozenset({"int8", *(f"{bits}bit" for bits in BITS)}),
+    axis=N_("bits per weight"),
+    places=tuple(map(str, BITS)),
+    named=N_("{place} bits"),
+    ways=(
+        Way(N_("scale and least value per 32 weights"), tuple(f"{bits}bit" for bits in BITS)),
+        Way(N_("scale per 32 weights, around 0"), tuple(f"{bits}bit=sym" for bits in BITS)),
+        Way(N_("scale per row, around 0 (int8)"), ("int8", *[None] * (len(BITS) - 1))),
+    ),
+    parts=(
+        Way(N_("everywhere"), tuple(f"{bits}bit" for bits in BITS)),
+        Way(N_("attention alone"), tuple(f"{bits}bit=attention" for bits in BITS)),
+        Way(N_("FFN alone"), tuple(f"{bits}bit=ffn" for bits in BITS)),
+    ),
+)
+PANEL = Panel(
+    id="quantization",
+    stage="scale",
+    order=2,
+    name=N_("Fewer bits"),
+    title=N_("How few bits per weight are enough?"),
+    needs=needs,
+    later=partial(later, QUANTIZATION, SHOWN),
+    read=partial(read, QUANTIZATION, SHOWN),
+    draw=draw,
+    caption=caption,
+    table=table,
+    formula=formula,
+    snippet=partial(snippet, QUANTIZATION, SHOWN),
+    controls=(SHOWN,),
+    fitting=fitting,
+    applies=partial(applies, QUANTIZATION),
+    wide=True,
+)

@@ -1,0 +1,231 @@
+"""What a range of variants comes to, in sentences: its numbers, the first prediction that flips, what breaks first."""
+
+import math
+from collections.abc import Callable, Mapping
+
+from anatomy.language import _, ngettext
+from panels.scale.ranges import BROKEN, Ranged, Way
+from panels.scale.ranges_drawing import told
+from viz.format import listed, number, quoted, size, thousands
+
+
+def caption(ranged: Ranged) -> str:
+    """The chart's numbers in a line each, then what they mean; how much of the range is still to come."""
+    sentences = [*_SAID[ranged.shown](ranged)]
+    if ranged.coming:
+        sentences.append(
+            ngettext(
+                "{count} variant of the range is still to come.",
+                "{count} variants of the range are still to come.",
+                ranged.coming,
+            )
+        )
+    return " ".join(filter(None, sentences))
+
+
+def _points(ranged: Ranged, way: Way) -> str:
+    """The numbers of a line that are there, from the least changed to the most: 8 bits: 2.25, 6 bits: 2.22 …"""
+    there = [(of, value) for of in way.of if of is not None and not math.isnan(value := ranged.value(of))]
+    return listed(f"{ranged.at(of)}: {_number(ranged.quantity, value)}" for of, value in there)
+
+
+def _number(quantity: str, value: float) -> str:
+    """A value; where its sentence has the unit, without it."""
+    return number(value) if quantity in ("loss", "kl") else told(quantity, value)
+
+
+def _of_loss(ranged: Ranged) -> list[str]:
+    own = _("As it is, the model loses {loss} nats per token of this text.", loss=number(ranged.whole))
+    points = _points(ranged, ranged.ways[0])
+    return [
+        own,
+        _("Along the range, in nats: {points}.", points=points) if points else "",
+        _no_better(ranged),
+        _first_flip(ranged),
+        _same(ranged),
+    ]
+
+
+def _no_better(ranged: Ranged) -> str:
+    """From where on the model knows nothing of the text."""
+    worse = next((of for of in ranged.ways[0].of if of is not None and ranged.value(of) >= ranged.blind), None)
+    if worse is None:
+        return ""
+    return _(
+        "With {variant} it is worse than a blind guess among its {count} tokens ({blind} nats).",
+        variant=ranged.at(worse),
+        count=thousands(ranged.spec.vocab),
+        blind=number(ranged.blind),
+    )
+
+
+def _of_kl(ranged: Ranged) -> list[str]:
+    points = _points(ranged, ranged.ways[0])
+    said = _("How far the predictions are from the model's own, in nats, on the mean over this text: {points}.", points=points)
+    return [said if points else "", _first_flip(ranged), _same(ranged)]
+
+
+def _of_flips(ranged: Ranged) -> list[str]:
+    points = _points(ranged, ranged.ways[0])
+    said = ngettext(
+        "Of this text's {count} prediction another token leads: {points}.",
+        "Of this text's {count} predictions another token leads: {points}.",
+        len(ranged.labels),
+        points=points,
+    )
+    return [said if points else "", _first_flip(ranged), _same(ranged)]
+
+
+def _of_distance(ranged: Ranged) -> list[str]:
+    points = _points(ranged, ranged.ways[0])
+    said = _(
+        "How far the last stream is from the model's own, as a share of its length, on the mean over this text: "
+        "{points}.",
+        points=points,
+    )
+    return [said if points else "", _same(ranged)]
+
+
+def _first_flip(ranged: Ranged) -> str:
+    """Where on the way from the least changed to the most a prediction flips for the first time."""
+    way = ranged.ways[0]
+    there = [of for of in way.of if of is not None and ranged.flipped(of) is not None]
+    of = next((of for of in there if ranged.flipped(of)), None)
+    if of is None:
+        return _("No prediction has another leader.") if there else ""
+    flips = ranged.flipped(of) or ()
+    first = flips[0]
+    return _(
+        "The first prediction to flip is the one after {after} (position {pos}), with {variant}: {before} led, now "
+        "{now} does.",
+        after=quoted(first.after),
+        pos=first.pos,
+        variant=ranged.at(of),
+        before=quoted(first.before),
+        now=quoted(first.now),
+    )
+
+
+def _same(ranged: Ranged) -> str:
+    """Variants in which no number is another one."""
+    same = [of for of in ranged.ways[0].of if of is not None and ranged.unchanged(of)]
+    if not same:
+        return ""
+    return _(
+        "With {variants} every number stays the same to the last bit: that changes none of the weights.",
+        variants=listed(map(ranged.at, same)),
+    )
+
+
+def _of_parts(ranged: Ranged) -> list[str]:
+    attention, ffn = ranged.ways[1:]
+    first = {way: ranged.broken(way) for way in (attention, ffn)}
+    limit = told(ranged.quantity, BROKEN[ranged.quantity])
+    unit = _("KL in nats") if ranged.quantity == "kl" else _("distance of the last stream")
+    said = [
+        _("Attention alone changed, {unit}: {points}.", unit=unit, points=_points(ranged, attention)),
+        _("The FFN alone changed: {points}.", points=_points(ranged, ffn)),
+    ]
+    if ranged.coming:
+        return said
+    return [*said, _breaks(ranged, first[attention], first[ffn], limit)]
+
+
+def _breaks(ranged: Ranged, attention: str | None, ffn: str | None, limit: str) -> str:
+    """Which of the two costs more than the limit first."""
+    if attention is None and ffn is None:
+        return _("Neither breaks: neither alone costs more than {limit}.", limit=limit)
+    places = {"attention": _place(ranged, 1, attention), "ffn": _place(ranged, 2, ffn)}
+    if places["attention"] == places["ffn"]:
+        of = attention or ""
+        return _(
+            "Both break at once, with {variant}: each alone costs more than {limit}.",
+            variant=ranged.at(of),
+            limit=limit,
+        )
+    if places["attention"] < places["ffn"]:
+        return _(
+            "Attention breaks first: with {variant} it alone costs more than {limit}.",
+            variant=ranged.at(attention or ""),
+            limit=limit,
+        )
+    return _(
+        "The FFN breaks first: with {variant} it alone costs more than {limit}.",
+        variant=ranged.at(ffn or ""),
+        limit=limit,
+    )
+
+
+def _place(ranged: Ranged, way: int, of: str | None) -> int:
+    """How far along the range a variant is; past its end for none."""
+    places = ranged.ways[way].of
+    return len(places) if of is None else places.index(of)
+
+
+def _of_bytes(ranged: Ranged) -> list[str]:
+    if not ranged.kind.parts:
+        own = size(ranged.held_bytes(""))
+        points = listed(f"{ranged.at(of)} {size(ranged.held_bytes(of))}" for of in ranged.every)
+        words = _(
+            "Weights in memory: {precision} {own}, {points}. A file of them is as large.",
+            precision=ranged.spec.dtype,
+            own=own,
+            points=points,
+        )
+        return [words]
+    own = ranged.spec.weights.file_bytes
+    file = _("The model's own file has {size}.", size=size(own)) if own and not ranged.spec.alterations else ""
+    held = _(
+        "This program holds {size} for each of them: it multiplies in {precision}, so fewer bits spare a file and what "
+        "reads it, not this memory.",
+        size=size(ranged.held_bytes("")),
+        precision=ranged.spec.dtype,
+    )
+    return [_("In a file the weights take: {points}.", points=_points(ranged, ranged.ways[0])), file, held]
+
+
+def _of_seconds(ranged: Ranged) -> list[str]:
+    points = _points(ranged, ranged.ways[0])
+    if not points:
+        return [_("Each variant is timed on this machine: the quickest of three passes over this text.")]
+    timed = _(
+        "Timed on this machine, the quickest of three passes over this text, per token: the model as it is {own}, "
+        "{points}.",
+        own=told("seconds", ranged.own_seconds),
+        points=points,
+    )
+    if not ranged.kind.parts:
+        return [timed]
+    why = _(
+        "This program multiplies in {precision} whatever the weights are, zeros too: a change of weights alone makes "
+        "no pass quicker here. Other programs have kernels for few bits.",
+        precision=ranged.spec.dtype,
+    )
+    return [timed, why]
+
+
+def _of_layers(ranged: Ranged) -> list[str]:
+    """How the distance of the streams grows, for each variant."""
+    said = [
+        _(
+            "In {variant} the stream is off by {first} of its length after layer 0 and by {last} after the last.",
+            variant=ranged.at(of),
+            first=number(float(found.distance[0].mean())),
+            last=number(float(found.distance[-1].mean())),
+        )
+        for of in ranged.every
+        if (found := ranged.found.get(of)) is not None and found.distance is not None
+    ]
+    return [*said, _first_flip(ranged)]
+
+
+_SAID: Mapping[str, Callable[[Ranged], list[str]]] = {
+    "loss": _of_loss,
+    "kl": _of_kl,
+    "flips": _of_flips,
+    "distance": _of_distance,
+    "layers": _of_layers,
+    "parts": _of_parts,
+    "bytes": _of_bytes,
+    "seconds": _of_seconds,
+}
