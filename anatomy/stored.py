@@ -12,7 +12,7 @@ from math import ceil
 
 from anatomy.costs import Configuration, norm_size
 from anatomy.memory import number_bytes
-from anatomy.variants import BLOCK, OF_BITS, PARTS, PRECISIONS, Alteration
+from anatomy.variants import BLOCK, OF_BITS, OF_MATRICES, PARTS, PRECISIONS, Alteration
 
 WIDE = 16  # bits of a number that is not rounded (bfloat16, float16), and of a scale or a least value (float16)
 _ATTENTION = frozenset("qkvo")
@@ -93,21 +93,26 @@ def file_bytes(given: Configuration, total: int, alterations: Iterable[Alteratio
     given, total  of the model that it is a variant of, or of itself: the configuration and all its parameters, with
                   those of layers that share counted in each of them
     """
-    alterations = tuple(alterations)
-    matrices = matrix_bits(given, alterations)
-    rest = _numbers(given, total, alterations) - stored_layers(given, alterations) * _in_matrices(given)
-    return ceil((matrices + WIDE * rest) / 8)
+    return ceil(sum(count * bits for count, bits in written(given, total, alterations)) / 8)
 
 
-def matrix_bits(given: Configuration, alterations: Iterable[Alteration]) -> Fraction:
-    """Bits of the matrices of all layers of a variant in such a file."""
+def written(given: Configuration, total: int, alterations: Iterable[Alteration]) -> tuple[tuple[int, Fraction], ...]:
+    """(numbers, bits of each) that such a file has: matrices of the layers that take equally many bits per weight
+    together, then, with 16 bits, all that is outside of them. given, total: as in `file_bytes`."""
     alterations = tuple(alterations)
-    formats = {part: stored_format(alterations, part) for part in PARTS}
-    each = (
-        read * written * formats["attention" if name in _ATTENTION else "ffn"].per_weight(read)
-        for name, (read, written) in given.widths.items()
-    )
-    return stored_layers(given, alterations) * sum(each, Fraction(0))
+    layers, found = stored_layers(given, alterations), dict[Fraction, int]()
+    for name, (read, out) in given.widths.items():
+        bits = stored_format(alterations, "attention" if name in _ATTENTION else "ffn").per_weight(read)
+        found[bits] = found.get(bits, 0) + layers * read * out
+    rest = _numbers(given, total, alterations) - sum(found.values())
+    return (*((count, bits) for bits, count in found.items()), (rest, Fraction(WIDE)))
+
+
+def stored_otherwise(one: Alteration) -> bool:
+    """Whether it changes what a file has to keep: weights in fewer bits, or fewer weights."""
+    if one.kind == "prune":
+        return one.amount > 0
+    return one.amount > 1 if one.kind == "shared" else one.kind in OF_MATRICES
 
 
 def held_bytes(given: Configuration, total: int, alterations: Iterable[Alteration], dtype: str = "float32") -> int:
@@ -137,11 +142,11 @@ def stored_layers(given: Configuration, alterations: Iterable[Alteration]) -> in
 
 def _numbers(given: Configuration, total: int, alterations: tuple[Alteration, ...]) -> int:
     """Parameters, those of layers that share counted once."""
-    biases = sum(written for name, (_read, written) in given.widths.items() if name in given.biases)
+    biases = sum(out for name, (_read, out) in given.widths.items() if name in given.biases)
     norms = (4 if given.place == "both" else 2) * norm_size(given)
     return total - (given.layers - stored_layers(given, alterations)) * (_in_matrices(given) + biases + norms)
 
 
 def _in_matrices(given: Configuration) -> int:
     """Numbers in the matrices of one layer."""
-    return sum(read * written for read, written in given.widths.values())
+    return sum(read * out for read, out in given.widths.values())
