@@ -128,10 +128,10 @@ class Kind:
 
     def _filled(self, words: str, value: str, part: str = "") -> str:
         shown = f"{100 * float(value):g}" if self.name == "prune" else value
-        return _(words, value=shown, bits=self.name.removesuffix("bit"), block=BLOCK, matrices=_(_WHOSE[part]))
+        return _(words, value=shown, bits=self.name.removesuffix("bit"), block=BLOCK, matrices=_(MATRICES[part]))
 
 
-_WHOSE = {
+MATRICES = {
     "": N_("the matrices of the layers"),
     "attention": N_("the matrices of attention"),
     "ffn": N_("the matrices of the FFN"),

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from anatomy import costs
+from anatomy import costs, stored
 from anatomy.costs import LONG, PRECISIONS, SHORT, Configuration
 from anatomy.language import N_, _, ngettext
 from anatomy.published import LLAMA_31
 from anatomy.spec import ModelSpec
+from anatomy.variants import Alteration
 from panels.panel import Table
 
 # Names of the parts, as `costs.parameters` calls them.
@@ -46,12 +47,15 @@ class Compared:
     counted    parameters counted in the loaded model; None for a model that is only published
     counts     (group, parameters) as counted there, for each of GROUPS
     published  how its makers round the count ("8.03 B"); "" for the loaded model
+    alterations  of the loaded model, where a file would keep its weights in fewer bits, or fewer of them; else ().
+               Each model of the comparison has them, for what it would take altered so
     """
 
     given: Configuration
     counted: int | None = None
     published: str = ""
     counts: tuple[tuple[str, int], ...] = ()
+    alterations: tuple[Alteration, ...] = ()
 
     @property
     def name(self) -> str:
@@ -75,6 +79,12 @@ class Compared:
         return costs.total(self.given) if self.counted is None else self.counted
 
     @property
+    def file(self) -> int | None:
+        """Bytes of all weights in a file that keeps them as altered; None where nothing is altered that it would keep
+        otherwise."""
+        return stored.file_bytes(self.given, self.total, self.alterations) if self.alterations else None
+
+    @property
     def stated(self) -> int:
         """The count that the formulas are held against: counted, or published and rounded."""
         return round(float(self.published.removesuffix(" B")) * 1e9) if self.counted is None else self.counted
@@ -96,12 +106,17 @@ def applies(spec: ModelSpec) -> str | None:
 
 def models(spec: ModelSpec) -> tuple[Compared, ...]:
     """The loaded model, then Llama 3.1 from the smallest to the largest."""
-    return (loaded(spec), *(Compared(size.configuration, published=size.parameters) for size in LLAMA_31))
+    own = loaded(spec)
+    return (
+        own,
+        *(Compared(size.configuration, published=size.parameters, alterations=own.alterations) for size in LLAMA_31),
+    )
 
 
 def loaded(spec: ModelSpec) -> Compared:
     """The loaded model with the parameters counted in it. ValueError for one of several stacks."""
-    return Compared(costs.configuration(spec), counted=spec.weights.parameters, counts=spec.counts)
+    altered = spec.alterations if any(map(stored.stored_otherwise, spec.alterations)) else ()
+    return Compared(costs.configuration(spec), counted=spec.weights.parameters, counts=spec.counts, alterations=altered)
 
 
 def table(compared: Sequence[Compared]) -> Table:
@@ -116,7 +131,7 @@ def table(compared: Sequence[Compared]) -> Table:
             *(model.stated for model in compared),
             _("counted; published, rounded"),
         ),
-        *_rows(_bytes(), compared, computed),
+        *_rows(_bytes(compared), compared, computed),
         *_rows(_caches(), compared, computed),
         *_rows(_operations(), compared, computed),
     ]
@@ -151,14 +166,15 @@ def _parameters(compared: Sequence[Compared]) -> list[_Row]:
     ]
 
 
-def _bytes() -> list[_Row]:
+def _bytes(compared: Sequence[Compared]) -> list[_Row]:
+    altered = [(_("weights as altered, in a file (bytes)"), lambda model: model.file)]
     return [
         (
             _("weights in {precision} (bytes)", precision=precision),
             lambda model, p=precision: costs.weight_bytes(model.total, p),
         )
         for precision in PRECISIONS
-    ]
+    ] + (altered if compared[0].alterations else [])
 
 
 def _caches() -> list[_Row]:

@@ -70,12 +70,12 @@ def _draw_parts(compared: Sequence[Compared]) -> Shares:
 
 
 def _draw_weights(compared: Sequence[Compared]) -> Amounts:
-    return _amounts(
-        compared,
-        {name: lambda model, p=name: costs.weight_bytes(model.total, p) for name in PRECISIONS},
-        _("weights (bytes, log scale)"),
-        size,
-    )
+    quantities: dict[str, _Quantity] = {
+        name: lambda model, p=name: costs.weight_bytes(model.total, p) for name in PRECISIONS
+    }
+    if compared[0].alterations:
+        quantities[_("as altered, in a file")] = lambda model: model.file
+    return _amounts(compared, quantities, _("weights (bytes, log scale)"), size)
 
 
 def _draw_cache(compared: Sequence[Compared]) -> Amounts:

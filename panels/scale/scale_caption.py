@@ -7,8 +7,9 @@ from anatomy import costs
 from anatomy.costs import LONG, SHORT
 from anatomy.language import _, ngettext
 from anatomy.published import DEVICE_BYTES
+from anatomy.stored import stored_otherwise
 from panels.scale.compared import Compared
-from viz.format import counted, number, percent, size, thousands
+from viz.format import counted, listed, number, percent, size, thousands
 
 
 def _parts(models: Sequence[Compared]) -> str:
@@ -67,8 +68,27 @@ def _weights(models: Sequence[Compared]) -> str:
                 memory=DEVICE_BYTES // 10**9,
                 four=size(costs.weight_bytes(largest.total, "4 bit")),
             ),
+            *_altered(own, largest),
         )
     )
+
+
+def _altered(own: Compared, largest: Compared) -> list[str]:
+    """What a file takes that keeps the weights of a variant as they are altered."""
+    if own.file is None or largest.file is None:
+        return []
+    return [
+        _(
+            "A file that keeps the weights of {model} as altered, {what}, has {size}, {bits} bits for each on average; "
+            "for those of {largest}, altered so, {more}.",
+            what=listed([one.short for one in own.alterations if stored_otherwise(one)]),
+            model=own.name,
+            size=size(own.file),
+            bits=number(8 * own.file / own.total),
+            largest=largest.name,
+            more=size(largest.file),
+        )
+    ]
 
 
 def _cache(models: Sequence[Compared]) -> str:

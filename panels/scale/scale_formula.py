@@ -5,10 +5,13 @@ from collections.abc import Callable, Sequence
 
 from anatomy import costs
 from anatomy.costs import LONG, PRECISIONS, SHORT, Configuration
-from anatomy.language import _
+from anatomy.language import N_, _
 from anatomy.published import SOURCE, TRAINED_OPERATIONS, TRAINED_TOKENS
+from anatomy.stored import WIDE, Format, stored_format, stored_layers, written
+from anatomy.variants import BLOCK, MATRICES
+from anatomy.variants import PARTS as PARTS_OF_LAYERS
 from panels.scale.compared import GROUPS, PARTS, Compared
-from viz.format import counted, listed, number, thousands
+from viz.format import counted, exact, exact_percent, listed, number, thousands
 
 
 def _parts(models: Sequence[Compared]) -> str:
@@ -106,8 +109,62 @@ def _weights(models: Sequence[Compared]) -> str:
             _("bytes = parameters × bits / 8"),
             *lines,
             _("int8 and 4 bit without the scales that a quantized format keeps beside them"),
+            *(_altered(models) if models[0].alterations else ()),
         )
     )
+
+
+def _altered(models: Sequence[Compared]) -> list[str]:
+    """What a file keeps of a variant's weights, and the sum for each model."""
+    own = models[0]
+    formats = {part: stored_format(own.alterations, part) for part in PARTS_OF_LAYERS}
+    whole = {"": formats["ffn"]} if len(set(formats.values())) == 1 else formats
+    shared = stored_layers(own.given, own.alterations)
+    return [
+        *(
+            _("as altered, {matrices}: {kept}", matrices=_(MATRICES[part]), kept=listed(_kept_of(form)))
+            for part, form in whole.items()
+        ),
+        _("as altered, all else: {bits} bits for each number", bits=WIDE),
+        *(
+            [_("of {layers} layers {own} have weights of their own", layers=own.given.layers, own=shared)]
+            if shared < own.given.layers
+            else []
+        ),
+        *(_sum(model) for model in models),
+    ]
+
+
+def _kept_of(form: Format) -> list[str]:
+    """What a file keeps of a matrix."""
+    if form.mapped:
+        numbers = [
+            _("1 bit for each weight, whether it is 0"),
+            _(
+                "{bits} bits for each of the {share} that are left",
+                bits=form.bits,
+                share=exact_percent(float(1 - form.pruned)),
+            ),
+        ]
+    else:
+        numbers = [_("{bits} bits for each weight", bits=form.bits)]
+    return [*numbers, *([_(_SCALES[form.scales, form.block], bits=WIDE, block=form.block)] if form.scales else [])]
+
+
+_SCALES = {
+    (1, None): N_("a scale of {bits} bits for each row"),
+    (1, BLOCK): N_("a scale of {bits} bits for every {block} weights of a row"),
+    (2, BLOCK): N_("a scale and a least value of {bits} bits each for every {block} weights of a row"),
+}
+
+
+def _sum(model: Compared) -> str:
+    terms = " + ".join(
+        f"{thousands(count)} × {exact(float(bits))}"
+        for count, bits in written(model.given, model.total, model.alterations)
+    )
+    total = thousands(model.file or 0)
+    return _("{model}, as altered: ({terms}) / 8 = {total}", model=model.name, terms=terms, total=total)
 
 
 def _cache(models: Sequence[Compared]) -> str:

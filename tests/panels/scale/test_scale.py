@@ -1,20 +1,26 @@
 """The loaded model beside Llama 3.1: its parameters are counted, the others' are those that were published."""
 
+import math
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from anatomy.costs import LONG, SHORT, configuration
+from anatomy.costs import LONG, PRECISIONS, SHORT, configuration
 from anatomy.published import LLAMA_31
 from anatomy.spec import Stack
+from anatomy.stored import file_bytes
 from anatomy.trace import Trace
+from anatomy.variants import read
+from models.local.load import variant
 from panels.scale.compared import models
 from panels.scale.scale import CHARTED, PANEL
 from tests import once
 from tests.anatomy.spec import spec
 from tests.models.tiny import MODELS, tiny_engine
 from tests.snapshot import described
+from viz.format import size
 
 
 def column(trace, view, name: str) -> dict[str, int]:
@@ -69,8 +75,8 @@ def test_the_chart_has_the_tables_numbers(answered):
 
 def test_grouped_queries_spare_the_published_cache(answered):
     _own, *published = models(answered(PANEL)[0].spec)
-    for size, model in zip(LLAMA_31, published, strict=True):
-        ratio = size.configuration.n_heads // size.configuration.n_kv
+    for one, model in zip(LLAMA_31, published, strict=True):
+        ratio = one.configuration.n_heads // one.configuration.n_kv
         assert model.cache(LONG, full=True) == ratio * model.cache(LONG) == ratio * 16 * model.cache(SHORT)
 
 
@@ -101,6 +107,69 @@ def test_an_untied_output_is_counted_apart():
 def test_two_stacks_are_not_compared():
     assert "an encoder and a decoder" in PANEL.applies(spec(stacks=(Stack("enc", 2, False), Stack("dec", 2, True))))
     assert PANEL.applies(tiny_engine("llama").spec) is None
+
+
+ALTERED = ("3bit", "int8=ffn", "prune=0.5,attention~4bit=sym,ffn", "3bit~prune=0.1", "shared=2~2bit")
+
+
+def of_variant(answered, name: str, kind: str = "llama", charted: str = "weights"):
+    """The panel's trace of a variant of a tiny model, which it needs no run of."""
+    trace, view = answered(PANEL, kind, settings=(("charted", charted),))
+    return Trace(trace.run, variant(tiny_engine(kind), read(f"m~{name}")[1]).spec, trace.tokens, {}), view
+
+
+@pytest.mark.parametrize("name", ALTERED)
+def test_the_picture_caption_and_formula_of_a_variant(name, answered, picture):
+    trace, view = of_variant(answered, name)
+    told = {"says": once.caption(PANEL, trace, view), "formula": once.formula(PANEL, trace, view)}
+    assert {"figure": described(once.figure(PANEL, trace, view))} | told == picture
+
+
+@pytest.mark.parametrize("name", ALTERED)
+@pytest.mark.parametrize("kind", ["llama", "bert", "gpt2"])
+def test_the_bytes_of_a_variant_are_the_same_in_figure_table_formula_and_caption(kind, name, answered):
+    trace, view = of_variant(answered, name, kind)
+    *_precisions, bars = once.figure(PANEL, trace, view).data
+    said, formula = once.caption(PANEL, trace, view), once.formula(PANEL, trace, view)
+    assert bars.name == "as altered, in a file"
+    for i, model in enumerate(models(trace.spec)):
+        expected = file_bytes(model.given, model.total, trace.spec.alterations)
+        assert bars.x[i] == expected
+        assert column(trace, view, model.name)["weights as altered, in a file (bytes)"] == expected
+        assert f"/ 8 = {expected:,}" in formula
+        assert size(expected) in said or i not in (0, 3)
+
+
+@pytest.mark.parametrize("kind", ["llama", "bert"])
+@pytest.mark.parametrize("name", [*ALTERED, "int8", "prune=0.3"])
+def test_the_formula_of_a_variant_gives_what_it_says(kind, name, answered):
+    """What stands in it, computed by hand; bits per weight stand there with twelve digits."""
+    formula = once.formula(PANEL, *of_variant(answered, name, kind))
+    sums = re.findall(r"as altered: \((.*)\) / 8 = (.*)", formula)
+    assert len(sums) == 4
+    for terms, total in sums:
+        products = [
+            math.prod(float(word.replace(",", "")) for word in term.split(" × ")) for term in terms.split(" + ")
+        ]
+        assert math.ceil(sum(products) / 8 - 1e-3) == pytest.approx(int(total.replace(",", "")), rel=1e-7, abs=1)
+
+
+@pytest.mark.parametrize("name", ["untrained", "noskip", "bf16", "prune=0", "shared=1", "dropout=0.1"])
+def test_of_a_variant_that_a_file_keeps_like_any_model_it_says_what_it_says_of_its_base(name, answered):
+    plain, view = answered(PANEL, settings=(("charted", "weights"),))
+    trace, _view = of_variant(answered, name)
+    own, base = trace.spec.name, plain.spec.name
+    assert once.caption(PANEL, trace, view).replace(own, base) == once.caption(PANEL, plain, view)
+    assert str(once.table(PANEL, trace, view)).replace(own, base) == str(once.table(PANEL, plain, view))
+    assert [bar.name for bar in once.figure(PANEL, trace, view).data] == list(PRECISIONS)
+
+
+@pytest.mark.parametrize("charted", CHARTED.options)
+def test_what_no_bytes_of_weights_are_is_said_of_a_variant_as_of_its_base(charted, answered):
+    plain, view = answered(PANEL, settings=(("charted", charted),))
+    trace, _view = of_variant(answered, "3bit", charted=charted)
+    own, base = (once.caption(PANEL, *one).replace("~3bit", "") for one in ((trace, view), (plain, view)))
+    assert (own == base) == (charted != "weights")
 
 
 @pytest.mark.real
