@@ -19,9 +19,9 @@ SHOWN = Choice(
     N_("Show"),
     ("layers", "kl", "flips", "bytes", "seconds"),
     (
-        N_("error by layer"),
-        N_("KL from the model"),
-        N_("predictions that flip"),
+        N_("by layer"),
+        N_("KL"),
+        N_("flips"),
         N_("bytes"),
         N_("seconds"),
     ),

@@ -61,7 +61,10 @@ def _no_better(ranged: Ranged) -> str:
 
 def _of_kl(ranged: Ranged) -> list[str]:
     points = _points(ranged, ranged.ways[0])
-    said = _("How far the predictions are from the model's own, in nats, on the mean over this text: {points}.", points=points)
+    said = _(
+        "How far the predictions are from the model's own, in nats, on the mean over this text: {points}.",
+        points=points,
+    )
     return [said if points else "", _first_flip(ranged), _same(ranged)]
 
 
@@ -92,7 +95,7 @@ def _first_flip(ranged: Ranged) -> str:
     there = [of for of in way.of if of is not None and ranged.flipped(of) is not None]
     of = next((of for of in there if ranged.flipped(of)), None)
     if of is None:
-        return _("No prediction has another leader.") if there else ""
+        return _("No prediction has another leader.") if there and not ranged.coming else ""
     flips = ranged.flipped(of) or ()
     first = flips[0]
     return _(

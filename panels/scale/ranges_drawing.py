@@ -24,6 +24,8 @@ AXES = {
     "bytes": N_("weights in a file (MB)"),
     "seconds": N_("time of a pass, per token (ms)"),
 }
+_OPENS = N_("Choose a dot: its variant opens beside the model.")
+_OPENS_BAR = N_("Choose a bar: its variant opens beside the model.")
 _UNITS = {"flips": 0.01, "bytes": _MEGABYTE, "seconds": _MILLI}
 
 
@@ -43,6 +45,7 @@ def draw(ranged: Ranged) -> Lines:
         levels=_levels(ranged),
         dotted=True,
         beside=_opens(ranged),
+        remark=_(_OPENS),
     )
 
 
@@ -107,6 +110,7 @@ def draw_layers(ranged: Ranged) -> Lines:
         logarithmic=True,
         listed=True,
         dotted=True,
+        remark=_(_OPENS),
         beside={(i, layer): of for i, of in enumerate(ranged.every) for layer in range(ranged.spec.layers)},
     )
 
@@ -127,7 +131,7 @@ def draw_bars(ranged: Ranged) -> Bars:
     bars = [_bar(ranged, of, value) for of, value in known]
     opens = {(i,): of for i, (of, _value) in enumerate(known) if of}
     axis = _("weights in memory (MB)") if ranged.quantity == "bytes" else _(BAR_AXES[ranged.quantity])
-    return Bars(bars, axis, _("precision"), low=0.0, ordered=True, beside=opens)
+    return Bars(bars, axis, _("precision"), low=0.0, ordered=True, beside=opens, remark=_(_OPENS_BAR))
 
 
 BAR_AXES = {**AXES, "kl": N_("KL(variant ‖ model) per token (nats)")}
