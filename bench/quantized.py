@@ -118,8 +118,8 @@ def quantization() -> ModuleType:
     """torchao.quantization, from a folder of its own under the cache folder, filled where it is absent.
     CalledProcessError where pip cannot.
 
-    It is in no list of packages: transformers imports torchao wherever it finds it, at every start of every program,
-    which takes more than a second and prints on standard error which of its kernels this machine cannot load.
+    It is in no list of packages: transformers imports torchao wherever it finds it, as every program here starts, which
+    takes most of a second, and it prints on standard error which of its kernels this machine cannot load.
     """
     folder = cache.root() / "bench" / TORCHAO
     if not (folder / "torchao").exists():
