@@ -91,13 +91,15 @@ class Ffn:
 
 @dataclass(frozen=True)
 class Weights:
-    """Where the numbers come from: title, licence, source (a page), how they are stored, their count."""
+    """Where the numbers come from: title, licence, source (a page), how they are stored, their count, and the bytes of
+    the files that they were read from, as these were published; 0 where that is not known, or they are in no file."""
 
     title: str
     licence: str
     source: str
     stored: str
     parameters: int
+    file_bytes: int = 0
 
 
 @dataclass(frozen=True)

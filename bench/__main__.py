@@ -97,6 +97,17 @@ def _peers(chosen: argparse.Namespace) -> str:
     return peers.table(rows)
 
 
+def _quantized(chosen: argparse.Namespace) -> str:
+    """plain forwards in float32, bfloat16 and torchao's int8: seconds, bytes"""
+    import torch
+
+    from bench import quantized
+    from models.checkpoints.locate import locate
+
+    torch.set_num_threads(chosen.threads)
+    return quantized.table(quantized.measure(locate(chosen.model).folder, chosen.tokens, chosen.rounds))
+
+
 def _class(chosen: argparse.Namespace) -> str:
     """a class at one server, all at once"""
     from bench import classroom
@@ -158,6 +169,7 @@ _COMMANDS = {
     "views": (_views, (12, 128, 512), 5),
     "long": (_long, (512, 2048, 8192), 1),
     "peers": (_peers, (8, 32, 128, 512), 5),
+    "quantized": (_quantized, (1, 12, 128), 7),
     "class": (_class, (), 0),
     "soak": (_soak, (), 0),
     "lost": (_lost, (), 0),

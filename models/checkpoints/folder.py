@@ -29,6 +29,7 @@ class Located:
     revision   changes whenever the weights do
     stored     how the numbers were stored where they came from
     computed   the precision that they are computed in
+    file_bytes  of the files of weights as they came: the GGUF, the safetensors
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class Located:
     source: str
     stored: str
     computed: str = COMPUTED
+    file_bytes: int = 0
 
 
 def check(folder: Path) -> dict[str, Stored]:
@@ -103,8 +105,9 @@ def described(
     held  the tensors of its weight files, as `check` gives them
     """
     with reading(folder):
-        files = {tensor.file for tensor in held.values()} | {folder / "config.json"}
-        changes = fingerprint(sorted(files))
+        weights = {tensor.file for tensor in held.values()}
+        changes = fingerprint(sorted(weights | {folder / "config.json"}))
+        size = sum(file.stat().st_size for file in weights)
     return Located(
         folder=folder,
         name=name,
@@ -113,6 +116,7 @@ def described(
         licence=_licence(folder),
         source=source,
         stored=_stored(held),
+        file_bytes=size,
     )
 
 

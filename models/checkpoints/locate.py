@@ -76,6 +76,7 @@ def _from_catalog(entry: catalog.Entry, fetch: bool, report: Report) -> Located:
         source=entry.source,
         stored=entry.stored,
         computed=entry.computed,
+        file_bytes=entry.file_bytes,
     )
 
 
@@ -133,6 +134,8 @@ def _from_path(path: Path, fetch: bool, report: Report) -> Located:
 def _from_gguf(file: Path, fetch: bool, report: Report) -> Located:
     """A GGUF of the reader's own, converted once; a changed file is converted anew."""
     revision = folder.fingerprint([file])
+    with reading(file):
+        size = file.stat().st_size
     name = f"gguf-{re.sub(r'[^a-zA-Z0-9]+', '-', file.stem)}-{revision}"
     card = cache.look(name, report).card
     if card is None:
@@ -147,6 +150,7 @@ def _from_gguf(file: Path, fetch: bool, report: Report) -> Located:
         licence=card.get("licence", "not stated"),
         source=str(file.resolve()),
         stored=card.get("stored", "GGUF"),
+        file_bytes=size,
     )
 
 

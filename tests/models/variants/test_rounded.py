@@ -1,5 +1,7 @@
 """Matrices in few bits are what numbers stored in those bits can say, and no farther off than half a level."""
 
+import json
+
 import gguf
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import torch
 
 from models.variants.pruned import smallest_out
 from models.variants.rounded import by_block, by_row
+from tests.models.variants import torchao_levels
 
 BITS = (8, 6, 5, 4, 3, 2)
 
@@ -75,6 +78,57 @@ def test_a_row_of_int8_has_one_scale() -> None:
     matrix = _matrix()
     step = matrix.abs().amax(-1, keepdim=True) / 127
     torch.testing.assert_close(by_row(matrix), (matrix / step).round() * step, atol=1e-6, rtol=0)
+
+
+# torchao, which rounds by code of its own (`torchao_levels`)
+
+
+@pytest.fixture(scope="module")
+def torchao() -> dict[str, torch.Tensor]:
+    """A matrix, and what torchao made of it, by way."""
+    held = json.loads(torchao_levels.FILE.read_text("utf-8"))
+    return {name: torch.tensor(numbers) for name, numbers in held.items() if name != "by"}
+
+
+def _same_but_for_ties(found: torch.Tensor, other: torch.Tensor, matrix: torch.Tensor, step: torch.Tensor) -> None:
+    """Equal but for float32's rounding: torchao multiplies by 1 / step where we divide, so that a number in the middle
+    of two levels may go to either."""
+    place = matrix / step
+    middle = (place - place.floor() - 0.5).abs() < 1e-4
+    assert middle.float().mean() < 0.02
+    assert bool((((found - other).abs() <= 1e-6 * matrix.abs().max()) | middle).all())
+    assert bool(((found - other).abs() <= 1.001 * step).all())
+
+
+def test_levels_of_int8_are_those_of_torchao_from_minus_127_to_127(torchao: dict[str, torch.Tensor]) -> None:
+    matrix = torchao["matrix"]
+    step = matrix.abs().amax(-1, keepdim=True) / 127
+    _same_but_for_ties(by_row(matrix), torchao["row"], matrix, step)
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_symmetric_levels_of_blocks_are_those_of_torchao(torchao: dict[str, torch.Tensor], bits: int) -> None:
+    matrix = torchao["matrix"]
+    step = np.abs(_blocks(matrix)).max(-1).repeat(32, 1) / (2 ** (bits - 1) - 1)
+    found = by_block(matrix, bits, symmetric=True)
+    _same_but_for_ties(found, torchao[f"block {bits}"], matrix, torch.from_numpy(step).float())
+
+
+def test_int8_weights_of_torchao_have_a_level_more_and_cut_the_largest_off(torchao: dict[str, torch.Tensor]) -> None:
+    """What Int8WeightOnlyConfig makes of a layer is not `~int8`, but lies up to a level from it. It has 256 levels,
+    −128 to 127, each farthest / 127.5 wide, so that a largest number above 0, which would be level 127.5, is cut off at
+    127; ours are 255, −127 to 127, farthest / 127 wide, and the farthest number is one of them. Both put a number half
+    of a level off at most."""
+    matrix, theirs = torchao["matrix"], torchao["weights"]
+    ours, farthest = by_row(matrix), matrix.abs().amax(-1, keepdim=True)
+    step = farthest / 127.5
+    _same_but_for_ties(theirs, (matrix / step).round().clamp(-128, 127) * step, matrix, step)
+    for found, wide in ((theirs, step), (ours, farthest / 127)):
+        assert bool(((found - matrix).abs() <= 0.5001 * wide).all())
+    largest = matrix == farthest  # in rows whose farthest number is above 0
+    assert bool(largest.any())
+    torch.testing.assert_close(ours[largest], matrix[largest], rtol=1e-6, atol=0)
+    torch.testing.assert_close(theirs[largest], matrix[largest] * (127 / 127.5), rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])

@@ -442,10 +442,11 @@ def test_numbers_that_grow_without_norms_are_told_as_that() -> None:
 
 
 def test_random_weights_are_stored_in_no_file() -> None:
-    weights = Weights("Tiny", "MIT", "somewhere", "GGUF Q4_1", parameters=0)
+    weights = Weights("Tiny", "MIT", "somewhere", "GGUF Q4_1", parameters=0, file_bytes=98)
     base = LocalEngine(tiny_model("llama"), ByteTokenizer(), name="tiny", weights=weights)
-    assert made(base, "untrained").spec.weights.stored == ""
-    assert made(base, "3bit").spec.weights.stored == "GGUF Q4_1"
+    drawn, rounded = made(base, "untrained").spec.weights, made(base, "3bit").spec.weights
+    assert (drawn.stored, drawn.file_bytes) == ("", 0)
+    assert (rounded.stored, rounded.file_bytes) == ("GGUF Q4_1", 98)
 
 
 @pytest.mark.parametrize("name", ["noskip", "dropout=0.1", "bf16"])
