@@ -53,19 +53,21 @@ def _what(block: Block) -> str:
 
 
 def _of_levels(block: Block, taken_apart: Quantized) -> str:
-    used = ngettext(
-        "The block of the weights {first} to {last} uses {count} of its {levels} levels, which lie {step} apart",
-        "The block of the weights {first} to {last} uses {count} of its {levels} levels, which lie {step} apart",
-        len(block.used),
-        first=block.first,
-        last=block.last,
-        levels=len(taken_apart.possible),
-        step=number(abs(float(taken_apart.scale))),
-    )
+    step = abs(float(taken_apart.scale))
+    said = {"first": block.first, "last": block.last, "count": len(block.used), "levels": len(taken_apart.possible)}
     if len(block.used) < 2:
-        return f"{used}."
-    widest = number(abs(float(taken_apart.scale)) * block.gap)
-    return _("{used}; the widest step between two that it uses is {widest}.", used=used, widest=widest)
+        return _(
+            "The block of the weights {first} to {last} uses {count} of its {levels} levels, which lie {step} apart.",
+            **said,
+            step=number(step),
+        )
+    return _(
+        "The block of the weights {first} to {last} uses {count} of its {levels} levels, which lie {step} apart; the "
+        "widest step between two that it uses is {widest}.",
+        **said,
+        step=number(step),
+        widest=number(step * block.gap),
+    )
 
 
 def _in_no_file() -> str:
