@@ -198,11 +198,11 @@ def sizes(model: Configuration, matrix: str) -> tuple[int, int]:
 def reason(spec: ModelSpec) -> Sentence | None:
     """Why nothing can be said of how a model's weights are stored; None where something can. Weights that a variant
     changed are in no file: they are taken as the program holds them."""
-    if of_weights(spec.alterations) or spec.weights.kept in ("gguf", "safetensors"):
-        return None
-    if spec.weights.kept == "earlier":
+    if not spec.weights.kept:
+        return Sentence(_UNKNOWN)
+    if spec.weights.kept == "earlier" and not of_weights(spec.alterations):
         return Sentence(_EARLIER, name=split(spec.name)[0])
-    return Sentence(_UNKNOWN)
+    return None
 
 
 _EARLIER = N_(
