@@ -106,7 +106,7 @@ write_down_ids    | pos k m | token      | ffn | tokens whose logits each of wri
 write_down_logits | pos k m | logit      | ffn | what each of write_ids adds to the logits of write_down_ids
 """
 
-# A row of a matrix of a layer (`anatomy.stored`): what one output is made with, as it lies in the checkpoint's file.
+# A row of a matrix of a layer (`anatomy.storage`): what one output is made with, as it lies in the checkpoint's file.
 _OF_ONE_ROW = """
 stored_bytes | raw   | byte    | scale | bytes of the row as the checkpoint's file has them
 stored_kind  |       | storage | scale | how these bytes store the row's weights

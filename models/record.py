@@ -7,7 +7,7 @@ from pathlib import Path
 from anatomy.request import Run, Want, choice
 from anatomy.sites import SITES
 from anatomy.spec import ModelSpec
-from anatomy.stored import named_row
+from anatomy.storage import named_row
 from anatomy.trace import Token
 from anatomy.view import DEFAULT_MODEL, DEFAULT_TEXT, Fitted, View
 from anatomy.wire import pack

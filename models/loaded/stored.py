@@ -16,7 +16,7 @@ from anatomy.costs import configuration
 from anatomy.refused import Refused, Sentence
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
-from anatomy.stored import reason, row_named, sizes
+from anatomy.storage import reason, row_named, sizes
 from anatomy.variants import of_weights
 from models.loaded.model import LoadedModel
 from models.measure import Measure, sites_of

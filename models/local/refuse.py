@@ -10,7 +10,7 @@ from anatomy.refused import Refused, Sentence, TooLong
 from anatomy.request import MOST_RANKS, Want
 from anatomy.sites import SITES, axes_of
 from anatomy.spec import ModelSpec
-from anatomy.stored import row_named, sizes
+from anatomy.storage import row_named, sizes
 from models.engine import MAX_CHARACTERS, Estimate
 from models.local.estimate import FLOAT
 from models.measures.registry import MEASURES

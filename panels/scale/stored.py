@@ -2,7 +2,7 @@
 
 from anatomy.language import N_
 from anatomy.spec import ModelSpec
-from anatomy.stored import reason
+from anatomy.storage import reason
 from panels.panel import Panel
 from panels.scale.stored_block import MATRIX, NUMBER, ROW, fitting, needs, read
 from panels.scale.stored_figure import figure

@@ -13,7 +13,7 @@ from anatomy.language import N_
 from anatomy.request import Want
 from anatomy.rounding import largest_at
 from anatomy.spec import ModelSpec
-from anatomy.stored import BLOCK, MATRICES, STORAGES, Quantized, Storage, apart, block_of, floats, named_row, sizes
+from anatomy.storage import BLOCK, MATRICES, STORAGES, Quantized, Storage, apart, block_of, floats, named_row, sizes
 from anatomy.trace import Trace
 from anatomy.variants import of_weights
 from anatomy.view import Fitted, View

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from anatomy.language import _
-from anatomy.stored import Quantized
+from anatomy.storage import Quantized
 from panels.scale.compared import PARTS
 from panels.scale.stored_block import Block
 from viz.format import number

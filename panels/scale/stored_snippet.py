@@ -2,7 +2,7 @@
 
 from anatomy.costs import configuration
 from anatomy.spec import ModelSpec
-from anatomy.stored import BLOCK, sizes
+from anatomy.storage import BLOCK, sizes
 from anatomy.view import Fitted
 from panels.common.snippet import FOLDER
 from panels.scale.stored_block import chosen

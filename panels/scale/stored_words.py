@@ -1,7 +1,7 @@
 """Stored weights in words: caption, table, and the formula with a real weight put in."""
 
 from anatomy.language import _, ngettext
-from anatomy.stored import Quantized
+from anatomy.storage import Quantized
 from panels.panel import Table
 from panels.scale.compared import PARTS
 from panels.scale.stored_block import Block

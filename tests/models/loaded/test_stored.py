@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from anatomy.costs import configuration
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
-from anatomy.stored import named_row, sizes
+from anatomy.storage import named_row, sizes
 from models.local.engine import LocalEngine
 from models.local.load import load
 from tests.models.checkpoints.test_locate import without_its_gguf

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anatomy.stored import STORAGES
+from anatomy.storage import STORAGES
 from panels.scale.devices_held import split_model
 from panels.scale.stored_block import Block
 from tests.panels.captions.answers import answers, asked

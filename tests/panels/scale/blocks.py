@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from anatomy.stored import BLOCK, Quantized, Storage
+from anatomy.storage import BLOCK, Quantized, Storage
 from panels.scale.stored_block import Block
 
 _AS_NUMPY = {"float16": "<f2", "float32": "<f4", "float64": "<f8"}

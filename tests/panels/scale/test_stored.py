@@ -8,7 +8,7 @@ import pytest
 from gguf import GGMLQuantizationType
 
 from anatomy.costs import configuration
-from anatomy.stored import BLOCK, STORAGES
+from anatomy.storage import BLOCK, STORAGES
 from anatomy.trace import Trace
 from anatomy.view import Fitted, View
 from models.local.engine import LocalEngine

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
-from anatomy.stored import (
+from anatomy.storage import (
     BLOCK,
     STORAGES,
     Quantized,
