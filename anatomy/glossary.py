@@ -30,6 +30,10 @@ _UNITS = {
     "rule": N_("A row of the tokenizer's table of merges."),
     "role": N_("Whose part of a conversation a token is: 0 system, 1 user, 2 assistant."),
     "weight": N_("A trained number of the model, as it is stored."),
+    "byte": N_("Eight bits, as a number from 0 to 255."),
+    "storage": N_(
+        "A way to store numbers, by the number that GGML gives it: 0 float32, 1 float16, 3 Q4_1, 8 Q8_0, 30 bfloat16."
+    ),
     "part": N_("A kind of part, as a number: 0 norm, 1 attention, 2 feed-forward network."),
 }
 

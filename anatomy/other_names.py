@@ -247,6 +247,9 @@ watch_ids         | As `lens_ids`.
 watch_logp        | As `lens_ids`.
 watch_rank        | As `lens_ids`; `rank_trajectory` of what `logit_lens` returns.
 weight_gap        | Of the parameters.
+stored_bytes      | Of the checkpoint's file: `GGUFReader` of the gguf library, `safe_open` of safetensors.
+stored_kind       | `tensor_type` of the gguf library's tensor, as a number; of safetensors, the dtype in the header.
+stored_row        | A row of a parameter.
 layer_order       | The order in which modules are called; nnsight has to be asked for values in it.
 next_ids          | Of `logits`.
 next_logp         | Of `logits`.

@@ -28,6 +28,8 @@ PATHS = Paths(
     final_norm="norm",
     head="lm_head",
     unturned=("self_attn.q_proj", "self_attn.k_proj"),
+    layers="layers",
+    reads=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
 )
 
 

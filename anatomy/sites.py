@@ -7,7 +7,9 @@ from anatomy.language import N_
 from anatomy.request import Want
 
 # Units that are counted in: arrays of them are of 8-byte integers.
-WHOLE_NUMBERS = frozenset({"token", "neuron", "rank", "part", "merge", "rule", "role", "position", "head"})
+WHOLE_NUMBERS = frozenset(
+    {"token", "neuron", "rank", "part", "merge", "rule", "role", "position", "head", "byte", "storage"}
+)
 # What the places along an axis are. There is no batch axis.
 AXES = {
     "pos": N_("token looked from"),
@@ -29,6 +31,8 @@ AXES = {
     "bucket": N_("bucket of distances that share a number"),
     "event": N_("call of a part within a layer, in order"),
     "side": N_("this model, then its variant"),
+    "raw": N_("byte of a row of a matrix, in the order of the file"),
+    "input": N_("input of a matrix: what its row has a weight for"),
 }
 
 
@@ -101,6 +105,13 @@ write_up_ids      | pos k m | token      | ffn | tokens whose logits each of wri
 write_up_logits   | pos k m | logit      | ffn | what each of write_ids adds to the logits of write_up_ids
 write_down_ids    | pos k m | token      | ffn | tokens whose logits each of write_ids lowers most
 write_down_logits | pos k m | logit      | ffn | what each of write_ids adds to the logits of write_down_ids
+"""
+
+# A row of a matrix of a layer (`anatomy.storage`): what one output is made with, as it lies in the checkpoint's file.
+_OF_ONE_ROW = """
+stored_bytes | raw   | byte    | scale | bytes of the row as the checkpoint's file has them
+stored_kind  |       | storage | scale | how these bytes store the row's weights
+stored_row   | input | weight  | scale | weights of the row that the model computes with
 """
 
 # What the tokenizer alone answers.
@@ -204,6 +215,7 @@ _ALL = (
     *_rows(_FOR_A_TOKEN, False, True, True),
     *_rows(_OF_ONE_HEAD, True, False, False, True),
     *_rows(_OF_A_VARIANT, False, of="variant"),
+    *_rows(_OF_ONE_ROW, True, of="row"),
 )
 SITES: dict[str, Site] = {site.name: site for site in _ALL}
 

@@ -89,10 +89,19 @@ class Ffn:
     act: str
 
 
+Kept = Literal["", "safetensors", "gguf", "earlier"]
+
+
 @dataclass(frozen=True)
 class Weights:
-    """Where the numbers come from: title, licence, source (a page), how they are stored, their count, and the bytes of
-    the files that they were read from, as these were published; 0 where that is not known, or they are in no file."""
+    """Where the numbers come from: title, licence, source (a page), how they are stored, their count.
+
+    file_bytes  of the files that they were read from, as these were published; 0 where that is not known, or they are
+                in no file
+    kept        which file they were read from, and whether it is still there to look into: "safetensors"; "gguf", which
+                they were converted from; "earlier" for a GGUF that an earlier version threw away; "" where that is not
+                known
+    """
 
     title: str
     licence: str
@@ -100,6 +109,7 @@ class Weights:
     stored: str
     parameters: int
     file_bytes: int = 0
+    kept: Kept = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,8 @@ class Paths:
     bias             inside the body: the attention that makes a relative position bias
     unturned         inside a layer: the projections that give queries and keys, before these are rotated
     loader           the class that loads it, where its head does not decide
+    layers           inside the body: the list of layers
+    reads            inside a layer: the projections of queries, keys and values; one where a matrix holds all three
     """
 
     attention: str
@@ -127,6 +139,8 @@ class Paths:
     bias: str = ""
     loader: str = ""
     unturned: tuple[str, ...] = ()
+    layers: str = ""
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

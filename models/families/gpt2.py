@@ -61,6 +61,7 @@ FAMILY = Family(
     final_norm="ln_f",
     head="lm_head",
     norms=("ln_1", "ln_2"),
+    reads=("attn.c_attn",),
     writes=("attn.c_proj", "mlp.c_proj"),
     ffn=("mlp",),
     missing={

@@ -117,6 +117,7 @@ FAMILY = Family(
     final_norm="norm",
     head="lm_head",
     norms=("input_layernorm", "post_attention_layernorm"),
+    reads=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
     writes=("self_attn.o_proj", "mlp.down_proj"),
     ffn=("mlp",),
     missing={

@@ -90,6 +90,7 @@ FAMILY = Family(
     final_norm="encoder.final_layer_norm",
     head="lm_head",
     norms=("layer.0.layer_norm", "layer.1.layer_norm"),
+    reads=("layer.0.SelfAttention.q", "layer.0.SelfAttention.k", "layer.0.SelfAttention.v"),
     writes=("layer.0.SelfAttention.o", "layer.1.DenseReluDense.wo"),
     ffn=("layer.1.DenseReluDense",),
     missing={

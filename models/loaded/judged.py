@@ -89,6 +89,13 @@ def judge_configuration(folder: Path, fits: CheckMemory | None = None) -> None:
     _ask(folder, model, fits)
 
 
+def names_in_files(folder: Path, model: PreTrainedModel) -> dict[str, str]:
+    """Parameter of a model → the tensor in the files of its folder that fills it, of those that are taken as they are.
+    WeightsError where the files have become others."""
+    comparison = _Comparison(folder, model, headers.tensors(folder))
+    return comparison.filled()
+
+
 def _ask(folder: Path, model: PreTrainedModel, fits: CheckMemory | None) -> None:
     if fits is not None:
         fits(folder, FLOAT * sum(weight.numel() for weight in model.parameters()))
@@ -251,6 +258,10 @@ class _Comparison:
         self._check_shapes(filled)
         self._check_absent(filled.keys() | {home for home, converted in homes.values() if converted})
         return frozenset(strays.values())
+
+    def filled(self) -> dict[str, str]:
+        """Parameter → the tensor that fills it, of those that are taken as they are."""
+        return self._filled({name: self._home(name) for name in self.held})
 
     def _home(self, name: str) -> tuple[str, bool]:
         """The name that the library gives a tensor, and whether it is put together with others on the way: what

@@ -16,6 +16,7 @@ from models.families import Family
 from models.loaded import counts, readout, relative, sharing
 from models.loaded.norms import Norms
 from models.loaded.readout import Readout
+from models.loaded.source import Source
 from models.loaded.vocabulary import Vocabulary
 from models.reading import interventions
 from models.reading import layer_inputs as kept
@@ -38,6 +39,7 @@ class LoadedModel:
     readout     its final norm and head; None for a model without a head
     vocabulary  its embedding table
     missing     sites that it does not have, each with a sentence that says why
+    source      the file that its weights were read from; None where that is not known
     """
 
     def __init__(
@@ -48,9 +50,10 @@ class LoadedModel:
         revision: str,
         weights: Weights,
         alterations: tuple[Alteration, ...] = (),
+        source: Source | None = None,
     ) -> None:
         model.eval()
-        self.model = model
+        self.model, self.source = model, source
         self.family = family = family.fit(family, model.config)
         by_part, norms = counts.parameters(model, family), counts.batch_norms(model)
         parameters = sum(count for _part, count in by_part)

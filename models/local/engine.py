@@ -38,6 +38,7 @@ from models.identities import layers, sums
 from models.identities.identity import broken, doubts
 from models.loaded import generate
 from models.loaded.model import LoadedModel
+from models.loaded.source import Source
 from models.local import changes, refuse, speed, varied
 from models.local import estimate as estimates
 from models.local.input_cache import Held, LayerInputsCache
@@ -143,13 +144,15 @@ class LocalEngine:
         packing: Mapping[str, Packing] | None = None,
         threads: int | None = None,
         alterations: tuple[Alteration, ...] = (),
+        source: Source | None = None,
     ) -> None:
-        """alterations: what is altered in the model, where it is a variant of another one.
+        """alterations: what is altered in the model, where it is a variant of another one. source: the file that its
+        weights were read from, for a look at their bits (`weights.kept` says which kind of file that is).
 
         kept: where the layer inputs of other engines are, which share a budget with its own, as all do that
         `models.local.load` gives. None: it has a budget of its own, `inputs_bytes` or a fifth of the memory."""
         family = family or family_of(model.config.model_type)
-        self._loaded = LoadedModel(model, family, name, revision, weights, alterations)
+        self._loaded = LoadedModel(model, family, name, revision, weights, alterations, source)
         self._tokenizer = tokenizer
         self.spec = replace(self._loaded.spec, tokenizer=tokenizer.kind, special=tokenizer.special, chat=tokenizer.chat)
         self.memory_bytes = memory.limit() if memory_bytes is None else memory_bytes
@@ -191,6 +194,11 @@ class LocalEngine:
     def family(self) -> Family:
         """The table of where the model keeps what."""
         return self._loaded.family
+
+    @property
+    def source(self) -> Source | None:
+        """The file that the model's weights were read from; None where that is not known."""
+        return self._loaded.source
 
     @property
     def tokenizer(self) -> Tokenizer:

@@ -24,6 +24,7 @@ from models.engine import Progress, Report, silent
 from models.families import Family, family_of
 from models.loaded.judged import judge_configuration
 from models.loaded.load import load_model
+from models.loaded.source import Source
 from models.local import packed
 from models.local.engine import INPUTS, LocalEngine
 from models.local.input_cache import of_the_process
@@ -81,7 +82,13 @@ def _opened(located: Located, report: Report) -> LocalEngine:
     packing = {"layers": packed.layers(layers, room), "head": packed.head(head, room // _OF_THE_REST)}
     report(Progress(_CHECKING))
     weights = Weights(
-        located.title, located.licence, located.source, located.stored, parameters=0, file_bytes=located.file_bytes
+        located.title,
+        located.licence,
+        located.source,
+        located.stored,
+        parameters=0,
+        file_bytes=located.file_bytes,
+        kept=located.kept,
     )
     engine = LocalEngine(
         model,
@@ -92,6 +99,7 @@ def _opened(located: Located, report: Report) -> LocalEngine:
         kept=of_the_process(memory.limit() // INPUTS),
         packing=packing,
         threads=usual_threads(),
+        source=None if located.kept == "earlier" else Source(located.folder, located.original),
     )
     _open[_key(located)] = engine
     return engine
@@ -141,6 +149,7 @@ def variant(
             packing=_shared_packing(base, model),
             threads=base.threads,
             alterations=(*base.spec.alterations, *alterations),
+            source=base.source,
         )
 
 

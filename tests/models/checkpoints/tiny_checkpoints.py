@@ -16,8 +16,15 @@ PIECES = [*SPECIAL, *sorted(BYTE_OF), *(merge.replace(" ", "") for merge in MERG
 TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
 
 
-def write_gguf(path: Path, architecture: str = "llama", pre: str = "smollm", **extra: float) -> Path:
-    """A two-layer model with random weights, stored as 4-bit (Q4_1) and 8-bit (Q8_0) blocks like the real one."""
+def write_gguf(
+    path: Path,
+    architecture: str = "llama",
+    pre: str = "smollm",
+    kind: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.Q4_1,
+    **extra: float,
+) -> Path:
+    """A two-layer model with random weights, stored as 4-bit (Q4_1, or another kind) and 8-bit (Q8_0) blocks like the
+    real one."""
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_name("Tiny")
     writer.add_license("mit")
@@ -32,7 +39,7 @@ def write_gguf(path: Path, architecture: str = "llama", pre: str = "smollm", **e
     for key, value in extra.items():
         writer.add_float32(f"{architecture}.{key.replace('__', '.')}", value)
     _add_tokenizer(writer, pre)
-    _add_tensors(writer, biased=architecture == "qwen2")
+    _add_tensors(writer, kind, biased=architecture == "qwen2")
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -91,10 +98,10 @@ def _add_tokenizer(writer: gguf.GGUFWriter, pre: str) -> None:
     writer.add_chat_template(TEMPLATE)
 
 
-def _add_tensors(writer: gguf.GGUFWriter, biased: bool) -> None:
+def _add_tensors(writer: gguf.GGUFWriter, stored: gguf.GGMLQuantizationType, biased: bool) -> None:
     random = np.random.default_rng(0)
 
-    def add(name: str, *shape: int, kind: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.Q4_1) -> None:
+    def add(name: str, *shape: int, kind: gguf.GGMLQuantizationType = stored) -> None:
         values = random.normal(0, 0.3, shape).astype(np.float32)
         writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
 

@@ -1,6 +1,7 @@
 """A recording answers what it holds, word for word, and says so of everything else."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +142,10 @@ def test_the_recording_that_comes_with_the_program_holds_what_every_panel_opens_
 @pytest.mark.real
 def test_the_recording_that_comes_with_the_program_is_what_the_model_says() -> None:
     live, recorded = real_engine("smollm2-135m"), RecordedEngine(FIRST_VIEW)
-    assert live.specs() == recorded.specs()
+    (spec,) = recorded.specs()
+    kept = live.spec.weights.kept  # "earlier" where a folder of before is still in use
+    assert spec.weights.kept == "gguf"
+    assert live.spec == replace(spec, weights=replace(spec.weights, kept=kept))
     run = recorded.recorded
     wants = [want for want in first_view(live.spec, live.run(run).tokens) if want.site not in live.missing]
     told, said = live.run(run, wants), recorded.run(run, wants)

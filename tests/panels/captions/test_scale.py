@@ -1,14 +1,29 @@
 """Captions of scale say no more than the counts bear out."""
 
+import numpy as np
 import pytest
 
+from anatomy.storage import STORAGES
 from panels.scale.devices_held import split_model
+from panels.scale.stored_block import Block
 from tests.panels.captions.answers import answers, asked
-from tests.panels.captions.rules import Rules
+from tests.panels.captions.readings import readings
+from tests.panels.captions.rules import Rules, Source
+from tests.panels.scale.blocks import block
+
+# In one of some ways to store them: in blocks with levels, one by one, in blocks that are not taken apart.
+_STORED = (0, 1, 2, 3, 6, 7, 8, 12, 30)
+
+
+def a_block(source: Source) -> Block:
+    number = int(source.choice(_STORED))
+    return block(STORAGES[number], source, flat=bool(source.integers(2)), altered=STORAGES[number].floating)
+
 
 RULES = Rules(
     devices=answers("devices", asked("llama", settings=(("whose", "405b"), ("devices", "0")))),
     scale=answers("scale"),
+    stored=readings("stored", a_block),
 )
 
 
@@ -37,6 +52,51 @@ def a_tied_output_layer_adds_no_parameters(case, said):
 @RULES.holds("scale", r"reads the whole text at once and keeps no keys")
 def who_keeps_no_keys_is_not_causal(case, said):
     return not case.trace.spec.stack().causal
+
+
+@RULES.holds("stored", r"(?P<count>[\d,]+) weights take (?P<nbytes>[\d,]+) bytes, (?P<bits>[\d.]+) bits each")
+def a_row_takes_as_many_bits_as_its_weights_together(case, said):
+    count, nbytes = (int(said[name].replace(",", "")) for name in ("count", "nbytes"))
+    return float(said["bits"]) * count == 8 * nbytes == 8 * case.reading.row_bytes
+
+
+@RULES.holds("stored", r"weights (?P<first>\d+) to (?P<last>\d+)")
+def the_weights_that_are_shown_are_named(case, said):
+    return [int(said[end]) for end in ("first", "last")] == [case.reading.places[0], case.reading.places[-1]]
+
+
+@RULES.holds("stored", r"uses (?P<count>\d+) of its (?P<levels>\d+) levels")
+def as_many_levels_as_there_are_codes(case, said):
+    taken_apart = case.reading.quantized
+    used, levels = set(taken_apart.codes.tolist()), 2**case.reading.storage.bits
+    return (int(said["count"]), int(said["levels"])) == (len(used), levels)
+
+
+@RULES.holds("stored", r"which lie (?P<step>\S+) apart")
+def neighbouring_levels_lie_a_scale_apart(case, said):
+    levels = case.reading.quantized.level(np.array(case.reading.quantized.possible)).astype(float)
+    return float(said["step"]) == pytest.approx(np.abs(np.diff(levels)).max(), rel=0.01)
+
+
+@RULES.holds("stored", r"widest step between two that it uses is (?P<widest>\S+)\.")
+def no_two_used_levels_lie_farther_apart(case, said):
+    return float(said["widest"]) == pytest.approx(np.diff(np.unique(case.reading.weights)).max(), rel=0.01)
+
+
+@RULES.holds("stored", r"have (?P<count>\d+) different exponents?")
+def as_many_exponents_as_are_in_the_bits(case, said):
+    exponent = case.reading.storage.exponent
+    return int(said["count"]) == len({bits[1 : 1 + exponent] for bits in case.reading.bits})
+
+
+@RULES.holds("stored", r"is not taken apart here")
+def what_is_not_taken_apart_has_no_bits(case, said):
+    return not case.reading.bits
+
+
+@RULES.holds("stored", r"changed for this variant and are in no file")
+def what_is_in_no_file_was_changed(case, said):
+    return case.reading.altered
 
 
 @pytest.mark.parametrize("kind", RULES.cases)
