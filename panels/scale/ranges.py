@@ -227,7 +227,7 @@ def read(kind: Range, control: Choice, trace: Trace, view: Fitted) -> Ranged:
     found = {of: measured for of in every(kind) if (measured := _measured(trace, of)) is not None}
     return Ranged(
         kind=kind,
-        shown=view[fitting(spec, view, control)],
+        shown=chosen(control, spec, view),
         spec=spec,
         labels=trace.labels,
         losses=trace[Want("surprisal")] if spec.head == "causal" else None,
@@ -265,7 +265,7 @@ def needs(spec: ModelSpec, view: Fitted) -> Sequence[Want]:
 
 def later(kind: Range, control: Choice, spec: ModelSpec, view: Fitted) -> Sequence[Want]:
     """What the variants of the chart make of it, from the least changed to the most."""
-    shown = view[fitting(spec, view, control)]
+    shown = chosen(control, spec, view)
     if shown == "bytes":
         return ()
     sites = (SECONDS,) if shown == "seconds" else _given(spec)
@@ -281,10 +281,17 @@ def _given(spec: ModelSpec) -> tuple[str, ...]:
 
 
 def fitting(spec: ModelSpec, view: Fitted, control: Control) -> Control:
-    """Of what can be charted, what this model and text have: without an output layer no predictions are compared, and
-    one token has no loss."""
-    if not isinstance(control, Choice):
-        return control
+    """Of what can be charted, what this model and text have."""
+    return _fitted(spec, view, control) if isinstance(control, Choice) else control
+
+
+def chosen(control: Choice, spec: ModelSpec, view: Fitted) -> str:
+    """What is charted."""
+    return view[_fitted(spec, view, control)]
+
+
+def _fitted(spec: ModelSpec, view: Fitted, control: Choice) -> Choice:
+    """Without an output layer no predictions are compared, and one token has no loss."""
     lacking = {*(() if spec.head else NEEDS_HEAD), *(() if spec.head == "causal" and view.length > 1 else NEEDS_NEXT)}
     kept = [option for option in control.options if option not in lacking]
     return replace(control, options=tuple(kept), labels=tuple(control.shown(option) for option in kept))

@@ -91,21 +91,19 @@ def _of_distance(ranged: Ranged) -> list[str]:
 
 def _first_flip(ranged: Ranged) -> str:
     """Where on the way from the least changed to the most a prediction flips for the first time."""
-    way = ranged.ways[0]
-    there = [of for of in way.of if of is not None and ranged.flipped(of) is not None]
-    of = next((of for of in there if ranged.flipped(of)), None)
-    if of is None:
+    there = {of: flips for of in ranged.ways[0].of if of is not None and (flips := ranged.flipped(of)) is not None}
+    first = next(((of, flips[0]) for of, flips in there.items() if flips), None)
+    if first is None:
         return _("No prediction has another leader.") if there and not ranged.coming else ""
-    flips = ranged.flipped(of) or ()
-    first = flips[0]
+    of, flip = first
     return _(
         "The first prediction to flip is the one after {after} (position {pos}), with {variant}: {before} led, now "
         "{now} does.",
-        after=quoted(first.after),
-        pos=first.pos,
+        after=quoted(flip.after),
+        pos=flip.pos,
         variant=ranged.at(of),
-        before=quoted(first.before),
-        now=quoted(first.now),
+        before=quoted(flip.before),
+        now=quoted(flip.now),
     )
 
 

@@ -1,7 +1,7 @@
 """The figures and the table of a range of variants."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from jaxtyping import Float
@@ -129,7 +129,7 @@ def draw_bars(ranged: Ranged) -> Bars:
     there = [("", own), *((of, _held(ranged, of)) for of in ranged.every)]
     known = [(of, value) for of, value in there if value is not None and not math.isnan(value)]
     bars = [_bar(ranged, of, value) for of, value in known]
-    opens = {(i,): of for i, (of, _value) in enumerate(known) if of}
+    opens: dict[tuple[int | None, ...], str] = {(i,): of for i, (of, _value) in enumerate(known) if of}
     axis = _("weights in memory (MB)") if ranged.quantity == "bytes" else _(BAR_AXES[ranged.quantity])
     return Bars(bars, axis, _("precision"), low=0.0, ordered=True, beside=opens, remark=_(_OPENS_BAR))
 
@@ -167,7 +167,7 @@ def table(ranged: Ranged) -> Table:
         of for of in every(ranged.kind) if of in ranged.found or (ranged.quantity == "bytes" and of in ranged.every)
     ]
     rows = ["", *variants]
-    columns = [(_("variant"), [_("as it is"), *variants])]
+    columns: list[tuple[str, Iterable]] = [(_("variant"), [_("as it is"), *variants])]
     for name, quantity in _COLUMNS:
         values = [_own(ranged, quantity), *(ranged.value(of, quantity) for of in variants)]
         if any(value is not None and not math.isnan(value) for value in values):

@@ -7,7 +7,7 @@ from anatomy.spec import ModelSpec
 from anatomy.variants import BLOCK, PRECISIONS, Alteration
 from anatomy.view import Fitted
 from panels.common.snippet import LAYERS, opening
-from panels.scale.ranges import Range, alterations, fitting
+from panels.scale.ranges import Range, alterations, chosen
 
 _MATRICES = """from transformers.pytorch_utils import Conv1D
 
@@ -125,7 +125,7 @@ _HALF = """print(result, "bytes, in memory and in a file")
 
 def snippet(kind: Range, control: Choice, spec: ModelSpec, view: Fitted) -> str:
     """The charted number of each variant of the range: a dict by the variant's name, of a chart over layers lists."""
-    shown = view[fitting(spec, view, control)]
+    shown = chosen(control, spec, view)
     ofs = list(dict.fromkeys(of for way in kind.drawn(shown) for of in way.of if of is not None))
     halves = not kind.parts
     if shown == "bytes":
