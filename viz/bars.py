@@ -40,6 +40,7 @@ from viz.rows import (
     Bar,
     bar_trace,
     beyond,
+    drawn_ends,
     ends_of,
     height,
     places_of,
@@ -94,7 +95,7 @@ class Bars(Plotted):
             trace = bar_trace(self.bars, places, [bar.accent is chosen for bar in self.bars], chosen)
             figure.add_trace(trace.update(name=escaped(self.names[i])) if self.names else trace)
         ends = ends_of(self.bars, self.low, self.high)
-        room = [with_room(self.bars, *ends)[0], ends[1]]
+        room = drawn_ends(with_room(self.bars, *ends)[0], ends[1])
         begins = None if self.marks is None else _begins(self.bars, self.marks, room)
         if self.marks is not None and begins is not None:
             room = _around(room, begins, self.marks)

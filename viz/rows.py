@@ -102,6 +102,12 @@ def ends_of(bars: Sequence[Bar], low: float | None = None, high: float | None = 
     return lowest, highest if highest > lowest else lowest + 1.0
 
 
+def drawn_ends(low: float, high: float) -> list[float]:
+    """The ends of an axis whose bars are drawn in single precision, which may round them up: plotly writes no number at
+    a bar that ends beyond its axis."""
+    return [min(low, float(np.float32(low))), max(high, float(np.float32(high)))]
+
+
 def beyond(bars: Sequence[Bar], ends: Sequence[float], begins: Sequence[float] | None = None) -> int:
     """Pixels that the printed numbers to the right of the bars take beyond the upper end of the axis, where the bars
     have no more than NARROW pixels: as many as the figure leaves free at its right, so that no phone cuts them.

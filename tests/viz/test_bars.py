@@ -139,6 +139,17 @@ def test_every_number_and_mark_stands_within_the_axis_or_plotly_would_leave_it_o
     assert all(low <= x <= high for trace in figure.data[-2:] for x in trace.x.tolist())
 
 
+@pytest.mark.parametrize("value", [538.060032, 0.1, 0.3, 2 / 3, 1e9 + 1.0])
+@pytest.mark.parametrize("lone", [False, True], ids=["beside others", "alone"])
+def test_the_longest_bar_ends_within_the_axis_in_single_precision_too_or_it_would_have_no_number(value, lone):
+    bars = [Bar("a", value, "a number", accent=True), *([] if lone else [Bar("b", -value, "b"), Bar("c", 0.0, "c")])]
+    for figure in (Bars(bars, "x"), Bars(bars, "x", high=value)):
+        low, high = figure.drawn().layout.xaxis.range
+        drawn = [float(x) for trace in figure.drawn().data for x in trace.x]
+        assert low <= min(drawn)
+        assert max(drawn) <= high
+
+
 def test_a_legend_appears_only_with_names():
     assert Bars(falling(3), "x (unit)").drawn().layout.showlegend is False
     assert Bars(falling(3), "x (unit)", names=("a", "b")).drawn().layout.showlegend is True
