@@ -131,10 +131,11 @@ def begins(figure: Plotted, drawn: go.Figure, view: Fitted) -> tuple[int, int] |
 
 def at_mark(view: View, figure: Plotted, trace: int, point: int) -> View:
     """The view after a point of a trace was chosen, as plotly counts them: another token's looks at nothing yet. One
-    that stands for a variant opens that beside the run, where both are seen at once."""
+    that stands for a variant opens that beside the run, on the same text, in place of what stood there: both are seen
+    at once."""
     opened = figure.opened(trace, point)
     if opened is not None:
-        return replace(view.with_second_model(f"{models().shown(view.model)}{MARK}{opened}"), panel=OPENING)
+        return replace(view.alone, model2=f"{models().shown(view.model)}{MARK}{opened}", panel=OPENING)
     meant = figure.meant(trace, point)
     if meant.get("pos", view.pos) != view.pos:
         view = replace(view, src=None)

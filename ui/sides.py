@@ -66,9 +66,13 @@ class Second:
 
     def followed(self, now: View, change: Callable[[View], View]) -> View:
         """The page's view after a change of this run's: places are those of the partners in the first run; panel,
-        layer, head, neuron and controls are the same. What the change left alone stays as it is."""
+        layer, head, neuron and controls are the same. What the change left alone stays as it is. Where the
+        change puts another run beside this one, this one comes first from then on; what is changed in it stays changed
+        in the second, for a link has changes there alone."""
         before = _moved(now, self.alignment)
         after = change(before)
+        if after.model2 != before.model2:
+            return replace(change(replace(before.second, changed=None)), changes=now.changes)
         pos, src = (
             chosen if moved == was else None if moved is None else self.alignment.near_a(moved)
             for chosen, was, moved in ((now.pos, before.pos, after.pos), (now.src, before.src, after.src))

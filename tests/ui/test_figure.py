@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from anatomy.control import Choice, Place
+from anatomy.interventions import Change
+from anatomy.request import Intervention
 from anatomy.view import OPENING, Fitted, View
+from ui import host
+from ui.components import marks
 from ui.figure import at_cell, at_chip, at_mark, at_passage, at_passage_of_two, begins
 from viz.bars import Bars
 from viz.chips import Chip, Chips
@@ -298,3 +302,76 @@ def test_what_the_chosen_token_looks_at_stays_while_it_is_chosen():
 def test_a_mark_that_stands_for_nothing_and_one_that_is_not_there_change_nothing():
     assert at_mark(View(src=1), replace(LINES, stands=()), 0, 1) == View(src=1)
     assert at_mark(View(src=1), LINES, 7, 1) == View(src=1)
+
+
+RANGE = replace(LINES, stands=(), beside={(0, 0): "8bit", (0, 2): "3bit", (1, 2): "3bit=sym"})
+BARS = Bars(
+    [Bar("float32", 4.0, "4", accent=True), Bar("bfloat16", 2.0, "2"), Bar("float16", 2.0, "2")],
+    "bytes",
+    beside={(1,): "bf16", (2,): "fp16"},
+)
+
+
+@pytest.fixture
+def two_models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A server with two models, of which none is loaded."""
+    host.models.clear()
+    monkeypatch.setenv(host.VARIABLE, "tiny-llama,tiny-gpt2")
+    yield
+    host.models.clear()
+
+
+@pytest.mark.parametrize(
+    ("figure", "mark", "opened"),
+    [
+        (RANGE, (0, 0), "8bit"),
+        (RANGE, (0, 2), "3bit"),
+        (RANGE, (1, 2), "3bit=sym"),
+        (BARS, (1, 0), "bf16"),
+        (BARS, (1, 1), "fp16"),
+    ],
+)
+@pytest.mark.usefixtures("two_models")
+def test_a_mark_that_stands_for_a_variant_opens_it_beside_the_run(figure, mark, opened):
+    view = View(panel="quantization", model="tiny-gpt2", text="abc", pos=1, layer=1)
+    after = at_mark(view, figure, *mark)
+    assert after == replace(view, panel=OPENING, model2=f"tiny-gpt2~{opened}")
+
+
+@pytest.mark.usefixtures("two_models")
+def test_a_variant_of_a_variant_is_named_in_one_spelling_and_an_unknown_model_is_the_first():
+    assert at_mark(View(model="tiny-gpt2~prune=0.50"), RANGE, 0, 2).model2 == "tiny-gpt2~prune=0.5~3bit"
+    assert at_mark(View(model="gone"), RANGE, 0, 2).model2 == "tiny-llama~3bit"
+
+
+@pytest.mark.usefixtures("two_models")
+def test_what_stood_beside_the_run_makes_way_for_a_variant_on_the_same_text():
+    change = Change(Intervention("z", "zero", layer=0, head=1))
+    view = View(panel="pruning", model="tiny-llama", text="abc", text2="xyz", model2="tiny-gpt2", changes=(change,))
+    alone = View(panel=OPENING, model="tiny-llama", text="abc", model2="tiny-llama~3bit")
+    assert at_mark(view, RANGE, 0, 2) == alone
+
+
+@pytest.mark.parametrize(("figure", "mark"), [(RANGE, (0, 1)), (RANGE, (1, 0)), (RANGE, (2, 0)), (BARS, (0, 0))])
+def test_a_mark_without_a_variant_among_some_that_have_one_changes_nothing(figure, mark):
+    assert at_mark(View(src=1), figure, *mark) == View(src=1)
+
+
+def test_a_walk_over_variants_begins_at_the_first_mark():
+    assert begins(RANGE, RANGE.drawn(), Fitted(length=8, pos=4, src=0, layer=0, head=0)) is None
+
+
+def test_marks_that_mean_something_else_are_told_by_another_number():
+    """What is drawn does not matter: a click on its way means what the mark under it meant."""
+    others = (
+        LINES,
+        replace(RANGE, beside={}),
+        replace(RANGE, beside={**RANGE.beside, (0, 0): "6bit"}),
+        replace(RANGE, beside={place: of for place, of in RANGE.beside.items() if of != "8bit"}),
+        replace(RANGE, stands=LINES.stands),
+        BARS,
+    )
+    assert len({marks.identity(figure) for figure in (RANGE, *others)}) == 1 + len(others)
+    in_another_order = dict(reversed(RANGE.beside.items()))
+    same = replace(RANGE, values=2 * RANGE.values, remark="Choose a dot.", beside=in_another_order)
+    assert marks.identity(same) == marks.identity(RANGE)

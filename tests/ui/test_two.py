@@ -8,7 +8,8 @@ import pytest
 
 import panels
 from anatomy.alignment import aligned
-from anatomy.request import Run
+from anatomy.interventions import Change
+from anatomy.request import Intervention, Run
 from anatomy.view import Fitted, View
 from tests.models.tiny import TEXT, tiny_engine
 from tests.panels.test_beside import larger
@@ -97,6 +98,22 @@ def test_a_neuron_that_is_clicked_in_the_second_run_is_chosen_in_both():
     clicked = of_texts(view, "abcd", "abxcd").followed(view, lambda now: now.at(layer=0, neuron=5))
     assert clicked == replace(view, layer=0, neuron=5)
     assert clicked.second.neuron == 5
+
+
+def test_a_variant_that_is_chosen_in_the_second_run_stands_beside_that_run():
+    """What is changed in it stays changed in the second run: a link has changes nowhere else."""
+    changes = (Change(Intervention("z", "zero", layer=1, head=0)),)
+    view = View(text="abcd", text2="abxcd", model2="tiny-gpt2", pos=1, changes=changes)
+
+    def chosen(now: View) -> View:
+        return replace(now.alone, model2=f"{now.model}~3bit", panel="passage")
+
+    clicked = of_texts(view, "abcd", "abxcd").followed(view, chosen)
+    first = View(model="tiny-gpt2", text="abxcd", panel="passage", pos=1)
+    assert clicked == replace(first, model2="tiny-gpt2~3bit", changes=changes)
+    plain = replace(view, model2=None, changes=())
+    clicked = of_texts(plain, "abcd", "abxcd").followed(plain, chosen)
+    assert clicked == replace(first, model=plain.model, model2=f"{plain.model}~3bit")
 
 
 @pytest.mark.parametrize("pos", [None, 0, 3])
