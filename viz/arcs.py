@@ -139,6 +139,7 @@ class Arcs(Plotted):
                 Subtracted.of(_("weight"), *(np.array([side.get(at, 0.0) for at in drawn]) for side in (one, two))),
             ),
             stands=stood(other.stands, left, right),
+            beside={},
         )
 
     def lighter(self) -> Iterator["Arcs"]:

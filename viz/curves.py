@@ -178,6 +178,7 @@ class Curves(OnAxes):
             x_ends=self.x_ends if self.x_ends == other.x_ends else None,
             y_ends=(-end, end),
             remark=alone((pairs, names, theirs)),
+            beside={},
             subtracted=(
                 Subtracted.of(
                     self.y_axis,

@@ -113,6 +113,7 @@ class Dots(OnAxes):
             remark=alone((pairs, places, theirs)),
             subtracted=(Subtracted.of(self.y_axis, self.y[one], other.y[two], ratio=self.logarithmic),),
             stands=stood(other.stands, both(pairs)),
+            beside={},
         )
 
 

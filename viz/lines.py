@@ -43,6 +43,7 @@ _HEIGHT = 380
 _FAINT = 0.45
 _END, _CELL = 14, 7  # character cells of a name at the end of its line, and pixels of one: a phone has no room for more
 _DASHES = ("dot", "dashdot", "longdash")
+_WORDS = 18  # pixels of height that the words at a level take
 _BANDS = 3  # traces of the range and the median of many lines
 
 
@@ -112,7 +113,7 @@ class Lines(OnAxes):
         )
         figure.update_yaxes(**_y_axis(self))
         for level in self.levels:
-            _across(figure, level, self)
+            _across(figure, level, self, above=not _under_another(level, self))
         figure.update_layout(height=_HEIGHT, showlegend=False, hovermode="closest", margin=_margin(self))
         if self.listed:
             rows = len(self.names) / 2  # of the legend, in a narrow window
@@ -188,15 +189,22 @@ def banded(count: int) -> bool:
     return count > MOST_LINES
 
 
-def _across(figure: go.Figure, level: Level, given: Lines) -> None:
-    """A level as a dashed line, with its words above the left end."""
+def _under_another(level: Level, given: Lines) -> bool:
+    """Whether another level lies so close above this one that words between them would stand on it."""
+    height, place = _height(given, level.value), given.levels.index(level)
+    others = [(_height(given, other.value), i) for i, other in enumerate(given.levels) if other is not level]
+    return any((height, place) < other and other[0] - height < _WORDS for other in others)
+
+
+def _across(figure: go.Figure, level: Level, given: Lines, above: bool) -> None:
+    """A level as a dashed line, with its words above or below the left end."""
     figure.add_hline(y=level.value, line={"width": 1, "dash": "dash", "color": NEUTRAL})
     figure.add_annotation(
         x=0,
         xref="paper",
         xanchor="left",
         y=_scaled(given, level.value),
-        yanchor="bottom",
+        yanchor="bottom" if above else "top",
         text=escaped(level.text),
         showarrow=False,
         font={"size": 12, "color": NEUTRAL},
@@ -300,6 +308,7 @@ def _at_end(name: str) -> str:
 def _height(given: Lines, value: float) -> float:
     """Where a value stands, in pixels above the axis, for a figure of the usual height."""
     low, high = _ends(given)
+    low, high = (low, high) if given.logarithmic else (min(low, 0.0), max(high, 0.0))  # 0 is on the axis
     share = _scaled(given, value) - low
     return share / ((high - low) or 1.0) * (_HEIGHT - 80)
 

@@ -180,6 +180,7 @@ class Pairs(OnAxes):
                 Subtracted.of(one_or_both(self.y_axis, other.y_axis), *_beside(self, other, pairs, lead is not None)),
             ),
             stands=stood(other.stands, [*pairs, *beneath(other.whole, len(other._labels))]),
+            beside={},
         )
 
 

@@ -165,6 +165,7 @@ class Upright(OnAxes):
                 ),
             ),
             stands=stood(other.stands, [*pairs, *beneath(other.whole, len(other.labels))]),
+            beside={},
         )
 
 

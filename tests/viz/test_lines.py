@@ -8,6 +8,7 @@ import pytest
 
 from tests.snapshot import described
 from tests.viz.narrow import DIGIT, PHONE
+from viz.level import Level
 from viz.lines import MOST_LINES, MOST_LISTED, Lines, banded, log_ticks, tick_places
 from viz.scale import MOST_PLACES, columns
 
@@ -116,6 +117,85 @@ def test_listed_lines_are_told_apart_and_named_in_a_legend(count):
 
 def test_the_picture_of_listed_lines(picture):
     assert described(growing(8, listed=True).drawn()) == picture
+
+
+def measured(**changes) -> Lines:
+    """Three listed lines over six places that fill in: one has come whole, one in part, of one there is a point."""
+    nan = np.nan
+    values = np.array([[2.0, 2.1, 2.2, 2.4, 4.5, 9.0], [2.0, 2.1, 2.3, nan, nan, nan], [2.05, nan, nan, nan, nan, nan]])
+    given = Lines(
+        values=values,
+        names=("everywhere", "attention alone", "int8"),
+        places=tuple("865432"),
+        chosen=0,
+        x_axis="bits per weight",
+        y_axis="loss (nats)",
+        listed=True,
+        levels=(Level(2.0, "as it is: <2>"), Level(10.8, "a blind guess: 10.8")),
+        dotted=True,
+        remark="Choose a dot.",
+        beside={(0, 4): "3bit"},
+    )
+    return replace(given, **changes)
+
+
+@pytest.mark.parametrize("logarithmic", [True, False], ids=["log", "linear"])
+def test_the_picture_of_points_that_fill_in_between_levels(logarithmic, picture):
+    assert described(measured(logarithmic=logarithmic).drawn()) == picture
+
+
+def test_every_place_of_a_dotted_line_has_a_dot_and_one_that_has_not_come_has_none():
+    for trace in measured().drawn().data:
+        assert (trace.mode, trace.marker.size) == ("lines+markers", 8)
+        assert not trace.connectgaps, "a line across what is not known would be made up"
+    assert [int(np.isfinite(trace.y).sum()) for trace in measured().drawn().data] == [6, 3, 1]
+    assert {trace.mode for trace in measured(dotted=False).drawn().data} == {"lines"}
+    alone = measured(values=np.ones((3, 1)), places=("8",))
+    assert {trace.mode for trace in alone.drawn().data} == {"markers"}
+
+
+@pytest.mark.parametrize("logarithmic", [True, False], ids=["log", "linear"])
+def test_a_level_lies_across_at_its_value_with_its_words_as_they_are(logarithmic):
+    figure = measured(logarithmic=logarithmic).drawn()
+    lines = [(shape.y0, shape.y1, shape.line.dash) for shape in figure.layout.shapes]
+    assert lines == [(2.0, 2.0, "dash"), (10.8, 10.8, "dash")]
+    words = {text.text: text.y for text in figure.layout.annotations if text.yref != "paper"}
+    heights = np.log10([2.0, 10.8]) if logarithmic else [2.0, 10.8]
+    assert list(words) == ["as it is: &lt;2&gt;", "a blind guess: 10.8"]
+    np.testing.assert_allclose([*words.values()], heights)
+
+
+def test_an_axis_reaches_its_levels_before_any_point_is_there():
+    waiting = measured(values=np.full((3, 6), np.nan), logarithmic=True)
+    low, high = waiting.drawn().layout.yaxis.range
+    assert low < np.log10(2.0) < np.log10(10.8) < high
+    assert waiting.alternative().endswith("It holds no number. Choose a dot.")
+    assert measured(values=np.full((3, 6), np.nan), levels=(), logarithmic=True).drawn().layout.yaxis.range[0] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("values", "anchors"),
+    [
+        ((2.0, 10.8), ["bottom", "bottom"]),
+        ((10.8, 10.7), ["bottom", "top"]),
+        ((10.7, 10.8), ["top", "bottom"]),
+        ((10.8, 10.8), ["top", "bottom"]),
+    ],
+)
+def test_the_words_of_two_close_levels_stand_above_and_below_them(values, anchors):
+    levels = tuple(Level(value, f"number {i}") for i, value in enumerate(values))
+    near = np.full((3, 6), values[0])  # the axis begins at 0 all the same
+    for given in (measured(levels=levels), measured(levels=levels, values=near)):
+        texts = given.drawn().layout.annotations
+        assert [text.yanchor for text in texts if text.text.startswith("number")] == anchors
+
+
+def test_levels_and_points_that_open_something_are_in_no_difference():
+    difference = measured().minus(measured(values=measured().values / 2))
+    assert (difference.levels, difference.beside, difference.dotted) == ((), {}, True)
+    assert "Choose a dot" not in difference.remark
+    np.testing.assert_allclose(difference.values, measured().values / 2)
+    assert np.isnan(difference.values).sum() == 8, "what has not come has no difference"
 
 
 def test_more_lines_than_can_be_told_apart_are_refused():

@@ -79,6 +79,37 @@ def test_a_point_of_a_line_chooses_its_line_and_its_place():
     assert replace(lines, stands=(None, lines.stands[1])).meant(1, 3) == {"layer": 2}
 
 
+def test_a_point_of_a_line_opens_the_variant_at_its_line_and_place():
+    """Traces come in another order than lines: the chosen one first, then the marked one."""
+    lines = replace(kinds.lines("abc", 1.0), chosen=2, marked=0, beside={(2, 1): "3bit", (0, 3): "2bit"})
+    opened = {(trace, point): lines.opened(trace, point) for trace in range(3) for point in range(4)}
+    assert {mark: of for mark, of in opened.items() if of is not None} == {(0, 1): "3bit", (1, 3): "2bit"}
+    assert lines.opened(3, 1) is None
+    assert lines.chooses
+    assert not replace(lines, beside={}).chooses
+    assert replace(lines, beside={}).opened(0, 1) is None
+
+
+def test_a_bar_opens_its_variant_whatever_trace_draws_it():
+    bars = replace(kinds.bars(a=50.0, b=25.0, c=10.0), beside={(1,): "bf16", (2,): "fp16"})
+    assert [bars.opened(*mark) for mark in ((0, 0), (1, 0), (1, 1), (1, 5), (7, 0))] == [
+        None,
+        "bf16",
+        "fp16",
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("name", AMOUNTS)
+def test_a_difference_opens_no_variant(name):
+    """It is of two runs: beside which of them?"""
+    first, second = (replace(figure, beside={(0,): "3bit", (0, 0): "3bit"}) for figure in kinds.KINDS[name][:2])
+    assert first.chooses
+    difference = second.minus(first)
+    assert not isinstance(difference, Plotted) or not difference.beside
+
+
 def test_the_range_of_many_lines_chooses_a_place_alone():
     names = tuple(map(str, range(70)))
     lines = replace(kinds.lines("abc", 1.0), values=np.ones((70, 4)), names=names)
