@@ -31,11 +31,11 @@ WANTS = tuple(Want(site, pos=pos) for pos in reversed(range(20)) for site in ("l
 
 
 class Gated:
-    """An engine that notes which positions it is asked for, and waits for a pass before each question about several
-    of them: `passes` many, then it holds still."""
+    """An engine that notes which positions or variants it is asked for, and waits for a pass before each question about
+    several positions or a variant: `passes` many, then it holds still."""
 
     def __init__(self) -> None:
-        self.asked: list[list[int | None]] = []
+        self.asked: list[list[int | str | None]] = []
         self.passes = 0
         self.refuses = False
 
@@ -44,8 +44,8 @@ class Gated:
 
     def run(self, run, wants=(), *, report=None, cancelled=None):
         wants = tuple(wants)
-        places = later.positions([want for want in wants if want.site == "lens_ids"])
-        if len(places) > 1:
+        places = later.pieces([want for want in wants if want.site == "lens_ids" or want.of is not None])
+        if len(places) > 1 or any(isinstance(place, str) for place in places):
             self.asked.append(places)
             until(lambda: self.passes > 0 or bool(cancelled and cancelled()))
             self.passes -= 1
@@ -103,6 +103,42 @@ def test_what_has_come_in_parts_is_what_one_question_gives(engine, model, courie
     assert parts.names == whole.names
     for want in WANTS:
         np.testing.assert_allclose(parts[want], whole[want], rtol=1e-4, atol=1e-5)
+
+
+VARIED = tuple(Want(site, of=of) for of in ("8bit", "3bit=ffn", "prune=0.5") for site in ("variant_kl", "variant_loss"))
+
+
+def test_variants_come_one_at_a_time_with_all_that_is_wanted_of_each(engine, model, courier):
+    engine.passes = 2
+    courier.ask("page", model, RUN, VARIED)
+    until(lambda: len(engine.asked) == 3)
+    assert engine.asked == [["8bit"], ["3bit=ffn"], ["prune=0.5"]]
+    assert set(model.held(RUN, VARIED).arrays) == set(VARIED[:4]), "the third stands at its gate"
+    engine.passes = 1
+    until(lambda: not courier._fillings)
+    assert set(model.held(RUN, VARIED).arrays) == set(VARIED)
+    assert len(engine.asked) == 3
+
+
+def test_a_variant_that_is_there_in_part_is_asked_for_what_is_missing_alone(engine, model, courier):
+    engine.passes = 10
+    courier.ask("page", model, RUN, VARIED[:1])
+    until(lambda: not courier._fillings)
+    courier.ask("page", model, RUN, VARIED[:4])
+    until(lambda: not courier._fillings)
+    assert engine.asked == [["8bit"], ["8bit"], ["3bit=ffn"]]
+    again = tuple(Want("variant_distance", of=of) for of in ("8bit", "3bit=ffn"))
+    assert later.pieces((*VARIED, *again)) == ["8bit", "3bit=ffn", "prune=0.5"]
+
+
+def test_what_has_come_of_variants_one_by_one_is_what_one_question_gives(engine, model, courier):
+    engine.passes = 10
+    courier.ask("page", model, RUN, VARIED)
+    until(lambda: not courier._fillings)
+    parts, whole = model.held(RUN, VARIED), tiny_engine().run(RUN, VARIED)
+    for want in VARIED:
+        np.testing.assert_allclose(parts[want], whole[want], rtol=1e-4, atol=1e-5)
+    assert parts[VARIED[2]].any()
 
 
 def test_a_page_that_looks_at_something_else_is_not_worked_for(engine, model, courier):
@@ -260,6 +296,52 @@ def test_cancel_stops_it_and_keeps_what_is_there_and_go_on_brings_the_rest(page,
     assert there(header) == [*range(16)]
     assert "Stopped" not in words(app)
     assert not app.exception
+
+
+def told(app: AppTest) -> str:
+    """What stands at the bar that tells how much is there."""
+    return app.get("progress")[0].proto.text
+
+
+def test_a_range_fills_in_a_variant_at_a_time_stops_and_goes_on(page, engine):
+    app = page(panel="quantization")
+    assert "0 of 13 variants" in told(app)
+    assert "13 variants of the range are still to come." in words(app)
+    assert "As it is, the model loses" in words(app)
+    engine.passes = 2
+    until(lambda: len(engine.asked) == 3)
+    assert "2 of 13 variants" in told(app.run())
+    assert "11 variants of the range are still to come." in words(app)
+    app.get_by_key("later.cancel").click().run()
+    until(lambda: not later.courier()._fillings)
+    until(lambda: next(iter(host.models().values()))._queue._current is None)
+    assert "Stopped: 2 of 13 variants are there." in words(app)
+    engine.passes = 100
+    app.run()
+    assert len(engine.asked) == 3, "what was stopped is not asked for again unasked"
+    app.get_by_key("later.on").click().run()
+    until(lambda: not later.courier()._fillings)
+    app.run()
+    assert not app.get("progress")
+    assert "still to come" not in words(app)
+    assert [asked for asked in engine.asked if engine.asked.count(asked) > 1] == [["int8"]] * 2, "it was given up once"
+    assert not app.exception
+
+
+def test_another_chart_of_a_range_asks_for_no_variant_that_is_there(page, engine):
+    engine.passes = 1000
+    app = page(panel="quantization")
+    until(lambda: not later.courier()._fillings)
+    assert len(engine.asked) == 13
+    app.run().get_by_key("quantization.quantized").select("kl").run()
+    assert not app.get("progress")
+    app.get_by_key("quantization.quantized").select("bytes").run()
+    assert not app.get("progress")
+    app.get_by_key("quantization.quantized").select("parts").run()
+    until(lambda: not later.courier()._fillings)
+    assert [asked for [asked] in engine.asked[13:]] == [
+        f"{bits}bit={part}" for bits in (8, 6, 5, 4, 3, 2) for part in ("attention", "ffn")
+    ]
 
 
 def test_what_was_stopped_does_not_stop_another_question(page, engine):
