@@ -250,6 +250,11 @@ weight_gap        | Of the parameters.
 stored_bytes      | Of the checkpoint's file: `GGUFReader` of the gguf library, `safe_open` of safetensors.
 stored_kind       | `tensor_type` of the gguf library's tensor, as a number; of safetensors, the dtype in the header.
 stored_row        | A row of a parameter.
+variant_kl        | Of `logits` of two models that you load yourself: the model, and the model with its weights altered.
+variant_loss      | As `surprisal`, of the altered model.
+variant_ids       | As `next_ids`, of the altered model.
+variant_distance  | Of `resid_post` of both.
+variant_seconds   | Of a clock around the passes of each.
 layer_order       | The order in which modules are called; nnsight has to be asked for values in it.
 next_ids          | Of `logits`.
 next_logp         | Of `logits`.
