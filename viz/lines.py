@@ -214,7 +214,7 @@ def _across(figure: go.Figure, level: Level, given: Lines, above: bool) -> None:
 def _line(given: Lines, i: int, line: dict, order: int, opacity: float = 1.0) -> go.Scatter:
     return go.Scatter(
         x=np.arange(len(given.places), dtype=np.float32),
-        y=given.values[i].astype(np.float32),
+        y=_heights(given, given.values[i]),
         mode="markers" if len(given.places) == 1 else "lines+markers" if given.dotted else "lines",
         marker={"size": 8} if given.dotted else None,
         name=escaped(given.names[i]),
@@ -224,6 +224,11 @@ def _line(given: Lines, i: int, line: dict, order: int, opacity: float = 1.0) ->
         customdata=[escaped(place) for place in given.places],
         hovertemplate=_hover(given, f"<b>%{{fullData.name}}</b>{_which(given, i)}"),
     )
+
+
+def _heights(given: Lines, values: Float[np.ndarray, " place"]) -> Float[np.ndarray, " place"]:
+    """The heights of a line; a gap where a logarithmic axis has no place: plotly would draw the line down, out of it."""
+    return np.where(values > 0, values, np.nan if given.logarithmic else values).astype(np.float32)
 
 
 def _which(given: Lines, i: int) -> str:

@@ -45,8 +45,13 @@ def draw(ranged: Ranged) -> Lines:
         levels=_levels(ranged),
         dotted=True,
         beside=_opens(ranged),
-        remark=_(_OPENS),
+        remark=" ".join((_(_OPENS), *_without_dots(values, quantity))),
     )
+
+
+def _without_dots(values: Float[np.ndarray, "line place"], quantity: str) -> tuple[str, ...]:
+    """That 0 has no dot, where there is one and the axis is logarithmic."""
+    return (_("A variant that differs by 0 has no place on this axis."),) if quantity == "kl" and 0 in values else ()
 
 
 def _shown(ranged: Ranged, of: str | None) -> float:

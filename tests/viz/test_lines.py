@@ -154,6 +154,15 @@ def test_every_place_of_a_dotted_line_has_a_dot_and_one_that_has_not_come_has_no
     assert {trace.mode for trace in alone.drawn().data} == {"markers"}
 
 
+def test_a_value_that_a_log_axis_has_no_place_for_is_a_gap_and_stays_in_the_table():
+    values = measured().values.copy()
+    values[0, 3], values[1, 0] = 0.0, -1.0
+    drawn = measured(values=values, logarithmic=True).drawn().data
+    assert [np.flatnonzero(np.isnan(trace.y)).tolist() for trace in drawn[:2]] == [[3], [0, 3, 4, 5]]
+    np.testing.assert_allclose(measured(values=values).drawn().data[0].y, values[0], rtol=1e-6)
+    assert measured(values=values, logarithmic=True).table().rows[3][1] == 0.0
+
+
 @pytest.mark.parametrize("logarithmic", [True, False], ids=["log", "linear"])
 def test_a_level_lies_across_at_its_value_with_its_words_as_they_are(logarithmic):
     figure = measured(logarithmic=logarithmic).drawn()
