@@ -49,7 +49,7 @@ def _of_loss(ranged: Ranged) -> list[str]:
 def _no_better(ranged: Ranged) -> str:
     """From where on the model knows nothing of the text."""
     worse = next((of for of in ranged.ways[0].of if of is not None and ranged.value(of) >= ranged.blind), None)
-    if worse is None:
+    if worse is None or ranged.whole >= ranged.blind:
         return ""
     return _(
         "With {variant} it is worse than a blind guess among its {count} tokens ({blind} nats).",
