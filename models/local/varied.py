@@ -1,6 +1,5 @@
 """Variants that are made for a moment: what is asked of one is worked out, and it is let go of before the next."""
 
-import gc
 from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -24,6 +23,8 @@ from models.reading.interventions import intervening
 from models.reading.recorder import Sites
 from models.variants.altered import altered
 
+_SECONDS = "variant_seconds"
+
 
 def answer(base: MadeRun, every: int, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
     """What is wanted of variants of a run's model. Refused where there is no memory for the weights of one.
@@ -36,7 +37,6 @@ def answer(base: MadeRun, every: int, wants: Sequence[Want]) -> dict[Want, np.nd
         by_variant.setdefault(want.of or "", []).append(want)
     for of, asked in by_variant.items():
         arrays |= _of_variant(base, of, every, asked)
-        gc.collect()  # a module and its hooks hold one another
         memory.give_back()
     return arrays
 
@@ -47,13 +47,29 @@ def _of_variant(base: MadeRun, of: str, every: int, wants: Sequence[Want]) -> di
     name = variants.written(own.name, made)
     memory.check_weights(name, variants.new_bytes(dict(own.counts), made), variant=True)
     model = altered(base.loaded.model, base.loaded.family, made, _no_adapter)
-    variant = LoadedModel(model, base.loaded.family, name, own.revision, own.weights, (*own.alterations, *made))
-    found: dict[str, np.ndarray] = {}
-    if any(want.site == "variant_seconds" for want in wants):  # before its matrices lie as the base's do
-        found["variant_seconds"] = _seconds(base, variant)
-    if any(want.site != "variant_seconds" for want in wants):
-        found |= _apart(base, _made(base, variant, every))
+    try:
+        variant = LoadedModel(model, base.loaded.family, name, own.revision, own.weights, (*own.alterations, *made))
+        found = _found(base, variant, every, {want.site for want in wants})
+    finally:
+        _let_go(model)
     return {want: at_position(found[want.site], want) for want in wants}
+
+
+def _found(base: MadeRun, variant: LoadedModel, every: int, sites: set[str]) -> dict[str, np.ndarray]:
+    """What the variant gives of these sites, and what comes with it."""
+    found: dict[str, np.ndarray] = {}
+    if _SECONDS in sites:  # before its matrices lie as the base's do
+        found[_SECONDS] = _seconds(base, variant)
+    if sites - {_SECONDS}:
+        found |= _apart(base, _made(base, variant, every))
+    return found
+
+
+def _let_go(model: PreTrainedModel) -> None:
+    """Give up the weights at once: a module and its hooks hold one another until the collector comes by. Its parameters
+    are its own, whoever has their memory besides."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.new_empty(0)
 
 
 def _no_adapter(model: PreTrainedModel, name: str) -> dict[str, Tensor]:

@@ -49,7 +49,7 @@ def _of_loss(ranged: Ranged) -> list[str]:
 def _no_better(ranged: Ranged) -> str:
     """From where on the model knows nothing of the text."""
     worse = next((of for of in ranged.ways[0].of if of is not None and ranged.value(of) >= ranged.blind), None)
-    if worse is None:
+    if worse is None or ranged.whole >= ranged.blind:
         return ""
     return _(
         "With {variant} it is worse than a blind guess among its {count} tokens ({blind} nats).",
@@ -123,9 +123,10 @@ def _of_parts(ranged: Ranged) -> list[str]:
     first = {way: ranged.broken(way) for way in (attention, ffn)}
     limit = told(ranged.quantity, BROKEN[ranged.quantity])
     unit = _("KL in nats") if ranged.quantity == "kl" else _("distance of the last stream")
+    of_attention, of_ffn = _points(ranged, attention), _points(ranged, ffn)
     said = [
-        _("Attention alone changed, {unit}: {points}.", unit=unit, points=_points(ranged, attention)),
-        _("The FFN alone changed: {points}.", points=_points(ranged, ffn)),
+        _("Attention alone changed, {unit}: {points}.", unit=unit, points=of_attention) if of_attention else "",
+        _("The FFN alone changed, {unit}: {points}.", unit=unit, points=of_ffn) if of_ffn else "",
     ]
     if ranged.coming:
         return said

@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float
 
 from anatomy.language import N_, _
+from anatomy.parting import KL_ROUNDING
 from panels.panel import Table
 from panels.scale.ranges import BROKEN, Ranged, every
 from viz.bars import Bars
-from viz.format import number, size
+from viz.format import listed, number, size
 from viz.level import Level
 from viz.lines import Lines
 from viz.rows import Bar
@@ -45,18 +46,29 @@ def draw(ranged: Ranged) -> Lines:
         levels=_levels(ranged),
         dotted=True,
         beside=_opens(ranged),
-        remark=" ".join((_(_OPENS), *_without_dots(values, quantity))),
+        remark=_remark(ranged),
     )
 
 
-def _without_dots(values: Float[np.ndarray, "line place"], quantity: str) -> tuple[str, ...]:
-    """That 0 has no dot, where there is one and the axis is logarithmic."""
-    return (_("A variant that differs by 0 has no place on this axis."),) if quantity == "kl" and 0 in values else ()
-
-
 def _shown(ranged: Ranged, of: str | None) -> float:
-    """A value in the unit of its axis."""
-    return math.nan if of is None else ranged.value(of) / _UNITS.get(ranged.quantity, 1.0)
+    """A value in the unit of its axis; NaN for what a logarithmic axis has no place for."""
+    if of is None or _too_small(ranged, of):
+        return math.nan
+    return ranged.value(of) / _UNITS.get(ranged.quantity, 1.0)
+
+
+def _too_small(ranged: Ranged, of: str) -> bool:
+    """Whether a divergence is rounding alone, or nothing at all."""
+    return ranged.quantity == "kl" and ranged.value(of) < KL_ROUNDING
+
+
+def _remark(ranged: Ranged) -> str:
+    """What choosing a dot does, and which variants have none."""
+    left_out = [of for of in ranged.every if _too_small(ranged, of)]
+    if not left_out:
+        return _(_OPENS)
+    below = _("Without a dot, below {limit} nats: {variants}.", limit=number(KL_ROUNDING), variants=listed(left_out))
+    return f"{_(_OPENS)} {below}"
 
 
 def _opens(ranged: Ranged) -> dict[tuple[int | None, ...], str]:

@@ -1,10 +1,8 @@
 """What is asked of a variant beside a run is what that variant itself gives, and it leaves nothing behind."""
 
-import gc
-from weakref import ref
-
 import numpy as np
 import pytest
+import torch
 
 from anatomy.alignment import identity
 from anatomy.refused import Refused
@@ -130,19 +128,18 @@ def test_half_precision_and_models_without_predictions_say_what_they_lack() -> N
                 engine.run(run_of(engine), [Want(site, of="3bit")])
 
 
-def test_its_weights_are_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_weights_are_let_go_of_at_once_and_the_models_own_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, made = new_tiny_engine("llama"), []
+    before = {name: weight.clone() for name, weight in engine.model.named_parameters()}
 
-    def noted(*given: object, **named: object) -> LoadedModel:
-        loaded = LoadedModel(*given, **named)
-        made.append(ref(loaded.model))
-        return loaded
+    def noted(*given: object) -> LoadedModel:
+        made.append(LoadedModel(*given))
+        return made[-1]
 
     monkeypatch.setattr(varied, "LoadedModel", noted)
-    engine.run(run_of(engine), [Want("variant_kl", of=of) for of in ("3bit", "2bit")])
-    gc.collect()
-    assert len(made) == 2
-    assert [model() for model in made] == [None, None]
+    engine.run(run_of(engine), [Want("variant_kl", of=of) for of in ("3bit", "bf16")])
+    assert [sum(weight.numel() for weight in one.model.parameters()) for one in made] == [0, 0]
+    assert all(torch.equal(weight, before[name]) for name, weight in engine.model.named_parameters())
 
 
 def test_its_weights_are_counted_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import panels
 from anatomy.alignment import identity
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
+from anatomy.sites import SITES
 from anatomy.trace import Trace
 from anatomy.view import DEFAULT_TEXT, View
 from anatomy.wire import MOST_BYTES, pack
@@ -151,7 +152,12 @@ def test_the_recording_that_comes_with_the_program_is_what_the_model_says() -> N
     told, said = live.run(run, wants), recorded.run(run, wants)
     assert told.tokens == said.tokens
     assert told.names == said.names
-    assert {want: gap for want in wants if (gap := _gap(said[want], told[want])) > LIVE} == {}
+    assert {want: gap for want in wants if (gap := _gap(said[want], told[want])) > _allowed(want)} == {}
+
+
+def _allowed(want: Want) -> float:
+    """Another processor rounds otherwise: of numbers in steps, the next step may be the nearest then."""
+    return 1.01 / 255 if SITES[want.site].unit == "1/255" else LIVE
 
 
 def _gap(one: np.ndarray, other: np.ndarray) -> float:

@@ -1,5 +1,7 @@
 """Captions of scale say no more than the counts bear out."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,8 @@ from tests.panels.captions.answers import answers, asked
 from tests.panels.captions.readings import readings
 from tests.panels.captions.rules import Rules, Source
 from tests.panels.scale.blocks import block
+from tests.panels.scale.ranged import a_range
+from viz.format import number
 
 # In one of some ways to store them: in blocks with levels, one by one, in blocks that are not taken apart.
 _STORED = (0, 1, 2, 3, 6, 7, 8, 12, 30)
@@ -24,6 +28,9 @@ RULES = Rules(
     devices=answers("devices", asked("llama", settings=(("whose", "405b"), ("devices", "0")))),
     scale=answers("scale"),
     stored=readings("stored", a_block),
+    quantization=readings("quantization", partial(a_range, "quantization")),
+    pruning=readings("pruning", partial(a_range, "pruning")),
+    precision=readings("precision", partial(a_range, "precision")),
 )
 
 
@@ -102,3 +109,82 @@ def what_is_in_no_file_was_changed(case, said):
 @pytest.mark.parametrize("kind", RULES.cases)
 def test_every_sentence_on_scale_is_true_of_its_numbers(kind):
     RULES.check(kind)
+
+
+def _in_range(case, said: str) -> str:
+    """The variant that a sentence names."""
+    return next(of for of in case.reading.every if case.reading.at(of) == said)
+
+
+for _panel in ("quantization", "pruning"):
+
+    @RULES.holds(_panel, r"As it is, the model loses (?P<loss>[\d.]+) nats")
+    def the_models_own_loss_is_the_mean_over_the_tokens(case, said):
+        return float(said["loss"]) == pytest.approx(np.nanmean(case.reading.losses), rel=6e-3)
+
+    @RULES.holds(_panel, r"With (?P<variant>[^,.]+?) it is worse than a blind guess")
+    def it_is_the_first_that_is_worse_than_blind(case, said):
+        of = _in_range(case, said["variant"])
+        before = case.reading.ways[0].of[: case.reading.ways[0].of.index(of)]
+        limit = np.log(case.reading.spec.vocab)
+        return case.reading.value(of, "loss") >= limit and not any(
+            case.reading.value(one, "loss") >= limit for one in before
+        )
+
+    @RULES.holds(_panel, r"With (?P<variants>[^.]+?) every number stays the same to the last bit")
+    def nothing_differs_in_any_of_them(case, said):
+        same = [of for of in case.reading.ways[0].of if case.reading.at(of) in said["variants"]]
+        found = [case.reading.found[of] for of in same if of in case.reading.found]
+        return any(not one.distance.any() and not one.kl.any() for one in found)
+
+    @RULES.holds(_panel, r"Neither breaks")
+    def no_part_costs_more_than_its_limit(case, said):
+        return not any(case.reading.value(of) > 1 for way in case.reading.ways[1:] for of in way.of)
+
+    @RULES.holds(_panel, r"(?P<part>Attention|The FFN) breaks first: with (?P<variant>[^:]+?) it alone")
+    def the_other_part_holds_up_to_there(case, said):
+        attention, ffn = (np.array([case.reading.value(of) for of in way.of]) for way in case.reading.ways[1:])
+        one, other = (attention, ffn) if said["part"] == "Attention" else (ffn, attention)
+        first = int(np.argmax(one > 1))
+        told = case.reading.kind.named.format(place=case.reading.kind.places[first])
+        return told == said["variant"] and one[first] > 1 and not (other[: first + 1] > 1).any()
+
+    @RULES.holds(_panel, r"Both break at once, with (?P<variant>[^:]+):")
+    def both_cost_more_from_the_same_variant_on(case, said):
+        firsts = [int(np.argmax([case.reading.value(of) > 1 for of in way.of])) for way in case.reading.ways[1:]]
+        return firsts[0] == firsts[1]
+
+    @RULES.holds(_panel, r"The model's own file has")
+    def the_file_is_known(case, said):
+        return case.reading.spec.weights.file_bytes > 0
+
+
+@RULES.holds(
+    "precision", r"In (?P<variant>\w+) the stream is off by (?P<first>[\d.·⁻⁰-⁹]+) of its length after layer 0"
+)
+def the_first_layers_distance_is_a_mean_over_the_text(case, said):
+    found = case.reading.found[_in_range(case, said["variant"])]
+    return said["first"] == number(float(found.distance[0].mean()))
+
+
+for _panel in ("quantization", "pruning", "precision"):
+
+    @RULES.holds(_panel, r"No prediction has another leader")
+    def no_variant_flips_a_prediction(case, said):
+        return not any(case.reading.flipped(of) for of in case.reading.ways[0].of if of)
+
+    @RULES.holds(
+        _panel, r"The first prediction to flip is the one after .+ \(position (?P<pos>\d+)\), with (?P<v>[^:]+):"
+    )
+    def every_variant_before_it_flips_none(case, said):
+        of = _in_range(case, said["v"])
+        ofs = case.reading.ways[0].of
+        before = [one for one in ofs[: ofs.index(of)] if one is not None]
+        led = [row for row, _label in case.reading.leaders]
+        places = np.flatnonzero(case.reading.found[of].ids != led)
+        return places[0] == int(said["pos"]) and not any(case.reading.flipped(one) for one in before)
+
+    @RULES.holds(_panel, r"(?P<count>\d+) variants? of the range (?:is|are) still to come")
+    def so_many_are_not_there(case, said):
+        lacking = [of for of in case.reading.every if of not in case.reading.found]
+        return int(said["count"]) == len(lacking) > 0
