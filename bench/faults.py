@@ -30,6 +30,8 @@ _BROKEN = ("tests/models/reading/test_parts.py",)
 _MEASURED_BROKEN = "tests/models/measures/test_broken_parts.py"
 _DROPPED = ("tests/models/reading/test_dropout.py",)
 _VARIANTS = ("tests/models/variants", "tests/anatomy/test_variants.py")
+_VARIED = ("tests/models/local/test_varied.py",)
+_RANGES = ("tests/panels/scale/test_ranges.py", "tests/panels/captions/test_scale.py")
 _PASSAGE = tuple(f"tests/panels/stack/test_passage{part}.py" for part in ("", "_paths", "_words"))
 _DESCRIPTIONS = ("tests/viz/test_descriptions.py",)
 _FACTS = ("tests/models/identities/test_facts.py",)
@@ -877,5 +879,62 @@ FAULTS = (
         "return replace(run, interventions=(*built, *own))",
         "return replace(run, interventions=own or built)",
         _VARIANTS,
+    ),
+    # A kind of change over its range
+    Fault(
+        "a variant's divergence is taken the other way round",
+        "models/local/varied.py",
+        "compared(base, other, tuple",
+        "compared(other, base, tuple",
+        _VARIED,
+    ),
+    Fault(
+        "a variant of a moment keeps its weights",
+        "models/local/varied.py",
+        "parameter.data = parameter.data.new_empty(0)",
+        "parameter.data = parameter.data",
+        _VARIED,
+    ),
+    Fault(
+        "levels around 0 take a least value in a file, too",
+        "anatomy/stored.py",
+        "Format(bits, scales=1, block=BLOCK, pruned=before.pruned)",
+        "Format(bits, scales=2, block=BLOCK, pruned=before.pruned)",
+        ("tests/anatomy/test_stored.py",),
+    ),
+    Fault(
+        "a prediction that flips is told of the place before",
+        "panels/scale/ranges.py",
+        "Flip(pos, self.labels[pos], label, self.named[of][pos])",
+        "Flip(pos - 1, self.labels[pos - 1], label, self.named[of][pos])",
+        _RANGES,
+    ),
+    Fault(
+        "the part that breaks first is the one that holds longest",
+        "panels/scale/ranges.py",
+        "if value > BROKEN[self.quantity]), None)",
+        "if value < BROKEN[self.quantity]), None)",
+        _RANGES,
+    ),
+    Fault(
+        "all variants of a range are asked for at once",
+        "ui/later.py",
+        "few = pieces(missing)[:1]",
+        "few = pieces(missing)",
+        ("tests/ui/test_later.py",),
+    ),
+    Fault(
+        "a variant is opened on the text of the run that stood beside",
+        "ui/figure.py",
+        "return replace(view.alone, model2=",
+        "return replace(view, model2=",
+        ("tests/ui/test_figure.py",),
+    ),
+    Fault(
+        "a bar that single precision rounds up has no number",
+        "viz/bars.py",
+        "room = drawn_ends(with_room(self.bars, *ends)[0], ends[1])",
+        "room = [with_room(self.bars, *ends)[0], ends[1]]",
+        ("tests/viz/test_bars.py",),
     ),
 )
