@@ -6,7 +6,8 @@ from anatomy.language import _
 class Sentence:
     """Words written down long before they are read: `Sentence(N_("…{limit}…"), limit=8)`, in English with named places.
 
-    `str` says them in the language that is spoken then. A value may be a sentence itself.
+    `str` says them in the language that is spoken then. A value may be a sentence itself. Those with the same words and
+    values are equal.
     """
 
     def __init__(self, message: str, **values: object) -> None:
@@ -14,6 +15,12 @@ class Sentence:
 
     def __str__(self) -> str:
         return _(self.message, **self.values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sentence) and (self.message, self.values) == (other.message, other.values)
+
+    def __hash__(self) -> int:
+        return hash(self.message)
 
 
 class Refused(Exception):

@@ -46,7 +46,7 @@ def claim(id: str, section: str, says: str, about: str = "") -> Claim:
     return Claim(id, section, how.stage, says, tuple(how.panel.split()), how.check, how.sets, about)
 
 
-_PARTS, _ARITHMETIC, _WEIGHTS = ({"charted": shown} for shown in ("parts", "arithmetic", "weights"))
+_PARTS, _ARITHMETIC = ({"charted": shown} for shown in ("parts", "arithmetic"))
 _MAPS, _ENTROPY, _DISTANCE = ({"show": shown} for shown in ("maps", "entropy", "distance"))
 
 BY_ID: Mapping[str, Measured] = {
@@ -118,7 +118,7 @@ BY_ID: Mapping[str, Measured] = {
     "c-mixed-learning": Measured("scale", "scale", training.mixed_learning, _PARTS),
     "c-two-stages": Measured("scale", "chat scale", training.two_stages),
     "c-fine-tuning": Measured("scale", "scale", training.fine_tuning, _PARTS),
-    "c-mixed-precision": Measured("scale", "scale", serving.mixed_precision, _WEIGHTS),
+    "c-mixed-precision": Measured("scale", "precision scale", serving.mixed_precision, {"halved": "kl"}),
     "c-checkpointing": Measured("scale", "scale", serving.checkpointing, _ARITHMETIC),
     "c-results": Measured("scale", "surprisal scale", tasks.results),
     "c-beside-gpt-4": Measured("scale", "sampling scale", tasks.beside_gpt_4),
@@ -128,8 +128,8 @@ BY_ID: Mapping[str, Measured] = {
     "c-contrastive": Measured("scale", "likeness", training.contrastive),
     "c-parallel-training": Measured("scale", "devices", training.distributed),
     "c-dynamic-graph": Measured("scale", "scale", serving.dynamic, _ARITHMETIC),
-    "c-pruning": Measured("scale", "scale", serving.pruned, _WEIGHTS),
-    "c-quantization": Measured("scale", "scale", serving.quantized, _WEIGHTS),
+    "c-pruning": Measured("scale", "pruning scale", serving.pruned),
+    "c-quantization": Measured("scale", "quantization stored scale", serving.quantized, {"quantized": "bytes"}),
     "c-training-order": Measured("scale", "scale", training.training_order, _PARTS),
     "c-fusion": Measured("scale", "scale", other_parts.fusion, _PARTS),
     "c-cnn": Measured("scale", "scale", other_parts.convolutions, _PARTS),
