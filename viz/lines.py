@@ -227,7 +227,7 @@ def _line(given: Lines, i: int, line: dict, order: int, opacity: float = 1.0) ->
 
 
 def _heights(given: Lines, values: Float[np.ndarray, " place"]) -> Float[np.ndarray, " place"]:
-    """The heights of a line; a gap where a logarithmic axis has no place: plotly would draw the line down to its end."""
+    """The heights of a line; a gap where a logarithmic axis has no place: plotly would draw it down to the end."""
     return np.where(values > 0, values, np.nan if given.logarithmic else values).astype(np.float32)
 
 
