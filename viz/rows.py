@@ -82,7 +82,7 @@ def row_axis(labels: Sequence[str], places: Float[np.ndarray, " bar"]) -> dict:
     return {
         "tickvals": places,
         "ticktext": labels,
-        "range": [float(places[-1]) + 0.6, -0.6],
+        "range": [_last(places) + 0.6, -0.6],
         "automargin": True,
         "tickfont": {"family": MONO},
         "showgrid": False,
@@ -92,13 +92,18 @@ def row_axis(labels: Sequence[str], places: Float[np.ndarray, " bar"]) -> dict:
 
 
 def height(places: Float[np.ndarray, " bar"], row: int) -> int:
-    return _AROUND + round(row * (float(places[-1]) + 1.2))
+    return _AROUND + round(row * (_last(places) + 1.2))
+
+
+def _last(places: Float[np.ndarray, " bar"]) -> float:
+    """Where the lowest bar stands; a figure that has none yet has room for one."""
+    return float(places[-1]) if len(places) else 0.0
 
 
 def ends_of(bars: Sequence[Bar], low: float | None = None, high: float | None = None) -> tuple[float, float]:
     """The given ends of the axis, or the smallest and largest value, 0 among them."""
-    lowest = min(0.0, *(bar.value for bar in bars)) if low is None else low
-    highest = max(0.0, *(bar.value for bar in bars)) if high is None else high
+    values = (0.0, *(bar.value for bar in bars))
+    lowest, highest = (min(values) if low is None else low), (max(values) if high is None else high)
     return lowest, highest if highest > lowest else lowest + 1.0
 
 
@@ -131,6 +136,6 @@ def with_room(bars: Sequence[Bar], lowest: float, highest: float, parts: int = 1
     for _ in range(12):
         letter = min(LETTER * parts / WIDTH, 0.03 if parts <= 3 else 0.05) * (right - left)  # in units of the axis
         ends = [(bar.value, (len(bar.text) + 1) * letter) for bar in bars]
-        left = min(lowest, *(value - room if value < 0 else lowest for value, room in ends))
-        right = max(highest, *(value + room if value >= 0 else highest for value, room in ends))
+        left = min((lowest, *(value - room for value, room in ends if value < 0)))
+        right = max((highest, *(value + room for value, room in ends if value >= 0)))
     return [left, right]

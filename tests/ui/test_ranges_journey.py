@@ -145,9 +145,8 @@ def test_layer_matrix_row_and_block_of_stored_bits_are_chosen_by_mouse(reader):
 
 
 def to_the_end(reader: Visit, slider: str) -> None:
-    """Drag the thumb of a slider beyond its right end."""
-    group = reader.page.get_by_role("group", name=slider)
-    group.get_by_role("slider").hover()
+    """Take a slider at the middle of its track and drag it beyond its right end."""
+    reader.page.get_by_role("group", name=slider).hover()
     reader.page.mouse.down()
     reader.page.mouse.move(1400, 500, steps=4)
     reader.page.mouse.up()

@@ -117,6 +117,17 @@ def test_bars_of_no_length_have_an_axis():
     assert low < high
 
 
+def test_a_figure_that_has_no_bar_yet_is_drawn_and_says_so():
+    waiting, one = Bars([], "time (ms)", "precision", low=0.0), Bars([Bar("a", 1.0, "1")], "time (ms)", low=0.0)
+    figure = waiting.drawn()
+    assert [len(trace.x) for trace in figure.data] == [0, 0]
+    assert figure.layout.height == one.drawn().layout.height
+    assert list(figure.layout.yaxis.range) == list(one.drawn().layout.yaxis.range)
+    assert figure.layout.xaxis.title.text == "time (ms)"
+    assert waiting.alternative() == "Bar chart. precision × time (ms). It holds no number."
+    assert waiting.table().rows == ()
+
+
 def test_marks_stand_at_their_bars_only():
     figure = Bars(falling(3), "x (unit)", names=("a", "b"), marks=Marks((None, 7.0, None), "m")).drawn()
     marks = figure.data[-1]

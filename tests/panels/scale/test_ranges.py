@@ -169,6 +169,24 @@ def test_a_range_is_drawn_as_far_as_it_is_there(name):
     assert not np.isfinite(once.described(panel, none, view).numbers()).any()
 
 
+@pytest.mark.parametrize(("name", "shown"), CHARTS)
+def test_every_chart_is_drawn_while_variants_are_still_to_come(name, shown):
+    """None is there yet, then the first: the page draws what there is, beside another run's too."""
+    panel = load()[name]
+    trace, view = chart(panel, shown)
+    wants = panel.later(trace.spec, view)
+    first = [want for want in wants if want.of == wants[0].of]
+    for few in ([], first):
+        held = {want: trace[want] for want in (*panel.needs(trace.spec, view), *few)}
+        part = Trace(trace.run, trace.spec, trace.tokens, held, trace.names)
+        drawn = once.described(panel, part, view)
+        assert isinstance(drawn, Plotted)
+        shown_there = sum(np.isfinite(np.asarray(each.y, float)).sum() for each in drawn.plotly().data)
+        assert bool(shown_there) == bool(np.isfinite(drawn.numbers()).any())
+        assert once.caption(panel, part, view)
+        assert once.formula(panel, part, view)
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_a_variant_of_the_range_has_none_of_its_own(name):
     panel, engine = load()[name], tiny_engine("llama")
