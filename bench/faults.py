@@ -882,7 +882,7 @@ FAULTS = (
     ),
     # A kind of change over its range
     Fault(
-        "a variant's divergence is taken the other way round",
+        "a variant's divergence is that of the model from it",
         "models/local/varied.py",
         "compared(base, other, tuple",
         "compared(other, base, tuple",
