@@ -92,15 +92,16 @@ def _mean(values: np.ndarray | None, mean: float) -> str:
 
 
 def _of_bytes(ranged: Ranged) -> list[str]:
+    count = thousands(ranged.spec.weights.parameters)
+    if not ranged.kind.parts:
+        return [_("{count} weights, 16 bits each, in memory and in a file", count=count), *_bytes(ranged)]
     matrices = sum(count for part, count in ranged.spec.counts if part in ("attention", "ffn"))
-    return [
-        _(
-            "weights in attention and FFN: {inside} of {count}; all others in 16 bits",
-            inside=thousands(matrices),
-            count=thousands(ranged.spec.weights.parameters),
-        ),
-        *_bytes(ranged),
-    ]
+    rest = _(
+        "weights in attention and FFN: {inside} of {count}; all others in 16 bits",
+        inside=thousands(matrices),
+        count=count,
+    )
+    return [rest, *_bytes(ranged)]
 
 
 def _bytes(ranged: Ranged) -> Iterable[str]:
