@@ -33,12 +33,11 @@ PRUNING = Range(
     kinds=frozenset({"prune"}),
     axis=N_("weights of the layers' matrices that are set to 0 (%)"),
     places=tuple(map(str, SHARES)),
-    named=N_("{place} % pruned"),
-    ways=(Way(N_("everywhere"), _pruned()),),
+    ways=(Way(N_("everywhere"), _pruned(), N_("{place} % pruned")),),
     parts=(
-        Way(N_("everywhere"), _pruned()),
-        Way(N_("attention alone"), _pruned(",attention")),
-        Way(N_("FFN alone"), _pruned(",ffn")),
+        Way(N_("everywhere"), _pruned(), N_("{place} % pruned")),
+        Way(N_("attention alone"), _pruned(",attention"), N_("{place} % pruned")),
+        Way(N_("FFN alone"), _pruned(",ffn"), N_("{place} % pruned")),
     ),
 )
 PANEL = Panel(
