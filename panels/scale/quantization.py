@@ -26,9 +26,9 @@ SHOWN = Choice(
         N_("seconds"),
     ),
     says=N_(
-        "What is seen of the model in fewer bits: the loss on this text, how far its predictions or its last stream "
-        "are from the model's own, how many predictions another token leads, the same with attention or the FFN alone "
-        "in few bits, the bytes that the weights take in a file, or the time that a pass takes here."
+        "Of the model in fewer bits: its loss on this text; how far its predictions, or its last stream, are from the "
+        "model's own; how many predictions another token leads; attention or the FFN alone in few bits; bytes in a "
+        "file; the time that a pass takes here."
     ),
 )
 
