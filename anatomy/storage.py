@@ -195,12 +195,13 @@ def sizes(model: Configuration, matrix: str) -> tuple[int, int]:
     return written, read
 
 
-def reason(spec: ModelSpec) -> Sentence | None:
+def reason(spec: ModelSpec, part: str = "") -> Sentence | None:
     """Why nothing can be said of how a model's weights are stored; None where something can. Weights that a variant
-    changed are in no file: they are taken as the program holds them."""
+    changed are in no file: they are taken as the program holds them. part: one of `anatomy.variants.PARTS`, of whose
+    matrices alone it is asked."""
     if not spec.weights.kept:
         return Sentence(_UNKNOWN)
-    if spec.weights.kept == "earlier" and not of_weights(spec.alterations):
+    if spec.weights.kept == "earlier" and not of_weights(spec.alterations, part):
         return Sentence(_EARLIER, name=split(spec.name)[0])
     return None
 

@@ -12,10 +12,9 @@ from math import ceil
 
 from anatomy.costs import Configuration, norm_size
 from anatomy.memory import number_bytes
-from anatomy.variants import BLOCK, OF_BITS, OF_MATRICES, PARTS, PRECISIONS, Alteration
+from anatomy.variants import BLOCK, OF_BITS, OF_MATRICES, PARTS, PRECISIONS, Alteration, part_of
 
 WIDE = 16  # bits of a number that is not rounded (bfloat16, float16), and of a scale or a least value (float16)
-_ATTENTION = frozenset("qkvo")
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def written(given: Configuration, total: int, alterations: Iterable[Alteration])
     alterations = tuple(alterations)
     layers, found = stored_layers(given, alterations), dict[Fraction, int]()
     for name, (read, out) in given.widths.items():
-        bits = stored_format(alterations, "attention" if name in _ATTENTION else "ffn").per_weight(read)
+        bits = stored_format(alterations, part_of(name)).per_weight(read)
         found[bits] = found.get(bits, 0) + layers * read * out
     rest = _numbers(given, total, alterations) - sum(found.values())
     return (*((count, bits) for bits, count in found.items()), (rest, Fraction(WIDE)))

@@ -19,10 +19,8 @@ MOST = 8  # alterations of one variant
 BLOCK = 32  # weights of a row that share a scale
 MARK = "~"
 SYMMETRIC = "sym"
-PARTS = (
-    "attention",
-    "ffn",
-)  # of each layer, which an alteration of matrices may be kept to: q, k, v, o; gate, up, down
+PARTS = ("attention", "ffn")  # of each layer, which an alteration of matrices may be kept to: see `part_of`
+_ATTENTION = frozenset("qkvo")
 _PATH = re.compile(r"[.~/\\]|[A-Za-z]:[/\\]")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _WHOLE = re.compile(r"[0-9]{1,9}")
@@ -389,9 +387,22 @@ def new_bytes(counts: Mapping[str, int], alterations: Iterable[Alteration]) -> i
     return 4 * changed + (2 * whole if kinds & PRECISIONS.keys() else 0)
 
 
-def of_weights(alterations: Iterable[Alteration]) -> bool:
-    """Whether any of these makes other weights than those that a checkpoint's file holds."""
-    return any(one.kind not in OTHERWISE or one.kind in PRECISIONS for one in alterations)
+def of_weights(alterations: Iterable[Alteration], part: str = "") -> bool:
+    """Whether any of these makes other weights than those that a checkpoint's file holds. part: one of PARTS, of whose
+    matrices alone it is asked; "" for all weights."""
+    return any(_of_weights(one, part) for one in alterations)
+
+
+def _of_weights(one: Alteration, part: str) -> bool:
+    if one.kind in OF_MATRICES:
+        nothing = one.kind == "prune" and one.amount == 0
+        return not nothing and (part == "" or one.part in ("", part))
+    return one.kind not in OTHERWISE or one.kind in PRECISIONS
+
+
+def part_of(matrix: str) -> str:
+    """The one of PARTS that a matrix of a layer belongs to: q, k, v, o; gate, up, down."""
+    return "attention" if matrix in _ATTENTION else "ffn"
 
 
 def in_every_run(alterations: Iterable[Alteration], final_norm: bool) -> tuple[Intervention, ...]:

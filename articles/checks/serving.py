@@ -232,11 +232,11 @@ def quantized(case: Case) -> Verdict:
 
 
 def pruned(case: Case) -> Verdict:
-    """Share of weights that are exactly 0 in the text's embedding rows, the only weights that can be read here."""
+    """Share of weights that are exactly 0 in the text's embedding rows, the only weights that this looks into."""
     rows = case.trace(_ROWS)[_ROWS]
     share = float((rows == 0).mean())
     sentence = _(
-        "Only the embedding can be looked into here: {share} of the weights that this text looks up are exactly 0; "
+        "This was looked for in the embedding alone: {share} of the weights that this text looks up are exactly 0; "
         "pruning leaves many so.",
         share=percent(share),
     )

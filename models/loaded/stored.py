@@ -17,7 +17,7 @@ from anatomy.refused import Refused, Sentence
 from anatomy.request import Want
 from anatomy.spec import ModelSpec
 from anatomy.storage import reason, row_named, sizes
-from anatomy.variants import of_weights
+from anatomy.variants import of_weights, part_of
 from models.loaded.model import LoadedModel
 from models.measure import Measure, sites_of
 from models.reading.precision import widened
@@ -49,7 +49,7 @@ def _array(loaded: LoadedModel, want: Want) -> np.ndarray:
     module, row = _output(loaded, want.layer, matrix, row)
     if want.site == "stored_row":
         return _weights(module, row)
-    kind, raw = _stored(loaded, module, row)
+    kind, raw = _stored(loaded, module, row, part_of(matrix))
     return np.array(kind, np.int64) if want.site == "stored_kind" else raw
 
 
@@ -80,13 +80,13 @@ def _weights(module: nn.Module, row: int) -> Float32[np.ndarray, " input"]:
     return widened(_held(module, row)).numpy().copy()
 
 
-def _stored(loaded: LoadedModel, module: nn.Module, row: int) -> tuple[int, np.ndarray]:
-    """(GGML's number of the way in which the row is stored, its bytes)."""
-    if of_weights(loaded.spec.alterations):
+def _stored(loaded: LoadedModel, module: nn.Module, row: int, part: str) -> tuple[int, np.ndarray]:
+    """(GGML's number of the way in which the row is stored, its bytes). part: of the layer, that the row belongs to."""
+    if of_weights(loaded.spec.alterations, part):
         held = _held(module, row).contiguous()
         return _HELD[held.dtype], held.view(torch.uint8).numpy().copy()
     if loaded.source is None:
-        raise Refused(reason(loaded.spec) or "")
+        raise Refused(reason(loaded.spec, part) or "")
     weight = module.get_parameter("weight")
     name = next(name for name, parameter in loaded.model.named_parameters() if parameter is weight)
     return loaded.source.row(loaded.model, name, row, across=isinstance(module, Conv1D))

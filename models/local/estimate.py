@@ -224,15 +224,17 @@ def _nbytes(spec: ModelSpec, tokens: int, wants: tuple[Want, ...], recorded: boo
     swept = any(measure.sweeps(tokens, want) for measure, want in asked)
     read = spec.layers * min(tokens, SPAN) * spec.d_model * FLOAT if swept else 0
     layer = _layer(spec, tokens, texts) + _cache(spec, cached)
-    altered = _altered_bytes(spec, asked) + (held if any(measure.alters for measure, _want in asked) else 0)
+    altered = _altered_bytes(spec, tokens, asked, inputs)
     return (
         _SLACK + 2 * arrays + held + layer + tiles + compared + read + _factors(spec, asked) + _widened(spec) + altered
     )
 
 
-def _altered_bytes(spec: ModelSpec, asked: Iterable[tuple[Measure, Want]]) -> int:
-    """The weights of the largest variant that is made: one after the other is."""
-    return max((new_bytes(dict(spec.counts), altered_in(of)) for of in _variants(asked)), default=0)
+def _altered_bytes(spec: ModelSpec, tokens: int, asked: Iterable[tuple[Measure, Want]], inputs: int | None) -> int:
+    """The weights of the largest variant that is made, for one after the other is, and the layer inputs of its run,
+    which never are there already."""
+    weights = [new_bytes(dict(spec.counts), altered_in(of)) for of in _variants(asked)]
+    return max(weights) + inputs_bytes(spec, tokens, thinning(spec, tokens, inputs)) if weights else 0
 
 
 def _variants(asked: Iterable[tuple[Measure, Want]]) -> set[str]:

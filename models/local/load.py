@@ -154,14 +154,18 @@ def variant(
 
 
 def _shared_packing(base: LocalEngine, model: PreTrainedModel) -> dict[str, Packing]:
-    """Let what has the base's weights multiply by the base's copies of them. Of the rest there are none."""
+    """Let what has the base's weights multiply by the base's copies of them. Of the rest there are none; matrices that
+    are turned in the base are turned in its variant, the changed ones too."""
     layers, head = _parts(model, base.family)
     base_layers, base_head = _parts(base.model, base.family)
     alike = {
         "layers": packed.followed(layers, base_layers),
         "head": packed.followed([] if head is None else [head], [] if base_head is None else [base_head]),
     }
-    return {part: packing if alike[part] else packed.AS_LOADED for part, packing in base.packing.items()}
+    return {
+        part: packing if alike[part] or packing.way == "turned" else packed.AS_LOADED
+        for part, packing in base.packing.items()
+    }
 
 
 def _with_adapter(model: PreTrainedModel, name: str) -> dict[str, Tensor]:

@@ -1,7 +1,8 @@
 """Variants that are made for a moment: what is asked of one is worked out, and it is let go of before the next."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from time import perf_counter
 
 import numpy as np
@@ -35,33 +36,53 @@ def answer(base: MadeRun, every: int, wants: Sequence[Want]) -> dict[Want, np.nd
     by_variant: dict[str, list[Want]] = {}
     for want in wants:
         by_variant.setdefault(want.of or "", []).append(want)
+    beside = _Base(base, every)
     for of, asked in by_variant.items():
-        arrays |= _of_variant(base, of, every, asked)
+        arrays |= _of_variant(beside, of, asked)
         memory.give_back()
     return arrays
 
 
-def _of_variant(base: MadeRun, of: str, every: int, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
-    made = altered_in(of)
+@dataclass(frozen=True)
+class _Base:
+    """What variants are held against: a run of their model.
+
+    every  of how many layers one stream of a variant's run is kept
+    """
+
+    run: MadeRun
+    every: int
+
+    @cached_property
+    def plain(self) -> LoadedModel:
+        """The model on the same memory without packed copies, for the clock: a variant has none of what it changes.
+        The variant's matrices lie in the order in which these do (`models.variants.altered`)."""
+        own = self.run.loaded
+        model = altered(own.model, own.family, (), _no_adapter)
+        return LoadedModel(model, own.family, own.spec.name, "", own.spec.weights)
+
+
+def _of_variant(beside: _Base, of: str, wants: Sequence[Want]) -> dict[Want, np.ndarray]:
+    made, base = altered_in(of), beside.run
     own = base.loaded.spec
     name = variants.written(own.name, made)
     memory.check_weights(name, variants.new_bytes(dict(own.counts), made), variant=True)
     model = altered(base.loaded.model, base.loaded.family, made, _no_adapter)
     try:
         variant = LoadedModel(model, base.loaded.family, name, own.revision, own.weights, (*own.alterations, *made))
-        found = _found(base, variant, every, {want.site for want in wants})
+        found = _found(beside, variant, {want.site for want in wants})
     finally:
         _let_go(model)
     return {want: at_position(found[want.site], want) for want in wants}
 
 
-def _found(base: MadeRun, variant: LoadedModel, every: int, sites: set[str]) -> dict[str, np.ndarray]:
+def _found(beside: _Base, variant: LoadedModel, sites: set[str]) -> dict[str, np.ndarray]:
     """What the variant gives of these sites, and what comes with it."""
     found: dict[str, np.ndarray] = {}
-    if _SECONDS in sites:  # before its matrices lie as the base's do
-        found[_SECONDS] = _seconds(base, variant)
+    if _SECONDS in sites:  # before it multiplies by the base's packed copies
+        found[_SECONDS] = _seconds(beside, variant)
     if sites - {_SECONDS}:
-        found |= _apart(base, _made(base, variant, every))
+        found |= _apart(beside.run, _made(beside.run, variant, beside.every))
     return found
 
 
@@ -113,18 +134,14 @@ def _best(run: MadeRun) -> Int[np.ndarray, " pos"]:
         return readout.best(run.inputs.stream(len(run.inputs.calls)), 1).ids[:, 0].numpy()
 
 
-def _seconds(base: MadeRun, variant: LoadedModel) -> Float[np.ndarray, " side"]:
-    """The quickest of a few passes over the text, of the base and of the variant in turns. The base's matrices lie as
-    the variant's do: as they were loaded."""
-    own = base.loaded
-    plain = LoadedModel(
-        altered(own.model, own.family, (), _no_adapter), own.family, own.spec.name, "", own.spec.weights
-    )
+def _seconds(beside: _Base, variant: LoadedModel) -> Float[np.ndarray, " side"]:
+    """The quickest of a few passes over the text, of the base and of the variant in turns. Neither multiplies by packed
+    copies."""
     quickest = [np.inf, np.inf]
     for again in range(TIMES + 1):
         report_progress(N_("measuring the seconds of a pass"), again, TIMES + 1)
-        for side, loaded in enumerate((plain, variant)):
-            spent = _pass(base, loaded)
+        for side, loaded in enumerate((beside.plain, variant)):
+            spent = _pass(beside.run, loaded)
             quickest[side] = min(quickest[side], spent) if again else np.inf
     return np.array(quickest, np.float32)
 

@@ -66,11 +66,16 @@ class Task:
         return "ffn" if any(f"{path}.".startswith(f"{inside}.") for inside in self.family.ffn) else "attention"
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Weights:
-        """What becomes of these matrices."""
+        """What becomes of these matrices. One that several layers share is changed once: they share what it becomes."""
         modules = dict(self.model.named_modules())
-        return {
-            name: _upright(modules[name.removesuffix(".weight")], change(matrix)) for name, matrix in self.matrices()
-        }
+        made: dict[int, Tensor] = {}
+        found: Weights = {}
+        for name, matrix in self.matrices():
+            before = id(self.weights[name])
+            if before not in made:
+                made[before] = _upright(modules[name.removesuffix(".weight")], change(matrix))
+            found[name] = made[before]
+        return found
 
 
 def _upright(module: nn.Module, weight: Tensor) -> Tensor:
@@ -83,7 +88,8 @@ def altered(
     model: PreTrainedModel, family: Family, alterations: tuple[Alteration, ...], merged: Merged
 ) -> PreTrainedModel:
     """A model like this one with the alterations made, one after the other. Tensors that come out as they were, bit by
-    bit, are the other model's own. What is no matter of weights (`anatomy.variants.in_every_run`) is left to each run.
+    bit, are the other model's own; all others lie in memory as those whose places they take. What is no matter of
+    weights (`anatomy.variants.in_every_run`) is left to each run.
 
     merged  (a model, the value of "lora") → the weights that an adapter changes in it
 
@@ -96,13 +102,35 @@ def altered(
         if make := _MADE.get(one.kind):
             changed |= make(Task(model, family, {**own, **changed}, one, merged))
         precision = PRECISIONS.get(one.kind, precision)
-    others = {id(own[name]) for name, tensor in changed.items() if not _same(tensor, own[name])}
+    _settle(changed, own)
+    others = {id(own[name]) for name, tensor in changed.items() if tensor is not own[name]}
     made = alike(model, {name: tensor for name, tensor in changed.items() if id(own[name]) in others})
     return made if precision is None else in_half(made, getattr(torch, precision))
 
 
+def _settle(changed: Weights, own: Mapping[str, Tensor]) -> None:
+    """Put the model's own tensors where equal ones stand, and let the others lie in memory as those do whose places
+    they take. What is the same tensor under several names stays so."""
+    of_tensor: dict[int, list[str]] = {}
+    for name, tensor in changed.items():
+        of_tensor.setdefault(id(tensor), []).append(name)
+    for names in of_tensor.values():
+        tensor = changed[names[0]]
+        equal = next((own[name] for name in names if _same(tensor, own[name])), None)
+        settled = _lying(tensor, own[names[0]]) if equal is None else equal
+        changed.update(dict.fromkeys(names, settled))
+
+
 def _same(tensor: Tensor, other: Tensor) -> bool:
     return tensor is other or torch.equal(tensor, other)
+
+
+def _lying(tensor: Tensor, other: Tensor) -> Tensor:
+    """The same numbers in the order in which the other tensor of that shape has them in memory: products take as long
+    as with that one."""
+    if tensor.shape != other.shape or tensor.stride() == other.stride():
+        return tensor
+    return torch.empty_strided(other.shape, other.stride(), dtype=tensor.dtype).copy_(tensor)
 
 
 def _untrained(task: Task) -> Weights:

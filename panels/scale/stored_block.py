@@ -15,7 +15,7 @@ from anatomy.rounding import largest_at
 from anatomy.spec import ModelSpec
 from anatomy.storage import BLOCK, MATRICES, STORAGES, Quantized, Storage, apart, block_of, floats, named_row, sizes
 from anatomy.trace import Trace
-from anatomy.variants import of_weights
+from anatomy.variants import of_weights, part_of
 from anatomy.view import Fitted, View
 from panels.scale.compared import PARTS
 
@@ -167,5 +167,5 @@ def read(trace: Trace, view: Fitted) -> Block:
         weights=weights[begin : begin + count],
         row_bytes=len(raw),
         row_weights=len(weights),
-        altered=of_weights(spec.alterations),
+        altered=of_weights(spec.alterations, part_of(matrix)),
     )

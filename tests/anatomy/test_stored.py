@@ -162,7 +162,11 @@ def test_the_numbers_of_a_variant_can_be_written_in_so_many_bytes(kind, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "4bit", "3bit=ffn", "prune=0.5", "shared=2", "shared=3", "bf16", "untrained~fp16"]
+    "name",
+    [
+        *("", "4bit", "3bit=ffn", "prune=0.5", "shared=2", "shared=3", "bf16", "untrained~fp16"),
+        *("shared=2~3bit", "shared=2~prune=0.5", "shared=2~3bit=ffn", "shared=2~int8=attention~bf16", "3bit~shared=2"),
+    ],
 )
 @pytest.mark.parametrize("kind", MODELS)
 def test_what_is_held_is_the_memory_of_the_weights(kind, name):

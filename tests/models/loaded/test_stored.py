@@ -171,6 +171,10 @@ def test_a_folder_of_an_earlier_version_opens_and_says_how_its_bits_are_had(shop
     with pytest.raises(Refused, match="python -m models fetch tiny;"):
         row(unskipped, 0, "q", 3)
     assert row(load("tiny~4bit"), 0, "q", 3)[0] != bits
+    of_ffn = load("tiny~4bit=ffn")
+    assert row(of_ffn, 0, "gate", 3)[1] == DTYPES[torch.float32]
+    with pytest.raises(Refused, match="python -m models fetch tiny;"):
+        row(of_ffn, 0, "q", 3)
 
 
 def test_a_model_made_in_python_has_no_file() -> None:
@@ -182,6 +186,29 @@ def test_a_model_made_in_python_has_no_file() -> None:
 def test_a_variant_with_the_same_weights_shows_the_file(tmp_path: Path, own_cache: Path, alterations: str) -> None:
     file = write_gguf(tmp_path / "tiny.gguf")
     assert row(load(f"{file}{alterations}"), 1, "k", 3)[:2] == row(load(str(file)), 1, "k", 3)[:2]
+
+
+@pytest.mark.parametrize(
+    ("alterations", "matrix"),
+    [("~3bit=ffn", "q"), ("~prune=0.5,ffn", "o"), ("~3bit=attention", "gate"), ("~prune=0", "down"), ("~prune=0", "k")],
+)
+def test_a_matrix_that_a_variant_leaves_alone_is_the_files(
+    tmp_path: Path, own_cache: Path, alterations: str, matrix: str
+) -> None:
+    file = write_gguf(tmp_path / "tiny.gguf")
+    own, theirs = (row(load(f"{file}{behind}"), 1, matrix, 3) for behind in (alterations, ""))
+    assert own[:2] == theirs[:2]
+    assert own[1] not in DTYPES.values()
+    assert np.array_equal(own[2], theirs[2])
+
+
+@pytest.mark.parametrize(("alterations", "matrix"), [("~3bit=ffn", "gate"), ("~3bit=attention", "q")])
+def test_a_matrix_that_a_variant_changes_is_shown_as_it_is_computed_with(
+    tmp_path: Path, own_cache: Path, alterations: str, matrix: str
+) -> None:
+    raw, kind, weights = row(load(f"{write_gguf(tmp_path / 'tiny.gguf')}{alterations}"), 1, matrix, 3)
+    assert kind == DTYPES[torch.float32]
+    assert np.array_equal(np.frombuffer(raw, np.float32), weights)
 
 
 @pytest.mark.parametrize(

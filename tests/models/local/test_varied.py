@@ -1,8 +1,11 @@
 """What is asked of a variant beside a run is what that variant itself gives, and it leaves nothing behind."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from anatomy.alignment import identity
 from anatomy.refused import Refused
@@ -14,8 +17,10 @@ from models.loaded.model import LoadedModel
 from models.local import load as loading
 from models.local import varied
 from models.local.engine import LocalEngine
+from models.local.estimate import inputs_bytes
 from models.measures.varied import TIMES
-from tests.models.tiny import MODELS, TEXT, new_tiny_engine, run_of, tiny_engine
+from models.variants.altered import altered
+from tests.models.tiny import MODELS, STREAMS, TEXT, new_tiny_engine, run_of, tiny_engine
 
 APART = ("variant_kl", "variant_loss", "variant_ids", "variant_distance")
 KINDS = (
@@ -121,34 +126,57 @@ def test_half_precision_and_models_without_predictions_say_what_they_lack() -> N
     half = loading.variant(tiny_engine("llama"), read("m~bf16")[1])
     with pytest.raises(Refused, match="half precision"):
         half.run(run_of(half), [Want("variant_distance", of="3bit")])
-    for kind, site in (("bert", "variant_loss"), ("minilm", "variant_kl")):
-        if kind in MODELS:
-            engine = tiny_engine(kind)
-            with pytest.raises(Refused):
-                engine.run(run_of(engine), [Want(site, of="3bit")])
+    lacking = (
+        ("bert", "variant_loss", "next token"),
+        ("bert-headless", "variant_kl", "has no output layer"),
+        ("bert-headless", "variant_loss", "has no output layer"),
+    )
+    for kind, site, sentence in lacking:
+        engine = tiny_engine(kind)
+        with pytest.raises(Refused, match=sentence):
+            engine.run(run_of(engine), [Want(site, of="3bit")])
 
 
-def test_its_weights_are_let_go_of_at_once_and_the_models_own_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, made = new_tiny_engine("llama"), []
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[PreTrainedModel]:
+    """The models that are altered for a moment, as they are made."""
+    found: list[PreTrainedModel] = []
+
+    def noted(*given: Any) -> PreTrainedModel:
+        found.append(altered(*given))
+        return found[-1]
+
+    monkeypatch.setattr(varied, "altered", noted)
+    return found
+
+
+def held(models: list[PreTrainedModel]) -> list[int]:
+    """How many numbers the weights of each have left."""
+    return [sum(weight.numel() for weight in model.parameters()) for model in models]
+
+
+def test_its_weights_are_let_go_of_at_once_and_the_models_own_stay(made: list[PreTrainedModel]) -> None:
+    engine = new_tiny_engine("llama")
     before = {name: weight.clone() for name, weight in engine.model.named_parameters()}
-
-    def noted(*given: object) -> LoadedModel:
-        made.append(LoadedModel(*given))
-        return made[-1]
-
-    monkeypatch.setattr(varied, "LoadedModel", noted)
     engine.run(run_of(engine), [Want("variant_kl", of=of) for of in ("3bit", "bf16")])
-    assert [sum(weight.numel() for weight in one.model.parameters()) for one in made] == [0, 0]
+    assert held(made) == [0, 0]
     assert all(torch.equal(weight, before[name]) for name, weight in engine.model.named_parameters())
 
 
-def test_its_weights_are_counted_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = tiny_engine("llama")
-    run, whole = run_of(engine), engine.estimate(run_of(engine), [Want("surprisal")])
+@pytest.mark.parametrize("recorded", [False, True])
+def test_its_weights_are_counted_before_it_is_made(monkeypatch: pytest.MonkeyPatch, recorded: bool) -> None:
+    engine = new_tiny_engine("llama")
+    run, streams = run_of(engine), 0
+    if recorded:
+        engine.run(run, STREAMS)
+        assert engine.estimate(run, STREAMS).seconds < new_tiny_engine("llama").estimate(run, STREAMS).seconds
+        streams = inputs_bytes(engine.spec, len(TEXT), 1)
+        assert streams > 0
+    whole = engine.estimate(run, [Want("surprisal")])
     cost = engine.estimate(run, [Want("variant_kl", of="3bit")])
     own = new_bytes(dict(engine.spec.counts), read("m~3bit")[1])
     assert own > 0
-    assert cost.nbytes >= whole.nbytes + own
+    assert cost.nbytes >= whole.nbytes + own + streams
     assert cost.seconds > whole.seconds
     several = engine.estimate(run, [Want("variant_kl", of=of) for of in ("3bit", "2bit", "8bit")])
     assert several.seconds > 2 * cost.seconds - whole.seconds
@@ -158,10 +186,35 @@ def test_its_weights_are_counted_before_it_is_made(monkeypatch: pytest.MonkeyPat
         engine.run(run, [Want("variant_kl", of="3bit")])
 
 
-def test_it_stops_when_nobody_waits() -> None:
-    engine = new_tiny_engine("llama")
+@pytest.mark.parametrize("site", ["variant_kl", "variant_seconds"])
+def test_it_stops_while_its_weights_are_made(made: list[PreTrainedModel], site: str) -> None:
+    engine, steps = new_tiny_engine("llama"), []
+    engine.run(run_of(engine), STREAMS)
     with pytest.raises(Cancelled):
-        engine.run(run_of(engine), [Want("variant_kl", of="3bit")], cancelled=lambda: True)
+        engine.run(
+            run_of(engine),
+            [Want(site, of="3bit")],
+            report=lambda progress: steps.append(progress.step),
+            cancelled=lambda: _ALTERING in steps,
+        )
+    assert steps == [_ALTERING]
+    assert made == []
+
+
+_ALTERING = "altering the weights"
+
+
+@pytest.mark.parametrize("site", ["variant_kl", "variant_seconds"])
+def test_it_stops_during_its_pass_and_its_weights_are_let_go_of(made: list[PreTrainedModel], site: str) -> None:
+    engine = new_tiny_engine("llama")
+    engine.run(run_of(engine), STREAMS)
+    before = {name: weight.clone() for name, weight in engine.model.named_parameters()}
+    with pytest.raises(Cancelled):
+        engine.run(run_of(engine), [Want(site, of="3bit")], cancelled=lambda: bool(made))
+    assert held(made[:1]) == [0]
+    assert all(torch.equal(weight, before[name]) for name, weight in engine.model.named_parameters())
+    want = Want("variant_kl", of="3bit")
+    assert engine.run(run_of(engine), [want])[want].any(), "and it is there for whoever asks again"
 
 
 def test_seconds_are_of_both_and_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,4 +231,17 @@ def test_seconds_are_of_both_and_in_turns(monkeypatch: pytest.MonkeyPatch) -> No
     assert seconds.shape == (2,)
     assert (seconds > 0).all()
     assert passes == [engine.spec.name, f"{engine.spec.name}~3bit"] * (TIMES + 1)
-    assert len(TEXT) > 1
+
+
+def test_what_is_timed_lies_alike_and_the_base_is_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, timed = tiny_engine("gpt2"), []
+    monkeypatch.setattr(varied, "_pass", lambda run, loaded: timed.append((loaded, _strides(loaded))) or 1.0)
+    engine.run(run_of(engine), [Want("variant_seconds", of=of) for of in ("3bit", "prune=0.5", "bf16")])
+    assert len({loaded for loaded, _lie in timed[::2]}) == 1
+    assert len({loaded for loaded, _lie in timed[1::2]}) == 3
+    assert all(lie == _strides(engine) for _loaded, lie in timed)
+
+
+def _strides(loaded: LoadedModel | LocalEngine) -> dict[str, tuple[int, ...]]:
+    """How each matrix lies in memory."""
+    return {name: weight.stride() for name, weight in loaded.model.named_parameters() if weight.ndim == 2}

@@ -316,6 +316,26 @@ def test_matrices_that_are_the_bases_own_multiply_by_its_packed_copies() -> None
     np.testing.assert_array_equal(same.run(run_of(same), [want])[want], base.run(run_of(base), [want])[want])
 
 
+@pytest.mark.parametrize("name", ["3bit", "2bit=sym,ffn", "int8", "prune=0.4", "untrained", "shared=2~3bit", "bf16"])
+@pytest.mark.parametrize(("kind", "way"), [("llama", "turned"), ("llama", "loaded"), ("gpt2", "loaded")])
+def test_its_matrices_lie_in_memory_as_the_bases_do(kind: str, way: packed.Way, name: str) -> None:
+    model = tiny_model(kind)
+    packing = packed.layers(family_of(model.config.model_type).layers_of(model), 1 << 30, way)
+    base = LocalEngine(model, ByteTokenizer(), name=f"tiny-{kind}", packing={"layers": packing})
+    engine = made(base, name)
+    theirs, own = (dict(each.model.named_parameters(remove_duplicate=False)) for each in (base, engine))
+    assert {key: tensor.stride() for key, tensor in own.items()} == {
+        key: tensor.stride() for key, tensor in theirs.items()
+    }
+    assert engine.packing["layers"].way == way
+
+
+def test_what_comes_out_as_it_was_in_one_layer_is_the_bases_own_in_all_that_share_it() -> None:
+    rounded = made(tiny_engine("llama"), "2bit=sym")
+    again = made(rounded, "shared=3~2bit=sym")
+    assert _own_bytes(again, rounded) == 0
+
+
 @pytest.mark.parametrize("name", ["3bit", "untrained", "shared=2", "bf16", "adapter"])
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "bert"])
 def test_no_variant_multiplies_by_what_is_not_its_own(kind: str, name: str, tmp_path: Path) -> None:

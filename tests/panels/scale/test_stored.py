@@ -162,6 +162,19 @@ def test_a_variant_shows_the_numbers_that_it_computes_with_and_says_so(tmp_path)
     assert 'model = stagelight.open("path/to/model~bf16")' in PanelAnswer.of(PANEL, trace, view).python
 
 
+@pytest.mark.usefixtures("own_cache")
+@pytest.mark.parametrize(
+    ("alterations", "matrix", "altered"),
+    [("~3bit=ffn", "q", False), ("~3bit=ffn", "gate", True), ("~prune=0", "gate", False), ("~prune=0.5", "q", True)],
+)
+def test_weights_are_called_changed_where_the_variant_changes_that_matrix(tmp_path, alterations, matrix, altered):
+    engine = load(f"{write_gguf(tmp_path / 'tiny.gguf')}{alterations}")
+    trace, view = answer(engine, matrix=matrix)
+    said = once.caption(PANEL, trace, view)
+    assert ("were changed for this variant" in said) == altered
+    assert ("(float32)" in said) == altered
+
+
 def test_a_model_of_which_no_file_is_known_says_so():
     reason = PANEL.applies(tiny_engine("llama").spec)
     assert reason is not None
