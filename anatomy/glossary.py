@@ -26,6 +26,7 @@ _UNITS = {
     "tokens": N_("A distance in the text, counted in tokens."),
     "rank": N_("A place in an order: 1 the best."),
     "position": N_("A place in the text, counted from 0."),
+    "second": N_("The unit of time. What is timed differs from one time to the next."),
     "1/255": N_("A probability in 256 steps: 255 stands for 1."),
     "rule": N_("A row of the tokenizer's table of merges."),
     "role": N_("Whose part of a conversation a token is: 0 system, 1 user, 2 assistant."),

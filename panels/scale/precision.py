@@ -31,12 +31,12 @@ SHOWN = Choice(
         "time that a pass takes here."
     ),
 )
+HALVES = ("fp16", "bf16")  # the one with more digits first
 PRECISION = Range(
     kinds=frozenset(PRECISIONS),
     axis=N_("precision"),
-    places=tuple(PRECISIONS.values()),
-    named="{place}",
-    ways=(Way(N_("weights and arithmetic"), tuple(PRECISIONS)),),
+    places=tuple(PRECISIONS[name] for name in HALVES),
+    ways=(Way(N_("weights and arithmetic"), HALVES, "{place}"),),
     parts=(),
 )
 

@@ -17,9 +17,9 @@ SHOWN = replace(
     OF_BITS,
     name="pruned",
     says=N_(
-        "What is seen of the model with weights left out: the loss on this text, how far its predictions or its last "
-        "stream are from the model's own, how many predictions another token leads, the same with attention or the FFN "
-        "alone pruned, the bytes that the weights take in a file, or the time that a pass takes here."
+        "Of the model with weights left out: its loss on this text; how far its predictions, or its last stream, are "
+        "from the model's own; how many predictions another token leads; attention or the FFN alone pruned; bytes in a "
+        "file; the time that a pass takes here."
     ),
 )
 
@@ -33,12 +33,11 @@ PRUNING = Range(
     kinds=frozenset({"prune"}),
     axis=N_("weights of the layers' matrices that are set to 0 (%)"),
     places=tuple(map(str, SHARES)),
-    named=N_("{place} % pruned"),
-    ways=(Way(N_("everywhere"), _pruned()),),
+    ways=(Way(N_("everywhere"), _pruned(), N_("{place} % pruned")),),
     parts=(
-        Way(N_("everywhere"), _pruned()),
-        Way(N_("attention alone"), _pruned(",attention")),
-        Way(N_("FFN alone"), _pruned(",ffn")),
+        Way(N_("everywhere"), _pruned(), N_("{place} % pruned")),
+        Way(N_("attention alone"), _pruned(",attention"), N_("{place} % pruned")),
+        Way(N_("FFN alone"), _pruned(",ffn"), N_("{place} % pruned")),
     ),
 )
 PANEL = Panel(

@@ -26,25 +26,31 @@ SHOWN = Choice(
         N_("seconds"),
     ),
     says=N_(
-        "What is seen of the model in fewer bits: the loss on this text, how far its predictions or its last stream "
-        "are from the model's own, how many predictions another token leads, the same with attention or the FFN alone "
-        "in few bits, the bytes that the weights take in a file, or the time that a pass takes here."
+        "Of the model in fewer bits: its loss on this text; how far its predictions, or its last stream, are from the "
+        "model's own; how many predictions another token leads; attention or the FFN alone in few bits; bytes in a "
+        "file; the time that a pass takes here."
     ),
 )
+
+
+def _bits(how: str = "") -> tuple[str, ...]:
+    """The variants from the most bits to the fewest."""
+    return tuple(f"{bits}bit{how}" for bits in BITS)
+
+
 QUANTIZATION = Range(
     kinds=frozenset({"int8", *(f"{bits}bit" for bits in BITS)}),
     axis=N_("bits per weight"),
     places=tuple(map(str, BITS)),
-    named=N_("{place} bits"),
     ways=(
-        Way(N_("scale and least value per 32 weights"), tuple(f"{bits}bit" for bits in BITS)),
-        Way(N_("scale per 32 weights, around 0"), tuple(f"{bits}bit=sym" for bits in BITS)),
-        Way(N_("scale per row, around 0 (int8)"), ("int8", *[None] * (len(BITS) - 1))),
+        Way(N_("scale and least value per 32 weights"), _bits(), N_("{place} bits")),
+        Way(N_("scale per 32 weights, around 0"), _bits("=sym"), N_("{place} bits around 0")),
+        Way(N_("scale per row, around 0 (int8)"), ("int8", *[None] * (len(BITS) - 1)), "int8"),
     ),
     parts=(
-        Way(N_("everywhere"), tuple(f"{bits}bit" for bits in BITS)),
-        Way(N_("attention alone"), tuple(f"{bits}bit=attention" for bits in BITS)),
-        Way(N_("FFN alone"), tuple(f"{bits}bit=ffn" for bits in BITS)),
+        Way(N_("everywhere"), _bits(), N_("{place} bits")),
+        Way(N_("attention alone"), _bits("=attention"), N_("{place} bits")),
+        Way(N_("FFN alone"), _bits("=ffn"), N_("{place} bits")),
     ),
 )
 PANEL = Panel(

@@ -24,7 +24,8 @@ from anatomy.view import Fitted
 
 APART = ("variant_kl", "variant_loss", "variant_ids", "variant_distance")
 SECONDS = "variant_seconds"
-BROKEN = {"kl": 1.0, "distance": 0.5}  # nats, share of the stream's length: a part whose change costs more is broken
+# Nats, and share of the stream's length: a part whose change costs more counts as broken. Ours, and told on the figure.
+BROKEN = {"kl": 1.0, "distance": 0.5}
 NEEDS_HEAD, NEEDS_NEXT = ("kl", "flips"), ("loss",)
 
 
@@ -32,12 +33,14 @@ NEEDS_HEAD, NEEDS_NEXT = ("kl", "flips"), ("loss",)
 class Way:
     """One line of a chart: the same kind of change, made in one way, from the least to the most.
 
-    name  of the line, before it is translated
-    of    the variant at each place of the range, as a variant's name has it; None where there is none
+    name   of the line, before it is translated
+    of     the variant at each place of the range, as a variant's name has it; None where there is none
+    named  a variant of it in a sentence: with a place {place}
     """
 
     name: str
     of: tuple[str | None, ...]
+    named: str
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,6 @@ class Range:
     kinds   of `anatomy.variants.KINDS` that belong to it: a variant that has one of them has no range of its own
     axis    what changes along it, before it is translated
     places  what is written at each place
-    named   a place in a sentence: with a place {place}
     ways    lines of the whole model changed
     parts   lines of the model changed everywhere, in attention alone, in the FFN alone
     """
@@ -55,13 +57,17 @@ class Range:
     kinds: frozenset[str]
     axis: str
     places: tuple[str, ...]
-    named: str
     ways: tuple[Way, ...]
     parts: tuple[Way, ...]
 
     def drawn(self, shown: str) -> tuple[Way, ...]:
         """The lines of a chart; those of one way where they would be the same."""
         return self.parts if shown == "parts" else self.ways[:1] if shown == "seconds" else self.ways
+
+    def along(self, shown: str) -> tuple[str, ...]:
+        """The variants of a chart, each once: those of one place after those of the place before."""
+        places = zip(*(way.of for way in self.drawn(shown)), strict=True)
+        return tuple(dict.fromkeys(of for place in places for of in place if of is not None))
 
 
 @dataclass(frozen=True)
@@ -144,8 +150,8 @@ class Ranged:
 
     @cached_property
     def every(self) -> tuple[str, ...]:
-        """The variants of the chart, each once."""
-        return tuple(dict.fromkeys(of for way in self.ways for of in way.of if of is not None))
+        """The variants of the chart, each once, from the least changed to the most."""
+        return self.kind.along(self.shown)
 
     @property
     def coming(self) -> int:
@@ -204,10 +210,10 @@ class Ranged:
         return stored.held_bytes(costs.configuration(self.spec), self.spec.weights.parameters, made)
 
     def at(self, of: str) -> str:
-        """A variant in a sentence: its place in the range."""
+        """A variant in a sentence. KeyError for one that the chart does not have."""
         for way in self.ways:
             if of in way.of:
-                return _(self.kind.named, place=self.kind.places[way.of.index(of)])
+                return _(way.named, place=self.kind.places[way.of.index(of)])
         raise KeyError(of)
 
     def broken(self, way: Way) -> str | None:
@@ -269,9 +275,7 @@ def later(kind: Range, control: Choice, spec: ModelSpec, view: Fitted) -> Sequen
     if shown == "bytes":
         return ()
     sites = (SECONDS,) if shown == "seconds" else _given(spec)
-    ways = kind.drawn(shown)
-    ordered = dict.fromkeys(of for places in zip(*(way.of for way in ways), strict=True) for of in places if of)
-    return tuple(Want(site, of=of) for of in ordered for site in sites)
+    return tuple(Want(site, of=of) for of in kind.along(shown) for site in sites)
 
 
 def _given(spec: ModelSpec) -> tuple[str, ...]:
@@ -299,13 +303,13 @@ def _fitted(spec: ModelSpec, view: Fitted, control: Choice) -> Choice:
 
 def applies(kind: Range, spec: ModelSpec) -> str | None:
     """None, or why this model has no such range."""
+    if any(one.kind in kind.kinds for one in spec.alterations):
+        return _("This variant is a point of this range itself. Open the model as it is: its range is there.")
     if number_bytes(spec.dtype) < 4:
         return _(
             "This model computes in half precision, so what else is altered in it is rounded, too. Open the model in "
             "float32, and see there what changes do."
         )
-    if any(one.kind in kind.kinds for one in spec.alterations):
-        return _("This variant is a point of this range itself. Open the model as it is: its range is there.")
     if len(spec.stacks) != 1:
-        return _("This model has an encoder and a decoder; what is computed here is the cost of one stack.")
+        return _("This model has an encoder and a decoder: changes of both at once are not charted.")
     return None

@@ -29,6 +29,14 @@ def _points(ranged: Ranged, way: Way) -> str:
     return listed(f"{ranged.at(of)}: {_number(ranged.quantity, value)}" for of, value in there)
 
 
+def _line(ranged: Ranged, way: Way) -> str:
+    """The numbers of a line, with its name where there are others; "" where none is there."""
+    points = _points(ranged, way)
+    if not points or len(ranged.ways) == 1:
+        return points
+    return _("with {way}, {points}", way=_(way.name), points=points)
+
+
 def _number(quantity: str, value: float) -> str:
     """A value; where its sentence has the unit, without it."""
     return number(value) if quantity in ("loss", "kl") else told(quantity, value)
@@ -36,7 +44,7 @@ def _number(quantity: str, value: float) -> str:
 
 def _of_loss(ranged: Ranged) -> list[str]:
     own = _("As it is, the model loses {loss} nats per token of this text.", loss=number(ranged.whole))
-    points = _points(ranged, ranged.ways[0])
+    points = _line(ranged, ranged.ways[0])
     return [
         own,
         _("Along the range, in nats: {points}.", points=points) if points else "",
@@ -48,7 +56,7 @@ def _of_loss(ranged: Ranged) -> list[str]:
 
 def _no_better(ranged: Ranged) -> str:
     """From where on the model knows nothing of the text."""
-    worse = next((of for of in ranged.ways[0].of if of is not None and ranged.value(of) >= ranged.blind), None)
+    worse = next((of for of in ranged.every if ranged.value(of) >= ranged.blind), None)
     if worse is None or ranged.whole >= ranged.blind:
         return ""
     return _(
@@ -60,7 +68,7 @@ def _no_better(ranged: Ranged) -> str:
 
 
 def _of_kl(ranged: Ranged) -> list[str]:
-    points = _points(ranged, ranged.ways[0])
+    points = _line(ranged, ranged.ways[0])
     said = _(
         "How far the predictions are from the model's own, in nats, on the mean over this text: {points}.",
         points=points,
@@ -69,7 +77,7 @@ def _of_kl(ranged: Ranged) -> list[str]:
 
 
 def _of_flips(ranged: Ranged) -> list[str]:
-    points = _points(ranged, ranged.ways[0])
+    points = _line(ranged, ranged.ways[0])
     said = ngettext(
         "Of this text's {count} prediction another token leads: {points}.",
         "Of this text's {count} predictions another token leads: {points}.",
@@ -80,7 +88,7 @@ def _of_flips(ranged: Ranged) -> list[str]:
 
 
 def _of_distance(ranged: Ranged) -> list[str]:
-    points = _points(ranged, ranged.ways[0])
+    points = _line(ranged, ranged.ways[0])
     said = _(
         "How far the last stream is from the model's own, as a share of its length, on the mean over this text: "
         "{points}.",
@@ -91,7 +99,7 @@ def _of_distance(ranged: Ranged) -> list[str]:
 
 def _first_flip(ranged: Ranged) -> str:
     """Where on the way from the least changed to the most a prediction flips for the first time."""
-    there = {of: flips for of in ranged.ways[0].of if of is not None and (flips := ranged.flipped(of)) is not None}
+    there = {of: flips for of in ranged.every if (flips := ranged.flipped(of)) is not None}
     first = next(((of, flips[0]) for of, flips in there.items() if flips), None)
     if first is None:
         return _("No prediction has another leader.") if there and not ranged.coming else ""
@@ -109,19 +117,18 @@ def _first_flip(ranged: Ranged) -> str:
 
 def _same(ranged: Ranged) -> str:
     """Variants in which no number is another one."""
-    same = [of for of in ranged.ways[0].of if of is not None and ranged.unchanged(of)]
+    same = [of for of in ranged.every if ranged.unchanged(of)]
     if not same:
         return ""
-    return _(
-        "With {variants} every number stays the same to the last bit: that changes none of the weights.",
-        variants=listed(map(ranged.at, same)),
-    )
+    return _("With {variants} every number stays the same to the last bit.", variants=listed(map(ranged.at, same)))
 
 
 def _of_parts(ranged: Ranged) -> list[str]:
     attention, ffn = ranged.ways[1:]
     first = {way: ranged.broken(way) for way in (attention, ffn)}
     limit = told(ranged.quantity, BROKEN[ranged.quantity])
+    if ranged.quantity == "distance":
+        limit = _("{value} of the stream's length", value=limit)
     unit = _("KL in nats") if ranged.quantity == "kl" else _("distance of the last stream")
     of_attention, of_ffn = _points(ranged, attention), _points(ranged, ffn)
     said = [
@@ -169,7 +176,7 @@ def _of_bytes(ranged: Ranged) -> list[str]:
         own = size(ranged.held_bytes(""))
         points = listed(f"{ranged.at(of)} {size(ranged.held_bytes(of))}" for of in ranged.every)
         words = _(
-            "Weights in memory: {precision} {own}, {points}. A file of them is as large.",
+            "Weights in memory: {precision} {own}, {points}; those two take as much in a file.",
             precision=ranged.spec.dtype,
             own=own,
             points=points,
@@ -178,12 +185,26 @@ def _of_bytes(ranged: Ranged) -> list[str]:
     own = ranged.spec.weights.file_bytes
     file = _("The model's own file has {size}.", size=size(own)) if own and not ranged.spec.alterations else ""
     held = _(
-        "This program holds {size} for each of them: it multiplies in {precision}, so fewer bits spare a file and what "
-        "reads it, not this memory.",
+        "This program holds {size} for each of them: it multiplies in {precision}, so what a file is spared is not "
+        "spared this memory.",
         size=size(ranged.held_bytes("")),
         precision=ranged.spec.dtype,
     )
-    return [_("In a file the weights take: {points}.", points=_points(ranged, ranged.ways[0])), file, held]
+    points = _line(ranged, ranged.ways[0])
+    return [_("In a file the weights take: {points}.", points=points), _counted(ranged), file, held]
+
+
+def _counted(ranged: Ranged) -> str:
+    """What a file is taken to hold; what is measured is not rounded so."""
+    if "prune" in ranged.kind.kinds:
+        return _(
+            "Counted are 16 bits for each weight that is left and one bit for each place, which says whether it is, "
+            "where that is less than 16 bits for all."
+        )
+    return _(
+        "Counted are 16 bits for each scale, each least value and each weight outside of the matrices; what is "
+        "measured of a variant has these in float32."
+    )
 
 
 def _of_seconds(ranged: Ranged) -> list[str]:

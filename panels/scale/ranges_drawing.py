@@ -211,7 +211,7 @@ def _own(ranged: Ranged, quantity: str) -> float | None:
         case "loss":
             return ranged.whole
         case "bytes":
-            return float(ranged.spec.weights.file_bytes) or None
+            return None if ranged.spec.alterations else float(ranged.spec.weights.file_bytes) or None
         case "seconds":
             return ranged.own_seconds
     return None if ranged.spec.head is None and quantity != "distance" else 0.0

@@ -5,36 +5,42 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
+from anatomy import costs, stored
 from anatomy.language import _
 from anatomy.variants import BLOCK
-from panels.scale.ranges import Measured, Ranged
+from panels.scale.ranges import Measured, Ranged, alterations
 from panels.scale.ranges_drawing import told
-from viz.format import number, size, thousands
+from viz.format import exact, number, thousands
 
 _TERMS = 4  # of a sum that are written out
 
 
 def formula(ranged: Ranged) -> str:
     """How the weights are changed, how the charted number is made, and that of each variant."""
-    lines = [_change(ranged), *_MADE[ranged.quantity](ranged)]
-    return "\n".join(line for line in lines if line)
+    return "\n".join((*_change(ranged), *_MADE[ranged.quantity](ranged)))
 
 
-def _change(ranged: Ranged) -> str:
+def _change(ranged: Ranged) -> list[str]:
     """What a variant's weights are."""
     if "prune" in ranged.kind.kinds:
-        return _(
-            "in each matrix of the layers: of its N weights the round(share × N) nearest to 0 are set to 0; all others "
-            "stay"
-        )
-    if ranged.kind.parts:
-        return _(
-            "{block} weights w of a row at a time: scale = (largest − least) / (2^bits − 1), code = round((w − least) "
-            "/ scale), w becomes least + code × scale; around 0: scale = largest |w| / (2^(bits − 1) − 1), w becomes "
-            "scale × round(w / scale)",
-            block=BLOCK,
-        )
-    return _("bfloat16 keeps 8 binary digits of a number, float16 keeps 11, float32 keeps 24")
+        return [
+            _(
+                "in each matrix of the layers: of its N weights the round(share × N) nearest to 0 are set to 0; all "
+                "others stay"
+            )
+        ]
+    if not ranged.kind.parts:
+        return [_("bfloat16 keeps 8 binary digits of a number, float16 keeps 11, float32 keeps 24")]
+    between = _(
+        "{block} weights w of a row at a time: scale = (largest − least) / (2^bits − 1), code = round((w − least) "
+        "/ scale), w becomes least + code × scale",
+        block=BLOCK,
+    )
+    around = _(
+        "around 0: scale = largest |w| / (2^(bits − 1) − 1), w becomes scale × round(w / scale); int8: so with 8 bits, "
+        "the whole row at a time"
+    )
+    return [between] if ranged.shown in ("parts", "seconds") else [between, around]
 
 
 def _of_loss(ranged: Ranged) -> list[str]:
@@ -59,7 +65,7 @@ def _of_flips(ranged: Ranged) -> list[str]:
     return [
         _("predictions whose most probable token is another one / all predictions"),
         *(
-            f"{ranged.at(of)}: {len(flips)} / {count} = {told('flips', ranged.value(of))}"
+            f"{of}: {len(flips)} / {count} = {told('flips', ranged.value(of))}"
             for of in ranged.every
             if (flips := ranged.flipped(of)) is not None
         ),
@@ -67,8 +73,12 @@ def _of_flips(ranged: Ranged) -> list[str]:
 
 
 def _of_distance(ranged: Ranged) -> list[str]:
-    rule = _("‖x_variant − x_model‖ / ‖x_model‖ of the stream x that leaves the last layer; the mean over the tokens")
-    return [rule, *_each(ranged, lambda one: None if one.distance is None else one.distance[-1])]
+    rule = _("‖x_variant − x_model‖ / ‖x_model‖ of the stream x that leaves a layer; the mean over the tokens")
+    return [
+        rule,
+        _("after the last layer:"),
+        *_each(ranged, lambda one: None if one.distance is None else one.distance[-1]),
+    ]
 
 
 def _each(ranged: Ranged, of_one: Callable[[Measured], np.ndarray | None]) -> list[str]:
@@ -95,17 +105,21 @@ def _of_bytes(ranged: Ranged) -> list[str]:
     count = thousands(ranged.spec.weights.parameters)
     if not ranged.kind.parts:
         return [_("{count} weights, 16 bits each, in memory and in a file", count=count), *_bytes(ranged)]
-    matrices = sum(count for part, count in ranged.spec.counts if part in ("attention", "ffn"))
-    rest = _(
-        "weights in attention and FFN: {inside} of {count}; all others in 16 bits",
-        inside=thousands(matrices),
-        count=count,
+    rule = _(
+        "bytes = Σ weights × bits of each / 8: matrices of the layers, then, with 16 bits, all that is outside of them"
     )
-    return [rest, *_bytes(ranged)]
+    return [rule, *_bytes(ranged)]
 
 
 def _bytes(ranged: Ranged) -> Iterable[str]:
-    return (f"{of}: {thousands(ranged.file_bytes(of))} B = {size(ranged.file_bytes(of))}" for of in ranged.every)
+    return (f"{of}: ({_terms(ranged, of)}) / 8 = {thousands(ranged.file_bytes(of))} B" for of in ranged.every)
+
+
+def _terms(ranged: Ranged, of: str) -> str:
+    """Weights × bits of each, of all that takes equally many bits together."""
+    made = (*ranged.spec.alterations, *alterations(of))
+    given = stored.written(costs.configuration(ranged.spec), ranged.spec.weights.parameters, made)
+    return " + ".join(f"{thousands(count)} × {exact(float(bits))}" for count, bits in given)
 
 
 def _of_seconds(ranged: Ranged) -> list[str]:

@@ -1,6 +1,6 @@
 """The printed program of a range: the model's weights changed in place, its text run again, each variant compared."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from anatomy.control import Choice
 from anatomy.spec import ModelSpec
@@ -126,7 +126,7 @@ _HALF = """print(result, "bytes, in memory and in a file")
 def snippet(kind: Range, control: Choice, spec: ModelSpec, view: Fitted) -> str:
     """The charted number of each variant of the range: a dict by the variant's name, of a chart over layers lists."""
     shown = chosen(control, spec, view)
-    ofs = list(dict.fromkeys(of for way in kind.drawn(shown) for of in way.of if of is not None))
+    ofs = kind.along(shown)
     halves = not kind.parts
     if shown == "bytes":
         parts = _halved(ofs) if halves else (_matrices(spec), _COUNTED, _table(ofs, _bits), _loop("", _FILE))
@@ -144,7 +144,7 @@ def snippet(kind: Range, control: Choice, spec: ModelSpec, view: Fitted) -> str:
 _FILE = "    result[name] = file_bytes(*how)\n"
 
 
-def _halved(ofs: list[str]) -> tuple[str, ...]:
+def _halved(ofs: Sequence[str]) -> tuple[str, ...]:
     """Bytes of the model's weights in each precision."""
     sizes = "".join(f'    "{of}": sum(weight.numel() * 2 for weight in model.parameters()),\n' for of in ofs)
     return (f"\nresult = {{\n{sizes}}}\n{_HALF}",)
@@ -156,7 +156,7 @@ def _matrices(spec: ModelSpec) -> str:
     return f"\nFFN = ({inner})  # inside a layer; its other matrices are attention's\n{_MATRICES}"
 
 
-def _table(ofs: list[str], told: Callable[[Alteration], str]) -> str:
+def _table(ofs: Sequence[str], told: Callable[[Alteration], str]) -> str:
     """What is done to the weights in each variant, and in which part."""
     made = ((of, alterations(of)[0]) for of in ofs)
     rows = "".join(f'    "{of}": {told(one)},\n' for of, one in made)

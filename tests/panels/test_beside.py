@@ -76,6 +76,7 @@ CASES = [(panel, kind) for kind in KINDS for panel in open_panels(kind)]
 NOTHING = "Nothing that the one figure shows is in the other"
 PLANE = "Each of the two is drawn on a plane of its own"
 PAGE = "This figure is a page of BertViz"
+NO_LOSS = "One figure shows “KL(variant ‖ model) per token (nats, log scale)”, the other “loss per token (nats)”"
 AHEAD = "One figure shows “token that may come next”, the other “token”"
 # What has no difference and why, by panel and by what run B is; of one kind of model alone where that is named.
 NONE = {
@@ -96,6 +97,7 @@ NONE = {
     ("watched", "one token", "bert"): NOTHING,
     ("lensgrid", "one token"): NOTHING,
     ("surprisal", "one token"): AHEAD,
+    **{(name, "one token", kind): NO_LOSS for name in ("quantization", "pruning") for kind in ("llama", "gpt2")},
 }
 # The same for a model of another size, and for one of another kind.
 NONE_OF_MODELS = {

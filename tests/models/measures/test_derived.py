@@ -8,6 +8,7 @@ import torch
 
 from anatomy.refused import Refused
 from anatomy.request import Run, Want, choice
+from anatomy.sites import SITES
 from anatomy.spec import Weights
 from anatomy.trace import Trace
 from models.families import load
@@ -192,7 +193,8 @@ def test_every_sum_holds_for_every_family(kind: str) -> None:
 
 RESTING = {site for site in APART if MEASURES[site].needs}  # worked out from what layers show
 LENSES = {"lens_kl", "surprisal", "watch_ids", "watch_logp", "watch_rank"}  # they rest on logits, as the lens does
-GAPS = {"batch_gap", "cache_gap", "half_kl"}  # they say themselves how far two ways to the same numbers are apart
+# They say themselves how far two ways to the same numbers are apart, or two models.
+GAPS = {"batch_gap", "cache_gap", "half_kl", *(name for name, site in SITES.items() if site.of == "variant")}
 
 
 def test_another_projection_is_noticed() -> None:

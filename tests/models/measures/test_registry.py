@@ -6,7 +6,7 @@ import pytest
 
 from anatomy.request import Want
 from anatomy.sites import SITES, axes_of
-from models.loaded import norms, readout, relative, sharing, vocabulary
+from models.loaded import norms, readout, relative, sharing, stored, vocabulary
 from models.measures import collect, reductions
 from models.measures.registry import APART, MEASURES, PARTS, basis, with_resting
 from models.reading.recorder import ATTENDED, ORDER
@@ -32,7 +32,7 @@ def test_what_a_measure_rests_on_are_sites() -> None:
 def test_what_needs_no_forward_pass_is_answered_from_parameters() -> None:
     fixed = {site for site, measure in MEASURES.items() if not measure.forward}
     assert fixed == frozenset().union(
-        *(measure.gives for module in (vocabulary, norms, sharing, relative) for measure in module.MEASURES)
+        *(measure.gives for module in (vocabulary, norms, sharing, relative, stored) for measure in module.MEASURES)
     )
     assert fixed <= APART
 

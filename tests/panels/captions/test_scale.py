@@ -13,7 +13,7 @@ from tests.panels.captions.readings import readings
 from tests.panels.captions.rules import Rules, Source
 from tests.panels.scale.blocks import block
 from tests.panels.scale.ranged import a_range
-from viz.format import number
+from viz.format import listed, number
 
 # In one of some ways to store them: in blocks with levels, one by one, in blocks that are not taken apart.
 _STORED = (0, 1, 2, 3, 6, 7, 8, 12, 30)
@@ -124,18 +124,17 @@ for _panel in ("quantization", "pruning"):
 
     @RULES.holds(_panel, r"With (?P<variant>[^,.]+?) it is worse than a blind guess")
     def it_is_the_first_that_is_worse_than_blind(case, said):
-        of = _in_range(case, said["variant"])
-        before = case.reading.ways[0].of[: case.reading.ways[0].of.index(of)]
-        limit = np.log(case.reading.spec.vocab)
+        of, limit = _in_range(case, said["variant"]), np.log(case.reading.spec.vocab)
+        before = case.reading.every[: case.reading.every.index(of)]
         return case.reading.value(of, "loss") >= limit and not any(
             case.reading.value(one, "loss") >= limit for one in before
         )
 
     @RULES.holds(_panel, r"With (?P<variants>[^.]+?) every number stays the same to the last bit")
     def nothing_differs_in_any_of_them(case, said):
-        same = [of for of in case.reading.ways[0].of if case.reading.at(of) in said["variants"]]
-        found = [case.reading.found[of] for of in same if of in case.reading.found]
-        return any(not one.distance.any() and not one.kl.any() for one in found)
+        found = case.reading.found
+        same = [of for of in case.reading.every if of in found and not (found[of].distance.any() or found[of].kl.any())]
+        return said["variants"] == listed(map(case.reading.at, same))
 
     @RULES.holds(_panel, r"Neither breaks")
     def no_part_costs_more_than_its_limit(case, said):
@@ -146,7 +145,7 @@ for _panel in ("quantization", "pruning"):
         attention, ffn = (np.array([case.reading.value(of) for of in way.of]) for way in case.reading.ways[1:])
         one, other = (attention, ffn) if said["part"] == "Attention" else (ffn, attention)
         first = int(np.argmax(one > 1))
-        told = case.reading.kind.named.format(place=case.reading.kind.places[first])
+        told = case.reading.ways[1].named.format(place=case.reading.kind.places[first])
         return told == said["variant"] and one[first] > 1 and not (other[: first + 1] > 1).any()
 
     @RULES.holds(_panel, r"Both break at once, with (?P<variant>[^:]+):")
@@ -171,15 +170,14 @@ for _panel in ("quantization", "pruning", "precision"):
 
     @RULES.holds(_panel, r"No prediction has another leader")
     def no_variant_flips_a_prediction(case, said):
-        return not any(case.reading.flipped(of) for of in case.reading.ways[0].of if of)
+        return not any(case.reading.flipped(of) for of in case.reading.every)
 
     @RULES.holds(
         _panel, r"The first prediction to flip is the one after .+ \(position (?P<pos>\d+)\), with (?P<v>[^:]+):"
     )
     def every_variant_before_it_flips_none(case, said):
         of = _in_range(case, said["v"])
-        ofs = case.reading.ways[0].of
-        before = [one for one in ofs[: ofs.index(of)] if one is not None]
+        before = case.reading.every[: case.reading.every.index(of)]
         led = [row for row, _label in case.reading.leaders]
         places = np.flatnonzero(case.reading.found[of].ids != led)
         return places[0] == int(said["pos"]) and not any(case.reading.flipped(one) for one in before)

@@ -14,10 +14,10 @@ from anatomy.view import DEFAULT_TEXT, Fitted, View
 from models.local.load import variant
 from panels import load
 from panels.panel import Panel
-from panels.scale.ranges import APART, BROKEN, Measured, Ranged, every
+from panels.scale.ranges import APART, Measured, Ranged, every
 from tests import once
 from tests.models.real import real_engine
-from tests.models.tiny import MODELS, run_of, tiny_engine
+from tests.models.tiny import MODELS, tiny_engine
 from tests.panels.scale.ranged import KINDS, a_range, a_spec, with_found
 from tests.snapshot import described
 from viz.description import Plotted
@@ -193,7 +193,7 @@ def test_a_variant_of_the_range_has_none_of_its_own(name):
     for of in every(KINDS[name]):
         reason = panel.closed(variant(engine, read(f"m~{of}")[1]).spec)
         assert reason is not None
-        assert "range" in reason or "half precision" in reason
+        assert "a point of this range" in reason
     other = {"quantization": "prune=0.5", "pruning": "3bit", "precision": "3bit"}[name]
     assert panel.closed(variant(engine, read(f"m~{other}")[1]).spec) is None
 
@@ -217,8 +217,7 @@ def test_parts_are_altered_by_themselves():
     ranged = panel.read(trace, view)
     everywhere, attention, ffn = ranged.ways
     assert all(ranged.value(of) >= 0 for of in ranged.every)
-    assert ranged.value(attention.of[-1]) != ranged.value(ffn.of[-1]) != ranged.value(everywhere.of[-1])
-    assert BROKEN["kl"] == 1.0
+    assert len({ranged.value(way.of[-1]) for way in (everywhere, attention, ffn)}) == 3
 
 
 def test_nothing_pruned_is_nothing_changed():
@@ -246,4 +245,3 @@ def test_the_default_model_is_on_four_bits_already_and_lost_at_two():
     assert ranged.value("3bit") == pytest.approx(3.77, abs=0.1)
     assert ranged.value("2bit") > ranged.blind
     assert ranged.value("3bit", "kl") == pytest.approx(2.16, abs=0.1)
-    assert len(run_of(engine).text) > 0
