@@ -1,9 +1,10 @@
 """An open model, its runs as they are and with something changed, and two runs side by side."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, NoReturn
+from warnings import warn
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from anatomy.alignment import Alignment, aligned, by_token
 from anatomy.baselines import baseline
 from anatomy.language import _, use_locale
 from anatomy.parting import Parting, Spread
+from anatomy.refused import Refused
 from anatomy.request import Intervention, Op, Want
 from anatomy.sites import SITES
 from anatomy.spec import ModelSpec
@@ -141,7 +143,9 @@ class Run:
         lang     language of its words, a key of `anatomy.language.LANGUAGES`; None for the one that is set
         choices  layer, head, neuron, pos, src (numbers; below 0 from the end), and the panel's own controls by name
 
-        ValueError for a panel that is not there or does not apply, and for a choice that it does not have.
+        Of the variants that a panel draws beside this model, those that are refused are left out, each with a warning
+        that says why; Refused where all are. ValueError for a panel that is not there or does not apply, and for a
+        choice that it does not have.
         """
         panel, others = self._opened(id), _models(others)
         if others and not panel.others:
@@ -257,9 +261,27 @@ class Run:
 
     def _answered(self, panel: Panel, view: Fitted, others: Iterable[Model] = ()) -> PanelAnswer:
         spec = self.model.spec
-        trace = self.model.store.get(self.question, [*panel.needs(spec, view), *panel.later(spec, view)])
+        trace = self._filled_in(panel.needs(spec, view), panel.later(spec, view))
         trace = replace(trace, of_others=tuple(model(self.question.text)._plain for model in others))
         return PanelAnswer.of(panel, trace, view)
+
+    def _filled_in(self, needs: Sequence[Want], later: Sequence[Want]) -> Trace:
+        """What a panel needs, with what fills its figure in. Variants that are refused are left out, each with a
+        warning that says why, as long as there is one that is not."""
+        trace = self.model.store.get(self.question, [*needs, *(want for want in later if want.of is None)])
+        variants, refused = dict.fromkeys(want.of for want in later if want.of is not None), dict[str, Refused]()
+        for of in variants:
+            try:
+                more = self.model.store.get(self.question, [want for want in later if want.of == of])
+            except Refused as refusal:
+                refused[of] = refusal
+            else:
+                trace = trace.plus(more.arrays, more.names)
+        if refused and len(refused) == len(variants):
+            raise next(iter(refused.values()))
+        for of, refusal in refused.items():
+            warn(f"{of}: {refusal}", stacklevel=4)  # where the panel was asked for
+        return trace
 
     def _towards(self, goal: "str | int | Run | None") -> "tuple[int | None, Run | None]":
         """(the token that is added towards, the run towards whose mean)."""

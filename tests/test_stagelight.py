@@ -124,6 +124,46 @@ def test_every_panel_answers_as_on_the_page(text, id):
         assert isinstance(answer.figure, go.Figure)
 
 
+class Refusing:
+    """An engine that has no memory for some variants."""
+
+    def __init__(self, *variants: str) -> None:
+        self.variants = variants
+
+    def __getattr__(self, name: str):
+        return getattr(tiny_engine(), name)
+
+    def run(self, run, wants=(), **how):
+        wants = tuple(wants)
+        if of := next((want.of for want in wants if want.of in self.variants), None):
+            raise Refused("There is no memory for {name}.", name=of)
+        return tiny_engine().run(run, wants, **how)
+
+
+def test_a_variant_that_is_refused_is_left_out_with_a_warning(recwarn):
+    whole = model()(TEXT).panel("quantization", quantized="kl")
+    assert not [one for one in recwarn if "memory" in str(one.message)]
+    refusing = stagelight.Model(Store(Refusing("2bit", "int8"), 1 << 26))
+    with pytest.warns(UserWarning, match="There is no memory for") as warned:
+        answer = refusing(TEXT).panel("quantization", quantized="kl")
+    said = [str(one.message) for one in warned]
+    assert sorted(said) == ["2bit: There is no memory for 2bit.", "int8: There is no memory for int8."]
+    assert {one.filename for one in warned} == {__file__}
+    assert drawn(whole) - drawn(answer) == {"int8", "2bit"}
+
+
+def drawn(answer: stagelight.Answer) -> set[str]:
+    """The variants that a range has numbers of."""
+    return {*answer.of.reading.found}
+
+
+def test_where_all_variants_are_refused_there_is_no_answer():
+    everything = drawn(model()(TEXT).panel("quantization"))
+    refusing = stagelight.Model(Store(Refusing(*everything), 1 << 26))
+    with pytest.raises(Refused, match="There is no memory for"):
+        refusing(TEXT).panel("quantization")
+
+
 def test_panels_that_show_something_are_listed(text):
     assert set(text.model.panels()) < set(stagelight.panels()) == set(load())
     assert stagelight.panels()["writes"] == "Which part adds more?"

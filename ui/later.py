@@ -9,7 +9,7 @@ what has come by then stays.
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -21,6 +21,7 @@ from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.spec import ModelSpec
 from anatomy.trace import Trace
+from anatomy.variants import MARK, alterations
 from anatomy.view import Fitted
 from models.engine import Cancelled, Progress
 from panels.panel import Panel
@@ -28,6 +29,7 @@ from ui import session, text
 from ui.asking import MOST_STOPPED
 from ui.host import HostedModel, Loading
 from ui.worker import Worker
+from viz.format import listed
 
 EVERY = 0.5  # seconds between two looks of a page at what has come, at first
 PATIENCE = 4.0  # seconds after its last look that a page counts as gone
@@ -48,22 +50,25 @@ class _Gone(Exception):
 @dataclass(eq=False)
 class Filling:
     """What one page waits for. begun: when it first asked for this; seen: when it looked last. refused: why the rest
-    does not come. progress: of the question that stands in the queue for it. at_once: positions of the next one: what
-    is near comes soon, and what is left does not wait behind others for every few of them."""
+    does not come; refusals: which variants do not, each with the reason, while others do. over: nothing more comes.
+    progress: of the question that stands in the queue for it. at_once: positions of the next one: what is near comes
+    soon, and what is left does not wait behind others for every few of them."""
 
     model: HostedModel
     run: Run
     wants: tuple[Want, ...]
     seen: float
     refused: Refused | None = None
+    refusals: Mapping[str, Refused] = field(default_factory=dict)
+    over: bool = False
     progress: Progress | None = None
     begun: float = field(default_factory=monotonic)
     at_once: int = FEW
 
     def missing(self) -> tuple[Want, ...]:
-        """What is not there yet, in the order in which it was asked for."""
+        """What is not there yet and was not refused, in the order in which it was asked for."""
         held = self.model.held(self.run, self.wants)
-        return tuple(want for want in self.wants if want not in held)
+        return tuple(want for want in self.wants if want not in held and want.of not in self.refusals)
 
     def next(self) -> tuple[Want, ...]:
         """The wants of the next few positions, or of the next variant."""
@@ -75,6 +80,19 @@ class Filling:
             few = pieces(missing)[: MANY if tokens > LONG else self.at_once]
             self.at_once = min(MANY, 2 * self.at_once)
         return tuple(want for want in missing if piece(want) in few)
+
+    def refuse(self, few: Iterable[Want], refused: Refused) -> None:
+        """These do not come. A variant that is refused leaves the others to come; else nothing more does."""
+        of = {want.of: refused for want in few if want.of is not None}
+        if of:
+            self.refusals = {**self.refusals, **of}  # another one: pages read it meanwhile
+            self.over = not self.missing()
+        else:
+            self.give_up(refused)
+
+    def give_up(self, refused: Refused) -> None:
+        """Nothing more comes."""
+        self.refused, self.over = refused, True
 
 
 class FillingQueue:
@@ -93,6 +111,8 @@ class FillingQueue:
             if filling is None or (filling.model, filling.run, filling.wants) != (model, run, wants):
                 filling = self._fillings[page] = Filling(model, run, wants, now)
             filling.seen = now
+            if filling.over and filling.refused is None and filling.missing():  # what had come was let go of since
+                filling.over = False
             for other in [page for page, filling in self._fillings.items() if now - filling.seen > PATIENCE]:
                 del self._fillings[other]
             self._worker.wake()
@@ -109,7 +129,7 @@ class FillingQueue:
 
     def _turn(self) -> Callable[[], None] | None:
         """What is to be done next, for the page whose turn was longest ago."""
-        waiting = ((page, filling) for page, filling in self._fillings.items() if filling.refused is None)
+        waiting = ((page, filling) for page, filling in self._fillings.items() if not filling.over)
         return next((partial(self._work, page, filling) for page, filling in waiting), None)
 
     def _work(self, page: str, filling: Filling) -> None:
@@ -128,18 +148,23 @@ class FillingQueue:
             if not self.wanted(page, filling):
                 raise _Gone
 
+        few: tuple[Want, ...] = ()
         try:
-            few = filling.next() if self.wanted(page, filling) else ()
+            if not self.wanted(page, filling):
+                return False
+            few = filling.next()
             if few:
                 filling.model.fetch(filling.run, few, watch)
-            return bool(few)
+            else:
+                filling.over = bool(filling.refusals)  # what is not there was refused: the page is to know it
+            return bool(few) or filling.over
         except (_Gone, Cancelled, Loading):
             return False
         except Refused as refused:
-            filling.refused = refused
+            filling.refuse(few, refused)
         except BaseException as error:  # it costs this filling, not the thread that works for all pages
             _LOG.exception("what fills in a figure of %s failed", filling.run.model)
-            filling.refused = Refused(_BROKEN, kind=type(error).__name__)
+            filling.give_up(Refused(_BROKEN, kind=type(error).__name__))
         return True
 
 
@@ -173,13 +198,21 @@ class Arrival:
     stopped: Rest | None = None
 
     @property
-    def refused(self) -> Refused | None:
-        return None if self.filling is None else self.filling.refused
+    def refused(self) -> tuple[str, ...]:
+        """What does not come and why: each reason once, the variants that it holds for in front."""
+        if self.filling is None:
+            return ()
+        variants: dict[str, list[str]] = {}
+        for of, refusal in self.filling.refusals.items():
+            variants.setdefault(str(refusal), []).append(_named(of))
+        whole = () if self.filling.refused is None else (str(self.filling.refused),)
+        said = (_("{variants}: {reason}", variants=listed(them), reason=reason) for reason, them in variants.items())
+        return (*said, *whole)
 
     @property
     def coming(self) -> bool:
         """More is on its way: whoever shows this should look again."""
-        return self.filling is not None and self.filling.refused is None
+        return self.filling is not None and not self.filling.over
 
     def added_to(self, trace: Trace) -> Trace:
         """A trace with what is there by now."""
@@ -211,12 +244,12 @@ def arrived(
 
 
 def show(arrival: Arrival, side: str = "") -> None:
-    """How much is there, and what is being done, with a Cancel; nothing where nothing is missing. side: as in
-    `arrived`."""
+    """What does not come; how much is there, and what is being done, with a Cancel; nothing where nothing is missing.
+    side: as in `arrived`."""
     key = f"later{side}"
-    if arrival.refused is not None:
-        text.notice(str(arrival.refused))
-    elif arrival.filling is not None:
+    for sentence in arrival.refused:
+        text.notice(sentence)
+    if arrival.filling is not None and arrival.coming:
         _coming(arrival, arrival.filling, key)
     elif arrival.stopped is not None:
         _held_up(arrival, arrival.stopped, key)
@@ -257,6 +290,11 @@ def _stop(rest: Rest) -> None:
 
 def _go_on(rest: Rest) -> None:
     st.session_state[_STOPPED] = tuple(other for other in st.session_state.get(_STOPPED, ()) if other != rest)
+
+
+def _named(of: str) -> str:
+    """A variant in a few words."""
+    return " · ".join(one.short for one in alterations(f"{MARK}{of}", of))
 
 
 def piece(want: Want) -> int | str | None:

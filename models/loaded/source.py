@@ -31,7 +31,7 @@ class Source:
     def __init__(self, folder: Path, original: Path | None = None) -> None:
         self.folder, self.original = folder, original
         self._files = list(weight_files(folder)) if original is None else [original]
-        self._seen = fingerprint(self._files)
+        self._seen = {file: fingerprint([file]) for file in self._files}
 
     def row(self, model: PreTrainedModel, parameter: str, row: int, across: bool = False) -> Row:
         """(GGML's number of the way in which it is stored, bytes) of one row of a parameter.
@@ -40,23 +40,28 @@ class Source:
         row        as the model counts the rows
         across     the numbers of one column are wanted, in their order: of a matrix with a row per input, as GPT-2's
 
-        Refused where the file is gone, or is another one than when the model was opened.
+        Refused where a file is gone, or is another one than when the model was opened, and where none has the parameter
+        by itself.
         """
-        self._check()
+        for file in self._files:
+            if not self._as_it_was(file):
+                raise Refused(_CHANGED, file=file.name)
         try:
             return (
                 self._of_gguf(parameter, row) if self.original else self._of_safetensors(model, parameter, row, across)
             )
+        except KeyError as error:
+            raise Refused(_NOWHERE, name=parameter) from error
         except (OSError, ValueError) as error:
-            raise Refused(_CHANGED, file=self._files[0].name) from error
+            file = next((file for file in self._files if not self._as_it_was(file)), self._files[0])
+            raise Refused(_CHANGED, file=file.name) from error
 
-    def _check(self) -> None:
+    def _as_it_was(self, file: Path) -> bool:
+        """Whether it is the file that it was when the model was opened."""
         try:
-            same = fingerprint(self._files) == self._seen
+            return fingerprint([file]) == self._seen[file]
         except OSError:
-            same = False
-        if not same:
-            raise Refused(_CHANGED, file=self._files[0].name)
+            return False
 
     def _of_gguf(self, parameter: str, row: int) -> Row:
         assert self.original is not None, "there is a GGUF"
@@ -88,4 +93,8 @@ class Source:
 _CHANGED = N_(
     "{file}, the file that the weights of this model were read from, is gone or was changed since: its bits cannot be "
     "shown. Put it back where it was, then open the model again."
+)
+_NOWHERE = N_(
+    "The files of this model hold no tensor that is {name} by itself, so its bits cannot be shown. Choose another "
+    "matrix."
 )

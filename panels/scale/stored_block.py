@@ -44,7 +44,10 @@ NUMBER = Slider(
     (1 << 16) - 1,
     1,
     0,
-    says=N_("Which 32 weights of the row are shown, from the first block to the last."),
+    says=N_(
+        "Which 32 weights of the row are shown, from the first to the last; where a format's block is larger, the "
+        "whole block that holds them."
+    ),
 )
 
 

@@ -8,7 +8,18 @@ from anatomy import variants
 from anatomy.language import use_locale
 from anatomy.refused import Refused
 from anatomy.request import Intervention
-from anatomy.variants import KINDS, OF_MATRICES, PARTS, Alteration, in_every_run, new_bytes, read, split, written
+from anatomy.variants import (
+    KINDS,
+    OF_MATRICES,
+    PARTS,
+    Alteration,
+    in_every_run,
+    new_bytes,
+    of_weights,
+    read,
+    split,
+    written,
+)
 
 
 def _listed(words: tuple[str, ...]) -> str:
@@ -234,6 +245,25 @@ def test_bytes_are_those_of_the_weights_that_come_out_as_others() -> None:
         "untrained~bf16": 1230,
     }
     assert {name: new_bytes(counts, read(f"m~{name}")[1]) for name in needed} == needed
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("3bit", {"attention", "ffn"}),
+        ("3bit=ffn", {"ffn"}),
+        ("prune=0.5,attention", {"attention"}),
+        ("prune=0,attention~int8=ffn", {"ffn"}),
+        ("prune=0", set()),
+        ("noskip~dropout=0.1~nonorm", set()),
+        ("3bit=ffn~bf16", {"attention", "ffn"}),
+        ("untrained", {"attention", "ffn"}),
+    ],
+)
+def test_whose_weights_are_others_is_asked_of_each_part(name: str, parts: set[str]) -> None:
+    made = read(f"m~{name}")[1]
+    assert {part for part in PARTS if of_weights(made, part)} == parts
+    assert of_weights(made) == bool(parts)
 
 
 def test_what_is_no_matter_of_weights_is_changed_in_every_run() -> None:

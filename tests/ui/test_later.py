@@ -13,6 +13,7 @@ from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.view import View
 from articles.verdict import Verdict
+from models.lru import ByteLru
 from models.serving.queue import Queue
 from models.serving.recorded import FIRST_VIEW, RecordedEngine
 from panels.stack.lensgrid import PANEL, read, window
@@ -23,7 +24,7 @@ from tests.ui.test_page import words
 from tests.until import until
 from ui import host, hosted, judging, later, polled
 from ui.host import HostedModel
-from ui.later import FEW, MANY, FillingQueue
+from ui.later import FEW, MANY, Arrival, FillingQueue
 
 TEXT = "the cat sat on the mat, and then"
 RUN = Run(tiny_engine().spec.id, TEXT)
@@ -38,6 +39,7 @@ class Gated:
         self.asked: list[list[int | str | None]] = []
         self.passes = 0
         self.refuses = False
+        self.refused: dict[str, str] = {}  # variants that are refused, and why
 
     def __getattr__(self, name: str):
         return getattr(tiny_engine(), name)
@@ -51,6 +53,8 @@ class Gated:
             self.passes -= 1
             if self.refuses:
                 raise Refused("Too much for this machine.")
+            if why := next((self.refused[of] for of in places if of in self.refused), None):
+                raise Refused(why)
         return tiny_engine().run(run, wants, report=report, cancelled=cancelled)
 
 
@@ -139,6 +143,56 @@ def test_what_has_come_of_variants_one_by_one_is_what_one_question_gives(engine,
     for want in VARIED:
         np.testing.assert_allclose(parts[want], whole[want], rtol=1e-4, atol=1e-5)
     assert parts[VARIED[2]].any()
+
+
+def test_a_variant_that_is_refused_leaves_the_others_to_come_and_is_not_asked_for_again(engine, model, courier):
+    engine.passes, engine.refused = 10, {"3bit=ffn": "Too much for this machine."}
+    filling = courier.ask("page", model, RUN, VARIED)
+    until(lambda: set(model.held(RUN, VARIED).arrays) == {*VARIED[:2], *VARIED[4:]})
+    until(lambda: filling.over)
+    again = courier.ask("page", model, RUN, VARIED)
+    assert again is filling
+    arrival = Arrival(model.held(RUN, VARIED), 2, 3, again)
+    assert arrival.refused == ("3 bits (FFN): Too much for this machine.",)
+    assert not arrival.coming
+    assert engine.asked == [["8bit"], ["3bit=ffn"], ["prune=0.5"]]
+    live = model._loaded()
+    live._arrays = ByteLru(live._arrays.budget)
+    courier.ask("page", model, RUN, VARIED)
+    until(lambda: set(model.held(RUN, VARIED).arrays) == {*VARIED[:2], *VARIED[4:]})
+    assert engine.asked[3:] == [["8bit"], ["prune=0.5"]], "what was let go of comes again, what was refused does not"
+
+
+def test_while_others_are_still_to_come_a_range_is_coming(engine, model, courier):
+    engine.passes, engine.refused = 1, {"8bit": "Too much for this machine."}
+    filling = courier.ask("page", model, RUN, VARIED)
+    until(lambda: len(engine.asked) == 2)
+    arrival = Arrival(model.held(RUN, VARIED), 0, 3, filling)
+    assert arrival.coming
+    assert arrival.refused == ("8 bits: Too much for this machine.",)
+
+
+def test_a_reason_that_holds_for_several_variants_is_said_once(engine, model, courier):
+    engine.passes = 10
+    engine.refused = {"8bit": "No memory.", "3bit=ffn": "Damaged.", "prune=0.5": "No memory."}
+    filling = courier.ask("page", model, RUN, VARIED)
+    until(lambda: filling.over)
+    arrival = Arrival(model.held(RUN, VARIED), 0, 3, filling)
+    assert arrival.refused == ("8 bits, 50 % pruned: No memory.", "3 bits (FFN): Damaged.")
+    assert not arrival.coming
+    assert len(engine.asked) == 3
+
+
+def test_a_page_whose_variants_were_refused_and_that_is_gone_is_not_worked_for(engine, model, courier, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(later, "monotonic", lambda: now)
+    engine.passes, engine.refused = 1, {"8bit": "Too much for this machine."}
+    courier.ask("closed", model, RUN, VARIED)
+    until(lambda: len(engine.asked) == 2)
+    now += later.PATIENCE + 0.1
+    until(lambda: not courier._fillings)
+    until(lambda: model._queue._current is None)
+    assert len(engine.asked) == 2
 
 
 def test_a_page_that_looks_at_something_else_is_not_worked_for(engine, model, courier):
@@ -325,6 +379,19 @@ def test_a_range_fills_in_a_variant_at_a_time_stops_and_goes_on(page, engine):
     assert not app.get("progress")
     assert "still to come" not in words(app)
     assert [asked for asked in engine.asked if engine.asked.count(asked) > 1] == [["int8"]] * 2, "it was given up once"
+    assert not app.exception
+
+
+def test_a_variant_that_is_refused_is_named_and_the_bar_ends(page, engine):
+    engine.passes, engine.refused = 1000, {"2bit": "Too much for this machine."}
+    app = page(panel="quantization")
+    until(lambda: [filling.over for filling in later.courier()._fillings.values()] == [True])
+    app.run()
+    assert words(app).count("2 bits: Too much for this machine.") == 1
+    assert not app.get("progress")
+    assert len(engine.asked) == 13
+    app.run()
+    assert len(engine.asked) == 13, "what was refused is not asked for again"
     assert not app.exception
 
 

@@ -1,6 +1,7 @@
 """The stored bits of a row are the file's own, and what they stand for is what the model computes with."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from anatomy.costs import configuration
 from anatomy.refused import Refused
 from anatomy.request import Run, Want
 from anatomy.storage import named_row, sizes
+from models.loaded import source
 from models.local.engine import LocalEngine
 from models.local.load import load
 from tests.models.checkpoints.test_locate import without_its_gguf
@@ -157,6 +159,24 @@ def test_a_file_that_was_changed_since_is_not_looked_into(tmp_path: Path) -> Non
     row(engine, 0, "up", 0)
     os.utime(tmp_path / "model.safetensors", ns=(0, 0))
     with pytest.raises(Refused, match=r"model\.safetensors, the file .* changed since"):
+        row(engine, 0, "up", 0)
+
+
+def test_of_several_files_the_one_that_was_changed_is_named(tmp_path: Path) -> None:
+    tiny_model("llama").save_pretrained(tmp_path, max_shard_size="50KB")
+    byte_tokenizer().save_pretrained(tmp_path)
+    engine, files = load(str(tmp_path)), sorted(tmp_path.glob("*.safetensors"))
+    row(engine, 0, "up", 0)
+    assert len(files) > 1
+    os.utime(files[-1], ns=(0, 0))
+    with pytest.raises(Refused, match=rf"^{re.escape(files[-1].name)}, the file .* changed since"):
+        row(engine, 0, "up", 0)
+
+
+def test_a_matrix_that_no_file_has_by_itself_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = load(str(saved(tmp_path, "llama")))
+    monkeypatch.setattr(source, "names_in_files", lambda folder, model: {})
+    with pytest.raises(Refused, match=r"no tensor that is model\.layers\.0\.mlp\.up_proj\.weight by itself"):
         row(engine, 0, "up", 0)
 
 
