@@ -15,8 +15,8 @@ def caption(ranged: Ranged) -> str:
     if ranged.coming:
         sentences.append(
             ngettext(
-                "{count} variant of the range is still to come.",
-                "{count} variants of the range are still to come.",
+                "{count} variant of the range is missing so far.",
+                "{count} variants of the range are missing so far.",
                 ranged.coming,
             )
         )

@@ -182,7 +182,7 @@ for _panel in ("quantization", "pruning", "precision"):
         places = np.flatnonzero(case.reading.found[of].ids != led)
         return places[0] == int(said["pos"]) and not any(case.reading.flipped(one) for one in before)
 
-    @RULES.holds(_panel, r"(?P<count>\d+) variants? of the range (?:is|are) still to come")
+    @RULES.holds(_panel, r"(?P<count>\d+) variants? of the range (?:is|are) missing so far")
     def so_many_are_not_there(case, said):
         lacking = [of for of in case.reading.every if of not in case.reading.found]
         return int(said["count"]) == len(lacking) > 0
