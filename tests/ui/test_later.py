@@ -360,12 +360,12 @@ def told(app: AppTest) -> str:
 def test_a_range_fills_in_a_variant_at_a_time_stops_and_goes_on(page, engine):
     app = page(panel="quantization")
     assert "0 of 13 variants" in told(app)
-    assert "13 variants of the range are still to come." in words(app)
+    assert "13 variants of the range are missing so far." in words(app)
     assert "As it is, the model loses" in words(app)
     engine.passes = 2
     until(lambda: len(engine.asked) == 3)
     assert "2 of 13 variants" in told(app.run())
-    assert "11 variants of the range are still to come." in words(app)
+    assert "11 variants of the range are missing so far." in words(app)
     app.get_by_key("later.cancel").click().run()
     until(lambda: not later.courier()._fillings)
     until(lambda: next(iter(host.models().values()))._queue._current is None)
@@ -377,7 +377,7 @@ def test_a_range_fills_in_a_variant_at_a_time_stops_and_goes_on(page, engine):
     until(lambda: not later.courier()._fillings)
     app.run()
     assert not app.get("progress")
-    assert "still to come" not in words(app)
+    assert "missing so far" not in words(app)
     assert [asked for asked in engine.asked if engine.asked.count(asked) > 1] == [["int8"]] * 2, "it was given up once"
     assert not app.exception
 
