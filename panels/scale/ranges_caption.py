@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from anatomy.language import _, ngettext
 from panels.scale.ranges import BROKEN, Ranged, Way
 from panels.scale.ranges_drawing import told
+from viz import nouns
 from viz.format import listed, number, quoted, size, thousands
+
+FEW = 100  # tokens whose mean loss still jumps about: a loss spreads by some 3 nats from token to token
 
 
 def caption(ranged: Ranged) -> str:
@@ -51,7 +54,16 @@ def _of_loss(ranged: Ranged) -> list[str]:
         _no_better(ranged),
         _first_flip(ranged),
         _same(ranged),
+        _chance(ranged) if points else "",
     ]
+
+
+def _chance(ranged: Ranged) -> str:
+    """That a mean over few tokens says little."""
+    count = len(ranged.labels) - 1
+    if count >= FEW:
+        return ""
+    return _("These are means over {tokens}: a small difference may be chance.", tokens=nouns.tokens(count))
 
 
 def _no_better(ranged: Ranged) -> str:
@@ -120,7 +132,11 @@ def _same(ranged: Ranged) -> str:
     same = [of for of in ranged.every if ranged.unchanged(of)]
     if not same:
         return ""
-    return _("With {variants} every number stays the same to the last bit.", variants=listed(map(ranged.at, same)))
+    words = _("With {variants} every number stays the same to the last bit.", variants=listed(map(ranged.at, same)))
+    stored = ranged.spec.weights.stored
+    if ranged.kind.parts and "prune" not in ranged.kind.kinds and stored and not ranged.spec.alterations:
+        return f"{words} {_('The file has the weights as {stored}.', stored=stored)}"
+    return words
 
 
 def _of_parts(ranged: Ranged) -> list[str]:

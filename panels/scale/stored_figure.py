@@ -51,6 +51,7 @@ def _levels(block: Block, taken_apart: Quantized) -> Grid:
         high=ceiling(float(np.abs(levels).max())),
         signed=True,
         focus=(int(np.flatnonzero(on[:, block.largest])[0]), block.largest),
+        inside=tuple("•" if there else "" for there in on.ravel().tolist()),  # near 0 a colour is that of the ground
         empty=_("another level"),
     )
 
