@@ -1,5 +1,6 @@
 """Readings of ranges that are made by hand or of random numbers."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from panels import load
 from panels.scale.precision import PRECISION
 from panels.scale.pruning import PRUNING
 from panels.scale.quantization import QUANTIZATION
-from panels.scale.ranges import Measured, Range, Ranged
+from panels.scale.ranges import Measured, Range, Ranged, every
 from tests.anatomy.spec import spec
 from tests.panels.captions.rules import Source
 
@@ -37,6 +38,30 @@ def a_range(panel: str, source: Source) -> Ranged:
     there = [of for of in given.every if whole or source.integers(2)]
     most = float(source.choice([0.0, 0.3, 3.0]))
     found = {of: _measured(source, float(source.choice([0.0, most / 3, most])), given.spec.layers) for of in there}
+    named = {of: tuple(f"<{row}>" for row in one.ids) for of, one in found.items() if one.ids is not None}
+    return with_found(given, found, named)
+
+
+def whole_range(panel: str, shown: str, headless: bool = False) -> Ranged:
+    """A range that is all there, of the same numbers on every processor; the more is changed, the more differs.
+
+    headless  of a model without an output layer
+    """
+    kind, source = KINDS[panel], np.random.default_rng(0)
+    given = Ranged(
+        kind=kind,
+        shown=shown,
+        spec=spec(weights=a_spec().weights, head=None) if headless else a_spec(),
+        labels=("a", "b", "c", "d"),
+        losses=None if headless else np.array([np.nan, 1.0, 2.5, 3.0]),
+        leaders=None if headless else tuple((row, f"<{row}>") for row in range(TOKENS)),
+        found={},
+        named={},
+    )
+    found = {}
+    for number, of in enumerate(every(kind)):
+        made = _measured(source, 0.0 if of in ("prune=0", "4bit") else 0.1 * (1 + number), given.spec.layers)
+        found[of] = replace(made, kl=None, losses=None, ids=None) if headless else made
     named = {of: tuple(f"<{row}>" for row in one.ids) for of, one in found.items() if one.ids is not None}
     return with_found(given, found, named)
 

@@ -18,7 +18,7 @@ from panels.scale.ranges import APART, Measured, Ranged, every
 from tests import once
 from tests.models.real import real_engine
 from tests.models.tiny import MODELS, tiny_engine
-from tests.panels.scale.ranged import KINDS, a_range, a_spec, with_found
+from tests.panels.scale.ranged import KINDS, a_range, a_spec, whole_range, with_found
 from tests.snapshot import described
 from viz.description import Plotted
 
@@ -41,23 +41,19 @@ def values(ranged: Ranged) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("name", "shown", "kind"),
+    ("name", "shown", "headless"),
     [
-        *((name, shown, "llama") for name, shown in STEADY),
-        ("quantization", "distance", "bert-headless"),
-        ("quantization", "parts", "bert-headless"),
-        ("pruning", "kl", "bert"),
+        *((name, shown, False) for name, shown in CHARTS),
+        ("quantization", "distance", True),
+        ("quantization", "parts", True),
     ],
 )
-def test_the_picture_caption_table_and_formula(name, shown, kind, picture):
-    panel = load()[name]
-    trace, view = chart(panel, shown, kind)
-    told = {
-        "says": once.caption(panel, trace, view),
-        "table": once.table(panel, trace, view),
-        "formula": once.formula(panel, trace, view),
-    }
-    assert {"figure": described(once.figure(panel, trace, view))} | told == picture
+def test_the_picture_caption_table_and_formula(name, shown, headless, picture):
+    panel, ranged = load()[name], whole_range(name, shown, headless)
+    drawn = panel.draw(ranged)
+    assert isinstance(drawn, Plotted)
+    told = {"says": panel.caption(ranged), "table": panel.table(ranged), "formula": panel.formula(ranged)}
+    assert {"figure": described(drawn.drawn())} | told == picture
 
 
 @pytest.mark.parametrize(("name", "shown"), CHARTS)
