@@ -52,6 +52,8 @@ from viz.scale import steps
 from viz.table import Table
 from viz.theme import FOCUS, LEGEND
 
+_SMALL = 0.01  # below that plotly writes its ticks with prefixes: 500μ
+
 
 @dataclass(frozen=True)
 class Marks:
@@ -103,6 +105,8 @@ class Bars(Plotted):
                 [_numbers(self.bars, begins, places), _diamonds(self.marks, places)]
             )
         figure.update_xaxes(title_text=escaped(self.axis), zeroline=True, range=room, tickvals=steps(*ends))
+        if ends[1] - ends[0] < _SMALL:
+            figure.update_xaxes(tickformat=",.6~g")
         figure.update_yaxes(
             title_text=escaped(self.rows), **row_axis([row_label(bar.label, bar.focus) for bar in self.bars], places)
         )

@@ -42,6 +42,7 @@ MOST_LISTED = 10
 _HEIGHT = 380
 _FAINT = 0.45
 _END, _CELL = 14, 7  # character cells of a name at the end of its line, and pixels of one: a phone has no room for more
+_OPEN = ("diamond-open", "square-open")
 _DASHES = ("dot", "dashdot", "longdash")
 _WORDS = 18  # pixels of height that the words at a level take
 _BANDS = 3  # traces of the range and the median of many lines
@@ -216,7 +217,7 @@ def _line(given: Lines, i: int, line: dict, order: int, opacity: float = 1.0) ->
         x=np.arange(len(given.places), dtype=np.float32),
         y=_heights(given, given.values[i]),
         mode="markers" if len(given.places) == 1 else "lines+markers" if given.dotted else "lines",
-        marker={"size": 8} if given.dotted else None,
+        marker=_dot(i) if given.dotted else None,
         name=escaped(given.names[i]),
         line=line,
         opacity=opacity,
@@ -224,6 +225,11 @@ def _line(given: Lines, i: int, line: dict, order: int, opacity: float = 1.0) ->
         customdata=[escaped(place) for place in given.places],
         hovertemplate=_hover(given, f"<b>%{{fullData.name}}</b>{_which(given, i)}"),
     )
+
+
+def _dot(i: int) -> dict:
+    """The dots of a line: open and larger ones leave those of the first to be seen and chosen where they coincide."""
+    return {"symbol": "circle", "size": 8} if i == 0 else {"symbol": _OPEN[(i - 1) % len(_OPEN)], "size": 13}
 
 
 def _heights(given: Lines, values: Float[np.ndarray, " place"]) -> Float[np.ndarray, " place"]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from anatomy import costs, stored
+from anatomy import costs, variant_bytes
 from anatomy.costs import LONG, PRECISIONS, SHORT, Configuration
 from anatomy.language import N_, _, ngettext
 from anatomy.published import LLAMA_31
@@ -82,7 +82,7 @@ class Compared:
     def file(self) -> int | None:
         """Bytes of all weights in a file that keeps them as altered; None where nothing is altered that it would keep
         otherwise."""
-        return stored.file_bytes(self.given, self.total, self.alterations) if self.alterations else None
+        return variant_bytes.file_bytes(self.given, self.total, self.alterations) if self.alterations else None
 
     @property
     def stated(self) -> int:
@@ -115,7 +115,7 @@ def models(spec: ModelSpec) -> tuple[Compared, ...]:
 
 def loaded(spec: ModelSpec) -> Compared:
     """The loaded model with the parameters counted in it. ValueError for one of several stacks."""
-    altered = spec.alterations if any(map(stored.stored_otherwise, spec.alterations)) else ()
+    altered = spec.alterations if any(map(variant_bytes.stored_otherwise, spec.alterations)) else ()
     return Compared(costs.configuration(spec), counted=spec.weights.parameters, counts=spec.counts, alterations=altered)
 
 

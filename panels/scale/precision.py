@@ -6,7 +6,8 @@ from anatomy.control import Choice
 from anatomy.language import N_
 from anatomy.variants import PRECISIONS
 from panels.panel import Panel
-from panels.scale.ranges import Range, Ranged, Way, applies, fitting, later, needs, read
+from panels.scale.ranged import Ranged, read
+from panels.scale.ranges import Range, Way, applies, fitting, later, needs
 from panels.scale.ranges_caption import caption
 from panels.scale.ranges_drawing import draw_bars, draw_layers, table
 from panels.scale.ranges_formula import formula
@@ -63,5 +64,4 @@ PANEL = Panel(
     controls=(SHOWN,),
     fitting=fitting,
     applies=partial(applies, PRECISION),
-    wide=True,
 )

@@ -6,7 +6,8 @@ from functools import partial
 from anatomy.language import N_
 from panels.panel import Panel
 from panels.scale.quantization import SHOWN as OF_BITS
-from panels.scale.ranges import Range, Way, applies, fitting, later, needs, read
+from panels.scale.ranged import read
+from panels.scale.ranges import Range, Way, applies, fitting, later, needs
 from panels.scale.ranges_caption import caption
 from panels.scale.ranges_drawing import draw, table
 from panels.scale.ranges_formula import formula
@@ -31,7 +32,7 @@ def _pruned(part: str = "") -> tuple[str, ...]:
 
 PRUNING = Range(
     kinds=frozenset({"prune"}),
-    axis=N_("weights of the layers' matrices that are set to 0 (%)"),
+    axis=N_("weights of the matrices set to 0 (%)"),
     places=tuple(map(str, SHARES)),
     ways=(Way(N_("everywhere"), _pruned(), N_("{place} % pruned")),),
     parts=(
@@ -57,5 +58,4 @@ PANEL = Panel(
     controls=(SHOWN,),
     fitting=fitting,
     applies=partial(applies, PRUNING),
-    wide=True,
 )

@@ -5,7 +5,8 @@ from functools import partial
 from anatomy.control import Choice
 from anatomy.language import N_
 from panels.panel import Panel
-from panels.scale.ranges import Range, Way, applies, fitting, later, needs, read
+from panels.scale.ranged import read
+from panels.scale.ranges import Range, Way, applies, fitting, later, needs
 from panels.scale.ranges_caption import caption
 from panels.scale.ranges_drawing import draw, table
 from panels.scale.ranges_formula import formula
@@ -70,5 +71,4 @@ PANEL = Panel(
     controls=(SHOWN,),
     fitting=fitting,
     applies=partial(applies, QUANTIZATION),
-    wide=True,
 )

@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable, Mapping
 
 from anatomy.language import _, ngettext
-from panels.scale.ranges import BROKEN, Ranged, Way
+from anatomy.parting import KL_ROUNDING
+from panels.scale.ranged import BROKEN, Ranged
+from panels.scale.ranges import Way
 from panels.scale.ranges_drawing import told
 from viz import nouns
 from viz.format import listed, number, quoted, size, thousands
@@ -85,7 +87,14 @@ def _of_kl(ranged: Ranged) -> list[str]:
         "How far the predictions are from the model's own, in nats, on the mean over this text: {points}.",
         points=points,
     )
-    return [said if points else "", _first_flip(ranged), _same(ranged)]
+    return [said if points else "", _undrawn(ranged), _first_flip(ranged), _same(ranged)]
+
+
+def _undrawn(ranged: Ranged) -> str:
+    """That some have no dot, on a chart with a logarithmic axis."""
+    if not ranged.kind.parts or not any(map(ranged.too_small, ranged.every)):
+        return ""
+    return _("What is below {limit} nats has no dot.", limit=number(KL_ROUNDING))
 
 
 def _of_flips(ranged: Ranged) -> list[str]:
@@ -151,6 +160,7 @@ def _of_parts(ranged: Ranged) -> list[str]:
         _("Attention alone changed, {unit}: {points}.", unit=unit, points=of_attention) if of_attention else "",
         _("The FFN alone changed, {unit}: {points}.", unit=unit, points=of_ffn) if of_ffn else "",
     ]
+    said.append(_undrawn(ranged))
     if ranged.coming:
         return said
     return [*said, _breaks(ranged, first[attention], first[ffn], limit)]

@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Float
 
 from anatomy.language import N_, _
-from anatomy.parting import KL_ROUNDING
 from panels.panel import Table
-from panels.scale.ranges import BROKEN, Ranged, every
+from panels.scale.ranged import BROKEN, Ranged
+from panels.scale.ranges import every
 from viz.bars import Bars
-from viz.format import listed, number, size
+from viz.format import number, size
 from viz.level import Level
 from viz.lines import Lines
 from viz.rows import Bar
@@ -25,8 +25,8 @@ AXES = {
     "bytes": N_("weights in a file (MB)"),
     "seconds": N_("time of a pass, per token (ms)"),
 }
-_OPENS = N_("Choose a dot: its variant opens beside the model.")
-_OPENS_BAR = N_("Choose a bar: its variant opens beside the model.")
+_OPENS = N_("Choose a dot to open its variant.")
+_OPENS_BAR = N_("Choose a bar to open its variant.")
 _UNITS = {"flips": 0.01, "bytes": _MEGABYTE, "seconds": _MILLI}
 
 
@@ -46,29 +46,15 @@ def draw(ranged: Ranged) -> Lines:
         levels=_levels(ranged),
         dotted=True,
         beside=_opens(ranged),
-        remark=_remark(ranged),
+        remark=_(_OPENS),
     )
 
 
 def _shown(ranged: Ranged, of: str | None) -> float:
     """A value in the unit of its axis; NaN for what a logarithmic axis has no place for."""
-    if of is None or _too_small(ranged, of):
+    if of is None or ranged.too_small(of):
         return math.nan
     return ranged.value(of) / _UNITS.get(ranged.quantity, 1.0)
-
-
-def _too_small(ranged: Ranged, of: str) -> bool:
-    """Whether a divergence is rounding alone, or nothing at all."""
-    return ranged.quantity == "kl" and ranged.value(of) < KL_ROUNDING
-
-
-def _remark(ranged: Ranged) -> str:
-    """What choosing a dot does, and which variants have none."""
-    left_out = [of for of in ranged.every if _too_small(ranged, of)]
-    if not left_out:
-        return _(_OPENS)
-    below = _("Without a dot, below {limit} nats: {variants}.", limit=number(KL_ROUNDING), variants=listed(left_out))
-    return f"{_(_OPENS)} {below}"
 
 
 def _opens(ranged: Ranged) -> dict[tuple[int | None, ...], str]:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from anatomy import costs, stored
+from anatomy import costs, variant_bytes
 from anatomy.language import _
 from anatomy.variants import BLOCK
-from panels.scale.ranges import Measured, Ranged, alterations
+from panels.scale.ranged import Measured, Ranged, alterations
 from panels.scale.ranges_drawing import told
 from viz.format import exact, number, thousands
 
@@ -118,7 +118,7 @@ def _bytes(ranged: Ranged) -> Iterable[str]:
 def _terms(ranged: Ranged, of: str) -> str:
     """Weights × bits of each, of all that takes equally many bits together."""
     made = (*ranged.spec.alterations, *alterations(of))
-    given = stored.written(costs.configuration(ranged.spec), ranged.spec.weights.parameters, made)
+    given = variant_bytes.written(costs.configuration(ranged.spec), ranged.spec.weights.parameters, made)
     return " + ".join(f"{thousands(count)} × {exact(float(bits))}" for count, bits in given)
 
 

@@ -7,7 +7,8 @@ from anatomy.spec import ModelSpec
 from anatomy.variants import BLOCK, PRECISIONS, Alteration
 from anatomy.view import Fitted
 from panels.common.snippet import LAYERS, opening
-from panels.scale.ranges import Range, alterations, chosen
+from panels.scale.ranged import alterations
+from panels.scale.ranges import Range, chosen
 
 _MATRICES = """from transformers.pytorch_utils import Conv1D
 
@@ -18,8 +19,9 @@ matrices = [
     if isinstance(module, (torch.nn.Linear, Conv1D))
 ]
 """
-_CHANGED = f"""before = [module.weight.data for _ffn, module in matrices]
-
+_BEFORE = """before = [module.weight.data for _ffn, module in matrices]
+"""
+_ROUNDED = f"""
 
 def levels(numbers, bits, symmetric):
     if symmetric:
@@ -36,12 +38,15 @@ def by_block(weight, bits, symmetric):
     blocks = filled.reshape(len(weight), -1, {BLOCK})  # [output, block, within]
     return levels(blocks, bits, symmetric).reshape(len(weight), -1)[:, :width]
 
+"""
+_PRUNED = """
 
 def pruned(weight, share):
     smallest = weight.abs().flatten().argsort(stable=True)[: round(share * weight.numel())]
     return weight.flatten().index_fill(0, smallest, 0.0).reshape(weight.shape)
 
-
+"""
+_CHANGED = """
 def altered(change, part):
     for (ffn, module), weight in zip(matrices, before, strict=True):
         if part not in ("everywhere", "FFN" if ffn else "attention"):
@@ -131,7 +136,8 @@ def snippet(kind: Range, control: Choice, spec: ModelSpec, view: Fitted) -> str:
     if shown == "bytes":
         parts = _halved(ofs) if halves else (_matrices(spec), _COUNTED, _table(ofs, _bits), _loop("", _FILE))
         return "".join((opening(spec, view), *([] if halves else [LAYERS]), *parts))
-    changed = () if halves else (_matrices(spec), _CHANGED)
+    how = _PRUNED if "prune" in kind.kinds else _ROUNDED
+    changed = () if halves else (_matrices(spec), _BEFORE, how, _CHANGED)
     made, taken = _LOADED if halves else _ALTERED, _SECONDS if shown == "seconds" else _compared(spec, shown)
     before = (
         _TIMED

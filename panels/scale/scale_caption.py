@@ -7,7 +7,7 @@ from anatomy import costs
 from anatomy.costs import LONG, SHORT
 from anatomy.language import _, ngettext
 from anatomy.published import DEVICE_BYTES
-from anatomy.stored import stored_otherwise
+from anatomy.variant_bytes import stored_otherwise
 from panels.scale.compared import Compared
 from viz.format import counted, listed, number, percent, size, thousands
 

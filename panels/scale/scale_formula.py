@@ -7,7 +7,7 @@ from anatomy import costs
 from anatomy.costs import LONG, PRECISIONS, SHORT, Configuration
 from anatomy.language import N_, _
 from anatomy.published import SOURCE, TRAINED_OPERATIONS, TRAINED_TOKENS
-from anatomy.stored import WIDE, Format, stored_format, stored_layers, written
+from anatomy.variant_bytes import WIDE, Format, stored_format, stored_layers, written
 from anatomy.variants import BLOCK, MATRICES
 from anatomy.variants import PARTS as PARTS_OF_LAYERS
 from panels.scale.compared import GROUPS, PARTS, Compared

@@ -146,10 +146,18 @@ def test_the_picture_of_points_that_fill_in_between_levels(logarithmic, picture)
 
 def test_every_place_of_a_dotted_line_has_a_dot_and_one_that_has_not_come_has_none():
     for trace in measured().drawn().data:
-        assert (trace.mode, trace.marker.size) == ("lines+markers", 8)
+        assert trace.mode == "lines+markers"
+        assert trace.marker.size >= 8
         assert not trace.connectgaps, "a line across what is not known would be made up"
     assert [int(np.isfinite(trace.y).sum()) for trace in measured().drawn().data] == [6, 3, 1]
     assert {trace.mode for trace in measured(dotted=False).drawn().data} == {"lines"}
+
+
+def test_dots_that_coincide_are_told_apart():
+    first, *others = (trace.marker for trace in measured().drawn().data)
+    assert first.symbol == "circle"
+    assert all(other.symbol.endswith("-open") and other.size > first.size for other in others)
+    assert len({other.symbol for other in others}) == len(others)
     alone = measured(values=np.ones((3, 1)), places=("8",))
     assert {trace.mode for trace in alone.drawn().data} == {"markers"}
 

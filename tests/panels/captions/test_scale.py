@@ -136,6 +136,10 @@ for _panel in ("quantization", "pruning"):
         same = [of for of in case.reading.every if of in found and not (found[of].distance.any() or found[of].kl.any())]
         return said["variants"] == listed(map(case.reading.at, same))
 
+    @RULES.holds(_panel, r"What is below 1\.00·10⁻⁸ nats has no dot")
+    def something_is_too_small_for_its_axis(case, said):
+        return any(case.reading.value(of) < 1e-8 for of in case.reading.every)
+
     @RULES.holds(_panel, r"Neither breaks")
     def no_part_costs_more_than_its_limit(case, said):
         return not any(case.reading.value(of) > 1 for way in case.reading.ways[1:] for of in way.of)

@@ -11,7 +11,8 @@ from panels import load
 from panels.scale.precision import PRECISION
 from panels.scale.pruning import PRUNING
 from panels.scale.quantization import QUANTIZATION
-from panels.scale.ranges import Measured, Range, Ranged, every
+from panels.scale.ranged import Measured, Ranged
+from panels.scale.ranges import Range, every
 from tests.anatomy.spec import spec
 from tests.panels.captions.rules import Source
 

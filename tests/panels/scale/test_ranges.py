@@ -14,7 +14,8 @@ from anatomy.view import DEFAULT_TEXT, Fitted, View
 from models.local.load import variant
 from panels import load
 from panels.panel import Panel
-from panels.scale.ranges import APART, Measured, Ranged, every
+from panels.scale.ranged import Measured, Ranged
+from panels.scale.ranges import APART, every
 from tests import once
 from tests.models.real import real_engine
 from tests.models.tiny import MODELS, tiny_engine

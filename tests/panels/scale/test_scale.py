@@ -10,8 +10,8 @@ import pytest
 from anatomy.costs import LONG, PRECISIONS, SHORT, configuration
 from anatomy.published import LLAMA_31
 from anatomy.spec import Stack
-from anatomy.stored import file_bytes
 from anatomy.trace import Trace
+from anatomy.variant_bytes import file_bytes
 from anatomy.variants import read
 from models.local.load import variant
 from panels.scale.compared import models

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from anatomy.costs import configuration, total
 from anatomy.published import LLAMA_31
-from anatomy.stored import Format, file_bytes, held_bytes, stored_bits, stored_format, stored_layers, written
+from anatomy.variant_bytes import Format, file_bytes, held_bytes, stored_bits, stored_format, stored_layers, written
 from anatomy.variants import PARTS, read
 from models.local.engine import LocalEngine
 from models.local.load import variant
